@@ -1,0 +1,118 @@
+# ffcl: make, make demo, make check; see README.md.
+# Overridable: CC, CFLAGS, PREFIX, DESTDIR, BUILD.
+
+CC ?= gcc
+CFLAGS ?= -O2 -g
+PREFIX ?= /usr/local
+BUILD ?= build
+
+VERSION := 0.1.0
+PACKAGES := OpenCL clblast libpng inih libzip libcjson zlib
+# PoCL, cmocka and the rest of what the tests need come from scripts/install.sh.
+
+WARN := -std=c11 -Wall -Wextra -Wpedantic -Wshadow
+DEPS_CFLAGS = $(shell pkg-config --cflags $(PACKAGES))
+DEPS_LIBS = $(shell pkg-config --libs $(PACKAGES))
+ALL_CFLAGS = $(WARN) $(EXTRA) -fPIC -MMD -MP -D_GNU_SOURCE -Ihost -Iblas $(DEPS_CFLAGS) $(CFLAGS)
+LIBS = $(DEPS_LIBS) -lpthread -lm
+
+LIB_SRC := $(filter-out host/main.c host/progress.c,$(wildcard host/*.c host/*/*.c blas/*.c))
+LIB_OBJ := $(LIB_SRC:%.c=$(BUILD)/%.o) $(BUILD)/kernels.o
+CL_SRC := $(wildcard cl/*.cl)
+UNIT := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/unit/*.c))
+CHECK_SRC := $(wildcard tests/kernels/*.c tests/ref/*.c)
+CHECK_OBJ := $(CHECK_SRC:%.c=$(BUILD)/%.o)
+
+.PHONY: all demo check unit lint clcheck bench install uninstall clean docs deps asan header-check
+
+# The program, the libraries.
+all: $(BUILD)/ffcl $(BUILD)/libffcl.a $(BUILD)/libffcl.so
+
+$(BUILD)/ffcl: $(BUILD)/host/main.o $(BUILD)/host/progress.o $(BUILD)/libffcl.a
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS)
+
+$(BUILD)/libffcl.a: $(LIB_OBJ)
+	rm -f $@ && ar rcs $@ $^
+
+$(BUILD)/libffcl.so: $(LIB_OBJ)
+	$(CC) $(CFLAGS) $(LDFLAGS) -shared -Wl,-soname,libffcl.so.0 -o $@ $^ $(LIBS)
+
+$(BUILD)/%.o: %.c Makefile
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) -c -o $@ $<
+
+# Every .cl file as a byte array.
+$(BUILD)/kernels.c: $(CL_SRC) scripts/embed.sh
+	@mkdir -p $(@D)
+	sh scripts/embed.sh $(CL_SRC) > $@.tmp && mv $@.tmp $@
+
+$(BUILD)/kernels.o: $(BUILD)/kernels.c Makefile
+	$(CC) $(ALL_CFLAGS) -c -o $@ $<
+
+# Unit tests, one program a file.
+$(BUILD)/tests/unit/%: $(BUILD)/tests/unit/%.o $(BUILD)/libffcl.a
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ -lcmocka $(LIBS)
+
+# The kernel registry against its C references.
+$(BUILD)/tests/check: $(CHECK_OBJ) $(BUILD)/libffcl.a
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS)
+
+# Installs what building and the demo need.
+deps:
+	sh scripts/install.sh build
+
+# Installs what is missing, builds, samples the digits into demo.png.
+demo:
+	sh scripts/install.sh build
+	$(MAKE) all
+	$(BUILD)/ffcl config/demo.ini output.grid=demo.png
+
+# Installs what tests need, builds everything, runs every test.
+check:
+	sh scripts/install.sh test
+	$(MAKE) all $(BUILD)/tests/check unit
+	bash tests/run.sh $(BUILD)
+
+unit: $(UNIT)
+
+# Style: budgets, tabs, trailing blanks, final newlines; headers compile alone.
+lint:
+	bash scripts/lint.sh
+
+# Every .cl file through clang at OpenCL C 1.2, no device needed.
+clcheck:
+	bash scripts/clcheck.sh
+
+# docs/ini.md from the key table.
+docs: $(BUILD)/ffcl
+	$(BUILD)/ffcl keys > docs/ini.md
+
+# Tests under the address and undefined-behaviour sanitizers (host code).
+asan:
+	$(MAKE) BUILD=build-asan EXTRA="-fsanitize=address,undefined" \
+	    LDFLAGS="-fsanitize=address,undefined" all unit build-asan/tests/check
+	ASAN_OPTIONS=detect_leaks=0 bash tests/run.sh build-asan
+
+install: all
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/include \
+	    $(DESTDIR)$(PREFIX)/lib/pkgconfig $(DESTDIR)$(PREFIX)/share/doc/ffcl
+	install -m 755 $(BUILD)/ffcl $(DESTDIR)$(PREFIX)/bin/ffcl
+	install -m 644 host/ffcl.h $(DESTDIR)$(PREFIX)/include/ffcl.h
+	install -m 644 $(BUILD)/libffcl.a $(DESTDIR)$(PREFIX)/lib/libffcl.a
+	install -m 755 $(BUILD)/libffcl.so $(DESTDIR)$(PREFIX)/lib/libffcl.so.0
+	ln -sf libffcl.so.0 $(DESTDIR)$(PREFIX)/lib/libffcl.so
+	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@VERSION@|$(VERSION)|' \
+	    -e 's|@PACKAGES@|$(PACKAGES)|' scripts/ffcl.pc.in \
+	    > $(DESTDIR)$(PREFIX)/lib/pkgconfig/ffcl.pc
+	install -m 644 README.md docs/*.md $(DESTDIR)$(PREFIX)/share/doc/ffcl/
+
+uninstall:
+	rm -f $(DESTDIR)$(PREFIX)/bin/ffcl $(DESTDIR)$(PREFIX)/include/ffcl.h \
+	    $(DESTDIR)$(PREFIX)/lib/libffcl.a $(DESTDIR)$(PREFIX)/lib/libffcl.so \
+	    $(DESTDIR)$(PREFIX)/lib/libffcl.so.0 $(DESTDIR)$(PREFIX)/lib/pkgconfig/ffcl.pc
+	rm -rf $(DESTDIR)$(PREFIX)/share/doc/ffcl
+
+clean:
+	rm -rf $(BUILD) build-asan
+
+-include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: MIT */
+#include "gemm.h"
+
+#include <string.h>
+
+#include "backend.h"
+#include "cl/launch.h"
+#include "util.h"
+
+int ffcl_blas_open(ffcl_ctx *ctx, const char *name)
+{
+    if (strcmp(name, "auto") != 0 && strcmp(name, ffcl_blas_clblast.name) != 0)
+        return ffcl_fail(ctx->err, FFCL_ECONFIG,
+                         "[blas] backend = %s is unknown; known are auto and clblast", name);
+    ctx->blas = &ffcl_blas_clblast;
+    return 0;
+}
+
+void ffcl_blas_close(ffcl_ctx *ctx)
+{
+    if (ctx->blas && ctx->blas->close)
+        ctx->blas->close(ctx);
+    ctx->blas = NULL;
+}
+
+const char *ffcl_blas_name(const ffcl_ctx *ctx)
+{
+    return ctx->blas->name;
+}
+
+int ffcl_gemm(ffcl_ctx *ctx, const ffcl_product *p)
+{
+    return ctx->blas->gemm(ctx, p);
+}
+
+int ffcl_epilogue_run(ffcl_ctx *ctx, const ffcl_product *p)
+{
+    const ffcl_epilogue *e = &p->epilogue;
+    if (!e->has_bias && !e->has_gate && !e->has_add && e->act == FFCL_ACT_NONE)
+        return 0;
+    const ffcl_kernel *k;
+    int rc = ffcl_kernel_get(ctx, &k, "epilogue", "epilogue_f32", "");
+    if (rc)
+        return rc;
+    int flags = (e->has_bias ? 1 : 0) | (e->has_gate ? 2 : 0) | (e->has_add ? 4 : 0);
+    size_t total = ffcl_local_size(ctx, k, 256);
+    size_t local[2] = {ffcl_min(64, total), ffcl_max(total / 64, 1)};
+    size_t global[2] = {ffcl_round_up(p->n, local[0]),
+                        ffcl_round_up(ffcl_div_up(p->m, 8), local[1])};
+    return ffcl_launch(ctx, k, 2, global, local, FFCL_BUF(p->out), FFCL_I32(p->out_at),
+                       FFCL_I32(p->out_ld), FFCL_BUF(e->has_bias ? e->bias : p->out), FFCL_I32(e->bias_at),
+                       FFCL_BUF(e->has_gate ? e->gate : p->out), FFCL_I32(e->gate_at),
+                       FFCL_I32(e->gate_ld), FFCL_I32(e->has_gate ? e->gate_rows : 1),
+                       FFCL_BUF(e->has_add ? e->add : p->out), FFCL_I32(e->add_at),
+                       FFCL_I32(e->add_ld), FFCL_I32(e->has_add ? e->add_rows : 1),
+                       FFCL_I32(e->act), FFCL_I32(flags), FFCL_I32(p->m), FFCL_I32(p->n));
+}

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: MIT
+ * Convolutions of NHWC pictures, stride 1, zero padding.  A convolution is a matrix product of
+ * im2col's columns and the weight (taps * C, Cout); one with few outputs is computed directly.
+ * Tap (ky, kx) of kh x kw reads pixel (y + dy + ky, x + dx + kx); 3 x 3 has dy = dx = -1. */
+
+/* columns[(ky, kx, c)][m] = x[pixel first + m shifted by the tap][c], zero outside the picture:
+ * x (B, H, W, C); columns (kh*kw*C, ld), pixel-contiguous as the product wants it; M pixels.
+ * Work-groups of 32 x 8 transpose tiles of 32 pixels x 32 channels; local memory 4.2 KB.
+ * Global (ceil(M/32) * 32, ceil(C/32) * 8). */
+__kernel __attribute__((reqd_work_group_size(32, 8, 1)))
+void im2col_f32(__global float *columns, __global const float *x, int H, int W, int C, int kh,
+                int kw, int dy, int dx, int first, int M, int ld)
+{
+    __local float tile[32][33];
+    int lx = get_local_id(0), ly = get_local_id(1);
+    int m0 = get_group_id(0) * 32, c0 = get_group_id(1) * 32;
+    int c = c0 + lx;
+    /* The four pixels that this item reads: their picture's start, row and column. */
+    size_t base[4];
+    int py[4], px[4];
+    for (int i = 0; i < 4; i++) {
+        int pixel = first + min(m0 + ly + 8 * i, M - 1);
+        int b = pixel / (H * W), rest = pixel - b * H * W;
+        base[i] = (size_t)b * H * W;
+        py[i] = rest / W;
+        px[i] = rest - py[i] * W;
+    }
+    for (int tap = 0; tap < kh * kw; tap++) {
+        int sy = dy + tap / kw, sx = dx + tap % kw;
+        for (int i = 0; i < 4; i++) {
+            int iy = py[i] + sy, ix = px[i] + sx;
+            int inside = iy >= 0 && iy < H && ix >= 0 && ix < W && c < C;
+            tile[ly + 8 * i][lx] = inside ? x[(base[i] + (size_t)iy * W + ix) * C + c] : 0.0f;
+        }
+        barrier(CLK_LOCAL_MEM_FENCE);
+        for (int i = ly; i < 32; i += 8)
+            if (c0 + i < C && m0 + lx < M)
+                columns[((size_t)tap * C + c0 + i) * ld + m0 + lx] = tile[lx][i];
+        barrier(CLK_LOCAL_MEM_FENCE);
+    }
+}
+
+/* out[b][y][x][o] = bias[o] + sum over taps and c: x (B, H, W, C), weight (kh*kw*C, Cout),
+ * out (B, H, W, Cout), Cout at most 4; n = B*H*W.  One item a pixel. */
+__kernel void conv_direct_f32(__global float *out, __global const float *x,
+                              __global const float *weight, __global const float *bias, int H,
+                              int W, int C, int Cout, int kh, int kw, int dy, int dx, int n)
+{
+    int pixel = get_global_id(0);
+    if (pixel >= n)
+        return;
+    int b = pixel / (H * W), rest = pixel - b * H * W;
+    int y = rest / W, x0 = rest - y * W;
+    float sum[4];
+    for (int o = 0; o < 4; o++)
+        sum[o] = o < Cout ? bias[o] : 0.0f;
+    for (int tap = 0; tap < kh * kw; tap++) {
+        int iy = y + dy + tap / kw, ix = x0 + dx + tap % kw;
+        if (iy < 0 || iy >= H || ix < 0 || ix >= W)
+            continue;
+        __global const float *in = x + (((size_t)b * H + iy) * W + ix) * C;
+        __global const float *w = weight + (size_t)tap * C * Cout;
+        for (int c = 0; c < C; c++)
+            for (int o = 0; o < 4; o++)
+                if (o < Cout)
+                    sum[o] += in[c] * w[c * Cout + o];
+    }
+    for (int o = 0; o < Cout; o++)
+        out[(size_t)pixel * Cout + o] = sum[o];
+}

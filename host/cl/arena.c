@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: MIT */
+#include "cl/arena.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+#include "util.h"
+
+typedef struct slot {
+    size_t bytes;           /* what the plan needs */
+    size_t allocated;       /* what mem has */
+    cl_mem mem;
+    int used;
+} slot;
+
+struct ffcl_arena {
+    slot *slots;
+    size_t n_slots;
+    size_t *order;          /* slot of the k-th take of the plan */
+    size_t n_order, room, next;
+};
+
+static const size_t no_slot = (size_t)-1;
+
+int ffcl_arena_open(ffcl_arena **out, ffcl_ctx *ctx)
+{
+    *out = calloc(1, sizeof **out);
+    return *out ? 0 : ffcl_fail(ctx->err, FFCL_ENOMEM, "out of memory for the activation plan");
+}
+
+void ffcl_arena_reset(ffcl_arena *arena)
+{
+    for (size_t i = 0; i < arena->n_slots; i++)
+        if (arena->slots[i].mem)
+            clReleaseMemObject(arena->slots[i].mem);
+    free(arena->slots);
+    arena->slots = NULL;
+    arena->n_slots = arena->n_order = arena->next = 0;
+}
+
+void ffcl_arena_close(ffcl_arena **arena)
+{
+    if (!*arena)
+        return;
+    ffcl_arena_reset(*arena);
+    free((*arena)->order);
+    free(*arena);
+    *arena = NULL;
+}
+
+void ffcl_arena_plan(ffcl_arena *arena)
+{
+    arena->n_order = arena->next = 0;
+    for (size_t i = 0; i < arena->n_slots; i++)
+        arena->slots[i].used = 0;
+}
+
+void ffcl_arena_size(const ffcl_arena *arena, size_t *total, size_t *largest)
+{
+    *total = *largest = 0;
+    for (size_t i = 0; i < arena->n_slots; i++) {
+        *total += arena->slots[i].bytes;
+        *largest = ffcl_max(*largest, arena->slots[i].bytes);
+    }
+}
+
+int ffcl_arena_commit(ffcl_arena *arena, ffcl_ctx *ctx)
+{
+    for (size_t i = 0; i < arena->n_slots; i++) {
+        slot *s = &arena->slots[i];
+        if (s->allocated >= s->bytes)
+            continue;
+        if (s->mem)
+            clReleaseMemObject(s->mem);
+        s->allocated = 0;
+        int rc = ffcl_buffer_create(ctx, &s->mem, s->bytes, "activations");
+        if (rc)
+            return rc;
+        s->allocated = s->bytes;
+    }
+    return 0;
+}
+
+void ffcl_arena_rewind(ffcl_arena *arena)
+{
+    arena->next = 0;
+}
+
+/* The smallest free slot that fits; else the largest free one, grown; else a new one. */
+static size_t plan_slot(ffcl_arena *arena, size_t bytes)
+{
+    size_t fit = no_slot, largest = no_slot;
+    for (size_t i = 0; i < arena->n_slots; i++) {
+        const slot *s = &arena->slots[i];
+        if (s->used)
+            continue;
+        if (s->bytes >= bytes && (fit == no_slot || s->bytes < arena->slots[fit].bytes))
+            fit = i;
+        if (largest == no_slot || s->bytes > arena->slots[largest].bytes)
+            largest = i;
+    }
+    if (fit != no_slot)
+        return fit;
+    if (largest == no_slot) {
+        slot *grown = realloc(arena->slots, (arena->n_slots + 1) * sizeof *grown);
+        if (!grown)
+            return no_slot;
+        arena->slots = grown;
+        largest = arena->n_slots++;
+        arena->slots[largest] = (slot){0};
+    }
+    arena->slots[largest].bytes = bytes;
+    return largest;
+}
+
+int ffcl_take(ffcl_ctx *ctx, ffcl_buf *out, size_t n)
+{
+    ffcl_arena *arena = ctx->arena;
+    *out = (ffcl_buf){NULL, 0};
+    if (!ctx->planning) {
+        assert(arena->next < arena->n_order);
+        size_t index = arena->order[arena->next++];
+        assert(arena->slots[index].allocated >= n * sizeof(float));
+        *out = (ffcl_buf){arena->slots[index].mem, index + 1};
+        return 0;
+    }
+    if (arena->n_order == arena->room) {
+        size_t room = arena->room ? arena->room * 2 : 256;
+        size_t *grown = realloc(arena->order, room * sizeof *grown);
+        if (!grown)
+            return ffcl_fail(ctx->err, FFCL_ENOMEM, "out of memory for the activation plan");
+        arena->order = grown;
+        arena->room = room;
+    }
+    size_t bytes;
+    if (ffcl_mul(&bytes, ffcl_max(n, 1), sizeof(float)))
+        return ffcl_fail(ctx->err, FFCL_EDEVMEM, "an activation is larger than any memory");
+    size_t s = plan_slot(arena, bytes);
+    if (s == no_slot)
+        return ffcl_fail(ctx->err, FFCL_ENOMEM, "out of memory for the activation plan");
+    arena->slots[s].used = 1;
+    arena->order[arena->n_order++] = s;
+    out->slot = s + 1;
+    return 0;
+}
+
+void ffcl_give(ffcl_ctx *ctx, ffcl_buf *buf)
+{
+    if (ctx->planning && buf->slot)
+        ctx->arena->slots[buf->slot - 1].used = 0;
+    *buf = (ffcl_buf){NULL, 0};
+}

@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: MIT */
+#include "cl/context.h"
+
+#include <stdlib.h>
+
+#include "cl/arena.h"
+#include "cl/program.h"
+
+int ffcl_ctx_open(ffcl_ctx **out, const ffcl_device *device, const ffcl_observer *obs,
+                  ffcl_error *err)
+{
+    *out = NULL;
+    ffcl_ctx *ctx = calloc(1, sizeof *ctx);
+    if (!ctx)
+        return ffcl_fail(err, FFCL_ENOMEM, "out of memory while opening the device");
+    ctx->device = *device;
+    ctx->err = err;
+    ctx->obs = obs;
+    const char *sync = getenv("FFCL_SYNC");
+    ctx->sync = sync && sync[0] == '1';
+    cl_int code = CL_SUCCESS;
+    cl_context_properties properties[] = {CL_CONTEXT_PLATFORM,
+                                          (cl_context_properties)device->platform, 0};
+    ctx->context = clCreateContext(properties, 1, &device->id, NULL, NULL, &code);
+    int rc = FFCL_CL(err, code);
+    if (rc == 0) {
+        ctx->queue = clCreateCommandQueue(ctx->context, device->id, 0, &code);
+        rc = FFCL_CL(err, code);
+    }
+    if (rc == 0)
+        rc = ffcl_programs_open(&ctx->programs, ctx);
+    if (rc == 0)
+        rc = ffcl_arena_open(&ctx->arena, ctx);
+    if (rc) {
+        ffcl_ctx_close(&ctx);
+        return rc;
+    }
+    ctx->err = &ctx->own_err;
+    *out = ctx;
+    return 0;
+}
+
+void ffcl_ctx_close(ffcl_ctx **ctx)
+{
+    ffcl_ctx *c = *ctx;
+    if (!c)
+        return;
+    if (c->queue)
+        clFinish(c->queue);
+    ffcl_arena_close(&c->arena);
+    ffcl_programs_close(&c->programs);
+    if (c->queue)
+        clReleaseCommandQueue(c->queue);
+    if (c->context)
+        clReleaseContext(c->context);
+    free(c);
+    *ctx = NULL;
+}
+
+void ffcl_report(const ffcl_observer *obs, ffcl_phase phase, const char *text, uint64_t done,
+                 uint64_t total)
+{
+    if (obs && obs->report)
+        obs->report(obs->user, phase, text, done, total);
+}
+
+int ffcl_buffer_create(ffcl_ctx *ctx, cl_mem *out, size_t bytes, const char *what)
+{
+    *out = NULL;
+    size_t size = bytes < 4 ? 4 : bytes;
+    if (size > ctx->device.caps.max_alloc_bytes)
+        return ffcl_fail(ctx->err, FFCL_EDEVMEM,
+                         "%s needs a buffer of %.0f MB, and %s allows %.0f MB in one piece", what,
+                         (double)size / 1e6, ctx->device.caps.name,
+                         (double)ctx->device.caps.max_alloc_bytes / 1e6);
+    cl_int code;
+    *out = clCreateBuffer(ctx->context, CL_MEM_READ_WRITE, size, NULL, &code);
+    if (code == CL_MEM_OBJECT_ALLOCATION_FAILURE || code == CL_OUT_OF_RESOURCES)
+        return ffcl_fail(ctx->err, FFCL_EDEVMEM,
+                         "out of device memory: %s has no %.0f MB left for %s",
+                         ctx->device.caps.name, (double)size / 1e6, what);
+    return ffcl_cl_check(ctx->err, code, "clCreateBuffer", __FILE__, __LINE__);
+}
+
+int ffcl_buffer_write(ffcl_ctx *ctx, cl_mem mem, size_t at, const void *host, size_t bytes)
+{
+    return FFCL_CL(ctx->err, clEnqueueWriteBuffer(ctx->queue, mem, CL_TRUE, at, bytes, host, 0,
+                                                  NULL, NULL));
+}
+
+int ffcl_buffer_read(ffcl_ctx *ctx, cl_mem mem, size_t at, void *host, size_t bytes)
+{
+    return FFCL_CL(ctx->err, clEnqueueReadBuffer(ctx->queue, mem, CL_TRUE, at, bytes, host, 0,
+                                                 NULL, NULL));
+}
+
+int ffcl_finish(ffcl_ctx *ctx)
+{
+    return FFCL_CL(ctx->err, clFinish(ctx->queue));
+}

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: MIT
+ * One opened device: context, one in-order queue, programs, buffers, error slot. */
+#ifndef FFCL_CL_CONTEXT_H
+#define FFCL_CL_CONTEXT_H
+
+#include "cl/device.h"
+
+struct ffcl_programs;
+struct ffcl_arena;
+struct ffcl_blas;
+
+typedef struct ffcl_ctx {
+    ffcl_device device;
+    cl_context context;
+    cl_command_queue queue;
+    struct ffcl_programs *programs;     /* cl/program.h */
+    struct ffcl_arena *arena;           /* cl/arena.h */
+    const struct ffcl_blas *blas;       /* blas/gemm.h */
+    ffcl_error *err;                    /* the slot of the call in progress; never NULL */
+    const ffcl_observer *obs;           /* may be NULL */
+    /* While planning, launches and products do nothing but name their programs and take their
+     * buffers, so that one pass over a model's op list gives sizes and programs beforehand. */
+    int planning;
+    int sync;                           /* FFCL_SYNC=1: finish after each launch */
+    ffcl_error own_err;
+} ffcl_ctx;
+
+/* Opens the device.  err receives this call's failures; afterwards failures go to ctx->own_err
+ * until ctx->err is set to another slot. */
+int ffcl_ctx_open(ffcl_ctx **out, const ffcl_device *device, const ffcl_observer *obs,
+                  ffcl_error *err);
+void ffcl_ctx_close(ffcl_ctx **ctx);
+
+/* Tells the observer; text may be NULL. */
+void ffcl_report(const ffcl_observer *obs, ffcl_phase phase, const char *text, uint64_t done,
+                 uint64_t total);
+
+/* A device buffer of bytes (at least 4); checks CL_DEVICE_MAX_MEM_ALLOC_SIZE first. */
+int ffcl_buffer_create(ffcl_ctx *ctx, cl_mem *out, size_t bytes, const char *what);
+
+/* Blocking copies between host and device; at counts bytes. */
+int ffcl_buffer_write(ffcl_ctx *ctx, cl_mem mem, size_t at, const void *host, size_t bytes);
+int ffcl_buffer_read(ffcl_ctx *ctx, cl_mem mem, size_t at, void *host, size_t bytes);
+
+/* Waits for the queue; reports what an earlier launch ran into. */
+int ffcl_finish(ffcl_ctx *ctx);
+
+#endif

@@ -1,0 +1,267 @@
+/* SPDX-License-Identifier: MIT */
+#include "cl/device.h"
+
+#include <ctype.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "util.h"
+
+static void text_info(cl_device_id id, cl_device_info what, char *out, size_t size)
+{
+    out[0] = 0;
+    size_t need = 0;
+    if (clGetDeviceInfo(id, what, 0, NULL, &need) != CL_SUCCESS || need == 0)
+        return;
+    char *text = malloc(need);
+    if (text && clGetDeviceInfo(id, what, need, text, NULL) == CL_SUCCESS)
+        snprintf(out, size, "%.*s", (int)need, text);
+    free(text);
+    while (*out && isspace((unsigned char)out[strlen(out) - 1]))
+        out[strlen(out) - 1] = 0;
+}
+
+static int has_extension(cl_device_id id, const char *name)
+{
+    size_t need = 0;
+    if (clGetDeviceInfo(id, CL_DEVICE_EXTENSIONS, 0, NULL, &need) != CL_SUCCESS || need == 0)
+        return 0;
+    char *text = calloc(1, need + 1);
+    int found = 0;
+    if (text && clGetDeviceInfo(id, CL_DEVICE_EXTENSIONS, need, text, NULL) == CL_SUCCESS)
+        found = strstr(text, name) != NULL;
+    free(text);
+    return found;
+}
+
+static void read_caps(cl_platform_id platform, cl_device_id id, ffcl_caps *c)
+{
+    memset(c, 0, sizeof *c);
+    cl_uint align_bits = 0;
+    cl_bool unified = CL_FALSE;
+    text_info(id, CL_DEVICE_NAME, c->name, sizeof c->name);
+    text_info(id, CL_DEVICE_VENDOR, c->vendor, sizeof c->vendor);
+    text_info(id, CL_DEVICE_VERSION, c->version, sizeof c->version);
+    text_info(id, CL_DRIVER_VERSION, c->driver, sizeof c->driver);
+    clGetPlatformInfo(platform, CL_PLATFORM_NAME, sizeof c->platform - 1, c->platform, NULL);
+    clGetDeviceInfo(id, CL_DEVICE_TYPE, sizeof c->type, &c->type, NULL);
+    clGetDeviceInfo(id, CL_DEVICE_GLOBAL_MEM_SIZE, sizeof c->global_bytes, &c->global_bytes, NULL);
+    clGetDeviceInfo(id, CL_DEVICE_MAX_MEM_ALLOC_SIZE, sizeof c->max_alloc_bytes,
+                    &c->max_alloc_bytes, NULL);
+    clGetDeviceInfo(id, CL_DEVICE_LOCAL_MEM_SIZE, sizeof c->local_bytes, &c->local_bytes, NULL);
+    clGetDeviceInfo(id, CL_DEVICE_MAX_WORK_GROUP_SIZE, sizeof c->max_work_group,
+                    &c->max_work_group, NULL);
+    clGetDeviceInfo(id, CL_DEVICE_MAX_COMPUTE_UNITS, sizeof c->units, &c->units, NULL);
+    clGetDeviceInfo(id, CL_DEVICE_MEM_BASE_ADDR_ALIGN, sizeof align_bits, &align_bits, NULL);
+    clGetDeviceInfo(id, CL_DEVICE_HOST_UNIFIED_MEMORY, sizeof unified, &unified, NULL);
+    c->align_bytes = ffcl_max(align_bits / 8, 4);
+    c->unified = unified == CL_TRUE;
+    c->half = has_extension(id, "cl_khr_fp16");
+}
+
+static int append_platform(ffcl_device **list, size_t *n, cl_platform_id platform, size_t index,
+                           ffcl_error *err)
+{
+    cl_uint count = 0;
+    if (clGetDeviceIDs(platform, CL_DEVICE_TYPE_ALL, 0, NULL, &count) != CL_SUCCESS || count == 0)
+        return 0;
+    cl_device_id *ids = calloc(count, sizeof *ids);
+    ffcl_device *grown = realloc(*list, (*n + count) * sizeof **list);
+    if (grown)
+        *list = grown;
+    int rc = 0;
+    if (!ids || !grown) {
+        rc = ffcl_fail(err, FFCL_ENOMEM, "out of memory while listing devices");
+        goto out;
+    }
+    rc = FFCL_CL(err, clGetDeviceIDs(platform, CL_DEVICE_TYPE_ALL, count, ids, NULL));
+    for (cl_uint i = 0; rc == 0 && i < count; i++) {
+        ffcl_device *d = &(*list)[*n];
+        *d = (ffcl_device){.index = *n, .platform_index = index, .device_index = i,
+                           .platform = platform, .id = ids[i]};
+        read_caps(platform, ids[i], &d->caps);
+        (*n)++;
+    }
+out:
+    free(ids);
+    return rc;
+}
+
+int ffcl_device_list(ffcl_device **list, size_t *n, ffcl_error *err)
+{
+    *list = NULL;
+    *n = 0;
+    cl_uint count = 0;
+    cl_int code = clGetPlatformIDs(0, NULL, &count);
+    if (code != CL_SUCCESS || count == 0)
+        return ffcl_fail(err, FFCL_EDEVICE,
+                         "no OpenCL platform is installed: install your GPU vendor's OpenCL "
+                         "driver, or pocl-opencl-icd to use the CPU");
+    cl_platform_id *platforms = calloc(count, sizeof *platforms);
+    if (!platforms)
+        return ffcl_fail(err, FFCL_ENOMEM, "out of memory while listing devices");
+    int rc = FFCL_CL(err, clGetPlatformIDs(count, platforms, NULL));
+    for (cl_uint i = 0; rc == 0 && i < count; i++)
+        rc = append_platform(list, n, platforms[i], i, err);
+    free(platforms);
+    if (rc == 0 && *n == 0)
+        rc = ffcl_fail(err, FFCL_EDEVICE,
+                       "none of the %u OpenCL platforms has a device: install pocl-opencl-icd to "
+                       "use the CPU, or check the GPU driver", (unsigned)count);
+    if (rc) {
+        free(*list);
+        *list = NULL;
+        *n = 0;
+    }
+    return rc;
+}
+
+const char *ffcl_device_kind(const ffcl_caps *caps)
+{
+    if (caps->type & CL_DEVICE_TYPE_GPU)
+        return "GPU";
+    if (caps->type & CL_DEVICE_TYPE_CPU)
+        return "CPU";
+    return caps->type & CL_DEVICE_TYPE_ACCELERATOR ? "accelerator" : "device";
+}
+
+/* The first device of a type, or n. */
+static size_t first_of_type(const ffcl_device *list, size_t n, cl_device_type type)
+{
+    size_t i = 0;
+    while (i < n && !(list[i].caps.type & type))
+        i++;
+    return i;
+}
+
+/* auto: GPUs before accelerators before CPUs. */
+static size_t best_device(const ffcl_device *list, size_t n)
+{
+    static const cl_device_type order[] = {CL_DEVICE_TYPE_GPU, CL_DEVICE_TYPE_ACCELERATOR,
+                                           CL_DEVICE_TYPE_CPU};
+    for (size_t k = 0; k < sizeof order / sizeof *order; k++)
+        if (first_of_type(list, n, order[k]) < n)
+            return first_of_type(list, n, order[k]);
+    return 0;
+}
+
+/* The device that auto, gpu or cpu means (n: none of that type); 0 when item is another word. */
+static int keyword(const ffcl_device *list, size_t n, const char *item, size_t *found)
+{
+    if (strcasecmp(item, "auto") == 0)
+        *found = best_device(list, n);
+    else if (strcasecmp(item, "gpu") == 0)
+        *found = first_of_type(list, n, CL_DEVICE_TYPE_GPU);
+    else if (strcasecmp(item, "cpu") == 0)
+        *found = first_of_type(list, n, CL_DEVICE_TYPE_CPU);
+    else
+        return 0;
+    return 1;
+}
+
+/* Does one item of the selection (no keyword) mean device d? */
+static int item_matches(const ffcl_device *d, const char *item)
+{
+    size_t a, b;
+    char rest;
+    if (strcasecmp(item, "all") == 0)
+        return 1;
+    if (isdigit((unsigned char)item[0])) {
+        if (sscanf(item, "%zu:%zu%c", &a, &b, &rest) == 2)
+            return d->platform_index == a && d->device_index == b;
+        if (sscanf(item, "%zu%c", &a, &rest) == 1)
+            return d->index == a;
+    }
+    return strcasestr(d->caps.name, item) || strcasestr(d->caps.platform, item);
+}
+
+static void describe(char *text, size_t size, const ffcl_device *list, size_t n, const char *marks)
+{
+    size_t used = 0;
+    text[0] = 0;
+    for (size_t i = 0; i < n && used < size; i++)
+        if (!marks || marks[i])
+            used += (size_t)snprintf(text + used, size - used, "%s%zu (%zu:%zu) %s",
+                                     used ? ", " : "", list[i].index, list[i].platform_index,
+                                     list[i].device_index, list[i].caps.name);
+}
+
+static int mark_item(const ffcl_device *list, size_t n, const char *item, char *marks,
+                     ffcl_error *err)
+{
+    size_t first = n, found = 0;
+    if (keyword(list, n, item, &first)) {
+        if (first < n) {
+            marks[first] = 1;
+            return 0;
+        }
+    } else {
+        for (size_t i = 0; i < n; i++)
+            if (item_matches(&list[i], item)) {
+                marks[i] = 1;
+                found++;
+            }
+        if (found)
+            return 0;
+    }
+    char text[1024];
+    describe(text, sizeof text, list, n, NULL);
+    return ffcl_fail(err, FFCL_EDEVICE, "no OpenCL device matches device.select = %s; there is %s",
+                     item, text);
+}
+
+static int mark_list(const ffcl_device *list, size_t n, const char *select, char *marks,
+                     ffcl_error *err)
+{
+    char item[256];
+    const char *p = select;
+    int rc = 0;
+    do {
+        size_t length = strcspn(p, ",");
+        snprintf(item, sizeof item, "%.*s", (int)length, p);
+        char *start = item + strspn(item, " \t");
+        for (size_t k = strlen(start); k && isspace((unsigned char)start[k - 1]); k--)
+            start[k - 1] = 0;
+        rc = mark_item(list, n, *start ? start : "auto", marks, err);
+        p += length + (p[length] == ',');
+    } while (rc == 0 && *p);
+    return rc;
+}
+
+int ffcl_device_select(ffcl_device *out, const char *select, ffcl_error *err)
+{
+    ffcl_device *list = NULL;
+    size_t n = 0, chosen = 0, last = 0;
+    char *marks = NULL;
+    int rc = ffcl_device_list(&list, &n, err);
+    if (rc)
+        goto out;
+    marks = calloc(n, 1);
+    if (!marks) {
+        rc = ffcl_fail(err, FFCL_ENOMEM, "out of memory while listing devices");
+        goto out;
+    }
+    rc = mark_list(list, n, select, marks, err);
+    if (rc)
+        goto out;
+    for (size_t i = 0; i < n; i++)
+        if (marks[i]) {
+            last = i;
+            chosen++;
+        }
+    if (chosen > 1) {
+        char text[1024];
+        describe(text, sizeof text, list, n, marks);
+        rc = ffcl_fail(err, FFCL_EDEVICE,
+                       "device.select = %s means %zu devices, and one is needed: %s; choose by "
+                       "index or platform:device", select, chosen, text);
+        goto out;
+    }
+    *out = list[last];
+out:
+    free(marks);
+    free(list);
+    return rc;
+}

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: MIT
+ * Platforms and devices: listing, selection, capabilities. */
+#ifndef FFCL_CL_DEVICE_H
+#define FFCL_CL_DEVICE_H
+
+#include "cl/api.h"
+
+/* What decisions are made on; never the device's name. */
+typedef struct ffcl_caps {
+    cl_device_type type;
+    char name[128], vendor[128], version[128], driver[128], platform[128];
+    cl_ulong global_bytes, max_alloc_bytes, local_bytes;
+    size_t max_work_group, align_bytes;     /* align: of a sub-buffer's origin */
+    cl_uint units;
+    int half, unified;                      /* cl_khr_fp16; memory shared with the host */
+} ffcl_caps;
+
+typedef struct ffcl_device {
+    size_t index, platform_index, device_index;
+    cl_platform_id platform;
+    cl_device_id id;
+    ffcl_caps caps;
+} ffcl_device;
+
+/* All devices of all platforms (platforms without one are passed over); *list is the caller's to
+ * free.  FFCL_EDEVICE when there is no platform or no device. */
+int ffcl_device_list(ffcl_device **list, size_t *n, ffcl_error *err);
+
+/* The one device that select means: auto | gpu | cpu (the first of the type) | all | index | P:D |
+ * part of a name | a list of these.  FFCL_EDEVICE when none matches, or several do (listed). */
+int ffcl_device_select(ffcl_device *out, const char *select, ffcl_error *err);
+
+/* "GPU", "CPU", "accelerator" or "device". */
+const char *ffcl_device_kind(const ffcl_caps *caps);
+
+#endif

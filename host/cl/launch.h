@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: MIT
+ * Kernel launches with typed arguments. */
+#ifndef FFCL_CL_LAUNCH_H
+#define FFCL_CL_LAUNCH_H
+
+#include "cl/program.h"
+
+typedef struct ffcl_arg {
+    size_t size;            /* bytes of the argument */
+    int is_local;           /* __local memory of size bytes */
+    union {
+        cl_mem mem;
+        cl_int i32;
+        cl_float f32;
+    } value;
+} ffcl_arg;
+
+#define FFCL_BUF(x) ((ffcl_arg){sizeof(cl_mem), 0, {.mem = (x)}})
+#define FFCL_I32(x) ((ffcl_arg){sizeof(cl_int), 0, {.i32 = (cl_int)(x)}})
+#define FFCL_F32(x) ((ffcl_arg){sizeof(cl_float), 0, {.f32 = (cl_float)(x)}})
+#define FFCL_LOCAL(bytes) ((ffcl_arg){(bytes), 1, {.i32 = 0}})
+
+/* Enqueues kernel over dims dimensions of global items in work-groups of local (NULL: the
+ * driver's choice).  The number of arguments must be the kernel's: an unset one would silently
+ * keep its last value.  Does nothing while planning. */
+int ffcl_launch_args(ffcl_ctx *ctx, const ffcl_kernel *kernel, cl_uint dims, const size_t *global,
+                     const size_t *local, const ffcl_arg *args, size_t n_args);
+
+#define ffcl_launch(ctx, kernel, dims, global, local, ...)                                  \
+    ffcl_launch_args((ctx), (kernel), (dims), (global), (local), (ffcl_arg[]){__VA_ARGS__}, \
+                     sizeof((ffcl_arg[]){__VA_ARGS__}) / sizeof(ffcl_arg))
+
+/* The largest power of two that is at most wanted, the kernel's and the device's limit. */
+size_t ffcl_local_size(const ffcl_ctx *ctx, const ffcl_kernel *kernel, size_t wanted);
+
+/* n items, one each, in work-groups of up to 256; the kernel guards its bound. */
+int ffcl_launch_flat(ffcl_ctx *ctx, const ffcl_kernel *kernel, size_t n, const ffcl_arg *args,
+                     size_t n_args);
+
+#define ffcl_launch_items(ctx, kernel, n, ...)                           \
+    ffcl_launch_flat((ctx), (kernel), (n), (ffcl_arg[]){__VA_ARGS__},    \
+                     sizeof((ffcl_arg[]){__VA_ARGS__}) / sizeof(ffcl_arg))
+
+#endif

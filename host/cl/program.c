@@ -1,0 +1,329 @@
+/* SPDX-License-Identifier: MIT */
+#include "cl/program.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cl/binary_cache.h"
+#include "cl/source.h"
+#include "util.h"
+
+/* Raise when the layout of an entry or the meaning of a key changes. */
+enum { CACHE_FORMAT = 1 };
+
+typedef struct program {
+    char *source, *options;
+    cl_program handle;          /* NULL until built */
+    ffcl_kernel **kernels;
+    size_t n_kernels;
+} program;
+
+struct ffcl_programs {
+    program **list;
+    size_t n;
+    size_t compiled, cached;
+};
+
+int ffcl_programs_open(ffcl_programs **out, ffcl_ctx *ctx)
+{
+    *out = calloc(1, sizeof **out);
+    return *out ? 0 : ffcl_fail(ctx->err, FFCL_ENOMEM, "out of memory for the list of programs");
+}
+
+static void program_free(program *p)
+{
+    if (!p)
+        return;
+    for (size_t i = 0; i < p->n_kernels; i++) {
+        if (p->kernels[i]->handle)
+            clReleaseKernel(p->kernels[i]->handle);
+        free(p->kernels[i]->name);
+        free(p->kernels[i]);
+    }
+    if (p->handle)
+        clReleaseProgram(p->handle);
+    free(p->kernels);
+    free(p->source);
+    free(p->options);
+    free(p);
+}
+
+void ffcl_programs_close(ffcl_programs **programs)
+{
+    ffcl_programs *all = *programs;
+    if (!all)
+        return;
+    for (size_t i = 0; i < all->n; i++)
+        program_free(all->list[i]);
+    free(all->list);
+    free(all);
+    *programs = NULL;
+}
+
+/* The text of cl/name.cl: from FFCL_CL_DIR where that is set, else the embedded one. */
+static int read_source(ffcl_ctx *ctx, const char *name, char **out)
+{
+    *out = NULL;
+    const char *dir = getenv("FFCL_CL_DIR");
+    if (!dir || !*dir) {
+        for (const ffcl_source *s = ffcl_sources; s->name; s++)
+            if (strcmp(s->name, name) == 0) {
+                *out = ffcl_format("%s", s->text);
+                return *out ? 0 : ffcl_fail(ctx->err, FFCL_ENOMEM, "out of memory for %s.cl", name);
+            }
+        return ffcl_fail(ctx->err, FFCL_EBUILD, "no kernel source is called %s.cl", name);
+    }
+    char *path = ffcl_format("%s/%s.cl", dir, name);
+    FILE *f = path ? fopen(path, "rb") : NULL;
+    long size = -1;
+    int rc = 0;
+    if (f && fseek(f, 0, SEEK_END) == 0)
+        size = ftell(f);
+    if (size >= 0)
+        *out = calloc(1, (size_t)size + 1);
+    if (*out)
+        rewind(f);
+    if (!*out || fread(*out, 1, (size_t)size, f) != (size_t)size) {
+        free(*out);
+        *out = NULL;
+        rc = ffcl_fail(ctx->err, FFCL_EFILE, "cannot read the kernel source %s (FFCL_CL_DIR)",
+                       path ? path : name);
+    }
+    if (f)
+        fclose(f);
+    free(path);
+    return rc;
+}
+
+/* The whole program text; #line lets build logs point at real lines of the real files. */
+static int expand_source(ffcl_ctx *ctx, const char *name, char **out)
+{
+    char *common = NULL, *own = NULL;
+    *out = NULL;
+    int rc = read_source(ctx, "common", &common);
+    if (rc == 0)
+        rc = read_source(ctx, name, &own);
+    if (rc == 0) {
+        *out = ffcl_format("#line 1 \"common.cl\"\n%s\n#line 1 \"%s.cl\"\n%s\n", common, name, own);
+        if (!*out)
+            rc = ffcl_fail(ctx->err, FFCL_ENOMEM, "out of memory for %s.cl", name);
+    }
+    free(common);
+    free(own);
+    return rc;
+}
+
+static char *cache_key(const ffcl_ctx *ctx, const char *text, const char *options)
+{
+    const ffcl_caps *c = &ctx->device.caps;
+    char platform_version[128] = "";
+    clGetPlatformInfo(ctx->device.platform, CL_PLATFORM_VERSION, sizeof platform_version - 1,
+                      platform_version, NULL);
+    return ffcl_format("format %d\nplatform %s, %s\ndevice %s, %s\ndriver %s\noptions %s\n%s",
+                       CACHE_FORMAT, c->platform, platform_version, c->name, c->version, c->driver,
+                       options, text);
+}
+
+static int build_failed(ffcl_ctx *ctx, const program *p, cl_program handle, cl_int code)
+{
+    size_t size = 0;
+    clGetProgramBuildInfo(handle, ctx->device.id, CL_PROGRAM_BUILD_LOG, 0, NULL, &size);
+    char *log = calloc(1, size + 1);
+    if (log && size)
+        clGetProgramBuildInfo(handle, ctx->device.id, CL_PROGRAM_BUILD_LOG, size, log, NULL);
+    const char *name = ffcl_cl_name(code);
+    int rc = ffcl_fail(ctx->err, FFCL_EBUILD, "kernel source %s.cl does not build on %s (%s%s%s):\n%s",
+                       p->source, ctx->device.caps.name, name ? name : "unknown error",
+                       *p->options ? ", options " : "", p->options, log ? log : "");
+    free(log);
+    return rc;
+}
+
+static cl_program from_cache(ffcl_ctx *ctx, const program *p, const char *key)
+{
+    size_t size = 0;
+    unsigned char *binary = ffcl_binary_load(key, &size);
+    if (!binary)
+        return NULL;
+    cl_int status = CL_SUCCESS, code = CL_SUCCESS;
+    const unsigned char *binaries[] = {binary};
+    cl_program handle = clCreateProgramWithBinary(ctx->context, 1, &ctx->device.id, &size, binaries,
+                                                  &status, &code);
+    free(binary);
+    if (code != CL_SUCCESS || status != CL_SUCCESS)
+        return NULL;
+    if (clBuildProgram(handle, 1, &ctx->device.id, p->options, NULL, NULL) != CL_SUCCESS) {
+        clReleaseProgram(handle);
+        return NULL;
+    }
+    return handle;
+}
+
+static void to_cache(cl_program handle, const char *key)
+{
+    size_t size = 0;
+    if (clGetProgramInfo(handle, CL_PROGRAM_BINARY_SIZES, sizeof size, &size, NULL) != CL_SUCCESS ||
+        size == 0)
+        return;
+    unsigned char *binary = malloc(size);
+    if (binary &&
+        clGetProgramInfo(handle, CL_PROGRAM_BINARIES, sizeof binary, &binary, NULL) == CL_SUCCESS)
+        ffcl_binary_store(key, binary, size);
+    free(binary);
+}
+
+/* Builds one program; only_cache: leave it unbuilt when the cache lacks it. */
+static int build(ffcl_ctx *ctx, program *p, int only_cache)
+{
+    char *text = NULL, *key = NULL;
+    cl_program handle = NULL;
+    cl_int code = CL_SUCCESS;
+    int rc = expand_source(ctx, p->source, &text);
+    if (rc)
+        goto out;
+    key = cache_key(ctx, text, p->options);
+    if (!key) {
+        rc = ffcl_fail(ctx->err, FFCL_ENOMEM, "out of memory for %s.cl", p->source);
+        goto out;
+    }
+    p->handle = from_cache(ctx, p, key);
+    if (p->handle)
+        ctx->programs->cached++;
+    if (p->handle || only_cache)
+        goto out;
+    const char *texts[] = {text};
+    handle = clCreateProgramWithSource(ctx->context, 1, texts, NULL, &code);
+    rc = FFCL_CL(ctx->err, code);
+    if (rc)
+        goto out;
+    code = clBuildProgram(handle, 1, &ctx->device.id, p->options, NULL, NULL);
+    if (code != CL_SUCCESS) {
+        rc = build_failed(ctx, p, handle, code);
+        goto out;
+    }
+    p->handle = handle;
+    handle = NULL;
+    ctx->programs->compiled++;
+    to_cache(p->handle, key);
+out:
+    if (handle)
+        clReleaseProgram(handle);
+    free(text);
+    free(key);
+    return rc;
+}
+
+static int find_program(ffcl_ctx *ctx, program **out, const char *source, const char *options)
+{
+    ffcl_programs *all = ctx->programs;
+    for (size_t i = 0; i < all->n; i++)
+        if (strcmp(all->list[i]->source, source) == 0 &&
+            strcmp(all->list[i]->options, options) == 0) {
+            *out = all->list[i];
+            return 0;
+        }
+    program **grown = realloc(all->list, (all->n + 1) * sizeof *grown);
+    program *p = calloc(1, sizeof *p);
+    if (grown)
+        all->list = grown;
+    if (p) {
+        p->source = ffcl_format("%s", source);
+        p->options = ffcl_format("%s", options);
+    }
+    if (!grown || !p || !p->source || !p->options) {
+        program_free(p);
+        return ffcl_fail(ctx->err, FFCL_ENOMEM, "out of memory for the program %s", source);
+    }
+    all->list[all->n++] = p;
+    *out = p;
+    return 0;
+}
+
+static int find_kernel(ffcl_ctx *ctx, program *p, ffcl_kernel **out, const char *name)
+{
+    for (size_t i = 0; i < p->n_kernels; i++)
+        if (strcmp(p->kernels[i]->name, name) == 0) {
+            *out = p->kernels[i];
+            return 0;
+        }
+    ffcl_kernel **grown = realloc(p->kernels, (p->n_kernels + 1) * sizeof *grown);
+    ffcl_kernel *k = calloc(1, sizeof *k);
+    if (grown)
+        p->kernels = grown;
+    if (k)
+        k->name = ffcl_format("%s", name);
+    if (!grown || !k || !k->name) {
+        free(k);
+        return ffcl_fail(ctx->err, FFCL_ENOMEM, "out of memory for the kernel %s", name);
+    }
+    p->kernels[p->n_kernels++] = k;
+    *out = k;
+    return 0;
+}
+
+/* Creates the handle of a kernel whose program is built. */
+static int open_kernel(ffcl_ctx *ctx, const program *p, ffcl_kernel *k)
+{
+    cl_int code;
+    k->handle = clCreateKernel(p->handle, k->name, &code);
+    if (code != CL_SUCCESS)
+        return ffcl_fail(ctx->err, FFCL_EBUILD, "%s.cl has no usable kernel %s (%s)", p->source,
+                         k->name, ffcl_cl_name(code) ? ffcl_cl_name(code) : "unknown error");
+    int rc = FFCL_CL(ctx->err, clGetKernelInfo(k->handle, CL_KERNEL_NUM_ARGS, sizeof k->n_args,
+                                               &k->n_args, NULL));
+    if (rc)
+        return rc;
+    return FFCL_CL(ctx->err, clGetKernelWorkGroupInfo(k->handle, ctx->device.id,
+                                                      CL_KERNEL_WORK_GROUP_SIZE,
+                                                      sizeof k->max_work_group,
+                                                      &k->max_work_group, NULL));
+}
+
+int ffcl_kernel_get(ffcl_ctx *ctx, const ffcl_kernel **out, const char *source, const char *name,
+                    const char *options)
+{
+    program *p = NULL;
+    ffcl_kernel *k = NULL;
+    *out = NULL;
+    int rc = find_program(ctx, &p, source, options);
+    if (rc == 0)
+        rc = find_kernel(ctx, p, &k, name);
+    if (rc == 0 && !ctx->planning && !p->handle)
+        rc = build(ctx, p, 0);
+    if (rc == 0 && !ctx->planning && !k->handle)
+        rc = open_kernel(ctx, p, k);
+    if (rc == 0)
+        *out = k;
+    return rc;
+}
+
+int ffcl_programs_build(ffcl_ctx *ctx)
+{
+    ffcl_programs *all = ctx->programs;
+    size_t missing = 0, done = 0;
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && i < all->n; i++)
+        if (!all->list[i]->handle) {
+            rc = build(ctx, all->list[i], 1);
+            missing += !all->list[i]->handle;
+        }
+    for (size_t i = 0; rc == 0 && i < all->n; i++)
+        if (!all->list[i]->handle) {
+            ffcl_report(ctx->obs, FFCL_PHASE_COMPILE, NULL, done++, missing);
+            rc = build(ctx, all->list[i], 0);
+        }
+    if (rc == 0 && missing)
+        ffcl_report(ctx->obs, FFCL_PHASE_COMPILE, NULL, done, missing);
+    for (size_t i = 0; rc == 0 && i < all->n; i++)
+        for (size_t j = 0; rc == 0 && j < all->list[i]->n_kernels; j++)
+            if (!all->list[i]->kernels[j]->handle)
+                rc = open_kernel(ctx, all->list[i], all->list[i]->kernels[j]);
+    return rc;
+}
+
+void ffcl_programs_counts(const ffcl_ctx *ctx, size_t *compiled, size_t *cached)
+{
+    *compiled = ctx->programs->compiled;
+    *cached = ctx->programs->cached;
+}

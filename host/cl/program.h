@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: MIT
+ * Programs: built at run time from the embedded sources (or FFCL_CL_DIR), their binaries kept on
+ * disk.  The cache is best effort: any mismatch falls back to the source. */
+#ifndef FFCL_CL_PROGRAM_H
+#define FFCL_CL_PROGRAM_H
+
+#include "cl/context.h"
+
+/* A kernel of a program; handle is NULL while only planning. */
+typedef struct ffcl_kernel {
+    char *name;
+    cl_kernel handle;
+    cl_uint n_args;
+    size_t max_work_group;      /* CL_KERNEL_WORK_GROUP_SIZE */
+} ffcl_kernel;
+
+typedef struct ffcl_programs ffcl_programs;
+
+int ffcl_programs_open(ffcl_programs **out, ffcl_ctx *ctx);
+void ffcl_programs_close(ffcl_programs **programs);
+
+/* The kernel `name` of cl/`source`.cl built with options ("" or "-DDH=72 ...").  *out stays the
+ * context's.  While planning the program is only noted; otherwise it is built where it is not yet.
+ * FFCL_EBUILD with the compiler's log, FFCL_EFILE for a source missing in FFCL_CL_DIR. */
+int ffcl_kernel_get(ffcl_ctx *ctx, const ffcl_kernel **out, const char *source, const char *name,
+                    const char *options);
+
+/* Builds every noted program, reporting FFCL_PHASE_COMPILE for those not in the cache. */
+int ffcl_programs_build(ffcl_ctx *ctx);
+
+/* How many programs were compiled from source, and how many came from the disk cache. */
+void ffcl_programs_counts(const ffcl_ctx *ctx, size_t *compiled, size_t *cached);
+
+#endif

@@ -1,0 +1,433 @@
+/* SPDX-License-Identifier: MIT */
+#include "config.h"
+
+#include <errno.h>
+#include <ini.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "config_table.h"
+#include "config_value.h"
+#include "util.h"
+
+/* One key = value of the file.  Values are stored after the whole file is read, since a preset
+ * gives way to keys that stand before it. */
+typedef struct ini_entry {
+    char *section, *key, *value;
+    int line;
+    int continues;              /* a further line of the entry before it */
+} ini_entry;
+
+/* What inih reads from and reports to.  Its handler is not told line numbers, so the reader
+ * counts lines and keeps the current one. */
+typedef struct ini_source {
+    FILE *stream;
+    const char *path;
+    char *text;                 /* the current line */
+    size_t capacity;
+    int line, header_line;      /* of the current line and of the last [section] */
+    ini_entry *entries;
+    size_t n_entries, capacity_entries;
+    int status;                 /* of the reader or the handler; stops the reading */
+    ffcl_error *err;
+} ini_source;
+
+static const char *skip_blanks(const char *text)
+{
+    return text + strspn(text, " \t\r\n\v\f");
+}
+
+/* inih's rule: an indented line goes on with the key before it in the section, if there is one. */
+static int goes_on(const ini_source *src)
+{
+    return src->n_entries && src->entries[src->n_entries - 1].line > src->header_line &&
+           skip_blanks(src->text) > src->text;
+}
+
+/* Where an inline comment of text begins (a blank and ;), or its end. */
+static size_t comment_start(const char *text)
+{
+    for (size_t i = 1; text[0] && text[i]; i++)
+        if (text[i] == ';' && strchr(" \t", text[i - 1]))
+            return i;
+    return strlen(text);
+}
+
+/* The fgets of inih: one line of the file into out (size bytes).  inih would silently split a
+ * line that does not fit, hence the error here. */
+static char *read_line(char *out, int size, void *user)
+{
+    ini_source *src = user;
+    if (src->status)
+        return NULL;
+    ssize_t n = getline(&src->text, &src->capacity, src->stream);
+    if (n < 0) {
+        if (ferror(src->stream))
+            src->status = ffcl_fail(src->err, FFCL_EFILE, "cannot read %s: %s", src->path,
+                                    strerror(errno));
+        else if (!feof(src->stream))
+            src->status = ffcl_fail(src->err, FFCL_ENOMEM, "%s: host memory does not suffice",
+                                    src->path);
+        return NULL;
+    }
+    src->line++;
+    size_t length = (size_t)n;
+    while (length && strchr("\r\n", src->text[length - 1]) && src->text[length - 1])
+        length--;
+    if (memchr(src->text, '\0', length)) {
+        src->status = ffcl_fail(src->err, FFCL_ECONFIG, "%s:%d: the line holds a zero byte; an INI "
+                                "file is UTF-8 text", src->path, src->line);
+        return NULL;
+    }
+    src->text[length] = '\0';
+    const char *first = skip_blanks(src->text);
+    if (*first == '[' && !goes_on(src))
+        src->header_line = src->line;
+
+    size_t room = (size_t)size - 2;     /* for the newline and the end */
+    size_t kept = *first && strchr(";#", *first) ? 0 : comment_start(src->text);
+    if (length > room && kept > room) {
+        src->status = ffcl_fail(src->err, FFCL_ECONFIG, "%s:%d: the line has %zu characters, at "
+                                "most %zu fit; a list of classes can go on in the next line, "
+                                "which begins with a space", src->path, src->line, kept, room);
+        return NULL;
+    }
+    if (length > room)
+        length = kept;
+    memcpy(out, src->text, length);
+    memcpy(out + length, "\n", 2);
+    return out;
+}
+
+/* The handler of inih: keeps the entry for later.  Returns 1, or 0 on failure. */
+static int keep_entry(void *user, const char *section, const char *key, const char *value)
+{
+    ini_source *src = user;
+    if (src->status || !key)
+        return !src->status;
+    if (src->n_entries == src->capacity_entries) {
+        size_t capacity = src->capacity_entries ? src->capacity_entries * 2 : 32, bytes;
+        ini_entry *list = NULL;
+        if (!ffcl_mul(&bytes, capacity, sizeof *list))
+            list = realloc(src->entries, bytes);
+        if (!list)
+            goto out;
+        src->entries = list;
+        src->capacity_entries = capacity;
+    }
+    ini_entry *e = &src->entries[src->n_entries];
+    value = value ? value : "";
+    e->line = src->line;
+    e->continues = goes_on(src);
+    e->section = ffcl_format("%s", section);
+    e->key = ffcl_format("%s", key);
+    /* inih leaves comments in such lines. */
+    size_t length = e->continues ? comment_start(value) : strlen(value);
+    while (length && strchr(" \t", value[length - 1]))
+        length--;
+    e->value = ffcl_format("%.*s", (int)length, value);
+    src->n_entries++;
+    if (e->section && e->key && e->value)
+        return 1;
+out:
+    src->status = ffcl_fail(src->err, FFCL_ENOMEM, "%s: host memory does not suffice", src->path);
+    return 0;
+}
+
+static void close_source(ini_source *src)
+{
+    for (size_t i = 0; i < src->n_entries; i++) {
+        free(src->entries[i].section);
+        free(src->entries[i].key);
+        free(src->entries[i].value);
+    }
+    free(src->entries);
+    free(src->text);
+    if (src->stream)
+        fclose(src->stream);
+}
+
+static int read_entries(ini_source *src)
+{
+    src->stream = fopen(src->path, "r");
+    if (!src->stream)
+        return ffcl_fail(src->err, FFCL_EFILE, "cannot open %s: %s", src->path, strerror(errno));
+    int line = ini_parse_stream(read_line, src, keep_entry, src);
+    if (src->status)
+        return src->status;
+    if (line > 0)
+        return ffcl_fail(src->err, FFCL_ECONFIG, "%s:%d: the line is neither a [section], nor "
+                         "key = value, nor a comment", src->path, line);
+    if (line < 0)
+        return ffcl_fail(src->err, FFCL_ENOMEM, "%s: host memory does not suffice", src->path);
+    return 0;
+}
+
+/* Stores every key that the preset stands for. */
+static int apply_preset(ffcl_config *cfg, const ffcl_config_source *source, ffcl_error *err)
+{
+    for (size_t i = 0; i < ffcl_config_n_preset_values; i++) {
+        const ffcl_config_preset_value *p = &ffcl_config_preset_values[i];
+        if (p->preset != cfg->model.preset)
+            continue;
+        int rc = ffcl_config_store(cfg, ffcl_config_find(p->section, p->key), p->value, source,
+                                   err);
+        if (rc)
+            return rc;
+    }
+    return 0;
+}
+
+static int is_preset(const ffcl_config_row *row)
+{
+    return row && row->offset == offsetof(struct ffcl_config, model.preset);
+}
+
+/* An earlier entry of the same key, or NULL. */
+static const ini_entry *earlier(const ini_source *src, const ini_entry *e)
+{
+    for (const ini_entry *other = src->entries; other < e; other++)
+        if (!other->continues && !strcmp(other->key, e->key) &&
+            !strcmp(other->section, e->section))
+            return other;
+    return NULL;
+}
+
+static int apply_entry(ffcl_config *cfg, const ini_source *src, const ini_entry *e,
+                       ffcl_config_source *source, ffcl_error *err)
+{
+    const ini_entry *next = e + 1 < src->entries + src->n_entries ? e + 1 : NULL;
+    int is_condition = !strcmp(e->section, FFCL_CONFIG_CONDITION);
+    const ffcl_config_row *row = ffcl_config_find(e->section, e->key);
+    source->continues = e->continues;
+    source->goes_on = next && next->continues;
+    if (!row && !is_condition)
+        return ffcl_config_unknown(source->where, e->section, e->key, err);
+    if (e->continues && (is_condition || row->type != FFCL_TYPE_CLASSES))
+        return ffcl_fail(err, FFCL_ECONFIG, "%s: an indented line goes on with the key above it, "
+                         "and [%s] %s has one line only; remove the blanks at its start",
+                         source->where, e->section, e->key);
+    const ini_entry *first = e->continues ? NULL : earlier(src, e);
+    if (first)
+        return ffcl_fail(err, FFCL_ECONFIG, "%s: [%s] %s is already set at line %d",
+                         source->where, e->section, e->key, first->line);
+    if (is_condition)
+        return ffcl_config_store_condition(cfg, e->key, e->value, source, err);
+    return ffcl_config_store(cfg, row, e->value, source, err);
+}
+
+/* Stores the entries of the file: the preset and what it stands for, then every key. */
+static int apply_entries(ffcl_config *cfg, const ini_source *src, const char *folder,
+                         ffcl_error *err)
+{
+    int rc = 0;
+    for (int presets = 1; presets >= 0 && !rc; presets--) {
+        for (size_t i = 0; i < src->n_entries && !rc; i++) {
+            const ini_entry *e = &src->entries[i];
+            ffcl_config_source source = {.folder = folder};
+            if (presets && !is_preset(ffcl_config_find(e->section, e->key)))
+                continue;
+            char *where = ffcl_format("%s:%d", src->path, e->line);
+            if (!where)
+                return ffcl_fail(err, FFCL_ENOMEM, "%s: host memory does not suffice", src->path);
+            source.where = where;
+            rc = apply_entry(cfg, src, e, &source, err);
+            if (!rc && presets)
+                rc = apply_preset(cfg, &source, err);
+            free(where);
+        }
+    }
+    return rc;
+}
+
+static int apply_defaults(ffcl_config *cfg, const char *folder, ffcl_error *err)
+{
+    const ffcl_config_source source = {.where = "default", .folder = folder};
+    for (size_t i = 0; i < ffcl_config_n_rows; i++) {
+        int rc = ffcl_config_store(cfg, &ffcl_config_rows[i], ffcl_config_rows[i].initial, &source,
+                                   err);
+        if (rc)
+            return rc;
+    }
+    return 0;
+}
+
+/* The folder of the INI file, or "" for the current one, so that its files are cited as
+ * "a.pt" and not as "./a.pt".  NULL when memory is short. */
+static char *ini_folder(const char *path)
+{
+    return path && strchr(path, '/') ? ffcl_path_dir(path) : ffcl_format("%s", "");
+}
+
+int ffcl_config_open(ffcl_config **out, const char *path, ffcl_error *err)
+{
+    int rc;
+    ini_source src = {.path = path, .err = err};
+    char *folder = ini_folder(path);
+    ffcl_config *cfg = calloc(1, sizeof *cfg);
+    *out = NULL;
+    if (cfg && path)
+        cfg->path = ffcl_format("%s", path);
+    if (!folder || !cfg || (path && !cfg->path)) {
+        rc = ffcl_fail(err, FFCL_ENOMEM, "host memory does not suffice for the configuration");
+        goto out;
+    }
+    rc = apply_defaults(cfg, folder, err);
+    if (!rc && path)
+        rc = read_entries(&src);
+    if (!rc)
+        rc = apply_entries(cfg, &src, folder, err);
+out:
+    close_source(&src);
+    free(folder);
+    if (rc)
+        ffcl_config_close(&cfg);
+    *out = cfg;
+    return rc;
+}
+
+/* A copy of the length bytes at text without blanks around them. */
+static char *trimmed(const char *text, size_t length)
+{
+    while (length && strchr(" \t", *text)) {
+        text++;
+        length--;
+    }
+    while (length && strchr(" \t", text[length - 1]))
+        length--;
+    return ffcl_format("%.*s", (int)length, text);
+}
+
+/* "x=y" has no section: says the form, and the section where x is known. */
+static int bad_assignment(const char *assignment, ffcl_error *err)
+{
+    size_t length = strcspn(assignment, "=");
+    for (size_t i = 0; assignment[length] && i < ffcl_config_n_rows; i++) {
+        const ffcl_config_row *row = &ffcl_config_rows[i];
+        if (strlen(row->key) == length && !strncmp(row->key, assignment, length))
+            return ffcl_fail(err, FFCL_EUSAGE, "%.80s is not of the form section.key=value; did "
+                             "you mean %s.%.80s?", assignment, row->section, assignment);
+    }
+    return ffcl_fail(err, FFCL_EUSAGE, "%.80s is not of the form section.key=value", assignment);
+}
+
+int ffcl_config_set(ffcl_config *cfg, const char *assignment, ffcl_error *err)
+{
+    int rc;
+    const char *equals = strchr(assignment, '=');
+    const char *dot = equals ? memchr(assignment, '.', (size_t)(equals - assignment)) : NULL;
+    if (!dot)
+        return bad_assignment(assignment, err);
+    /* A long value (a list of classes) would bury the sentence. */
+    char *where = ffcl_format("%.80s%s", assignment, strlen(assignment) > 80 ? "..." : "");
+    char *section = trimmed(assignment, (size_t)(dot - assignment));
+    char *key = trimmed(dot + 1, (size_t)(equals - dot - 1));
+    char *value = trimmed(equals + 1, strlen(equals + 1));
+    char *folder = ini_folder(cfg->path);
+    if (!where || !section || !key || !value || !folder) {
+        rc = ffcl_fail(err, FFCL_ENOMEM, "host memory does not suffice for an override");
+        goto out;
+    }
+    const ffcl_config_source source = {.where = where, .folder = folder, .is_override = 1};
+    const ffcl_config_row *row = ffcl_config_find(section, key);
+    int preset = cfg->model.preset;
+    if (row)
+        rc = ffcl_config_store(cfg, row, value, &source, err);
+    else if (!strcmp(section, FFCL_CONFIG_CONDITION))
+        rc = ffcl_config_store_condition(cfg, key, value, &source, err);
+    else
+        rc = ffcl_config_unknown(where, section, key, err);
+    /* Naming the preset that is set already keeps the keys that the file changed. */
+    if (!rc && is_preset(row) && cfg->model.preset != preset)
+        rc = apply_preset(cfg, &source, err);
+out:
+    free(where);
+    free(section);
+    free(key);
+    free(value);
+    free(folder);
+    return rc;
+}
+
+int ffcl_config_copy(ffcl_config **out, const ffcl_config *cfg, ffcl_error *err)
+{
+    int bad = 0;
+    ffcl_config *copy = malloc(sizeof *copy);
+    *out = NULL;
+    if (!copy)
+        return ffcl_fail(err, FFCL_ENOMEM, "host memory does not suffice for the configuration");
+    /* Every pointer is replaced before any failure is acted on: close must not see cfg's. */
+    *copy = *cfg;
+    copy->path = cfg->path ? ffcl_format("%s", cfg->path) : NULL;
+    bad |= cfg->path && !copy->path;
+    for (size_t i = 0; i < ffcl_config_n_rows; i++) {
+        char **text = ffcl_config_string(copy, &ffcl_config_rows[i]);
+        if (!text || !*text)
+            continue;
+        *text = ffcl_format("%s", *text);
+        bad |= !*text;
+    }
+    copy->sampler.classes = NULL;
+    if (cfg->sampler.n_classes) {
+        copy->sampler.classes = malloc(cfg->sampler.n_classes * sizeof *cfg->sampler.classes);
+        bad |= !copy->sampler.classes;
+    }
+    copy->conditions = calloc(cfg->n_conditions + 1, sizeof *copy->conditions);
+    if (bad || !copy->conditions) {
+        copy->n_conditions = 0;
+        ffcl_config_close(&copy);
+        return ffcl_fail(err, FFCL_ENOMEM, "host memory does not suffice for the configuration");
+    }
+    if (cfg->sampler.n_classes)
+        memcpy(copy->sampler.classes, cfg->sampler.classes,
+               cfg->sampler.n_classes * sizeof *cfg->sampler.classes);
+    for (size_t i = 0; i < cfg->n_conditions; i++) {
+        copy->conditions[i] = cfg->conditions[i];
+        copy->conditions[i].prefix = ffcl_format("%s", cfg->conditions[i].prefix);
+        bad |= !copy->conditions[i].prefix;
+    }
+    if (bad) {
+        ffcl_config_close(&copy);
+        return ffcl_fail(err, FFCL_ENOMEM, "host memory does not suffice for the configuration");
+    }
+    *out = copy;
+    return 0;
+}
+
+void ffcl_config_close(ffcl_config **cfg)
+{
+    ffcl_config *c = *cfg;
+    if (!c)
+        return;
+    for (size_t i = 0; i < ffcl_config_n_rows; i++) {
+        char **text = ffcl_config_string(c, &ffcl_config_rows[i]);
+        if (text)
+            free(*text);
+    }
+    for (size_t i = 0; i < c->n_conditions; i++)
+        free(c->conditions[i].prefix);
+    free(c->conditions);
+    free(c->sampler.classes);
+    free(c->path);
+    free(c);
+    *cfg = NULL;
+}
+
+int ffcl_config_condition(const ffcl_config *cfg, const char *prefix, ffcl_condition *out)
+{
+    for (size_t i = 0; i < cfg->n_conditions; i++) {
+        if (!strcmp(cfg->conditions[i].prefix, prefix)) {
+            *out = cfg->conditions[i];
+            return 0;
+        }
+    }
+    for (const ffcl_config_usual *u = ffcl_config_usuals; u->prefix; u++) {
+        if (!strcmp(u->prefix, prefix)) {
+            /* Lent, as the prefix of an entry is. */
+            *out = (ffcl_condition){.prefix = (char *)prefix, .kind = u->kind};
+            return 0;
+        }
+    }
+    return -1;
+}

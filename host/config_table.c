@@ -1,0 +1,402 @@
+/* SPDX-License-Identifier: MIT */
+#include "config_table.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "util.h"
+
+static const ffcl_config_choice presets[] = {{"freeflow", 0}, {NULL, 0}};
+
+static const ffcl_config_choice updates[] = {{"plus", 1}, {"minus", -1}, {NULL, 0}};
+
+static const ffcl_config_choice rngs[] = {
+    {"torch-cpu", FFCL_RNG_TORCH_CPU},
+    {"torch-cuda", FFCL_RNG_TORCH_CUDA},
+    {"per-image", FFCL_RNG_PER_IMAGE},
+    {NULL, 0},
+};
+
+static const ffcl_config_choice precisions[] = {
+    {"auto", FFCL_PRECISION_AUTO},
+    {"float32", FFCL_PRECISION_FLOAT32},
+    {"half", FFCL_PRECISION_HALF},
+    {NULL, 0},
+};
+
+static const ffcl_config_choice byte_rules[] = {
+    {"sit", FFCL_BYTES_SIT},
+    {"repa", FFCL_BYTES_REPA},
+    {NULL, 0},
+};
+
+#define AT(member) .offset = offsetof(struct ffcl_config, member)
+
+const ffcl_config_row ffcl_config_rows[] = {
+    {"device", "select", FFCL_TYPE_TEXT, "auto", AT(device.select),
+     .help = "Which OpenCL device computes: `auto`, `gpu`, `cpu`, `all`, an index as "
+             "`ffcl devices` counts, `P:D` (platform and device), part of a name, or a comma "
+             "list of these"},
+
+    {"model", "checkpoint", FFCL_TYPE_INPUT, "FreeFlow-XL-2-256.pt", AT(model.checkpoint),
+     .help = "The weights of the transformer, `.pt` or `.safetensors`"},
+    {"model", "preset", FFCL_TYPE_CHOICE, "freeflow", AT(model.preset), .choices = presets,
+     .help = "How the checkpoint is sampled. `freeflow`: one step from noise, latent = z + F(z) "
+             "with step length 1. Stands for values of other keys, each of which can be set on "
+             "its own, before or after it"},
+    {"model", "update", FFCL_TYPE_CHOICE, "plus", AT(model.update), .choices = updates,
+     .help = "`plus`: latent = z + F, `minus`: latent = z - F"},
+    {"model", "heads", FFCL_TYPE_COUNT_AUTO, "auto", AT(model.heads), .min = 1, .max = 1024,
+     .help = "Attention heads. `auto` knows the hidden sizes 384 (6 heads), 768 (12), 1024 (16) "
+             "and 1152 (16); for any other it must be given"},
+    {"model", "latent_size", FFCL_TYPE_COUNT_AUTO, "auto", AT(model.latent_size),
+     .min = 1, .max = 65536,
+     .help = "Side of the latent, an eighth of the picture's. `auto` reads it off the "
+             "checkpoint's `pos_embed`; it must be given only for a file without one, and is "
+             "ignored otherwise"},
+
+    {"vae", "weights", FFCL_TYPE_INPUT, "sd-vae-ft-ema/diffusion_pytorch_model.safetensors",
+     AT(vae.weights),
+     .help = "The weights of the VAE; its `config.json` lies beside them"},
+    {"vae", "scale", FFCL_TYPE_REAL, "0.18215", AT(vae.scale), .min = 1e-6, .max = 1e6,
+     .help = "The decoder gets latent / scale"},
+
+    {"sampler", "seed", FFCL_TYPE_SEED, "0", AT(sampler.seed),
+     .help = "Seed of the noise. A negative seed is taken as its two's complement, as PyTorch "
+             "does"},
+    {"sampler", "rng", FFCL_TYPE_CHOICE, "torch-cpu", AT(sampler.rng), .choices = rngs,
+     .help = "Whose random numbers: those of PyTorch on the CPU, of PyTorch on a CUDA card, or "
+             "a generator for each picture"},
+    {"sampler", "classes", FFCL_TYPE_CLASSES, "207, 360, 387, 974, 88, 979, 417, 279",
+     AT(sampler.classes),
+     .help = "Class labels of the pictures, numbers and ranges `a-b`. The list may go on in "
+             "indented lines"},
+    {"sampler", "count", FFCL_TYPE_COUNT_AUTO, "auto", AT(sampler.count),
+     .min = 1, .max = FFCL_CONFIG_MAX_PICTURES,
+     .help = "How many pictures. `auto`: as many as classes are listed; if it is more, the list "
+             "repeats"},
+    {"sampler", "batch", FFCL_TYPE_COUNT_AUTO, "auto", AT(sampler.batch), .min = 1, .max = 65536,
+     .help = "Pictures computed at a time. `auto`: what the device's memory allows"},
+    {"sampler", "guidance", FFCL_TYPE_REAL, "1.5", AT(sampler.guidance),
+     .min = -1000, .max = 1000,
+     .help = "Guidance strength, for checkpoints that have a guidance embedder; others ignore "
+             "it"},
+
+    {"precision", "compute", FFCL_TYPE_CHOICE, "auto", AT(precision.compute),
+     .choices = precisions,
+     .help = "`float32` is the reference. `half` stores weights and activations in 16 bits. "
+             "`auto` decides by the device"},
+
+    {"blas", "backend", FFCL_TYPE_TEXT, "auto", AT(blas.backend),
+     .help = "Who multiplies matrices: `auto`, `clblast`, or another back end of this build"},
+
+    {"output", "grid", FFCL_TYPE_OUTPUT, "sample.png", AT(output.grid),
+     .help = "One PNG with all pictures, laid out as torchvision's `save_image` does"},
+    {"output", "columns", FFCL_TYPE_COUNT, "4", AT(output.columns), .min = 1, .max = 10000,
+     .help = "Pictures in a row of the grid"},
+    {"output", "folder", FFCL_TYPE_OUTPUT, "", AT(output.folder),
+     .help = "A folder for one PNG each: `000000.png`, `000001.png`, ..."},
+    {"output", "npz", FFCL_TYPE_OUTPUT, "", AT(output.npz),
+     .help = "A NumPy file with all pictures: `arr_0`, uint8, (count, height, width, 3)"},
+    {"output", "bytes", FFCL_TYPE_CHOICE, "sit", AT(output.bytes), .choices = byte_rules,
+     .help = "From decoder output x to a byte: `sit`: clamp(127.5 x + 128), `repa`: "
+             "clamp(255 (x + 1) / 2)"},
+};
+
+const size_t ffcl_config_n_rows = sizeof ffcl_config_rows / sizeof *ffcl_config_rows;
+
+const ffcl_config_preset_value ffcl_config_preset_values[] = {
+    {0, "model", "update", "plus"},
+};
+
+const size_t ffcl_config_n_preset_values =
+    sizeof ffcl_config_preset_values / sizeof *ffcl_config_preset_values;
+
+const ffcl_config_usual ffcl_config_usuals[] = {
+    {"t_embedder", FFCL_INPUT_DELTA},
+    {"delta_embedder", FFCL_INPUT_DELTA},
+    {"dt_embedder", FFCL_INPUT_DELTA},
+    {"r_embedder", FFCL_INPUT_R},
+    {"w_embedder", FFCL_INPUT_GUIDANCE},
+    {"cfg_embedder", FFCL_INPUT_GUIDANCE},
+    {"guidance_embedder", FFCL_INPUT_GUIDANCE},
+    {"omega_embedder", FFCL_INPUT_GUIDANCE},
+    {NULL, FFCL_INPUT_NUMBER},
+};
+
+const char *ffcl_config_input_name(ffcl_input_kind kind)
+{
+    static const char *const names[] = {
+        [FFCL_INPUT_DELTA] = "delta",
+        [FFCL_INPUT_T] = "t",
+        [FFCL_INPUT_R] = "r",
+        [FFCL_INPUT_GUIDANCE] = "guidance",
+        [FFCL_INPUT_NUMBER] = NULL,
+    };
+    return names[kind];
+}
+
+/* In the order of the file; [condition] has no rows. */
+static const char *const sections[] = {
+    "device", "model", FFCL_CONFIG_CONDITION, "vae", "sampler", "precision", "blas", "output",
+};
+static const size_t n_sections = sizeof sections / sizeof *sections;
+
+const ffcl_config_row *ffcl_config_find(const char *section, const char *key)
+{
+    for (size_t i = 0; i < ffcl_config_n_rows; i++) {
+        const ffcl_config_row *row = &ffcl_config_rows[i];
+        if (!strcmp(row->section, section) && !strcmp(row->key, key))
+            return row;
+    }
+    return NULL;
+}
+
+/* How far given is from the known name, or SIZE_MAX where it is too far for a suggestion. */
+static size_t distance(const char *given, const char *known)
+{
+    if (!strcasecmp(given, known))
+        return 0;
+    size_t limit = ffcl_max(2, strlen(known) / 3);
+    size_t d = ffcl_edit_distance(given, known);
+    return d <= limit && d < strlen(known) ? d : SIZE_MAX;
+}
+
+/* The nearest row of section (NULL: of any section), or NULL. */
+static const ffcl_config_row *nearest_key(const char *section, const char *key)
+{
+    const ffcl_config_row *best = NULL;
+    size_t best_distance = SIZE_MAX;
+    for (size_t i = 0; i < ffcl_config_n_rows; i++) {
+        const ffcl_config_row *row = &ffcl_config_rows[i];
+        if (section && strcmp(row->section, section))
+            continue;
+        size_t d = distance(key, row->key);
+        if (d < best_distance) {
+            best = row;
+            best_distance = d;
+        }
+    }
+    return best;
+}
+
+static const char *nearest_section(const char *section)
+{
+    const char *best = NULL;
+    size_t best_distance = SIZE_MAX;
+    for (size_t i = 0; i < n_sections; i++) {
+        size_t d = distance(section, sections[i]);
+        if (d < best_distance) {
+            best = sections[i];
+            best_distance = d;
+        }
+    }
+    return best;
+}
+
+static const ffcl_config_row *key_anywhere(const char *key)
+{
+    for (size_t i = 0; i < ffcl_config_n_rows; i++)
+        if (!strcmp(ffcl_config_rows[i].key, key))
+            return &ffcl_config_rows[i];
+    return NULL;
+}
+
+static int unknown_section(const char *where, const char *section, const char *key,
+                           ffcl_error *err)
+{
+    const ffcl_config_row *home = key_anywhere(key);
+    if (!*section && home)
+        return ffcl_fail(err, FFCL_ECONFIG, "%s: key %s stands before any [section]; it belongs "
+                         "in [%s]", where, key, home->section);
+    if (!*section)
+        return ffcl_fail(err, FFCL_ECONFIG, "%s: key %.80s stands before any [section]", where,
+                         key);
+    const char *near = nearest_section(section);
+    if (near)
+        return ffcl_fail(err, FFCL_ECONFIG, "%s: unknown section [%.80s]; did you mean [%s]?",
+                         where, section, near);
+    if (home)
+        return ffcl_fail(err, FFCL_ECONFIG, "%s: unknown section [%.80s]; key %s belongs in [%s]",
+                         where, section, key, home->section);
+    char list[256] = "";
+    for (size_t i = 0, used = 0; i < n_sections && used < sizeof list; i++)
+        used += (size_t)snprintf(list + used, sizeof list - used, "%s[%s]", i ? ", " : "",
+                                 sections[i]);
+    return ffcl_fail(err, FFCL_ECONFIG, "%s: unknown section [%.80s]; the sections are %s", where,
+                     section, list);
+}
+
+int ffcl_config_unknown(const char *where, const char *section, const char *key, ffcl_error *err)
+{
+    int known = 0;
+    for (size_t i = 0; i < n_sections; i++)
+        known |= !strcmp(sections[i], section);
+    if (!known)
+        return unknown_section(where, section, key, err);
+
+    const ffcl_config_row *row = key_anywhere(key);
+    if (row)
+        return ffcl_fail(err, FFCL_ECONFIG, "%s: unknown key [%s] %s; it belongs in [%s]", where,
+                         section, key, row->section);
+    row = nearest_key(section, key);
+    if (row)
+        return ffcl_fail(err, FFCL_ECONFIG, "%s: unknown key [%s] %.80s; did you mean %s?", where,
+                         section, key, row->key);
+    row = nearest_key(NULL, key);
+    if (row)
+        return ffcl_fail(err, FFCL_ECONFIG, "%s: unknown key [%s] %.80s; did you mean [%s] %s?",
+                         where, section, key, row->section, row->key);
+    char list[256] = "";
+    size_t used = 0;
+    for (size_t i = 0; i < ffcl_config_n_rows && used < sizeof list; i++)
+        if (!strcmp(ffcl_config_rows[i].section, section))
+            used += (size_t)snprintf(list + used, sizeof list - used, "%s%s", used ? ", " : "",
+                                     ffcl_config_rows[i].key);
+    return ffcl_fail(err, FFCL_ECONFIG, "%s: unknown key [%s] %.80s; known there: %s", where,
+                     section, key, list);
+}
+
+/* "one of a, b, c", or the name itself where there is one choice only. */
+static char *expected_choice(const ffcl_config_choice *choices)
+{
+    char *text = ffcl_format("%s%s", choices[1].name ? "one of " : "", choices[0].name);
+    for (size_t i = 1; text && choices[i].name; i++) {
+        char *longer = ffcl_format("%s, %s", text, choices[i].name);
+        free(text);
+        text = longer;
+    }
+    return text;
+}
+
+char *ffcl_config_expected(const ffcl_config_row *row)
+{
+    switch (row->type) {
+    case FFCL_TYPE_TEXT:
+        return ffcl_format("text");
+    case FFCL_TYPE_INPUT:
+        return ffcl_format("the path of a file");
+    case FFCL_TYPE_OUTPUT:
+        return ffcl_format("a path, or nothing for none");
+    case FFCL_TYPE_CHOICE:
+        return expected_choice(row->choices);
+    case FFCL_TYPE_COUNT:
+        return ffcl_format("a whole number from %.0f to %.0f", row->min, row->max);
+    case FFCL_TYPE_COUNT_AUTO:
+        return ffcl_format("auto or a whole number from %.0f to %.0f", row->min, row->max);
+    case FFCL_TYPE_REAL:
+        return ffcl_format("a number from %.7g to %.7g", row->min, row->max);
+    case FFCL_TYPE_SEED:
+        return ffcl_format("a whole number from -9223372036854775808 to 18446744073709551615");
+    case FFCL_TYPE_CLASSES:
+        return ffcl_format("numbers or ranges a-b, separated by commas");
+    }
+    return NULL;
+}
+
+static void write_section(FILE *out, const char *section)
+{
+    fprintf(out, "## [%s]\n\n", section);
+    fputs("| key | default | value | meaning |\n| --- | --- | --- | --- |\n", out);
+    for (size_t i = 0; i < ffcl_config_n_rows; i++) {
+        const ffcl_config_row *row = &ffcl_config_rows[i];
+        if (strcmp(row->section, section))
+            continue;
+        char *expected = ffcl_config_expected(row);
+        fprintf(out, "| `%s` | %s%s%s | %s | %s |\n", row->key, *row->initial ? "`" : "",
+                *row->initial ? row->initial : "(empty)", *row->initial ? "`" : "",
+                expected ? expected : "", row->help);
+        free(expected);
+    }
+    fputc('\n', out);
+}
+
+static const char introduction[] =
+    "# The INI file\n"
+    "\n"
+    "`ffcl keys` prints this page; it is made from the table that the parser uses.\n"
+    "\n"
+    "A file has sections in brackets and a `key = value` a line. Every key has a default, so a\n"
+    "file lists what differs from it. An unknown section or key, a key given twice or a bad\n"
+    "value is an error that cites file and line; no key is ignored.\n"
+    "\n"
+    "- A line that begins with `;` or `#` is a comment. After a value, a comment begins with\n"
+    "  a space and `;`.\n"
+    "- A line has at most 198 characters, comments not counted. A long list of classes goes on\n"
+    "  in the next lines, which begin with a space; no other value can go on:\n"
+    "\n"
+    "  ```ini\n"
+    "  classes = 0-9, 207, 360,\n"
+    "      387, 974\n"
+    "  ```\n"
+    "- For the same reason keys are not indented.\n"
+    "- Names and choices are written in lower case. The file is UTF-8.\n"
+    "\n"
+    "## On the command line\n"
+    "\n"
+    "`ffcl FILE.ini section.key=value ...` overrides keys of the file, e.g.\n"
+    "`sampler.seed=7 output.grid=seven.png sampler.classes=0-9,88`. Where a key is given twice\n"
+    "the last one counts. Nothing after `=` makes an output empty: `output.grid=`.\n"
+    "\n"
+    "## Paths\n"
+    "\n"
+    "- Files that are read (`[model] checkpoint`, `[vae] weights`): relative to the folder of\n"
+    "  the INI file. Given on the command line they are looked up from the current folder first\n"
+    "  and, if nothing is there, from the folder of the INI file.\n"
+    "- Files that are written (`[output] grid`, `folder`, `npz`): relative to the current\n"
+    "  folder.\n"
+    "\n";
+
+static const char condition_text[] =
+    "## [condition]\n"
+    "\n"
+    "What the scalar embedders of the checkpoint are fed with. The key is the prefix of the\n"
+    "embedder's tensors, such as `t_embedder`; the value is one of\n"
+    "\n"
+    "| value | input |\n"
+    "| --- | --- |\n"
+    "| `delta` | the step length: 1 |\n"
+    "| `t` | the time at which the step begins: 1 |\n"
+    "| `r` | the time at which the step ends: 0 |\n"
+    "| `guidance` | `[sampler] guidance` |\n"
+    "| a number | that number |\n"
+    "\n"
+    "The usual prefixes need no entry:\n"
+    "\n"
+    "| prefix | default |\n"
+    "| --- | --- |\n";
+
+int ffcl_config_reference(char **out, ffcl_error *err)
+{
+    size_t size = 0;
+    *out = NULL;
+    FILE *stream = open_memstream(out, &size);
+    if (!stream)
+        return ffcl_fail(err, FFCL_ENOMEM, "host memory does not suffice for the key reference");
+    fputs(introduction, stream);
+    for (size_t i = 0; i < n_sections; i++) {
+        if (strcmp(sections[i], FFCL_CONFIG_CONDITION)) {
+            write_section(stream, sections[i]);
+            continue;
+        }
+        fputs(condition_text, stream);
+        for (const ffcl_config_usual *u = ffcl_config_usuals; u->prefix; u++)
+            fprintf(stream, "| `%s` | `%s` |\n", u->prefix, ffcl_config_input_name(u->kind));
+        fputc('\n', stream);
+    }
+    fputs("## Presets\n\n| preset | stands for |\n| --- | --- |\n", stream);
+    for (size_t i = 0; i < ffcl_config_n_preset_values; i++) {
+        const ffcl_config_preset_value *p = &ffcl_config_preset_values[i];
+        fprintf(stream, "| `%s` | `[%s] %s = %s` |\n", presets[p->preset].name, p->section,
+                p->key, p->value);
+    }
+    int bad = ferror(stream);
+    if (fclose(stream) || bad) {
+        free(*out);
+        *out = NULL;
+        return ffcl_fail(err, FFCL_ENOMEM, "host memory does not suffice for the key reference");
+    }
+    return 0;
+}

@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: MIT
+ * The table of all INI keys.  The parser, the checker and docs/ini.md come from it: a new key is
+ * a member of ffcl_config and one row here. */
+#ifndef FFCL_CONFIG_TABLE_H
+#define FFCL_CONFIG_TABLE_H
+
+#include <stddef.h>
+
+#include "config.h"
+
+/* Entries that [sampler] classes may expand to, and the most pictures. */
+#define FFCL_CONFIG_MAX_PICTURES 10000000
+/* The largest class label that can be written; the checkpoint has its own limit. */
+#define FFCL_CONFIG_MAX_LABEL 2147483647
+
+typedef enum ffcl_config_type {
+    FFCL_TYPE_TEXT,         /* char *, not empty */
+    FFCL_TYPE_INPUT,        /* char *, a file that is read: relative to the INI file's folder */
+    FFCL_TYPE_OUTPUT,       /* char *, relative to the current folder; empty: NULL */
+    FFCL_TYPE_CHOICE,       /* an enum or int, one of choices */
+    FFCL_TYPE_COUNT,        /* size_t from min to max */
+    FFCL_TYPE_COUNT_AUTO,   /* the same, or auto: 0 */
+    FFCL_TYPE_REAL,         /* double from min to max, finite */
+    FFCL_TYPE_SEED,         /* uint64_t; negative numbers as two's complement */
+    FFCL_TYPE_CLASSES       /* int64_t * (its count beside it): numbers and ranges */
+} ffcl_config_type;
+
+typedef struct ffcl_config_choice {
+    const char *name;       /* NULL ends the list */
+    int value;
+} ffcl_config_choice;
+
+typedef struct ffcl_config_row {
+    const char *section, *key;
+    ffcl_config_type type;
+    const char *initial;    /* the default, as it would be written in the file */
+    size_t offset;          /* of the member in ffcl_config */
+    double min, max;        /* COUNT, COUNT_AUTO and REAL */
+    const ffcl_config_choice *choices;
+    const char *help;       /* Markdown, no full stop at the end */
+} ffcl_config_row;
+
+/* One value that a [model] preset stands for. */
+typedef struct ffcl_config_preset_value {
+    int preset;
+    const char *section, *key, *value;
+} ffcl_config_preset_value;
+
+extern const ffcl_config_row ffcl_config_rows[];
+extern const size_t ffcl_config_n_rows;
+extern const ffcl_config_preset_value ffcl_config_preset_values[];
+extern const size_t ffcl_config_n_preset_values;
+
+/* The section whose keys are the checkpoint's and therefore not in the table. */
+#define FFCL_CONFIG_CONDITION "condition"
+
+/* A usual prefix of a scalar embedder and what it is fed with; prefix NULL ends the list. */
+typedef struct ffcl_config_usual {
+    const char *prefix;
+    ffcl_input_kind kind;
+} ffcl_config_usual;
+
+extern const ffcl_config_usual ffcl_config_usuals[];
+
+/* "delta", "t", "r" or "guidance"; NULL for FFCL_INPUT_NUMBER. */
+const char *ffcl_config_input_name(ffcl_input_kind kind);
+
+/* The row of a key, or NULL. */
+const ffcl_config_row *ffcl_config_find(const char *section, const char *key);
+
+/* Fails with FFCL_ECONFIG: "where: unknown key [section] key; did you mean ...". */
+int ffcl_config_unknown(const char *where, const char *section, const char *key, ffcl_error *err);
+
+/* What a value of the row must be, e.g. "auto or a whole number from 1 to 1024"; the caller
+ * frees it.  NULL when memory is short. */
+char *ffcl_config_expected(const ffcl_config_row *row);
+
+#endif

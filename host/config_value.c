@@ -1,0 +1,321 @@
+/* SPDX-License-Identifier: MIT */
+#include "config_value.h"
+
+#include <locale.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "util.h"
+
+/* Fails with "where: [section] key = text PROBLEM; expected ...". */
+static int bad_value(const ffcl_config_source *source, const ffcl_config_row *row,
+                     const char *text, const char *problem, ffcl_error *err)
+{
+    char *expected = ffcl_config_expected(row);
+    const char *cut = strlen(text) > 80 ? "... " : *text ? " " : "";
+    /* Only ";" begins a comment after a value: without this hint "7 # lucky" looks fine. */
+    const char *hint = strstr(text, " #") ? " (a comment after a value begins with ;)" : "";
+    int rc = ffcl_fail(err, FFCL_ECONFIG, "%s: [%s] %s = %.80s%s%s; expected %s%s",
+                       source->where, row->section, row->key, text, cut,
+                       *text ? problem : "is empty",
+                       expected ? expected : "another value", hint);
+    free(expected);
+    return rc;
+}
+
+static int no_memory(const ffcl_config_source *source, ffcl_error *err)
+{
+    return ffcl_fail(err, FFCL_ENOMEM, "%s: host memory does not suffice for this value",
+                     source->where);
+}
+
+/* Decimal digits only: 0 and *out, or -1 (not a number), or -2 (above 2^64-1). */
+static int parse_digits(const char *text, size_t length, uint64_t *out)
+{
+    uint64_t value = 0;
+    if (!length)
+        return -1;
+    for (size_t i = 0; i < length; i++)
+        if (text[i] < '0' || text[i] > '9')
+            return -1;
+    for (size_t i = 0; i < length; i++) {
+        uint64_t digit = (uint64_t)(text[i] - '0');
+        if (value > (UINT64_MAX - digit) / 10)
+            return -2;
+        value = value * 10 + digit;
+    }
+    *out = value;
+    return 0;
+}
+
+/* A decimal number in the C locale, whatever the caller's: 0, or -1 (not a number). */
+static int parse_real(const char *text, double *out)
+{
+    size_t length = strlen(text);
+    /* Keeps out what strtod also takes: leading blanks, hex, inf and nan. */
+    if (!length || strspn(text, "0123456789+-.eE") != length)
+        return -1;
+    locale_t c = newlocale(LC_NUMERIC_MASK, "C", (locale_t)0);
+    if (!c)
+        return -1;
+    char *end;
+    *out = strtod_l(text, &end, c);
+    freelocale(c);
+    return *end || end == text ? -1 : 0;
+}
+
+static int store_real(void *member, const ffcl_config_row *row, const char *text,
+                      const ffcl_config_source *source, ffcl_error *err)
+{
+    double value;
+    if (parse_real(text, &value))
+        return bad_value(source, row, text, "is not a number", err);
+    if (!(value >= row->min && value <= row->max))
+        return bad_value(source, row, text, "is out of range", err);
+    memcpy(member, &value, sizeof value);
+    return 0;
+}
+
+static int store_count(void *member, const ffcl_config_row *row, const char *text,
+                       const ffcl_config_source *source, ffcl_error *err)
+{
+    size_t value = 0;
+    if (row->type != FFCL_TYPE_COUNT_AUTO || strcmp(text, "auto")) {
+        uint64_t number = 0;
+        const char *digits = text + (text[0] == '-');
+        int rc = parse_digits(digits, strlen(digits), &number);
+        if (rc == -1)
+            return bad_value(source, row, text, "is not a whole number", err);
+        if (rc || digits != text || (double)number < row->min || (double)number > row->max)
+            return bad_value(source, row, text, "is out of range", err);
+        value = (size_t)number;
+    }
+    memcpy(member, &value, sizeof value);
+    return 0;
+}
+
+static int store_seed(void *member, const ffcl_config_row *row, const char *text,
+                      const ffcl_config_source *source, ffcl_error *err)
+{
+    int negative = text[0] == '-';
+    uint64_t value = 0;
+    int rc = parse_digits(text + negative, strlen(text + negative), &value);
+    if (rc == -1)
+        return bad_value(source, row, text, "is not a whole number", err);
+    if (rc || (negative && value > (uint64_t)1 << 63))
+        return bad_value(source, row, text, "is out of range", err);
+    if (negative)
+        value = 0 - value;
+    memcpy(member, &value, sizeof value);
+    return 0;
+}
+
+static int store_choice(void *member, const ffcl_config_row *row, const char *text,
+                        const ffcl_config_source *source, ffcl_error *err)
+{
+    _Static_assert(sizeof(ffcl_rng) == sizeof(int) && sizeof(ffcl_precision) == sizeof(int) &&
+                   sizeof(ffcl_byte_rule) == sizeof(int), "choices are stored as int");
+    for (const ffcl_config_choice *c = row->choices; c->name; c++) {
+        if (!strcmp(c->name, text)) {
+            memcpy(member, &c->value, sizeof c->value);
+            return 0;
+        }
+    }
+    return bad_value(source, row, text, "is not known", err);
+}
+
+/* The path under which an input is opened; NULL when memory is short. */
+static char *input_path(const char *text, const ffcl_config_source *source)
+{
+    char *inside = ffcl_path_join(source->folder, text);
+    /* Where neither exists the later error should cite what was typed. */
+    if (!inside || !source->is_override || (access(text, F_OK) && !access(inside, F_OK)))
+        return inside;
+    free(inside);
+    return ffcl_format("%s", text);
+}
+
+static int store_string(char **member, const ffcl_config_row *row, const char *text,
+                        const ffcl_config_source *source, ffcl_error *err)
+{
+    char *value = NULL;
+    if (!*text && row->type != FFCL_TYPE_OUTPUT)
+        return bad_value(source, row, text, "is empty", err);
+    if (*text) {
+        value = row->type == FFCL_TYPE_INPUT ? input_path(text, source) : ffcl_format("%s", text);
+        if (!value)
+            return no_memory(source, err);
+    }
+    free(*member);
+    *member = value;
+    return 0;
+}
+
+static int is_blank(char c)
+{
+    return c == ' ' || c == '\t';
+}
+
+static void trim(const char **text, size_t *length)
+{
+    while (*length && is_blank(**text)) {
+        ++*text;
+        --*length;
+    }
+    while (*length && is_blank((*text)[*length - 1]))
+        --*length;
+}
+
+static int bad_class(const ffcl_config_source *source, const ffcl_config_row *row,
+                     const char *entry, size_t length, const char *problem, ffcl_error *err)
+{
+    char *expected = ffcl_config_expected(row);
+    int rc = ffcl_fail(err, FFCL_ECONFIG, "%s: [%s] %s: %.*s%s %s; expected %s", source->where,
+                       row->section, row->key, (int)ffcl_min(length, 80), entry,
+                       length > 80 ? "..." : "", problem, expected ? expected : "numbers");
+    free(expected);
+    return rc;
+}
+
+/* One entry of the list, "a" or "a-b", as the range *first .. *last. */
+static int parse_class(const char *entry, size_t length, const ffcl_config_row *row,
+                       uint64_t *first, uint64_t *last, const ffcl_config_source *source,
+                       ffcl_error *err)
+{
+    const char *dash = memchr(entry, '-', length);
+    const char *a = entry, *b = dash ? dash + 1 : entry;
+    size_t na = dash ? (size_t)(dash - entry) : length;
+    size_t nb = dash ? length - na - 1 : length;
+    trim(&a, &na);
+    trim(&b, &nb);
+    int rc_a = parse_digits(a, na, first), rc_b = parse_digits(b, nb, last);
+    if (!length)
+        return bad_class(source, row, ",", 1, "has no number before it", err);
+    if (rc_a == -1 || rc_b == -1)
+        return bad_class(source, row, entry, length, "is not a number or range", err);
+    if (rc_a || rc_b || *first > FFCL_CONFIG_MAX_LABEL || *last > FFCL_CONFIG_MAX_LABEL)
+        return bad_class(source, row, entry, length, "is out of range (0 to 2147483647)", err);
+    if (*first > *last)
+        return bad_class(source, row, entry, length, "runs backwards", err);
+    return 0;
+}
+
+/* Walks over the list in text: counts into *n, and where out is not NULL also writes labels. */
+static int walk_classes(const char *text, const ffcl_config_row *row, int64_t *out, size_t *n,
+                        const ffcl_config_source *source, ffcl_error *err)
+{
+    for (const char *rest = text; *rest;) {
+        const char *entry = rest;
+        size_t length = strcspn(rest, ",");
+        rest += length + (rest[length] == ',');
+        uint64_t first, last;
+        trim(&entry, &length);
+        int rc = parse_class(entry, length, row, &first, &last, source, err);
+        if (rc)
+            return rc;
+        if (last - first >= FFCL_CONFIG_MAX_PICTURES - *n)
+            return bad_class(source, row, entry, length, "makes more than 10000000 entries", err);
+        for (uint64_t label = first; out && label <= last; label++)
+            out[*n + (size_t)(label - first)] = (int64_t)label;
+        *n += (size_t)(last - first) + 1;
+        rest += strspn(rest, " \t");
+    }
+    return 0;
+}
+
+static int store_classes(ffcl_config *cfg, const ffcl_config_row *row, const char *text,
+                         const ffcl_config_source *source, ffcl_error *err)
+{
+    size_t before = source->continues ? cfg->sampler.n_classes : 0, total = before;
+    int rc = walk_classes(text, row, NULL, &total, source, err);
+    if (rc)
+        return rc;
+    if (!total && !source->goes_on)
+        return bad_value(source, row, text, "is empty", err);
+    int64_t *list = realloc(source->continues ? cfg->sampler.classes : NULL,
+                            (total ? total : 1) * sizeof *list);
+    if (!list)
+        return no_memory(source, err);
+    if (!source->continues)
+        free(cfg->sampler.classes);
+    cfg->sampler.classes = list;
+    cfg->sampler.n_classes = before;
+    return walk_classes(text, row, list, &cfg->sampler.n_classes, source, err);
+}
+
+char **ffcl_config_string(ffcl_config *cfg, const ffcl_config_row *row)
+{
+    int is_string = row->type == FFCL_TYPE_TEXT || row->type == FFCL_TYPE_INPUT ||
+                    row->type == FFCL_TYPE_OUTPUT;
+    return is_string ? (char **)(void *)((char *)cfg + row->offset) : NULL;
+}
+
+int ffcl_config_store(ffcl_config *cfg, const ffcl_config_row *row, const char *text,
+                      const ffcl_config_source *source, ffcl_error *err)
+{
+    void *member = (char *)cfg + row->offset;
+    switch (row->type) {
+    case FFCL_TYPE_TEXT:
+    case FFCL_TYPE_INPUT:
+    case FFCL_TYPE_OUTPUT:
+        return store_string(ffcl_config_string(cfg, row), row, text, source, err);
+    case FFCL_TYPE_CHOICE:
+        return store_choice(member, row, text, source, err);
+    case FFCL_TYPE_COUNT:
+    case FFCL_TYPE_COUNT_AUTO:
+        return store_count(member, row, text, source, err);
+    case FFCL_TYPE_REAL:
+        return store_real(member, row, text, source, err);
+    case FFCL_TYPE_SEED:
+        return store_seed(member, row, text, source, err);
+    case FFCL_TYPE_CLASSES:
+        return store_classes(cfg, row, text, source, err);
+    }
+    return 0;
+}
+
+/* delta, t, r, guidance or a finite number: 0, or -1. */
+static int parse_input(const char *text, ffcl_condition *out)
+{
+    for (int kind = FFCL_INPUT_DELTA; kind < FFCL_INPUT_NUMBER; kind++) {
+        if (!strcmp(text, ffcl_config_input_name((ffcl_input_kind)kind))) {
+            out->kind = (ffcl_input_kind)kind;
+            return 0;
+        }
+    }
+    out->kind = FFCL_INPUT_NUMBER;
+    return parse_real(text, &out->number) || !isfinite(out->number) ? -1 : 0;
+}
+
+int ffcl_config_store_condition(ffcl_config *cfg, const char *prefix, const char *text,
+                                const ffcl_config_source *source, ffcl_error *err)
+{
+    ffcl_condition parsed = {0};
+    if (!*prefix)
+        return ffcl_fail(err, FFCL_ECONFIG, "%s: [condition] a key is missing before =; expected "
+                         "the prefix of an embedder such as t_embedder", source->where);
+    if (parse_input(text, &parsed))
+        return ffcl_fail(err, FFCL_ECONFIG, "%s: [condition] %.80s = %.80s is not known; expected "
+                         "delta, t, r, guidance or a number", source->where, prefix, text);
+    for (size_t i = 0; i < cfg->n_conditions; i++) {
+        if (!strcmp(cfg->conditions[i].prefix, prefix)) {
+            cfg->conditions[i].kind = parsed.kind;
+            cfg->conditions[i].number = parsed.number;
+            return 0;
+        }
+    }
+    size_t bytes;
+    if (ffcl_mul(&bytes, cfg->n_conditions + 1, sizeof *cfg->conditions))
+        return no_memory(source, err);
+    ffcl_condition *list = realloc(cfg->conditions, bytes);
+    if (!list)
+        return no_memory(source, err);
+    cfg->conditions = list;
+    parsed.prefix = ffcl_format("%s", prefix);
+    if (!parsed.prefix)
+        return no_memory(source, err);
+    list[cfg->n_conditions++] = parsed;
+    return 0;
+}

@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef _FILE_OFFSET_BITS
+#define _FILE_OFFSET_BITS 64    /* an npz of 50,000 pictures has 10 GB and more */
+#endif
+
+#include "atomic.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "../util.h"
+
+enum { TRIES = 100, NAME_BYTES = 180 };     /* a name may have 255 bytes, with our additions */
+
+/* The one place that words why an output could not be written; number is an errno, or 0 where
+ * it is not known. */
+static int write_error(const char *path, int number, ffcl_error *err)
+{
+    switch (number) {
+    case 0:
+        return ffcl_fail(err, FFCL_EOUTPUT, "cannot write %s: an earlier write failed", path);
+    case ENOSPC:
+    case EDQUOT:
+        return ffcl_fail(err, FFCL_EOUTPUT, "cannot write %s: disk full (%s)", path,
+                         strerror(number));
+    case ENOMEM:
+        return ffcl_fail(err, FFCL_ENOMEM, "cannot write %s: out of host memory", path);
+    default:
+        return ffcl_fail(err, FFCL_EOUTPUT, "cannot write %s: %s", path, strerror(number));
+    }
+}
+
+/* Why no file can be made in dir, the folder of path. */
+static int folder_error(const char *path, const char *dir, int number, ffcl_error *err)
+{
+    struct stat st;
+    if (stat(dir, &st) && errno == ENOENT)
+        return ffcl_fail(err, FFCL_EOUTPUT, "cannot write %s: the folder %s does not exist", path,
+                         dir);
+    return write_error(path, number, err);
+}
+
+/* Refuses what rename would replace but should not, and resolves a link into *target. */
+static int check_target(char **target, const char *path, ffcl_error *err)
+{
+    struct stat st;
+    size_t length = strlen(path);
+    if (length == 0 || path[length - 1] == '/')
+        return ffcl_fail(err, FFCL_EOUTPUT, "cannot write '%s': it names no file", path);
+    if (stat(path, &st)) {
+        if (errno != ENOENT && errno != ENOTDIR)
+            return write_error(path, errno, err);
+        *target = ffcl_format("%s", path);
+        return *target ? 0 : write_error(path, ENOMEM, err);
+    }
+    if (S_ISDIR(st.st_mode))
+        return write_error(path, EISDIR, err);
+    if (!S_ISREG(st.st_mode))
+        return ffcl_fail(err, FFCL_EOUTPUT, "cannot write %s: it is not a regular file", path);
+    if (access(path, W_OK))     /* rename asks for the folder's permission only */
+        return write_error(path, errno, err);
+    if (lstat(path, &st))
+        return write_error(path, errno, err);
+    *target = S_ISLNK(st.st_mode) ? realpath(path, NULL) : ffcl_format("%s", path);
+    return *target ? 0 : write_error(path, errno, err);
+}
+
+/* Makes and opens a hidden file beside file->path.  A leftover of a killed process with our pid,
+ * or another object writing the same path, costs a try. */
+static int open_temporary(ffcl_atomic_file *file, const char *path, ffcl_error *err)
+{
+    int status = 0, fd = -1, number = 0;
+    char *dir = ffcl_path_dir(file->path);
+    if (!dir)
+        return write_error(path, ENOMEM, err);
+    const char *slash = strrchr(file->path, '/');
+    const char *name = slash ? slash + 1 : file->path;
+    for (int i = 0; i < TRIES && fd < 0; i++) {
+        free(file->temporary);
+        file->temporary = ffcl_format("%s/.%.*s.%ld-%d.tmp", dir, NAME_BYTES, name,
+                                      (long)getpid(), i);
+        if (!file->temporary) {
+            status = write_error(path, ENOMEM, err);
+            goto out;
+        }
+        fd = open(file->temporary, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+        number = fd < 0 ? errno : 0;
+        if (number && number != EEXIST)
+            break;
+    }
+    if (fd < 0) {
+        free(file->temporary);  /* not ours: discard must not remove it */
+        file->temporary = NULL;
+        status = folder_error(path, dir, number, err);
+        goto out;
+    }
+    file->stream = fdopen(fd, "w+b");
+    if (!file->stream) {
+        status = write_error(path, errno, err);
+        close(fd);
+    }
+out:
+    free(dir);
+    return status;
+}
+
+int ffcl_atomic_open(ffcl_atomic_file *file, const char *path, ffcl_error *err)
+{
+    *file = (ffcl_atomic_file){ 0 };
+    int status = check_target(&file->path, path, err);
+    if (!status)
+        status = open_temporary(file, path, err);
+    if (status)
+        ffcl_atomic_discard(file);
+    return status;
+}
+
+int ffcl_atomic_write(ffcl_atomic_file *file, const void *bytes, size_t n, ffcl_error *err)
+{
+    errno = 0;
+    if (n && fwrite(bytes, 1, n, file->stream) != n)
+        return write_error(file->path, errno, err);
+    return 0;
+}
+
+int ffcl_atomic_seek(ffcl_atomic_file *file, uint64_t offset, ffcl_error *err)
+{
+    if (fseeko(file->stream, (off_t)offset, SEEK_SET))  /* flushes, so the disk may be full */
+        return write_error(file->path, errno, err);
+    return 0;
+}
+
+int ffcl_atomic_reserve(ffcl_atomic_file *file, uint64_t n, ffcl_error *err)
+{
+#ifdef __linux__
+    /* Not posix_fallocate: where the file system cannot, it writes every block. */
+    if (n && fallocate(fileno(file->stream), FALLOC_FL_KEEP_SIZE, 0, (off_t)n))
+        if (errno == ENOSPC || errno == EDQUOT || errno == EFBIG)
+            return write_error(file->path, errno, err);
+#else
+    (void)file, (void)n, (void)err;
+#endif
+    return 0;
+}
+
+/* Makes the rename itself durable.  The file is already in place and whole, and some file
+ * systems cannot flush a folder, so a failure here is none of the caller's. */
+static void flush_folder(const char *path)
+{
+    char *dir = ffcl_path_dir(path);
+    int fd = dir ? open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+    if (fd >= 0) {
+        (void)fsync(fd);
+        close(fd);
+    }
+    free(dir);
+}
+
+int ffcl_atomic_commit(ffcl_atomic_file *file, ffcl_error *err)
+{
+    int status = 0;
+    errno = 0;
+    if (fflush(file->stream) || fsync(fileno(file->stream))) {
+        status = write_error(file->path, errno, err);
+        goto out;
+    }
+    if (ferror(file->stream)) {
+        status = write_error(file->path, 0, err);
+        goto out;
+    }
+    int closed = fclose(file->stream);
+    file->stream = NULL;
+    if (closed || rename(file->temporary, file->path)) {
+        status = write_error(file->path, errno, err);
+        goto out;
+    }
+    free(file->temporary);      /* it is the file now: nothing to remove */
+    file->temporary = NULL;
+    flush_folder(file->path);
+out:
+    ffcl_atomic_discard(file);
+    return status;
+}
+
+void ffcl_atomic_discard(ffcl_atomic_file *file)
+{
+    if (file->stream)
+        fclose(file->stream);
+    if (file->temporary)
+        unlink(file->temporary);
+    free(file->temporary);
+    free(file->path);
+    *file = (ffcl_atomic_file){ 0 };
+}

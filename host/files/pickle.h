@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: MIT
+ * A restricted unpickler: enough of protocols 2 to 5 to find the tensors of a torch checkpoint.
+ *
+ * Nothing is imported or called.  Dicts, tuples, strings, integers and the constructors of
+ * tensors are understood; all else (numbers, lists, objects of other classes) becomes a value
+ * of kind OTHER that swallows what is appended to it or set on it. */
+#ifndef FFCL_FILES_PICKLE_H
+#define FFCL_FILES_PICKLE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "../error.h"
+
+typedef enum ffcl_pickle_kind {
+    FFCL_PICKLE_OTHER,
+    FFCL_PICKLE_INT,
+    FFCL_PICKLE_STRING,
+    FFCL_PICKLE_TUPLE,
+    FFCL_PICKLE_DICT,
+    FFCL_PICKLE_GLOBAL,
+    FFCL_PICKLE_STORAGE,
+    FFCL_PICKLE_TENSOR
+} ffcl_pickle_kind;
+
+/* Bytes of the pickle; no terminator, may hold any byte. */
+typedef struct ffcl_pickle_text {
+    const char *bytes;
+    size_t length;
+} ffcl_pickle_text;
+
+typedef struct ffcl_pickle_value ffcl_pickle_value;
+struct ffcl_pickle_value {
+    ffcl_pickle_kind kind;
+    union {
+        int64_t integer;
+        ffcl_pickle_text text;                          /* STRING */
+        struct {
+            ffcl_pickle_value **items;                  /* TUPLE; DICT: key, value, key, ... */
+            size_t count, capacity;
+        } list;
+        struct {
+            ffcl_pickle_text module, name;
+        } global;
+        struct {
+            ffcl_pickle_text type, key;                 /* e.g. FloatStorage, 12 */
+            uint64_t count;                             /* elements; UntypedStorage: bytes */
+        } storage;
+        struct {
+            const ffcl_pickle_value *storage, *size, *stride;   /* STORAGE, TUPLE, TUPLE */
+            const ffcl_pickle_value *dtype;             /* GLOBAL, or NULL: the storage's */
+            uint64_t offset;                            /* elements */
+        } tensor;
+    } as;
+};
+
+typedef struct ffcl_pickle ffcl_pickle;
+
+/* Runs the pickle; data must stay as long as *out, which owns all values.  path is for messages.
+ * FFCL_EFORMAT (malformed, or too large: memory is bounded to 256 MB), FFCL_ENOMEM. */
+int ffcl_pickle_open(ffcl_pickle **out, const void *data, size_t size, const char *path,
+                     ffcl_error *err);
+void ffcl_pickle_close(ffcl_pickle **pickle);
+
+const ffcl_pickle_value *ffcl_pickle_root(const ffcl_pickle *pickle);
+
+/* The value of a key, or NULL where dict is no DICT or lacks the key. */
+const ffcl_pickle_value *ffcl_pickle_get(const ffcl_pickle_value *dict, const char *key);
+
+int ffcl_pickle_text_is(ffcl_pickle_text text, const char *expected);
+
+#endif

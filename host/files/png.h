@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: MIT
+ * Pictures as PNG files, RGB, 8 bits. */
+#ifndef FFCL_FILES_PNG_H
+#define FFCL_FILES_PNG_H
+
+#include "../error.h"
+
+/* Writes rgb (height, width, 3) to path: a temporary file beside it, flush, rename, so that
+ * path is either whole or untouched.  FFCL_EOUTPUT names path and reason (folder missing,
+ * read-only, disk full); the temporary file is removed. */
+int ffcl_png_write(const char *path, const uint8_t *rgb, size_t height, size_t width,
+                   ffcl_error *err);
+
+/* Reads an RGB or RGBA or grey 8-bit PNG as RGB; *rgb is the caller's to free. */
+int ffcl_png_read(const char *path, uint8_t **rgb, size_t *height, size_t *width,
+                  ffcl_error *err);
+
+#endif

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: MIT
+ * Named tensors in a weight file: safetensors or a torch .pt / .bin zip checkpoint.
+ *
+ * Opening reads the directory of tensors only; data is streamed on request, so host memory
+ * does not grow with the file.  Names are those of the state dict: wrapper dicts (ema,
+ * state_dict, model, in this order) are entered and the prefixes "module." and "_orig_mod."
+ * removed.  The pickle reader knows the few opcodes and constructors of tensors; any other
+ * class becomes an inert placeholder and nothing is ever called. */
+#ifndef FFCL_FILES_TENSORFILE_H
+#define FFCL_FILES_TENSORFILE_H
+
+#include "../error.h"
+
+typedef enum ffcl_dtype {
+    FFCL_F32, FFCL_F16, FFCL_BF16, FFCL_F64,
+    FFCL_I64, FFCL_I32, FFCL_I16, FFCL_I8, FFCL_U8, FFCL_BOOL
+} ffcl_dtype;
+
+enum { FFCL_MAX_RANK = 8 };
+
+typedef struct ffcl_tensor_info {
+    const char *name;
+    ffcl_dtype dtype;
+    int rank;
+    size_t shape[FFCL_MAX_RANK];
+    size_t count;               /* product of shape; 1 for a scalar */
+} ffcl_tensor_info;
+
+typedef struct ffcl_tensor_file ffcl_tensor_file;
+
+/* Opens path by its content, not its name.  FFCL_EFILE: missing, unreadable, a folder.
+ * FFCL_EFORMAT: a git-LFS pointer, an HTML page, a legacy or tar checkpoint, a truncated or
+ * damaged file, a tensor that reaches outside its storage or the file; FFCL_EWEIGHTS: one name
+ * twice (all such names are listed).  On failure *out is NULL. */
+int ffcl_tensor_file_open(ffcl_tensor_file **out, const char *path, ffcl_error *err);
+void ffcl_tensor_file_close(ffcl_tensor_file **file);
+
+const char *ffcl_tensor_file_path(const ffcl_tensor_file *file);
+size_t ffcl_tensor_file_count(const ffcl_tensor_file *file);
+const ffcl_tensor_info *ffcl_tensor_file_at(const ffcl_tensor_file *file, size_t i);
+const ffcl_tensor_info *ffcl_tensor_file_find(const ffcl_tensor_file *file, const char *name);
+
+/* A string of safetensors' __metadata__, or NULL. */
+const char *ffcl_tensor_file_metadata(const ffcl_tensor_file *file, const char *key);
+
+/* Elements first .. first+n-1 in row-major order (strides resolved), converted to float.
+ * info is one of this file's.  FFCL_EFILE, FFCL_EFORMAT (short or damaged data), FFCL_ENOMEM. */
+int ffcl_tensor_file_read_f32(ffcl_tensor_file *file, const ffcl_tensor_info *info, size_t first,
+                              size_t n, float *out, ffcl_error *err);
+
+/* The same for integer tensors (I64 .. BOOL); FFCL_EFORMAT for floating-point ones. */
+int ffcl_tensor_file_read_i64(ffcl_tensor_file *file, const ffcl_tensor_info *info, size_t first,
+                              size_t n, int64_t *out, ffcl_error *err);
+
+/* "(3, 4)" into text; returns text. */
+const char *ffcl_shape_text(char *text, size_t size, const size_t *shape, int rank);
+
+#endif

@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: MIT
+ * What the readers of the two weight formats share; private to tensorfile, safetensors, torchfile.
+ *
+ * A reader fills file->entries through ffcl_tensor_file_add and sets file->read. */
+#ifndef FFCL_FILES_TENSORFILE_IMPL_H
+#define FFCL_FILES_TENSORFILE_IMPL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "tensorfile.h"
+
+/* Where a tensor lies: element 0 at byte begin of member (0 in safetensors). */
+typedef struct ffcl_tensor_place {
+    uint64_t member, begin;
+    size_t stride[FFCL_MAX_RANK];   /* in elements; row-major when contiguous */
+    size_t extent;                  /* elements from the first to the last, both included */
+    bool contiguous;
+} ffcl_tensor_place;
+
+typedef struct ffcl_tensor_entry {
+    ffcl_tensor_info info;          /* first, so that info's address is the entry's */
+    ffcl_tensor_place place;
+    char *name;
+} ffcl_tensor_entry;
+
+typedef struct ffcl_tensor_note {
+    char *key, *value;
+} ffcl_tensor_note;
+
+/* The zip archive of a torch file and the member that is being read. */
+typedef struct ffcl_torch_zip {
+    struct zip *archive;
+    struct zip_file *member;
+    uint64_t index, at, size;       /* of member: its entry, read position, length */
+    bool stored;                    /* not compressed, so that any part can be read */
+    bool check;                     /* it has a CRC and its end was not reached yet */
+} ffcl_torch_zip;
+
+struct ffcl_tensor_file {
+    char *path;
+    int fd;
+    uint64_t size;
+    ffcl_tensor_entry *entries;     /* in the order of the data, as far as known */
+    size_t count, capacity;
+    ffcl_tensor_entry **by_name;
+    ffcl_tensor_note *notes;
+    size_t note_count;
+    ffcl_torch_zip zip;
+    const ffcl_tensor_entry *held;  /* the strided tensor whose extent is in memory */
+    unsigned char *extent;
+    const char *subject;            /* what is being read, for messages */
+    /* n bytes from byte at of a member into dst. */
+    int (*read)(ffcl_tensor_file *file, uint64_t member, uint64_t at, size_t n, void *dst,
+                ffcl_error *err);
+};
+
+/* The names of a dtype in torch storages ("FloatStorage"), torch and safetensors. */
+typedef struct ffcl_dtype_name {
+    const char *storage, *torch, *safetensors;
+    size_t size;                    /* bytes an element */
+} ffcl_dtype_name;
+
+enum { FFCL_DTYPE_COUNT = FFCL_BOOL + 1 };
+extern const ffcl_dtype_name ffcl_dtype_names[FFCL_DTYPE_COUNT];
+
+/* Appends a tensor: name (length bytes, any bytes) is checked and its prefixes removed; the
+ * product of shape is computed; stride NULL means row-major.  *out (valid until the next call)
+ * lacks place.member and place.begin only. */
+int ffcl_tensor_file_add(ffcl_tensor_file *file, ffcl_tensor_entry **out, const char *name,
+                         size_t length, ffcl_dtype dtype, const size_t *shape,
+                         const size_t *stride, int rank, ffcl_error *err);
+
+/* A text of the file for messages, in a buffer of size bytes: cut, control characters as "?". */
+const char *ffcl_tensor_file_label(char *label, size_t size, const char *text, size_t length);
+
+int ffcl_safetensors_open(ffcl_tensor_file *file, ffcl_error *err);
+
+int ffcl_torchfile_open(ffcl_tensor_file *file, ffcl_error *err);
+void ffcl_torchfile_close(ffcl_tensor_file *file);
+
+#endif

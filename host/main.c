@@ -1,0 +1,271 @@
+/* SPDX-License-Identifier: MIT
+ * The program ffcl: arguments, printing and the exit code; the work is behind ffcl.h. */
+#include <errno.h>
+#include <getopt.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "ffcl.h"
+#include "progress.h"
+
+static const char help_text[] =
+    "ffcl draws pictures with FreeFlow, a one-step class-conditional image generator, on any\n"
+    "OpenCL device.\n"
+    "\n"
+    "usage: ffcl FILE.ini [section.key=value ...]     draw the pictures that FILE.ini asks for\n"
+    "       ffcl devices                              list the OpenCL devices\n"
+    "       ffcl verify REF.safetensors [FILE.ini] [section.key=value ...] [--tolerance X]\n"
+    "                                                 compare with recorded tensors\n"
+    "       ffcl keys                                 explain every key of the INI file\n"
+    "\n"
+    "  -q, --quiet         print warnings and errors only\n"
+    "      --tolerance X   verify: largest relative error, instead of each kind's own\n"
+    "  -h, --help          print this text\n"
+    "      --version       print the version\n"
+    "\n"
+    "FILE.ini names the weights, the classes, the seed and the outputs; section.key=value\n"
+    "overrides one key. Files that are read lie relative to FILE.ini, files that are written\n"
+    "relative to the current folder. For example, with the weights that come along:\n"
+    "\n"
+    "  ffcl config/demo.ini\n"
+    "  ffcl config/demo.ini sampler.seed=7 sampler.classes=0-4 output.grid=seven.png\n"
+    "\n"
+    "exit codes: 0 done, 2 command line, 3 INI key or value, 4 input file missing, 5 input file\n"
+    "damaged, 6 weights do not fit, 7 no device, 8 kernel does not build, 9 device memory,\n"
+    "10 OpenCL call, 11 not a number in the result, 12 output not written, 13 verify failed,\n"
+    "14 host memory. Errors are one sentence on stderr; docs/errors.md says what to do.\n";
+
+/* The command line, as given; pointers into argv. */
+typedef struct arguments {
+    const char *command;        /* "run", "devices", "verify", "keys", "help" or "version" */
+    const char *ini, *reference;
+    char **assignments;         /* the n_assignments overrides, in order */
+    size_t n_assignments;
+    double tolerance;           /* 0: each kind's own */
+    int quiet;
+} arguments;
+
+/* Fails with FFCL_EUSAGE: "SENTENCE; see ffcl --help". */
+static int bad_usage(ffcl_error *err, const char *sentence, const char *argument)
+{
+    err->code = FFCL_EUSAGE;
+    snprintf(err->text, sizeof err->text, "%s%s%.200s; see ffcl --help", sentence,
+             *argument ? " " : "", argument);
+    return err->code;
+}
+
+static int parse_tolerance(const char *text, arguments *args, ffcl_error *err)
+{
+    char *end;
+    args->tolerance = strtod(text, &end);
+    if (end == text || *end || !isfinite(args->tolerance) || args->tolerance <= 0)
+        return bad_usage(err, "--tolerance must be a number above 0, not", text);
+    return 0;
+}
+
+static int parse_options(int argc, char **argv, arguments *args, ffcl_error *err)
+{
+    enum { TOLERANCE = 256, VERSION };
+    static const struct option options[] = {
+        {"quiet", no_argument, NULL, 'q'},
+        {"help", no_argument, NULL, 'h'},
+        {"version", no_argument, NULL, VERSION},
+        {"tolerance", required_argument, NULL, TOLERANCE},
+        {NULL, 0, NULL, 0},
+    };
+    int option, rc = 0;
+    opterr = 0;
+    while (!rc && (option = getopt_long(argc, argv, ":qh", options, NULL)) != -1) {
+        /* Within "-xq" getopt is still before the argument, hence the letter. */
+        char letter[] = {'-', (char)optopt, '\0'};
+        int is_known = optopt == 'q' || optopt == 'h' || optopt == VERSION;
+        switch (option) {
+        case 'q':
+            args->quiet = 1;
+            break;
+        case 'h':
+            args->command = "help";
+            break;
+        case VERSION:
+            args->command = args->command ? args->command : "version";
+            break;
+        case TOLERANCE:
+            rc = parse_tolerance(optarg, args, err);
+            break;
+        case ':':
+            rc = bad_usage(err, "--tolerance needs a number", "");
+            break;
+        default:
+            if (is_known)
+                rc = bad_usage(err, "this option takes no value:", argv[optind - 1]);
+            else
+                rc = bad_usage(err, "unknown option", optopt ? letter : argv[optind - 1]);
+        }
+    }
+    return rc;
+}
+
+/* section.key=value, but not a path such as runs/a=b.ini. */
+static int is_assignment(const char *argument)
+{
+    return argument[strcspn(argument, "=/")] == '=';
+}
+
+/* Sorts the arguments that are not options into command, files and overrides. */
+static int parse_words(int argc, char **argv, arguments *args, ffcl_error *err)
+{
+    static const char *const commands[] = {"devices", "verify", "keys"};
+    int next = optind;
+    if (next == argc)
+        return bad_usage(err, "no INI file and no command given", "");
+    args->command = "run";
+    for (size_t i = 0; i < sizeof commands / sizeof *commands; i++)
+        if (!strcmp(argv[next], commands[i]))
+            args->command = commands[i];
+    int is_run = !strcmp(args->command, "run"), is_verify = !strcmp(args->command, "verify");
+    if (!is_run)
+        next++;
+    args->assignments = argv + argc;
+    for (; next < argc; next++) {
+        if (!is_run && !is_verify)
+            return bad_usage(err, "this command takes no argument:", argv[next]);
+        if (is_assignment(argv[next])) {
+            /* Files come first, so that the overrides stand together. */
+            args->assignments = argv + next;
+            args->n_assignments = (size_t)(argc - next);
+            break;
+        }
+        if (is_verify && !args->reference)
+            args->reference = argv[next];
+        else if (!args->ini)
+            args->ini = argv[next];
+        else
+            return bad_usage(err, "expected section.key=value instead of", argv[next]);
+    }
+    for (size_t i = 0; i < args->n_assignments; i++)
+        if (!is_assignment(args->assignments[i]))
+            return bad_usage(err, "expected section.key=value instead of", args->assignments[i]);
+    if (is_run && !args->ini)
+        return bad_usage(err, "an INI file must come before", args->assignments[0]);
+    if (is_verify && !args->reference)
+        return bad_usage(err, "verify needs a safetensors file of recorded tensors", "");
+    if (args->tolerance > 0 && !is_verify)
+        return bad_usage(err, "--tolerance is for verify only", "");
+    return 0;
+}
+
+static int open_config(ffcl_config **out, const arguments *args, ffcl_error *err)
+{
+    int rc = ffcl_config_open(out, args->ini, err);
+    for (size_t i = 0; !rc && i < args->n_assignments; i++)
+        rc = ffcl_config_set(*out, args->assignments[i], err);
+    return rc;
+}
+
+static int run(const arguments *args, ffcl_progress *progress, ffcl_error *err)
+{
+    ffcl_config *cfg = NULL;
+    ffcl_sampler *sampler = NULL;
+    const ffcl_observer observer = {ffcl_progress_report, progress};
+    int rc = open_config(&cfg, args, err);
+    if (!rc)
+        rc = ffcl_sampler_open(&sampler, cfg, &observer, err);
+    if (!rc)
+        rc = ffcl_sampler_run(sampler, err);
+    ffcl_sampler_close(&sampler);
+    ffcl_config_close(&cfg);
+    return rc;
+}
+
+static void print_device(void *user, size_t index, const char *title, const char *const *lines)
+{
+    (void)user;
+    printf("%s[%zu] %s\n", index ? "\n" : "", index, title);
+    for (; *lines; lines++)
+        printf("    %s\n", *lines);
+}
+
+/* What verify has shown so far. */
+typedef struct verdict {
+    ffcl_progress *progress;
+    size_t ok, failed;
+} verdict;
+
+static void print_tensor(void *user, const ffcl_verify_line *line)
+{
+    verdict *v = user;
+    ffcl_progress_end(v->progress);
+    v->ok += line->ok > 0;
+    v->failed += line->ok == 0;
+    printf("%-19s %-11s  %s\n", line->name, line->text ? line->text : "",
+           line->ok > 0 ? "ok" : line->ok == 0 ? "FAILED" : "not checked");
+    fflush(stdout);
+}
+
+static int verify(const arguments *args, ffcl_progress *progress, ffcl_error *err)
+{
+    ffcl_config *cfg = NULL;
+    verdict v = {.progress = progress};
+    const ffcl_observer observer = {ffcl_progress_report, progress};
+    int rc = open_config(&cfg, args, err);
+    if (!rc)
+        rc = ffcl_verify(args->reference, cfg, args->tolerance, &observer, print_tensor, &v, err);
+    if (!rc || v.ok || v.failed)
+        printf("%zu tensors ok, %zu failed\n", v.ok, v.failed);
+    ffcl_config_close(&cfg);
+    return rc;
+}
+
+static int print_keys(ffcl_error *err)
+{
+    char *text = NULL;
+    int rc = ffcl_config_reference(&text, err);
+    if (!rc)
+        fputs(text, stdout);
+    free(text);
+    return rc;
+}
+
+static int dispatch(const arguments *args, ffcl_progress *progress, ffcl_error *err)
+{
+    if (!strcmp(args->command, "help"))
+        fputs(help_text, stdout);
+    else if (!strcmp(args->command, "version"))
+        puts("ffcl " FFCL_VERSION);
+    else if (!strcmp(args->command, "keys"))
+        return print_keys(err);
+    else if (!strcmp(args->command, "devices"))
+        return ffcl_devices(print_device, NULL, err);
+    else if (!strcmp(args->command, "verify"))
+        return verify(args, progress, err);
+    else
+        return run(args, progress, err);
+    return 0;
+}
+
+int main(int argc, char **argv)
+{
+    arguments args = {0};
+    ffcl_error err = {0};
+    ffcl_progress progress;
+    int rc = parse_options(argc, argv, &args, &err);
+    if (!rc && !args.command)
+        rc = parse_words(argc, argv, &args, &err);
+    ffcl_progress_init(&progress, stderr, isatty(STDERR_FILENO), args.quiet);
+    if (!rc)
+        rc = dispatch(&args, &progress, &err);
+
+    ffcl_progress_end(&progress);
+    errno = 0;
+    if ((fflush(stdout) || ferror(stdout)) && !rc) {
+        rc = FFCL_EOUTPUT;
+        snprintf(err.text, sizeof err.text, "cannot write to stdout: %s",
+                 errno ? strerror(errno) : "an earlier write failed");
+    }
+    if (rc)
+        fprintf(stderr, "ffcl: %s\n", err.text);
+    return -rc;
+}

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: MIT
+ * SiT: the transformer that maps noise, time and class to F (SiT models.py; docs/architecture.md). */
+#ifndef FFCL_MODEL_SIT_H
+#define FFCL_MODEL_SIT_H
+
+#include "config.h"
+#include "model/tap.h"
+#include "model/weights.h"
+
+/* The architecture, read off the tensors' shapes. */
+typedef struct ffcl_sit_dims {
+    size_t D, L, H, Dh, mlp;        /* width, blocks, heads, head size, hidden units of the MLP */
+    size_t p, G, T, R;              /* patch side, patches a side, tokens, latent side */
+    size_t C, Cout;                 /* latent channels; output channels before dropping sigma */
+    size_t classes;                 /* labels 0 .. classes-1; the null class is row `classes` */
+    size_t embedders;               /* scalar embedders */
+} ffcl_sit_dims;
+
+typedef struct ffcl_sit ffcl_sit;
+
+/* Reads the directory of cfg's checkpoint, derives and checks the architecture, maps the scalar
+ * embedders.  No device is needed.  heads_hint is used where cfg and the width leave the number
+ * of heads open (0: none).  FFCL_EWEIGHTS, FFCL_ECONFIG and the file errors. */
+int ffcl_sit_open(ffcl_sit **out, const ffcl_config *cfg, size_t heads_hint, ffcl_error *err);
+void ffcl_sit_close(ffcl_sit **sit);
+
+const ffcl_sit_dims *ffcl_sit_dims_of(const ffcl_sit *sit);
+
+/* Embedder i: its prefix and what feeds it. */
+const ffcl_condition *ffcl_sit_condition(const ffcl_sit *sit, size_t i);
+
+/* Bytes of weights on the device. */
+size_t ffcl_sit_bytes(const ffcl_sit *sit);
+
+/* Splits the modulation weights so that no buffer exceeds the device's limit; before load and
+ * forward. */
+int ffcl_sit_prepare(ffcl_sit *sit, ffcl_ctx *ctx);
+int ffcl_sit_load(ffcl_sit *sit, ffcl_ctx *ctx, uint64_t *done, uint64_t total);
+
+/* out (B, C, R, R) = F(z, scalars, y): z (B, C, R, R), y (B) int32 labels, scalars[i] (B) the value
+ * for embedder i.  tap may be NULL. */
+int ffcl_sit_forward(ffcl_sit *sit, ffcl_ctx *ctx, cl_mem out, cl_mem z, cl_mem y,
+                     const cl_mem *scalars, size_t B, const ffcl_tap *tap);
+
+#endif

@@ -1,0 +1,289 @@
+/* SPDX-License-Identifier: MIT */
+#include "model/sit_weights.h"
+
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "util.h"
+
+/* REPA's training heads are of no use here; its first releases called the blocks after the
+ * eighth, where the representation is read off, decoder_blocks. */
+char *ffcl_sit_rename(const char *name, void *user)
+{
+    (void)user;
+    size_t block;
+    int used = 0;
+    if (strncmp(name, "projectors.", 11) == 0)
+        return NULL;
+    if (sscanf(name, "decoder_blocks.%zu%n", &block, &used) == 1 && name[used] == '.')
+        return ffcl_format("blocks.%zu%s", block + 8, name + used);
+    return ffcl_format("%s", name);
+}
+
+static size_t heads_for_width(size_t D)
+{
+    switch (D) {
+    case 384:
+        return 6;
+    case 768:
+        return 12;
+    case 1024:
+    case 1152:
+        return 16;
+    default:
+        return 0;
+    }
+}
+
+static int derive_heads(ffcl_sit_dims *d, const ffcl_config *cfg, size_t hint, const char *path,
+                        ffcl_error *err)
+{
+    d->H = cfg->model.heads ? cfg->model.heads : heads_for_width(d->D);
+    if (d->H == 0)
+        d->H = hint;
+    if (d->H == 0)
+        return ffcl_fail(err, FFCL_ECONFIG,
+                         "%s has width %zu, whose number of heads no table knows: set heads under "
+                         "[model]", path, d->D);
+    if (d->D % d->H)
+        return ffcl_fail(err, FFCL_ECONFIG, "[model] heads = %zu does not divide the width %zu of %s",
+                         d->H, d->D, path);
+    d->Dh = d->D / d->H;
+    return 0;
+}
+
+/* The latent side: from pos_embed's tokens, or the configuration where the file has none. */
+static int derive_grid(ffcl_sit *sit, const ffcl_config *cfg, const char *path, ffcl_error *err)
+{
+    ffcl_sit_dims *d = &sit->d;
+    const ffcl_tensor_info *pos = ffcl_weights_find(&sit->weights, "pos_embed");
+    sit->pos_in_file = pos != NULL;
+    if (pos && pos->rank == 3)
+        d->G = (size_t)(sqrt((double)pos->shape[1]) + 0.5);
+    else if (!pos)
+        d->G = cfg->model.latent_size / d->p;
+    if (!pos && (cfg->model.latent_size == 0 || d->G * d->p != cfg->model.latent_size))
+        return ffcl_fail(err, FFCL_ECONFIG,
+                         "%s has no pos_embed to tell the latent size: set latent_size under "
+                         "[model], a multiple of the patch side %zu (32 for 256x256 pictures)",
+                         path, d->p);
+    if (d->D % 4)
+        return ffcl_fail(err, FFCL_EWEIGHTS, "%s has width %zu, which is no multiple of 4", path,
+                         d->D);
+    d->T = d->G * d->G;
+    d->R = d->G * d->p;
+    return 0;
+}
+
+/* The known inputs of scalar embedders, or a message that lists all prefixes and the line to add. */
+static int map_embedders(ffcl_sit *sit, const ffcl_config *cfg, ffcl_error *err)
+{
+    static const char suffix[] = ".mlp.0.weight";
+    const ffcl_weights *w = &sit->weights;
+    char found[512] = "", unknown[128] = "";
+    size_t used = 0;
+    sit->embedders = calloc(w->n_names + 1, sizeof *sit->embedders);
+    if (!sit->embedders)
+        return ffcl_fail(err, FFCL_ENOMEM, "out of memory for the embedders");
+    for (size_t i = 0; i < w->n_names; i++) {
+        const char *name = w->names[i].name;
+        size_t n = strlen(name);
+        if (n < sizeof suffix || strcmp(name + n - (sizeof suffix - 1), suffix) != 0)
+            continue;
+        char prefix[96];
+        snprintf(prefix, sizeof prefix, "%.*s", (int)(n - (sizeof suffix - 1)), name);
+        if (used < sizeof found)
+            used += (size_t)snprintf(found + used, sizeof found - used, "%s%s", used ? ", " : "",
+                                     prefix);
+        ffcl_condition *c = &sit->embedders[sit->d.embedders].condition;
+        if (ffcl_config_condition(cfg, prefix, c) != 0) {
+            if (!*unknown)
+                snprintf(unknown, sizeof unknown, "%s", prefix);
+            continue;
+        }
+        c->prefix = ffcl_format("%s", prefix);
+        sit->d.embedders++;
+        if (!c->prefix)
+            return ffcl_fail(err, FFCL_ENOMEM, "out of memory for the embedders");
+    }
+    if (*unknown)
+        return ffcl_fail(err, FFCL_ECONFIG,
+                         "%s has scalar embedders %s, and nothing tells what %s is fed with: add "
+                         "\"%s = delta\" (or t, r, guidance, a number) under [condition]",
+                         ffcl_tensor_file_path(w->file), found, unknown, unknown);
+    return 0;
+}
+
+/* [condition] lines for embedders that the checkpoint has not got are mistakes. */
+static int check_conditions(const ffcl_sit *sit, const ffcl_config *cfg, ffcl_error *err)
+{
+    for (size_t i = 0; i < cfg->n_conditions; i++) {
+        const char *prefix = cfg->conditions[i].prefix;
+        int known = 0;
+        for (size_t j = 0; j < sit->d.embedders; j++)
+            known |= strcmp(sit->embedders[j].condition.prefix, prefix) == 0;
+        ffcl_condition usual;
+        ffcl_config none = {0};
+        if (!known && ffcl_config_condition(&none, prefix, &usual) != 0)
+            return ffcl_fail(err, FFCL_ECONFIG,
+                             "[condition] %s: %s has no scalar embedder of this name", prefix,
+                             ffcl_tensor_file_path(sit->weights.file));
+    }
+    return 0;
+}
+
+int ffcl_sit_derive(ffcl_sit *sit, const ffcl_config *cfg, size_t heads_hint, ffcl_error *err)
+{
+    ffcl_sit_dims *d = &sit->d;
+    const ffcl_weights *w = &sit->weights;
+    const char *path = ffcl_tensor_file_path(w->file);
+    const ffcl_tensor_info *patch = ffcl_weights_find(w, "x_embedder.proj.weight");
+    const ffcl_tensor_info *table = ffcl_weights_find(w, "y_embedder.embedding_table.weight");
+    const ffcl_tensor_info *last = ffcl_weights_find(w, "final_layer.linear.weight");
+    const ffcl_tensor_info *fc1 = ffcl_weights_find(w, "blocks.0.mlp.fc1.weight");
+    if (!patch || patch->rank != 4 || !table || table->rank != 2 || !last || last->rank != 2 ||
+        !fc1 || fc1->rank != 2)
+        return ffcl_fail(err, FFCL_EWEIGHTS,
+                         "%s is no SiT checkpoint: it has %zu tensors, but not all of "
+                         "x_embedder.proj.weight, y_embedder.embedding_table.weight, "
+                         "blocks.0.mlp.fc1.weight and final_layer.linear.weight in the usual ranks",
+                         path, w->n_names);
+    d->D = patch->shape[0];
+    d->C = patch->shape[1];
+    d->p = patch->shape[2];
+    d->mlp = fc1->shape[0];
+    d->classes = table->shape[0] - (table->shape[0] > 0);
+    if (d->D == 0 || d->C == 0 || d->p == 0 || table->shape[0] < 2 || d->mlp == 0 ||
+        last->shape[0] == 0 || last->shape[0] % (d->p * d->p) || d->D > 65536 || d->p > 1024)
+        return ffcl_fail(err, FFCL_EWEIGHTS, "%s has a tensor of impossible size", path);
+    d->Cout = last->shape[0] / (d->p * d->p);
+    if (d->Cout < d->C)
+        return ffcl_fail(err, FFCL_EWEIGHTS, "%s has %zu output channels for %zu latent channels",
+                         path, d->Cout, d->C);
+    while (ffcl_weights_find(w, "blocks.%zu.attn.qkv.weight", d->L))
+        d->L++;
+    int rc = derive_heads(d, cfg, heads_hint, path, err);
+    if (rc == 0)
+        rc = derive_grid(sit, cfg, path, err);
+    if (rc == 0)
+        rc = map_embedders(sit, cfg, err);
+    if (rc == 0)
+        rc = check_conditions(sit, cfg, err);
+    if (rc == 0) {
+        sit->blocks = calloc(d->L + 1, sizeof *sit->blocks);
+        if (!sit->blocks)
+            rc = ffcl_fail(err, FFCL_ENOMEM, "out of memory for %zu blocks", d->L);
+    }
+    return rc;
+}
+
+/* A linear layer's weight (N, K) into column `at` of a matrix with ld columns. */
+static void add_matrix(ffcl_sit *sit, ffcl_weight *to, size_t N, size_t K, size_t at, size_t ld,
+                       const char *name)
+{
+    to->floats = K * ld;
+    ffcl_weight_row row = {.rank = 2, .shape = {N, K}, .kind = FFCL_ROW_MATRIX, .to = to,
+                           .at = at, .ld = ld};
+    ffcl_weights_add(&sit->weights, &row, "%s.weight", name);
+}
+
+static void add_vector(ffcl_sit *sit, ffcl_weight *to, size_t N, size_t at, size_t total,
+                       const char *name)
+{
+    to->floats = total;
+    ffcl_weight_row row = {.rank = 1, .shape = {N}, .kind = FFCL_ROW_PLAIN, .to = to, .at = at};
+    ffcl_weights_add(&sit->weights, &row, "%s.bias", name);
+}
+
+static void add_linear(ffcl_sit *sit, ffcl_weight *w, ffcl_weight *b, size_t N, size_t K,
+                       const char *format, ...) __attribute__((format(printf, 6, 7)));
+static void add_linear(ffcl_sit *sit, ffcl_weight *w, ffcl_weight *b, size_t N, size_t K,
+                       const char *format, ...)
+{
+    char name[80];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(name, sizeof name, format, args);
+    va_end(args);
+    add_matrix(sit, w, N, K, 0, N, name);
+    add_vector(sit, b, N, 0, N, name);
+}
+
+/* Gives every block 6*D columns and the final layer 2*D, opening a new group when one is full. */
+static int group_modulations(ffcl_sit *sit, size_t max_bytes, ffcl_error *err)
+{
+    const ffcl_sit_dims *d = &sit->d;
+    size_t limit = max_bytes / (d->D * sizeof(float));
+    free(sit->groups);
+    sit->n_groups = 0;
+    sit->groups = calloc(d->L + 2, sizeof *sit->groups);
+    if (!sit->groups)
+        return ffcl_fail(err, FFCL_ENOMEM, "out of memory for the modulations");
+    for (size_t i = 0; i <= d->L; i++) {
+        size_t width = i < d->L ? 6 * d->D : 2 * d->D;
+        if (sit->n_groups == 0 || sit->groups[sit->n_groups - 1].columns + width > limit)
+            sit->n_groups++;
+        ffcl_sit_modulations *g = &sit->groups[sit->n_groups - 1];
+        *(i < d->L ? &sit->blocks[i].group : &sit->final_group) = sit->n_groups - 1;
+        *(i < d->L ? &sit->blocks[i].column : &sit->final_column) = g->columns;
+        g->columns += width;
+    }
+    return 0;
+}
+
+static void add_modulation(ffcl_sit *sit, size_t group, size_t column, size_t width,
+                           const char *name)
+{
+    ffcl_sit_modulations *g = &sit->groups[group];
+    add_matrix(sit, &g->w, width, sit->d.D, column, g->columns, name);
+    add_vector(sit, &g->b, width, column, g->columns, name);
+}
+
+int ffcl_sit_table(ffcl_sit *sit, size_t max_bytes, ffcl_error *err)
+{
+    const ffcl_sit_dims *d = &sit->d;
+    char name[64];
+    int rc = group_modulations(sit, max_bytes, err);
+    if (rc)
+        return rc;
+    sit->weights.n_rows = 0;
+    size_t K = d->C * d->p * d->p;
+    sit->patch_w.floats = K * d->D;
+    ffcl_weights_add(&sit->weights,
+                     &(ffcl_weight_row){.rank = 4, .shape = {d->D, d->C, d->p, d->p},
+                                        .kind = FFCL_ROW_MATRIX, .to = &sit->patch_w, .ld = d->D},
+                     "x_embedder.proj.weight");
+    add_vector(sit, &sit->patch_b, d->D, 0, d->D, "x_embedder.proj");
+    sit->pos.floats = d->T * d->D;
+    if (sit->pos_in_file)
+        ffcl_weights_add(&sit->weights,
+                         &(ffcl_weight_row){.rank = 3, .shape = {1, d->T, d->D}, .to = &sit->pos},
+                         "pos_embed");
+    sit->table.floats = (d->classes + 1) * d->D;
+    ffcl_weights_add(&sit->weights,
+                     &(ffcl_weight_row){.rank = 2, .shape = {d->classes + 1, d->D},
+                                        .to = &sit->table},
+                     "y_embedder.embedding_table.weight");
+    for (size_t i = 0; i < d->embedders; i++) {
+        ffcl_sit_embedder *e = &sit->embedders[i];
+        add_linear(sit, &e->w0, &e->b0, d->D, 256, "%s.mlp.0", e->condition.prefix);
+        add_linear(sit, &e->w1, &e->b1, d->D, d->D, "%s.mlp.2", e->condition.prefix);
+    }
+    for (size_t i = 0; i < d->L; i++) {
+        ffcl_sit_block *b = &sit->blocks[i];
+        add_linear(sit, &b->qkv_w, &b->qkv_b, 3 * d->D, d->D, "blocks.%zu.attn.qkv", i);
+        add_linear(sit, &b->proj_w, &b->proj_b, d->D, d->D, "blocks.%zu.attn.proj", i);
+        add_linear(sit, &b->fc1_w, &b->fc1_b, d->mlp, d->D, "blocks.%zu.mlp.fc1", i);
+        add_linear(sit, &b->fc2_w, &b->fc2_b, d->D, d->mlp, "blocks.%zu.mlp.fc2", i);
+        snprintf(name, sizeof name, "blocks.%zu.adaLN_modulation.1", i);
+        add_modulation(sit, b->group, b->column, 6 * d->D, name);
+    }
+    add_modulation(sit, sit->final_group, sit->final_column, 2 * d->D,
+                   "final_layer.adaLN_modulation.1");
+    add_linear(sit, &sit->final_w, &sit->final_b, d->p * d->p * d->Cout, d->D,
+               "final_layer.linear");
+    return 0;
+}

@@ -1,0 +1,301 @@
+/* SPDX-License-Identifier: MIT */
+#include "model/vae.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "gemm.h"
+#include "model/vae_weights.h"
+#include "util.h"
+
+static const float norm_eps = 1e-6f;
+
+/* The text of a file of at most 1 MB, or NULL where it cannot be read. */
+static char *read_text(const char *path)
+{
+    FILE *f = fopen(path, "rb");
+    char *text = f ? calloc(1, (1u << 20) + 1) : NULL;
+    if (text && fread(text, 1, 1u << 20, f) == 0) {
+        free(text);
+        text = NULL;
+    }
+    if (f)
+        fclose(f);
+    return text;
+}
+
+/* config.json of the weights at path: NAME.config.json, else config.json in the same folder. */
+static char *find_config(const char *path, char **text)
+{
+    const char *dot = strrchr(path, '.'), *slash = strrchr(path, '/');
+    size_t stem = dot && (!slash || dot > slash) ? (size_t)(dot - path) : strlen(path);
+    char *own = ffcl_format("%.*s.config.json", (int)stem, path);
+    *text = own ? read_text(own) : NULL;
+    if (*text)
+        return own;
+    free(own);
+    char *dir = ffcl_path_dir(path);
+    char *shared = dir ? ffcl_path_join(dir, "config.json") : NULL;
+    *text = shared ? read_text(shared) : NULL;
+    free(dir);
+    return shared;
+}
+
+/* LDM counts its up blocks from the picture, so their number is needed to rename them. */
+static size_t count_ldm_levels(const char *path, ffcl_error *err, int *rc)
+{
+    ffcl_tensor_file *file = NULL;
+    size_t levels = 0, i;
+    *rc = ffcl_tensor_file_open(&file, path, err);
+    for (size_t k = 0; *rc == 0 && k < ffcl_tensor_file_count(file); k++) {
+        const char *up = strstr(ffcl_tensor_file_at(file, k)->name, "decoder.up.");
+        if (up && sscanf(up, "decoder.up.%zu.", &i) == 1)
+            levels = ffcl_max(levels, i + 1);
+    }
+    ffcl_tensor_file_close(&file);
+    return levels;
+}
+
+int ffcl_vae_open(ffcl_vae **out, const char *path, ffcl_error *err)
+{
+    *out = NULL;
+    char *config_path = NULL, *config_text = NULL;
+    ffcl_vae *vae = calloc(1, sizeof *vae);
+    if (!vae)
+        return ffcl_fail(err, FFCL_ENOMEM, "out of memory for the VAE");
+    int rc = 0;
+    size_t levels = count_ldm_levels(path, err, &rc);
+    if (rc == 0)
+        rc = ffcl_weights_open(&vae->weights, path, ffcl_vae_rename, &levels, err);
+    if (rc == 0) {
+        config_path = find_config(path, &config_text);
+        rc = ffcl_vae_derive(vae, config_path ? config_path : path, config_text, err);
+    }
+    if (rc == 0)
+        rc = ffcl_vae_table(vae, err);
+    if (rc)
+        ffcl_vae_close(&vae);
+    *out = vae;
+    free(config_path);
+    free(config_text);
+    return rc;
+}
+
+void ffcl_vae_close(ffcl_vae **vae)
+{
+    ffcl_vae *v = *vae;
+    if (!v)
+        return;
+    for (size_t i = 0; i < v->weights.n_rows; i++) {
+        if (v->weights.rows[i].to)
+            ffcl_weight_release(v->weights.rows[i].to);
+        if (v->weights.rows[i].conv)
+            ffcl_conv_release(v->weights.rows[i].conv);
+    }
+    for (size_t i = 0; v->up && i < v->d.levels; i++)
+        free(v->up[i].resnets);
+    free(v->up);
+    ffcl_weights_close(&v->weights);
+    free(v);
+    *vae = NULL;
+}
+
+const ffcl_vae_dims *ffcl_vae_dims_of(const ffcl_vae *vae)
+{
+    return &vae->d;
+}
+
+size_t ffcl_vae_bytes(const ffcl_vae *vae)
+{
+    return ffcl_weights_bytes(&vae->weights);
+}
+
+int ffcl_vae_load(ffcl_vae *vae, ffcl_ctx *ctx, uint64_t *done, uint64_t total)
+{
+    return ffcl_weights_load(&vae->weights, ctx, done, total);
+}
+
+size_t ffcl_vae_largest(const ffcl_vae *vae, size_t R)
+{
+    size_t largest = 0, side = R;
+    for (size_t i = 0; i < vae->d.levels; i++) {
+        const ffcl_vae_level *level = &vae->up[i];
+        size_t width = ffcl_max(level->resnets[0].conv1.in, level->resnets[0].conv1.out);
+        largest = ffcl_max(largest, side * side * width);
+        if (level->upsample.out) {
+            side *= 2;
+            largest = ffcl_max(largest, side * side * level->upsample.out);
+        }
+    }
+    return ffcl_max(largest, R * R * vae->d.mid * 3);
+}
+
+/* A picture on its way: buf (B, P, C) with P = Hh * Ww. */
+typedef struct feature {
+    ffcl_buf buf;
+    size_t Hh, Ww, C;
+} feature;
+
+static int take_feature(ffcl_ctx *ctx, feature *f, size_t B, size_t Hh, size_t Ww, size_t C)
+{
+    *f = (feature){{0}, Hh, Ww, C};
+    return ffcl_take(ctx, &f->buf, B * Hh * Ww * C);
+}
+
+static int norm(ffcl_vae *vae, ffcl_ctx *ctx, cl_mem out, const feature *x, const ffcl_vae_norm *n,
+                size_t B, int with_silu)
+{
+    return ffcl_groupnorm(ctx, out, x->buf.mem, n->gamma.mem, n->beta.mem, B, x->Hh * x->Ww, n->C,
+                          vae->d.groups, norm_eps, with_silu);
+}
+
+/* x becomes shortcut(x) + conv2(SiLU(GN(conv1(SiLU(GN(x)))))). */
+static int resnet(ffcl_vae *vae, ffcl_ctx *ctx, feature *x, const ffcl_vae_resnet *r, size_t B)
+{
+    feature h = {0}, t = {0}, h2 = {0}, s = {0};
+    const size_t Hh = x->Hh, Ww = x->Ww, out = r->conv1.out;
+    int rc = take_feature(ctx, &h, B, Hh, Ww, x->C);
+    if (rc == 0)
+        rc = norm(vae, ctx, h.buf.mem, x, &r->norm1, B, 1);
+    if (rc == 0)
+        rc = take_feature(ctx, &t, B, Hh, Ww, out);
+    if (rc == 0)
+        rc = ffcl_conv(ctx, t.buf.mem, h.buf.mem, &r->conv1, B, Hh, Ww, 0, NULL);
+    ffcl_give(ctx, &h.buf);
+    if (rc == 0)
+        rc = take_feature(ctx, &h2, B, Hh, Ww, out);
+    if (rc == 0)
+        rc = norm(vae, ctx, h2.buf.mem, &t, &r->norm2, B, 1);
+    if (rc == 0 && r->shortcut.out) {
+        rc = take_feature(ctx, &s, B, Hh, Ww, out);
+        if (rc == 0)
+            rc = ffcl_conv(ctx, s.buf.mem, x->buf.mem, &r->shortcut, B, Hh, Ww, 0, NULL);
+        ffcl_give(ctx, &x->buf);
+        *x = s;
+    }
+    if (rc == 0)
+        rc = ffcl_conv(ctx, t.buf.mem, h2.buf.mem, &r->conv2, B, Hh, Ww, 1, x->buf.mem);
+    ffcl_give(ctx, &h2.buf);
+    ffcl_give(ctx, &x->buf);
+    *x = t;
+    return rc;
+}
+
+/* out (M, N) = a (M, C) w + b (+ add). */
+static int linear(ffcl_ctx *ctx, cl_mem out, cl_mem a, const ffcl_weight *w, const ffcl_weight *b,
+                  size_t M, size_t N, size_t C, int has_add, cl_mem add)
+{
+    ffcl_product p = {.m = M, .n = N, .k = C, .a = a, .a_ld = C, .w = w->mem, .w_ld = N,
+                      .out = out, .out_ld = N,
+                      .epilogue = {.has_bias = 1, .bias = b->mem, .has_add = has_add, .add = add,
+                                   .add_ld = N, .add_rows = M}};
+    return ffcl_gemm(ctx, &p);
+}
+
+/* x becomes x + proj(attention(GN(x))), one head of C channels over all pixels. */
+static int attention(ffcl_vae *vae, ffcl_ctx *ctx, feature *x, size_t B)
+{
+    const size_t T = x->Hh * x->Ww, C = x->C, M = B * T;
+    ffcl_buf h = {0}, qkv = {0};
+    feature y = {0};
+    int rc = ffcl_take(ctx, &h, M * C);
+    if (rc == 0)
+        rc = norm(vae, ctx, h.mem, x, &vae->attention_norm, B, 0);
+    if (rc == 0)
+        rc = ffcl_take(ctx, &qkv, M * 3 * C);
+    if (rc == 0)
+        rc = linear(ctx, qkv.mem, h.mem, &vae->qkv_w, &vae->qkv_b, M, 3 * C, C, 0, NULL);
+    if (rc == 0)
+        rc = ffcl_attention(ctx, h.mem, qkv.mem, B, T, 1, C, FFCL_ATTENTION_AUTO);
+    ffcl_give(ctx, &qkv);
+    if (rc == 0)
+        rc = take_feature(ctx, &y, B, x->Hh, x->Ww, C);
+    if (rc == 0)
+        rc = linear(ctx, y.buf.mem, h.mem, &vae->proj_w, &vae->proj_b, M, C, C, 1, x->buf.mem);
+    ffcl_give(ctx, &h);
+    ffcl_give(ctx, &x->buf);
+    *x = y;
+    return rc;
+}
+
+/* x becomes conv3x3(nearest upsample by 2 of x). */
+static int upsample(ffcl_ctx *ctx, feature *x, const ffcl_conv_weight *w, size_t B)
+{
+    feature y = {0};
+    int rc = take_feature(ctx, &y, B, 2 * x->Hh, 2 * x->Ww, w->out);
+    if (rc == 0)
+        rc = ffcl_conv(ctx, y.buf.mem, x->buf.mem, w, B, x->Hh, x->Ww, 0, NULL);
+    ffcl_give(ctx, &x->buf);
+    *x = y;
+    return rc;
+}
+
+static int see(const ffcl_tap *tap, ffcl_ctx *ctx, const feature *x, size_t B, const char *name)
+{
+    return ffcl_tap_see(tap, ctx, x->buf.mem, B, x->Hh * x->Ww * x->C, x->Hh * x->Ww, "%s", name);
+}
+
+/* x (B, R, R, mid): the latents, scaled, through post_quant_conv and conv_in. */
+static int enter(ffcl_vae *vae, ffcl_ctx *ctx, feature *x, cl_mem latent, size_t first,
+                 float factor, size_t B, size_t R)
+{
+    const ffcl_vae_dims *d = &vae->d;
+    feature z = {0}, q = {0};
+    int rc = take_feature(ctx, &z, B, R, R, d->zc);
+    if (rc == 0)
+        rc = ffcl_latent_to_pixels(ctx, z.buf.mem, latent, first, factor, B, d->zc, R * R);
+    if (rc == 0 && vae->post_quant.out) {
+        rc = take_feature(ctx, &q, B, R, R, d->zc);
+        if (rc == 0)
+            rc = ffcl_conv(ctx, q.buf.mem, z.buf.mem, &vae->post_quant, B, R, R, 0, NULL);
+        ffcl_give(ctx, &z.buf);
+        z = q;
+    }
+    if (rc == 0)
+        rc = take_feature(ctx, x, B, R, R, d->mid);
+    if (rc == 0)
+        rc = ffcl_conv(ctx, x->buf.mem, z.buf.mem, &vae->conv_in, B, R, R, 0, NULL);
+    ffcl_give(ctx, &z.buf);
+    return rc;
+}
+
+static int middle(ffcl_vae *vae, ffcl_ctx *ctx, feature *x, size_t B)
+{
+    int rc = resnet(vae, ctx, x, &vae->mid[0], B);
+    if (rc == 0 && vae->has_attention)
+        rc = attention(vae, ctx, x, B);
+    return rc ? rc : resnet(vae, ctx, x, &vae->mid[1], B);
+}
+
+int ffcl_vae_decode(ffcl_vae *vae, ffcl_ctx *ctx, cl_mem out, cl_mem latent, size_t first,
+                    float factor, size_t B, size_t R, const ffcl_tap *tap)
+{
+    feature x = {0}, h = {0};
+    char name[32];
+    int rc = enter(vae, ctx, &x, latent, first, factor, B, R);
+    if (rc == 0)
+        rc = see(tap, ctx, &x, B, "act.conv_in");
+    if (rc == 0)
+        rc = middle(vae, ctx, &x, B);
+    if (rc == 0)
+        rc = see(tap, ctx, &x, B, "act.mid");
+    for (size_t i = 0; rc == 0 && i < vae->d.levels; i++) {
+        for (size_t j = 0; rc == 0 && j < vae->d.layers; j++)
+            rc = resnet(vae, ctx, &x, &vae->up[i].resnets[j], B);
+        if (rc == 0 && vae->up[i].upsample.out)
+            rc = upsample(ctx, &x, &vae->up[i].upsample, B);
+        snprintf(name, sizeof name, "act.up%zu", i);
+        if (rc == 0)
+            rc = see(tap, ctx, &x, B, name);
+    }
+    if (rc == 0)
+        rc = take_feature(ctx, &h, B, x.Hh, x.Ww, x.C);
+    if (rc == 0)
+        rc = norm(vae, ctx, h.buf.mem, &x, &vae->norm_out, B, 1);
+    if (rc == 0)
+        rc = ffcl_conv(ctx, out, h.buf.mem, &vae->conv_out, B, x.Hh, x.Ww, 0, NULL);
+    ffcl_give(ctx, &h.buf);
+    ffcl_give(ctx, &x.buf);
+    return rc;
+}

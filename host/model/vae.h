@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: MIT
+ * The decoder of AutoencoderKL (diffusers; the Stable Diffusion VAE): latent to picture. */
+#ifndef FFCL_MODEL_VAE_H
+#define FFCL_MODEL_VAE_H
+
+#include "model/tap.h"
+#include "model/weights.h"
+
+/* The architecture, read off the tensors' shapes and config.json. */
+typedef struct ffcl_vae_dims {
+    size_t zc, out;             /* latent and picture channels */
+    size_t levels, layers;      /* up blocks; resnets in each */
+    size_t groups;              /* of every group norm */
+    size_t mid;                 /* channels of the middle block */
+    size_t upscale;             /* picture side / latent side: 2^(levels - 1) */
+} ffcl_vae_dims;
+
+typedef struct ffcl_vae ffcl_vae;
+
+/* Reads the directory of the weights at path and config.json beside them (or NAME.config.json for
+ * NAME.safetensors), derives and checks the architecture.  Old and new attention names and the
+ * original LDM names are known; the encoder is ignored.  No device is needed. */
+int ffcl_vae_open(ffcl_vae **out, const char *path, ffcl_error *err);
+void ffcl_vae_close(ffcl_vae **vae);
+
+const ffcl_vae_dims *ffcl_vae_dims_of(const ffcl_vae *vae);
+size_t ffcl_vae_bytes(const ffcl_vae *vae);
+int ffcl_vae_load(ffcl_vae *vae, ffcl_ctx *ctx, uint64_t *done, uint64_t total);
+
+/* The most floats that one activation has for one picture of latent side R. */
+size_t ffcl_vae_largest(const ffcl_vae *vae, size_t R);
+
+/* out (B, S, S, 3), S = R * upscale, from latents first .. first+B-1 of latent (., zc, R, R),
+ * multiplied with factor (1 / scale).  tap may be NULL. */
+int ffcl_vae_decode(ffcl_vae *vae, ffcl_ctx *ctx, cl_mem out, cl_mem latent, size_t first,
+                    float factor, size_t B, size_t R, const ffcl_tap *tap);
+
+#endif

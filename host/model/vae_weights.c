@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: MIT */
+#include "model/vae_weights.h"
+
+#include <cjson/cJSON.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "util.h"
+
+/* A positive whole number of config.json, or fallback where it has none. */
+static size_t json_count(const cJSON *json, const char *key, size_t fallback)
+{
+    const cJSON *item = cJSON_GetObjectItemCaseSensitive(json, key);
+    return cJSON_IsNumber(item) && item->valuedouble >= 1 && item->valuedouble <= 1e6
+               ? (size_t)item->valuedouble
+               : fallback;
+}
+
+/* Group norm's groups, and that the widths are those of the tensors. */
+static int read_config(ffcl_vae *vae, const char *path, const char *text, const size_t *widths,
+                       ffcl_error *err)
+{
+    vae->d.groups = 32;
+    if (!text)
+        return 0;
+    cJSON *json = cJSON_Parse(text);
+    int rc = 0;
+    if (!cJSON_IsObject(json)) {
+        rc = ffcl_fail(err, FFCL_EFORMAT, "%s is no JSON object", path);
+        goto out;
+    }
+    vae->d.groups = json_count(json, "norm_num_groups", 32);
+    const cJSON *list = cJSON_GetObjectItemCaseSensitive(json, "block_out_channels");
+    size_t n = cJSON_IsArray(list) ? (size_t)cJSON_GetArraySize(list) : vae->d.levels;
+    int same = n == vae->d.levels;
+    for (size_t i = 0; cJSON_IsArray(list) && same && i < n; i++) {
+        const cJSON *item = cJSON_GetArrayItem(list, (int)(n - 1 - i));
+        same = cJSON_IsNumber(item) && item->valuedouble == (double)widths[i];
+    }
+    if (!same)
+        rc = ffcl_fail(err, FFCL_EWEIGHTS,
+                       "%s lists block_out_channels that are not those of the tensors in %s", path,
+                       ffcl_tensor_file_path(vae->weights.file));
+out:
+    cJSON_Delete(json);
+    return rc;
+}
+
+static size_t first_dim(const ffcl_tensor_info *info)
+{
+    return info && info->rank == 4 ? info->shape[0] : 0;
+}
+
+static int check_groups(const ffcl_vae *vae, const size_t *widths, ffcl_error *err)
+{
+    for (size_t i = 0; i < vae->d.levels; i++)
+        if (widths[i] % vae->d.groups)
+            return ffcl_fail(err, FFCL_EWEIGHTS,
+                             "%s has %zu channels, which %zu groups do not divide: its config.json "
+                             "must give norm_num_groups",
+                             ffcl_tensor_file_path(vae->weights.file), widths[i], vae->d.groups);
+    return 0;
+}
+
+int ffcl_vae_derive(ffcl_vae *vae, const char *config_path, const char *config_text,
+                    ffcl_error *err)
+{
+    ffcl_vae_dims *d = &vae->d;
+    const ffcl_weights *w = &vae->weights;
+    const ffcl_tensor_info *in = ffcl_weights_find(w, "decoder.conv_in.weight");
+    const ffcl_tensor_info *out = ffcl_weights_find(w, "decoder.conv_out.weight");
+    size_t widths[8] = {0};
+    while (d->levels < 8 && ffcl_weights_find(w, "decoder.up_blocks.%zu.resnets.0.conv1.weight",
+                                              d->levels)) {
+        widths[d->levels] = first_dim(ffcl_weights_find(
+            w, "decoder.up_blocks.%zu.resnets.0.conv1.weight", d->levels));
+        d->levels++;
+    }
+    while (ffcl_weights_find(w, "decoder.up_blocks.0.resnets.%zu.conv1.weight", d->layers))
+        d->layers++;
+    if (!in || in->rank != 4 || !out || out->rank != 4 || d->levels == 0)
+        return ffcl_fail(err, FFCL_EWEIGHTS,
+                         "%s is no VAE: it lacks decoder.conv_in.weight, decoder.conv_out.weight or "
+                         "decoder.up_blocks", ffcl_tensor_file_path(w->file));
+    d->mid = in->shape[0];
+    d->zc = in->shape[1];
+    d->out = out->shape[0];
+    d->upscale = (size_t)1 << (d->levels - 1);
+    vae->has_attention =
+        ffcl_weights_find(w, "decoder.mid_block.attentions.0.to_q.weight") != NULL;
+    if (d->out != 3 || d->mid == 0 || d->zc == 0 || d->mid > 65536)
+        return ffcl_fail(err, FFCL_EWEIGHTS, "%s decodes %zu channels to %zu, not to 3 colours",
+                         ffcl_tensor_file_path(w->file), d->zc, d->out);
+    int rc = read_config(vae, config_path, config_text, widths, err);
+    if (rc == 0)
+        rc = check_groups(vae, widths, err);
+    if (rc)
+        return rc;
+    vae->up = calloc(d->levels, sizeof *vae->up);
+    for (size_t i = 0; vae->up && i < d->levels; i++) {
+        vae->up[i].resnets = calloc(d->layers, sizeof *vae->up[i].resnets);
+        vae->up[i].upsample.out = i + 1 < d->levels ? widths[i] : 0;
+        for (size_t j = 0; vae->up[i].resnets && j < d->layers; j++) {
+            vae->up[i].resnets[j].conv1.in = j ? widths[i] : i ? widths[i - 1] : d->mid;
+            vae->up[i].resnets[j].conv1.out = widths[i];
+        }
+        if (!vae->up[i].resnets)
+            return ffcl_fail(err, FFCL_ENOMEM, "out of memory for the VAE");
+    }
+    return vae->up ? 0 : ffcl_fail(err, FFCL_ENOMEM, "out of memory for the VAE");
+}
+
+static void add_vector(ffcl_vae *vae, ffcl_weight *to, size_t N, size_t at, size_t total,
+                       const char *name)
+{
+    to->floats = total;
+    ffcl_weight_row row = {.rank = 1, .shape = {N}, .to = to, .at = at};
+    ffcl_weights_add(&vae->weights, &row, "%s", name);
+}
+
+static void add_norm(ffcl_vae *vae, ffcl_vae_norm *norm, size_t C, const char *name)
+{
+    char full[96];
+    norm->C = C;
+    snprintf(full, sizeof full, "%s.weight", name);
+    add_vector(vae, &norm->gamma, C, 0, C, full);
+    snprintf(full, sizeof full, "%s.bias", name);
+    add_vector(vae, &norm->beta, C, 0, C, full);
+}
+
+static void add_conv(ffcl_vae *vae, ffcl_conv_weight *conv, size_t out, size_t in, size_t side,
+                     int upsample, const char *name)
+{
+    conv->kind = ffcl_conv_kind_of(out, side, upsample);
+    conv->in = in;
+    conv->out = out;
+    conv->side = side;
+    ffcl_weights_add(&vae->weights,
+                     &(ffcl_weight_row){.rank = 4, .shape = {out, in, side, side},
+                                        .kind = FFCL_ROW_CONV, .conv = conv},
+                     "%s.weight", name);
+    ffcl_weights_add(&vae->weights,
+                     &(ffcl_weight_row){.rank = 1, .shape = {out}, .kind = FFCL_ROW_CONV_BIAS,
+                                        .conv = conv},
+                     "%s.bias", name);
+}
+
+static void add_resnet(ffcl_vae *vae, ffcl_vae_resnet *r, size_t in, size_t out, const char *prefix)
+{
+    char name[80];
+    snprintf(name, sizeof name, "%s.norm1", prefix);
+    add_norm(vae, &r->norm1, in, name);
+    snprintf(name, sizeof name, "%s.conv1", prefix);
+    add_conv(vae, &r->conv1, out, in, 3, 0, name);
+    snprintf(name, sizeof name, "%s.norm2", prefix);
+    add_norm(vae, &r->norm2, out, name);
+    snprintf(name, sizeof name, "%s.conv2", prefix);
+    add_conv(vae, &r->conv2, out, out, 3, 0, name);
+    snprintf(name, sizeof name, "%s.conv_shortcut", prefix);
+    if (in != out)
+        add_conv(vae, &r->shortcut, out, in, 1, 0, name);
+}
+
+/* One of the attention's linear layers (C, C) into columns at .. at+C of ld. */
+static void add_linear(ffcl_vae *vae, ffcl_weight *w, ffcl_weight *b, size_t C, size_t at,
+                       size_t ld, const char *name)
+{
+    char full[96];
+    w->floats = C * ld;
+    ffcl_weight_row row = {.rank = 2, .shape = {C, C}, .kind = FFCL_ROW_MATRIX, .to = w, .at = at,
+                           .ld = ld};
+    ffcl_weights_add(&vae->weights, &row, "decoder.mid_block.attentions.0.%s.weight", name);
+    snprintf(full, sizeof full, "decoder.mid_block.attentions.0.%s.bias", name);
+    add_vector(vae, b, C, at, ld, full);
+}
+
+static void add_attention(ffcl_vae *vae)
+{
+    static const char *const names[] = {"to_q", "to_k", "to_v"};
+    size_t C = vae->d.mid;
+    add_norm(vae, &vae->attention_norm, C, "decoder.mid_block.attentions.0.group_norm");
+    for (size_t i = 0; i < 3; i++)
+        add_linear(vae, &vae->qkv_w, &vae->qkv_b, C, i * C, 3 * C, names[i]);
+    add_linear(vae, &vae->proj_w, &vae->proj_b, C, 0, C, "to_out.0");
+}
+
+int ffcl_vae_table(ffcl_vae *vae, ffcl_error *err)
+{
+    const ffcl_vae_dims *d = &vae->d;
+    char name[80];
+    if (ffcl_weights_find(&vae->weights, "post_quant_conv.weight"))
+        add_conv(vae, &vae->post_quant, d->zc, d->zc, 1, 0, "post_quant_conv");
+    add_conv(vae, &vae->conv_in, d->mid, d->zc, 3, 0, "decoder.conv_in");
+    add_resnet(vae, &vae->mid[0], d->mid, d->mid, "decoder.mid_block.resnets.0");
+    if (vae->has_attention)
+        add_attention(vae);
+    add_resnet(vae, &vae->mid[1], d->mid, d->mid, "decoder.mid_block.resnets.1");
+    size_t width = d->mid;
+    for (size_t i = 0; i < d->levels; i++) {
+        for (size_t j = 0; j < d->layers; j++) {
+            ffcl_vae_resnet *r = &vae->up[i].resnets[j];
+            width = r->conv1.out;
+            snprintf(name, sizeof name, "decoder.up_blocks.%zu.resnets.%zu", i, j);
+            add_resnet(vae, r, r->conv1.in, width, name);
+        }
+        snprintf(name, sizeof name, "decoder.up_blocks.%zu.upsamplers.0.conv", i);
+        if (vae->up[i].upsample.out)
+            add_conv(vae, &vae->up[i].upsample, width, width, 3, 1, name);
+    }
+    add_norm(vae, &vae->norm_out, width, "decoder.conv_norm_out");
+    add_conv(vae, &vae->conv_out, d->out, width, 3, 0, "decoder.conv_out");
+    return ffcl_weights_check(&vae->weights, "VAE", err);
+}

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: MIT
+ * The tensors of an AutoencoderKL decoder: names, shapes, where each goes. */
+#ifndef FFCL_MODEL_VAE_WEIGHTS_H
+#define FFCL_MODEL_VAE_WEIGHTS_H
+
+#include "model/vae.h"
+
+typedef struct ffcl_vae_norm {
+    ffcl_weight gamma, beta;            /* (C) */
+    size_t C;
+} ffcl_vae_norm;
+
+typedef struct ffcl_vae_resnet {
+    ffcl_vae_norm norm1, norm2;
+    ffcl_conv_weight conv1, conv2, shortcut;    /* shortcut.out is 0 where widths are equal */
+} ffcl_vae_resnet;
+
+typedef struct ffcl_vae_level {
+    ffcl_vae_resnet *resnets;           /* (layers) */
+    ffcl_conv_weight upsample;          /* out is 0 on the last level */
+} ffcl_vae_level;
+
+struct ffcl_vae {
+    ffcl_vae_dims d;
+    ffcl_weights weights;
+    ffcl_conv_weight post_quant;        /* out is 0 where the model has none */
+    ffcl_conv_weight conv_in, conv_out;
+    ffcl_vae_resnet mid[2];
+    int has_attention;
+    ffcl_vae_norm attention_norm, norm_out;
+    ffcl_weight qkv_w, qkv_b;           /* (C, 3*C), (3*C) */
+    ffcl_weight proj_w, proj_b;         /* (C, C), (C) */
+    ffcl_vae_level *up;                 /* (levels), the deepest first */
+};
+
+/* Fills vae->d from the tensors and the configuration text (NULL: defaults). */
+int ffcl_vae_derive(ffcl_vae *vae, const char *config_path, const char *config_text,
+                    ffcl_error *err);
+
+/* Fills vae->weights.rows. */
+int ffcl_vae_table(ffcl_vae *vae, ffcl_error *err);
+
+/* The new diffusers name of a tensor, or NULL for one that decoding does not use.  user is the
+ * number of levels (size_t), needed to turn LDM's order of up blocks around. */
+char *ffcl_vae_rename(const char *name, void *user);
+
+#endif

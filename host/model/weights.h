@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: MIT
+ * Weights of a model: one row a tensor, from which come the check of the file, the memory plan and
+ * the load.  Matrices are transposed on the device into the (K, N) layout of blas/gemm.h. */
+#ifndef FFCL_MODEL_WEIGHTS_H
+#define FFCL_MODEL_WEIGHTS_H
+
+#include "cl/context.h"
+#include "files/tensorfile.h"
+#include "ops/ops.h"
+
+/* A device buffer that one row or several (side by side) fill. */
+typedef struct ffcl_weight {
+    cl_mem mem;
+    size_t floats;
+} ffcl_weight;
+
+typedef enum ffcl_row_kind {
+    FFCL_ROW_PLAIN,         /* as in the file, from element at */
+    FFCL_ROW_MATRIX,        /* (N, K) in the file; element (n, k) goes to k * ld + at + n */
+    FFCL_ROW_CONV,          /* (Cout, Cin, k, k), laid out by ffcl_conv_layout into conv */
+    FFCL_ROW_CONV_BIAS      /* (Cout), into conv->bias */
+} ffcl_row_kind;
+
+typedef struct ffcl_weight_row {
+    char name[96];          /* canonical name */
+    int rank;
+    size_t shape[4];
+    ffcl_row_kind kind;
+    ffcl_weight *to;        /* PLAIN, MATRIX */
+    size_t at, ld;
+    ffcl_conv_weight *conv; /* CONV, CONV_BIAS */
+    const ffcl_tensor_info *found;
+} ffcl_weight_row;
+
+/* A tensor of the file under its canonical name. */
+typedef struct ffcl_name {
+    char *name;
+    const ffcl_tensor_info *info;
+    int used;
+} ffcl_name;
+
+typedef struct ffcl_weights {
+    ffcl_tensor_file *file;
+    ffcl_name *names;
+    size_t n_names;
+    ffcl_weight_row *rows;
+    size_t n_rows, room;
+    int out_of_memory;      /* a row could not be added; reported by ffcl_weights_check */
+} ffcl_weights;
+
+/* Turns a file's name into the canonical one (malloc'ed), or NULL for tensors to ignore. */
+typedef char *ffcl_rename(const char *name, void *user);
+
+/* Opens the file and builds the index of canonical names. */
+int ffcl_weights_open(ffcl_weights *w, const char *path, ffcl_rename *rename, void *user,
+                      ffcl_error *err);
+
+/* Frees the index and the file; the device buffers belong to the models. */
+void ffcl_weights_close(ffcl_weights *w);
+
+/* The tensor of this canonical name, or NULL. */
+const ffcl_tensor_info *ffcl_weights_find(const ffcl_weights *w, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+/* Adds a row; name is formatted. */
+void ffcl_weights_add(ffcl_weights *w, const ffcl_weight_row *row, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/* Compares rows with the file: missing, extra and misshapen tensors are listed in one message.
+ * what: "SiT checkpoint" and the like.  FFCL_EWEIGHTS. */
+int ffcl_weights_check(ffcl_weights *w, const char *what, ffcl_error *err);
+
+/* Bytes that the rows take on the device. */
+size_t ffcl_weights_bytes(const ffcl_weights *w);
+
+/* Reads, converts and uploads every row.  done and total (bytes, of all models together) are for
+ * the progress report. */
+int ffcl_weights_load(ffcl_weights *w, ffcl_ctx *ctx, uint64_t *done, uint64_t total);
+
+void ffcl_weight_release(ffcl_weight *weight);
+void ffcl_conv_release(ffcl_conv_weight *conv);
+
+#endif

@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: MIT */
+#include <math.h>
+#include <stdio.h>
+
+#include "cl/launch.h"
+#include "ops/ops.h"
+#include "util.h"
+
+enum { TILE_QUERIES = 32, TILE_ITEMS = 128, ROW_QUERIES = 4 };
+
+/* Columns of q and k staged at a time: Dh in equal parts of at most 32. */
+static size_t qk_columns(size_t Dh)
+{
+    return ffcl_div_up(Dh, ffcl_div_up(Dh, 32));
+}
+
+/* Columns of v staged at a time: the multiple of 16 up to 80 that wastes least, the largest of
+ * those. */
+static size_t v_columns(size_t Dh)
+{
+    size_t best = 16, waste = (size_t)-1;
+    for (size_t n = 16; n <= 80; n += 16) {
+        size_t w = ffcl_round_up(Dh, n) - Dh;
+        if (w <= waste) {
+            waste = w;
+            best = n;
+        }
+    }
+    return best;
+}
+
+static int tiled(ffcl_ctx *ctx, cl_mem out, cl_mem qkv, size_t B, size_t T, size_t H, size_t Dh)
+{
+    char options[96];
+    size_t vd = v_columns(Dh);
+    snprintf(options, sizeof options, "-DDH=%zu -DQD=%zu -DVD=%zu -DVC=%zu", Dh, qk_columns(Dh), vd,
+             ffcl_div_up(Dh, vd));
+    const ffcl_kernel *k;
+    int rc = ffcl_kernel_get(ctx, &k, "attention", "attn_f32_tiled", options);
+    if (rc)
+        return rc;
+    size_t local[3] = {TILE_ITEMS, 1, 1};
+    size_t global[3] = {ffcl_div_up(T, TILE_QUERIES) * TILE_ITEMS, H, B};
+    return ffcl_launch(ctx, k, 3, global, local, FFCL_BUF(out), FFCL_BUF(qkv), FFCL_I32(T),
+                       FFCL_I32(H), FFCL_F32(1.0 / sqrt((double)Dh)));
+}
+
+static int row(ffcl_ctx *ctx, cl_mem out, cl_mem qkv, size_t B, size_t T, size_t H, size_t Dh)
+{
+    char options[64];
+    size_t vector = Dh % 16 == 0 ? 16 : Dh % 8 == 0 ? 8 : Dh % 4 == 0 ? 4 : 1;
+    snprintf(options, sizeof options, "-DDH=%zu -DVW=%zu", Dh, vector);
+    const ffcl_kernel *k;
+    int rc = ffcl_kernel_get(ctx, &k, "attention_row", "attn_f32_row", options);
+    if (rc)
+        return rc;
+    size_t items = ffcl_div_up(T, ROW_QUERIES);
+    size_t local[3] = {ffcl_local_size(ctx, k, 4), 1, 1};
+    size_t global[3] = {ffcl_round_up(items, local[0]), H, B};
+    return ffcl_launch(ctx, k, 3, global, local, FFCL_BUF(out), FFCL_BUF(qkv), FFCL_I32(T),
+                       FFCL_I32(H), FFCL_F32(1.0 / sqrt((double)Dh)));
+}
+
+int ffcl_attention(ffcl_ctx *ctx, cl_mem out, cl_mem qkv, size_t B, size_t T, size_t H, size_t Dh,
+                   ffcl_attention_variant variant)
+{
+    const ffcl_caps *caps = &ctx->device.caps;
+    if (variant == FFCL_ATTENTION_AUTO) {
+        int fits = caps->local_bytes >= 32768 && caps->max_work_group >= TILE_ITEMS;
+        variant = (caps->type & CL_DEVICE_TYPE_CPU) || !fits ? FFCL_ATTENTION_ROW
+                                                             : FFCL_ATTENTION_TILED;
+    }
+    if (variant == FFCL_ATTENTION_ROW)
+        return row(ctx, out, qkv, B, T, H, Dh);
+    return tiled(ctx, out, qkv, B, T, H, Dh);
+}

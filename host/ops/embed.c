@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: MIT */
+#include "cl/launch.h"
+#include "ops/ops.h"
+
+int ffcl_embed_scalar(ffcl_ctx *ctx, cl_mem out, cl_mem t, size_t B)
+{
+    const ffcl_kernel *k;
+    int rc = ffcl_kernel_get(ctx, &k, "embed", "embed_scalar_f32", "");
+    if (rc)
+        return rc;
+    return ffcl_launch_items(ctx, k, B * 256, FFCL_BUF(out), FFCL_BUF(t), FFCL_I32(B * 256));
+}
+
+int ffcl_embed_label(ffcl_ctx *ctx, cl_mem out, cl_mem table, cl_mem y, size_t B, size_t D)
+{
+    const ffcl_kernel *k;
+    int rc = ffcl_kernel_get(ctx, &k, "embed", "embed_label_f32", "");
+    if (rc)
+        return rc;
+    return ffcl_launch_items(ctx, k, B * D, FFCL_BUF(out), FFCL_BUF(table), FFCL_BUF(y),
+                             FFCL_I32(D), FFCL_I32(B * D));
+}
+
+/* A kernel (out, in, n) with one item an element. */
+static int elementwise(ffcl_ctx *ctx, const char *name, cl_mem out, cl_mem in, size_t n)
+{
+    const ffcl_kernel *k;
+    int rc = ffcl_kernel_get(ctx, &k, "embed", name, "");
+    if (rc)
+        return rc;
+    return ffcl_launch_items(ctx, k, n, FFCL_BUF(out), FFCL_BUF(in), FFCL_I32(n));
+}
+
+int ffcl_add(ffcl_ctx *ctx, cl_mem c, cl_mem x, size_t n)
+{
+    return elementwise(ctx, "embed_add_f32", c, x, n);
+}
+
+int ffcl_silu(ffcl_ctx *ctx, cl_mem out, cl_mem c, size_t n)
+{
+    return elementwise(ctx, "embed_silu_f32", out, c, n);
+}

@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: MIT
+ * One wrapper for each kernel family of cl/.  All tensors are float32 device buffers, row-major.
+ * Letters: B batch, T tokens, D width, H heads, Dh head size, C channels, Hh x Ww picture,
+ * R latent side, p patch side, P = Hh*Ww pixels.  Buffers may be NULL while planning. */
+#ifndef FFCL_OPS_OPS_H
+#define FFCL_OPS_OPS_H
+
+#include "cl/arena.h"
+#include "cl/context.h"
+
+/* The four columns of a modulation: shift and scale of one norm inside mod (B, ld). */
+typedef struct ffcl_modulation {
+    cl_mem mem;
+    size_t ld, shift_at, scale_at;
+} ffcl_modulation;
+
+/* out = LN(x) (1 + scale) + shift: out, x (B*T, D); eps 1e-6 in SiT. */
+int ffcl_layernorm_modulate(ffcl_ctx *ctx, cl_mem out, cl_mem x, const ffcl_modulation *mod,
+                            size_t B, size_t T, size_t D, float eps);
+
+/* Which attention kernel runs; AUTO: by device type and fit. */
+typedef enum ffcl_attention_variant {
+    FFCL_ATTENTION_AUTO, FFCL_ATTENTION_ROW, FFCL_ATTENTION_TILED
+} ffcl_attention_variant;
+
+/* out (B*T, H*Dh) = softmax(q k^T / sqrt(Dh)) v, qkv (B*T, 3*H*Dh) as [q | k | v]. */
+int ffcl_attention(ffcl_ctx *ctx, cl_mem out, cl_mem qkv, size_t B, size_t T, size_t H, size_t Dh,
+                   ffcl_attention_variant variant);
+
+/* out (B, 256) = [cos(t f) | sin(t f)], t (B). */
+int ffcl_embed_scalar(ffcl_ctx *ctx, cl_mem out, cl_mem t, size_t B);
+/* out (B, D) = rows y (B, int32) of table (classes + 1, D). */
+int ffcl_embed_label(ffcl_ctx *ctx, cl_mem out, cl_mem table, cl_mem y, size_t B, size_t D);
+/* c += x, n floats;  out = silu(c), n floats. */
+int ffcl_add(ffcl_ctx *ctx, cl_mem c, cl_mem x, size_t n);
+int ffcl_silu(ffcl_ctx *ctx, cl_mem out, cl_mem c, size_t n);
+
+/* rows (B*T, C*p*p) of z (B, C, R, R), and out (B, C, R, R) of rows (B*T, p*p*Cout), C <= Cout. */
+int ffcl_patchify(ffcl_ctx *ctx, cl_mem rows, cl_mem z, size_t B, size_t C, size_t R, size_t p);
+int ffcl_unpatchify(ffcl_ctx *ctx, cl_mem out, cl_mem rows, size_t B, size_t C, size_t Cout,
+                    size_t R, size_t p);
+
+/* latent = z + sign F, n floats. */
+int ffcl_latent_update(ffcl_ctx *ctx, cl_mem latent, cl_mem z, cl_mem F, float sign, size_t n);
+/* out (B, P, C) = latents first .. first+B-1 of latent (., C, P), times factor. */
+int ffcl_latent_to_pixels(ffcl_ctx *ctx, cl_mem out, cl_mem latent, size_t first, float factor,
+                          size_t B, size_t C, size_t P);
+
+/* bytes (n) by rule 0 (sit) or 1 (repa) of x (n). */
+int ffcl_image_bytes(ffcl_ctx *ctx, cl_mem bytes, cl_mem x, int rule, size_t n);
+/* bad[b] |= 1 where x (B, each) has a value that is not finite; bad (B) int32. */
+int ffcl_image_finite(ffcl_ctx *ctx, cl_mem bad, cl_mem x, size_t B, size_t each);
+
+/* out = GN(x) gamma + beta, then SiLU where asked: x, out (B, P, C), gamma, beta (C), G groups. */
+int ffcl_groupnorm(ffcl_ctx *ctx, cl_mem out, cl_mem x, cl_mem gamma, cl_mem beta, size_t B,
+                   size_t P, size_t C, size_t G, float eps, int with_silu);
+
+/* out (cols, out_ld) at element out_at = in (rows, cols) transposed. */
+int ffcl_transpose(ffcl_ctx *ctx, cl_mem out, size_t out_at, size_t out_ld, cl_mem in, size_t rows,
+                   size_t cols);
+
+/* How a convolution is computed, fixed when its weight is laid out. */
+typedef enum ffcl_conv_kind {
+    FFCL_CONV_COLUMNS,      /* im2col and one product; weight (k*k*Cin, Cout) */
+    FFCL_CONV_POINT,        /* 1 x 1: the product alone; weight (Cin, Cout) */
+    FFCL_CONV_DIRECT,       /* few outputs (at most 4): one kernel; weight (k*k*Cin, Cout) */
+    /* 3 x 3 after a nearest 2x upsample, as four 2 x 2 convolutions of the small picture with
+     * taps summed beforehand, one for each output parity; weight[py*2+px] (4*Cin, Cout). */
+    FFCL_CONV_UPSAMPLE
+} ffcl_conv_kind;
+
+typedef struct ffcl_conv_weight {
+    ffcl_conv_kind kind;
+    size_t in, out, side;       /* Cin, Cout, k */
+    cl_mem weight[4];           /* [0] alone unless FFCL_CONV_UPSAMPLE */
+    cl_mem bias;                /* (Cout) */
+} ffcl_conv_weight;
+
+/* The kind for a convolution of `side` x `side`, after an upsample or not. */
+ffcl_conv_kind ffcl_conv_kind_of(size_t out, size_t side, int upsample);
+
+/* Weight i of the kind, from w (Cout, Cin, k, k), into laid_out: 4*Cin*Cout floats for UPSAMPLE,
+ * else k*k*Cin*Cout. */
+void ffcl_conv_layout(ffcl_conv_kind kind, size_t i, const float *w, size_t in, size_t out,
+                      size_t side, float *laid_out);
+
+/* out (B, Hh, Ww, Cout) = conv(x) + bias (+ add, of out's shape; has_add), zero padding.  With
+ * FFCL_CONV_UPSAMPLE x is (B, Hh, Ww, Cin), out (B, 2 Hh, 2 Ww, Cout) and add is not offered. */
+int ffcl_conv(ffcl_ctx *ctx, cl_mem out, cl_mem x, const ffcl_conv_weight *w, size_t B, size_t Hh,
+              size_t Ww, int has_add, cl_mem add);
+
+#endif

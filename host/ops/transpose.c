@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: MIT */
+#include "cl/launch.h"
+#include "ops/ops.h"
+#include "util.h"
+
+int ffcl_transpose(ffcl_ctx *ctx, cl_mem out, size_t out_at, size_t out_ld, cl_mem in, size_t rows,
+                   size_t cols)
+{
+    const ffcl_kernel *k;
+    int rc = ffcl_kernel_get(ctx, &k, "transpose", "transpose_f32", "");
+    if (rc)
+        return rc;
+    size_t local[2] = {32, 8};
+    size_t global[2] = {ffcl_round_up(cols, 32), ffcl_div_up(rows, 32) * 8};
+    return ffcl_launch(ctx, k, 2, global, local, FFCL_BUF(out), FFCL_BUF(in), FFCL_I32(rows),
+                       FFCL_I32(cols), FFCL_I32(out_ld), FFCL_I32(out_at));
+}

@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: MIT */
+#include "progress.h"
+
+#include <time.h>
+
+/* Seconds between two lines of a phase. */
+#define TERMINAL_INTERVAL 0.1
+#define PLAIN_INTERVAL 2.0
+
+static double now(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+void ffcl_progress_init(ffcl_progress *p, FILE *out, int is_terminal, int quiet)
+{
+    *p = (ffcl_progress){.out = out, .is_terminal = is_terminal, .quiet = quiet};
+}
+
+/* "1.2/2.7 GB", in the unit that suits the total. */
+static void format_bytes(char *text, size_t size, uint64_t done, uint64_t total)
+{
+    static const char *const units[] = {"kB", "MB", "GB", "TB"};
+    double scale = 1e3;
+    size_t unit = 0;
+    while (unit < 3 && (double)total >= 1e3 * scale) {
+        scale *= 1e3;
+        unit++;
+    }
+    snprintf(text, size, "%.1f/%.1f %s", (double)done / scale, (double)total / scale, units[unit]);
+}
+
+/* ", 3.1 images/s, 17 s left"; empty until a first picture has been timed. */
+static void format_rate(char *text, size_t size, const ffcl_progress *p)
+{
+    double seconds = now() - p->started;
+    text[0] = '\0';
+    if (p->done <= p->first_done || seconds <= 0)
+        return;
+    double rate = (double)(p->done - p->first_done) / seconds;
+    double left = p->total > p->done ? (double)(p->total - p->done) / rate : 0;
+    const char *unit = left < 120 ? "s" : left < 7200 ? "min" : "h";
+    double shown = left < 120 ? left : left < 7200 ? left / 60 : left / 3600;
+    int n = snprintf(text, size, ", %.*f images/s", rate < 0.1 ? 3 : rate < 100 ? 1 : 0, rate);
+    if (p->total > p->done)
+        snprintf(text + n, size - (size_t)n, ", %.0f %s left", shown, unit);
+}
+
+static void print_phase(ffcl_progress *p)
+{
+    char line[160], detail[96];
+    switch (p->phase) {
+    case FFCL_PHASE_LOAD:
+        format_bytes(detail, sizeof detail, p->done, p->total);
+        snprintf(line, sizeof line, "loading %s", detail);
+        break;
+    case FFCL_PHASE_COMPILE:
+        snprintf(line, sizeof line, "compiling %llu/%llu", (unsigned long long)p->done,
+                 (unsigned long long)p->total);
+        break;
+    case FFCL_PHASE_SAMPLE:
+        format_rate(detail, sizeof detail, p);
+        snprintf(line, sizeof line, "sampling %llu/%llu%s", (unsigned long long)p->done,
+                 (unsigned long long)p->total, detail);
+        break;
+    default:
+        return;
+    }
+    if (p->is_terminal) {
+        /* Blanks cover the rest of a longer line before it: no escape codes are needed. */
+        int n = fprintf(p->out, "\r%-*s", (int)p->width, line);
+        p->width = n > 0 ? (size_t)n - 1 : p->width;
+    } else {
+        fprintf(p->out, "%s\n", line);
+    }
+    fflush(p->out);
+    p->printed = now();
+    p->is_shown = 1;
+}
+
+void ffcl_progress_end(ffcl_progress *p)
+{
+    if (p->is_running && !p->is_shown && !p->quiet)
+        print_phase(p);
+    if (p->width)
+        fputc('\n', p->out);
+    fflush(p->out);
+    p->width = 0;
+    p->is_running = 0;
+}
+
+void ffcl_progress_report(void *user, ffcl_phase phase, const char *text, uint64_t done,
+                          uint64_t total)
+{
+    ffcl_progress *p = user;
+    if (p->quiet && phase != FFCL_PHASE_WARN)
+        return;
+    if (phase == FFCL_PHASE_NOTE || phase == FFCL_PHASE_WARN) {
+        /* The line of a phase that goes on is left as it stands and begun anew below. */
+        if (p->width)
+            fputc('\n', p->out);
+        p->width = 0;
+        fprintf(p->out, "%s%s\n", phase == FFCL_PHASE_WARN ? "ffcl: warning: " : "",
+                text ? text : "");
+        fflush(p->out);
+        return;
+    }
+    if (!p->is_running || p->phase != phase) {
+        ffcl_progress_end(p);
+        p->phase = phase;
+        p->first_done = done;
+        p->started = now();
+        p->printed = p->is_terminal ? 0 : p->started;
+        p->is_running = 1;
+    }
+    p->done = done;
+    p->total = total;
+    p->is_shown = 0;
+    if (done >= total)
+        ffcl_progress_end(p);
+    else if (now() - p->printed >= (p->is_terminal ? TERMINAL_INTERVAL : PLAIN_INTERVAL))
+        print_phase(p);
+}

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: MIT
+ * Progress on stderr, for main.c: one updating line on a terminal, else a line now and then. */
+#ifndef FFCL_PROGRESS_H
+#define FFCL_PROGRESS_H
+
+#include <stdio.h>
+
+#include "ffcl.h"
+
+typedef struct ffcl_progress {
+    FILE *out;
+    int is_terminal;            /* update one line in place */
+    int quiet;                  /* print warnings only */
+    ffcl_phase phase;           /* of the last report that was not a text */
+    uint64_t done, total;       /* of that report */
+    uint64_t first_done;        /* done of the first report of the phase */
+    double started, printed;    /* seconds: first report of the phase, last line of it */
+    int is_running;             /* a phase has begun and not ended */
+    int is_shown;               /* the last report has been printed */
+    size_t width;               /* characters of the updating line, 0: none is open */
+} ffcl_progress;
+
+void ffcl_progress_init(ffcl_progress *p, FILE *out, int is_terminal, int quiet);
+
+/* The report function of ffcl_observer; user is the ffcl_progress. */
+void ffcl_progress_report(void *user, ffcl_phase phase, const char *text, uint64_t done,
+                          uint64_t total);
+
+/* Prints what the last phase still owes and ends the updating line; other output may follow. */
+void ffcl_progress_end(ffcl_progress *p);
+
+#endif

@@ -1,0 +1,517 @@
+/* SPDX-License-Identifier: MIT */
+#include "sample/engine.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cl/program.h"
+#include "gemm.h"
+#include "util.h"
+
+struct ffcl_engine {
+    const ffcl_config *cfg;     /* borrowed */
+    ffcl_ctx *ctx;
+    ffcl_sit *sit;
+    ffcl_vae *vae;
+    size_t C, R, S;             /* latent channels and side, picture side */
+    size_t batch, decode_batch; /* pictures a SiT pass, pictures a VAE pass */
+    size_t planned, planned_R, planned_tap; /* what the arena is laid out for; 0: nothing */
+    cl_mem z, latent;           /* (batch, C, R, R) */
+    cl_mem y;                   /* (batch) int32 */
+    cl_mem *scalars;            /* (embedders) of (batch) */
+    cl_mem bytes;               /* (decode_batch, S, S, 3) uint8 */
+    cl_mem bad_latent, bad_image;   /* (batch), (decode_batch) int32 */
+};
+
+static size_t latent_floats(const ffcl_engine *e)
+{
+    return e->C * e->R * e->R;
+}
+
+static size_t image_values(const ffcl_engine *e)
+{
+    return e->S * e->S * 3;
+}
+
+/* ---- one batch on the device ------------------------------------------------------------- */
+
+static int zero(ffcl_ctx *ctx, cl_mem mem, size_t bytes)
+{
+    static const cl_int nothing = 0;
+    if (ctx->planning)
+        return 0;
+    return FFCL_CL(ctx->err, clEnqueueFillBuffer(ctx->queue, mem, &nothing, sizeof nothing, 0,
+                                                 bytes, 0, NULL, NULL));
+}
+
+/* Enqueues a read into host memory that is valid after ffcl_finish; to may be NULL. */
+static int fetch(ffcl_ctx *ctx, cl_mem mem, void *to, size_t bytes)
+{
+    if (ctx->planning || !to)
+        return 0;
+    return FFCL_CL(ctx->err, clEnqueueReadBuffer(ctx->queue, mem, CL_FALSE, 0, bytes, to, 0, NULL,
+                                                 NULL));
+}
+
+/* latent = z +- F(z, scalars, y) for B pictures. */
+static int run_sit(ffcl_engine *e, size_t B, float *F_out, const ffcl_tap *tap)
+{
+    ffcl_ctx *ctx = e->ctx;
+    const size_t n = B * latent_floats(e);
+    ffcl_buf F = {0};
+    int rc = ffcl_take(ctx, &F, n);
+    if (rc == 0)
+        rc = ffcl_sit_forward(e->sit, ctx, F.mem, e->z, e->y, e->scalars, B, tap);
+    if (rc == 0)
+        rc = fetch(ctx, F.mem, F_out, n * sizeof(float));
+    if (rc == 0)
+        rc = ffcl_latent_update(ctx, e->latent, e->z, F.mem, (float)e->cfg->model.update, n);
+    ffcl_give(ctx, &F);
+    if (rc == 0)
+        rc = zero(ctx, e->bad_latent, B * sizeof(cl_int));
+    if (rc == 0)
+        rc = ffcl_image_finite(ctx, e->bad_latent, e->latent, B, latent_floats(e));
+    return rc;
+}
+
+/* Decodes latents first .. first+b-1 and fetches what is wanted of the pictures. */
+static int run_vae(ffcl_engine *e, size_t first, size_t b, const ffcl_step *step, size_t at,
+                   cl_int *bad)
+{
+    ffcl_ctx *ctx = e->ctx;
+    const size_t each = image_values(e);
+    const float factor = e->sit ? (float)(1.0 / e->cfg->vae.scale) : 1.0f;
+    ffcl_buf image = {0};
+    int rc = ffcl_take(ctx, &image, b * each);
+    if (rc == 0)
+        rc = ffcl_vae_decode(e->vae, ctx, image.mem, e->latent, first, factor, b, e->R, step->tap);
+    if (rc == 0)
+        rc = zero(ctx, e->bad_image, b * sizeof(cl_int));
+    if (rc == 0)
+        rc = ffcl_image_finite(ctx, e->bad_image, image.mem, b, each);
+    if (rc == 0)
+        rc = ffcl_image_bytes(ctx, e->bytes, image.mem, (int)e->cfg->output.bytes, b * each);
+    if (rc == 0)
+        rc = fetch(ctx, e->bad_image, bad, b * sizeof(cl_int));
+    if (rc == 0)
+        rc = fetch(ctx, image.mem, step->image ? step->image + at * each : NULL,
+                   b * each * sizeof(float));
+    if (rc == 0)
+        rc = fetch(ctx, e->bytes, step->bytes ? step->bytes + at * each : NULL, b * each);
+    ffcl_give(ctx, &image);
+    return rc;
+}
+
+/* The whole pass over B pictures, which are pictures at .. of the step; also the planning pass. */
+static int run_batch(ffcl_engine *e, size_t B, const ffcl_step *step, size_t at, cl_int *bad_latent,
+                     cl_int *bad_image)
+{
+    ffcl_ctx *ctx = e->ctx;
+    const size_t n = latent_floats(e);
+    int rc = 0;
+    if (e->sit) {
+        rc = run_sit(e, B, step->F ? step->F + at * n : NULL, step->tap);
+        if (rc == 0)
+            rc = fetch(ctx, e->bad_latent, bad_latent, B * sizeof(cl_int));
+        if (rc == 0)
+            rc = fetch(ctx, e->latent, step->latent ? step->latent + at * n : NULL,
+                       B * n * sizeof(float));
+    }
+    for (size_t first = 0; rc == 0 && e->vae && first < B; first += e->decode_batch)
+        rc = run_vae(e, first, ffcl_min(e->decode_batch, B - first), step, at + first,
+                     bad_image ? bad_image + first : NULL);
+    return rc;
+}
+
+/* ---- planning ---------------------------------------------------------------------------- */
+
+/* Lays the arena out for batches of B. */
+static int plan(ffcl_engine *e, size_t B, const ffcl_tap *tap)
+{
+    const ffcl_step step = {.tap = tap};
+    ffcl_arena_plan(e->ctx->arena);
+    e->ctx->planning = 1;
+    int rc = run_batch(e, B, &step, 0, NULL, NULL);
+    e->ctx->planning = 0;
+    e->planned = 0;
+    return rc;
+}
+
+static size_t fixed_bytes(const ffcl_engine *e, size_t B, size_t b)
+{
+    size_t embedders = e->sit ? ffcl_sit_dims_of(e->sit)->embedders : 0;
+    return B * (2 * latent_floats(e) + embedders + 2) * sizeof(float) + b * (image_values(e) + 4);
+}
+
+static size_t weight_bytes(const ffcl_engine *e)
+{
+    return (e->sit ? ffcl_sit_bytes(e->sit) : 0) + (e->vae ? ffcl_vae_bytes(e->vae) : 0);
+}
+
+/* The most pictures whose largest activation stays within `bytes`, so that one VAE pass neither
+ * takes all memory nor loses to launch overhead; kernels index elements with 32 bits. */
+static size_t decode_limit(const ffcl_engine *e, size_t bytes)
+{
+    if (!e->vae)
+        return 1;
+    size_t each = ffcl_vae_largest(e->vae, e->R) * sizeof(float);
+    return ffcl_max(ffcl_min(bytes, (size_t)1 << 32) / each, 1);
+}
+
+/* SiT's widest activation in 32-bit element counts. */
+static size_t sit_limit(const ffcl_engine *e)
+{
+    if (!e->sit)
+        return (size_t)-1;
+    const ffcl_sit_dims *d = ffcl_sit_dims_of(e->sit);
+    return ffcl_max(((size_t)1 << 30) / (d->T * ffcl_max(3 * d->D, d->mlp)), 1);
+}
+
+typedef struct need {
+    size_t weights, activations, largest;
+} need;
+
+static int measure(ffcl_engine *e, size_t B, size_t b, need *n)
+{
+    e->batch = B;
+    e->decode_batch = b;
+    ffcl_arena_reset(e->ctx->arena);
+    int rc = plan(e, B, NULL);
+    ffcl_arena_size(e->ctx->arena, &n->activations, &n->largest);
+    n->activations += fixed_bytes(e, B, b);
+    n->weights = weight_bytes(e);
+    return rc;
+}
+
+static int fits(const ffcl_engine *e, const need *n)
+{
+    const ffcl_caps *caps = &e->ctx->device.caps;
+    double room = 0.92 * (double)caps->global_bytes;    /* the driver keeps some for itself */
+    return n->largest <= caps->max_alloc_bytes && (double)(n->weights + n->activations) <= room;
+}
+
+/* Chooses batch and decode_batch: the largest that fit, by halving. */
+static int choose_batch(ffcl_engine *e, const ffcl_engine_wants *wants)
+{
+    const ffcl_caps *caps = &e->ctx->device.caps;
+    const int cpu = (caps->type & CL_DEVICE_TYPE_CPU) != 0;
+    size_t most = wants->batch ? wants->batch : ffcl_min(ffcl_max(wants->count, 1), cpu ? 8 : 64);
+    size_t B = ffcl_min(most, sit_limit(e));
+    size_t b = ffcl_min(B, decode_limit(e, cpu ? (size_t)64 << 20 : (size_t)1 << 30));
+    need n = {0};
+    int rc = measure(e, B, b, &n);
+    while (rc == 0 && !fits(e, &n) && B > 1) {
+        if (b > 1)
+            b /= 2;
+        else
+            B /= 2;
+        rc = measure(e, B, b, &n);
+    }
+    if (rc)
+        return rc;
+    if (!fits(e, &n))
+        return ffcl_fail(e->ctx->err, FFCL_EDEVMEM,
+                         "%s has too little memory: batch 1 needs %.2f GB of weights and %.2f GB of "
+                         "activations, the largest buffer %.2f GB, and there are %.2f GB, %.2f GB "
+                         "in one piece", caps->name, (double)n.weights / 1e9,
+                         (double)n.activations / 1e9, (double)n.largest / 1e9,
+                         (double)caps->global_bytes / 1e9, (double)caps->max_alloc_bytes / 1e9);
+    char text[320];
+    if (wants->batch && B < wants->batch) {
+        snprintf(text, sizeof text, "batch %zu does not fit %s; using %zu", wants->batch,
+                 caps->name, B);
+        ffcl_report(e->ctx->obs, FFCL_PHASE_WARN, text, 0, 0);
+    }
+    snprintf(text, sizeof text,
+             "plan: batch %zu (VAE %zu at a time), weights %.2f GB, activations %.2f GB, of %.1f GB",
+             B, b, (double)n.weights / 1e9, (double)n.activations / 1e9,
+             (double)caps->global_bytes / 1e9);
+    ffcl_report(e->ctx->obs, FFCL_PHASE_NOTE, text, 0, 0);
+    return 0;
+}
+
+/* ---- opening ----------------------------------------------------------------------------- */
+
+static int open_device(ffcl_engine *e, const ffcl_observer *obs, ffcl_error *err)
+{
+    ffcl_device device;
+    int rc = ffcl_device_select(&device, e->cfg->device.select, err);
+    if (rc == 0)
+        rc = ffcl_ctx_open(&e->ctx, &device, obs, err);
+    if (rc)
+        return rc;
+    e->ctx->err = err;
+    rc = ffcl_blas_open(e->ctx, e->cfg->blas.backend);
+    if (rc == 0) {
+        char text[512];
+        snprintf(text, sizeof text, "device %zu: %s (%s, %s, driver %s), float32, %s", device.index,
+                 device.caps.name, ffcl_device_kind(&device.caps), device.caps.platform,
+                 device.caps.driver, ffcl_blas_name(e->ctx));
+        ffcl_report(obs, FFCL_PHASE_NOTE, text, 0, 0);
+    }
+    return rc;
+}
+
+static int open_models(ffcl_engine *e, const ffcl_engine_wants *wants, ffcl_error *err)
+{
+    int rc = 0;
+    if (wants->sit)
+        rc = ffcl_sit_open(&e->sit, e->cfg, wants->heads_hint, err);
+    if (rc == 0 && wants->vae)
+        rc = ffcl_vae_open(&e->vae, e->cfg->vae.weights, err);
+    if (rc)
+        return rc;
+    if (e->sit) {
+        e->C = ffcl_sit_dims_of(e->sit)->C;
+        e->R = ffcl_sit_dims_of(e->sit)->R;
+        e->scalars = calloc(ffcl_sit_dims_of(e->sit)->embedders + 1, sizeof *e->scalars);
+        if (!e->scalars)
+            return ffcl_fail(err, FFCL_ENOMEM, "out of memory for the embedders");
+    } else {
+        e->C = ffcl_vae_dims_of(e->vae)->zc;
+    }
+    if (e->vae && ffcl_vae_dims_of(e->vae)->zc != e->C)
+        return ffcl_fail(err, FFCL_EWEIGHTS, "%s makes latents of %zu channels, and %s decodes %zu",
+                         e->cfg->model.checkpoint, e->C, e->cfg->vae.weights,
+                         ffcl_vae_dims_of(e->vae)->zc);
+    e->S = e->vae ? e->R * ffcl_vae_dims_of(e->vae)->upscale : 0;
+    return 0;
+}
+
+/* Class labels that the model does not have are found before any work. */
+static int check_classes(const ffcl_engine *e, ffcl_error *err)
+{
+    const ffcl_config *cfg = e->cfg;
+    size_t classes = ffcl_sit_dims_of(e->sit)->classes;
+    for (size_t i = 0; i < cfg->sampler.n_classes; i++)
+        if (cfg->sampler.classes[i] < 0 || (uint64_t)cfg->sampler.classes[i] >= classes)
+            return ffcl_fail(err, FFCL_ECONFIG,
+                             "[sampler] classes: %lld is no class of %s, which has 0 to %zu",
+                             (long long)cfg->sampler.classes[i], cfg->model.checkpoint,
+                             classes - 1);
+    return 0;
+}
+
+static int create_buffers(ffcl_engine *e)
+{
+    ffcl_ctx *ctx = e->ctx;
+    const size_t n = e->batch * latent_floats(e) * sizeof(float);
+    const size_t embedders = e->sit ? ffcl_sit_dims_of(e->sit)->embedders : 0;
+    int rc = ffcl_buffer_create(ctx, &e->latent, n, "latents");
+    if (rc == 0 && e->sit)
+        rc = ffcl_buffer_create(ctx, &e->z, n, "noise");
+    if (rc == 0)
+        rc = ffcl_buffer_create(ctx, &e->y, e->batch * sizeof(cl_int), "labels");
+    if (rc == 0)
+        rc = ffcl_buffer_create(ctx, &e->bad_latent, e->batch * sizeof(cl_int), "flags");
+    if (rc == 0)
+        rc = ffcl_buffer_create(ctx, &e->bad_image, e->decode_batch * sizeof(cl_int), "flags");
+    if (rc == 0 && e->vae)
+        rc = ffcl_buffer_create(ctx, &e->bytes, e->decode_batch * image_values(e), "pictures");
+    for (size_t i = 0; rc == 0 && i < embedders; i++)
+        rc = ffcl_buffer_create(ctx, &e->scalars[i], e->batch * sizeof(float), "scalars");
+    return rc;
+}
+
+static int load(ffcl_engine *e)
+{
+    uint64_t done = 0, total = weight_bytes(e);
+    ffcl_report(e->ctx->obs, FFCL_PHASE_LOAD, NULL, 0, total);
+    int rc = e->sit ? ffcl_sit_load(e->sit, e->ctx, &done, total) : 0;
+    if (rc == 0 && e->vae)
+        rc = ffcl_vae_load(e->vae, e->ctx, &done, total);
+    if (rc == 0)
+        ffcl_report(e->ctx->obs, FFCL_PHASE_LOAD, NULL, total, total);
+    return rc;
+}
+
+/* The transposes of loading are programs too; naming them here has them compiled with the rest. */
+static int note_load_programs(ffcl_ctx *ctx)
+{
+    ctx->planning = 1;
+    int rc = ffcl_transpose(ctx, NULL, 0, 1, NULL, 1, 1);
+    ctx->planning = 0;
+    return rc;
+}
+
+/* A VAE alone learns its latent side from the first step. */
+static int open_for_side(ffcl_engine *e, const ffcl_engine_wants *wants)
+{
+    int rc = choose_batch(e, wants);
+    if (rc == 0)
+        rc = note_load_programs(e->ctx);
+    if (rc == 0)
+        rc = ffcl_programs_build(e->ctx);
+    if (rc == 0)
+        rc = create_buffers(e);
+    if (rc == 0)
+        rc = ffcl_arena_commit(e->ctx->arena, e->ctx);
+    return rc ? rc : load(e);
+}
+
+int ffcl_engine_open(ffcl_engine **out, const ffcl_config *cfg, const ffcl_engine_wants *wants,
+                     const ffcl_observer *obs, ffcl_error *err)
+{
+    *out = NULL;
+    if (cfg->precision.compute == FFCL_PRECISION_HALF)
+        return ffcl_fail(err, FFCL_ECONFIG,
+                         "[precision] compute = half needs a matrix-engine back end, which this "
+                         "version has not got; use auto or float32");
+    ffcl_engine *e = calloc(1, sizeof *e);
+    if (!e)
+        return ffcl_fail(err, FFCL_ENOMEM, "out of memory for the sampler");
+    e->cfg = cfg;
+    int rc = open_models(e, wants, err);
+    if (rc == 0 && wants->sit && !wants->own_labels)
+        rc = check_classes(e, err);
+    if (rc == 0)
+        rc = open_device(e, obs, err);
+    if (rc == 0 && e->sit)
+        rc = ffcl_sit_prepare(e->sit, e->ctx);
+    if (rc == 0 && e->sit)
+        rc = open_for_side(e, wants);
+    if (rc)
+        ffcl_engine_close(&e);
+    *out = e;
+    return rc;
+}
+
+static void release(cl_mem *mem)
+{
+    if (*mem)
+        clReleaseMemObject(*mem);
+    *mem = NULL;
+}
+
+void ffcl_engine_close(ffcl_engine **engine)
+{
+    ffcl_engine *e = *engine;
+    if (!e)
+        return;
+    if (e->ctx)
+        clFinish(e->ctx->queue);
+    for (size_t i = 0; e->scalars && e->sit && i < ffcl_sit_dims_of(e->sit)->embedders; i++)
+        release(&e->scalars[i]);
+    free(e->scalars);
+    release(&e->z);
+    release(&e->latent);
+    release(&e->y);
+    release(&e->bytes);
+    release(&e->bad_latent);
+    release(&e->bad_image);
+    ffcl_vae_close(&e->vae);
+    ffcl_sit_close(&e->sit);
+    if (e->ctx)
+        ffcl_blas_close(e->ctx);
+    ffcl_ctx_close(&e->ctx);
+    free(e);
+    *engine = NULL;
+}
+
+const ffcl_sit_dims *ffcl_engine_sit(const ffcl_engine *engine)
+{
+    return engine->sit ? ffcl_sit_dims_of(engine->sit) : NULL;
+}
+
+const ffcl_vae_dims *ffcl_engine_vae(const ffcl_engine *engine)
+{
+    return engine->vae ? ffcl_vae_dims_of(engine->vae) : NULL;
+}
+
+size_t ffcl_engine_batch(const ffcl_engine *engine)
+{
+    return engine->batch;
+}
+
+const ffcl_condition *ffcl_engine_condition(const ffcl_engine *engine, size_t i)
+{
+    return ffcl_sit_condition(engine->sit, i);
+}
+
+/* ---- running ----------------------------------------------------------------------------- */
+
+/* Lays the arena out for B pictures unless it is. */
+static int ready_for(ffcl_engine *e, size_t B, const ffcl_tap *tap)
+{
+    if (e->planned == B && e->planned_tap == (tap != NULL)) {
+        ffcl_arena_rewind(e->ctx->arena);
+        return 0;
+    }
+    int rc = plan(e, B, tap);
+    if (rc == 0)
+        rc = ffcl_arena_commit(e->ctx->arena, e->ctx);
+    if (rc == 0) {
+        e->planned = B;
+        e->planned_tap = tap != NULL;
+        ffcl_arena_rewind(e->ctx->arena);
+    }
+    return rc;
+}
+
+static int upload(ffcl_engine *e, const ffcl_step *step, size_t at, size_t B)
+{
+    ffcl_ctx *ctx = e->ctx;
+    const size_t n = latent_floats(e);
+    if (!e->sit)
+        return ffcl_buffer_write(ctx, e->latent, 0, step->z + at * n, B * n * sizeof(float));
+    int rc = ffcl_buffer_write(ctx, e->z, 0, step->z + at * n, B * n * sizeof(float));
+    if (rc == 0)
+        rc = ffcl_buffer_write(ctx, e->y, 0, step->y + at, B * sizeof(cl_int));
+    for (size_t i = 0; rc == 0 && i < ffcl_sit_dims_of(e->sit)->embedders; i++)
+        rc = ffcl_buffer_write(ctx, e->scalars[i], 0, step->scalars + i * step->B + at,
+                               B * sizeof(float));
+    return rc;
+}
+
+/* Notes the first picture of the batch that a stage's flags name. */
+static void find_bad(ffcl_step *step, const cl_int *flags, size_t at, size_t B, const char *stage)
+{
+    for (size_t i = 0; i < B && step->bad == step->B; i++)
+        if (flags[i]) {
+            step->bad = at + i;
+            step->bad_stage = stage;
+        }
+}
+
+int ffcl_engine_run(ffcl_engine *e, ffcl_step *step, ffcl_error *err)
+{
+    ffcl_ctx *ctx = e->ctx;
+    cl_int *bad = NULL;
+    int rc = 0;
+    ctx->err = err;
+    step->bad = step->B;
+    step->bad_stage = NULL;
+    if (!e->sit && e->R != step->R) {
+        if (e->R)
+            return ffcl_fail(err, FFCL_EUSAGE, "the latent side changed from %zu to %zu", e->R,
+                             step->R);
+        e->R = step->R;
+        e->S = e->R * ffcl_vae_dims_of(e->vae)->upscale;
+        const ffcl_engine_wants wants = {.vae = 1, .batch = step->B, .count = step->B};
+        rc = open_for_side(e, &wants);
+    }
+    step->R = e->R;
+    size_t batch = step->tap ? step->B : e->batch;
+    if (rc == 0 && step->tap && (step->B > e->batch || (e->vae && step->B > e->decode_batch)))
+        return ffcl_fail(err, FFCL_EDEVMEM, "%zu pictures do not fit the device at once", step->B);
+    bad = calloc(2 * batch, sizeof *bad);
+    if (rc == 0 && !bad)
+        rc = ffcl_fail(err, FFCL_ENOMEM, "out of memory for a batch");
+    for (size_t at = 0; rc == 0 && at < step->B; at += batch) {
+        size_t B = ffcl_min(batch, step->B - at);
+        rc = ready_for(e, B, step->tap);
+        if (rc == 0)
+            rc = upload(e, step, at, B);
+        if (rc == 0)
+            rc = run_batch(e, B, step, at, bad, bad + batch);
+        if (rc == 0)
+            rc = ffcl_finish(ctx);
+        if (rc == 0 && e->sit)
+            find_bad(step, bad, at, B, "latent");
+        if (rc == 0 && e->vae)
+            find_bad(step, bad + batch, at, B, "image");
+    }
+    free(bad);
+    return rc;
+}

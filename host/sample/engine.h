@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: MIT
+ * A device with both models loaded: noise and labels in, pictures out, one planned batch at a
+ * time.  The sampler and verify are built on it. */
+#ifndef FFCL_SAMPLE_ENGINE_H
+#define FFCL_SAMPLE_ENGINE_H
+
+#include "config.h"
+#include "model/sit.h"
+#include "model/vae.h"
+
+typedef struct ffcl_engine ffcl_engine;
+
+/* What an engine is opened for. */
+typedef struct ffcl_engine_wants {
+    int sit, vae;               /* which models */
+    size_t batch;               /* pictures at a time; 0: as many as fit, at most count */
+    size_t count;               /* pictures in all */
+    size_t heads_hint;          /* see ffcl_sit_open */
+    int own_labels;             /* steps bring labels of their own; cfg's classes are not checked */
+} ffcl_engine_wants;
+
+/* Selects and opens the device, reads the weight files' directories, plans memory (reported as a
+ * note before loading), compiles what is not cached, loads the weights. */
+int ffcl_engine_open(ffcl_engine **out, const ffcl_config *cfg, const ffcl_engine_wants *wants,
+                     const ffcl_observer *obs, ffcl_error *err);
+void ffcl_engine_close(ffcl_engine **engine);
+
+/* NULL where the engine has no such model. */
+const ffcl_sit_dims *ffcl_engine_sit(const ffcl_engine *engine);
+const ffcl_vae_dims *ffcl_engine_vae(const ffcl_engine *engine);
+size_t ffcl_engine_batch(const ffcl_engine *engine);
+/* What embedder i is fed with. */
+const ffcl_condition *ffcl_engine_condition(const ffcl_engine *engine, size_t i);
+
+/* One batch on its way.  Pointers are the caller's, NULL where not wanted. */
+typedef struct ffcl_step {
+    size_t B;                   /* pictures; any number */
+    size_t R;                   /* latent side; set by the engine when it has a SiT */
+    const float *z;             /* (B, C, R, R); for a VAE alone, the latents */
+    const int32_t *y;           /* (B) */
+    const float *scalars;       /* (embedders, B) */
+    float *F, *latent;          /* (B, C, R, R) out */
+    float *image;               /* (B, S, S, 3) out, before rounding */
+    uint8_t *bytes;             /* (B, S, S, 3) out */
+    const ffcl_tap *tap;
+    size_t bad;                 /* out: B, or the first picture with a value that is not finite */
+    const char *bad_stage;      /* out: "latent" or "image" */
+} ffcl_step;
+
+/* Runs B pictures in planned batches.  With a tap, B is one batch. */
+int ffcl_engine_run(ffcl_engine *engine, ffcl_step *step, ffcl_error *err);
+
+#endif

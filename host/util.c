@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: MIT */
+#include "util.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+char *ffcl_format(const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    int n = vsnprintf(NULL, 0, format, args);
+    va_end(args);
+    char *text = n < 0 ? NULL : malloc((size_t)n + 1);
+    if (!text)
+        return NULL;
+    va_start(args, format);
+    vsnprintf(text, (size_t)n + 1, format, args);
+    va_end(args);
+    return text;
+}
+
+char *ffcl_path_join(const char *dir, const char *name)
+{
+    if (!dir || !*dir || name[0] == '/')
+        return ffcl_format("%s", name);
+    return ffcl_format("%s/%s", dir, name);
+}
+
+char *ffcl_path_dir(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    if (!slash)
+        return ffcl_format(".");
+    if (slash == path)
+        return ffcl_format("/");
+    return ffcl_format("%.*s", (int)(slash - path), path);
+}
+
+size_t ffcl_edit_distance(const char *a, const char *b)
+{
+    size_t row[64];
+    size_t nb = ffcl_min(strlen(b), 63);
+    for (size_t j = 0; j <= nb; j++)
+        row[j] = j;
+    for (size_t i = 0; a[i]; i++) {
+        size_t diagonal = row[0];
+        row[0] = i + 1;
+        for (size_t j = 0; j < nb; j++) {
+            size_t replace = diagonal + (a[i] != b[j]);
+            diagonal = row[j + 1];
+            row[j + 1] = ffcl_min(replace, ffcl_min(row[j], diagonal) + 1);
+        }
+    }
+    return row[nb];
+}

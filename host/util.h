@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: MIT
+ * Small helpers without a subject of their own. */
+#ifndef FFCL_UTIL_H
+#define FFCL_UTIL_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* a * b in *out; returns 0, or -1 where it does not fit size_t. */
+static inline int ffcl_mul(size_t *out, size_t a, size_t b)
+{
+    if (a && b > SIZE_MAX / a)
+        return -1;
+    *out = a * b;
+    return 0;
+}
+
+static inline size_t ffcl_min(size_t a, size_t b)
+{
+    return a < b ? a : b;
+}
+
+static inline size_t ffcl_max(size_t a, size_t b)
+{
+    return a > b ? a : b;
+}
+
+static inline size_t ffcl_div_up(size_t a, size_t b)
+{
+    return (a + b - 1) / b;
+}
+
+static inline size_t ffcl_round_up(size_t a, size_t b)
+{
+    return ffcl_div_up(a, b) * b;
+}
+
+/* A new string of the formatted text, or NULL when memory is short; the caller frees it. */
+char *ffcl_format(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* dir + "/" + name, or a copy of name where it is absolute or dir is NULL or empty. */
+char *ffcl_path_join(const char *dir, const char *name);
+
+/* The folder part of path ("." where there is none); the caller frees it. */
+char *ffcl_path_dir(const char *path);
+
+/* The edit distance of a and b (insert, delete, replace, each 1), for "did you mean". */
+size_t ffcl_edit_distance(const char *a, const char *b);
+
+#endif

@@ -1,0 +1,326 @@
+/* SPDX-License-Identifier: MIT */
+#include "case.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cl/arena.h"
+#include "registry.h"
+#include "util.h"
+
+enum {
+    GUARD_BYTES = 1024,
+    /* Around inputs, NaN as floats: a read outside shows in the result.  Around outputs a finite
+     * value: NaN computed from the inputs' guards and written there must differ from it.  Its
+     * sign is negative so that SiLU and GELU in place change it too. */
+    IN_GUARD = 0xff,
+    OUT_GUARD = 0xfe,
+    /* Unwritten bytes: not 0 or 255, which pictures are full of. */
+    UNWRITTEN_U8 = 0xa5
+};
+
+static uint64_t next_random(ffcl_case *c)
+{
+    uint64_t z = c->random += 0x9e3779b97f4a7c15u;      /* splitmix64 */
+    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
+    z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
+    return z ^ (z >> 31);
+}
+
+size_t ffcl_case_below(ffcl_case *c, size_t n)
+{
+    return (size_t)(next_random(c) % n);
+}
+
+/* The sum of four uniform numbers, near enough to a normal one and bounded by 3.5. */
+double ffcl_case_normal(ffcl_case *c)
+{
+    uint64_t z = next_random(c);
+    double sum = (double)(z & 0xffff) + (double)(z >> 16 & 0xffff) + (double)(z >> 32 & 0xffff) +
+                 (double)(z >> 48);
+    return (sum / 65535.0 - 2.0) * 1.7320508075688772;
+}
+
+static size_t type_bytes(ffcl_type type)
+{
+    return type == FFCL_U8 ? 1 : 4;
+}
+
+static int guard_of(const ffcl_tensor *t)
+{
+    return t->role == FFCL_IN ? IN_GUARD : OUT_GUARD;
+}
+
+int ffcl_case_tensors(ffcl_case *c, const ffcl_tensor *list, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        ffcl_tensor *t = &c->tensor[i];
+        *t = list[i];
+        c->n_tensors = i + 1;
+        if (t->rows == 0) {
+            t->rows = 1;
+            t->cols = t->ld = t->n;
+        }
+        size_t bytes = t->n * type_bytes(t->type);
+        t->host = malloc(ffcl_max(bytes, 4));
+        if (!t->host)
+            return ffcl_fail(c->ctx->err, FFCL_ENOMEM, "out of memory for a test of %s",
+                             c->op->name);
+        memset(t->host, guard_of(t), bytes);
+        size_t element = type_bytes(t->type);
+        for (size_t r = 0; t->role == FFCL_OUT && r < t->rows; r++)
+            memset((unsigned char *)t->host + (t->at + r * t->ld) * element,
+                   t->type == FFCL_U8 ? UNWRITTEN_U8 : 0xff, t->cols * element);
+    }
+    const ffcl_tensor *out = &c->tensor[0];
+    c->want = calloc(ffcl_max(out->rows * out->cols, 1), sizeof *c->want);
+    return c->want ? 0 : ffcl_fail(c->ctx->err, FFCL_ENOMEM, "out of memory for a test of %s",
+                                   c->op->name);
+}
+
+void ffcl_case_axes(ffcl_case *c, const char *axes, size_t a, size_t b, size_t d, size_t e)
+{
+    c->axes = axes;
+    c->extent[0] = a;
+    c->extent[1] = b;
+    c->extent[2] = d;
+    c->extent[3] = e;
+}
+
+static float fill_value(ffcl_case *c, size_t row)
+{
+    switch (c->fill) {
+    case FFCL_FILL_ZEROS:
+        return 0.0f;
+    case FFCL_FILL_LARGE:
+        return (float)(1000.0 * ffcl_case_normal(c));
+    case FFCL_FILL_OFFSET:
+        return (float)(100.0 + ffcl_case_normal(c));
+    case FFCL_FILL_CONSTANT:
+        return 0.25f * (float)((int)(row % 15) - 6);
+    default:
+        return (float)ffcl_case_normal(c);
+    }
+}
+
+void ffcl_case_fill(ffcl_case *c, size_t i, size_t rows)
+{
+    const ffcl_tensor *t = &c->tensor[i];
+    float *x = t->host;
+    size_t n = rows ? rows : t->rows, cols = rows ? t->n / rows : t->cols;
+    size_t ld = rows ? cols : t->ld;
+    for (size_t r = 0; r < n; r++)
+        for (size_t k = 0; k < cols; k++)
+            x[t->at + r * ld + k] = fill_value(c, r);
+}
+
+void ffcl_case_noise(ffcl_case *c, size_t i, double mean, double deviation)
+{
+    const ffcl_tensor *t = &c->tensor[i];
+    float *x = t->host;
+    for (size_t r = 0; r < t->rows; r++)
+        for (size_t k = 0; k < t->cols; k++)
+            x[t->at + r * t->ld + k] = (float)(mean + deviation * ffcl_case_normal(c));
+}
+
+double ffcl_case_magnitude(const ffcl_case *c)
+{
+    static const double magnitude[FFCL_N_FILLS] = {1.0, 1.0, 1000.0, 100.0, 2.0};
+    return magnitude[c->fill];
+}
+
+double ffcl_case_norm_scale(const ffcl_case *c, size_t n, double eps)
+{
+    double deviation = c->fill == FFCL_FILL_CONSTANT ? sqrt(eps)
+                       : c->fill == FFCL_FILL_LARGE  ? 1000.0
+                                                     : 1.0;
+    if (n < 16)                         /* a few numbers can lie close together by chance */
+        deviation = fmax(deviation / 100.0, sqrt(eps));
+    if (n == 1)
+        deviation = sqrt(eps);
+    return 1.0 + ffcl_case_magnitude(c) / deviation;
+}
+
+int ffcl_case_open(ffcl_case *c, ffcl_ctx *ctx, const ffcl_op_test *op, const ffcl_shape *shape,
+                   ffcl_fill fill, uint64_t seed, int bare)
+{
+    *c = (ffcl_case){.ctx = ctx, .op = op, .shape = *shape, .fill = fill, .seed = seed,
+                     .random = seed, .bare = bare, .scale = 1.0};
+    int rc = op->setup(c);
+    if (rc)
+        ffcl_case_close(c);
+    return rc;
+}
+
+void ffcl_case_close(ffcl_case *c)
+{
+    for (size_t i = 0; i < c->n_tensors; i++) {
+        ffcl_tensor *t = &c->tensor[i];
+        if (t->mem && t->mem != t->whole)
+            clReleaseMemObject(t->mem);
+        if (t->whole)
+            clReleaseMemObject(t->whole);
+        free(t->host);
+    }
+    free(c->want);
+    c->want = NULL;
+    c->n_tensors = 0;
+}
+
+int ffcl_case_plan(ffcl_case *c)
+{
+    c->ctx->planning = 1;
+    ffcl_arena_plan(c->ctx->arena);
+    int rc = c->op->run(c);
+    c->ctx->planning = 0;
+    return rc ? rc : ffcl_arena_commit(c->ctx->arena, c->ctx);
+}
+
+static int upload(ffcl_case *c, ffcl_tensor *t)
+{
+    ffcl_ctx *ctx = c->ctx;
+    size_t bytes = t->n * type_bytes(t->type);
+    int inside = !t->flat && !c->bare;
+    t->front = inside ? ffcl_round_up(GUARD_BYTES, ctx->device.caps.align_bytes) : 0;
+    t->back = c->bare ? 0 : GUARD_BYTES;
+    size_t total = t->front + bytes + t->back;
+    unsigned char *image = malloc(total);
+    if (!image)
+        return ffcl_fail(ctx->err, FFCL_ENOMEM, "out of memory for a test of %s", c->op->name);
+    memset(image, guard_of(t), total);
+    memcpy(image + t->front, t->host, bytes);
+    int rc = ffcl_buffer_create(ctx, &t->whole, total, "a test tensor");
+    if (rc == 0)
+        rc = ffcl_buffer_write(ctx, t->whole, 0, image, total);
+    free(image);
+    if (rc)
+        return rc;
+    t->mem = t->whole;
+    if (!inside)
+        return 0;
+    cl_buffer_region region = {t->front, bytes};
+    cl_int code;
+    t->mem = clCreateSubBuffer(t->whole, CL_MEM_READ_WRITE, CL_BUFFER_CREATE_TYPE_REGION, &region,
+                               &code);
+    return ffcl_cl_check(ctx->err, code, "clCreateSubBuffer", __FILE__, __LINE__);
+}
+
+int ffcl_case_upload(ffcl_case *c)
+{
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && i < c->n_tensors; i++)
+        if (c->tensor[i].role != FFCL_HOST)
+            rc = upload(c, &c->tensor[i]);
+    return rc;
+}
+
+int ffcl_case_launch(ffcl_case *c)
+{
+    ffcl_arena_rewind(c->ctx->arena);
+    int rc = c->op->run(c);
+    int finish = ffcl_finish(c->ctx);
+    return rc ? rc : finish;
+}
+
+static double element(const ffcl_tensor *t, const unsigned char *data, size_t e)
+{
+    if (t->type == FFCL_U8)
+        return data[e];
+    float f;
+    int32_t i;
+    if (t->type == FFCL_F32) {
+        memcpy(&f, data + 4 * e, sizeof f);
+        return (double)f;
+    }
+    memcpy(&i, data + 4 * e, sizeof i);
+    return (double)i;
+}
+
+static void compare_element(const ffcl_case *c, ffcl_verdict *v, size_t e, double got)
+{
+    /* Rounded as the device must round, so that tolerance 0 means equal floats. */
+    double want = (double)(float)c->want[e];
+    double error = fabs(got - want);
+    double allowed = (double)c->op->atol * c->scale + (double)c->op->rtol * fabs(want);
+    if (isfinite(error)) {
+        v->max_abs = fmax(v->max_abs, error);
+        if (want != 0.0)
+            v->max_rel = fmax(v->max_rel, error / fabs(want));
+    }
+    if (got == want || error <= allowed)
+        return;
+    if (v->bad++ == 0) {
+        v->first = e;
+        v->got = got;
+        v->want = want;
+    }
+}
+
+static void trespass(ffcl_verdict *v, const char *where, size_t tensor, long at)
+{
+    if (v->trespass)
+        return;
+    v->trespass = where;
+    v->trespass_tensor = tensor;
+    v->trespass_at = at;
+}
+
+/* Bytes first .. first+n-1 of the guards must still be the pattern. */
+static void check_guard(const ffcl_case *c, ffcl_verdict *v, size_t i, const unsigned char *whole,
+                        size_t first, size_t n)
+{
+    const ffcl_tensor *t = &c->tensor[i];
+    long size = (long)type_bytes(t->type);
+    for (size_t k = first; k < first + n; k++)
+        if (whole[k] != guard_of(t)) {
+            long from = (long)k - (long)t->front;
+            trespass(v, "guard band", i, from >= 0 ? from / size : -((size - 1 - from) / size));
+            return;
+        }
+}
+
+static void check_tensor(const ffcl_case *c, ffcl_verdict *v, size_t i, const unsigned char *whole)
+{
+    const ffcl_tensor *t = &c->tensor[i];
+    const unsigned char *data = whole + t->front, *before = t->host;
+    size_t size = type_bytes(t->type);
+    check_guard(c, v, i, whole, 0, t->front);
+    check_guard(c, v, i, whole, t->front + t->n * size, t->back);
+    if (t->role == FFCL_IN) {
+        for (size_t e = 0; e < t->n && !v->trespass; e++)
+            if (memcmp(data + e * size, before + e * size, size) != 0)
+                trespass(v, "input", i, (long)e);
+        return;
+    }
+    for (size_t e = 0; e < t->n; e++) {
+        size_t row = e < t->at ? t->rows : (e - t->at) / t->ld;
+        size_t col = e < t->at ? 0 : (e - t->at) % t->ld;
+        if (row < t->rows && col < t->cols)
+            compare_element(c, v, row * t->cols + col, element(t, data, e));
+        else if (memcmp(data + e * size, before + e * size, size) != 0)
+            trespass(v, "gap between rows", i, (long)e);
+    }
+}
+
+int ffcl_case_compare(ffcl_case *c, ffcl_verdict *v)
+{
+    *v = (ffcl_verdict){0};
+    for (size_t i = 0; i < c->n_tensors; i++) {
+        const ffcl_tensor *t = &c->tensor[i];
+        if (t->role == FFCL_HOST)
+            continue;
+        size_t total = t->front + t->n * type_bytes(t->type) + t->back;
+        unsigned char *whole = malloc(total);
+        if (!whole)
+            return ffcl_fail(c->ctx->err, FFCL_ENOMEM, "out of memory for a test of %s",
+                             c->op->name);
+        int rc = ffcl_buffer_read(c->ctx, t->whole, 0, whole, total);
+        if (rc == 0)
+            check_tensor(c, v, i, whole);
+        free(whole);
+        if (rc)
+            return rc;
+    }
+    return 0;
+}

@@ -1,0 +1,239 @@
+/* SPDX-License-Identifier: MIT
+ * Every row of the registry against its reference on one device. */
+#include <fnmatch.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "gemm.h"
+#include "registry.h"
+
+typedef struct options {
+    const char *op, *device;
+    uint64_t seed;
+    int list, small, bare, verbose;
+} options;
+
+typedef struct counts {
+    size_t passed, failed, skipped;
+} counts;
+
+static const char usage[] =
+    "usage: check [--list] [--op PATTERN] [--seed N] [--device SELECT] [--small] [--bare] "
+    "[--verbose]\n"
+    "  --list           names of the rows and their shapes\n"
+    "  --op PATTERN     rows whose name contains PATTERN, or matches it where it has * or ?\n"
+    "  --seed N         of the random inputs; from the clock by default\n"
+    "  --device SELECT  as device.select of an INI file; auto by default\n"
+    "  --small          one or two tiny shapes a row, for very slow devices\n"
+    "  --bare           no guard bands: a checking device then knows the exact bounds\n"
+    "  --verbose        a line for each case, with its largest errors and time\n";
+
+static int matches(const char *pattern, const char *name)
+{
+    if (strpbrk(pattern, "*?["))
+        return fnmatch(pattern, name, 0) == 0;
+    return strstr(name, pattern) != NULL;
+}
+
+/* The output's index in its axes: "b=0 t=3 d=17". */
+static void decode(const ffcl_case *c, size_t index, char *text, size_t size)
+{
+    size_t rest = index, at[FFCL_MAX_AXES] = {0}, used = 0;
+    const char *p = c->axes;
+    for (size_t i = FFCL_MAX_AXES; i-- > 0;)
+        if (c->extent[i] > 0) {
+            at[i] = rest % c->extent[i];
+            rest /= c->extent[i];
+        }
+    text[0] = 0;
+    for (size_t i = 0; *p && i < FFCL_MAX_AXES && used < size; i++) {
+        size_t length = strcspn(p, " ");
+        used += (size_t)snprintf(text + used, size - used, "%s%.*s=%zu", i ? " " : "", (int)length,
+                                 p, at[i]);
+        p += length + (p[length] == ' ');
+    }
+}
+
+static void heading(const ffcl_case *c, const char *word)
+{
+    char shape[256];
+    ffcl_shape_text(c->op, &c->shape, shape, sizeof shape);
+    printf("%s %s %s, %s, seed %llu, %s", word, c->op->name, shape, ffcl_fill_name(c->fill),
+           (unsigned long long)c->seed, c->ctx->device.caps.name);
+}
+
+static void report_failure(const ffcl_case *c, const ffcl_verdict *v)
+{
+    const ffcl_tensor *out = &c->tensor[0];
+    heading(c, "FAIL");
+    printf("\n");
+    if (v->trespass)
+        printf("     %s of tensor %zu changed at element %ld\n", v->trespass, v->trespass_tensor,
+               v->trespass_at);
+    if (v->bad) {
+        char index[256];
+        decode(c, v->first, index, sizeof index);
+        printf("     first bad %s: got %.9g, want %.9g; %zu of %zu bad, max abs error %.3g, "
+               "max rel error %.3g\n", index, v->got, v->want, v->bad, out->rows * out->cols,
+               v->max_abs, v->max_rel);
+    }
+}
+
+static double seconds(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
+}
+
+static int run_case(ffcl_case *c, ffcl_verdict *v)
+{
+    int rc = ffcl_case_plan(c);
+    if (rc == 0)
+        rc = ffcl_case_upload(c);
+    if (rc == 0)
+        rc = ffcl_case_launch(c);
+    if (rc == 0) {
+        c->op->ref(c);
+        rc = ffcl_case_compare(c, v);
+    }
+    return rc;
+}
+
+static void check_case(ffcl_ctx *ctx, const ffcl_op_test *op, const ffcl_shape *shape,
+                       ffcl_fill fill, const options *o, counts *n)
+{
+    ffcl_case c;
+    ffcl_verdict v = {0};
+    double start = seconds();
+    int rc = ffcl_case_open(&c, ctx, op, shape, fill, o->seed, o->bare);
+    if (rc) {
+        printf("FAIL %s: setup: %s\n", op->name, ctx->err->text);
+        n->failed++;
+        return;
+    }
+    const char *reason = op->skip ? op->skip(&c) : NULL;
+    if (reason) {
+        heading(&c, "SKIP");
+        printf(": %s\n", reason);
+        n->skipped++;
+        ffcl_case_close(&c);
+        return;
+    }
+    rc = run_case(&c, &v);
+    if (rc) {
+        heading(&c, "FAIL");
+        printf("\n     %s\n", ctx->err->text);
+    } else if (v.bad || v.trespass) {
+        report_failure(&c, &v);
+    } else if (o->verbose) {
+        heading(&c, "ok  ");
+        printf(": max abs error %.3g, allowed %.3g, %.0f ms\n", v.max_abs,
+               (double)op->atol * c.scale, 1e3 * (seconds() - start));
+    }
+    if (rc || v.bad || v.trespass)
+        n->failed++;
+    else
+        n->passed++;
+    fflush(stdout);
+    ffcl_case_close(&c);
+}
+
+static void check_shapes(ffcl_ctx *ctx, const ffcl_op_test *op, const ffcl_shape *list,
+                         const options *o, counts *n)
+{
+    for (const ffcl_shape *s = list; s->d[0]; s++) {
+        if (o->small && !(s->flags & FFCL_SHAPE_SMALL))
+            continue;
+        for (unsigned fill = 0; fill < FFCL_N_FILLS; fill++) {
+            int wanted = fill == FFCL_FILL_NOISE || (s->flags & FFCL_SHAPE_FILLS);
+            if (wanted && (op->fills >> fill & 1u))
+                check_case(ctx, op, s, (ffcl_fill)fill, o, n);
+        }
+    }
+}
+
+static void list_row(const ffcl_op_test *op)
+{
+    char text[256];
+    printf("%s\n", op->name);
+    for (int k = 0; k < 2; k++)
+        for (const ffcl_shape *s = k ? op->awkward : op->model; s->d[0]; s++) {
+            ffcl_shape_text(op, s, text, sizeof text);
+            printf("    %s%s\n", text, k ? "" : "  (model)");
+        }
+}
+
+static int parse(options *o, int argc, char **argv)
+{
+    *o = (options){.op = "", .device = "auto", .seed = (uint64_t)time(NULL)};
+    for (int i = 1; i < argc; i++) {
+        const char *next = i + 1 < argc ? argv[i + 1] : NULL;
+        char *end = NULL;
+        if (strcmp(argv[i], "--list") == 0)
+            o->list = 1;
+        else if (strcmp(argv[i], "--small") == 0)
+            o->small = 1;
+        else if (strcmp(argv[i], "--bare") == 0)
+            o->bare = 1;
+        else if (strcmp(argv[i], "--verbose") == 0)
+            o->verbose = 1;
+        else if (strcmp(argv[i], "--op") == 0 && next)
+            o->op = argv[++i];
+        else if (strcmp(argv[i], "--device") == 0 && next)
+            o->device = argv[++i];
+        else if (strcmp(argv[i], "--seed") == 0 && next && (o->seed = strtoull(next, &end, 10), 1) &&
+                 end != next && *end == 0)
+            i++;
+        else
+            return -1;
+    }
+    return 0;
+}
+
+int main(int argc, char **argv)
+{
+    options o;
+    ffcl_error err = {0};
+    ffcl_device device;
+    ffcl_ctx *ctx = NULL;
+    counts n = {0};
+    if (parse(&o, argc, argv)) {
+        fputs(usage, stderr);
+        return 2;
+    }
+    if (o.list) {
+        for (size_t i = 0; ffcl_op_tests[i]; i++)
+            if (matches(o.op, ffcl_op_tests[i]->name))
+                list_row(ffcl_op_tests[i]);
+        return 0;
+    }
+    int rc = ffcl_device_select(&device, o.device, &err);
+    if (rc == 0)
+        rc = ffcl_ctx_open(&ctx, &device, NULL, &err);
+    if (rc == 0) {
+        ctx->err = &err;
+        rc = ffcl_blas_open(ctx, "auto");
+    }
+    if (rc) {
+        fprintf(stderr, "check: %s\n", err.text);
+        ffcl_ctx_close(&ctx);
+        return 1;
+    }
+    size_t rows = 0;
+    printf("device %s, seed %llu\n", device.caps.name, (unsigned long long)o.seed);
+    for (size_t i = 0; ffcl_op_tests[i]; i++)
+        if (matches(o.op, ffcl_op_tests[i]->name)) {
+            rows++;
+            check_shapes(ctx, ffcl_op_tests[i], ffcl_op_tests[i]->model, &o, &n);
+            check_shapes(ctx, ffcl_op_tests[i], ffcl_op_tests[i]->awkward, &o, &n);
+        }
+    ffcl_blas_close(ctx);
+    ffcl_ctx_close(&ctx);
+    if (rows == 0)
+        printf("no row matches %s\n", o.op);
+    printf("%zu passed, %zu failed, %zu skipped\n", n.passed, n.failed, n.skipped);
+    return n.failed || rows == 0 ? 1 : 0;
+}

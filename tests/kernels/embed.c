@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: MIT */
+#include "ops/ops.h"
+#include "../ref/ref.h"
+#include "registry.h"
+
+enum { OUT, IN, LABELS };
+enum { B, D, CLASSES };
+
+static const ffcl_shape scalar_model[] = {{{8}, 0}, {{0}, 0}};
+static const ffcl_shape scalar_awkward[] = {
+    {{3}, FFCL_SHAPE_FILLS | FFCL_SHAPE_SMALL},
+    {{1}, 0},
+    {{129}, 0},
+    {{0}, 0},
+};
+static const ffcl_shape label_model[] = {{{8, 1152, 1001}, 0}, {{0}, 0}};
+static const ffcl_shape label_awkward[] = {
+    {{3, 17, 5}, FFCL_SHAPE_SMALL},
+    {{1, 1, 1}, 0},
+    {{130, 33, 11}, 0},
+    {{0}, 0},
+};
+static const ffcl_shape flat_model[] = {{{8 * 1152}, 0}, {{0}, 0}};
+static const ffcl_shape flat_awkward[] = {
+    {{300}, FFCL_SHAPE_FILLS | FFCL_SHAPE_SMALL},
+    {{1}, 0},
+    {{256}, 0},
+    {{257}, 0},
+    {{0}, 0},
+};
+
+/* ---- embed_scalar: t in [0, 1] as the model has it; with large data, up to 1000. */
+
+static int scalar_setup(ffcl_case *c)
+{
+    size_t n = c->shape.d[B];
+    int rc = FFCL_TENSORS(c, {.role = FFCL_OUT, .n = n * 256}, {.role = FFCL_IN, .n = n});
+    if (rc)
+        return rc;
+    ffcl_case_axes(c, "b i", n, 256, 0, 0);
+    double largest = c->fill == FFCL_FILL_LARGE ? 1000.0 : 1.0;
+    for (size_t b = 0; b < n; b++)
+        ffcl_f32(c, IN)[b] = c->fill == FFCL_FILL_ZEROS
+                                 ? 0.0f
+                                 : (float)(largest * (double)ffcl_case_below(c, 1001) / 1000.0);
+    c->scale = largest;
+    return 0;
+}
+
+static void scalar_ref(ffcl_case *c)
+{
+    ffcl_ref_embed_scalar(c->want, ffcl_f32(c, IN), c->shape.d[B]);
+}
+
+static int scalar_run(ffcl_case *c)
+{
+    return ffcl_embed_scalar(c->ctx, ffcl_mem(c, OUT), ffcl_mem(c, IN), c->shape.d[B]);
+}
+
+/* Exponent, exp, product and cos or sin, each counted as one. */
+static double scalar_flops(const ffcl_case *c)
+{
+    return 4.0 * 256.0 * (double)c->shape.d[B];
+}
+
+static double scalar_bytes(const ffcl_case *c)
+{
+    return 4.0 * 257.0 * (double)c->shape.d[B];
+}
+
+/* The angle t f carries the 3 units in the last place of exp and the rounding of its argument (up
+ * to 9.2, hence 5e-7 more); an angle of 1000 makes that 1000 times as large. */
+const ffcl_op_test ffcl_test_embed_scalar = {
+    .name = "embed_scalar", .letters = "B", .fills = FFCL_NOISE | FFCL_ZEROS | FFCL_LARGE,
+    .model = scalar_model, .awkward = scalar_awkward, .setup = scalar_setup, .ref = scalar_ref,
+    .run = scalar_run, .rtol = 0.0f, .atol = 2e-6f, .flops = scalar_flops, .bytes = scalar_bytes,
+};
+
+/* ---- embed_label; CLASSES counts the table's rows, the null class included. */
+
+static int label_setup(ffcl_case *c)
+{
+    const size_t *d = c->shape.d;
+    int rc = FFCL_TENSORS(c, {.role = FFCL_OUT, .n = d[B] * d[D]},
+                          {.role = FFCL_IN, .n = d[CLASSES] * d[D]},
+                          {.role = FFCL_IN, .type = FFCL_S32, .n = d[B]});
+    if (rc)
+        return rc;
+    ffcl_case_axes(c, "b d", d[B], d[D], 0, 0);
+    ffcl_case_fill(c, IN, d[CLASSES]);
+    /* Downwards from the last row, so that it and the first are met. */
+    for (size_t b = 0; b < d[B]; b++)
+        ffcl_s32(c, LABELS)[b] = (int32_t)(b == 1 ? 0 : d[CLASSES] - 1 - b % d[CLASSES]);
+    return 0;
+}
+
+static void label_ref(ffcl_case *c)
+{
+    ffcl_ref_embed_label(c->want, ffcl_f32(c, IN), ffcl_s32(c, LABELS), c->shape.d[B],
+                         c->shape.d[D]);
+}
+
+static int label_run(ffcl_case *c)
+{
+    return ffcl_embed_label(c->ctx, ffcl_mem(c, OUT), ffcl_mem(c, IN), ffcl_mem(c, LABELS),
+                            c->shape.d[B], c->shape.d[D]);
+}
+
+static double no_flops(const ffcl_case *c)
+{
+    (void)c;
+    return 0.0;
+}
+
+static double label_bytes(const ffcl_case *c)
+{
+    const size_t *d = c->shape.d;
+    return (double)d[B] * (8.0 * (double)d[D] + 4.0);
+}
+
+/* A copy: exact. */
+const ffcl_op_test ffcl_test_embed_label = {
+    .name = "embed_label", .letters = "B D classes", .fills = FFCL_NOISE, .model = label_model,
+    .awkward = label_awkward, .setup = label_setup, .ref = label_ref, .run = label_run,
+    .flops = no_flops, .bytes = label_bytes,
+};
+
+/* ---- add (in place) and silu */
+
+static int add_setup(ffcl_case *c)
+{
+    size_t n = c->shape.d[0];
+    int rc = FFCL_TENSORS(c, {.role = FFCL_INOUT, .n = n}, {.role = FFCL_IN, .n = n});
+    if (rc)
+        return rc;
+    ffcl_case_axes(c, "e", n, 0, 0, 0);
+    ffcl_case_fill(c, OUT, n);
+    ffcl_case_fill(c, IN, n);
+    return 0;
+}
+
+static void add_ref(ffcl_case *c)
+{
+    ffcl_ref_add(c->want, ffcl_f32(c, OUT), ffcl_f32(c, IN), c->shape.d[0]);
+}
+
+static int add_run(ffcl_case *c)
+{
+    return ffcl_add(c->ctx, ffcl_mem(c, OUT), ffcl_mem(c, IN), c->shape.d[0]);
+}
+
+static double add_flops(const ffcl_case *c)
+{
+    return (double)c->shape.d[0];
+}
+
+static double add_bytes(const ffcl_case *c)
+{
+    return 12.0 * (double)c->shape.d[0];
+}
+
+/* One correctly rounded operation: exact. */
+const ffcl_op_test ffcl_test_add = {
+    .name = "add", .letters = "n", .fills = FFCL_NOISE | FFCL_LARGE, .model = flat_model,
+    .awkward = flat_awkward, .setup = add_setup, .ref = add_ref, .run = add_run,
+    .flops = add_flops, .bytes = add_bytes,
+};
+
+static int silu_setup(ffcl_case *c)
+{
+    size_t n = c->shape.d[0];
+    int rc = FFCL_TENSORS(c, {.role = FFCL_OUT, .n = n}, {.role = FFCL_IN, .n = n});
+    if (rc)
+        return rc;
+    ffcl_case_axes(c, "e", n, 0, 0, 0);
+    ffcl_case_fill(c, IN, n);
+    return 0;
+}
+
+static void silu_ref(ffcl_case *c)
+{
+    ffcl_ref_silu(c->want, ffcl_f32(c, IN), c->shape.d[0]);
+}
+
+static int silu_run(ffcl_case *c)
+{
+    return ffcl_silu(c->ctx, ffcl_mem(c, OUT), ffcl_mem(c, IN), c->shape.d[0]);
+}
+
+/* exp, sum and quotient. */
+static double silu_flops(const ffcl_case *c)
+{
+    return 3.0 * (double)c->shape.d[0];
+}
+
+static double silu_bytes(const ffcl_case *c)
+{
+    return 8.0 * (double)c->shape.d[0];
+}
+
+/* exp has 3 units in the last place, division 2.5; atol covers results that a device may flush to
+ * zero. */
+const ffcl_op_test ffcl_test_silu = {
+    .name = "silu", .letters = "n", .fills = FFCL_NOISE | FFCL_ZEROS | FFCL_LARGE,
+    .model = flat_model, .awkward = flat_awkward, .setup = silu_setup, .ref = silu_ref,
+    .run = silu_run, .rtol = 1e-6f, .atol = 1e-30f, .flops = silu_flops, .bytes = silu_bytes,
+};

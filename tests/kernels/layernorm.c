@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: MIT */
+#include "ops/ops.h"
+#include "../ref/ref.h"
+#include "registry.h"
+
+enum { OUT, X, MOD };
+enum { B, T, D, LD, SHIFT, SCALE };
+
+static const double eps = 1e-6;
+
+static const ffcl_shape model[] = {
+    {{2, 256, 1152, 6912, 3456, 4608}, 0},
+    {{2, 256, 1152, 2304, 0, 1152}, 0},
+    {{0}, 0},
+};
+static const ffcl_shape awkward[] = {
+    {{2, 3, 65, 140, 66, 0}, FFCL_SHAPE_FILLS | FFCL_SHAPE_SMALL},
+    {{3, 17, 1000, 2001, 1000, 1}, FFCL_SHAPE_FILLS},
+    {{1, 1, 384, 768, 0, 384}, FFCL_SHAPE_FILLS},
+    {{1, 1000, 33, 66, 33, 0}, 0},
+    {{5, 7, 5, 11, 1, 6}, 0},
+    {{7, 1, 257, 600, 300, 11}, 0},
+    {{0}, 0},
+};
+
+static int setup(ffcl_case *c)
+{
+    const size_t *d = c->shape.d;
+    size_t n = d[B] * d[T] * d[D];
+    int rc = FFCL_TENSORS(c, {.role = FFCL_OUT, .n = n}, {.role = FFCL_IN, .n = n},
+                          {.role = FFCL_IN, .n = d[B] * d[LD]});
+    if (rc)
+        return rc;
+    ffcl_case_axes(c, "b t d", d[B], d[T], d[D], 0);
+    ffcl_case_fill(c, X, d[B] * d[T]);
+    ffcl_case_noise(c, MOD, 0.0, 0.5);
+    c->scale = ffcl_case_norm_scale(c, d[D], eps);
+    return 0;
+}
+
+static void ref(ffcl_case *c)
+{
+    const size_t *d = c->shape.d;
+    ffcl_ref_layernorm_modulate(c->want, ffcl_f32(c, X), ffcl_f32(c, MOD), d[LD], d[SHIFT],
+                                d[SCALE], d[B], d[T], d[D], eps);
+}
+
+static int run(ffcl_case *c)
+{
+    const size_t *d = c->shape.d;
+    const ffcl_modulation mod = {ffcl_mem(c, MOD), d[LD], d[SHIFT], d[SCALE]};
+    return ffcl_layernorm_modulate(c->ctx, ffcl_mem(c, OUT), ffcl_mem(c, X), &mod, d[B], d[T], d[D],
+                                   (float)eps);
+}
+
+/* Sum 1, squares 3, result 5 (subtract, multiply, 1 + scale, multiply, add). */
+static double flops(const ffcl_case *c)
+{
+    const size_t *d = c->shape.d;
+    return 9.0 * (double)d[B] * (double)d[T] * (double)d[D];
+}
+
+static double bytes(const ffcl_case *c)
+{
+    const size_t *d = c->shape.d;
+    return 8.0 * (double)d[B] * (double)d[D] * (double)(d[T] + 1);
+}
+
+/* Mean and deviation carry a few float roundings of sums of D terms, shrunk by the tree sum; the
+ * part that cancels is in the scale. */
+const ffcl_op_test ffcl_test_layernorm_modulate = {
+    .name = "layernorm_modulate", .letters = "B T D ld shift scale",
+    .fills = FFCL_NOISE | FFCL_ZEROS | FFCL_LARGE | FFCL_OFFSET | FFCL_CONSTANT,
+    .model = model, .awkward = awkward, .setup = setup, .ref = ref, .run = run,
+    .rtol = 1e-5f, .atol = 3e-6f, .flops = flops, .bytes = bytes,
+};

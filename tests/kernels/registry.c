@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: MIT */
+#include "registry.h"
+
+#include <stdio.h>
+#include <string.h>
+
+const ffcl_op_test *const ffcl_op_tests[] = {
+    &ffcl_test_layernorm_modulate,
+    &ffcl_test_attn_row,
+    &ffcl_test_attn_tiled,
+    &ffcl_test_embed_scalar,
+    &ffcl_test_embed_label,
+    &ffcl_test_add,
+    &ffcl_test_silu,
+    &ffcl_test_patchify,
+    &ffcl_test_unpatchify,
+    &ffcl_test_latent_update,
+    &ffcl_test_latent_to_pixels,
+    &ffcl_test_image_bytes_sit,
+    &ffcl_test_image_bytes_repa,
+    &ffcl_test_image_finite,
+    &ffcl_test_groupnorm,
+    &ffcl_test_groupnorm_silu,
+    &ffcl_test_transpose,
+    &ffcl_test_gemm,
+    &ffcl_test_gemm_bias,
+    &ffcl_test_gemm_silu,
+    &ffcl_test_gemm_gelu,
+    &ffcl_test_gemm_gate,
+    &ffcl_test_gemm_add,
+    &ffcl_test_gemm_gate_add,
+    &ffcl_test_conv_columns,
+    &ffcl_test_conv_point,
+    &ffcl_test_conv_direct,
+    &ffcl_test_conv_upsample,
+    NULL,
+};
+
+void ffcl_shape_text(const ffcl_op_test *op, const ffcl_shape *shape, char *text, size_t size)
+{
+    const char *p = op->letters;
+    size_t used = 0;
+    text[0] = 0;
+    for (size_t i = 0; *p && i < FFCL_MAX_DIMS && used < size; i++) {
+        size_t length = strcspn(p, " ");
+        int n = snprintf(text + used, size - used, "%s%.*s=%zu", i ? " " : "", (int)length, p,
+                         shape->d[i]);
+        used += (size_t)n;
+        p += length + (p[length] == ' ');
+    }
+}
+
+const char *ffcl_fill_name(ffcl_fill fill)
+{
+    static const char *const names[FFCL_N_FILLS] = {"noise", "zeros", "large", "offset",
+                                                    "constant"};
+    return names[fill];
+}

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: MIT
+ * The kernel test registry: one row per kernel variant, used by the tests and by the benchmark. */
+#ifndef FFCL_TESTS_KERNELS_REGISTRY_H
+#define FFCL_TESTS_KERNELS_REGISTRY_H
+
+#include "case.h"
+
+typedef struct ffcl_op_test {
+    const char *name;
+    const char *letters;            /* "B T D": the shape's dimensions; B, where there is one, first */
+    int variant;                    /* for rows that share functions */
+    unsigned fills;                 /* mask of 1 << ffcl_fill */
+    const ffcl_shape *model;        /* the model's shapes, for few pictures */
+    const ffcl_shape *awkward;      /* sizes that are no multiple of anything */
+    int (*setup)(ffcl_case *c);     /* tensors and data from the case's random numbers */
+    void (*ref)(ffcl_case *c);      /* fills c->want */
+    int (*run)(ffcl_case *c);       /* calls the host wrapper as shipped */
+    /* Why this device cannot run the case, or NULL; the member is NULL where every device can. */
+    const char *(*skip)(const ffcl_case *c);
+    float rtol, atol;               /* |got - want| <= atol * c->scale + rtol * |want| */
+    double (*flops)(const ffcl_case *c);
+    /* The least traffic: every input read once and every output written once. */
+    double (*bytes)(const ffcl_case *c);
+} ffcl_op_test;
+
+enum {
+    FFCL_NOISE = 1u << FFCL_FILL_NOISE,
+    FFCL_ZEROS = 1u << FFCL_FILL_ZEROS,
+    FFCL_LARGE = 1u << FFCL_FILL_LARGE,
+    FFCL_OFFSET = 1u << FFCL_FILL_OFFSET,
+    FFCL_CONSTANT = 1u << FFCL_FILL_CONSTANT
+};
+
+/* All rows; ends with NULL. */
+extern const ffcl_op_test *const ffcl_op_tests[];
+
+/* Text of a shape in its row's letters, "B=2 T=256 D=1152", into text. */
+void ffcl_shape_text(const ffcl_op_test *op, const ffcl_shape *shape, char *text, size_t size);
+
+/* "noise" and so on. */
+const char *ffcl_fill_name(ffcl_fill fill);
+
+extern const ffcl_op_test ffcl_test_layernorm_modulate, ffcl_test_attn_row, ffcl_test_attn_tiled,
+    ffcl_test_embed_scalar, ffcl_test_embed_label, ffcl_test_add, ffcl_test_silu,
+    ffcl_test_patchify, ffcl_test_unpatchify, ffcl_test_latent_update,
+    ffcl_test_latent_to_pixels, ffcl_test_image_bytes_sit, ffcl_test_image_bytes_repa,
+    ffcl_test_image_finite, ffcl_test_groupnorm, ffcl_test_groupnorm_silu, ffcl_test_transpose,
+    ffcl_test_gemm, ffcl_test_gemm_bias, ffcl_test_gemm_silu, ffcl_test_gemm_gelu,
+    ffcl_test_gemm_gate, ffcl_test_gemm_add, ffcl_test_gemm_gate_add, ffcl_test_conv_columns,
+    ffcl_test_conv_point, ffcl_test_conv_direct, ffcl_test_conv_upsample;
+
+#endif

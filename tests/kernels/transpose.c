@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: MIT */
+#include "ops/ops.h"
+#include "../ref/ref.h"
+#include "registry.h"
+
+enum { OUT, IN };
+enum { ROWS, COLS, LD, AT };
+
+static const ffcl_shape model[] = {
+    {{1152, 1152, 1152, 0}, 0},
+    {{1152, 16, 1152, 0}, 0},
+    {{512, 512, 1536, 512}, 0},         /* one of q, k, v into a joint weight */
+    {{0}, 0},
+};
+static const ffcl_shape awkward[] = {
+    {{35, 37, 40, 3}, FFCL_SHAPE_SMALL},
+    {{1, 1, 1, 0}, 0},
+    {{1, 100, 1, 0}, 0},
+    {{100, 1, 107, 5}, 0},
+    {{33, 64, 33, 0}, 0},
+    {{7, 1000, 12, 1}, 0},
+    {{0}, 0},
+};
+
+static int setup(ffcl_case *c)
+{
+    const size_t *d = c->shape.d;
+    /* As long as AT and LD allow: what comes after the last row must stay, too. */
+    int rc = FFCL_TENSORS(c, {.role = FFCL_OUT, .n = d[AT] + d[COLS] * d[LD], .at = d[AT],
+                              .rows = d[COLS], .cols = d[ROWS], .ld = d[LD]},
+                          {.role = FFCL_IN, .n = d[ROWS] * d[COLS]});
+    if (rc)
+        return rc;
+    ffcl_case_axes(c, "c r", d[COLS], d[ROWS], 0, 0);
+    ffcl_case_fill(c, IN, d[ROWS]);
+    return 0;
+}
+
+static void ref(ffcl_case *c)
+{
+    ffcl_ref_transpose(c->want, ffcl_f32(c, IN), c->shape.d[ROWS], c->shape.d[COLS]);
+}
+
+static int run(ffcl_case *c)
+{
+    const size_t *d = c->shape.d;
+    return ffcl_transpose(c->ctx, ffcl_mem(c, OUT), d[AT], d[LD], ffcl_mem(c, IN), d[ROWS], d[COLS]);
+}
+
+static const char *skip(const ffcl_case *c)
+{
+    return c->ctx->device.caps.max_work_group < 256 ? "needs work-groups of 256" : NULL;
+}
+
+static double flops(const ffcl_case *c)
+{
+    (void)c;
+    return 0.0;
+}
+
+static double bytes(const ffcl_case *c)
+{
+    return 8.0 * (double)c->shape.d[ROWS] * (double)c->shape.d[COLS];
+}
+
+/* A copy: exact. */
+const ffcl_op_test ffcl_test_transpose = {
+    .name = "transpose", .letters = "rows cols ld at", .fills = FFCL_NOISE, .model = model,
+    .awkward = awkward, .setup = setup, .ref = ref, .run = run, .skip = skip, .flops = flops,
+    .bytes = bytes,
+};

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: MIT
+ * Rule 0: clamp(127.5 x + 128, 0, 255), rule 1: clamp(255 (x + 1) / 2, 0, 255), truncated.  Each
+ * operation rounds to float as torch's do, so that bytes are equal and not merely close; hence
+ * float here and one operation a statement, which no compiler may fuse.
+ * bad[b] = before[b] | 1 where a value of x[b] is infinite or NaN. */
+#include <math.h>
+
+#include "ref.h"
+
+void ffcl_ref_image_bytes(double *out, const float *x, int rule, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        float v;
+        if (rule == 0) {
+            v = 127.5f * x[i];
+            v = v + 128.0f;
+        } else {
+            v = x[i] + 1.0f;
+            v = 255.0f * v;
+            v = v / 2.0f;
+        }
+        out[i] = floor((double)fminf(fmaxf(v, 0.0f), 255.0f));
+    }
+}
+
+void ffcl_ref_image_finite(double *out, const int32_t *before, const float *x, size_t B,
+                           size_t each)
+{
+    for (size_t b = 0; b < B; b++) {
+        int bad = 0;
+        for (size_t i = 0; i < each; i++)
+            if (!isfinite(x[b * each + i]))
+                bad = 1;
+        out[b] = (double)(before[b] | bad);
+    }
+}

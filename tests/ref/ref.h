@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: MIT
+ * Plain C references of every kernel family: straight from the formula, sums in double, no tricks.
+ * Inputs are float32 as the device gets them, results double.  Letters: docs/add-a-kernel.md. */
+#ifndef FFCL_TESTS_REF_REF_H
+#define FFCL_TESTS_REF_REF_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* out, x (B*T, D); mod (B, mod_ld) with shift and scale from columns shift_at and scale_at. */
+void ffcl_ref_layernorm_modulate(double *out, const float *x, const float *mod, size_t mod_ld,
+                                 size_t shift_at, size_t scale_at, size_t B, size_t T, size_t D,
+                                 double eps);
+
+/* out (B*T, H*Dh); qkv (B*T, 3*H*Dh). */
+void ffcl_ref_attention(double *out, const float *qkv, size_t B, size_t T, size_t H, size_t Dh);
+
+/* out (B, 256); t (B). */
+void ffcl_ref_embed_scalar(double *out, const float *t, size_t B);
+/* out (B, D); table (classes + 1, D); y (B). */
+void ffcl_ref_embed_label(double *out, const float *table, const int32_t *y, size_t B, size_t D);
+/* out, c, x (n). */
+void ffcl_ref_add(double *out, const float *c, const float *x, size_t n);
+void ffcl_ref_silu(double *out, const float *c, size_t n);
+
+/* rows (B*T, C*p*p); z (B, C, R, R). */
+void ffcl_ref_patchify(double *rows, const float *z, size_t B, size_t C, size_t R, size_t p);
+/* out (B, C, R, R); rows (B*T, p*p*Cout). */
+void ffcl_ref_unpatchify(double *out, const float *rows, size_t B, size_t C, size_t Cout, size_t R,
+                         size_t p);
+
+/* out, z, F (n). */
+void ffcl_ref_latent_update(double *out, const float *z, const float *F, double sign, size_t n);
+/* out (B, P, C); latent (first + B, C, P). */
+void ffcl_ref_latent_to_pixels(double *out, const float *latent, size_t first, float factor,
+                               size_t B, size_t C, size_t P);
+
+/* out, x (n); rule 0 sit, 1 repa. */
+void ffcl_ref_image_bytes(double *out, const float *x, int rule, size_t n);
+/* out, before (B); x (B, each). */
+void ffcl_ref_image_finite(double *out, const int32_t *before, const float *x, size_t B,
+                           size_t each);
+
+/* out, x (B, P, C); gamma, beta (C). */
+void ffcl_ref_groupnorm(double *out, const float *x, const float *gamma, const float *beta,
+                        size_t B, size_t P, size_t C, size_t G, double eps, int with_silu);
+
+/* out (cols, rows); in (rows, cols). */
+void ffcl_ref_transpose(double *out, const float *in, size_t rows, size_t cols);
+
+/* A matrix with its element distances: element (i, j) is x[i * row + j * col]. */
+typedef struct ffcl_ref_matrix {
+    const float *x;
+    size_t row, col;
+} ffcl_ref_matrix;
+
+/* What follows the product; x NULL where an operand is absent.  act: 0 none, 1 SiLU, 2 GELU. */
+typedef struct ffcl_ref_epilogue {
+    int act;
+    const float *bias;                  /* (N) */
+    ffcl_ref_matrix gate, add;          /* (M / gate_rows, N), (add_rows, N) */
+    size_t gate_rows, add_rows;
+} ffcl_ref_epilogue;
+
+/* out (M, N) = epilogue(A W); A (M, K), W (K, N). */
+void ffcl_ref_gemm(double *out, ffcl_ref_matrix a, ffcl_ref_matrix w, const ffcl_ref_epilogue *e,
+                   size_t M, size_t N, size_t K);
+
+/* out (B, Hh, Ww, Cout); x (B, Hh, Ww, C); w (Cout, C, k, k); bias (Cout); add as out or NULL. */
+void ffcl_ref_conv(double *out, const float *x, const float *w, const float *bias,
+                   const float *add, size_t B, size_t Hh, size_t Ww, size_t C, size_t Cout,
+                   size_t k);
+/* out (B, 2*Hh, 2*Ww, C); x (B, Hh, Ww, C). */
+void ffcl_ref_upsample(float *out, const float *x, size_t B, size_t Hh, size_t Ww, size_t C);
+
+#endif
