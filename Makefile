@@ -23,7 +23,7 @@ UNIT := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/unit/*.c))
 CHECK_SRC := $(wildcard tests/kernels/*.c tests/ref/*.c)
 CHECK_OBJ := $(CHECK_SRC:%.c=$(BUILD)/%.o)
 
-.PHONY: all demo check unit lint clcheck bench install uninstall clean docs deps asan header-check
+.PHONY: all demo check unit lint clcheck bench bench-torch install uninstall clean docs deps asan header-check
 
 # The program, the libraries.
 all: $(BUILD)/ffcl $(BUILD)/libffcl.a $(BUILD)/libffcl.so
@@ -56,6 +56,16 @@ $(BUILD)/tests/unit/%: $(BUILD)/tests/unit/%.o $(BUILD)/libffcl.a
 # The kernel registry against its C references.
 $(BUILD)/tests/check: $(CHECK_OBJ) $(BUILD)/libffcl.a
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS)
+
+# What bench/ runs.
+$(BUILD)/bench/%: $(BUILD)/bench/%.o $(BUILD)/libffcl.a
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS)
+
+bench: $(BUILD)/bench/step
+
+# ffcl and PyTorch side by side on this host (needs python3 with torch).
+bench-torch: all bench
+	bash bench/torch.sh
 
 # Installs what building and the demo need.
 deps:

@@ -7,9 +7,10 @@
 
 struct ffcl_blas {
     const char *name;
+    int (*open)(ffcl_ctx *ctx);
     /* The product and its epilogue, whole. */
     int (*gemm)(ffcl_ctx *ctx, const ffcl_product *p);
-    /* Called before the context is released; may be NULL. */
+    /* Called before the context is released. */
     void (*close)(ffcl_ctx *ctx);
 };
 

@@ -13,12 +13,12 @@ int ffcl_blas_open(ffcl_ctx *ctx, const char *name)
         return ffcl_fail(ctx->err, FFCL_ECONFIG,
                          "[blas] backend = %s is unknown; known are auto and clblast", name);
     ctx->blas = &ffcl_blas_clblast;
-    return 0;
+    return ctx->blas->open(ctx);
 }
 
 void ffcl_blas_close(ffcl_ctx *ctx)
 {
-    if (ctx->blas && ctx->blas->close)
+    if (ctx->blas)
         ctx->blas->close(ctx);
     ctx->blas = NULL;
 }

@@ -15,7 +15,8 @@ static const ffcl_shape model[] = {
 };
 static const ffcl_shape awkward[] = {
     {{2, 17, 2, 72}, FFCL_SHAPE_FILLS},
-    {{2, 67, 2, 5}, FFCL_SHAPE_FILLS | FFCL_SHAPE_SMALL},
+    {{2, 67, 2, 5}, FFCL_SHAPE_FILLS},
+    {{1, 67, 2, 3}, FFCL_SHAPE_SMALL},
     {{3, 1, 2, 32}, 0},
     {{1, 1000, 1, 32}, 0},
     {{2, 33, 3, 64}, 0},

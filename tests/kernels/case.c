@@ -10,7 +10,7 @@
 #include "util.h"
 
 enum {
-    GUARD_BYTES = 1024,
+    GUARD_BYTES = 65536,        /* more than a row of most shapes: a stray row lands inside */
     /* Around inputs, NaN as floats: a read outside shows in the result.  Around outputs a finite
      * value: NaN computed from the inputs' guards and written there must differ from it.  Its
      * sign is negative so that SiLU and GELU in place change it too. */

@@ -32,7 +32,7 @@ typedef struct ffcl_shape {
 
 enum {
     FFCL_SHAPE_FILLS = 1,       /* run with every kind of data of the row, not with noise alone */
-    FFCL_SHAPE_SMALL = 2        /* the tiny shape for slow devices (--small) */
+    FFCL_SHAPE_SMALL = 2        /* a tiny shape for slow devices (--small) */
 };
 
 typedef enum ffcl_role {
