@@ -30,7 +30,7 @@ const char *ffcl_blas_name(const ffcl_ctx *ctx)
 
 int ffcl_gemm(ffcl_ctx *ctx, const ffcl_product *p)
 {
-    return ctx->blas->gemm(ctx, p);
+    return p->half ? ffcl_half_gemm(ctx, p) : ctx->blas->gemm(ctx, p);
 }
 
 int ffcl_epilogue_run(ffcl_ctx *ctx, const ffcl_product *p)

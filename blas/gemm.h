@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT
  * The one door for matrix products:  out = epilogue(A W),  A (M, K), W (K, N), out (M, N).
  *
- * Weights are stored (K, N), out-channel contiguous, which is what CLBlast's kernels read without
- * a transposing pass; the loader lays them out so.  A back end that cannot fuse the epilogue runs
+ * Operands are float32 or, with `half` set, half with float32 accumulation.
+ * float32 weights are stored (K, N), out-channel contiguous, which is what CLBlast's kernels read without
+ * a transposing pass; half weights (N, K), as the files have them and the matrix engine wants them.
+ * The loader lays them out so.  A back end that cannot fuse the epilogue runs
  * the product and then one epilogue kernel. */
 #ifndef FFCL_BLAS_GEMM_H
 #define FFCL_BLAS_GEMM_H
@@ -24,6 +26,16 @@ typedef struct ffcl_epilogue {
     size_t add_at, add_ld, add_rows;
 } ffcl_epilogue;
 
+/* A convolution as a product of half operands: row m of A is pixel m of an NHWC picture, column
+ * (tap, c) what lies under that tap of kw x kw, zero outside; no columns in memory. */
+typedef struct ffcl_gather {
+    size_t Hh, Ww, C, kw;
+    int dy, dx;                             /* of the first tap, relative to the pixel */
+    /* Four products of 2 x 2 taps, one for each parity (py, px) after a nearest 2x upsample: W
+     * holds four weights, dy = py - 1, dx = px - 1, and pixel (y, x) goes to (2y + py, 2x + px). */
+    int upsample;
+} ffcl_gather;
+
 typedef struct ffcl_product {
     size_t m, n, k;
     cl_mem a;                               /* (M, K) rows a_ld apart; or (K, M) if a_kmajor */
@@ -34,6 +46,10 @@ typedef struct ffcl_product {
     cl_mem out;                             /* (M, N) rows out_ld apart; not epilogue.add */
     size_t out_at, out_ld;
     ffcl_epilogue epilogue;
+    /* half: A and W are half, W (N, K) dense, nothing at an offset but bias and gate, add dense
+     * with M rows.  out_half: so are out and add, and there is no gate.  gather may be NULL. */
+    int half, out_half;
+    const ffcl_gather *gather;
 } ffcl_product;
 
 typedef struct ffcl_blas ffcl_blas;
@@ -48,6 +64,14 @@ const char *ffcl_blas_name(const ffcl_ctx *ctx);
 
 /* Enqueues the product; scratch memory comes from the context's arena. */
 int ffcl_gemm(ffcl_ctx *ctx, const ffcl_product *p);
+
+/* Does the matrix engine take products of these sizes? */
+int ffcl_gemm_mma_fits(const ffcl_ctx *ctx, const ffcl_product *p);
+
+/* Sets ctx->matrix_engine after a check on the device: kernels build and their results on random
+ * operands agree with the plain kernel's.  Reports a warning where the device should be able to
+ * and is not. */
+int ffcl_matrix_engine_probe(ffcl_ctx *ctx);
 
 /* The rows of out that a fast product wants at least, e.g. for cutting work into bands. */
 enum { FFCL_GEMM_ROW_STEP = 128 };

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * The attention of attention.cl for CPUs and for devices where the tiled kernel does not fit:
  * one item computes QB queries of one head alone, no local memory and no barrier.
- * attn_f32_row: global (ceil(T/QB), H, B).  Keys in blocks of KB: scores, running maximum, then
+ * attn_row: global (ceil(T/QB), H, B).  Keys in blocks of KB: scores, running maximum, then
  * the weighted values, in vectors of VW floats along the head (VW divides DH). */
 #ifndef DH
 #define DH 72
@@ -15,9 +15,8 @@
 
 #if VW == 16
 typedef float16 vec;
-#define LOAD(p) vload16(0, p)
-#define STORE(v, p) vstore16(v, 0, p)
-inline float lanes(vec v)
+#define WIDTH 16
+static inline float lanes(vec v)
 {
     float8 a = v.lo + v.hi;
     float4 b = a.lo + a.hi;
@@ -25,39 +24,50 @@ inline float lanes(vec v)
 }
 #elif VW == 8
 typedef float8 vec;
-#define LOAD(p) vload8(0, p)
-#define STORE(v, p) vstore8(v, 0, p)
-inline float lanes(vec v)
+#define WIDTH 8
+static inline float lanes(vec v)
 {
     float4 b = v.lo + v.hi;
     return (b.x + b.y) + (b.z + b.w);
 }
 #elif VW == 4
 typedef float4 vec;
-#define LOAD(p) vload4(0, p)
-#define STORE(v, p) vstore4(v, 0, p)
-inline float lanes(vec v)
+#define WIDTH 4
+static inline float lanes(vec v)
 {
     return (v.x + v.y) + (v.z + v.w);
 }
 #else
 typedef float vec;
-#define LOAD(p) (*(p))
-#define STORE(v, p) (*(p) = (v))
-inline float lanes(vec v)
+static inline float lanes(vec v)
 {
     return v;
 }
 #endif
 
-__kernel void attn_f32_row(__global float *out, __global const float *qkv, int T, int H, float scale)
+#ifdef WIDTH
+#define JOIN_(a, b) a##b
+#define JOIN(a, b) JOIN_(a, b)
+#ifdef HALF
+#define LOAD(p) JOIN(vload_half, WIDTH)(0, p)
+#define STORE(v, p) JOIN(JOIN(vstore_half, WIDTH), _rte)(v, 0, p)
+#else
+#define LOAD(p) JOIN(vload, WIDTH)(0, p)
+#define STORE(v, p) JOIN(vstore, WIDTH)(v, 0, p)
+#endif
+#else
+#define LOAD(p) LOAD_ACT(p, 0)
+#define STORE(v, p) STORE_ACT(p, 0, v)
+#endif
+
+__kernel void attn_row(__global act *out, __global const act *qkv, int T, int H, float scale)
 {
     int t0 = get_global_id(0) * QB, h = get_global_id(1), b = get_global_id(2);
     if (t0 >= T)
         return;
     int ld = 3 * H * DH;
-    __global const float *base = qkv + (size_t)b * T * ld + h * DH;
-    __global const float *keys = base + H * DH, *values = keys + H * DH;
+    __global const act *base = qkv + (size_t)b * T * ld + h * DH;
+    __global const act *keys = base + H * DH, *values = keys + H * DH;
 
     vec acc[QB][NV];
     float top[QB], sum[QB];

@@ -1,15 +1,27 @@
 /* SPDX-License-Identifier: MIT
- * Put before every kernel source: shared helpers.  OpenCL C 1.2, float32, no options assumed. */
+ * Put before every kernel source: shared helpers.  OpenCL C 1.2, arithmetic in float32.
+ * With -DHALF the activations that a kernel calls act are stored as half: storage only, which is
+ * core OpenCL 1.2; no kernel but those of the matrix engine computes in half. */
+
+#ifdef HALF
+typedef half act;
+#define LOAD_ACT(p, i) vload_half((i), (p))
+#define STORE_ACT(p, i, v) vstore_half_rte((v), (i), (p))
+#else
+typedef float act;
+#define LOAD_ACT(p, i) ((p)[i])
+#define STORE_ACT(p, i, v) ((p)[i] = (v))
+#endif
 
 /* x * sigmoid(x) */
-inline float silu(float x)
+static inline float silu(float x)
 {
     return x / (1.0f + exp(-x));
 }
 
 /* GELU in its tanh form: 0.5 x (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3))); 0.5 (1 + tanh u) is
  * sigmoid(2u), which needs one exp and cannot overflow to NaN. */
-inline float gelu_tanh(float x)
+static inline float gelu_tanh(float x)
 {
     float u = 0.7978845608028654f * (x + 0.044715f * x * x * x);
     return x / (1.0f + exp(-2.0f * u));
@@ -17,7 +29,7 @@ inline float gelu_tanh(float x)
 
 /* The sum of one value of each of the n (a power of two) items of a work-group, given to all;
  * scratch is n floats.  The barrier at its start lets scratch be used again at once. */
-inline float group_sum(float value, __local float *scratch, int n)
+static inline float group_sum(float value, __local float *scratch, int n)
 {
     int lid = get_local_id(0);
     barrier(CLK_LOCAL_MEM_FENCE);

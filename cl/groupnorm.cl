@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT
  * Group norm over NHWC pictures, with SiLU where asked (torch.nn.GroupNorm, eps 1e-6):
  *   out[b][p][c] = (x - mean[b][g]) / sqrt(var[b][g] + eps) * gamma[c] + beta[c],  g = c / (C/G)
- * x, out (B, P, C), P pixels; gamma, beta (C).
+ * x, out act (B, P, C), P pixels; gamma, beta (C).
  * Three steps: mean and sum of squared differences of each chunk of pixels; their combination
  * (Chan, Golub and LeVeque 1983), which does not cancel as a sum of squares would; the result.
  * Work-group sizes of the first two are powers of two; local memory: one float an item. */
 
 /* part[(b, g, chunk)] = (mean, sum of squared differences) of pixels chunk*each .. of group g.
  * Global (G * L, chunks, B), local (L, 1, 1). */
-__kernel void groupnorm_partial_f32(__global float2 *part, __global const float *x, int P, int C,
+__kernel void groupnorm_partial(__global float2 *part, __global const act *x, int P, int C,
                                     int G, int each, __local float *scratch)
 {
     int g = get_group_id(0), chunk = get_group_id(1), b = get_group_id(2);
@@ -16,16 +16,16 @@ __kernel void groupnorm_partial_f32(__global float2 *part, __global const float 
     int width = C / G, first = chunk * each;
     int pixels = min(each, P - first);
     int n = pixels * width;
-    __global const float *in = x + ((size_t)b * P + first) * C + g * width;
+    __global const act *in = x + ((size_t)b * P + first) * C + g * width;
 
     float sum = 0.0f;
     for (int e = lid; e < n; e += L)
-        sum += in[(size_t)(e / width) * C + e % width];
+        sum += LOAD_ACT(in, (size_t)(e / width) * C + e % width);
     float mean = group_sum(sum, scratch, L) / n;
 
     float squares = 0.0f;
     for (int e = lid; e < n; e += L) {
-        float diff = in[(size_t)(e / width) * C + e % width] - mean;
+        float diff = LOAD_ACT(in, (size_t)(e / width) * C + e % width) - mean;
         squares += diff * diff;
     }
     squares = group_sum(squares, scratch, L);
@@ -34,7 +34,7 @@ __kernel void groupnorm_partial_f32(__global float2 *part, __global const float 
 }
 
 /* stats[(b, g)] = (mean, 1 / sqrt(var + eps)).  Global (B*G * L), local (L). */
-__kernel void groupnorm_combine_f32(__global float2 *stats, __global const float2 *part, int chunks,
+__kernel void groupnorm_combine(__global float2 *stats, __global const float2 *part, int chunks,
                                     int P, int each, int width, float eps, __local float *scratch)
 {
     int lid = get_local_id(0), L = get_local_size(0);
@@ -58,7 +58,7 @@ __kernel void groupnorm_combine_f32(__global float2 *stats, __global const float
 }
 
 /* Global (C rounded up, pixel groups, B); an item keeps its channel and strides over pixels. */
-__kernel void groupnorm_apply_f32(__global float *out, __global const float *x,
+__kernel void groupnorm_apply(__global act *out, __global const act *x,
                                   __global const float2 *stats, __global const float *gamma,
                                   __global const float *beta, int P, int C, int G, int with_silu)
 {
@@ -69,7 +69,8 @@ __kernel void groupnorm_apply_f32(__global float *out, __global const float *x,
     float scale = s.y * gamma[c], shift = beta[c], mean = s.x;
     size_t base = (size_t)b * P * C + c;
     for (int p = get_global_id(1); p < P; p += get_global_size(1)) {
-        float v = (x[base + (size_t)p * C] - mean) * scale + shift;
-        out[base + (size_t)p * C] = with_silu ? silu(v) : v;
+        size_t at = base + (size_t)p * C;
+        float v = (LOAD_ACT(x, at) - mean) * scale + shift;
+        STORE_ACT(out, at, with_silu ? silu(v) : v);
     }
 }

@@ -2,11 +2,11 @@
  * Layer norm without affine parameters, then modulation (adaLN; Peebles and Xie, DiT, section 3.2;
  * SiT models.py, modulate):
  *   out[r][d] = (x[r][d] - mean_r) / sqrt(var_r + eps) * (1 + scale[b][d]) + shift[b][d],  b = r / T
- * x, out (rows, D) row-major; mod (B, mod_ld), shift at column shift_at, scale at scale_at.
+ * x float32, out act (rows, D) row-major; mod (B, mod_ld), shift at column shift_at, scale at scale_at.
  * One work-group a row; work-group size a power of two; local memory: one float an item.
  * Mean first, then the squared differences, as a row stays in cache: no cancellation. */
 
-__kernel void layernorm_mod_f32(__global float *out, __global const float *x,
+__kernel void layernorm_mod(__global act *out, __global const float *x,
                                 __global const float *mod, int D, int T, int mod_ld, int shift_at,
                                 int scale_at, float eps, __local float *scratch)
 {
@@ -14,7 +14,7 @@ __kernel void layernorm_mod_f32(__global float *out, __global const float *x,
     int lid = get_local_id(0);
     int n = get_local_size(0);
     __global const float *in = x + (size_t)row * D;
-    __global float *to = out + (size_t)row * D;
+    __global act *to = out + (size_t)row * D;
     __global const float *m = mod + (size_t)(row / T) * mod_ld;
 
     float sum = 0.0f;
@@ -30,5 +30,5 @@ __kernel void layernorm_mod_f32(__global float *out, __global const float *x,
     float inv = 1.0f / sqrt(group_sum(squares, scratch, n) / D + eps);
 
     for (int d = lid; d < D; d += n)
-        to[d] = (in[d] - mean) * inv * (1.0f + m[scale_at + d]) + m[shift_at + d];
+        STORE_ACT(to, d, (in[d] - mean) * inv * (1.0f + m[scale_at + d]) + m[shift_at + d]);
 }

@@ -144,6 +144,11 @@ int ffcl_take(ffcl_ctx *ctx, ffcl_buf *out, size_t n)
     return 0;
 }
 
+int ffcl_take_stored(ffcl_ctx *ctx, ffcl_buf *out, size_t n, ffcl_store store)
+{
+    return ffcl_take(ctx, out, store == FFCL_STORE_HALF ? ffcl_div_up(n, 2) : n);
+}
+
 void ffcl_give(ffcl_ctx *ctx, ffcl_buf *buf)
 {
     if (ctx->planning && buf->slot)

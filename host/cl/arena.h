@@ -37,6 +37,8 @@ void ffcl_arena_rewind(ffcl_arena *arena);
 
 /* A buffer of n floats.  Outside planning, the assignment of the plan is replayed. */
 int ffcl_take(ffcl_ctx *ctx, ffcl_buf *out, size_t n);
+/* A buffer of n elements stored so. */
+int ffcl_take_stored(ffcl_ctx *ctx, ffcl_buf *out, size_t n, ffcl_store store);
 void ffcl_give(ffcl_ctx *ctx, ffcl_buf *buf);
 
 #endif

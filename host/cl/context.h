@@ -9,6 +9,14 @@ struct ffcl_programs;
 struct ffcl_arena;
 struct ffcl_blas;
 
+/* How a tensor's elements are stored; arithmetic is float32 wherever no matrix engine computes. */
+typedef enum ffcl_store { FFCL_STORE_FLOAT, FFCL_STORE_HALF } ffcl_store;
+
+static inline size_t ffcl_store_bytes(ffcl_store store)
+{
+    return store == FFCL_STORE_HALF ? 2 : 4;
+}
+
 typedef struct ffcl_ctx {
     ffcl_device device;
     cl_context context;
@@ -21,6 +29,8 @@ typedef struct ffcl_ctx {
     /* While planning, launches and products do nothing but name their programs and take their
      * buffers, so that one pass over a model's op list gives sizes and programs beforehand. */
     int planning;
+    /* Matrix-engine kernels may be used: the device can build them and they passed their check. */
+    int matrix_engine;
     int sync;                           /* FFCL_SYNC=1: finish after each launch */
     ffcl_error own_err;
 } ffcl_ctx;

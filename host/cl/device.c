@@ -9,6 +9,9 @@
 
 #include "util.h"
 
+/* Of cl_nv_device_attribute_query, which CL/cl.h does not have. */
+enum { NV_COMPUTE_MAJOR = 0x4000, NV_COMPUTE_MINOR = 0x4001 };
+
 static void text_info(cl_device_id id, cl_device_info what, char *out, size_t size)
 {
     out[0] = 0;
@@ -59,6 +62,12 @@ static void read_caps(cl_platform_id platform, cl_device_id id, ffcl_caps *c)
     c->align_bytes = ffcl_max(align_bits / 8, 4);
     c->unified = unified == CL_TRUE;
     c->half = has_extension(id, "cl_khr_fp16");
+    if (has_extension(id, "cl_nv_device_attribute_query")) {
+        cl_uint major = 0, minor = 0;
+        clGetDeviceInfo(id, NV_COMPUTE_MAJOR, sizeof major, &major, NULL);
+        clGetDeviceInfo(id, NV_COMPUTE_MINOR, sizeof minor, &minor, NULL);
+        c->nv_compute = (int)(10 * major + minor);
+    }
 }
 
 static int append_platform(ffcl_device **list, size_t *n, cl_platform_id platform, size_t index,

@@ -13,6 +13,7 @@ typedef struct ffcl_caps {
     size_t max_work_group, align_bytes;     /* align: of a sub-buffer's origin */
     cl_uint units;
     int half, unified;                      /* cl_khr_fp16; memory shared with the host */
+    int nv_compute;                         /* NVIDIA compute capability, 90 for 9.0; 0: other */
 } ffcl_caps;
 
 typedef struct ffcl_device {

@@ -298,6 +298,11 @@ int ffcl_kernel_get(ffcl_ctx *ctx, const ffcl_kernel **out, const char *source, 
     return rc;
 }
 
+const char *ffcl_store_option(ffcl_store store)
+{
+    return store == FFCL_STORE_HALF ? "-DHALF" : "";
+}
+
 int ffcl_programs_build(ffcl_ctx *ctx)
 {
     ffcl_programs *all = ctx->programs;

@@ -25,6 +25,9 @@ void ffcl_programs_close(ffcl_programs **programs);
 int ffcl_kernel_get(ffcl_ctx *ctx, const ffcl_kernel **out, const char *source, const char *name,
                     const char *options);
 
+/* The build option of kernels that store activations so: "" or "-DHALF" (cl/common.cl). */
+const char *ffcl_store_option(ffcl_store store);
+
 /* Builds every noted program, reporting FFCL_PHASE_COMPILE for those not in the cache. */
 int ffcl_programs_build(ffcl_ctx *ctx);
 

@@ -64,8 +64,9 @@ size_t ffcl_sit_bytes(const ffcl_sit *sit)
     return ffcl_weights_bytes(&sit->weights) + computed;
 }
 
-int ffcl_sit_prepare(ffcl_sit *sit, ffcl_ctx *ctx)
+int ffcl_sit_prepare(ffcl_sit *sit, ffcl_ctx *ctx, ffcl_store store)
 {
+    sit->store = store;
     int rc = ffcl_sit_table(sit, ctx->device.caps.max_alloc_bytes, ctx->err);
     return rc ? rc : ffcl_weights_check(&sit->weights, "SiT checkpoint", ctx->err);
 }
@@ -98,6 +99,21 @@ static int linear(ffcl_ctx *ctx, cl_mem out, cl_mem a, const ffcl_weight *w, con
     epilogue.bias = b->mem;
     ffcl_product p = {.m = M, .n = N, .k = K, .a = a, .a_ld = K, .w = w->mem, .w_ld = N,
                       .out = out, .out_ld = N, .epilogue = epilogue};
+    return ffcl_gemm(ctx, &p);
+}
+
+/* The same for the linear layers of a block, whose operands are stored as sit->store says; out is
+ * too where out_stored is 1, and float32 otherwise. */
+static int block_linear(const ffcl_sit *sit, ffcl_ctx *ctx, cl_mem out, int out_stored, cl_mem a,
+                        const ffcl_weight *w, const ffcl_weight *b, size_t M, size_t N, size_t K,
+                        ffcl_epilogue epilogue)
+{
+    if (sit->store == FFCL_STORE_FLOAT)
+        return linear(ctx, out, a, w, b, M, N, K, epilogue);
+    epilogue.has_bias = 1;
+    epilogue.bias = b->mem;
+    ffcl_product p = {.m = M, .n = N, .k = K, .a = a, .a_ld = K, .w = w->mem, .out = out,
+                      .out_ld = N, .epilogue = epilogue, .half = 1, .out_half = out_stored};
     return ffcl_gemm(ctx, &p);
 }
 
@@ -173,7 +189,7 @@ static int gated_residual(ffcl_sit *sit, ffcl_ctx *ctx, stream *s, cl_mem a, con
                           size_t gate_at)
 {
     const size_t D = sit->d.D, T = sit->d.T;
-    int rc = linear(ctx, s->y.mem, a, w, b, B * T, D, K,
+    int rc = block_linear(sit, ctx, s->y.mem, 0, a, w, b, B * T, D, K,
                     (ffcl_epilogue){.has_gate = 1, .gate = mod, .gate_at = gate_at, .gate_ld = ld,
                                     .gate_rows = T, .has_add = 1, .add = s->x.mem, .add_ld = D,
                                     .add_rows = B * T});
@@ -191,21 +207,21 @@ static int block(ffcl_sit *sit, ffcl_ctx *ctx, const ffcl_sit_block *b, stream *
     const cl_mem mod = mods[b->group].mem;
     const ffcl_modulation attn = {mod, ld, at, at + D}, mlp = {mod, ld, at + 3 * D, at + 4 * D};
 
-    int rc = ffcl_layernorm_modulate(ctx, s->h.mem, s->x.mem, &attn, B, T, D, norm_eps);
+    int rc = ffcl_layernorm_modulate(ctx, s->h.mem, s->x.mem, &attn, B, T, D, norm_eps, sit->store);
     if (rc == 0)
-        rc = linear(ctx, s->wide.mem, s->h.mem, &b->qkv_w, &b->qkv_b, M, 3 * D, D,
+        rc = block_linear(sit, ctx, s->wide.mem, 1, s->h.mem, &b->qkv_w, &b->qkv_b, M, 3 * D, D,
                     (ffcl_epilogue){0});                                        /* (M, 3D) */
     if (rc == 0)
         rc = ffcl_attention(ctx, s->h.mem, s->wide.mem, B, T, sit->d.H, sit->d.Dh,
-                            FFCL_ATTENTION_AUTO);                               /* (M, D) */
+                            sit->store, FFCL_ATTENTION_AUTO);                               /* (M, D) */
     if (rc == 0)
         rc = gated_residual(sit, ctx, s, s->h.mem, &b->proj_w, &b->proj_b, B, D, mod, ld,
                             at + 2 * D);
 
     if (rc == 0)
-        rc = ffcl_layernorm_modulate(ctx, s->h.mem, s->x.mem, &mlp, B, T, D, norm_eps);
+        rc = ffcl_layernorm_modulate(ctx, s->h.mem, s->x.mem, &mlp, B, T, D, norm_eps, sit->store);
     if (rc == 0)
-        rc = linear(ctx, s->wide.mem, s->h.mem, &b->fc1_w, &b->fc1_b, M, sit->d.mlp, D,
+        rc = block_linear(sit, ctx, s->wide.mem, 1, s->h.mem, &b->fc1_w, &b->fc1_b, M, sit->d.mlp, D,
                     (ffcl_epilogue){.act = FFCL_ACT_GELU});                     /* (M, mlp) */
     if (rc == 0)
         rc = gated_residual(sit, ctx, s, s->wide.mem, &b->fc2_w, &b->fc2_b, B, sit->d.mlp, mod, ld,
@@ -241,7 +257,8 @@ static int final_layer(ffcl_sit *sit, ffcl_ctx *ctx, cl_mem out, stream *s, cons
     const size_t M = B * d->T, N = d->p * d->p * d->Cout;
     const ffcl_modulation mod = {mods[sit->final_group].mem, sit->groups[sit->final_group].columns,
                                  sit->final_column, sit->final_column + d->D};
-    int rc = ffcl_layernorm_modulate(ctx, s->h.mem, s->x.mem, &mod, B, d->T, d->D, norm_eps);
+    int rc = ffcl_layernorm_modulate(ctx, s->h.mem, s->x.mem, &mod, B, d->T, d->D, norm_eps,
+                                     FFCL_STORE_FLOAT);
     if (rc == 0)
         rc = linear(ctx, s->wide.mem, s->h.mem, &sit->final_w, &sit->final_b, M, N, d->D,
                     (ffcl_epilogue){0});                                        /* (M, N) */
@@ -275,7 +292,8 @@ int ffcl_sit_forward(ffcl_sit *sit, ffcl_ctx *ctx, cl_mem out, cl_mem z, cl_mem 
     if (rc == 0)
         rc = ffcl_take(ctx, &s.h, M * ffcl_max(d->D, patch));
     if (rc == 0)
-        rc = ffcl_take(ctx, &s.wide, M * ffcl_max(ffcl_max(3 * d->D, d->mlp), patch));
+        rc = ffcl_take(ctx, &s.wide, ffcl_max(M * patch, M * ffcl_max(3 * d->D, d->mlp) *
+                                                             ffcl_store_bytes(sit->store) / 4));
     if (rc == 0)
         rc = embed_patches(sit, ctx, &s, z, B, tap);
     for (size_t i = 0; rc == 0 && i < d->L; i++) {

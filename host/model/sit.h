@@ -32,9 +32,10 @@ const ffcl_condition *ffcl_sit_condition(const ffcl_sit *sit, size_t i);
 /* Bytes of weights on the device. */
 size_t ffcl_sit_bytes(const ffcl_sit *sit);
 
-/* Splits the modulation weights so that no buffer exceeds the device's limit; before load and
- * forward. */
-int ffcl_sit_prepare(ffcl_sit *sit, ffcl_ctx *ctx);
+/* Chooses how the blocks' weights and activations are stored, and splits the modulation weights so
+ * that no buffer exceeds the device's limit; before load and forward.  The residual stream, norms,
+ * softmax and everything outside the blocks stay float32. */
+int ffcl_sit_prepare(ffcl_sit *sit, ffcl_ctx *ctx, ffcl_store store);
 int ffcl_sit_load(ffcl_sit *sit, ffcl_ctx *ctx, uint64_t *done, uint64_t total);
 
 /* out (B, C, R, R) = F(z, scalars, y): z (B, C, R, R), y (B) int32 labels, scalars[i] (B) the value

@@ -182,11 +182,11 @@ int ffcl_sit_derive(ffcl_sit *sit, const ffcl_config *cfg, size_t heads_hint, ff
 
 /* A linear layer's weight (N, K) into column `at` of a matrix with ld columns. */
 static void add_matrix(ffcl_sit *sit, ffcl_weight *to, size_t N, size_t K, size_t at, size_t ld,
-                       const char *name)
+                       int half, const char *name)
 {
     to->floats = K * ld;
     ffcl_weight_row row = {.rank = 2, .shape = {N, K}, .kind = FFCL_ROW_MATRIX, .to = to,
-                           .at = at, .ld = ld};
+                           .at = at, .ld = ld, .half = half};
     ffcl_weights_add(&sit->weights, &row, "%s.weight", name);
 }
 
@@ -198,9 +198,9 @@ static void add_vector(ffcl_sit *sit, ffcl_weight *to, size_t N, size_t at, size
     ffcl_weights_add(&sit->weights, &row, "%s.bias", name);
 }
 
-static void add_linear(ffcl_sit *sit, ffcl_weight *w, ffcl_weight *b, size_t N, size_t K,
-                       const char *format, ...) __attribute__((format(printf, 6, 7)));
-static void add_linear(ffcl_sit *sit, ffcl_weight *w, ffcl_weight *b, size_t N, size_t K,
+static void add_linear(ffcl_sit *sit, ffcl_weight *w, ffcl_weight *b, size_t N, size_t K, int half,
+                       const char *format, ...) __attribute__((format(printf, 7, 8)));
+static void add_linear(ffcl_sit *sit, ffcl_weight *w, ffcl_weight *b, size_t N, size_t K, int half,
                        const char *format, ...)
 {
     char name[80];
@@ -208,7 +208,7 @@ static void add_linear(ffcl_sit *sit, ffcl_weight *w, ffcl_weight *b, size_t N, 
     va_start(args, format);
     vsnprintf(name, sizeof name, format, args);
     va_end(args);
-    add_matrix(sit, w, N, K, 0, N, name);
+    add_matrix(sit, w, N, K, 0, N, half, name);
     add_vector(sit, b, N, 0, N, name);
 }
 
@@ -238,7 +238,7 @@ static void add_modulation(ffcl_sit *sit, size_t group, size_t column, size_t wi
                            const char *name)
 {
     ffcl_sit_modulations *g = &sit->groups[group];
-    add_matrix(sit, &g->w, width, sit->d.D, column, g->columns, name);
+    add_matrix(sit, &g->w, width, sit->d.D, column, g->columns, 0, name);
     add_vector(sit, &g->b, width, column, g->columns, name);
 }
 
@@ -249,6 +249,7 @@ int ffcl_sit_table(ffcl_sit *sit, size_t max_bytes, ffcl_error *err)
     int rc = group_modulations(sit, max_bytes, err);
     if (rc)
         return rc;
+    const int half = sit->store == FFCL_STORE_HALF;
     sit->weights.n_rows = 0;
     size_t K = d->C * d->p * d->p;
     sit->patch_w.floats = K * d->D;
@@ -269,21 +270,21 @@ int ffcl_sit_table(ffcl_sit *sit, size_t max_bytes, ffcl_error *err)
                      "y_embedder.embedding_table.weight");
     for (size_t i = 0; i < d->embedders; i++) {
         ffcl_sit_embedder *e = &sit->embedders[i];
-        add_linear(sit, &e->w0, &e->b0, d->D, 256, "%s.mlp.0", e->condition.prefix);
-        add_linear(sit, &e->w1, &e->b1, d->D, d->D, "%s.mlp.2", e->condition.prefix);
+        add_linear(sit, &e->w0, &e->b0, d->D, 256, 0, "%s.mlp.0", e->condition.prefix);
+        add_linear(sit, &e->w1, &e->b1, d->D, d->D, 0, "%s.mlp.2", e->condition.prefix);
     }
     for (size_t i = 0; i < d->L; i++) {
         ffcl_sit_block *b = &sit->blocks[i];
-        add_linear(sit, &b->qkv_w, &b->qkv_b, 3 * d->D, d->D, "blocks.%zu.attn.qkv", i);
-        add_linear(sit, &b->proj_w, &b->proj_b, d->D, d->D, "blocks.%zu.attn.proj", i);
-        add_linear(sit, &b->fc1_w, &b->fc1_b, d->mlp, d->D, "blocks.%zu.mlp.fc1", i);
-        add_linear(sit, &b->fc2_w, &b->fc2_b, d->D, d->mlp, "blocks.%zu.mlp.fc2", i);
+        add_linear(sit, &b->qkv_w, &b->qkv_b, 3 * d->D, d->D, half, "blocks.%zu.attn.qkv", i);
+        add_linear(sit, &b->proj_w, &b->proj_b, d->D, d->D, half, "blocks.%zu.attn.proj", i);
+        add_linear(sit, &b->fc1_w, &b->fc1_b, d->mlp, d->D, half, "blocks.%zu.mlp.fc1", i);
+        add_linear(sit, &b->fc2_w, &b->fc2_b, d->D, d->mlp, half, "blocks.%zu.mlp.fc2", i);
         snprintf(name, sizeof name, "blocks.%zu.adaLN_modulation.1", i);
         add_modulation(sit, b->group, b->column, 6 * d->D, name);
     }
     add_modulation(sit, sit->final_group, sit->final_column, 2 * d->D,
                    "final_layer.adaLN_modulation.1");
-    add_linear(sit, &sit->final_w, &sit->final_b, d->p * d->p * d->Cout, d->D,
+    add_linear(sit, &sit->final_w, &sit->final_b, d->p * d->p * d->Cout, d->D, 0,
                "final_layer.linear");
     return 0;
 }

@@ -11,6 +11,7 @@ typedef struct ffcl_sit_embedder {
 } ffcl_sit_embedder;
 
 typedef struct ffcl_sit_block {
+    /* Weights as (K, N) below; with half storage each is (N, K). */
     ffcl_weight qkv_w, qkv_b;                   /* (D, 3*D), (3*D): [q | k | v] */
     ffcl_weight proj_w, proj_b;                 /* (D, D), (D) */
     ffcl_weight fc1_w, fc1_b, fc2_w, fc2_b;     /* (D, mlp), (mlp), (mlp, D), (D) */
@@ -37,6 +38,7 @@ struct ffcl_sit {
     ffcl_sit_modulations *groups;
     size_t n_groups;
     int pos_in_file;
+    ffcl_store store;                           /* of the blocks' weights and wide activations */
 };
 
 /* Derives sit->d and allocates embedders and blocks from the tensors' shapes. */

@@ -106,6 +106,12 @@ const ffcl_vae_dims *ffcl_vae_dims_of(const ffcl_vae *vae)
     return &vae->d;
 }
 
+int ffcl_vae_prepare(ffcl_vae *vae, ffcl_store store, ffcl_error *err)
+{
+    vae->store = store;
+    return ffcl_vae_table(vae, err);
+}
+
 size_t ffcl_vae_bytes(const ffcl_vae *vae)
 {
     return ffcl_weights_bytes(&vae->weights);
@@ -137,17 +143,18 @@ typedef struct feature {
     size_t Hh, Ww, C;
 } feature;
 
-static int take_feature(ffcl_ctx *ctx, feature *f, size_t B, size_t Hh, size_t Ww, size_t C)
+static int take_feature(ffcl_ctx *ctx, feature *f, size_t B, size_t Hh, size_t Ww, size_t C,
+                        ffcl_store store)
 {
     *f = (feature){{0}, Hh, Ww, C};
-    return ffcl_take(ctx, &f->buf, B * Hh * Ww * C);
+    return ffcl_take_stored(ctx, &f->buf, B * Hh * Ww * C, store);
 }
 
 static int norm(ffcl_vae *vae, ffcl_ctx *ctx, cl_mem out, const feature *x, const ffcl_vae_norm *n,
                 size_t B, int with_silu)
 {
     return ffcl_groupnorm(ctx, out, x->buf.mem, n->gamma.mem, n->beta.mem, B, x->Hh * x->Ww, n->C,
-                          vae->d.groups, norm_eps, with_silu);
+                          vae->d.groups, norm_eps, with_silu, vae->store);
 }
 
 /* x becomes shortcut(x) + conv2(SiLU(GN(conv1(SiLU(GN(x)))))). */
@@ -155,20 +162,20 @@ static int resnet(ffcl_vae *vae, ffcl_ctx *ctx, feature *x, const ffcl_vae_resne
 {
     feature h = {0}, t = {0}, h2 = {0}, s = {0};
     const size_t Hh = x->Hh, Ww = x->Ww, out = r->conv1.out;
-    int rc = take_feature(ctx, &h, B, Hh, Ww, x->C);
+    int rc = take_feature(ctx, &h, B, Hh, Ww, x->C, vae->store);
     if (rc == 0)
         rc = norm(vae, ctx, h.buf.mem, x, &r->norm1, B, 1);
     if (rc == 0)
-        rc = take_feature(ctx, &t, B, Hh, Ww, out);
+        rc = take_feature(ctx, &t, B, Hh, Ww, out, vae->store);
     if (rc == 0)
         rc = ffcl_conv(ctx, t.buf.mem, h.buf.mem, &r->conv1, B, Hh, Ww, 0, NULL);
     ffcl_give(ctx, &h.buf);
     if (rc == 0)
-        rc = take_feature(ctx, &h2, B, Hh, Ww, out);
+        rc = take_feature(ctx, &h2, B, Hh, Ww, out, vae->store);
     if (rc == 0)
         rc = norm(vae, ctx, h2.buf.mem, &t, &r->norm2, B, 1);
     if (rc == 0 && r->shortcut.out) {
-        rc = take_feature(ctx, &s, B, Hh, Ww, out);
+        rc = take_feature(ctx, &s, B, Hh, Ww, out, vae->store);
         if (rc == 0)
             rc = ffcl_conv(ctx, s.buf.mem, x->buf.mem, &r->shortcut, B, Hh, Ww, 0, NULL);
         ffcl_give(ctx, &x->buf);
@@ -183,13 +190,15 @@ static int resnet(ffcl_vae *vae, ffcl_ctx *ctx, feature *x, const ffcl_vae_resne
 }
 
 /* out (M, N) = a (M, C) w + b (+ add). */
-static int linear(ffcl_ctx *ctx, cl_mem out, cl_mem a, const ffcl_weight *w, const ffcl_weight *b,
-                  size_t M, size_t N, size_t C, int has_add, cl_mem add)
+static int linear(ffcl_ctx *ctx, ffcl_store store, cl_mem out, cl_mem a, const ffcl_weight *w,
+                  const ffcl_weight *b, size_t M, size_t N, size_t C, int has_add, cl_mem add)
 {
+    const int half = store == FFCL_STORE_HALF;
     ffcl_product p = {.m = M, .n = N, .k = C, .a = a, .a_ld = C, .w = w->mem, .w_ld = N,
                       .out = out, .out_ld = N,
                       .epilogue = {.has_bias = 1, .bias = b->mem, .has_add = has_add, .add = add,
-                                   .add_ld = N, .add_rows = M}};
+                                   .add_ld = N, .add_rows = M},
+                      .half = half, .out_half = half};
     return ffcl_gemm(ctx, &p);
 }
 
@@ -199,20 +208,20 @@ static int attention(ffcl_vae *vae, ffcl_ctx *ctx, feature *x, size_t B)
     const size_t T = x->Hh * x->Ww, C = x->C, M = B * T;
     ffcl_buf h = {0}, qkv = {0};
     feature y = {0};
-    int rc = ffcl_take(ctx, &h, M * C);
+    int rc = ffcl_take_stored(ctx, &h, M * C, vae->store);
     if (rc == 0)
         rc = norm(vae, ctx, h.mem, x, &vae->attention_norm, B, 0);
     if (rc == 0)
-        rc = ffcl_take(ctx, &qkv, M * 3 * C);
+        rc = ffcl_take_stored(ctx, &qkv, M * 3 * C, vae->store);
     if (rc == 0)
-        rc = linear(ctx, qkv.mem, h.mem, &vae->qkv_w, &vae->qkv_b, M, 3 * C, C, 0, NULL);
+        rc = linear(ctx, vae->store, qkv.mem, h.mem, &vae->qkv_w, &vae->qkv_b, M, 3 * C, C, 0, NULL);
     if (rc == 0)
-        rc = ffcl_attention(ctx, h.mem, qkv.mem, B, T, 1, C, FFCL_ATTENTION_AUTO);
+        rc = ffcl_attention(ctx, h.mem, qkv.mem, B, T, 1, C, vae->store, FFCL_ATTENTION_AUTO);
     ffcl_give(ctx, &qkv);
     if (rc == 0)
-        rc = take_feature(ctx, &y, B, x->Hh, x->Ww, C);
+        rc = take_feature(ctx, &y, B, x->Hh, x->Ww, C, vae->store);
     if (rc == 0)
-        rc = linear(ctx, y.buf.mem, h.mem, &vae->proj_w, &vae->proj_b, M, C, C, 1, x->buf.mem);
+        rc = linear(ctx, vae->store, y.buf.mem, h.mem, &vae->proj_w, &vae->proj_b, M, C, C, 1, x->buf.mem);
     ffcl_give(ctx, &h);
     ffcl_give(ctx, &x->buf);
     *x = y;
@@ -223,7 +232,7 @@ static int attention(ffcl_vae *vae, ffcl_ctx *ctx, feature *x, size_t B)
 static int upsample(ffcl_ctx *ctx, feature *x, const ffcl_conv_weight *w, size_t B)
 {
     feature y = {0};
-    int rc = take_feature(ctx, &y, B, 2 * x->Hh, 2 * x->Ww, w->out);
+    int rc = take_feature(ctx, &y, B, 2 * x->Hh, 2 * x->Ww, w->out, w->store);
     if (rc == 0)
         rc = ffcl_conv(ctx, y.buf.mem, x->buf.mem, w, B, x->Hh, x->Ww, 0, NULL);
     ffcl_give(ctx, &x->buf);
@@ -231,9 +240,33 @@ static int upsample(ffcl_ctx *ctx, feature *x, const ffcl_conv_weight *w, size_t
     return rc;
 }
 
-static int see(const ffcl_tap *tap, ffcl_ctx *ctx, const feature *x, size_t B, const char *name)
+static int see(const ffcl_vae *vae, const ffcl_tap *tap, ffcl_ctx *ctx, const feature *x, size_t B,
+               const char *name)
 {
+    if (tap && vae->store == FFCL_STORE_HALF) {
+        ffcl_buf wide = {0};
+        size_t n = B * x->Hh * x->Ww * x->C;
+        int rc = ffcl_take(ctx, &wide, n);
+        if (rc == 0)
+            rc = ffcl_cast_to_float(ctx, wide.mem, x->buf.mem, n);
+        if (rc == 0)
+            rc = ffcl_tap_see(tap, ctx, wide.mem, B, n / B, x->Hh * x->Ww, "%s", name);
+        ffcl_give(ctx, &wide);
+        return rc;
+    }
     return ffcl_tap_see(tap, ctx, x->buf.mem, B, x->Hh * x->Ww * x->C, x->Hh * x->Ww, "%s", name);
+}
+
+/* x becomes its half copy. */
+static int to_half(ffcl_ctx *ctx, feature *x, size_t B)
+{
+    feature y = {0};
+    int rc = take_feature(ctx, &y, B, x->Hh, x->Ww, x->C, FFCL_STORE_HALF);
+    if (rc == 0)
+        rc = ffcl_cast_to_half(ctx, y.buf.mem, 0, x->buf.mem, B * x->Hh * x->Ww * x->C);
+    ffcl_give(ctx, &x->buf);
+    *x = y;
+    return rc;
 }
 
 /* x (B, R, R, mid): the latents, scaled, through post_quant_conv and conv_in. */
@@ -242,22 +275,22 @@ static int enter(ffcl_vae *vae, ffcl_ctx *ctx, feature *x, cl_mem latent, size_t
 {
     const ffcl_vae_dims *d = &vae->d;
     feature z = {0}, q = {0};
-    int rc = take_feature(ctx, &z, B, R, R, d->zc);
+    int rc = take_feature(ctx, &z, B, R, R, d->zc, FFCL_STORE_FLOAT);
     if (rc == 0)
         rc = ffcl_latent_to_pixels(ctx, z.buf.mem, latent, first, factor, B, d->zc, R * R);
     if (rc == 0 && vae->post_quant.out) {
-        rc = take_feature(ctx, &q, B, R, R, d->zc);
+        rc = take_feature(ctx, &q, B, R, R, d->zc, FFCL_STORE_FLOAT);
         if (rc == 0)
             rc = ffcl_conv(ctx, q.buf.mem, z.buf.mem, &vae->post_quant, B, R, R, 0, NULL);
         ffcl_give(ctx, &z.buf);
         z = q;
     }
     if (rc == 0)
-        rc = take_feature(ctx, x, B, R, R, d->mid);
+        rc = take_feature(ctx, x, B, R, R, d->mid, FFCL_STORE_FLOAT);
     if (rc == 0)
         rc = ffcl_conv(ctx, x->buf.mem, z.buf.mem, &vae->conv_in, B, R, R, 0, NULL);
     ffcl_give(ctx, &z.buf);
-    return rc;
+    return rc == 0 && vae->store == FFCL_STORE_HALF ? to_half(ctx, x, B) : rc;
 }
 
 static int middle(ffcl_vae *vae, ffcl_ctx *ctx, feature *x, size_t B)
@@ -275,11 +308,11 @@ int ffcl_vae_decode(ffcl_vae *vae, ffcl_ctx *ctx, cl_mem out, cl_mem latent, siz
     char name[32];
     int rc = enter(vae, ctx, &x, latent, first, factor, B, R);
     if (rc == 0)
-        rc = see(tap, ctx, &x, B, "act.conv_in");
+        rc = see(vae, tap, ctx, &x, B, "act.conv_in");
     if (rc == 0)
         rc = middle(vae, ctx, &x, B);
     if (rc == 0)
-        rc = see(tap, ctx, &x, B, "act.mid");
+        rc = see(vae, tap, ctx, &x, B, "act.mid");
     for (size_t i = 0; rc == 0 && i < vae->d.levels; i++) {
         for (size_t j = 0; rc == 0 && j < vae->d.layers; j++)
             rc = resnet(vae, ctx, &x, &vae->up[i].resnets[j], B);
@@ -287,10 +320,10 @@ int ffcl_vae_decode(ffcl_vae *vae, ffcl_ctx *ctx, cl_mem out, cl_mem latent, siz
             rc = upsample(ctx, &x, &vae->up[i].upsample, B);
         snprintf(name, sizeof name, "act.up%zu", i);
         if (rc == 0)
-            rc = see(tap, ctx, &x, B, name);
+            rc = see(vae, tap, ctx, &x, B, name);
     }
     if (rc == 0)
-        rc = take_feature(ctx, &h, B, x.Hh, x.Ww, x.C);
+        rc = take_feature(ctx, &h, B, x.Hh, x.Ww, x.C, vae->store);
     if (rc == 0)
         rc = norm(vae, ctx, h.buf.mem, &x, &vae->norm_out, B, 1);
     if (rc == 0)

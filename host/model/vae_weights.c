@@ -133,6 +133,7 @@ static void add_conv(ffcl_vae *vae, ffcl_conv_weight *conv, size_t out, size_t i
                      int upsample, const char *name)
 {
     conv->kind = ffcl_conv_kind_of(out, side, upsample);
+    conv->store = vae->store;
     conv->in = in;
     conv->out = out;
     conv->side = side;
@@ -169,7 +170,7 @@ static void add_linear(ffcl_vae *vae, ffcl_weight *w, ffcl_weight *b, size_t C, 
     char full[96];
     w->floats = C * ld;
     ffcl_weight_row row = {.rank = 2, .shape = {C, C}, .kind = FFCL_ROW_MATRIX, .to = w, .at = at,
-                           .ld = ld};
+                           .ld = ld, .half = vae->store == FFCL_STORE_HALF};
     ffcl_weights_add(&vae->weights, &row, "decoder.mid_block.attentions.0.%s.weight", name);
     snprintf(full, sizeof full, "decoder.mid_block.attentions.0.%s.bias", name);
     add_vector(vae, b, C, at, ld, full);
@@ -189,9 +190,11 @@ int ffcl_vae_table(ffcl_vae *vae, ffcl_error *err)
 {
     const ffcl_vae_dims *d = &vae->d;
     char name[80];
+    vae->weights.n_rows = 0;
     if (ffcl_weights_find(&vae->weights, "post_quant_conv.weight"))
         add_conv(vae, &vae->post_quant, d->zc, d->zc, 1, 0, "post_quant_conv");
     add_conv(vae, &vae->conv_in, d->mid, d->zc, 3, 0, "decoder.conv_in");
+    vae->post_quant.store = vae->conv_in.store = FFCL_STORE_FLOAT;
     add_resnet(vae, &vae->mid[0], d->mid, d->mid, "decoder.mid_block.resnets.0");
     if (vae->has_attention)
         add_attention(vae);

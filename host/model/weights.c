@@ -154,8 +154,16 @@ int ffcl_weights_check(ffcl_weights *w, const char *what, ffcl_error *err)
 
 static size_t conv_floats(const ffcl_conv_weight *conv)
 {
-    size_t taps = conv->kind == FFCL_CONV_UPSAMPLE ? 16 : conv->side * conv->side;
-    return taps * conv->in * conv->out;
+    size_t parts, each = ffcl_conv_floats(conv, &parts);
+    return parts * each;
+}
+
+/* Is the row stored as half on the device? */
+static int is_half(const ffcl_weight_row *r)
+{
+    if (r->kind == FFCL_ROW_CONV)
+        return r->conv->store == FFCL_STORE_HALF && r->conv->kind != FFCL_CONV_DIRECT;
+    return r->half;
 }
 
 static size_t row_floats(const ffcl_weight_row *r)
@@ -170,10 +178,10 @@ static size_t row_floats(const ffcl_weight_row *r)
 
 size_t ffcl_weights_bytes(const ffcl_weights *w)
 {
-    size_t floats = 0;
+    size_t bytes = 0;
     for (size_t i = 0; i < w->n_rows; i++)
-        floats += row_floats(&w->rows[i]);
-    return floats * sizeof(float);
+        bytes += row_floats(&w->rows[i]) * (is_half(&w->rows[i]) ? 2 : 4);
+    return bytes;
 }
 
 /* Two host pieces in turn, so that reading one overlaps with uploading the other. */
@@ -267,26 +275,53 @@ static int load_matrix(uploader *u, ffcl_tensor_file *file, const ffcl_weight_ro
                                            u->ctx->err);
         if (rc == 0)
             rc = upload(u, piece, u->staging[piece], 0, rows * K);
-        if (rc == 0)
+        if (rc == 0 && r->half)
+            rc = ffcl_cast_to_half(u->ctx, r->to->mem, (r->at + first) * K, u->staging[piece],
+                                   rows * K);
+        else if (rc == 0)
             rc = ffcl_transpose(u->ctx, r->to->mem, r->at + first, r->ld, u->staging[piece], rows,
                                 K);
     }
     return rc;
 }
 
+/* Part i of a half weight, through a float buffer and a cast. */
+static int upload_half(ffcl_ctx *ctx, ffcl_conv_weight *conv, size_t i, const float *laid_out,
+                       size_t each)
+{
+    cl_mem staging = NULL;
+    int rc = ffcl_buffer_create(ctx, &staging, each * sizeof(float), "a convolution's weight");
+    if (rc == 0)
+        rc = ffcl_buffer_write(ctx, staging, 0, laid_out, each * sizeof(float));
+    if (rc == 0)
+        rc = ffcl_cast_to_half(ctx, conv->weight[0], i * each, staging, each);
+    if (rc == 0)
+        rc = ffcl_finish(ctx);
+    if (staging)
+        clReleaseMemObject(staging);
+    return rc;
+}
+
 static int load_conv(ffcl_ctx *ctx, ffcl_tensor_file *file, const ffcl_weight_row *r)
 {
     ffcl_conv_weight *conv = r->conv;
-    size_t parts = conv->kind == FFCL_CONV_UPSAMPLE ? 4 : 1;
-    size_t each = conv_floats(conv) / parts;
+    const int half = is_half(r);
+    size_t parts, each = ffcl_conv_floats(conv, &parts);
     float *raw = malloc(r->found->count * sizeof *raw), *laid_out = malloc(each * sizeof *laid_out);
     int rc = 0;
     if (!raw || !laid_out)
         rc = ffcl_fail(ctx->err, FFCL_ENOMEM, "out of memory for %s", r->name);
     if (rc == 0)
         rc = ffcl_tensor_file_read_f32(file, r->found, 0, r->found->count, raw, ctx->err);
+    if (rc == 0 && half)
+        rc = ffcl_buffer_create(ctx, &conv->weight[0], parts * each * 2, r->name);
     for (size_t i = 0; rc == 0 && i < parts; i++) {
-        ffcl_conv_layout(conv->kind, i, raw, conv->in, conv->out, conv->side, laid_out);
+        ffcl_conv_layout(conv->kind, conv->store, i, raw, conv->in, conv->out, conv->side,
+                         laid_out);
+        if (half) {
+            rc = upload_half(ctx, conv, i, laid_out, each);
+            continue;
+        }
         rc = ffcl_buffer_create(ctx, &conv->weight[i], each * sizeof(float), r->name);
         if (rc == 0)
             rc = ffcl_buffer_write(ctx, conv->weight[i], 0, laid_out, each * sizeof(float));
@@ -304,7 +339,7 @@ static int load_row(uploader *u, ffcl_tensor_file *file, const ffcl_weight_row *
     cl_mem *to = is_bias ? &r->conv->bias : &r->to->mem;
     if (!*to) {
         size_t floats = is_bias ? r->conv->out : r->to->floats;
-        int rc = ffcl_buffer_create(u->ctx, to, floats * sizeof(float), r->name);
+        int rc = ffcl_buffer_create(u->ctx, to, floats * (r->half ? 2 : 4), r->name);
         if (rc)
             return rc;
     }

@@ -45,13 +45,15 @@ static int tiled(ffcl_ctx *ctx, cl_mem out, cl_mem qkv, size_t B, size_t T, size
                        FFCL_I32(H), FFCL_F32(1.0 / sqrt((double)Dh)));
 }
 
-static int row(ffcl_ctx *ctx, cl_mem out, cl_mem qkv, size_t B, size_t T, size_t H, size_t Dh)
+static int row(ffcl_ctx *ctx, cl_mem out, cl_mem qkv, size_t B, size_t T, size_t H, size_t Dh,
+               ffcl_store store)
 {
     char options[64];
     size_t vector = Dh % 16 == 0 ? 16 : Dh % 8 == 0 ? 8 : Dh % 4 == 0 ? 4 : 1;
-    snprintf(options, sizeof options, "-DDH=%zu -DVW=%zu", Dh, vector);
+    snprintf(options, sizeof options, "-DDH=%zu -DVW=%zu %s", Dh, vector,
+             ffcl_store_option(store));
     const ffcl_kernel *k;
-    int rc = ffcl_kernel_get(ctx, &k, "attention_row", "attn_f32_row", options);
+    int rc = ffcl_kernel_get(ctx, &k, "attention_row", "attn_row", options);
     if (rc)
         return rc;
     size_t items = ffcl_div_up(T, ROW_QUERIES);
@@ -61,16 +63,50 @@ static int row(ffcl_ctx *ctx, cl_mem out, cl_mem qkv, size_t B, size_t T, size_t
                        FFCL_I32(H), FFCL_F32(1.0 / sqrt((double)Dh)));
 }
 
+/* Tiles that stay within 48 KB of local memory: 64 queries and 64 keys for heads up to 128
+ * columns; wide heads have 16 queries, whose result four warps share by columns. */
+static int mma(ffcl_ctx *ctx, cl_mem out, cl_mem qkv, size_t B, size_t T, size_t H, size_t Dh)
+{
+    char options[96];
+    int wide = Dh > 96;
+    size_t queries = wide ? 16 : 64, keys = wide ? 16 : 64, columns = wide ? 4 : 1;
+    snprintf(options, sizeof options, "-DDH=%zu -DBQ=%zu -DBK=%zu -DCOLS=%zu -DSHARED=%d", Dh,
+             queries, keys, columns, wide);
+    const ffcl_kernel *k;
+    int rc = ffcl_kernel_get(ctx, &k, "mma_attention", "mma_attention_f16", options);
+    if (rc)
+        return rc;
+    size_t items = 32 * (queries / 16) * columns;
+    size_t local[3] = {items, 1, 1};
+    size_t global[3] = {ffcl_div_up(T, queries) * items, H, B};
+    const double log2_e = 1.4426950408889634;
+    return ffcl_launch(ctx, k, 3, global, local, FFCL_BUF(out), FFCL_BUF(qkv), FFCL_I32(T),
+                       FFCL_I32(H), FFCL_F32(log2_e / sqrt((double)Dh)));
+}
+
+int ffcl_attention_mma_fits(const ffcl_ctx *ctx, size_t Dh)
+{
+    return ctx->matrix_engine && Dh % 8 == 0 && (Dh <= 96 || (Dh % 64 == 0 && Dh <= 512));
+}
+
 int ffcl_attention(ffcl_ctx *ctx, cl_mem out, cl_mem qkv, size_t B, size_t T, size_t H, size_t Dh,
-                   ffcl_attention_variant variant)
+                   ffcl_store store, ffcl_attention_variant variant)
 {
     const ffcl_caps *caps = &ctx->device.caps;
     if (variant == FFCL_ATTENTION_AUTO) {
         int fits = caps->local_bytes >= 32768 && caps->max_work_group >= TILE_ITEMS;
-        variant = (caps->type & CL_DEVICE_TYPE_CPU) || !fits ? FFCL_ATTENTION_ROW
-                                                             : FFCL_ATTENTION_TILED;
+        variant = FFCL_ATTENTION_ROW;
+        if (store == FFCL_STORE_HALF && ffcl_attention_mma_fits(ctx, Dh))
+            variant = FFCL_ATTENTION_MMA;
+        else if (store == FFCL_STORE_FLOAT && !(caps->type & CL_DEVICE_TYPE_CPU) && fits)
+            variant = FFCL_ATTENTION_TILED;
     }
-    if (variant == FFCL_ATTENTION_ROW)
-        return row(ctx, out, qkv, B, T, H, Dh);
-    return tiled(ctx, out, qkv, B, T, H, Dh);
+    switch (variant) {
+    case FFCL_ATTENTION_MMA:
+        return mma(ctx, out, qkv, B, T, H, Dh);
+    case FFCL_ATTENTION_TILED:
+        return tiled(ctx, out, qkv, B, T, H, Dh);
+    default:
+        return row(ctx, out, qkv, B, T, H, Dh, store);
+    }
 }

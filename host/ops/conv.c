@@ -22,10 +22,17 @@ static size_t parity_tap(size_t parity, size_t tap)
     return parity == 0 ? tap > 0 : tap > 1;
 }
 
-void ffcl_conv_layout(ffcl_conv_kind kind, size_t i, const float *w, size_t in, size_t out,
-                      size_t side, float *laid_out)
+size_t ffcl_conv_floats(const ffcl_conv_weight *w, size_t *parts)
+{
+    *parts = w->kind == FFCL_CONV_UPSAMPLE ? 4 : 1;
+    return (w->kind == FFCL_CONV_UPSAMPLE ? 4 : w->side * w->side) * w->in * w->out;
+}
+
+void ffcl_conv_layout(ffcl_conv_kind kind, ffcl_store store, size_t i, const float *w, size_t in,
+                      size_t out, size_t side, float *laid_out)
 {
     size_t taps = kind == FFCL_CONV_UPSAMPLE ? 4 : side * side;
+    int rows = store == FFCL_STORE_HALF && kind != FFCL_CONV_DIRECT;
     memset(laid_out, 0, taps * in * out * sizeof *laid_out);
     for (size_t o = 0; o < out; o++)
         for (size_t c = 0; c < in; c++)
@@ -34,7 +41,9 @@ void ffcl_conv_layout(ffcl_conv_kind kind, size_t i, const float *w, size_t in, 
                     size_t tap = y * side + x;
                     if (kind == FFCL_CONV_UPSAMPLE)
                         tap = parity_tap(i >> 1, y) * 2 + parity_tap(i & 1, x);
-                    laid_out[(tap * in + c) * out + o] += w[((o * in + c) * side + y) * side + x];
+                    size_t k = tap * in + c;
+                    laid_out[rows ? o * taps * in + k : k * out + o] +=
+                        w[((o * in + c) * side + y) * side + x];
                 }
 }
 
@@ -137,7 +146,7 @@ static int direct_conv(ffcl_ctx *ctx, cl_mem out, cl_mem x, const ffcl_conv_weig
                        size_t Hh, size_t Ww)
 {
     const ffcl_kernel *k;
-    int rc = ffcl_kernel_get(ctx, &k, "conv", "conv_direct_f32", "");
+    int rc = ffcl_kernel_get(ctx, &k, "conv", "conv_direct", ffcl_store_option(w->store));
     if (rc)
         return rc;
     size_t n = B * Hh * Ww;
@@ -148,9 +157,27 @@ static int direct_conv(ffcl_ctx *ctx, cl_mem out, cl_mem x, const ffcl_conv_weig
                              FFCL_I32(shift), FFCL_I32(shift), FFCL_I32(n));
 }
 
+/* Half pictures: one product that gathers its operand from the picture. */
+static int gathered_conv(ffcl_ctx *ctx, cl_mem out, cl_mem x, const ffcl_conv_weight *w, size_t B,
+                         size_t Hh, size_t Ww, int has_add, cl_mem add)
+{
+    const int up = w->kind == FFCL_CONV_UPSAMPLE, shift = -(int)(w->side / 2);
+    const size_t M = B * Hh * Ww, kw = up ? 2 : w->side;
+    const ffcl_gather gather = {Hh, Ww, w->in, kw, shift, shift, up};
+    ffcl_product p = {.m = M, .n = w->out, .k = kw * kw * w->in, .a = x, .a_ld = w->in,
+                      .w = w->weight[0], .out = out, .out_ld = w->out,
+                      .epilogue = {.has_bias = 1, .bias = w->bias, .has_add = has_add, .add = add,
+                                   .add_ld = w->out, .add_rows = M},
+                      .half = 1, .out_half = 1,
+                      .gather = w->kind == FFCL_CONV_POINT ? NULL : &gather};
+    return ffcl_gemm(ctx, &p);
+}
+
 int ffcl_conv(ffcl_ctx *ctx, cl_mem out, cl_mem x, const ffcl_conv_weight *w, size_t B, size_t Hh,
               size_t Ww, int has_add, cl_mem add)
 {
+    if (w->store == FFCL_STORE_HALF && w->kind != FFCL_CONV_DIRECT)
+        return gathered_conv(ctx, out, x, w, B, Hh, Ww, has_add, add);
     switch (w->kind) {
     case FFCL_CONV_UPSAMPLE:
         return upsample_conv(ctx, out, x, w, B, Hh, Ww);

@@ -9,10 +9,11 @@ static size_t chunk_pixels(size_t P)
     return ffcl_max(64, ffcl_div_up(P, 128));
 }
 
-static int partial(ffcl_ctx *ctx, cl_mem part, cl_mem x, size_t B, size_t P, size_t C, size_t G)
+static int partial(ffcl_ctx *ctx, cl_mem part, cl_mem x, size_t B, size_t P, size_t C, size_t G,
+                   ffcl_store store)
 {
     const ffcl_kernel *k;
-    int rc = ffcl_kernel_get(ctx, &k, "groupnorm", "groupnorm_partial_f32", "");
+    int rc = ffcl_kernel_get(ctx, &k, "groupnorm", "groupnorm_partial", ffcl_store_option(store));
     if (rc)
         return rc;
     size_t each = chunk_pixels(P);
@@ -24,10 +25,10 @@ static int partial(ffcl_ctx *ctx, cl_mem part, cl_mem x, size_t B, size_t P, siz
 }
 
 static int combine(ffcl_ctx *ctx, cl_mem stats, cl_mem part, size_t B, size_t P, size_t C, size_t G,
-                   float eps)
+                   float eps, ffcl_store store)
 {
     const ffcl_kernel *k;
-    int rc = ffcl_kernel_get(ctx, &k, "groupnorm", "groupnorm_combine_f32", "");
+    int rc = ffcl_kernel_get(ctx, &k, "groupnorm", "groupnorm_combine", ffcl_store_option(store));
     if (rc)
         return rc;
     size_t each = chunk_pixels(P);
@@ -38,7 +39,7 @@ static int combine(ffcl_ctx *ctx, cl_mem stats, cl_mem part, size_t B, size_t P,
 }
 
 int ffcl_groupnorm(ffcl_ctx *ctx, cl_mem out, cl_mem x, cl_mem gamma, cl_mem beta, size_t B,
-                   size_t P, size_t C, size_t G, float eps, int with_silu)
+                   size_t P, size_t C, size_t G, float eps, int with_silu, ffcl_store store)
 {
     ffcl_buf part = {0}, stats = {0};
     const ffcl_kernel *k = NULL;
@@ -47,11 +48,11 @@ int ffcl_groupnorm(ffcl_ctx *ctx, cl_mem out, cl_mem x, cl_mem gamma, cl_mem bet
     if (rc == 0)
         rc = ffcl_take(ctx, &stats, B * G * 2);
     if (rc == 0)
-        rc = partial(ctx, part.mem, x, B, P, C, G);
+        rc = partial(ctx, part.mem, x, B, P, C, G, store);
     if (rc == 0)
-        rc = combine(ctx, stats.mem, part.mem, B, P, C, G, eps);
+        rc = combine(ctx, stats.mem, part.mem, B, P, C, G, eps, store);
     if (rc == 0)
-        rc = ffcl_kernel_get(ctx, &k, "groupnorm", "groupnorm_apply_f32", "");
+        rc = ffcl_kernel_get(ctx, &k, "groupnorm", "groupnorm_apply", ffcl_store_option(store));
     if (rc == 0) {
         size_t total = ffcl_local_size(ctx, k, 256);
         size_t local[3] = {ffcl_min(C % 32 == 0 ? 32 : 16, total), 1, 1};

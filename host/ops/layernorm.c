@@ -3,10 +3,10 @@
 #include "ops/ops.h"
 
 int ffcl_layernorm_modulate(ffcl_ctx *ctx, cl_mem out, cl_mem x, const ffcl_modulation *mod,
-                            size_t B, size_t T, size_t D, float eps)
+                            size_t B, size_t T, size_t D, float eps, ffcl_store store)
 {
     const ffcl_kernel *k;
-    int rc = ffcl_kernel_get(ctx, &k, "layernorm", "layernorm_mod_f32", "");
+    int rc = ffcl_kernel_get(ctx, &k, "layernorm", "layernorm_mod", ffcl_store_option(store));
     if (rc)
         return rc;
     size_t local = ffcl_local_size(ctx, k, D >= 1024 ? 256 : D >= 256 ? 128 : 64);

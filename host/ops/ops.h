@@ -14,18 +14,21 @@ typedef struct ffcl_modulation {
     size_t ld, shift_at, scale_at;
 } ffcl_modulation;
 
-/* out = LN(x) (1 + scale) + shift: out, x (B*T, D); eps 1e-6 in SiT. */
+/* out = LN(x) (1 + scale) + shift: x float32, out stored as `store`, (B*T, D); eps 1e-6 in SiT. */
 int ffcl_layernorm_modulate(ffcl_ctx *ctx, cl_mem out, cl_mem x, const ffcl_modulation *mod,
-                            size_t B, size_t T, size_t D, float eps);
+                            size_t B, size_t T, size_t D, float eps, ffcl_store store);
 
-/* Which attention kernel runs; AUTO: by device type and fit. */
+/* Which attention kernel runs; AUTO: by device, storage and fit.  TILED takes float32, MMA half. */
 typedef enum ffcl_attention_variant {
-    FFCL_ATTENTION_AUTO, FFCL_ATTENTION_ROW, FFCL_ATTENTION_TILED
+    FFCL_ATTENTION_AUTO, FFCL_ATTENTION_ROW, FFCL_ATTENTION_TILED, FFCL_ATTENTION_MMA
 } ffcl_attention_variant;
 
 /* out (B*T, H*Dh) = softmax(q k^T / sqrt(Dh)) v, qkv (B*T, 3*H*Dh) as [q | k | v]. */
 int ffcl_attention(ffcl_ctx *ctx, cl_mem out, cl_mem qkv, size_t B, size_t T, size_t H, size_t Dh,
-                   ffcl_attention_variant variant);
+                   ffcl_store store, ffcl_attention_variant variant);
+
+/* Whether the matrix engine's attention can be used for heads of Dh. */
+int ffcl_attention_mma_fits(const ffcl_ctx *ctx, size_t Dh);
 
 /* out (B, 256) = [cos(t f) | sin(t f)], t (B). */
 int ffcl_embed_scalar(ffcl_ctx *ctx, cl_mem out, cl_mem t, size_t B);
@@ -53,7 +56,11 @@ int ffcl_image_finite(ffcl_ctx *ctx, cl_mem bad, cl_mem x, size_t B, size_t each
 
 /* out = GN(x) gamma + beta, then SiLU where asked: x, out (B, P, C), gamma, beta (C), G groups. */
 int ffcl_groupnorm(ffcl_ctx *ctx, cl_mem out, cl_mem x, cl_mem gamma, cl_mem beta, size_t B,
-                   size_t P, size_t C, size_t G, float eps, int with_silu);
+                   size_t P, size_t C, size_t G, float eps, int with_silu, ffcl_store store);
+
+/* out[at ..] = x, n elements, float32 to half; and half to float32. */
+int ffcl_cast_to_half(ffcl_ctx *ctx, cl_mem out, size_t at, cl_mem x, size_t n);
+int ffcl_cast_to_float(ffcl_ctx *ctx, cl_mem out, cl_mem x, size_t n);
 
 /* out (cols, out_ld) at element out_at = in (rows, cols) transposed. */
 int ffcl_transpose(ffcl_ctx *ctx, cl_mem out, size_t out_at, size_t out_ld, cl_mem in, size_t rows,
@@ -72,20 +79,27 @@ typedef enum ffcl_conv_kind {
 typedef struct ffcl_conv_weight {
     ffcl_conv_kind kind;
     size_t in, out, side;       /* Cin, Cout, k */
-    cl_mem weight[4];           /* [0] alone unless FFCL_CONV_UPSAMPLE */
+    ffcl_store store;           /* of pictures and weights; HALF: weights are (Cout, taps*Cin), */
+                                /* those of UPSAMPLE one after the other in weight[0] */
+    cl_mem weight[4];           /* [0] alone unless float32 FFCL_CONV_UPSAMPLE */
     cl_mem bias;                /* (Cout) */
 } ffcl_conv_weight;
 
 /* The kind for a convolution of `side` x `side`, after an upsample or not. */
 ffcl_conv_kind ffcl_conv_kind_of(size_t out, size_t side, int upsample);
 
+/* Floats of one weight of the kind, and how many there are. */
+size_t ffcl_conv_floats(const ffcl_conv_weight *w, size_t *parts);
+
 /* Weight i of the kind, from w (Cout, Cin, k, k), into laid_out: 4*Cin*Cout floats for UPSAMPLE,
- * else k*k*Cin*Cout. */
-void ffcl_conv_layout(ffcl_conv_kind kind, size_t i, const float *w, size_t in, size_t out,
-                      size_t side, float *laid_out);
+ * else k*k*Cin*Cout.  Order (taps*Cin, Cout); for FFCL_STORE_HALF (Cout, taps*Cin), still as
+ * floats, but for DIRECT, whose weights are float32 always. */
+void ffcl_conv_layout(ffcl_conv_kind kind, ffcl_store store, size_t i, const float *w, size_t in,
+                      size_t out, size_t side, float *laid_out);
 
 /* out (B, Hh, Ww, Cout) = conv(x) + bias (+ add, of out's shape; has_add), zero padding.  With
- * FFCL_CONV_UPSAMPLE x is (B, Hh, Ww, Cin), out (B, 2 Hh, 2 Ww, Cout) and add is not offered. */
+ * FFCL_CONV_UPSAMPLE x is (B, Hh, Ww, Cin), out (B, 2 Hh, 2 Ww, Cout) and add is not offered.
+ * x, out and add are stored as w->store says, but that DIRECT's out is always float32. */
 int ffcl_conv(ffcl_ctx *ctx, cl_mem out, cl_mem x, const ffcl_conv_weight *w, size_t B, size_t Hh,
               size_t Ww, int has_add, cl_mem add);
 

@@ -14,6 +14,7 @@ struct ffcl_engine {
     ffcl_ctx *ctx;
     ffcl_sit *sit;
     ffcl_vae *vae;
+    ffcl_store store;           /* of wide activations and most weights */
     size_t C, R, S;             /* latent channels and side, picture side */
     size_t batch, decode_batch; /* pictures a SiT pass, pictures a VAE pass */
     size_t planned, planned_R, planned_tap; /* what the arena is laid out for; 0: nothing */
@@ -155,8 +156,9 @@ static size_t decode_limit(const ffcl_engine *e, size_t bytes)
 {
     if (!e->vae)
         return 1;
-    size_t each = ffcl_vae_largest(e->vae, e->R) * sizeof(float);
-    return ffcl_max(ffcl_min(bytes, (size_t)1 << 32) / each, 1);
+    size_t each = ffcl_vae_largest(e->vae, e->R);
+    size_t most = ffcl_min(bytes / ffcl_store_bytes(e->store), (size_t)1 << 30);
+    return ffcl_max(most / each, 1);
 }
 
 /* SiT's widest activation in 32-bit element counts. */
@@ -243,11 +245,17 @@ static int open_device(ffcl_engine *e, const ffcl_observer *obs, ffcl_error *err
         return rc;
     e->ctx->err = err;
     rc = ffcl_blas_open(e->ctx, e->cfg->blas.backend);
+    if (rc == 0 && e->cfg->precision.compute != FFCL_PRECISION_FLOAT32)
+        rc = ffcl_matrix_engine_probe(e->ctx);
+    if (e->cfg->precision.compute == FFCL_PRECISION_HALF ||
+        (e->cfg->precision.compute == FFCL_PRECISION_AUTO && e->ctx->matrix_engine))
+        e->store = FFCL_STORE_HALF;
     if (rc == 0) {
         char text[512];
-        snprintf(text, sizeof text, "device %zu: %s (%s, %s, driver %s), float32, %s", device.index,
+        snprintf(text, sizeof text, "device %zu: %s (%s, %s, driver %s), %s, %s%s", device.index,
                  device.caps.name, ffcl_device_kind(&device.caps), device.caps.platform,
-                 device.caps.driver, ffcl_blas_name(e->ctx));
+                 device.caps.driver, e->store == FFCL_STORE_HALF ? "half" : "float32",
+                 ffcl_blas_name(e->ctx), e->ctx->matrix_engine ? " and the matrix engine" : "");
         ffcl_report(obs, FFCL_PHASE_NOTE, text, 0, 0);
     }
     return rc;
@@ -331,6 +339,8 @@ static int note_load_programs(ffcl_ctx *ctx)
 {
     ctx->planning = 1;
     int rc = ffcl_transpose(ctx, NULL, 0, 1, NULL, 1, 1);
+    if (rc == 0)
+        rc = ffcl_cast_to_half(ctx, NULL, 0, NULL, 1);
     ctx->planning = 0;
     return rc;
 }
@@ -354,10 +364,6 @@ int ffcl_engine_open(ffcl_engine **out, const ffcl_config *cfg, const ffcl_engin
                      const ffcl_observer *obs, ffcl_error *err)
 {
     *out = NULL;
-    if (cfg->precision.compute == FFCL_PRECISION_HALF)
-        return ffcl_fail(err, FFCL_ECONFIG,
-                         "[precision] compute = half needs a matrix-engine back end, which this "
-                         "version has not got; use auto or float32");
     ffcl_engine *e = calloc(1, sizeof *e);
     if (!e)
         return ffcl_fail(err, FFCL_ENOMEM, "out of memory for the sampler");
@@ -368,7 +374,9 @@ int ffcl_engine_open(ffcl_engine **out, const ffcl_config *cfg, const ffcl_engin
     if (rc == 0)
         rc = open_device(e, obs, err);
     if (rc == 0 && e->sit)
-        rc = ffcl_sit_prepare(e->sit, e->ctx);
+        rc = ffcl_sit_prepare(e->sit, e->ctx, e->store);
+    if (rc == 0 && e->vae)
+        rc = ffcl_vae_prepare(e->vae, e->store, err);
     if (rc == 0 && e->sit)
         rc = open_for_side(e, wants);
     if (rc)
@@ -417,6 +425,11 @@ const ffcl_sit_dims *ffcl_engine_sit(const ffcl_engine *engine)
 const ffcl_vae_dims *ffcl_engine_vae(const ffcl_engine *engine)
 {
     return engine->vae ? ffcl_vae_dims_of(engine->vae) : NULL;
+}
+
+ffcl_store ffcl_engine_store(const ffcl_engine *engine)
+{
+    return engine->store;
 }
 
 size_t ffcl_engine_batch(const ffcl_engine *engine)

@@ -28,6 +28,8 @@ void ffcl_engine_close(ffcl_engine **engine);
 /* NULL where the engine has no such model. */
 const ffcl_sit_dims *ffcl_engine_sit(const ffcl_engine *engine);
 const ffcl_vae_dims *ffcl_engine_vae(const ffcl_engine *engine);
+/* Half: verify's tolerances are wider then. */
+ffcl_store ffcl_engine_store(const ffcl_engine *engine);
 size_t ffcl_engine_batch(const ffcl_engine *engine);
 /* What embedder i is fed with. */
 const ffcl_condition *ffcl_engine_condition(const ffcl_engine *engine, size_t i);

@@ -59,7 +59,7 @@ static int run(ffcl_case *c)
 {
     const size_t *d = c->shape.d;
     return ffcl_attention(c->ctx, ffcl_mem(c, OUT), ffcl_mem(c, QKV), d[B], d[T], d[H], d[DH],
-                          (ffcl_attention_variant)c->op->variant);
+                          FFCL_STORE_FLOAT, (ffcl_attention_variant)c->op->variant);
 }
 
 static const char *skip(const ffcl_case *c)

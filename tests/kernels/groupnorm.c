@@ -53,7 +53,8 @@ static int run(ffcl_case *c)
 {
     const size_t *d = c->shape.d;
     return ffcl_groupnorm(c->ctx, ffcl_mem(c, OUT), ffcl_mem(c, X), ffcl_mem(c, GAMMA),
-                          ffcl_mem(c, BETA), d[B], d[P], d[C], d[G], (float)eps, c->op->variant);
+                          ffcl_mem(c, BETA), d[B], d[P], d[C], d[G], (float)eps, c->op->variant,
+                          FFCL_STORE_FLOAT);
 }
 
 /* Sum 1, squares 3, result 3 (subtract, multiply, add), SiLU 3. */

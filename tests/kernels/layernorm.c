@@ -50,7 +50,7 @@ static int run(ffcl_case *c)
     const size_t *d = c->shape.d;
     const ffcl_modulation mod = {ffcl_mem(c, MOD), d[LD], d[SHIFT], d[SCALE]};
     return ffcl_layernorm_modulate(c->ctx, ffcl_mem(c, OUT), ffcl_mem(c, X), &mod, d[B], d[T], d[D],
-                                   (float)eps);
+                                   (float)eps, FFCL_STORE_FLOAT);
 }
 
 /* Sum 1, squares 3, result 5 (subtract, multiply, 1 + scale, multiply, add). */

@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: MIT
+ * Products of half operands: the matrix engine's kernel in several tile sizes, and its plain twin
+ * for every other device and shape.  Both fuse the epilogue. */
+#include <stdio.h>
+
+#include "backend.h"
+#include "cl/launch.h"
+#include "util.h"
+
+/* A tile size of cl/mma.cl.  groups: work-groups that fit a compute unit at once; rate: how fast a
+ * full device runs it, relative to the best (measured on an H200, docs/performance.md). */
+typedef struct tile {
+    size_t bm, bn, warps_m, warps_n, stages, groups;
+    double rate;
+} tile;
+
+static const tile tiles[] = {
+    {192, 128, 2, 2, 2, 2, 1.00},
+    {128, 128, 2, 2, 3, 2, 0.93},
+    {128, 64, 2, 2, 3, 3, 0.75},
+    {64, 64, 2, 2, 4, 5, 0.60},
+};
+
+/* The tile with the least estimated time: whole waves of work-groups over the compute units. */
+static const tile *choose_tile(const ffcl_ctx *ctx, const ffcl_product *p)
+{
+    const tile *best = NULL;
+    double least = 0;
+    for (size_t i = 0; i < sizeof tiles / sizeof *tiles; i++) {
+        const tile *t = &tiles[i];
+        double count = (double)(ffcl_div_up(p->m, t->bm) * ffcl_div_up(p->n, t->bn));
+        if (p->gather && p->gather->upsample)
+            count *= 4;
+        double places = (double)ctx->device.caps.units * (double)t->groups;
+        double waves = count / places;
+        double whole = (double)(size_t)(waves + 0.999999);
+        /* A last wave that is not full runs faster than a full one, but not in proportion. */
+        double time = (whole - 0.5 * (whole - waves)) * (double)(t->bm * t->bn * t->groups) /
+                      t->rate;
+        if (!best || time < least) {
+            best = t;
+            least = time;
+        }
+    }
+    return best;
+}
+
+int ffcl_gemm_mma_fits(const ffcl_ctx *ctx, const ffcl_product *p)
+{
+    return ctx->matrix_engine && p->k % 8 == 0 && p->n % 8 == 0 && p->a_ld % 8 == 0 &&
+           p->out_ld % 8 == 0 && p->epilogue.gate_at % 4 == 0 && p->epilogue.gate_ld % 4 == 0 &&
+           (!p->gather || p->gather->C % 32 == 0);
+}
+
+static void options_of(const ffcl_product *p, const tile *t, char *text, size_t size)
+{
+    size_t used = 0;
+    if (t)
+        used = (size_t)snprintf(text, size,
+                                "-DBM=%zu -DBN=%zu -DWARPS_M=%zu -DWARPS_N=%zu -DSTAGES=%zu ",
+                                t->bm, t->bn, t->warps_m, t->warps_n, t->stages);
+    snprintf(text + used, size - used, "-DCONV=%d -DUP=%d -DOUT_FLOAT=%d -DACT=%d",
+             p->gather != NULL, p->gather && p->gather->upsample, !p->out_half,
+             (int)p->epilogue.act);
+}
+
+/* Both kernels take the same arguments. */
+static int launch(ffcl_ctx *ctx, const ffcl_kernel *k, const ffcl_product *p, const size_t *global,
+                  const size_t *local)
+{
+    static const ffcl_gather none = {1, 1, 1, 1, 0, 0, 0};
+    const ffcl_epilogue *e = &p->epilogue;
+    const ffcl_gather *g = p->gather ? p->gather : &none;
+    int flags = (e->has_bias ? 1 : 0) | (e->has_gate ? 2 : 0) | (e->has_add ? 4 : 0);
+    return ffcl_launch(ctx, k, 3, global, local, FFCL_BUF(p->out), FFCL_I32(p->out_ld),
+                       FFCL_BUF(p->a), FFCL_I32(p->a_ld), FFCL_BUF(p->w),
+                       FFCL_BUF(e->has_bias ? e->bias : p->out),
+                       FFCL_BUF(e->has_add ? e->add : p->out),
+                       FFCL_BUF(e->has_gate ? e->gate : p->out), FFCL_I32(e->gate_at),
+                       FFCL_I32(e->gate_ld), FFCL_I32(e->has_gate ? e->gate_rows : 1),
+                       FFCL_I32(flags), FFCL_I32(p->m), FFCL_I32(p->n), FFCL_I32(p->k),
+                       FFCL_I32(g->Hh), FFCL_I32(g->Ww), FFCL_I32(g->C), FFCL_I32(g->kw),
+                       FFCL_I32(g->dy), FFCL_I32(g->dx));
+}
+
+static int plain(ffcl_ctx *ctx, const ffcl_product *p)
+{
+    char options[160];
+    const ffcl_kernel *k;
+    options_of(p, NULL, options, sizeof options);
+    int rc = ffcl_kernel_get(ctx, &k, "product", "product_f16", options);
+    if (rc)
+        return rc;
+    size_t total = ffcl_local_size(ctx, k, 64);
+    size_t local[3] = {ffcl_min(16, total), ffcl_max(total / 16, 1), 1};
+    size_t global[3] = {ffcl_round_up(p->n, local[0]), ffcl_round_up(p->m, local[1]),
+                        p->gather && p->gather->upsample ? 4 : 1};
+    return launch(ctx, k, p, global, local);
+}
+
+static int engine(ffcl_ctx *ctx, const ffcl_product *p)
+{
+    char options[160];
+    const ffcl_kernel *k;
+    const tile *t = choose_tile(ctx, p);
+    options_of(p, t, options, sizeof options);
+    int rc = ffcl_kernel_get(ctx, &k, "mma", "mma_f16", options);
+    if (rc)
+        return rc;
+    size_t items = 32 * t->warps_m * t->warps_n;
+    size_t local[3] = {items, 1, 1};
+    size_t global[3] = {ffcl_div_up(p->n, t->bn) * items, ffcl_div_up(p->m, t->bm),
+                        p->gather && p->gather->upsample ? 4 : 1};
+    return launch(ctx, k, p, global, local);
+}
+
+int ffcl_half_gemm(ffcl_ctx *ctx, const ffcl_product *p)
+{
+    return ffcl_gemm_mma_fits(ctx, p) ? engine(ctx, p) : plain(ctx, p);
+}

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: MIT
+ * Between float32 and half storage, rounding to nearest even.  One item an element. */
+
+/* out[at + e] = x[e], e < n: x float32, out half. */
+__kernel void cast_to_half(__global half *out, __global const float *x, int at, int n)
+{
+    int e = get_global_id(0);
+    if (e < n)
+        vstore_half_rte(x[e], (size_t)at + e, out);
+}
+
+/* out[e] = x[e], e < n: x half, out float32. */
+__kernel void cast_to_float(__global float *out, __global const half *x, int n)
+{
+    int e = get_global_id(0);
+    if (e < n)
+        out[e] = vload_half(e, x);
+}

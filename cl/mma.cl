@@ -1,0 +1,325 @@
+/* SPDX-License-Identifier: MIT
+ * Matrix products and convolutions on NVIDIA's matrix engine (compute capability 8.0 and up), in
+ * OpenCL C with inline PTX (PTX ISA: mma.sync.m16n8k16, ldmatrix, cp.async):
+ *   acc = A W^T,  A (M, K) half, W (N, K) half, float32 accumulation;  v = act(acc + bias)
+ *   OUT_FLOAT 0: out (M, N) half = v + add          (add half, optional)
+ *   OUT_FLOAT 1: out (M, N) float = add + gate * v  (add, gate float, optional)
+ * CONV 1: A is gathered from an NHWC picture x (B, Hh, Ww, C): row m is a pixel, column
+ * (tap, c) the input under that tap, zero outside; no im2col in memory.  W is (N, taps * C).
+ * Parities (UP 1): group z computes output parity (py, px) of a 3 x 3 convolution after a nearest
+ * 2x upsample with its own 2 x 2 weights W[z], and writes to pixel (2y + py, 2x + px).
+ *
+ * A work-group of 32 WARPS_M WARPS_N items computes BM x BN; K goes in steps of 32 through
+ * STAGES buffers of local memory filled by cp.async.  Rows of 64 bytes are swizzled: 16-byte chunk
+ * c of row r lies at c ^ (r / 2 % 4), which keeps ldmatrix and cp.async free of bank conflicts.
+ * The result goes through local memory so that global accesses are 16 bytes wide.
+ * Needs K % 8 == 0, N % 8 == 0, 16-byte aligned rows; CONV: C % 32 == 0.
+ * Global (ceil(N/BN) * items, ceil(M/BM), 1 or 4).  Local memory STAGES * (BM + BN) * 64 bytes. */
+#ifndef BM
+#define BM 128
+#define BN 128
+#define WARPS_M 2
+#define WARPS_N 2
+#define STAGES 3
+#endif
+#ifndef CONV
+#define CONV 0
+#endif
+#ifndef UP
+#define UP 0
+#endif
+#ifndef OUT_FLOAT
+#define OUT_FLOAT 0
+#endif
+#ifndef ACT
+#define ACT 0
+#endif
+
+#define INLINE static inline __attribute__((always_inline))
+#define ITEMS (32 * WARPS_M * WARPS_N)
+#define WM (BM / WARPS_M)
+#define WN (BN / WARPS_N)
+#define MI (WM / 16)
+#define NI (WN / 8)
+#define A_LOADS (BM * 4 / ITEMS)
+#define W_LOADS (BN * 4 / ITEMS)
+#define STAGE_BYTES ((BM + BN) * 64)
+#define ROW_STEP (ITEMS / 4)
+
+INLINE uint local_address(__local void *p)
+{
+    return (uint)(size_t)p;
+}
+
+/* 16 bytes from global to local memory, zeros where size is 0. */
+INLINE void copy16(uint to, __global const ushort *from, uint size)
+{
+    __asm__ volatile("cp.async.ca.shared.global [%0], [%1], 16, %2;" ::"r"(to), "l"((ulong)from),
+                     "r"(size)
+                     : "memory");
+}
+
+INLINE void copy_commit(void)
+{
+    __asm__ volatile("cp.async.commit_group;" ::: "memory");
+}
+
+INLINE void copy_wait(void)
+{
+#if STAGES == 2
+    __asm__ volatile("cp.async.wait_group 0;" ::: "memory");
+#elif STAGES == 3
+    __asm__ volatile("cp.async.wait_group 1;" ::: "memory");
+#else
+    __asm__ volatile("cp.async.wait_group 2;" ::: "memory");
+#endif
+}
+
+INLINE void load_matrix4(uint r[4], uint address)
+{
+    __asm__ volatile("ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%0,%1,%2,%3}, [%4];"
+                     : "=r"(r[0]), "=r"(r[1]), "=r"(r[2]), "=r"(r[3])
+                     : "r"(address)
+                     : "memory");
+}
+
+INLINE void multiply(float c[4], const uint a[4], uint b0, uint b1)
+{
+    __asm__ volatile("mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32 "
+                     "{%0,%1,%2,%3}, {%4,%5,%6,%7}, {%8,%9}, {%0,%1,%2,%3};"
+                     : "+f"(c[0]), "+f"(c[1]), "+f"(c[2]), "+f"(c[3])
+                     : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b0), "r"(b1));
+}
+
+/* Two floats as a pair of halves, the first in the low bits. */
+INLINE uint pack_half2(float lo, float hi)
+{
+    uint r;
+    __asm__("cvt.rn.f16x2.f32 %0, %1, %2;" : "=r"(r) : "f"(hi), "f"(lo));
+    return r;
+}
+
+INLINE float2 unpack_half2(uint v)
+{
+    float lo, hi;
+    __asm__("{.reg .f16 a, b; mov.b32 {a, b}, %2; cvt.f32.f16 %0, a; cvt.f32.f16 %1, b;}"
+            : "=f"(lo), "=f"(hi)
+            : "r"(v));
+    return (float2)(lo, hi);
+}
+
+/* Geometry of a convolution; see the arguments of the kernel. */
+typedef struct picture {
+    int Hh, Ww, C, kw, dy, dx;
+} picture;
+
+/* What an item loads of A: rows row0 + i * ROW_STEP, one 16-byte chunk of each. */
+typedef struct loader {
+    uint a_at[A_LOADS];         /* element offset of the row (CONV: of the pixel) */
+#if CONV
+    int yx[A_LOADS];            /* pixel's y << 16 | x */
+    int tap, c;                 /* where the next step reads */
+#endif
+    uint w_at[W_LOADS];
+    uint a_to, w_to;            /* local address within a stage */
+    int chunk;
+} loader;
+
+INLINE void loader_open(loader *l, int m0, int n0, int M, int N, int lda, int ldw, const picture *p)
+{
+    int lid = get_local_id(0), row = lid >> 2;
+    l->chunk = lid & 3;
+    for (int i = 0; i < A_LOADS; i++) {
+        int m = min(m0 + row + i * ROW_STEP, M - 1);
+#if CONV
+        int rest = m % (p->Hh * p->Ww);
+        int y = rest / p->Ww;
+        l->yx[i] = y << 16 | (rest - y * p->Ww);
+        l->a_at[i] = (uint)m * p->C + l->chunk * 8;
+#else
+        l->a_at[i] = (uint)m * lda + l->chunk * 8;
+#endif
+    }
+    for (int i = 0; i < W_LOADS; i++)
+        l->w_at[i] = (uint)min(n0 + row + i * ROW_STEP, N - 1) * ldw + l->chunk * 8;
+    l->a_to = row * 64 + ((l->chunk ^ ((row >> 1) & 3)) << 4);
+    l->w_to = l->a_to + BM * 64;
+#if CONV
+    l->tap = 0;
+    l->c = 0;
+#endif
+}
+
+/* Starts the copies of K step k into the stage at `stage`. */
+INLINE void loader_step(loader *l, uint stage, __global const ushort *A, __global const ushort *W,
+                        int k, int K, const picture *p)
+{
+    uint in_k = k + l->chunk * 8 < K ? 16 : 0;
+#if CONV
+    int ty = l->tap / p->kw, sy = p->dy + ty, sx = p->dx + l->tap - ty * p->kw;
+    int shift = (sy * p->Ww + sx) * p->C + l->c;
+    for (int i = 0; i < A_LOADS; i++) {
+        int y = (l->yx[i] >> 16) + sy, x = (l->yx[i] & 0xffff) + sx;
+        int inside = (uint)y < (uint)p->Hh && (uint)x < (uint)p->Ww;
+        copy16(stage + l->a_to + i * ROW_STEP * 64,
+               A + (inside ? l->a_at[i] + (uint)shift : 0u), inside ? 16 : 0);
+    }
+    l->c += 32;
+    if (l->c == p->C) {
+        l->c = 0;
+        l->tap++;
+    }
+#else
+    for (int i = 0; i < A_LOADS; i++)
+        copy16(stage + l->a_to + i * ROW_STEP * 64, A + (in_k ? l->a_at[i] + k : 0u), in_k);
+#endif
+    for (int i = 0; i < W_LOADS; i++)
+        copy16(stage + l->w_to + i * ROW_STEP * 64, W + (in_k ? l->w_at[i] + k : 0u), in_k);
+}
+
+/* acc += the stage's 32 columns. */
+INLINE void compute_step(float acc[MI][NI][4], uint stage, uint a_from, uint w_from)
+{
+#pragma unroll
+    for (int ks = 0; ks < 2; ks++) {
+        uint a[MI][4];
+#pragma unroll
+        for (int i = 0; i < MI; i++)
+            load_matrix4(a[i], stage + (a_from ^ (ks * 32)) + i * 16 * 64);
+#pragma unroll
+        for (int j = 0; j < NI / 2; j++) {
+            uint b[4];
+            load_matrix4(b, stage + (w_from ^ (ks * 32)) + j * 16 * 64);
+#pragma unroll
+            for (int i = 0; i < MI; i++) {
+                multiply(acc[i][2 * j], a[i], b[0], b[1]);
+                multiply(acc[i][2 * j + 1], a[i], b[2], b[3]);
+            }
+        }
+    }
+}
+
+INLINE float activate(float v)
+{
+#if ACT == 1
+    return silu(v);
+#elif ACT == 2
+    return gelu_tanh(v);
+#else
+    return v;
+#endif
+}
+
+/* Eight results of row m from column n on. */
+INLINE void store8(float v[8], __global uchar *out, __global const uchar *add,
+                   __global const float *gate, size_t to, size_t gate_from, int flags)
+{
+#if OUT_FLOAT
+    __global float4 *o = (__global float4 *)((__global float *)out + to);
+    float4 r[2] = {(float4)(v[0], v[1], v[2], v[3]), (float4)(v[4], v[5], v[6], v[7])};
+    for (int h = 0; h < 2; h++) {
+        if (flags & 2)
+            r[h] *= vload4(h, gate + gate_from);
+        if (flags & 4)
+            r[h] += ((__global const float4 *)((__global const float *)add + to))[h];
+        o[h] = r[h];
+    }
+#else
+    if (flags & 4) {
+        uint4 a = *(__global const uint4 *)((__global const ushort *)add + to);
+        float2 p[4] = {unpack_half2(a.x), unpack_half2(a.y), unpack_half2(a.z), unpack_half2(a.w)};
+        for (int h = 0; h < 4; h++) {
+            v[2 * h] += p[h].x;
+            v[2 * h + 1] += p[h].y;
+        }
+    }
+    *(__global uint4 *)((__global ushort *)out + to) =
+        (uint4)(pack_half2(v[0], v[1]), pack_half2(v[2], v[3]), pack_half2(v[4], v[5]),
+                pack_half2(v[6], v[7]));
+#endif
+}
+
+__kernel __attribute__((reqd_work_group_size(ITEMS, 1, 1)))
+void mma_f16(__global uchar *out, int ldo, __global const ushort *A, int lda,
+             __global const ushort *W, __global const float *bias, __global const uchar *add,
+             __global const float *gate, int gate_at, int gate_ld, int gate_rows, int flags, int M,
+             int N, int K, int Hh, int Ww, int C, int kw, int dy, int dx)
+{
+    __local uint4 memory[STAGES * STAGE_BYTES / 16];
+    int lid = get_local_id(0), lane = lid & 31, warp = lid >> 5;
+    int wm = warp / WARPS_N, wn = warp % WARPS_N;
+    int m0 = get_group_id(1) * BM, n0 = get_group_id(0) * BN;
+    uint base = local_address(memory);
+    picture p = {Hh, Ww, C, kw, dy, dx};
+#if UP
+    int parity = get_group_id(2);
+    p.dy = (parity >> 1) - 1;
+    p.dx = (parity & 1) - 1;
+    W += (size_t)parity * N * K;
+#endif
+    float acc[MI][NI][4];
+#pragma unroll
+    for (int i = 0; i < MI; i++)
+#pragma unroll
+        for (int j = 0; j < NI; j++)
+            acc[i][j][0] = acc[i][j][1] = acc[i][j][2] = acc[i][j][3] = 0.0f;
+
+    /* ldmatrix addresses of this lane inside a stage; the swizzle of a row does not depend on the
+     * 16-row block, and the second half of a step is 32 bytes away under xor. */
+    int ar = wm * WM + (lane & 15), wr = wn * WN + ((lane >> 4) << 3) + (lane & 7);
+    uint a_from = ar * 64 + (((lane >> 4) ^ ((ar >> 1) & 3)) << 4);
+    uint w_from = BM * 64 + wr * 64 + ((((lane >> 3) & 1) ^ ((wr >> 1) & 3)) << 4);
+
+    loader l;
+    loader_open(&l, m0, n0, M, N, lda, K, &p);
+    int steps = (K + 31) / 32;
+    for (int s = 0; s < STAGES - 1; s++) {
+        if (s < steps)
+            loader_step(&l, base + s * STAGE_BYTES, A, W, s * 32, K, &p);
+        copy_commit();
+    }
+    int stage = 0, fill = STAGES - 1;
+    for (int s = 0; s < steps; s++) {
+        copy_wait();
+        barrier(CLK_LOCAL_MEM_FENCE);
+        if (s + STAGES - 1 < steps)
+            loader_step(&l, base + fill * STAGE_BYTES, A, W, (s + STAGES - 1) * 32, K, &p);
+        copy_commit();
+        fill = fill + 1 == STAGES ? 0 : fill + 1;
+        compute_step(acc, base + stage * STAGE_BYTES, a_from, w_from);
+        stage = stage + 1 == STAGES ? 0 : stage + 1;
+    }
+    __asm__ volatile("cp.async.wait_group 0;" ::: "memory");
+    barrier(CLK_LOCAL_MEM_FENCE);
+
+    /* Each warp turns 16 rows at a time: accumulators in, rows of 8 columns an item out. */
+    __local float *turn = (__local float *)memory + warp * 16 * (WN + 4);
+    int r0 = lane >> 2, c0 = (lane & 3) * 2;
+#pragma unroll
+    for (int i = 0; i < MI; i++) {
+#pragma unroll
+        for (int j = 0; j < NI; j++) {
+            vstore2((float2)(acc[i][j][0], acc[i][j][1]), 0, turn + r0 * (WN + 4) + j * 8 + c0);
+            vstore2((float2)(acc[i][j][2], acc[i][j][3]), 0,
+                    turn + (r0 + 8) * (WN + 4) + j * 8 + c0);
+        }
+        __asm__ volatile("bar.warp.sync 0xffffffff;" ::: "memory");
+        for (int e = lane; e < 16 * (WN / 8); e += 32) {
+            int r = e / (WN / 8), c = e % (WN / 8) * 8;
+            int m = m0 + wm * WM + i * 16 + r, n = n0 + wn * WN + c;
+            if (m >= M || n >= N)
+                continue;
+            float v[8];
+            for (int h = 0; h < 8; h++)
+                v[h] = activate(turn[r * (WN + 4) + c + h] + ((flags & 1) ? bias[n + h] : 0.0f));
+            size_t row = m;
+#if UP
+            int line = m / Ww, x = m - line * Ww;
+            row = (size_t)(2 * line + (parity >> 1)) * (2 * Ww) + 2 * x + (parity & 1);
+#endif
+            store8(v, out, add, gate, row * ldo + n,
+                   gate_at + (size_t)(m / gate_rows) * gate_ld + n, flags);
+        }
+        __asm__ volatile("bar.warp.sync 0xffffffff;" ::: "memory");
+    }
+}

@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: MIT
+ * The plain twin of mma.cl for any device: the same products and convolutions of half operands,
+ * one item an output, float32 arithmetic.  It runs where there is no matrix engine and for
+ * shapes that the engine's alignment rules out; mma.cl's header describes operands and options. */
+#ifndef CONV
+#define CONV 0
+#endif
+#ifndef UP
+#define UP 0
+#endif
+#ifndef OUT_FLOAT
+#define OUT_FLOAT 0
+#endif
+#ifndef ACT
+#define ACT 0
+#endif
+#if OUT_FLOAT
+typedef float result;
+#define LOAD_RESULT(p, i) ((p)[i])
+#define STORE_RESULT(p, i, v) ((p)[i] = (v))
+#else
+typedef half result;
+#define LOAD_RESULT(p, i) vload_half((i), (p))
+#define STORE_RESULT(p, i, v) vstore_half_rte((v), (i), (p))
+#endif
+
+/* Global (N rounded up, M rounded up, 1 or 4). */
+__kernel void product_f16(__global result *out, int ldo, __global const half *A, int lda,
+                          __global const half *W, __global const float *bias,
+                          __global const result *add, __global const float *gate, int gate_at,
+                          int gate_ld, int gate_rows, int flags, int M, int N, int K, int Hh,
+                          int Ww, int C, int kw, int dy, int dx)
+{
+    int n = get_global_id(0), m = get_global_id(1);
+    if (n >= N || m >= M)
+        return;
+    size_t row = m;
+    __global const half *w = W + (size_t)n * K;
+    float v = 0.0f;
+#if UP
+    int parity = get_global_id(2);
+    int line = m / Ww;
+    w += (size_t)parity * N * K;
+    dy = (parity >> 1) - 1;
+    dx = (parity & 1) - 1;
+    row = (size_t)(2 * line + (parity >> 1)) * (2 * Ww) + 2 * (m - line * Ww) + (parity & 1);
+#endif
+#if CONV
+    int rest = m % (Hh * Ww), first = m - rest;
+    for (int tap = 0; tap < K / C; tap++) {
+        int y = rest / Ww + dy + tap / kw, x = rest % Ww + dx + tap % kw;
+        if (y < 0 || y >= Hh || x < 0 || x >= Ww)
+            continue;
+        __global const half *in = A + (size_t)(first + y * Ww + x) * C;
+        for (int c = 0; c < C; c++)
+            v += vload_half(c, in) * vload_half(tap * C + c, w);
+    }
+#else
+    for (int k = 0; k < K; k++)
+        v += vload_half((size_t)m * lda + k, A) * vload_half(k, w);
+#endif
+    if (flags & 1)
+        v += bias[n];
+#if ACT == 1
+    v = silu(v);
+#elif ACT == 2
+    v = gelu_tanh(v);
+#endif
+    if (flags & 2)
+        v *= gate[gate_at + (size_t)(m / gate_rows) * gate_ld + n];
+    size_t to = row * ldo + n;
+    if (flags & 4)
+        v += LOAD_RESULT(add, to);
+    STORE_RESULT(out, to, v);
+}
