@@ -19,24 +19,28 @@ static const tile tiles[] = {
     {128, 128, 2, 2, 3, 2, 0.93},
     {128, 64, 2, 2, 3, 3, 0.75},
     {64, 64, 2, 2, 4, 5, 0.60},
+    {256, 32, 4, 1, 2, 3, 0.60},
 };
 
-/* The tile with the least estimated time: whole waves of work-groups over the compute units. */
+/* The tile with the least estimated time.  A compute unit works on up to t->groups work-groups at
+ * once; one alone reaches less than half of the unit's rate, as it waits for memory. */
 static const tile *choose_tile(const ffcl_ctx *ctx, const ffcl_product *p)
 {
     const tile *best = NULL;
     double least = 0;
+    const size_t units = ffcl_max(ctx->device.caps.units, 1);
     for (size_t i = 0; i < sizeof tiles / sizeof *tiles; i++) {
         const tile *t = &tiles[i];
-        double count = (double)(ffcl_div_up(p->m, t->bm) * ffcl_div_up(p->n, t->bn));
+        size_t count = ffcl_div_up(p->m, t->bm) * ffcl_div_up(p->n, t->bn);
         if (p->gather && p->gather->upsample)
             count *= 4;
-        double places = (double)ctx->device.caps.units * (double)t->groups;
-        double waves = count / places;
-        double whole = (double)(size_t)(waves + 0.999999);
-        /* A last wave that is not full runs faster than a full one, but not in proportion. */
-        double time = (whole - 0.5 * (whole - waves)) * (double)(t->bm * t->bn * t->groups) /
-                      t->rate;
+        double each = (double)count / (double)units;
+        double busiest = (double)ffcl_div_up(count, units);
+        /* Work-groups are handed out as others end, so many rounds even out. */
+        double load = busiest <= 2.0 * (double)t->groups ? busiest : each + 1.0;
+        double together = (double)ffcl_min((size_t)busiest, t->groups);
+        double share = 0.45 + 0.55 * (together - 1.0) / (double)ffcl_max(t->groups - 1, 1);
+        double time = load * (double)(t->bm * t->bn) / (t->rate * share);
         if (!best || time < least) {
             best = t;
             least = time;

@@ -7,10 +7,15 @@
 typedef half act;
 #define LOAD_ACT(p, i) vload_half((i), (p))
 #define STORE_ACT(p, i, v) vstore_half_rte((v), (i), (p))
+/* Eight elements at once from a multiple of eight on, aligned. */
+#define LOAD_ACT8(p, i) vloada_half8((i) / 8, (p))
+#define STORE_ACT8(p, i, v) vstorea_half8_rte((v), (i) / 8, (p))
 #else
 typedef float act;
 #define LOAD_ACT(p, i) ((p)[i])
 #define STORE_ACT(p, i, v) ((p)[i] = (v))
+#define LOAD_ACT8(p, i) vload8((i) / 8, (p))
+#define STORE_ACT8(p, i, v) vstore8((v), (i) / 8, (p))
 #endif
 
 /* x * sigmoid(x) */

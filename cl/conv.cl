@@ -41,8 +41,8 @@ void im2col_f32(__global float *columns, __global const float *x, int H, int W, 
 }
 
 /* out[b][y][x][o] = bias[o] + sum over taps and c: x (B, H, W, C), weight (kh*kw*C, Cout),
- * out (B, H, W, Cout) float32, x act, Cout at most 4; n = B*H*W.  One item a pixel. */
-__kernel void conv_direct(__global float *out, __global const act *x,
+ * out (B, H, W, Cout), Cout at most 4; n = B*H*W.  One item a pixel. */
+__kernel void conv_direct_f32(__global float *out, __global const float *x,
                               __global const float *weight, __global const float *bias, int H,
                               int W, int C, int Cout, int kh, int kw, int dy, int dx, int n)
 {
@@ -58,10 +58,10 @@ __kernel void conv_direct(__global float *out, __global const act *x,
         int iy = y + dy + tap / kw, ix = x0 + dx + tap % kw;
         if (iy < 0 || iy >= H || ix < 0 || ix >= W)
             continue;
-        __global const act *in = x + (((size_t)b * H + iy) * W + ix) * C;
+        __global const float *in = x + (((size_t)b * H + iy) * W + ix) * C;
         __global const float *w = weight + (size_t)tap * C * Cout;
         for (int c = 0; c < C; c++) {
-            float v = LOAD_ACT(in, c);
+            float v = in[c];
             for (int o = 0; o < 4; o++)
                 if (o < Cout)
                     sum[o] += v * w[c * Cout + o];
@@ -69,4 +69,13 @@ __kernel void conv_direct(__global float *out, __global const act *x,
     }
     for (int o = 0; o < Cout; o++)
         out[(size_t)pixel * Cout + o] = sum[o];
+}
+
+/* out[m][o] = wide[m][o] for the first Cout of `columns` columns; n = M * Cout. */
+__kernel void conv_narrow_f32(__global float *out, __global const float *wide, int columns,
+                              int Cout, int n)
+{
+    int e = get_global_id(0);
+    if (e < n)
+        out[e] = wide[(size_t)(e / Cout) * columns + e % Cout];
 }

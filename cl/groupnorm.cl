@@ -4,7 +4,8 @@
  * x, out act (B, P, C), P pixels; gamma, beta (C).
  * Three steps: mean and sum of squared differences of each chunk of pixels; their combination
  * (Chan, Golub and LeVeque 1983), which does not cancel as a sum of squares would; the result.
- * Work-group sizes of the first two are powers of two; local memory: one float an item. */
+ * Work-group sizes of the first two are powers of two; local memory: one float an item.
+ * The kernels called wide do the first and last step eight channels at a time. */
 
 /* part[(b, g, chunk)] = (mean, sum of squared differences) of pixels chunk*each .. of group g.
  * Global (G * L, chunks, B), local (L, 1, 1). */
@@ -72,5 +73,75 @@ __kernel void groupnorm_apply(__global act *out, __global const act *x,
         size_t at = base + (size_t)p * C;
         float v = (LOAD_ACT(x, at) - mean) * scale + shift;
         STORE_ACT(out, at, with_silu ? silu(v) : v);
+    }
+}
+
+/* The first step for C a multiple of 8, reading whole pixels: items = C/8 columns of 8 channels by
+ * `rows` pixels.  Each channel's sums are taken about its first value in the chunk, so they do not
+ * cancel; then rows are added up, and channels combined to groups as above.
+ * Global (chunks * C/8 * rows, B), local (C/8 * rows, 1); scratch 16 floats an item. */
+__kernel void groupnorm_partial_wide(__global float2 *part, __global const act *x, int P, int C,
+                                     int G, int each, int rows, __local float *scratch)
+{
+    int chunk = get_group_id(0), b = get_group_id(1), lid = get_local_id(0);
+    int columns = C / 8, column = lid % columns, row = lid / columns;
+    int first = chunk * each, pixels = min(each, P - first);
+    size_t base = ((size_t)b * P + first) * C + column * 8;
+
+    float8 pivot = LOAD_ACT8(x, base), sum = (float8)(0.0f), squares = (float8)(0.0f);
+    for (int p = row; p < pixels; p += rows) {
+        float8 d = LOAD_ACT8(x, base + (size_t)p * C) - pivot;
+        sum += d;
+        squares += d * d;
+    }
+    __local float *sums = scratch, *sq = scratch + 8 * columns * rows;
+    vstore8(sum, 0, sums + row * C + column * 8);
+    vstore8(squares, 0, sq + row * C + column * 8);
+    barrier(CLK_LOCAL_MEM_FENCE);
+    for (int c = lid; c < C; c += columns * rows) {
+        float s = 0.0f, q = 0.0f;
+        for (int r = 0; r < rows; r++) {
+            s += sums[r * C + c];
+            q += sq[r * C + c];
+        }
+        sums[c] = LOAD_ACT(x, ((size_t)b * P + first) * C + c) + s / pixels;
+        sq[c] = q - s * (s / pixels);
+    }
+    barrier(CLK_LOCAL_MEM_FENCE);
+    int width = C / G;
+    for (int g = lid; g < G; g += columns * rows) {
+        float mean = 0.0f, total = 0.0f;
+        for (int c = g * width; c < (g + 1) * width; c++)
+            mean += sums[c];
+        mean /= width;
+        for (int c = g * width; c < (g + 1) * width; c++)
+            total += sq[c] + pixels * (sums[c] - mean) * (sums[c] - mean);
+        part[((size_t)b * G + g) * get_num_groups(0) + chunk] = (float2)(mean, total);
+    }
+}
+
+/* The result for C a multiple of 8; an item keeps its 8 channels and strides over pixels.
+ * Global (C/8 rounded up, pixel groups, B). */
+__kernel void groupnorm_apply_wide(__global act *out, __global const act *x,
+                                   __global const float2 *stats, __global const float *gamma,
+                                   __global const float *beta, int P, int C, int G, int with_silu)
+{
+    int c0 = get_global_id(0) * 8, b = get_global_id(2);
+    if (c0 >= C)
+        return;
+    float mean[8], scale[8];
+    for (int i = 0; i < 8; i++) {
+        float2 s = stats[b * G + (c0 + i) / (C / G)];
+        mean[i] = s.x;
+        scale[i] = s.y * gamma[c0 + i];
+    }
+    float8 m = vload8(0, mean), k = vload8(0, scale), shift = vload8(0, beta + c0);
+    size_t base = (size_t)b * P * C + c0;
+    for (int p = get_global_id(1); p < P; p += get_global_size(1)) {
+        size_t at = base + (size_t)p * C;
+        float8 v = (LOAD_ACT8(x, at) - m) * k + shift;
+        if (with_silu)
+            v = v / (1.0f + exp(-v));
+        STORE_ACT8(out, at, v);
     }
 }

@@ -132,8 +132,9 @@ static void add_norm(ffcl_vae *vae, ffcl_vae_norm *norm, size_t C, const char *n
 static void add_conv(ffcl_vae *vae, ffcl_conv_weight *conv, size_t out, size_t in, size_t side,
                      int upsample, const char *name)
 {
-    conv->kind = ffcl_conv_kind_of(out, side, upsample);
-    conv->store = vae->store;
+    /* Latents and the first convolution stay float32. */
+    conv->store = in == vae->d.zc ? FFCL_STORE_FLOAT : vae->store;
+    conv->kind = ffcl_conv_kind_of(out, side, upsample, conv->store);
     conv->in = in;
     conv->out = out;
     conv->side = side;
@@ -194,7 +195,6 @@ int ffcl_vae_table(ffcl_vae *vae, ffcl_error *err)
     if (ffcl_weights_find(&vae->weights, "post_quant_conv.weight"))
         add_conv(vae, &vae->post_quant, d->zc, d->zc, 1, 0, "post_quant_conv");
     add_conv(vae, &vae->conv_in, d->mid, d->zc, 3, 0, "decoder.conv_in");
-    vae->post_quant.store = vae->conv_in.store = FFCL_STORE_FLOAT;
     add_resnet(vae, &vae->mid[0], d->mid, d->mid, "decoder.mid_block.resnets.0");
     if (vae->has_attention)
         add_attention(vae);

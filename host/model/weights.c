@@ -162,7 +162,7 @@ static size_t conv_floats(const ffcl_conv_weight *conv)
 static int is_half(const ffcl_weight_row *r)
 {
     if (r->kind == FFCL_ROW_CONV)
-        return r->conv->store == FFCL_STORE_HALF && r->conv->kind != FFCL_CONV_DIRECT;
+        return r->conv->store == FFCL_STORE_HALF;
     return r->half;
 }
 
@@ -331,6 +331,13 @@ static int load_conv(ffcl_ctx *ctx, ffcl_tensor_file *file, const ffcl_weight_ro
     return rc;
 }
 
+static int zero(ffcl_ctx *ctx, cl_mem mem, size_t bytes)
+{
+    static const float nothing = 0.0f;
+    return FFCL_CL(ctx->err, clEnqueueFillBuffer(ctx->queue, mem, &nothing, sizeof nothing, 0,
+                                                 bytes, 0, NULL, NULL));
+}
+
 static int load_row(uploader *u, ffcl_tensor_file *file, const ffcl_weight_row *r)
 {
     if (r->kind == FFCL_ROW_CONV)
@@ -338,8 +345,10 @@ static int load_row(uploader *u, ffcl_tensor_file *file, const ffcl_weight_row *
     int is_bias = r->kind == FFCL_ROW_CONV_BIAS;
     cl_mem *to = is_bias ? &r->conv->bias : &r->to->mem;
     if (!*to) {
-        size_t floats = is_bias ? r->conv->out : r->to->floats;
+        size_t floats = is_bias ? ffcl_round_up(r->conv->out, 8) : r->to->floats;
         int rc = ffcl_buffer_create(u->ctx, to, floats * (r->half ? 2 : 4), r->name);
+        if (rc == 0 && is_bias)
+            rc = zero(u->ctx, *to, floats * sizeof(float));
         if (rc)
             return rc;
     }

@@ -6,12 +6,15 @@
 #include "ops/ops.h"
 #include "util.h"
 
-ffcl_conv_kind ffcl_conv_kind_of(size_t out, size_t side, int upsample)
+/* Columns of a NARROW product: what the matrix engine takes at least. */
+enum { NARROW = 8 };
+
+ffcl_conv_kind ffcl_conv_kind_of(size_t out, size_t side, int upsample, ffcl_store store)
 {
     if (upsample)
         return FFCL_CONV_UPSAMPLE;
     if (out <= 4)
-        return FFCL_CONV_DIRECT;
+        return store == FFCL_STORE_HALF ? FFCL_CONV_NARROW : FFCL_CONV_DIRECT;
     return side == 1 ? FFCL_CONV_POINT : FFCL_CONV_COLUMNS;
 }
 
@@ -25,15 +28,17 @@ static size_t parity_tap(size_t parity, size_t tap)
 size_t ffcl_conv_floats(const ffcl_conv_weight *w, size_t *parts)
 {
     *parts = w->kind == FFCL_CONV_UPSAMPLE ? 4 : 1;
-    return (w->kind == FFCL_CONV_UPSAMPLE ? 4 : w->side * w->side) * w->in * w->out;
+    size_t out = w->kind == FFCL_CONV_NARROW ? NARROW : w->out;
+    return (w->kind == FFCL_CONV_UPSAMPLE ? 4 : w->side * w->side) * w->in * out;
 }
 
 void ffcl_conv_layout(ffcl_conv_kind kind, ffcl_store store, size_t i, const float *w, size_t in,
                       size_t out, size_t side, float *laid_out)
 {
     size_t taps = kind == FFCL_CONV_UPSAMPLE ? 4 : side * side;
-    int rows = store == FFCL_STORE_HALF && kind != FFCL_CONV_DIRECT;
-    memset(laid_out, 0, taps * in * out * sizeof *laid_out);
+    int rows = store == FFCL_STORE_HALF;
+    size_t columns = kind == FFCL_CONV_NARROW ? NARROW : out;
+    memset(laid_out, 0, taps * in * columns * sizeof *laid_out);
     for (size_t o = 0; o < out; o++)
         for (size_t c = 0; c < in; c++)
             for (size_t y = 0; y < side; y++)
@@ -146,7 +151,7 @@ static int direct_conv(ffcl_ctx *ctx, cl_mem out, cl_mem x, const ffcl_conv_weig
                        size_t Hh, size_t Ww)
 {
     const ffcl_kernel *k;
-    int rc = ffcl_kernel_get(ctx, &k, "conv", "conv_direct", ffcl_store_option(w->store));
+    int rc = ffcl_kernel_get(ctx, &k, "conv", "conv_direct_f32", "");
     if (rc)
         return rc;
     size_t n = B * Hh * Ww;
@@ -173,10 +178,36 @@ static int gathered_conv(ffcl_ctx *ctx, cl_mem out, cl_mem x, const ffcl_conv_we
     return ffcl_gemm(ctx, &p);
 }
 
+/* Eight columns in scratch memory, of which the first Cout are kept. */
+static int narrow_conv(ffcl_ctx *ctx, cl_mem out, cl_mem x, const ffcl_conv_weight *w, size_t B,
+                       size_t Hh, size_t Ww)
+{
+    const int shift = -(int)(w->side / 2);
+    const size_t M = B * Hh * Ww;
+    const ffcl_gather gather = {Hh, Ww, w->in, w->side, shift, shift, 0};
+    ffcl_buf wide = {0};
+    const ffcl_kernel *k = NULL;
+    int rc = ffcl_take(ctx, &wide, M * NARROW);
+    ffcl_product p = {.m = M, .n = NARROW, .k = w->side * w->side * w->in, .a = x, .a_ld = w->in,
+                      .w = w->weight[0], .out = wide.mem, .out_ld = NARROW,
+                      .epilogue = {.has_bias = 1, .bias = w->bias}, .half = 1, .gather = &gather};
+    if (rc == 0)
+        rc = ffcl_gemm(ctx, &p);
+    if (rc == 0)
+        rc = ffcl_kernel_get(ctx, &k, "conv", "conv_narrow_f32", "");
+    if (rc == 0)
+        rc = ffcl_launch_items(ctx, k, M * w->out, FFCL_BUF(out), FFCL_BUF(wide.mem),
+                               FFCL_I32(NARROW), FFCL_I32(w->out), FFCL_I32(M * w->out));
+    ffcl_give(ctx, &wide);
+    return rc;
+}
+
 int ffcl_conv(ffcl_ctx *ctx, cl_mem out, cl_mem x, const ffcl_conv_weight *w, size_t B, size_t Hh,
               size_t Ww, int has_add, cl_mem add)
 {
-    if (w->store == FFCL_STORE_HALF && w->kind != FFCL_CONV_DIRECT)
+    if (w->kind == FFCL_CONV_NARROW)
+        return narrow_conv(ctx, out, x, w, B, Hh, Ww);
+    if (w->store == FFCL_STORE_HALF)
         return gathered_conv(ctx, out, x, w, B, Hh, Ww, has_add, add);
     switch (w->kind) {
     case FFCL_CONV_UPSAMPLE:

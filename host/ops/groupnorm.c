@@ -3,6 +3,10 @@
 #include "ops/ops.h"
 #include "util.h"
 
+/* The most channels of the kernels that take eight at a time: 128 columns in a work-group, and
+ * 16 KB of local memory. */
+enum { WIDE_CHANNELS = 1024 };
+
 /* Pixels of one partial sum: at least 64, and at most 128 parts a picture. */
 static size_t chunk_pixels(size_t P)
 {
@@ -24,6 +28,44 @@ static int partial(ffcl_ctx *ctx, cl_mem part, cl_mem x, size_t B, size_t P, siz
                        FFCL_LOCAL(local[0] * sizeof(float)));
 }
 
+/* Columns of eight channels, and pixel rows that fill a work-group of 256 with them. */
+static int partial_wide(ffcl_ctx *ctx, cl_mem part, cl_mem x, size_t B, size_t P, size_t C,
+                        size_t G, ffcl_store store)
+{
+    const ffcl_kernel *k;
+    int rc = ffcl_kernel_get(ctx, &k, "groupnorm", "groupnorm_partial_wide",
+                             ffcl_store_option(store));
+    if (rc)
+        return rc;
+    size_t each = chunk_pixels(P), columns = C / 8;
+    size_t rows = ffcl_max(ffcl_local_size(ctx, k, 256) / columns, 1);
+    size_t local[2] = {columns * rows, 1};
+    size_t global[2] = {ffcl_div_up(P, each) * local[0], B};
+    return ffcl_launch(ctx, k, 2, global, local, FFCL_BUF(part), FFCL_BUF(x), FFCL_I32(P),
+                       FFCL_I32(C), FFCL_I32(G), FFCL_I32(each), FFCL_I32(rows),
+                       FFCL_LOCAL(16 * local[0] * sizeof(float)));
+}
+
+static int apply(ffcl_ctx *ctx, const char *name, size_t columns, cl_mem out, cl_mem x,
+                 cl_mem stats, cl_mem gamma, cl_mem beta, size_t B, size_t P, size_t C, size_t G,
+                 int with_silu, ffcl_store store)
+{
+    const ffcl_kernel *k;
+    int rc = ffcl_kernel_get(ctx, &k, "groupnorm", name, ffcl_store_option(store));
+    if (rc)
+        return rc;
+    size_t total = ffcl_local_size(ctx, k, 256), width = 1;
+    while (width < 32 && width * 2 <= total && columns % (width * 2) == 0)
+        width *= 2;
+    width = ffcl_max(width, ffcl_min(16, total));
+    size_t local[3] = {width, total / width, 1};
+    size_t global[3] = {ffcl_round_up(columns, local[0]),
+                        ffcl_round_up(ffcl_div_up(P, 8), local[1]), B};
+    return ffcl_launch(ctx, k, 3, global, local, FFCL_BUF(out), FFCL_BUF(x), FFCL_BUF(stats),
+                       FFCL_BUF(gamma), FFCL_BUF(beta), FFCL_I32(P), FFCL_I32(C), FFCL_I32(G),
+                       FFCL_I32(with_silu));
+}
+
 static int combine(ffcl_ctx *ctx, cl_mem stats, cl_mem part, size_t B, size_t P, size_t C, size_t G,
                    float eps, ffcl_store store)
 {
@@ -42,27 +84,20 @@ int ffcl_groupnorm(ffcl_ctx *ctx, cl_mem out, cl_mem x, cl_mem gamma, cl_mem bet
                    size_t P, size_t C, size_t G, float eps, int with_silu, ffcl_store store)
 {
     ffcl_buf part = {0}, stats = {0};
-    const ffcl_kernel *k = NULL;
+    const int wide = C % 8 == 0 && C <= WIDE_CHANNELS;
     size_t chunks = ffcl_div_up(P, chunk_pixels(P));
     int rc = ffcl_take(ctx, &part, B * G * chunks * 2);
     if (rc == 0)
         rc = ffcl_take(ctx, &stats, B * G * 2);
-    if (rc == 0)
+    if (rc == 0 && wide)
+        rc = partial_wide(ctx, part.mem, x, B, P, C, G, store);
+    else if (rc == 0)
         rc = partial(ctx, part.mem, x, B, P, C, G, store);
     if (rc == 0)
         rc = combine(ctx, stats.mem, part.mem, B, P, C, G, eps, store);
     if (rc == 0)
-        rc = ffcl_kernel_get(ctx, &k, "groupnorm", "groupnorm_apply", ffcl_store_option(store));
-    if (rc == 0) {
-        size_t total = ffcl_local_size(ctx, k, 256);
-        size_t local[3] = {ffcl_min(C % 32 == 0 ? 32 : 16, total), 1, 1};
-        local[1] = total / local[0];
-        size_t global[3] = {ffcl_round_up(C, local[0]),
-                            ffcl_round_up(ffcl_div_up(P, 8), local[1]), B};
-        rc = ffcl_launch(ctx, k, 3, global, local, FFCL_BUF(out), FFCL_BUF(x), FFCL_BUF(stats.mem),
-                         FFCL_BUF(gamma), FFCL_BUF(beta), FFCL_I32(P), FFCL_I32(C), FFCL_I32(G),
-                         FFCL_I32(with_silu));
-    }
+        rc = apply(ctx, wide ? "groupnorm_apply_wide" : "groupnorm_apply", wide ? C / 8 : C, out,
+                   x, stats.mem, gamma, beta, B, P, C, G, with_silu, store);
     ffcl_give(ctx, &stats);
     ffcl_give(ctx, &part);
     return rc;

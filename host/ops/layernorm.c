@@ -1,15 +1,44 @@
 /* SPDX-License-Identifier: MIT */
+#include <stdio.h>
+
 #include "cl/launch.h"
 #include "ops/ops.h"
+#include "util.h"
+
+/* A row in registers: as many items as fit its quads, 64 to 256, each with up to KEEP_MOST. */
+enum { KEEP_MOST = 4 };
+
+static size_t items_for(size_t D)
+{
+    return D >= 1024 ? 256 : D >= 256 ? 128 : 64;
+}
+
+/* The kernel that keeps rows in registers, or NULL in *k where the row is too long for it or the
+ * device's work-groups too small. */
+static int kept_kernel(ffcl_ctx *ctx, const ffcl_kernel **k, size_t D, ffcl_store store)
+{
+    char options[32];
+    size_t keep = ffcl_div_up(D / 4, items_for(D));
+    *k = NULL;
+    if (D % 4 || keep > KEEP_MOST || items_for(D) > ctx->device.caps.max_work_group)
+        return 0;
+    snprintf(options, sizeof options, "-DKEEP=%zu %s", keep, ffcl_store_option(store));
+    int rc = ffcl_kernel_get(ctx, k, "layernorm", "layernorm_mod_kept", options);
+    if (rc == 0 && ffcl_local_size(ctx, *k, items_for(D)) < items_for(D))
+        *k = NULL;
+    return rc;
+}
 
 int ffcl_layernorm_modulate(ffcl_ctx *ctx, cl_mem out, cl_mem x, const ffcl_modulation *mod,
                             size_t B, size_t T, size_t D, float eps, ffcl_store store)
 {
     const ffcl_kernel *k;
-    int rc = ffcl_kernel_get(ctx, &k, "layernorm", "layernorm_mod", ffcl_store_option(store));
+    int rc = kept_kernel(ctx, &k, D, store);
+    if (rc == 0 && !k)
+        rc = ffcl_kernel_get(ctx, &k, "layernorm", "layernorm_mod", ffcl_store_option(store));
     if (rc)
         return rc;
-    size_t local = ffcl_local_size(ctx, k, D >= 1024 ? 256 : D >= 256 ? 128 : 64);
+    size_t local = ffcl_local_size(ctx, k, items_for(D));
     size_t global = B * T * local;
     return ffcl_launch(ctx, k, 1, &global, &local, FFCL_BUF(out), FFCL_BUF(x), FFCL_BUF(mod->mem),
                        FFCL_I32(D), FFCL_I32(T), FFCL_I32(mod->ld), FFCL_I32(mod->shift_at),

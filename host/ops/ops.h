@@ -71,6 +71,7 @@ typedef enum ffcl_conv_kind {
     FFCL_CONV_COLUMNS,      /* im2col and one product; weight (k*k*Cin, Cout) */
     FFCL_CONV_POINT,        /* 1 x 1: the product alone; weight (Cin, Cout) */
     FFCL_CONV_DIRECT,       /* few outputs (at most 4): one kernel; weight (k*k*Cin, Cout) */
+    FFCL_CONV_NARROW,       /* few outputs of half pictures: a product of 8 columns, the others 0 */
     /* 3 x 3 after a nearest 2x upsample, as four 2 x 2 convolutions of the small picture with
      * taps summed beforehand, one for each output parity; weight[py*2+px] (4*Cin, Cout). */
     FFCL_CONV_UPSAMPLE
@@ -82,24 +83,24 @@ typedef struct ffcl_conv_weight {
     ffcl_store store;           /* of pictures and weights; HALF: weights are (Cout, taps*Cin), */
                                 /* those of UPSAMPLE one after the other in weight[0] */
     cl_mem weight[4];           /* [0] alone unless float32 FFCL_CONV_UPSAMPLE */
-    cl_mem bias;                /* (Cout) */
+    cl_mem bias;                /* (Cout), rounded up to 8 with zeros */
 } ffcl_conv_weight;
 
 /* The kind for a convolution of `side` x `side`, after an upsample or not. */
-ffcl_conv_kind ffcl_conv_kind_of(size_t out, size_t side, int upsample);
+ffcl_conv_kind ffcl_conv_kind_of(size_t out, size_t side, int upsample, ffcl_store store);
 
 /* Floats of one weight of the kind, and how many there are. */
 size_t ffcl_conv_floats(const ffcl_conv_weight *w, size_t *parts);
 
 /* Weight i of the kind, from w (Cout, Cin, k, k), into laid_out: 4*Cin*Cout floats for UPSAMPLE,
- * else k*k*Cin*Cout.  Order (taps*Cin, Cout); for FFCL_STORE_HALF (Cout, taps*Cin), still as
- * floats, but for DIRECT, whose weights are float32 always. */
+ * else k*k*Cin*Cout (NARROW: *8).  Order (taps*Cin, Cout); for FFCL_STORE_HALF (Cout, taps*Cin), still as
+ * floats. */
 void ffcl_conv_layout(ffcl_conv_kind kind, ffcl_store store, size_t i, const float *w, size_t in,
                       size_t out, size_t side, float *laid_out);
 
 /* out (B, Hh, Ww, Cout) = conv(x) + bias (+ add, of out's shape; has_add), zero padding.  With
  * FFCL_CONV_UPSAMPLE x is (B, Hh, Ww, Cin), out (B, 2 Hh, 2 Ww, Cout) and add is not offered.
- * x, out and add are stored as w->store says, but that DIRECT's out is always float32. */
+ * x, out and add are stored as w->store says, but DIRECT's and NARROW's out is always float32. */
 int ffcl_conv(ffcl_ctx *ctx, cl_mem out, cl_mem x, const ffcl_conv_weight *w, size_t B, size_t Hh,
               size_t Ww, int has_add, cl_mem add);
 

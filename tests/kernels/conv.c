@@ -126,7 +126,8 @@ static void ref(ffcl_case *c)
 static int run(ffcl_case *c)
 {
     const size_t *d = c->shape.d;
-    ffcl_conv_weight w = {.kind = ffcl_conv_kind_of(d[COUT], d[SIDE], is_upsample(c)), .in = d[C],
+    ffcl_conv_weight w = {.kind = ffcl_conv_kind_of(d[COUT], d[SIDE], is_upsample(c),
+                                                    FFCL_STORE_FLOAT), .in = d[C],
                           .out = d[COUT], .side = d[SIDE], .bias = ffcl_mem(c, BIAS)};
     for (size_t i = 0; WEIGHT + i < c->n_tensors; i++)
         w.weight[i] = ffcl_mem(c, WEIGHT + i);
