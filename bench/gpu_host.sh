@@ -41,10 +41,10 @@ for kind in gpu cpu; do
     say "$kind demo: exit $?, $(echo "$(date +%s.%N) - $start" | bc 2>/dev/null || echo '?') s"
 done
 
-DEVICE=gpu bash bench/torch.sh "${BATCHES:-1,64}" 256 /tmp/ffcl-xl > "$logs/torch.txt" 2>&1
+DEVICE=gpu bash bench/torch.sh ${CASES:-} > "$logs/torch.txt" 2>&1
 cat "$logs/torch.txt" >> "$summary"
 start=$(date +%s)
-build/ffcl /tmp/ffcl-xl/bench.ini device.select=cpu sampler.classes=207 \
+build/ffcl /tmp/ffcl-xl/256/bench.ini device.select=cpu sampler.classes=207 \
     output.grid="$logs/xl-cpu.png" > "$logs/xl-cpu.txt" 2>&1
 say "XL/2 256, one picture, CPU: exit $?, $(($(date +%s) - start)) s"
 echo "---- summary"
