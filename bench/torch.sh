@@ -22,7 +22,7 @@ seed = 1
 guidance = 2.0
 EOF
 run() { "$python" "$here/bench/torch_baseline.py" run --ckpt "$folder/sit.pt" \
-    --vae "$folder/vae/diffusion_pytorch_model.safetensors" --size "$size" --mode fp32 "$@"; }
+    --vae "$folder/vae/diffusion_pytorch_model.safetensors" --mode fp32 "$@"; }
 run --batch 2 --repeat 1 --dump "$folder/dump.safetensors" > "$folder/dump.log"
 "$build/ffcl" verify -q "$folder/dump.safetensors" "$folder/bench.ini" --tolerance 1e-4
 rm -f "$folder/table"

@@ -32,7 +32,7 @@
 #define OC (VD / 16)
 
 /* Scores of the tile: s[i][j] of query 4 ty + i and key tx + 16 j, unscaled. */
-inline void tile_scores(float s[4][4], __local float *stage, __global const float *q,
+static inline void tile_scores(float s[4][4], __local float *stage, __global const float *q,
                         __global const float *k, int ld, int nq, int nk)
 {
     __local float *qs = stage, *ks = stage + BQ * (QD + 1);
@@ -66,7 +66,7 @@ inline void tile_scores(float s[4][4], __local float *stage, __global const floa
 
 /* Turns the scores in p (BQ, BK+1) into exp(score - max), updates each row's running maximum and
  * sum, and leaves in factor[] what earlier results must be multiplied with.  Four items a row. */
-inline void tile_softmax(__local float *p, __local float *row_max, __local float *row_sum,
+static inline void tile_softmax(__local float *p, __local float *row_max, __local float *row_sum,
                          __local float *factor, __local float *part)
 {
     int lid = get_local_id(0), r = lid >> 2, quarter = lid & 3;

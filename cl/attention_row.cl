@@ -17,7 +17,7 @@
 typedef float16 vec;
 #define LOAD(p) vload16(0, p)
 #define STORE(v, p) vstore16(v, 0, p)
-inline float lanes(vec v)
+static inline float lanes(vec v)
 {
     float8 a = v.lo + v.hi;
     float4 b = a.lo + a.hi;
@@ -27,7 +27,7 @@ inline float lanes(vec v)
 typedef float8 vec;
 #define LOAD(p) vload8(0, p)
 #define STORE(v, p) vstore8(v, 0, p)
-inline float lanes(vec v)
+static inline float lanes(vec v)
 {
     float4 b = v.lo + v.hi;
     return (b.x + b.y) + (b.z + b.w);
@@ -36,7 +36,7 @@ inline float lanes(vec v)
 typedef float4 vec;
 #define LOAD(p) vload4(0, p)
 #define STORE(v, p) vstore4(v, 0, p)
-inline float lanes(vec v)
+static inline float lanes(vec v)
 {
     return (v.x + v.y) + (v.z + v.w);
 }
@@ -44,7 +44,7 @@ inline float lanes(vec v)
 typedef float vec;
 #define LOAD(p) (*(p))
 #define STORE(v, p) (*(p) = (v))
-inline float lanes(vec v)
+static inline float lanes(vec v)
 {
     return v;
 }

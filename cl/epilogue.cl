@@ -5,7 +5,7 @@
  * buffer.  In place: out holds acc before and v after.
  * Global (N rounded up, row groups), local any; an item keeps its column and strides over rows. */
 
-inline float epilogue_value(float v, int act, float bias)
+static inline float epilogue_value(float v, int act, float bias)
 {
     v += bias;
     if (act == 1)
