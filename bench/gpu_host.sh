@@ -35,10 +35,10 @@ for kind in gpu cpu; do
     verify_all $kind > "$logs/verify-$kind.txt" 2>&1
     say "$kind recordings: $(grep -c ' ok$' "$logs/verify-$kind.txt") ok," \
         "$(grep -c 'FAILED' "$logs/verify-$kind.txt") failed"
-    start=$(date +%s.%N)
+    start=$(date +%s%N)
     build/ffcl config/demo.ini device.select=$kind output.grid="$logs/demo-$kind.png" \
         > "$logs/demo-$kind.txt" 2>&1
-    say "$kind demo: exit $?, $(echo "$(date +%s.%N) - $start" | bc 2>/dev/null || echo '?') s"
+    say "$kind demo: exit $?, $((($(date +%s%N) - start) / 1000000)) ms"
 done
 
 DEVICE=gpu bash bench/torch.sh ${CASES:-} > "$logs/torch.txt" 2>&1
@@ -47,5 +47,6 @@ start=$(date +%s)
 build/ffcl /tmp/ffcl-xl/256/bench.ini device.select=cpu sampler.classes=207 \
     output.grid="$logs/xl-cpu.png" > "$logs/xl-cpu.txt" 2>&1
 say "XL/2 256, one picture, CPU: exit $?, $(($(date +%s) - start)) s"
+tar -C "$logs" -cf "$logs/text.tar" --exclude='*.png' --exclude=text.tar .
 echo "---- summary"
 cat "$summary"

@@ -103,7 +103,7 @@ int ffcl_case_tensors(ffcl_case *c, const ffcl_tensor *list, size_t n);
                       sizeof((ffcl_tensor[]){__VA_ARGS__}) / sizeof(ffcl_tensor))
 /* Names the output's axes, at most FFCL_MAX_AXES of them. */
 void ffcl_case_axes(ffcl_case *c, const char *axes, size_t a, size_t b, size_t d, size_t e);
-/* The data of the case into tensor i: its view, or rows of n / rows elements where rows is not 0. */
+/* The data of the case into tensor i: its view, or, where rows is not 0, as that many rows. */
 void ffcl_case_fill(ffcl_case *c, size_t i, size_t rows);
 /* Noise into the view of tensor i whatever the case's data, for parameters. */
 void ffcl_case_noise(ffcl_case *c, size_t i, double mean, double deviation);

@@ -167,12 +167,18 @@ static void list_row(const ffcl_op_test *op)
         }
 }
 
+static int is_number(const char *text, uint64_t *out)
+{
+    char *end = NULL;
+    *out = strtoull(text, &end, 10);
+    return end != text && *end == 0;
+}
+
 static int parse(options *o, int argc, char **argv)
 {
     *o = (options){.op = "", .device = "auto", .seed = (uint64_t)time(NULL)};
     for (int i = 1; i < argc; i++) {
         const char *next = i + 1 < argc ? argv[i + 1] : NULL;
-        char *end = NULL;
         if (strcmp(argv[i], "--list") == 0)
             o->list = 1;
         else if (strcmp(argv[i], "--small") == 0)
@@ -185,8 +191,7 @@ static int parse(options *o, int argc, char **argv)
             o->op = argv[++i];
         else if (strcmp(argv[i], "--device") == 0 && next)
             o->device = argv[++i];
-        else if (strcmp(argv[i], "--seed") == 0 && next && (o->seed = strtoull(next, &end, 10), 1) &&
-                 end != next && *end == 0)
+        else if (strcmp(argv[i], "--seed") == 0 && next && is_number(next, &o->seed))
             i++;
         else
             return -1;

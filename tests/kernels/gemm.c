@@ -20,6 +20,7 @@ static const ffcl_shape none_model[] = {{{64, 1152, 1152, 0, 64, DENSE}, 0}, {{0
 static const ffcl_shape bias_model[] = {
     {{64, 3456, 1152, 0, 64, DENSE}, 0},        /* qkv */
     {{2, 6912, 1152, 0, 2, DENSE}, 0},          /* adaLN of two pictures */
+    {{1, 6912, 1152, 0, 1, DENSE}, 0},          /* of one */
     {{256, 32, 1152, 0, 256, DENSE}, 0},        /* the final layer */
     {{64, 256, 1152, 1, 64, DENSE}, 0},         /* a convolution's columns, K-major */
     {{0}, 0},
@@ -37,8 +38,11 @@ static const ffcl_shape gate_add_model[] = {{{64, 1152, 4608, 0, 32, DENSE}, 0},
 static const ffcl_shape awkward[] = {
     {{5, 3, 7, 0, 2, ODD}, FFCL_SHAPE_FILLS | FFCL_SHAPE_SMALL},
     {{5, 3, 7, 1, 5, DENSE}, FFCL_SHAPE_SMALL},
+    {{1, 3, 5, 0, 1, ODD}, 0},
     {{1, 3, 16, 0, 1, DENSE}, 0},
     {{1, 1, 1, 1, 1, ODD}, 0},
+    {{1, 131, 77, 0, 1, ALIGNED}, FFCL_SHAPE_FILLS},
+    {{1, 65, 130, 1, 1, ODD}, 0},
     {{33, 65, 17, 0, 8, ALIGNED}, FFCL_SHAPE_FILLS},
     {{33, 65, 17, 1, 10, ALIGNED}, 0},
     {{70, 100, 33, 1, 7, ODD}, 0},

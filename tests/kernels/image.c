@@ -22,7 +22,8 @@ static const ffcl_shape bytes_awkward[] = {
 static int bytes_setup(ffcl_case *c)
 {
     size_t n = c->shape.d[0];
-    int rc = FFCL_TENSORS(c, {.role = FFCL_OUT, .type = FFCL_U8, .n = n}, {.role = FFCL_IN, .n = n});
+    int rc = FFCL_TENSORS(c, {.role = FFCL_OUT, .type = FFCL_U8, .n = n},
+                          {.role = FFCL_IN, .n = n});
     if (rc)
         return rc;
     ffcl_case_axes(c, "e", n, 0, 0, 0);

@@ -7,7 +7,7 @@
 
 typedef struct ffcl_op_test {
     const char *name;
-    const char *letters;            /* "B T D": the shape's dimensions; B, where there is one, first */
+    const char *letters;            /* "B T D": the dimensions; B, where there is one, first */
     int variant;                    /* for rows that share functions */
     unsigned fills;                 /* mask of 1 << ffcl_fill */
     const ffcl_shape *model;        /* the model's shapes, for few pictures */

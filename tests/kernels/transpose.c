@@ -44,7 +44,8 @@ static void ref(ffcl_case *c)
 static int run(ffcl_case *c)
 {
     const size_t *d = c->shape.d;
-    return ffcl_transpose(c->ctx, ffcl_mem(c, OUT), d[AT], d[LD], ffcl_mem(c, IN), d[ROWS], d[COLS]);
+    return ffcl_transpose(c->ctx, ffcl_mem(c, OUT), d[AT], d[LD], ffcl_mem(c, IN), d[ROWS],
+                          d[COLS]);
 }
 
 static const char *skip(const ffcl_case *c)
