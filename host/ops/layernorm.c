@@ -5,12 +5,13 @@
 #include "ops/ops.h"
 #include "util.h"
 
-/* A row in registers: as many items as fit its quads, 64 to 256, each with up to KEEP_MOST. */
-enum { KEEP_MOST = 4 };
+/* A row in registers: few items with several quads each, as the sums over a work-group cost more
+ * than the loads they hide. */
+enum { KEEP_MOST = 8 };
 
 static size_t items_for(size_t D)
 {
-    return D >= 1024 ? 256 : D >= 256 ? 128 : 64;
+    return D > 2048 ? 128 : 64;
 }
 
 /* The kernel that keeps rows in registers, or NULL in *k where the row is too long for it or the
