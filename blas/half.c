@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "backend.h"
+#include "cl/arena.h"
 #include "cl/launch.h"
 #include "util.h"
 
@@ -22,30 +23,50 @@ static const tile tiles[] = {
     {256, 32, 4, 1, 2, 3, 0.60},
 };
 
-/* The tile with the least estimated time.  A compute unit works on up to t->groups work-groups at
- * once; one alone reaches less than half of the unit's rate, as it waits for memory. */
-static const tile *choose_tile(const ffcl_ctx *ctx, const ffcl_product *p)
+/* How a product is cut: its tile, and into how many parts of K. */
+typedef struct cut {
+    const tile *t;
+    size_t splits, k_each;      /* k_each: a multiple of 32 */
+} cut;
+
+/* Estimated time of a cut, in units of a tile element and K column.  A compute unit works on up to
+ * t->groups work-groups at once; one alone reaches less than half of the unit's rate, as it waits
+ * for memory.  Parts cost a pass over their floats and another launch. */
+static double estimate(const ffcl_ctx *ctx, const ffcl_product *p, const cut *c)
 {
-    const tile *best = NULL;
-    double least = 0;
+    const tile *t = c->t;
     const size_t units = ffcl_max(ctx->device.caps.units, 1);
-    for (size_t i = 0; i < sizeof tiles / sizeof *tiles; i++) {
-        const tile *t = &tiles[i];
-        size_t count = ffcl_div_up(p->m, t->bm) * ffcl_div_up(p->n, t->bn);
-        if (p->gather && p->gather->upsample)
-            count *= 4;
-        double each = (double)count / (double)units;
-        double busiest = (double)ffcl_div_up(count, units);
-        /* Work-groups are handed out as others end, so many rounds even out. */
-        double load = busiest <= 2.0 * (double)t->groups ? busiest : each + 1.0;
-        double together = (double)ffcl_min((size_t)busiest, t->groups);
-        double share = 0.45 + 0.55 * (together - 1.0) / (double)ffcl_max(t->groups - 1, 1);
-        double time = load * (double)(t->bm * t->bn) / (t->rate * share);
-        if (!best || time < least) {
-            best = t;
-            least = time;
+    size_t count = ffcl_div_up(p->m, t->bm) * ffcl_div_up(p->n, t->bn) * c->splits;
+    if (p->gather && p->gather->upsample)
+        count *= 4;
+    double busiest = (double)ffcl_div_up(count, units);
+    /* Work-groups are handed out as others end, so many rounds even out. */
+    double load = busiest <= 2.0 * (double)t->groups ? busiest
+                                                     : (double)count / (double)units + 1.0;
+    double together = (double)ffcl_min((size_t)busiest, t->groups);
+    double share = 0.45 + 0.55 * (together - 1.0) / (double)ffcl_max(t->groups - 1, 1);
+    double time = load * (double)(t->bm * t->bn) * (double)(c->k_each + 128) / (t->rate * share);
+    if (c->splits > 1)
+        time += 6e6 + 3.6 * (double)(p->m * p->n * c->splits);
+    return time;
+}
+
+static cut choose_cut(const ffcl_ctx *ctx, const ffcl_product *p)
+{
+    cut best = {0};
+    double least = 0;
+    for (size_t i = 0; i < sizeof tiles / sizeof *tiles; i++)
+        for (size_t splits = 1; splits <= 8; splits *= 2) {
+            cut c = {&tiles[i], splits, ffcl_round_up(ffcl_div_up(p->k, splits), 32)};
+            if (splits > 1 && (c.k_each < 512 || (p->gather && p->gather->upsample) ||
+                               (splits - 1) * c.k_each >= p->k))
+                continue;
+            double time = estimate(ctx, p, &c);
+            if (!best.t || time < least) {
+                best = c;
+                least = time;
+            }
         }
-    }
     return best;
 }
 
@@ -56,35 +77,43 @@ int ffcl_gemm_mma_fits(const ffcl_ctx *ctx, const ffcl_product *p)
            (!p->gather || p->gather->C % 32 == 0);
 }
 
-static void options_of(const ffcl_product *p, const tile *t, char *text, size_t size)
+/* Options that both kernels and the reduction share; parts are written as floats, bare. */
+static void options_of(const ffcl_product *p, const cut *c, char *text, size_t size)
 {
     size_t used = 0;
-    if (t)
+    int split = c && c->splits > 1;
+    if (c)
         used = (size_t)snprintf(text, size,
-                                "-DBM=%zu -DBN=%zu -DWARPS_M=%zu -DWARPS_N=%zu -DSTAGES=%zu ",
-                                t->bm, t->bn, t->warps_m, t->warps_n, t->stages);
+                                "-DBM=%zu -DBN=%zu -DWARPS_M=%zu -DWARPS_N=%zu -DSTAGES=%zu "
+                                "-DSPLIT=%d ",
+                                c->t->bm, c->t->bn, c->t->warps_m, c->t->warps_n, c->t->stages,
+                                split);
     snprintf(text + used, size - used, "-DCONV=%d -DUP=%d -DOUT_FLOAT=%d -DACT=%d",
-             p->gather != NULL, p->gather && p->gather->upsample, !p->out_half,
-             (int)p->epilogue.act);
+             p->gather != NULL, p->gather && p->gather->upsample, split || !p->out_half,
+             split ? 0 : (int)p->epilogue.act);
+}
+
+static int flags_of(const ffcl_epilogue *e)
+{
+    return (e->has_bias ? 1 : 0) | (e->has_gate ? 2 : 0) | (e->has_add ? 4 : 0);
 }
 
 /* Both kernels take the same arguments. */
-static int launch(ffcl_ctx *ctx, const ffcl_kernel *k, const ffcl_product *p, const size_t *global,
-                  const size_t *local)
+static int launch(ffcl_ctx *ctx, const ffcl_kernel *k, const ffcl_product *p, size_t k_each,
+                  const size_t *global, const size_t *local)
 {
     static const ffcl_gather none = {1, 1, 1, 1, 0, 0, 0};
     const ffcl_epilogue *e = &p->epilogue;
     const ffcl_gather *g = p->gather ? p->gather : &none;
-    int flags = (e->has_bias ? 1 : 0) | (e->has_gate ? 2 : 0) | (e->has_add ? 4 : 0);
     return ffcl_launch(ctx, k, 3, global, local, FFCL_BUF(p->out), FFCL_I32(p->out_ld),
                        FFCL_BUF(p->a), FFCL_I32(p->a_ld), FFCL_BUF(p->w),
                        FFCL_BUF(e->has_bias ? e->bias : p->out),
                        FFCL_BUF(e->has_add ? e->add : p->out),
                        FFCL_BUF(e->has_gate ? e->gate : p->out), FFCL_I32(e->gate_at),
                        FFCL_I32(e->gate_ld), FFCL_I32(e->has_gate ? e->gate_rows : 1),
-                       FFCL_I32(flags), FFCL_I32(p->m), FFCL_I32(p->n), FFCL_I32(p->k),
-                       FFCL_I32(g->Hh), FFCL_I32(g->Ww), FFCL_I32(g->C), FFCL_I32(g->kw),
-                       FFCL_I32(g->dy), FFCL_I32(g->dx));
+                       FFCL_I32(flags_of(e)), FFCL_I32(p->m), FFCL_I32(p->n), FFCL_I32(p->k),
+                       FFCL_I32(k_each), FFCL_I32(g->Hh), FFCL_I32(g->Ww), FFCL_I32(g->C),
+                       FFCL_I32(g->kw), FFCL_I32(g->dy), FFCL_I32(g->dx));
 }
 
 static int plain(ffcl_ctx *ctx, const ffcl_product *p)
@@ -99,23 +128,55 @@ static int plain(ffcl_ctx *ctx, const ffcl_product *p)
     size_t local[3] = {ffcl_min(16, total), ffcl_max(total / 16, 1), 1};
     size_t global[3] = {ffcl_round_up(p->n, local[0]), ffcl_round_up(p->m, local[1]),
                         p->gather && p->gather->upsample ? 4 : 1};
-    return launch(ctx, k, p, global, local);
+    return launch(ctx, k, p, p->k, global, local);
+}
+
+/* out = epilogue(sum of parts). */
+static int reduce(ffcl_ctx *ctx, const ffcl_product *p, cl_mem parts, size_t splits)
+{
+    char options[160];
+    const ffcl_kernel *k;
+    const ffcl_epilogue *e = &p->epilogue;
+    snprintf(options, sizeof options, "-DOUT_FLOAT=%d -DACT=%d", !p->out_half, (int)e->act);
+    int rc = ffcl_kernel_get(ctx, &k, "product", "product_reduce", options);
+    if (rc)
+        return rc;
+    size_t total = ffcl_local_size(ctx, k, 256);
+    size_t local[2] = {ffcl_min(64, total), ffcl_max(total / 64, 1)};
+    size_t global[2] = {ffcl_round_up(p->n, local[0]), ffcl_round_up(p->m, local[1])};
+    return ffcl_launch(ctx, k, 2, global, local, FFCL_BUF(p->out), FFCL_I32(p->out_ld),
+                       FFCL_BUF(parts), FFCL_I32(splits), FFCL_BUF(e->has_bias ? e->bias : p->out),
+                       FFCL_BUF(e->has_add ? e->add : p->out),
+                       FFCL_BUF(e->has_gate ? e->gate : p->out), FFCL_I32(e->gate_at),
+                       FFCL_I32(e->gate_ld), FFCL_I32(e->has_gate ? e->gate_rows : 1),
+                       FFCL_I32(flags_of(e)), FFCL_I32(p->m), FFCL_I32(p->n));
 }
 
 static int engine(ffcl_ctx *ctx, const ffcl_product *p)
 {
     char options[160];
     const ffcl_kernel *k;
-    const tile *t = choose_tile(ctx, p);
-    options_of(p, t, options, sizeof options);
+    const cut c = choose_cut(ctx, p);
+    ffcl_product part = *p;
+    ffcl_buf parts = {0};
+    options_of(p, &c, options, sizeof options);
     int rc = ffcl_kernel_get(ctx, &k, "mma", "mma_f16", options);
-    if (rc)
-        return rc;
-    size_t items = 32 * t->warps_m * t->warps_n;
+    if (rc == 0 && c.splits > 1) {
+        rc = ffcl_take(ctx, &parts, c.splits * p->m * p->n);
+        part.out = parts.mem;
+        part.out_ld = p->n;
+        part.epilogue = (ffcl_epilogue){0};
+    }
+    size_t items = 32 * c.t->warps_m * c.t->warps_n;
     size_t local[3] = {items, 1, 1};
-    size_t global[3] = {ffcl_div_up(p->n, t->bn) * items, ffcl_div_up(p->m, t->bm),
-                        p->gather && p->gather->upsample ? 4 : 1};
-    return launch(ctx, k, p, global, local);
+    size_t global[3] = {ffcl_div_up(p->n, c.t->bn) * items, ffcl_div_up(p->m, c.t->bm),
+                        p->gather && p->gather->upsample ? 4 : c.splits};
+    if (rc == 0)
+        rc = launch(ctx, k, &part, c.k_each, global, local);
+    if (rc == 0 && c.splits > 1)
+        rc = reduce(ctx, p, parts.mem, c.splits);
+    ffcl_give(ctx, &parts);
+    return rc;
 }
 
 int ffcl_half_gemm(ffcl_ctx *ctx, const ffcl_product *p)

@@ -9,12 +9,15 @@
  * Parities (UP 1): group z computes output parity (py, px) of a 3 x 3 convolution after a nearest
  * 2x upsample with its own 2 x 2 weights W[z], and writes to pixel (2y + py, 2x + px).
  *
+ * SPLIT 1: group z sums over k_each of the K columns only and writes its part as floats, without
+ * an epilogue, to out[z] (M, N); product_reduce of product.cl adds the parts up.
+ *
  * A work-group of 32 WARPS_M WARPS_N items computes BM x BN; K goes in steps of 32 through
  * STAGES buffers of local memory filled by cp.async.  Rows of 64 bytes are swizzled: 16-byte chunk
  * c of row r lies at c ^ (r / 2 % 4), which keeps ldmatrix and cp.async free of bank conflicts.
  * The result goes through local memory so that global accesses are 16 bytes wide.
  * Needs K % 8 == 0, N % 8 == 0, 16-byte aligned rows; CONV: C % 32 == 0.
- * Global (ceil(N/BN) * items, ceil(M/BM), 1 or 4).  Local memory STAGES * (BM + BN) * 64 bytes. */
+ * Global (ceil(N/BN) * items, ceil(M/BM), parities or parts).  Local memory STAGES * (BM + BN) * 64 bytes. */
 #ifndef BM
 #define BM 128
 #define BN 128
@@ -27,6 +30,9 @@
 #endif
 #ifndef UP
 #define UP 0
+#endif
+#ifndef SPLIT
+#define SPLIT 0
 #endif
 #ifndef OUT_FLOAT
 #define OUT_FLOAT 0
@@ -125,7 +131,8 @@ typedef struct loader {
     int chunk;
 } loader;
 
-INLINE void loader_open(loader *l, int m0, int n0, int M, int N, int lda, int ldw, const picture *p)
+INLINE void loader_open(loader *l, int m0, int n0, int k0, int M, int N, int lda, int ldw,
+                        const picture *p)
 {
     int lid = get_local_id(0), row = lid >> 2;
     l->chunk = lid & 3;
@@ -145,8 +152,8 @@ INLINE void loader_open(loader *l, int m0, int n0, int M, int N, int lda, int ld
     l->a_to = row * 64 + ((l->chunk ^ ((row >> 1) & 3)) << 4);
     l->w_to = l->a_to + BM * 64;
 #if CONV
-    l->tap = 0;
-    l->c = 0;
+    l->tap = k0 / p->C;
+    l->c = k0 - l->tap * p->C;
 #endif
 }
 
@@ -243,7 +250,7 @@ __kernel __attribute__((reqd_work_group_size(ITEMS, 1, 1)))
 void mma_f16(__global uchar *out, int ldo, __global const ushort *A, int lda,
              __global const ushort *W, __global const float *bias, __global const uchar *add,
              __global const float *gate, int gate_at, int gate_ld, int gate_rows, int flags, int M,
-             int N, int K, int Hh, int Ww, int C, int kw, int dy, int dx)
+             int N, int K, int k_each, int Hh, int Ww, int C, int kw, int dy, int dx)
 {
     __local uint4 memory[STAGES * STAGE_BYTES / 16];
     int lid = get_local_id(0), lane = lid & 31, warp = lid >> 5;
@@ -256,6 +263,12 @@ void mma_f16(__global uchar *out, int ldo, __global const ushort *A, int lda,
     p.dy = (parity >> 1) - 1;
     p.dx = (parity & 1) - 1;
     W += (size_t)parity * N * K;
+#endif
+    int k0 = 0, k_end = K;
+#if SPLIT
+    k0 = get_group_id(2) * k_each;
+    k_end = min(K, k0 + k_each);
+    out += (size_t)get_group_id(2) * M * N * sizeof(float);
 #endif
     float acc[MI][NI][4];
 #pragma unroll
@@ -271,11 +284,11 @@ void mma_f16(__global uchar *out, int ldo, __global const ushort *A, int lda,
     uint w_from = BM * 64 + wr * 64 + ((((lane >> 3) & 1) ^ ((wr >> 1) & 3)) << 4);
 
     loader l;
-    loader_open(&l, m0, n0, M, N, lda, K, &p);
-    int steps = (K + 31) / 32;
+    loader_open(&l, m0, n0, k0, M, N, lda, K, &p);
+    int steps = (k_end - k0 + 31) / 32;
     for (int s = 0; s < STAGES - 1; s++) {
         if (s < steps)
-            loader_step(&l, base + s * STAGE_BYTES, A, W, s * 32, K, &p);
+            loader_step(&l, base + s * STAGE_BYTES, A, W, k0 + s * 32, K, &p);
         copy_commit();
     }
     int stage = 0, fill = STAGES - 1;
@@ -283,7 +296,8 @@ void mma_f16(__global uchar *out, int ldo, __global const ushort *A, int lda,
         copy_wait();
         barrier(CLK_LOCAL_MEM_FENCE);
         if (s + STAGES - 1 < steps)
-            loader_step(&l, base + fill * STAGE_BYTES, A, W, (s + STAGES - 1) * 32, K, &p);
+            loader_step(&l, base + fill * STAGE_BYTES, A, W, k0 + (s + STAGES - 1) * 32, K,
+                        &p);
         copy_commit();
         fill = fill + 1 == STAGES ? 0 : fill + 1;
         compute_step(acc, base + stage * STAGE_BYTES, a_from, w_from);

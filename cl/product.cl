@@ -24,12 +24,31 @@ typedef half result;
 #define STORE_RESULT(p, i, v) vstore_half_rte((v), (i), (p))
 #endif
 
+/* The epilogue of one result, to element `to` of out. */
+static inline void finish(float v, __global result *out, size_t to, __global const float *bias,
+                          __global const result *add, __global const float *gate, size_t gate_from,
+                          int n, int flags)
+{
+    if (flags & 1)
+        v += bias[n];
+#if ACT == 1
+    v = silu(v);
+#elif ACT == 2
+    v = gelu_tanh(v);
+#endif
+    if (flags & 2)
+        v *= gate[gate_from + n];
+    if (flags & 4)
+        v += LOAD_RESULT(add, to);
+    STORE_RESULT(out, to, v);
+}
+
 /* Global (N rounded up, M rounded up, 1 or 4). */
 __kernel void product_f16(__global result *out, int ldo, __global const half *A, int lda,
                           __global const half *W, __global const float *bias,
                           __global const result *add, __global const float *gate, int gate_at,
-                          int gate_ld, int gate_rows, int flags, int M, int N, int K, int Hh,
-                          int Ww, int C, int kw, int dy, int dx)
+                          int gate_ld, int gate_rows, int flags, int M, int N, int K, int k_each,
+                          int Hh, int Ww, int C, int kw, int dy, int dx)
 {
     int n = get_global_id(0), m = get_global_id(1);
     if (n >= N || m >= M)
@@ -59,17 +78,23 @@ __kernel void product_f16(__global result *out, int ldo, __global const half *A,
     for (int k = 0; k < K; k++)
         v += vload_half((size_t)m * lda + k, A) * vload_half(k, w);
 #endif
-    if (flags & 1)
-        v += bias[n];
-#if ACT == 1
-    v = silu(v);
-#elif ACT == 2
-    v = gelu_tanh(v);
-#endif
-    if (flags & 2)
-        v *= gate[gate_at + (size_t)(m / gate_rows) * gate_ld + n];
-    size_t to = row * ldo + n;
-    if (flags & 4)
-        v += LOAD_RESULT(add, to);
-    STORE_RESULT(out, to, v);
+    finish(v, out, row * ldo + n, bias, add, gate, gate_at + (size_t)(m / gate_rows) * gate_ld, n,
+           flags);
+}
+
+/* The sum of the parts that mma.cl's SPLIT wrote, (splits, M, N) floats, and the epilogue.
+ * Global (N rounded up, M rounded up). */
+__kernel void product_reduce(__global result *out, int ldo, __global const float *part, int splits,
+                             __global const float *bias, __global const result *add,
+                             __global const float *gate, int gate_at, int gate_ld, int gate_rows,
+                             int flags, int M, int N)
+{
+    int n = get_global_id(0), m = get_global_id(1);
+    if (n >= N || m >= M)
+        return;
+    float v = 0.0f;
+    for (int s = 0; s < splits; s++)
+        v += part[((size_t)s * M + m) * N + n];
+    finish(v, out, (size_t)m * ldo + n, bias, add, gate, gate_at + (size_t)(m / gate_rows) * gate_ld,
+           n, flags);
 }
