@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  * Times the whole step (noise, SiT, VAE, bytes back on the host) through the public API:
  *   step FILE.ini REPEATS [section.key=value ...]
- * One line: the median, least and greatest time of a batch, after two warm-up batches. */
+ * One line: the median, least and greatest time of a batch, after two warm-up batches.  Batches
+ * are consecutive pictures, as in a long run; sampler.count should be REPEATS + 2 batches. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
@@ -39,7 +40,7 @@ static int measure(ffcl_sampler *s, int repeats, ffcl_error *err)
     int rc = ms && rgb ? 0 : FFCL_ENOMEM;
     for (int i = -2; rc == 0 && i < repeats; i++) {
         double start = now_ms();
-        rc = ffcl_sampler_draw(s, 0, shape.batch, rgb, err);
+        rc = ffcl_sampler_draw(s, (size_t)(i + 2) * shape.batch, shape.batch, rgb, err);
         if (i >= 0)
             ms[i] = now_ms() - start;
     }

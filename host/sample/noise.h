@@ -16,8 +16,8 @@ int ffcl_noise_open(ffcl_noise **out, ffcl_rng kind, uint64_t seed, uint64_t thr
                     size_t each, ffcl_error *err);
 void ffcl_noise_close(ffcl_noise **noise);
 
-/* Normals of pictures first .. first+n-1 into out (n, each).  Going backwards starts the stream
- * again. */
+/* Normals of pictures first .. first+n-1 into out (n, each).  The n after them are then drawn in a
+ * thread, for the next call.  Going backwards starts the stream again. */
 int ffcl_noise_draw(ffcl_noise *noise, size_t first, size_t n, float *out, ffcl_error *err);
 
 #endif

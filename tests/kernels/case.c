@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "cl/arena.h"
+#include "half.h"
 #include "registry.h"
 #include "util.h"
 
@@ -16,6 +17,7 @@ enum {
      * sign is negative so that SiLU and GELU in place change it too. */
     IN_GUARD = 0xff,
     OUT_GUARD = 0xfe,
+    OUT_GUARD_F16 = 0xf6,       /* the same of half: -28512 */
     /* Unwritten bytes: not 0 or 255, which pictures are full of. */
     UNWRITTEN_U8 = 0xa5
 };
@@ -42,14 +44,25 @@ double ffcl_case_normal(ffcl_case *c)
     return (sum / 65535.0 - 2.0) * 1.7320508075688772;
 }
 
+/* On the device, and on the host. */
 static size_t type_bytes(ffcl_type type)
+{
+    return type == FFCL_U8 ? 1 : type == FFCL_F16 ? 2 : 4;
+}
+
+static size_t host_bytes(ffcl_type type)
 {
     return type == FFCL_U8 ? 1 : 4;
 }
 
+size_t ffcl_case_bytes(const ffcl_case *c, size_t i)
+{
+    return type_bytes(c->tensor[i].type);
+}
+
 static int guard_of(const ffcl_tensor *t)
 {
-    return t->role == FFCL_IN ? IN_GUARD : OUT_GUARD;
+    return t->role == FFCL_IN ? IN_GUARD : t->type == FFCL_F16 ? OUT_GUARD_F16 : OUT_GUARD;
 }
 
 int ffcl_case_tensors(ffcl_case *c, const ffcl_tensor *list, size_t n)
@@ -62,13 +75,12 @@ int ffcl_case_tensors(ffcl_case *c, const ffcl_tensor *list, size_t n)
             t->rows = 1;
             t->cols = t->ld = t->n;
         }
-        size_t bytes = t->n * type_bytes(t->type);
+        size_t element = host_bytes(t->type), bytes = t->n * element;
         t->host = malloc(ffcl_max(bytes, 4));
         if (!t->host)
             return ffcl_fail(c->ctx->err, FFCL_ENOMEM, "out of memory for a test of %s",
                              c->op->name);
         memset(t->host, guard_of(t), bytes);
-        size_t element = type_bytes(t->type);
         for (size_t r = 0; t->role == FFCL_OUT && r < t->rows; r++)
             memset((unsigned char *)t->host + (t->at + r * t->ld) * element,
                    t->type == FFCL_U8 ? UNWRITTEN_U8 : 0xff, t->cols * element);
@@ -88,6 +100,31 @@ void ffcl_case_axes(ffcl_case *c, const char *axes, size_t a, size_t b, size_t d
     c->extent[3] = e;
 }
 
+void ffcl_case_decode(const ffcl_case *c, size_t index, size_t at[FFCL_MAX_AXES])
+{
+    for (size_t i = FFCL_MAX_AXES; i-- > 0;) {
+        at[i] = c->extent[i] ? index % c->extent[i] : 0;
+        index /= ffcl_max(c->extent[i], 1);
+    }
+}
+
+ffcl_engine ffcl_case_engine(ffcl_case *c, ffcl_engine e)
+{
+    ffcl_engine was = {c->ctx->matrix_engine, c->ctx->device.caps.units};
+    c->ctx->matrix_engine = e.on;
+    if (e.units)
+        c->ctx->device.caps.units = (cl_uint)e.units;
+    return was;
+}
+
+const char *ffcl_case_no_engine(const ffcl_case *c)
+{
+    const ffcl_caps *caps = &c->ctx->device.caps;
+    if (caps->nv_compute < 80)
+        return "needs NVIDIA compute capability 8.0";
+    return caps->local_bytes < 49152 ? "needs 48 KB of local memory" : NULL;
+}
+
 static float fill_value(ffcl_case *c, size_t row)
 {
     switch (c->fill) {
@@ -104,6 +141,12 @@ static float fill_value(ffcl_case *c, size_t row)
     }
 }
 
+/* As the tensor stores it. */
+static float stored(const ffcl_tensor *t, double value)
+{
+    return t->type == FFCL_F16 ? ffcl_half_value(ffcl_half_from((float)value)) : (float)value;
+}
+
 void ffcl_case_fill(ffcl_case *c, size_t i, size_t rows)
 {
     const ffcl_tensor *t = &c->tensor[i];
@@ -112,7 +155,7 @@ void ffcl_case_fill(ffcl_case *c, size_t i, size_t rows)
     size_t ld = rows ? cols : t->ld;
     for (size_t r = 0; r < n; r++)
         for (size_t k = 0; k < cols; k++)
-            x[t->at + r * ld + k] = fill_value(c, r);
+            x[t->at + r * ld + k] = stored(t, (double)fill_value(c, r));
 }
 
 void ffcl_case_noise(ffcl_case *c, size_t i, double mean, double deviation)
@@ -121,7 +164,7 @@ void ffcl_case_noise(ffcl_case *c, size_t i, double mean, double deviation)
     float *x = t->host;
     for (size_t r = 0; r < t->rows; r++)
         for (size_t k = 0; k < t->cols; k++)
-            x[t->at + r * t->ld + k] = (float)(mean + deviation * ffcl_case_normal(c));
+            x[t->at + r * t->ld + k] = stored(t, mean + deviation * ffcl_case_normal(c));
 }
 
 double ffcl_case_magnitude(const ffcl_case *c)
@@ -162,6 +205,7 @@ void ffcl_case_close(ffcl_case *c)
         if (t->whole)
             clReleaseMemObject(t->whole);
         free(t->host);
+        free(t->image);
     }
     free(c->want);
     c->want = NULL;
@@ -177,6 +221,22 @@ int ffcl_case_plan(ffcl_case *c)
     return rc ? rc : ffcl_arena_commit(c->ctx->arena, c->ctx);
 }
 
+/* The tensor as it lies on the device, to `to`, where the guards' pattern is so far. */
+static void store(const ffcl_tensor *t, unsigned char *to)
+{
+    if (t->type != FFCL_F16) {
+        memcpy(to, t->host, t->n * type_bytes(t->type));
+        return;
+    }
+    const float *x = t->host;
+    for (size_t r = 0; r < t->rows; r++)
+        for (size_t k = 0; k < t->cols; k++) {
+            size_t e = t->at + r * t->ld + k;
+            uint16_t half = ffcl_half_from(x[e]);
+            memcpy(to + 2 * e, &half, sizeof half);
+        }
+}
+
 static int upload(ffcl_case *c, ffcl_tensor *t)
 {
     ffcl_ctx *ctx = c->ctx;
@@ -185,15 +245,14 @@ static int upload(ffcl_case *c, ffcl_tensor *t)
     t->front = inside ? ffcl_round_up(GUARD_BYTES, ctx->device.caps.align_bytes) : 0;
     t->back = c->bare ? 0 : GUARD_BYTES;
     size_t total = t->front + bytes + t->back;
-    unsigned char *image = malloc(total);
-    if (!image)
+    t->image = malloc(total);
+    if (!t->image)
         return ffcl_fail(ctx->err, FFCL_ENOMEM, "out of memory for a test of %s", c->op->name);
-    memset(image, guard_of(t), total);
-    memcpy(image + t->front, t->host, bytes);
+    memset(t->image, guard_of(t), total);
+    store(t, t->image + t->front);
     int rc = ffcl_buffer_create(ctx, &t->whole, total, "a test tensor");
     if (rc == 0)
-        rc = ffcl_buffer_write(ctx, t->whole, 0, image, total);
-    free(image);
+        rc = ffcl_buffer_write(ctx, t->whole, 0, t->image, total);
     if (rc)
         return rc;
     t->mem = t->whole;
@@ -229,6 +288,11 @@ static double element(const ffcl_tensor *t, const unsigned char *data, size_t e)
         return data[e];
     float f;
     int32_t i;
+    uint16_t h;
+    if (t->type == FFCL_F16) {
+        memcpy(&h, data + 2 * e, sizeof h);
+        return (double)ffcl_half_value(h);
+    }
     if (t->type == FFCL_F32) {
         memcpy(&f, data + 4 * e, sizeof f);
         return (double)f;
@@ -239,7 +303,8 @@ static double element(const ffcl_tensor *t, const unsigned char *data, size_t e)
 
 static void compare_element(const ffcl_case *c, ffcl_verdict *v, size_t e, double got)
 {
-    /* Rounded as the device must round, so that tolerance 0 means equal floats. */
+    /* Rounded as a float32 output must be, so that tolerance 0 means equal floats.  Not to half:
+     * that takes up half a unit in the last place of the tolerance as it is. */
     double want = (double)(float)c->want[e];
     double error = fabs(got - want);
     double allowed = (double)c->op->atol * c->scale + (double)c->op->rtol * fabs(want);
@@ -250,10 +315,20 @@ static void compare_element(const ffcl_case *c, ffcl_verdict *v, size_t e, doubl
     }
     if (got == want || error <= allowed)
         return;
-    if (v->bad++ == 0) {
+    size_t at[FFCL_MAX_AXES];
+    ffcl_case_decode(c, e, at);
+    if (v->bad == 0) {
         v->first = e;
         v->got = got;
         v->want = want;
+        memcpy(v->low, at, sizeof at);
+        memcpy(v->high, at, sizeof at);
+    }
+    v->bad++;
+    v->nan += isnan(got) != 0;
+    for (size_t i = 0; i < FFCL_MAX_AXES; i++) {
+        v->low[i] = ffcl_min(v->low[i], at[i]);
+        v->high[i] = ffcl_max(v->high[i], at[i]);
     }
 }
 
@@ -283,7 +358,7 @@ static void check_guard(const ffcl_case *c, ffcl_verdict *v, size_t i, const uns
 static void check_tensor(const ffcl_case *c, ffcl_verdict *v, size_t i, const unsigned char *whole)
 {
     const ffcl_tensor *t = &c->tensor[i];
-    const unsigned char *data = whole + t->front, *before = t->host;
+    const unsigned char *data = whole + t->front, *before = t->image + t->front;
     size_t size = type_bytes(t->type);
     check_guard(c, v, i, whole, 0, t->front);
     check_guard(c, v, i, whole, t->front + t->n * size, t->back);

@@ -42,7 +42,9 @@ typedef enum ffcl_role {
     FFCL_HOST                   /* for the reference alone, never on the device */
 } ffcl_role;
 
-typedef enum ffcl_type { FFCL_F32, FFCL_S32, FFCL_U8 } ffcl_type;
+/* F16 is float on the host, every value rounded to half when it is filled in, and half on the
+ * device: the reference computes with exactly what the device gets. */
+typedef enum ffcl_type { FFCL_F32, FFCL_F16, FFCL_S32, FFCL_U8 } ffcl_type;
 
 /* A tensor of n elements of which the output's `rows` rows of `cols`, `ld` apart from `at` on, are
  * to be written.  rows 0 means all n in one row. */
@@ -51,7 +53,8 @@ typedef struct ffcl_tensor {
     ffcl_type type;
     size_t n, at, rows, cols, ld;
     int flat;                   /* no sub-buffer, as the wrapper makes its own: no front guard */
-    void *host;                 /* what goes to the device */
+    void *host;                 /* for setup and the reference */
+    unsigned char *image;       /* what went to the device, with its guards */
     cl_mem whole, mem;          /* the buffer with its guards; what the wrapper gets */
     size_t front, back;         /* bytes of the guards */
 } ffcl_tensor;
@@ -80,6 +83,8 @@ typedef struct ffcl_verdict {
     const char *trespass;       /* a write where none may be, or NULL */
     size_t trespass_tensor;
     long trespass_at;           /* element relative to the tensor's first */
+    size_t nan;                 /* NaN among the bad: not written, or computed from a guard */
+    size_t low[FFCL_MAX_AXES], high[FFCL_MAX_AXES];     /* the box around the bad, in axes */
 } ffcl_verdict;
 
 /* Starts a case: resets the random numbers to seed and calls the row's setup. */
@@ -113,10 +118,27 @@ double ffcl_case_magnitude(const ffcl_case *c);
  * last place, over the deviation. */
 double ffcl_case_norm_scale(const ffcl_case *c, size_t n, double eps);
 
+/* The index of an output element in each axis. */
+void ffcl_case_decode(const ffcl_case *c, size_t index, size_t at[FFCL_MAX_AXES]);
+/* Bytes on the device of an element of tensor i. */
+size_t ffcl_case_bytes(const ffcl_case *c, size_t i);
+
+/* What the choice of a half kernel depends on beside shapes. */
+typedef struct ffcl_engine {
+    int on;                     /* ctx->matrix_engine */
+    size_t units;               /* compute units: tiles are chosen by them; 0: the device's */
+} ffcl_engine;
+
+/* For run: sets both for the calls that follow and returns what they were, to be set again. */
+ffcl_engine ffcl_case_engine(ffcl_case *c, ffcl_engine e);
+/* For skip: why this device has no matrix engine, or NULL. */
+const char *ffcl_case_no_engine(const ffcl_case *c);
+
 /* A uniform number below n; a number of mean 0 and deviation 1. */
 size_t ffcl_case_below(ffcl_case *c, size_t n);
 double ffcl_case_normal(ffcl_case *c);
 
+/* Of F32 and F16. */
 static inline float *ffcl_f32(const ffcl_case *c, size_t i)
 {
     return c->tensor[i].host;

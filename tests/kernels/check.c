@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include "gemm.h"
+#include "half.h"
 #include "registry.h"
 
 typedef struct options {
@@ -17,6 +18,7 @@ typedef struct options {
 
 typedef struct counts {
     size_t passed, failed, skipped;
+    const char *reason;         /* of the last skip */
 } counts;
 
 static const char usage[] =
@@ -37,21 +39,20 @@ static int matches(const char *pattern, const char *name)
     return strstr(name, pattern) != NULL;
 }
 
-/* The output's index in its axes: "b=0 t=3 d=17". */
-static void decode(const ffcl_case *c, size_t index, char *text, size_t size)
+/* Indices of the output in its axes: "b=0 t=3 d=17", or "b=0 t=0..3 d=16..23" where high differs
+ * from low. */
+static void axes_text(const ffcl_case *c, const size_t *low, const size_t *high, char *text,
+                      size_t size)
 {
-    size_t rest = index, at[FFCL_MAX_AXES] = {0}, used = 0;
     const char *p = c->axes;
-    for (size_t i = FFCL_MAX_AXES; i-- > 0;)
-        if (c->extent[i] > 0) {
-            at[i] = rest % c->extent[i];
-            rest /= c->extent[i];
-        }
+    size_t used = 0;
     text[0] = 0;
     for (size_t i = 0; *p && i < FFCL_MAX_AXES && used < size; i++) {
         size_t length = strcspn(p, " ");
         used += (size_t)snprintf(text + used, size - used, "%s%.*s=%zu", i ? " " : "", (int)length,
-                                 p, at[i]);
+                                 p, low[i]);
+        if (high[i] != low[i] && used < size)
+            used += (size_t)snprintf(text + used, size - used, "..%zu", high[i]);
         p += length + (p[length] == ' ');
     }
 }
@@ -73,11 +74,15 @@ static void report_failure(const ffcl_case *c, const ffcl_verdict *v)
         printf("     %s of tensor %zu changed at element %ld\n", v->trespass, v->trespass_tensor,
                v->trespass_at);
     if (v->bad) {
-        char index[256];
-        decode(c, v->first, index, sizeof index);
+        char index[256], box[256];
+        size_t at[FFCL_MAX_AXES];
+        ffcl_case_decode(c, v->first, at);
+        axes_text(c, at, at, index, sizeof index);
+        axes_text(c, v->low, v->high, box, sizeof box);
         printf("     first bad %s: got %.9g, want %.9g; %zu of %zu bad, max abs error %.3g, "
                "max rel error %.3g\n", index, v->got, v->want, v->bad, out->rows * out->cols,
                v->max_abs, v->max_rel);
+        printf("     all bad within %s; %zu of them NaN\n", box, v->nan);
     }
 }
 
@@ -116,9 +121,12 @@ static void check_case(ffcl_ctx *ctx, const ffcl_op_test *op, const ffcl_shape *
     }
     const char *reason = op->skip ? op->skip(&c) : NULL;
     if (reason) {
-        heading(&c, "SKIP");
-        printf(": %s\n", reason);
+        if (o->verbose) {
+            heading(&c, "SKIP");
+            printf(": %s\n", reason);
+        }
         n->skipped++;
+        n->reason = reason;
         ffcl_case_close(&c);
         return;
     }
@@ -154,6 +162,15 @@ static void check_shapes(ffcl_ctx *ctx, const ffcl_op_test *op, const ffcl_shape
                 check_case(ctx, op, s, (ffcl_fill)fill, o, n);
         }
     }
+}
+
+static void check_row(ffcl_ctx *ctx, const ffcl_op_test *op, const options *o, counts *n)
+{
+    size_t skipped = n->skipped;
+    check_shapes(ctx, op, op->model, o, n);
+    check_shapes(ctx, op, op->awkward, o, n);
+    if (n->skipped > skipped && !o->verbose)
+        printf("SKIP %s, %zu cases: %s\n", op->name, n->skipped - skipped, n->reason);
 }
 
 static void list_row(const ffcl_op_test *op)
@@ -216,6 +233,11 @@ int main(int argc, char **argv)
                 list_row(ffcl_op_tests[i]);
         return 0;
     }
+    int wrong = ffcl_half_selftest();
+    if (wrong) {
+        fprintf(stderr, "check: the conversion of half 0x%04x is wrong on this host\n", wrong - 1);
+        return 1;
+    }
     int rc = ffcl_device_select(&device, o.device, &err);
     if (rc == 0)
         rc = ffcl_ctx_open(&ctx, &device, NULL, &err);
@@ -233,8 +255,7 @@ int main(int argc, char **argv)
     for (size_t i = 0; ffcl_op_tests[i]; i++)
         if (matches(o.op, ffcl_op_tests[i]->name)) {
             rows++;
-            check_shapes(ctx, ffcl_op_tests[i], ffcl_op_tests[i]->model, &o, &n);
-            check_shapes(ctx, ffcl_op_tests[i], ffcl_op_tests[i]->awkward, &o, &n);
+            check_row(ctx, ffcl_op_tests[i], &o, &n);
         }
     ffcl_blas_close(ctx);
     ffcl_ctx_close(&ctx);
