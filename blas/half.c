@@ -9,19 +9,26 @@
 #include "util.h"
 
 /* A tile size of cl/mma.cl.  groups: work-groups that fit a compute unit at once; rate: how fast a
- * full device runs it, relative to the best (measured on an H200, docs/performance.md). */
+ * full device runs it, relative to the best of its level (measured on an H200,
+ * docs/performance.md). */
 typedef struct tile {
+    ffcl_engine_level level;
     size_t bm, bn, warps_m, warps_n, stages, groups;
     double rate;
 } tile;
 
 static const tile tiles[] = {
-    {192, 128, 2, 2, 2, 2, 1.00},
-    {128, 128, 2, 2, 3, 2, 0.93},
-    {128, 64, 2, 2, 3, 3, 0.75},
-    {64, 64, 2, 2, 4, 5, 0.60},
-    {256, 32, 4, 1, 2, 3, 0.60},
+    {FFCL_ENGINE_MMA, 192, 128, 2, 2, 2, 2, 1.00},
+    {FFCL_ENGINE_MMA, 128, 128, 2, 2, 3, 2, 0.93},
+    {FFCL_ENGINE_MMA, 128, 64, 2, 2, 3, 3, 0.75},
+    {FFCL_ENGINE_MMA, 64, 64, 2, 2, 4, 5, 0.60},
+    {FFCL_ENGINE_WGMMA, 128, 128, 4, 1, 3, 2, 1.00},
+    {FFCL_ENGINE_WGMMA, 128, 64, 4, 1, 3, 4, 0.79},
+    {FFCL_ENGINE_WGMMA, 64, 64, 4, 1, 4, 6, 0.60},
 };
+
+/* For products of few columns, at either level. */
+static const tile narrow_tile = {FFCL_ENGINE_MMA, 256, 32, 4, 1, 2, 3, 0.60};
 
 /* How a product is cut: its tile, and into how many parts of K. */
 typedef struct cut {
@@ -55,7 +62,11 @@ static cut choose_cut(const ffcl_ctx *ctx, const ffcl_product *p)
 {
     cut best = {0};
     double least = 0;
-    for (size_t i = 0; i < sizeof tiles / sizeof *tiles; i++)
+    if (p->n <= narrow_tile.bn)
+        return (cut){&narrow_tile, 1, ffcl_round_up(p->k, 32)};
+    for (size_t i = 0; i < sizeof tiles / sizeof *tiles; i++) {
+        if (tiles[i].level != ctx->matrix_engine)
+            continue;
         for (size_t splits = 1; splits <= 8; splits *= 2) {
             cut c = {&tiles[i], splits, ffcl_round_up(ffcl_div_up(p->k, splits), 32)};
             if (splits > 1 && (c.k_each < 512 || (p->gather && p->gather->upsample) ||
@@ -67,12 +78,13 @@ static cut choose_cut(const ffcl_ctx *ctx, const ffcl_product *p)
                 least = time;
             }
         }
+    }
     return best;
 }
 
 int ffcl_gemm_mma_fits(const ffcl_ctx *ctx, const ffcl_product *p)
 {
-    return ctx->matrix_engine && p->k % 8 == 0 && p->n % 8 == 0 && p->a_ld % 8 == 0 &&
+    return ctx->matrix_engine != FFCL_ENGINE_NONE && p->k % 8 == 0 && p->n % 8 == 0 && p->a_ld % 8 == 0 &&
            p->out_ld % 8 == 0 && p->epilogue.gate_at % 4 == 0 && p->epilogue.gate_ld % 4 == 0 &&
            (!p->gather || p->gather->C % 32 == 0);
 }
@@ -85,9 +97,9 @@ static void options_of(const ffcl_product *p, const cut *c, char *text, size_t s
     if (c)
         used = (size_t)snprintf(text, size,
                                 "-DBM=%zu -DBN=%zu -DWARPS_M=%zu -DWARPS_N=%zu -DSTAGES=%zu "
-                                "-DSPLIT=%d ",
+                                "-DWGMMA=%d -DSPLIT=%d ",
                                 c->t->bm, c->t->bn, c->t->warps_m, c->t->warps_n, c->t->stages,
-                                split);
+                                c->t->level == FFCL_ENGINE_WGMMA, split);
     snprintf(text + used, size - used, "-DCONV=%d -DUP=%d -DOUT_FLOAT=%d -DACT=%d",
              p->gather != NULL, p->gather && p->gather->upsample, split || !p->out_half,
              split ? 0 : (int)p->epilogue.act);

@@ -7,8 +7,8 @@
 #include "cl/launch.h"
 #include "ops/ops.h"
 
-/* mma.sync on halves with cp.async: compute capability 8.0. */
-enum { NV_COMPUTE_NEEDED = 80, M = 200, N = 136, K = 168, REACH = 1 << 16 };
+/* mma.sync on halves with cp.async from 8.0 on; wgmma in 9.0 alone. */
+enum { MMA_CAPABILITY = 80, WGMMA_CAPABILITY = 90, M = 200, N = 136, K = 168, REACH = 1 << 16 };
 
 typedef struct probe {
     cl_mem a, w, bias, engine, plain, staging;
@@ -60,8 +60,8 @@ static void close_probe(probe *p)
     free(p->host);
 }
 
-/* Relative distance of the engine's result from the plain kernel's. */
-static int distance(ffcl_ctx *ctx, probe *p, double *result)
+/* Relative distance of a level's result from the plain kernel's. */
+static int distance(ffcl_ctx *ctx, probe *p, ffcl_engine_level level, double *result)
 {
     ffcl_product product = {.m = M, .n = N, .k = K, .a = p->a, .a_ld = K, .w = p->w, .out_ld = N,
                             .epilogue = {.has_bias = 1, .bias = p->bias, .act = FFCL_ACT_GELU},
@@ -69,7 +69,7 @@ static int distance(ffcl_ctx *ctx, probe *p, double *result)
     float *engine = p->host, *plain = p->host + REACH;
     int rc = 0;
     for (int with = 0; rc == 0 && with < 2; with++) {
-        ctx->matrix_engine = with;
+        ctx->matrix_engine = with ? level : FFCL_ENGINE_NONE;
         product.out = with ? p->engine : p->plain;
         rc = ffcl_half_gemm(ctx, &product);
         if (rc == 0)
@@ -85,25 +85,41 @@ static int distance(ffcl_ctx *ctx, probe *p, double *result)
     return rc;
 }
 
-int ffcl_matrix_engine_probe(ffcl_ctx *ctx)
+/* Does the level work?  A failure only means that it is not used. */
+static int works(ffcl_ctx *ctx, ffcl_engine_level level)
 {
     probe p = {0};
     ffcl_error slot = {0, ""}, *outer = ctx->err;
     double off = 1;
-    ctx->matrix_engine = 0;
-    if (ctx->device.caps.nv_compute < NV_COMPUTE_NEEDED)
-        return 0;
-    ctx->err = &slot;           /* a failure here only means that the engine is not used */
+    ctx->err = &slot;
     int rc = open_probe(ctx, &p);
     if (rc == 0)
-        rc = distance(ctx, &p, &off);
+        rc = distance(ctx, &p, level, &off);
     close_probe(&p);
     ctx->err = outer;
+    ctx->matrix_engine = FFCL_ENGINE_NONE;
     /* Both accumulate in float32; only the order of the sums differs.  NaN fails too. */
-    ctx->matrix_engine = rc == 0 && off < 1e-5;
-    if (!ctx->matrix_engine)
+    return rc == 0 && off < 1e-5;
+}
+
+int ffcl_matrix_engine_probe(ffcl_ctx *ctx)
+{
+    const int capability = ctx->device.caps.nv_compute;
+    ctx->matrix_engine = FFCL_ENGINE_NONE;
+    if (capability < MMA_CAPABILITY)
+        return 0;
+    if (!works(ctx, FFCL_ENGINE_MMA)) {
         ffcl_report(ctx->obs, FFCL_PHASE_WARN,
                     "the matrix engine's kernels do not build or compute wrong here; using float32",
                     0, 0);
+        return 0;
+    }
+    ctx->matrix_engine = FFCL_ENGINE_MMA;
+    if (capability == WGMMA_CAPABILITY) {
+        if (works(ctx, FFCL_ENGINE_WGMMA))
+            ctx->matrix_engine = FFCL_ENGINE_WGMMA;
+        else
+            ctx->matrix_engine = FFCL_ENGINE_MMA;
+    }
     return 0;
 }

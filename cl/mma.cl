@@ -16,6 +16,11 @@
  * STAGES buffers of local memory filled by cp.async.  Rows of 64 bytes are swizzled: 16-byte chunk
  * c of row r lies at c ^ (r / 2 % 4), which keeps ldmatrix and cp.async free of bank conflicts.
  * The result goes through local memory so that global accesses are 16 bytes wide.
+ * WGMMA 1 (compute capability 9.0): the products by wgmma, four warps together on 64 rows, operands
+ * straight from local memory (no ldmatrix, which takes most of the other kernel's time).  The
+ * driver's OpenCL compiler targets sm_90, where wgmma does not assemble, so those instructions are
+ * PTX comments that start with "//sm_90a "; host/cl/ptx.c uncovers them in the built program and
+ * raises its target.  WARPS_M 4, WARPS_N 1, BN 64 or 128.
  * Needs K % 8 == 0, N % 8 == 0, 16-byte aligned rows; CONV: C % 32 == 0.
  * Global (ceil(N/BN) * items, ceil(M/BM), parities or parts).  Local memory STAGES * (BM + BN) * 64 bytes. */
 #ifndef BM
@@ -31,6 +36,9 @@
 #ifndef UP
 #define UP 0
 #endif
+#ifndef WGMMA
+#define WGMMA 0
+#endif
 #ifndef SPLIT
 #define SPLIT 0
 #endif
@@ -42,14 +50,34 @@
 #endif
 
 #define INLINE static inline __attribute__((always_inline))
+/* Through L1 (ca) or past it (cg), whichever measured faster beside the one or the other product:
+ * ldmatrix competes with it for local memory, wgmma does not. */
+#if WGMMA
+#define CACHE "cg"
+#else
+#define CACHE "ca"
+#endif
 #define ITEMS (32 * WARPS_M * WARPS_N)
-#define WM (BM / WARPS_M)
+#if WGMMA
+/* Four warps work as one group on 64 rows at a time, each warp keeping 16 of them. */
+#define BLOCK_ROWS 64
+#define WARP_ROWS 16
+#define WN BN
+#define MI (BM / 64)
+#else
+#define BLOCK_ROWS 16
+#define WARP_ROWS (BM / WARPS_M)
 #define WN (BN / WARPS_N)
-#define MI (WM / 16)
+#define MI (WARP_ROWS / 16)
+#endif
 #define NI (WN / 8)
 #define A_LOADS (BM * 4 / ITEMS)
 #define W_LOADS (BN * 4 / ITEMS)
 #define STAGE_BYTES ((BM + BN) * 64)
+#define TURN_BYTES (WARPS_M * WARPS_N * 16 * (WN + 4) * 4)
+#if TURN_BYTES > STAGES * STAGE_BYTES
+#error "the result's way through local memory needs more of it than the stages have"
+#endif
 #define ROW_STEP (ITEMS / 4)
 
 INLINE uint local_address(__local void *p)
@@ -60,8 +88,8 @@ INLINE uint local_address(__local void *p)
 /* 16 bytes from global to local memory, zeros where size is 0. */
 INLINE void copy16(uint to, __global const ushort *from, uint size)
 {
-    __asm__ volatile("cp.async.ca.shared.global [%0], [%1], 16, %2;" ::"r"(to), "l"((ulong)from),
-                     "r"(size)
+    __asm__ volatile("cp.async." CACHE ".shared.global [%0], [%1], 16, %2;" ::"r"(to),
+                     "l"((ulong)from), "r"(size)
                      : "memory");
 }
 
@@ -184,6 +212,58 @@ INLINE void loader_step(loader *l, uint stage, __global const ushort *A, __globa
         copy16(stage + l->w_to + i * ROW_STEP * 64, W + (in_k ? l->w_at[i] + k : 0u), in_k);
 }
 
+#if WGMMA
+#define QUAD(q) "+f"(q[0]), "+f"(q[1]), "+f"(q[2]), "+f"(q[3])
+/* One k16 step of m64nBNk16 on the accumulators of 64 rows; a, w are local-memory descriptors.
+ * Hidden in a PTX comment: see the header. */
+INLINE void group_multiply(float c[NI][4], ulong a, ulong w)
+{
+#if BN == 64
+    __asm__ volatile("//sm_90a wgmma.mma_async.sync.aligned.m64n64k16.f32.f16.f16 {"
+                     "%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15, "
+                     "%16, %17, %18, %19, %20, %21, %22, %23, %24, %25, %26, %27, %28, %29, "
+                     "%30, %31"
+                     "}, %32, %33, 1, 1, 1, 0, 0;"
+                     : QUAD(c[0]), QUAD(c[1]), QUAD(c[2]), QUAD(c[3]), QUAD(c[4]), QUAD(c[5]),
+                       QUAD(c[6]), QUAD(c[7])
+                     : "l"(a), "l"(w));
+#elif BN == 128
+    __asm__ volatile("//sm_90a wgmma.mma_async.sync.aligned.m64n128k16.f32.f16.f16 {"
+                     "%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15, "
+                     "%16, %17, %18, %19, %20, %21, %22, %23, %24, %25, %26, %27, %28, %29, "
+                     "%30, %31, %32, %33, %34, %35, %36, %37, %38, %39, %40, %41, %42, %43, "
+                     "%44, %45, %46, %47, %48, %49, %50, %51, %52, %53, %54, %55, %56, %57, "
+                     "%58, %59, %60, %61, %62, %63"
+                     "}, %64, %65, 1, 1, 1, 0, 0;"
+                     : QUAD(c[0]), QUAD(c[1]), QUAD(c[2]), QUAD(c[3]), QUAD(c[4]), QUAD(c[5]),
+                       QUAD(c[6]), QUAD(c[7]), QUAD(c[8]), QUAD(c[9]), QUAD(c[10]), QUAD(c[11]),
+                       QUAD(c[12]), QUAD(c[13]), QUAD(c[14]), QUAD(c[15])
+                     : "l"(a), "l"(w));
+#endif
+}
+
+/* A tile in local memory for wgmma: rows of 64 bytes, 8-row groups 512 bytes apart, 64-byte
+ * swizzle, which is the one described above. */
+INLINE ulong describe(uint address)
+{
+    return (ulong)(address >> 4 & 0x3fff) | (ulong)1 << 16 | (ulong)(512 >> 4) << 32 |
+           (ulong)2 << 62;
+}
+
+/* acc += the stage's 32 columns; afterwards the stage may be overwritten. */
+INLINE void compute_step(float acc[MI][NI][4], uint stage)
+{
+    __asm__ volatile("//sm_90a wgmma.fence.sync.aligned;" ::: "memory");
+#pragma unroll
+    for (int ks = 0; ks < 2; ks++)
+#pragma unroll
+        for (int i = 0; i < MI; i++)
+            group_multiply(acc[i], describe(stage + i * 64 * 64 + ks * 32),
+                           describe(stage + BM * 64 + ks * 32));
+    __asm__ volatile("//sm_90a wgmma.commit_group.sync.aligned;" ::: "memory");
+    __asm__ volatile("//sm_90a wgmma.wait_group.sync.aligned 0;" ::: "memory");
+}
+#else
 /* acc += the stage's 32 columns. */
 INLINE void compute_step(float acc[MI][NI][4], uint stage, uint a_from, uint w_from)
 {
@@ -205,6 +285,7 @@ INLINE void compute_step(float acc[MI][NI][4], uint stage, uint a_from, uint w_f
         }
     }
 }
+#endif
 
 INLINE float activate(float v)
 {
@@ -252,9 +333,13 @@ void mma_f16(__global uchar *out, int ldo, __global const ushort *A, int lda,
              __global const float *gate, int gate_at, int gate_ld, int gate_rows, int flags, int M,
              int N, int K, int k_each, int Hh, int Ww, int C, int kw, int dy, int dx)
 {
-    __local uint4 memory[STAGES * STAGE_BYTES / 16];
+    __local uint4 memory[STAGES * STAGE_BYTES / 16] __attribute__((aligned(1024)));
     int lid = get_local_id(0), lane = lid & 31, warp = lid >> 5;
+#if WGMMA
+    int wm = warp, wn = 0;
+#else
     int wm = warp / WARPS_N, wn = warp % WARPS_N;
+#endif
     int m0 = get_group_id(1) * BM, n0 = get_group_id(0) * BN;
     uint base = local_address(memory);
     picture p = {Hh, Ww, C, kw, dy, dx};
@@ -277,12 +362,14 @@ void mma_f16(__global uchar *out, int ldo, __global const ushort *A, int lda,
         for (int j = 0; j < NI; j++)
             acc[i][j][0] = acc[i][j][1] = acc[i][j][2] = acc[i][j][3] = 0.0f;
 
+#if !WGMMA
     /* ldmatrix addresses of this lane inside a stage; the swizzle of a row does not depend on the
      * 16-row block, and the second half of a step is 32 bytes away under xor. */
-    int ar = wm * WM + (lane & 15), wr = wn * WN + ((lane >> 4) << 3) + (lane & 7);
+    int ar = wm * WARP_ROWS + (lane & 15), wr = wn * WN + ((lane >> 4) << 3) + (lane & 7);
     uint a_from = ar * 64 + (((lane >> 4) ^ ((ar >> 1) & 3)) << 4);
     uint w_from = BM * 64 + wr * 64 + ((((lane >> 3) & 1) ^ ((wr >> 1) & 3)) << 4);
 
+#endif
     loader l;
     loader_open(&l, m0, n0, k0, M, N, lda, K, &p);
     int steps = (k_end - k0 + 31) / 32;
@@ -294,13 +381,21 @@ void mma_f16(__global uchar *out, int ldo, __global const ushort *A, int lda,
     int stage = 0, fill = STAGES - 1;
     for (int s = 0; s < steps; s++) {
         copy_wait();
+#if WGMMA
+        /* wgmma reads through another proxy than the copies wrote. */
+        __asm__ volatile("fence.proxy.async.shared::cta;" ::: "memory");
+#endif
         barrier(CLK_LOCAL_MEM_FENCE);
         if (s + STAGES - 1 < steps)
             loader_step(&l, base + fill * STAGE_BYTES, A, W, k0 + (s + STAGES - 1) * 32, K,
                         &p);
         copy_commit();
         fill = fill + 1 == STAGES ? 0 : fill + 1;
+#if WGMMA
+        compute_step(acc, base + stage * STAGE_BYTES);
+#else
         compute_step(acc, base + stage * STAGE_BYTES, a_from, w_from);
+#endif
         stage = stage + 1 == STAGES ? 0 : stage + 1;
     }
     __asm__ volatile("cp.async.wait_group 0;" ::: "memory");
@@ -320,7 +415,7 @@ void mma_f16(__global uchar *out, int ldo, __global const ushort *A, int lda,
         __asm__ volatile("bar.warp.sync 0xffffffff;" ::: "memory");
         for (int e = lane; e < 16 * (WN / 8); e += 32) {
             int r = e / (WN / 8), c = e % (WN / 8) * 8;
-            int m = m0 + wm * WM + i * 16 + r, n = n0 + wn * WN + c;
+            int m = m0 + wm * WARP_ROWS + i * BLOCK_ROWS + r, n = n0 + wn * WN + c;
             if (m >= M || n >= N)
                 continue;
             float v[8];

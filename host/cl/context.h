@@ -9,6 +9,11 @@ struct ffcl_programs;
 struct ffcl_arena;
 struct ffcl_blas;
 
+/* Levels of NVIDIA's matrix engine: mma.sync (compute capability 8.0), wgmma (9.0). */
+typedef enum ffcl_engine_level {
+    FFCL_ENGINE_NONE, FFCL_ENGINE_MMA, FFCL_ENGINE_WGMMA
+} ffcl_engine_level;
+
 /* How a tensor's elements are stored; arithmetic is float32 wherever no matrix engine computes. */
 typedef enum ffcl_store { FFCL_STORE_FLOAT, FFCL_STORE_HALF } ffcl_store;
 
@@ -29,8 +34,9 @@ typedef struct ffcl_ctx {
     /* While planning, launches and products do nothing but name their programs and take their
      * buffers, so that one pass over a model's op list gives sizes and programs beforehand. */
     int planning;
-    /* Matrix-engine kernels may be used: the device can build them and they passed their check. */
-    int matrix_engine;
+    /* Matrix-engine kernels that may be used, as the device builds them and they passed their
+     * check. */
+    ffcl_engine_level matrix_engine;
     int sync;                           /* FFCL_SYNC=1: finish after each launch */
     ffcl_error own_err;
 } ffcl_ctx;

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "cl/binary_cache.h"
+#include "cl/ptx.h"
 #include "cl/source.h"
 #include "util.h"
 
@@ -202,6 +203,9 @@ static int build(ffcl_ctx *ctx, program *p, int only_cache)
         rc = build_failed(ctx, p, handle, code);
         goto out;
     }
+    rc = ffcl_ptx_uncover(ctx, &handle, p->source);
+    if (rc)
+        goto out;
     p->handle = handle;
     handle = NULL;
     ctx->programs->compiled++;

@@ -176,11 +176,16 @@ static size_t row_floats(const ffcl_weight_row *r)
     return n;
 }
 
+static size_t row_bytes(const ffcl_weight_row *r)
+{
+    return row_floats(r) * (is_half(r) ? 2 : 4);
+}
+
 size_t ffcl_weights_bytes(const ffcl_weights *w)
 {
     size_t bytes = 0;
     for (size_t i = 0; i < w->n_rows; i++)
-        bytes += row_floats(&w->rows[i]) * (is_half(&w->rows[i]) ? 2 : 4);
+        bytes += row_bytes(&w->rows[i]);
     return bytes;
 }
 
@@ -361,7 +366,7 @@ int ffcl_weights_load(ffcl_weights *w, ffcl_ctx *ctx, uint64_t *done, uint64_t t
     int rc = uploader_open(&u, ctx);
     for (size_t i = 0; rc == 0 && i < w->n_rows; i++) {
         rc = load_row(&u, w->file, &w->rows[i]);
-        *done += row_floats(&w->rows[i]) * sizeof(float);
+        *done += row_bytes(&w->rows[i]);
         if (rc == 0)
             ffcl_report(ctx->obs, FFCL_PHASE_LOAD, NULL, *done, total);
     }

@@ -235,6 +235,8 @@ static int choose_batch(ffcl_engine *e, const ffcl_engine_wants *wants)
 
 /* ---- opening ----------------------------------------------------------------------------- */
 
+static const char *const engine_names[] = {"", " and mma", " and wgmma"};
+
 static int open_device(ffcl_engine *e, const ffcl_observer *obs, ffcl_error *err)
 {
     ffcl_device device;
@@ -248,14 +250,14 @@ static int open_device(ffcl_engine *e, const ffcl_observer *obs, ffcl_error *err
     if (rc == 0 && e->cfg->precision.compute != FFCL_PRECISION_FLOAT32)
         rc = ffcl_matrix_engine_probe(e->ctx);
     if (e->cfg->precision.compute == FFCL_PRECISION_HALF ||
-        (e->cfg->precision.compute == FFCL_PRECISION_AUTO && e->ctx->matrix_engine))
+        (e->cfg->precision.compute == FFCL_PRECISION_AUTO && e->ctx->matrix_engine != FFCL_ENGINE_NONE))
         e->store = FFCL_STORE_HALF;
     if (rc == 0) {
         char text[512];
         snprintf(text, sizeof text, "device %zu: %s (%s, %s, driver %s), %s, %s%s", device.index,
                  device.caps.name, ffcl_device_kind(&device.caps), device.caps.platform,
                  device.caps.driver, e->store == FFCL_STORE_HALF ? "half" : "float32",
-                 ffcl_blas_name(e->ctx), e->ctx->matrix_engine ? " and the matrix engine" : "");
+                 ffcl_blas_name(e->ctx), engine_names[e->ctx->matrix_engine]);
         ffcl_report(obs, FFCL_PHASE_NOTE, text, 0, 0);
     }
     return rc;

@@ -7,6 +7,8 @@
 
 enum { OUT, QKV };
 enum { B, T, H, DH };
+/* A row's variant: the kernel, and this where qkv and the result are half. */
+enum { HALF = 16 };
 
 static const ffcl_shape model[] = {
     {{1, 256, 16, 72}, 0},              /* XL/2, 256 x 256 */
@@ -26,6 +28,35 @@ static const ffcl_shape awkward[] = {
     {{0}, 0},
 };
 
+/* Tiles of the matrix engine's kernel: 64 queries and 64 keys, for heads above 96 columns 16 of
+ * each and the columns shared by four warps; heads are padded to a multiple of 16. */
+static const ffcl_shape mma_awkward[] = {
+    {{2, 5, 2, 8}, FFCL_SHAPE_FILLS | FFCL_SHAPE_SMALL},
+    {{2, 17, 2, 72}, FFCL_SHAPE_FILLS},
+    {{1, 65, 2, 128}, FFCL_SHAPE_FILLS},
+    {{2, 19, 1, 512}, FFCL_SHAPE_FILLS},
+    {{3, 1, 2, 32}, 0},
+    {{1, 1, 1, 512}, 0},
+    {{1, 16, 2, 8}, 0},
+    {{1, 16, 1, 512}, 0},
+    {{2, 17, 3, 64}, 0},
+    {{1, 64, 1, 80}, 0},
+    {{1, 64, 2, 128}, 0},
+    {{1, 65, 2, 96}, 0},
+    {{2, 65, 2, 72}, 0},
+    {{1, 256, 2, 64}, 0},
+    {{2, 33, 1, 192}, 0},
+    {{1, 127, 1, 320}, 0},
+    {{1, 1000, 1, 8}, 0},
+    {{1, 1000, 1, 32}, 0},
+    {{0}, 0},
+};
+
+static int kernel_of(const ffcl_case *c)
+{
+    return c->op->variant & ~HALF;
+}
+
 /* Scores have deviation 100: softmax picks one key or two.  More would make the result depend on
  * roundings of the scores wherever two keys tie. */
 static const double large = 10.0;
@@ -34,7 +65,9 @@ static int setup(ffcl_case *c)
 {
     const size_t *d = c->shape.d;
     size_t n = d[B] * d[T] * d[H] * d[DH];
-    int rc = FFCL_TENSORS(c, {.role = FFCL_OUT, .n = n}, {.role = FFCL_IN, .n = 3 * n});
+    ffcl_type x = c->op->variant & HALF ? FFCL_F16 : FFCL_F32;
+    int rc = FFCL_TENSORS(c, {.role = FFCL_OUT, .type = x, .n = n},
+                          {.role = FFCL_IN, .type = x, .n = 3 * n});
     if (rc)
         return rc;
     ffcl_case_axes(c, "b t h d", d[B], d[T], d[H], d[DH]);
@@ -44,8 +77,18 @@ static int setup(ffcl_case *c)
         ffcl_case_fill(c, QKV, d[B] * d[T]);
     /* A score is off by its own rounding, and a weight by as much relative to itself; the result
      * by that times v.  Magnitudes: v, then q k; constant rows add up to sqrt(Dh) times that. */
-    double x = c->fill == FFCL_FILL_LARGE ? 1.5 * large : 2.0;
-    c->scale = x * (1.0 + x * x * (c->fill == FFCL_FILL_CONSTANT ? sqrt((double)d[DH]) : 1.0));
+    double size = c->fill == FFCL_FILL_LARGE ? 1.5 * large : 2.0;
+    c->scale = size * (1.0 + size * size * (c->fill == FFCL_FILL_CONSTANT ? sqrt((double)d[DH])
+                                                                          : 1.0));
+    /* The matrix engine's second product takes its weights as half: each is off by 2^-11 of
+     * itself, or where it is below the normal halves by 2^-25 of the largest weight; the sum
+     * that divides is of weights before the rounding.  So the result is off by at most that much
+     * of the values, of which the weighted mean is below twice the deviation.  In the first
+     * product the engine cuts off where float32 rounds: four times the allowance for scores. */
+    if (kernel_of(c) == FFCL_ATTENTION_MMA) {
+        double weights = 1.0 / 2048.0 + (double)d[T] / 33554432.0;
+        c->scale = 4.0 * c->scale + size * weights / (double)c->op->atol;
+    }
     return 0;
 }
 
@@ -58,8 +101,23 @@ static void ref(ffcl_case *c)
 static int run(ffcl_case *c)
 {
     const size_t *d = c->shape.d;
-    return ffcl_attention(c->ctx, ffcl_mem(c, OUT), ffcl_mem(c, QKV), d[B], d[T], d[H], d[DH],
-                          FFCL_STORE_FLOAT, (ffcl_attention_variant)c->op->variant);
+    int kind = kernel_of(c);
+    ffcl_engine_level level = kind == FFCL_ATTENTION_MMA ? FFCL_ENGINE_MMA : FFCL_ENGINE_NONE;
+    ffcl_engine_use was = ffcl_case_engine(c, (ffcl_engine_use){level, 0});
+    int rc = ffcl_attention(c->ctx, ffcl_mem(c, OUT), ffcl_mem(c, QKV), d[B], d[T], d[H], d[DH],
+                            c->op->variant & HALF ? FFCL_STORE_HALF : FFCL_STORE_FLOAT,
+                            (ffcl_attention_variant)kind);
+    ffcl_case_engine(c, was);
+    return rc;
+}
+
+static const char *skip_mma(const ffcl_case *c)
+{
+    ffcl_ctx with = {.matrix_engine = FFCL_ENGINE_MMA};
+    const char *reason = ffcl_case_no_engine(c, FFCL_ENGINE_MMA);
+    if (!reason && !ffcl_attention_mma_fits(&with, c->shape.d[DH]))
+        reason = "the matrix engine takes no such heads";
+    return reason;
 }
 
 static const char *skip(const ffcl_case *c)
@@ -80,17 +138,25 @@ static double flops(const ffcl_case *c)
 static double bytes(const ffcl_case *c)
 {
     const size_t *d = c->shape.d;
-    return 16.0 * (double)d[B] * (double)d[T] * (double)d[H] * (double)d[DH];
+    double each = (double)ffcl_case_bytes(c, QKV);
+    return 4.0 * each * (double)d[B] * (double)d[T] * (double)d[H] * (double)d[DH];
 }
 
-/* Sums of T weighted values, each weight an exp of 3 units in the last place. */
-#define ATTENTION(kernel_name, kind, why_not)                                                   \
+/* Sums of T weighted values, each weight an exp of 3 units in the last place.  A half result is
+ * rounded by up to 2^-11 of itself. */
+#define ATTENTION(kernel_name, kind, ragged, why_not, relative)                                 \
     {                                                                                           \
         .name = kernel_name, .letters = "B T H Dh", .variant = kind,                            \
         .fills = FFCL_NOISE | FFCL_ZEROS | FFCL_LARGE | FFCL_CONSTANT, .model = model,          \
-        .awkward = awkward, .setup = setup, .ref = ref, .run = run, .skip = why_not,            \
-        .rtol = 1e-5f, .atol = 4e-7f, .flops = flops, .bytes = bytes,                           \
+        .awkward = ragged, .setup = setup, .ref = ref, .run = run, .skip = why_not,             \
+        .rtol = relative, .atol = 4e-7f, .flops = flops, .bytes = bytes,                        \
     }
 
-const ffcl_op_test ffcl_test_attn_row = ATTENTION("attn_f32_row", FFCL_ATTENTION_ROW, NULL);
-const ffcl_op_test ffcl_test_attn_tiled = ATTENTION("attn_f32_tiled", FFCL_ATTENTION_TILED, skip);
+const ffcl_op_test ffcl_test_attn_row =
+    ATTENTION("attn_f32_row", FFCL_ATTENTION_ROW, awkward, NULL, 1e-5f);
+const ffcl_op_test ffcl_test_attn_row_half =
+    ATTENTION("attn_row_half", FFCL_ATTENTION_ROW | HALF, awkward, NULL, 5e-4f);
+const ffcl_op_test ffcl_test_attn_tiled =
+    ATTENTION("attn_f32_tiled", FFCL_ATTENTION_TILED, awkward, skip, 1e-5f);
+const ffcl_op_test ffcl_test_mma_attention =
+    ATTENTION("mma_attention", FFCL_ATTENTION_MMA | HALF, mma_awkward, skip_mma, 5e-4f);

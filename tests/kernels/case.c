@@ -108,21 +108,24 @@ void ffcl_case_decode(const ffcl_case *c, size_t index, size_t at[FFCL_MAX_AXES]
     }
 }
 
-ffcl_engine ffcl_case_engine(ffcl_case *c, ffcl_engine e)
+ffcl_engine_use ffcl_case_engine(ffcl_case *c, ffcl_engine_use use)
 {
-    ffcl_engine was = {c->ctx->matrix_engine, c->ctx->device.caps.units};
-    c->ctx->matrix_engine = e.on;
-    if (e.units)
-        c->ctx->device.caps.units = (cl_uint)e.units;
+    ffcl_engine_use was = {c->ctx->matrix_engine, c->ctx->device.caps.units};
+    c->ctx->matrix_engine = use.level;
+    if (use.units)
+        c->ctx->device.caps.units = (cl_uint)use.units;
     return was;
 }
 
-const char *ffcl_case_no_engine(const ffcl_case *c)
+const char *ffcl_case_no_engine(const ffcl_case *c, ffcl_engine_level level)
 {
     const ffcl_caps *caps = &c->ctx->device.caps;
-    if (caps->nv_compute < 80)
-        return "needs NVIDIA compute capability 8.0";
-    return caps->local_bytes < 49152 ? "needs 48 KB of local memory" : NULL;
+    if (level == FFCL_ENGINE_WGMMA && caps->nv_compute != 90)
+        return "needs NVIDIA compute capability 9.0";
+    if (level == FFCL_ENGINE_MMA && caps->nv_compute < 80)
+        return "needs NVIDIA compute capability 8.0 or more";
+    return level != FFCL_ENGINE_NONE && caps->local_bytes < 49152 ? "needs 48 KB of local memory"
+                                                                  : NULL;
 }
 
 static float fill_value(ffcl_case *c, size_t row)
@@ -312,6 +315,8 @@ static void compare_element(const ffcl_case *c, ffcl_verdict *v, size_t e, doubl
         v->max_abs = fmax(v->max_abs, error);
         if (want != 0.0)
             v->max_rel = fmax(v->max_rel, error / fabs(want));
+        if (allowed > 0.0)
+            v->used = fmax(v->used, error / allowed);
     }
     if (got == want || error <= allowed)
         return;

@@ -83,6 +83,7 @@ typedef struct ffcl_verdict {
     const char *trespass;       /* a write where none may be, or NULL */
     size_t trespass_tensor;
     long trespass_at;           /* element relative to the tensor's first */
+    double used;                /* the largest share of its tolerance that an element used */
     size_t nan;                 /* NaN among the bad: not written, or computed from a guard */
     size_t low[FFCL_MAX_AXES], high[FFCL_MAX_AXES];     /* the box around the bad, in axes */
 } ffcl_verdict;
@@ -124,15 +125,15 @@ void ffcl_case_decode(const ffcl_case *c, size_t index, size_t at[FFCL_MAX_AXES]
 size_t ffcl_case_bytes(const ffcl_case *c, size_t i);
 
 /* What the choice of a half kernel depends on beside shapes. */
-typedef struct ffcl_engine {
-    int on;                     /* ctx->matrix_engine */
+typedef struct ffcl_engine_use {
+    ffcl_engine_level level;
     size_t units;               /* compute units: tiles are chosen by them; 0: the device's */
-} ffcl_engine;
+} ffcl_engine_use;
 
 /* For run: sets both for the calls that follow and returns what they were, to be set again. */
-ffcl_engine ffcl_case_engine(ffcl_case *c, ffcl_engine e);
-/* For skip: why this device has no matrix engine, or NULL. */
-const char *ffcl_case_no_engine(const ffcl_case *c);
+ffcl_engine_use ffcl_case_engine(ffcl_case *c, ffcl_engine_use use);
+/* For skip: why this device has no such matrix engine, or NULL. */
+const char *ffcl_case_no_engine(const ffcl_case *c, ffcl_engine_level level);
 
 /* A uniform number below n; a number of mean 0 and deviation 1. */
 size_t ffcl_case_below(ffcl_case *c, size_t n);

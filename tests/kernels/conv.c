@@ -72,8 +72,8 @@ static void lay_out(ffcl_case *c)
 {
     const size_t *d = c->shape.d;
     for (size_t i = 0; WEIGHT + i < c->n_tensors; i++)
-        ffcl_conv_layout((ffcl_conv_kind)c->op->variant, FFCL_STORE_FLOAT, i, ffcl_f32(c, PLAIN), d[C], d[COUT],
-                         d[SIDE], ffcl_f32(c, WEIGHT + i));
+        ffcl_conv_layout((ffcl_conv_kind)c->op->variant, FFCL_STORE_FLOAT, i, ffcl_f32(c, PLAIN),
+                         d[C], d[COUT], d[SIDE], ffcl_f32(c, WEIGHT + i));
 }
 
 static int setup(ffcl_case *c)

@@ -6,6 +6,9 @@
 enum { OUT, X, GAMMA, BETA };
 enum { B, P, C, G };
 
+/* A row's variant. */
+enum { WITH_SILU = 1, HALF = 2 };
+
 static const double eps = 1e-6;
 
 static const ffcl_shape model[] = {
@@ -14,6 +17,7 @@ static const ffcl_shape model[] = {
     {{1, 16384, 128, 32}, 0},           /* a quarter */
     {{0}, 0},
 };
+/* Widths C that are a multiple of 8, up to 1024, run the kernels called wide. */
 static const ffcl_shape awkward[] = {
     {{2, 70, 12, 3}, FFCL_SHAPE_FILLS | FFCL_SHAPE_SMALL},
     {{2, 1000, 33, 11}, FFCL_SHAPE_FILLS},
@@ -23,6 +27,14 @@ static const ffcl_shape awkward[] = {
     {{1, 65, 4, 1}, 0},
     {{2, 1, 96, 32}, 0},
     {{1, 1, 4, 4}, 0},
+    {{2, 70, 24, 3}, FFCL_SHAPE_FILLS | FFCL_SHAPE_SMALL},
+    {{2, 1000, 40, 20}, FFCL_SHAPE_FILLS},
+    {{1, 8325, 8, 2}, FFCL_SHAPE_FILLS},
+    {{3, 17, 264, 33}, 0},
+    {{2, 65, 1024, 32}, 0},             /* the widest, and one beyond */
+    {{1, 65, 1032, 4}, 0},
+    {{1, 64, 8, 8}, 0},
+    {{1, 1, 8, 1}, 0},
     {{0}, 0},
 };
 
@@ -30,7 +42,9 @@ static int setup(ffcl_case *c)
 {
     const size_t *d = c->shape.d;
     size_t n = d[B] * d[P] * d[C];
-    int rc = FFCL_TENSORS(c, {.role = FFCL_OUT, .n = n}, {.role = FFCL_IN, .n = n},
+    ffcl_type x = c->op->variant & HALF ? FFCL_F16 : FFCL_F32;
+    int rc = FFCL_TENSORS(c, {.role = FFCL_OUT, .type = x, .n = n},
+                          {.role = FFCL_IN, .type = x, .n = n},
                           {.role = FFCL_IN, .n = d[C]}, {.role = FFCL_IN, .n = d[C]});
     if (rc)
         return rc;
@@ -46,40 +60,43 @@ static void ref(ffcl_case *c)
 {
     const size_t *d = c->shape.d;
     ffcl_ref_groupnorm(c->want, ffcl_f32(c, X), ffcl_f32(c, GAMMA), ffcl_f32(c, BETA), d[B], d[P],
-                       d[C], d[G], eps, c->op->variant);
+                       d[C], d[G], eps, c->op->variant & WITH_SILU);
 }
 
 static int run(ffcl_case *c)
 {
     const size_t *d = c->shape.d;
     return ffcl_groupnorm(c->ctx, ffcl_mem(c, OUT), ffcl_mem(c, X), ffcl_mem(c, GAMMA),
-                          ffcl_mem(c, BETA), d[B], d[P], d[C], d[G], (float)eps, c->op->variant,
-                          FFCL_STORE_FLOAT);
+                          ffcl_mem(c, BETA), d[B], d[P], d[C], d[G], (float)eps,
+                          c->op->variant & WITH_SILU,
+                          c->op->variant & HALF ? FFCL_STORE_HALF : FFCL_STORE_FLOAT);
 }
 
 /* Sum 1, squares 3, result 3 (subtract, multiply, add), SiLU 3. */
 static double flops(const ffcl_case *c)
 {
     const size_t *d = c->shape.d;
-    return (c->op->variant ? 10.0 : 7.0) * (double)d[B] * (double)d[P] * (double)d[C];
+    return (c->op->variant & WITH_SILU ? 10.0 : 7.0) * (double)d[B] * (double)d[P] * (double)d[C];
 }
 
 static double bytes(const ffcl_case *c)
 {
     const size_t *d = c->shape.d;
-    return 8.0 * (double)d[C] * ((double)d[B] * (double)d[P] + 1.0);
+    double each = 2.0 * (double)ffcl_case_bytes(c, X);
+    return (double)d[C] * (each * (double)d[B] * (double)d[P] + 8.0);
 }
 
 /* As for layer norm; the mean is combined from up to 128 chunks. */
-const ffcl_op_test ffcl_test_groupnorm = {
-    .name = "groupnorm", .letters = "B P C G", .variant = 0,
-    .fills = FFCL_NOISE | FFCL_ZEROS | FFCL_LARGE | FFCL_OFFSET | FFCL_CONSTANT, .model = model,
-    .awkward = awkward, .setup = setup, .ref = ref, .run = run, .rtol = 1e-5f, .atol = 3e-6f,
-    .flops = flops, .bytes = bytes,
-};
-const ffcl_op_test ffcl_test_groupnorm_silu = {
-    .name = "groupnorm_silu", .letters = "B P C G", .variant = 1,
-    .fills = FFCL_NOISE | FFCL_ZEROS | FFCL_LARGE | FFCL_OFFSET | FFCL_CONSTANT, .model = model,
-    .awkward = awkward, .setup = setup, .ref = ref, .run = run, .rtol = 1e-5f, .atol = 3e-6f,
-    .flops = flops, .bytes = bytes,
-};
+#define GROUPNORM(row_name, uses, relative)                                                     \
+    {                                                                                           \
+        .name = row_name, .letters = "B P C G", .variant = uses,                                \
+        .fills = FFCL_NOISE | FFCL_ZEROS | FFCL_LARGE | FFCL_OFFSET | FFCL_CONSTANT,            \
+        .model = model, .awkward = awkward, .setup = setup, .ref = ref, .run = run,             \
+        .rtol = relative, .atol = 3e-6f, .flops = flops, .bytes = bytes,                        \
+    }
+
+const ffcl_op_test ffcl_test_groupnorm = GROUPNORM("groupnorm", 0, 1e-5f);
+const ffcl_op_test ffcl_test_groupnorm_silu = GROUPNORM("groupnorm_silu", WITH_SILU, 1e-5f);
+const ffcl_op_test ffcl_test_groupnorm_half = GROUPNORM("groupnorm_half", HALF, 5e-4f);
+const ffcl_op_test ffcl_test_groupnorm_silu_half =
+    GROUPNORM("groupnorm_silu_half", WITH_SILU | HALF, 5e-4f);

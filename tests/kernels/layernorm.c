@@ -20,6 +20,13 @@ static const ffcl_shape awkward[] = {
     {{1, 1000, 33, 66, 33, 0}, 0},
     {{5, 7, 5, 11, 1, 6}, 0},
     {{7, 1, 257, 600, 300, 11}, 0},
+    {{5, 7, 7, 14, 7, 0}, FFCL_SHAPE_FILLS},
+    {{2, 3, 8, 17, 9, 1}, FFCL_SHAPE_SMALL},
+    {{1, 3, 2048, 4099, 2050, 1}, 0},       /* the longest row of 64 items, one beyond */
+    {{1, 3, 2052, 4104, 0, 2052}, 0},
+    {{2, 2, 4096, 8192, 4096, 0}, FFCL_SHAPE_FILLS},        /* the longest kept in registers */
+    {{2, 2, 4100, 8200, 0, 4100}, FFCL_SHAPE_FILLS},
+    {{1, 3, 5000, 10001, 1, 5001}, 0},
     {{0}, 0},
 };
 
@@ -27,7 +34,8 @@ static int setup(ffcl_case *c)
 {
     const size_t *d = c->shape.d;
     size_t n = d[B] * d[T] * d[D];
-    int rc = FFCL_TENSORS(c, {.role = FFCL_OUT, .n = n}, {.role = FFCL_IN, .n = n},
+    ffcl_type out = c->op->variant == FFCL_STORE_HALF ? FFCL_F16 : FFCL_F32;
+    int rc = FFCL_TENSORS(c, {.role = FFCL_OUT, .type = out, .n = n}, {.role = FFCL_IN, .n = n},
                           {.role = FFCL_IN, .n = d[B] * d[LD]});
     if (rc)
         return rc;
@@ -50,7 +58,7 @@ static int run(ffcl_case *c)
     const size_t *d = c->shape.d;
     const ffcl_modulation mod = {ffcl_mem(c, MOD), d[LD], d[SHIFT], d[SCALE]};
     return ffcl_layernorm_modulate(c->ctx, ffcl_mem(c, OUT), ffcl_mem(c, X), &mod, d[B], d[T], d[D],
-                                   (float)eps, FFCL_STORE_FLOAT);
+                                   (float)eps, (ffcl_store)c->op->variant);
 }
 
 /* Sum 1, squares 3, result 5 (subtract, multiply, 1 + scale, multiply, add). */
@@ -63,14 +71,21 @@ static double flops(const ffcl_case *c)
 static double bytes(const ffcl_case *c)
 {
     const size_t *d = c->shape.d;
-    return 8.0 * (double)d[B] * (double)d[D] * (double)(d[T] + 1);
+    double each = 4.0 + (double)ffcl_case_bytes(c, OUT);
+    return (double)d[B] * (double)d[D] * (each * (double)d[T] + 8.0);
 }
 
 /* Mean and deviation carry a few float roundings of sums of D terms, shrunk by the tree sum; the
- * part that cancels is in the scale. */
-const ffcl_op_test ffcl_test_layernorm_modulate = {
-    .name = "layernorm_modulate", .letters = "B T D ld shift scale",
-    .fills = FFCL_NOISE | FFCL_ZEROS | FFCL_LARGE | FFCL_OFFSET | FFCL_CONSTANT,
-    .model = model, .awkward = awkward, .setup = setup, .ref = ref, .run = run,
-    .rtol = 1e-5f, .atol = 3e-6f, .flops = flops, .bytes = bytes,
-};
+ * part that cancels is in the scale.  Half storage adds half a unit in its last place, 2^-11. */
+#define LAYERNORM(row_name, store, relative)                                                    \
+    {                                                                                           \
+        .name = row_name, .letters = "B T D ld shift scale", .variant = store,                  \
+        .fills = FFCL_NOISE | FFCL_ZEROS | FFCL_LARGE | FFCL_OFFSET | FFCL_CONSTANT,            \
+        .model = model, .awkward = awkward, .setup = setup, .ref = ref, .run = run,             \
+        .rtol = relative, .atol = 3e-6f, .flops = flops, .bytes = bytes,                        \
+    }
+
+const ffcl_op_test ffcl_test_layernorm_modulate =
+    LAYERNORM("layernorm_modulate", FFCL_STORE_FLOAT, 1e-5f);
+const ffcl_op_test ffcl_test_layernorm_modulate_half =
+    LAYERNORM("layernorm_modulate_half", FFCL_STORE_HALF, 5e-4f);

@@ -12,6 +12,9 @@ void ffcl_ref_layernorm_modulate(double *out, const float *x, const float *mod, 
                                  size_t shift_at, size_t scale_at, size_t B, size_t T, size_t D,
                                  double eps);
 
+/* out, x (n). */
+void ffcl_ref_cast_to_half(double *out, const float *x, size_t n);
+
 /* out (B*T, H*Dh); qkv (B*T, 3*H*Dh). */
 void ffcl_ref_attention(double *out, const float *qkv, size_t B, size_t T, size_t H, size_t Dh);
 

@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: MIT */
+#include <math.h>
+#include <string.h>
+
+#include "half.h"
+#include "ops/ops.h"
+#include "../ref/ref.h"
+#include "registry.h"
+
+enum { OUT, X };
+enum { N, AT };
+
+static const ffcl_shape model[] = {
+    {{1152 * 64, 0}, 0},
+    {{0}, 0},
+};
+static const ffcl_shape awkward[] = {
+    {{7, 3}, FFCL_SHAPE_SMALL | FFCL_SHAPE_FILLS},
+    {{1, 0}, 0},
+    {{257, 64}, FFCL_SHAPE_FILLS},
+    {{1000, 1001}, 0},
+    {{65536 * 4, 5}, 0},
+    {{0}, 0},
+};
+static const ffcl_shape float_awkward[] = {
+    {{7, 0}, FFCL_SHAPE_SMALL | FFCL_SHAPE_FILLS},
+    {{1, 0}, 0},
+    {{257, 0}, FFCL_SHAPE_FILLS},
+    {{65536, 0}, 0},                    /* every half but NaN */
+    {{0}, 0},
+};
+
+/* Where rounding is decided: a tie between two halves, normal, subnormal or infinite, or a float
+ * next to one; else a float of any size, as large as will overflow and as small as will vanish. */
+static float critical(ffcl_case *c)
+{
+    size_t kind = ffcl_case_below(c, 4);
+    uint16_t half = (uint16_t)ffcl_case_below(c, 0x7c00);
+    float low = ffcl_half_value(half);
+    float high = half == 0x7bff ? 65536.0f : ffcl_half_value((uint16_t)(half + 1));
+    float tie = 0.5f * (low + high), sign = ffcl_case_below(c, 2) ? 1.0f : -1.0f;
+    if (kind == 0)
+        return sign * tie;
+    if (kind < 3)
+        return sign * nextafterf(tie, kind == 1 ? 0.0f : INFINITY);
+    return (float)ldexp(ffcl_case_normal(c), (int)ffcl_case_below(c, 60) - 36);
+}
+
+static int setup_half(ffcl_case *c)
+{
+    const size_t *d = c->shape.d;
+    int rc = FFCL_TENSORS(c, {.role = FFCL_OUT, .type = FFCL_F16, .n = d[AT] + d[N] + 3,
+                              .at = d[AT], .rows = 1, .cols = d[N], .ld = d[N] + 3},
+                          {.role = FFCL_IN, .n = d[N]});
+    if (rc)
+        return rc;
+    ffcl_case_axes(c, "e", d[N], 0, 0, 0);
+    ffcl_case_fill(c, X, 1);
+    for (size_t e = 0; c->fill == FFCL_FILL_NOISE && e < d[N]; e++)
+        ffcl_f32(c, X)[e] = critical(c);
+    return 0;
+}
+
+static int setup_float(ffcl_case *c)
+{
+    const size_t *d = c->shape.d;
+    int rc = FFCL_TENSORS(c, {.role = FFCL_OUT, .n = d[N]},
+                          {.role = FFCL_IN, .type = FFCL_F16, .n = d[N]});
+    if (rc)
+        return rc;
+    ffcl_case_axes(c, "e", d[N], 0, 0, 0);
+    ffcl_case_fill(c, X, 1);
+    for (size_t e = 0; c->fill == FFCL_FILL_NOISE && e < d[N]; e++) {
+        uint16_t half = (uint16_t)(d[N] == 65536 ? e : ffcl_case_below(c, 65536));
+        float value = ffcl_half_value(half);
+        ffcl_f32(c, X)[e] = isnan(value) ? 1.0f : value;
+    }
+    return 0;
+}
+
+static void ref_half(ffcl_case *c)
+{
+    ffcl_ref_cast_to_half(c->want, ffcl_f32(c, X), c->shape.d[N]);
+}
+
+static void ref_float(ffcl_case *c)
+{
+    for (size_t e = 0; e < c->shape.d[N]; e++)
+        c->want[e] = (double)ffcl_f32(c, X)[e];
+}
+
+static int run_half(ffcl_case *c)
+{
+    return ffcl_cast_to_half(c->ctx, ffcl_mem(c, OUT), c->shape.d[AT], ffcl_mem(c, X),
+                             c->shape.d[N]);
+}
+
+static int run_float(ffcl_case *c)
+{
+    return ffcl_cast_to_float(c->ctx, ffcl_mem(c, OUT), ffcl_mem(c, X), c->shape.d[N]);
+}
+
+static double flops(const ffcl_case *c)
+{
+    return (double)c->shape.d[N];
+}
+
+static double bytes(const ffcl_case *c)
+{
+    return 6.0 * (double)c->shape.d[N];
+}
+
+/* Rounding to half is one correctly rounded operation, a half is a float exactly: no tolerance. */
+const ffcl_op_test ffcl_test_cast_to_half = {
+    .name = "cast_to_half", .letters = "n at",
+    .fills = FFCL_NOISE | FFCL_ZEROS | FFCL_LARGE | FFCL_OFFSET | FFCL_CONSTANT, .model = model,
+    .awkward = awkward, .setup = setup_half, .ref = ref_half, .run = run_half, .flops = flops,
+    .bytes = bytes,
+};
+const ffcl_op_test ffcl_test_cast_to_float = {
+    .name = "cast_to_float", .letters = "n at",
+    .fills = FFCL_NOISE | FFCL_ZEROS | FFCL_LARGE | FFCL_OFFSET | FFCL_CONSTANT, .model = model,
+    .awkward = float_awkward, .setup = setup_float, .ref = ref_float, .run = run_float,
+    .flops = flops, .bytes = bytes,
+};

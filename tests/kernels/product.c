@@ -1,0 +1,259 @@
+/* SPDX-License-Identifier: MIT
+ * Products of half operands: on any device (product_*), and on two levels of the matrix engine
+ * (mma_*, wgmma_*), which leaves shapes of other alignments to the plain kernel. */
+#include <math.h>
+
+#include "gemm.h"
+#include "../ref/ref.h"
+#include "registry.h"
+#include "util.h"
+
+enum { OUT, A, W, BIAS, GATE, ADD };
+/* T: rows that share a gate.  UNITS: compute units by which the engine's tile is chosen; 0: the
+ * device's. */
+enum { M, N, K, T, PLACE, UNITS };
+/* Rows dense; with gaps, at offsets that the engine takes; at odd ones. */
+enum { DENSE, ALIGNED, ODD };
+/* A row's variant: what follows the product, how out and add are stored, what computes. */
+enum { USE_BIAS = 1, USE_SILU = 2, USE_GELU = 4, USE_GATE = 8, USE_ADD = 16, OUT_HALF = 32,
+       MMA = 64, WGMMA = 128 };
+
+static const ffcl_shape bias_model[] = {
+    {{64, 3456, 1152, 64, DENSE, 0}, 0},        /* qkv */
+    {{64, 512, 512, 64, DENSE, 0}, 0},          /* of the VAE */
+    {{0}, 0},
+};
+static const ffcl_shape gelu_model[] = {{{32, 4608, 1152, 32, DENSE, 0}, 0}, {{0}, 0}};
+static const ffcl_shape gate_model[] = {{{32, 1152, 4608, 16, DENSE, 0}, 0}, {{0}, 0}};
+static const ffcl_shape add_model[] = {{{64, 512, 512, 64, DENSE, 0}, 0}, {{0}, 0}};
+static const ffcl_shape none_model[] = {{{0}, 0}};
+
+#define EVERYWHERE                                                  \
+    {{5, 3, 7, 2, ODD, 0}, FFCL_SHAPE_FILLS | FFCL_SHAPE_SMALL},    \
+    {{1, 1, 1, 1, ODD, 0}, 0},                                      \
+    {{33, 65, 17, 8, ALIGNED, 0}, 0},                               \
+    {{130, 129, 70, 130, ODD, 0}, 0},                               \
+    {{17, 24, 36, 17, DENSE, 0}, 0},        /* K alone is no multiple of 8, */  \
+    {{17, 36, 24, 17, DENSE, 0}, 0},        /* N alone, */                      \
+    {{17, 24, 40, 5, ODD, 0}, 0},           /* the distance of rows alone */    \
+    {{1, 8, 8, 1, DENSE, 0}, FFCL_SHAPE_SMALL},                     \
+    {{5, 24, 40, 2, ALIGNED, 0}, FFCL_SHAPE_FILLS},                 \
+    {{1, 1152, 256, 1, DENSE, 0}, 0},                               \
+    {{33, 72, 72, 8, ALIGNED, 0}, FFCL_SHAPE_FILLS},                \
+    {{64, 1152, 72, 32, DENSE, 0}, 0},                              \
+    {{200, 136, 1152, 64, DENSE, 0}, 0},                            \
+    {{257, 136, 104, 100, ALIGNED, 0}, FFCL_SHAPE_FILLS}
+
+static const ffcl_shape awkward[] = {EVERYWHERE, {{0}, 0}};
+
+/* For the engine also what makes it choose each tile and each number of parts of K: the same
+ * products for devices of several sizes.  Ragged against tiles of 32 to 256 rows and columns and
+ * against steps of 32, with fewer steps than stages, and with a last part that is shorter. */
+static const ffcl_shape engine_awkward[] = {
+    EVERYWHERE,
+    {{127, 136, 72, 127, ALIGNED, 1}, 0},
+    {{129, 136, 168, 50, ALIGNED, 1}, 0},
+    {{129, 136, 168, 50, ALIGNED, 2}, 0},
+    {{129, 136, 168, 50, ALIGNED, 16}, 0},
+    {{200, 72, 8, 200, ALIGNED, 1}, 0},
+    {{257, 136, 104, 100, ALIGNED, 1}, FFCL_SHAPE_FILLS},
+    {{257, 264, 40, 257, DENSE, 1}, 0},
+    {{257, 264, 40, 257, DENSE, 4}, 0},
+    {{127, 1152, 40, 64, DENSE, 1}, 0},
+    {{127, 1152, 40, 64, DENSE, 8}, 0},
+    {{513, 40, 72, 513, DENSE, 1}, 0},
+    {{400, 24, 72, 128, ALIGNED, 1}, FFCL_SHAPE_FILLS},
+    {{400, 8, 264, 400, DENSE, 1}, 0},
+    {{5, 24, 4104, 2, ALIGNED, 1}, 0},
+    {{200, 136, 1152, 64, DENSE, 1}, 0},
+    {{200, 136, 1152, 64, DENSE, 3}, 0},
+    {{129, 72, 2056, 129, ALIGNED, 1}, FFCL_SHAPE_FILLS},
+    {{129, 72, 2056, 129, ALIGNED, 4}, 0},
+    {{65, 136, 4104, 33, DENSE, 2}, 0},
+    {{65, 136, 4104, 33, DENSE, 4}, 0},
+    {{65, 136, 4104, 33, DENSE, 8}, 0},
+    {{65, 136, 4104, 33, DENSE, 132}, 0},
+    {{0}, 0},
+};
+
+static int uses(const ffcl_case *c, int what)
+{
+    return c->op->variant & what;
+}
+
+static ffcl_engine_level level_of(const ffcl_case *c)
+{
+    return uses(c, WGMMA) ? FFCL_ENGINE_WGMMA : uses(c, MMA) ? FFCL_ENGINE_MMA : FFCL_ENGINE_NONE;
+}
+
+/* Gaps of `gap` elements between rows where the shape's PLACE is ALIGNED, of one where ODD. */
+static ffcl_tensor rows_of(const ffcl_case *c, ffcl_role role, ffcl_type type, size_t rows,
+                           size_t cols, size_t gap)
+{
+    size_t how = c->shape.d[PLACE], ld = cols + (how == ALIGNED ? gap : how == ODD);
+    return (ffcl_tensor){.role = role, .type = type, .n = rows * ld, .rows = rows, .cols = cols,
+                         .ld = ld};
+}
+
+static int setup(ffcl_case *c)
+{
+    const size_t *d = c->shape.d;
+    ffcl_type result = uses(c, OUT_HALF) ? FFCL_F16 : FFCL_F32;
+    /* Only a gate may begin at an offset, as the others lie in buffers of their own. */
+    ffcl_tensor gate = rows_of(c, FFCL_IN, FFCL_F32, ffcl_div_up(d[M], d[T]), d[N], 12);
+    gate.at = d[PLACE] == ALIGNED ? 4 : d[PLACE] == ODD ? 3 : 0;
+    gate.n += gate.at;
+    int rc = FFCL_TENSORS(c, rows_of(c, FFCL_OUT, result, d[M], d[N], 16),
+                          rows_of(c, FFCL_IN, FFCL_F16, d[M], d[K], 8),
+                          {.role = FFCL_IN, .type = FFCL_F16, .n = d[N] * d[K]},
+                          {.role = FFCL_IN, .n = d[N]}, gate,
+                          rows_of(c, FFCL_IN, result, d[M], d[N], 16));
+    if (rc)
+        return rc;
+    ffcl_case_axes(c, "m n", d[M], d[N], 0, 0);
+    ffcl_case_fill(c, A, 0);
+    /* Results of deviation about 1: activations bend there. */
+    ffcl_case_noise(c, W, 0.0, 1.0 / sqrt((double)d[K]));
+    ffcl_case_noise(c, BIAS, 0.0, 0.5);
+    ffcl_case_noise(c, GATE, 0.0, 1.0);
+    ffcl_case_noise(c, ADD, 0.0, 1.0);
+    c->scale = (1.0 + ffcl_case_magnitude(c)) * sqrt((double)d[K]);
+    return 0;
+}
+
+static ffcl_ref_matrix matrix(const ffcl_case *c, size_t i)
+{
+    const ffcl_tensor *t = &c->tensor[i];
+    return (ffcl_ref_matrix){ffcl_f32(c, i) + t->at, t->ld, 1};
+}
+
+static void ref(ffcl_case *c)
+{
+    const size_t *d = c->shape.d;
+    const ffcl_ref_matrix w = {ffcl_f32(c, W), 1, d[K]};        /* (N, K) */
+    ffcl_ref_epilogue e = {.act = uses(c, USE_SILU) ? 1 : uses(c, USE_GELU) ? 2 : 0,
+                           .gate_rows = d[T], .add_rows = d[M]};
+    if (uses(c, USE_BIAS))
+        e.bias = ffcl_f32(c, BIAS);
+    if (uses(c, USE_GATE))
+        e.gate = matrix(c, GATE);
+    if (uses(c, USE_ADD))
+        e.add = matrix(c, ADD);
+    ffcl_ref_gemm(c->want, matrix(c, A), w, &e, d[M], d[N], d[K]);
+}
+
+static int run(ffcl_case *c)
+{
+    const size_t *d = c->shape.d;
+    const ffcl_tensor *t = c->tensor;
+    ffcl_product p = {.m = d[M], .n = d[N], .k = d[K], .a = t[A].mem, .a_ld = t[A].ld,
+                      .w = t[W].mem, .out = t[OUT].mem, .out_ld = t[OUT].ld,
+                      .half = 1, .out_half = uses(c, OUT_HALF) != 0};
+    ffcl_epilogue *e = &p.epilogue;
+    if (uses(c, USE_SILU))
+        e->act = FFCL_ACT_SILU;
+    if (uses(c, USE_GELU))
+        e->act = FFCL_ACT_GELU;
+    if (uses(c, USE_BIAS)) {
+        e->has_bias = 1;
+        e->bias = t[BIAS].mem;
+    }
+    if (uses(c, USE_GATE)) {
+        e->has_gate = 1;
+        e->gate = t[GATE].mem;
+        e->gate_at = t[GATE].at;
+        e->gate_ld = t[GATE].ld;
+        e->gate_rows = d[T];
+    }
+    if (uses(c, USE_ADD)) {
+        e->has_add = 1;
+        e->add = t[ADD].mem;
+        e->add_ld = t[ADD].ld;
+        e->add_rows = d[M];
+    }
+    ffcl_engine_use was = ffcl_case_engine(c, (ffcl_engine_use){level_of(c), d[UNITS]});
+    int rc = ffcl_gemm(c->ctx, &p);
+    ffcl_case_engine(c, was);
+    return rc;
+}
+
+/* Shapes that the engine cannot take run on every device: the plain kernel must be chosen. */
+static const char *skip(const ffcl_case *c)
+{
+    const size_t *d = c->shape.d;
+    int falls_back = d[K] % 8 || d[N] % 8 || d[PLACE] == ODD;
+    return falls_back ? NULL : ffcl_case_no_engine(c, level_of(c));
+}
+
+/* The product, and an operation an operand, three for SiLU, eight for GELU. */
+static double flops(const ffcl_case *c)
+{
+    const size_t *d = c->shape.d;
+    double after = (uses(c, USE_BIAS) ? 1.0 : 0.0) + (uses(c, USE_GATE) ? 1.0 : 0.0) +
+                   (uses(c, USE_ADD) ? 1.0 : 0.0) + (uses(c, USE_SILU) ? 3.0 : 0.0) +
+                   (uses(c, USE_GELU) ? 8.0 : 0.0);
+    return (double)d[M] * (double)d[N] * (2.0 * (double)d[K] + after);
+}
+
+static double bytes(const ffcl_case *c)
+{
+    const size_t *d = c->shape.d;
+    double m = (double)d[M], n = (double)d[N], k = (double)d[K];
+    double result = (double)ffcl_case_bytes(c, OUT) * m * n;
+    double floats = (uses(c, USE_BIAS) ? 1.0 : 0.0) +
+                    (uses(c, USE_GATE) ? (double)ffcl_div_up(d[M], d[T]) : 0.0);
+    return 2.0 * (m * k + k * n) + 4.0 * floats * n + (uses(c, USE_ADD) ? 2.0 : 1.0) * result;
+}
+
+/* Sums as for gemm, since products of halves are exact in float32.  The matrix engine adds the 16
+ * products of a step and the sum so far at the exponent of the largest and cuts off what is below,
+ * where float32 additions round: up to a unit in the last place instead of half of one, and always
+ * towards zero, so not evening out; three times the allowance.  A half result is rounded by up to
+ * 2^-11 of itself. */
+#define PRODUCT(row_name, what, shapes, ragged, relative, absolute)                         \
+    {                                                                                       \
+        .name = row_name, .letters = "M N K T place units", .variant = (what),              \
+        .fills = FFCL_NOISE | FFCL_ZEROS | FFCL_LARGE | FFCL_CONSTANT, .model = shapes,     \
+        .awkward = ragged, .setup = setup, .ref = ref, .run = run, .skip = skip,            \
+        .rtol = relative, .atol = absolute, .flops = flops, .bytes = bytes,                 \
+    }
+#define PLAIN_HALF(name, what, shapes) \
+    PRODUCT("product_" name, (what) | OUT_HALF, shapes, awkward, 5e-4f, 6e-7f)
+#define PLAIN_FLOAT(name, what, shapes) \
+    PRODUCT("product_float_" name, what, shapes, awkward, 1e-5f, 6e-7f)
+#define ENGINE_HALF(name, what, shapes) \
+    PRODUCT(name, (what) | OUT_HALF, shapes, engine_awkward, 5e-4f, 1.8e-6f)
+#define ENGINE_FLOAT(name, what, shapes) \
+    PRODUCT(name, what, shapes, engine_awkward, 1e-5f, 1.8e-6f)
+
+const ffcl_op_test ffcl_test_product_bias = PLAIN_HALF("bias", USE_BIAS, bias_model);
+const ffcl_op_test ffcl_test_product_silu = PLAIN_HALF("silu", USE_BIAS | USE_SILU, none_model);
+const ffcl_op_test ffcl_test_product_gelu = PLAIN_HALF("gelu", USE_BIAS | USE_GELU, gelu_model);
+const ffcl_op_test ffcl_test_product_add = PLAIN_HALF("add", USE_BIAS | USE_ADD, add_model);
+const ffcl_op_test ffcl_test_product_float_bias = PLAIN_FLOAT("bias", USE_BIAS, none_model);
+const ffcl_op_test ffcl_test_product_float_gate_add =
+    PLAIN_FLOAT("gate_add", USE_BIAS | USE_GATE | USE_ADD, gate_model);
+const ffcl_op_test ffcl_test_product_float_gelu =
+    PLAIN_FLOAT("gelu", USE_BIAS | USE_GELU, none_model);
+
+const ffcl_op_test ffcl_test_mma_bias = ENGINE_HALF("mma_bias", USE_BIAS | MMA, bias_model);
+const ffcl_op_test ffcl_test_mma_silu =
+    ENGINE_HALF("mma_silu", USE_BIAS | USE_SILU | MMA, none_model);
+const ffcl_op_test ffcl_test_mma_gelu =
+    ENGINE_HALF("mma_gelu", USE_BIAS | USE_GELU | MMA, gelu_model);
+const ffcl_op_test ffcl_test_mma_add = ENGINE_HALF("mma_add", USE_BIAS | USE_ADD | MMA, add_model);
+const ffcl_op_test ffcl_test_mma_float_bias =
+    ENGINE_FLOAT("mma_float_bias", USE_BIAS | MMA, none_model);
+const ffcl_op_test ffcl_test_mma_float_gate_add =
+    ENGINE_FLOAT("mma_float_gate_add", USE_BIAS | USE_GATE | USE_ADD | MMA, gate_model);
+const ffcl_op_test ffcl_test_mma_float_gelu =
+    ENGINE_FLOAT("mma_float_gelu", USE_BIAS | USE_GELU | MMA, none_model);
+
+/* What follows the product is the same code at both levels: not all of it again. */
+const ffcl_op_test ffcl_test_wgmma_bias = ENGINE_HALF("wgmma_bias", USE_BIAS | WGMMA, bias_model);
+const ffcl_op_test ffcl_test_wgmma_gelu =
+    ENGINE_HALF("wgmma_gelu", USE_BIAS | USE_GELU | WGMMA, gelu_model);
+const ffcl_op_test ffcl_test_wgmma_add =
+    ENGINE_HALF("wgmma_add", USE_BIAS | USE_ADD | WGMMA, add_model);
+const ffcl_op_test ffcl_test_wgmma_float_gate_add =
+    ENGINE_FLOAT("wgmma_float_gate_add", USE_BIAS | USE_GATE | USE_ADD | WGMMA, gate_model);
