@@ -46,8 +46,8 @@ typedef struct ffcl_product {
     cl_mem out;                             /* (M, N) rows out_ld apart; not epilogue.add */
     size_t out_at, out_ld;
     ffcl_epilogue epilogue;
-    /* half: A and W are half, W (N, K) dense, nothing at an offset but bias and gate, add dense
-     * with M rows.  out_half: so are out and add, and there is no gate.  gather may be NULL. */
+    /* half: A and W are half, W (N, K) dense, nothing at an offset but the gate, add of M rows
+     * out_ld apart.  out_half: so are out and add, and there is no gate.  gather may be NULL. */
     int half, out_half;
     const ffcl_gather *gather;
 } ffcl_product;

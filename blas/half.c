@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * Products of half operands: the matrix engine's kernel in several tile sizes, and its plain twin
  * for every other device and shape.  Both fuse the epilogue. */
+#include <assert.h>
 #include <stdio.h>
 
 #include "backend.h"
@@ -193,5 +194,8 @@ static int engine(ffcl_ctx *ctx, const ffcl_product *p)
 
 int ffcl_half_gemm(ffcl_ctx *ctx, const ffcl_product *p)
 {
+    const ffcl_epilogue *e = &p->epilogue;
+    assert(!e->bias_at && !e->add_at && !p->a_at && !p->w_at && !p->out_at && !p->a_kmajor);
+    assert(!e->has_add || (e->add_ld == p->out_ld && e->add_rows >= p->m));
     return ffcl_gemm_mma_fits(ctx, p) ? engine(ctx, p) : plain(ctx, p);
 }

@@ -86,8 +86,9 @@ const ffcl_config_row ffcl_config_rows[] = {
 
     {"precision", "compute", FFCL_TYPE_CHOICE, "auto", AT(precision.compute),
      .choices = precisions,
-     .help = "`float32` is the reference. `half` stores weights and activations in 16 bits. "
-             "`auto` decides by the device"},
+     .help = "`float32` is the reference. `half` stores wide activations and most weights in 16 "
+             "bits, on any device, slowly where there is no matrix engine. `auto` is half where "
+             "NVIDIA's matrix engine passes its check, else float32"},
 
     {"blas", "backend", FFCL_TYPE_TEXT, "auto", AT(blas.backend),
      .help = "Who multiplies matrices: `auto`, `clblast`, or another back end of this build"},

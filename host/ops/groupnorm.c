@@ -84,7 +84,8 @@ int ffcl_groupnorm(ffcl_ctx *ctx, cl_mem out, cl_mem x, cl_mem gamma, cl_mem bet
                    size_t P, size_t C, size_t G, float eps, int with_silu, ffcl_store store)
 {
     ffcl_buf part = {0}, stats = {0};
-    const int wide = C % 8 == 0 && C <= WIDE_CHANNELS;
+    const int wide = C % 8 == 0 && C <= WIDE_CHANNELS &&
+                     C / 8 <= ctx->device.caps.max_work_group;
     size_t chunks = ffcl_div_up(P, chunk_pixels(P));
     int rc = ffcl_take(ctx, &part, B * G * chunks * 2);
     if (rc == 0)
