@@ -49,7 +49,6 @@
 #define ACT 0
 #endif
 
-#define INLINE static inline __attribute__((always_inline))
 /* Through L1 (ca) or past it (cg), whichever measured faster beside the one or the other product:
  * ldmatrix competes with it for local memory, wgmma does not. */
 #if WGMMA
@@ -80,58 +79,9 @@
 #endif
 #define ROW_STEP (ITEMS / 4)
 
-INLINE uint local_address(__local void *p)
-{
-    return (uint)(size_t)p;
-}
-
-/* 16 bytes from global to local memory, zeros where size is 0. */
-INLINE void copy16(uint to, __global const ushort *from, uint size)
-{
-    __asm__ volatile("cp.async." CACHE ".shared.global [%0], [%1], 16, %2;" ::"r"(to),
-                     "l"((ulong)from), "r"(size)
-                     : "memory");
-}
-
-INLINE void copy_commit(void)
-{
-    __asm__ volatile("cp.async.commit_group;" ::: "memory");
-}
-
-INLINE void copy_wait(void)
-{
-#if STAGES == 2
-    __asm__ volatile("cp.async.wait_group 0;" ::: "memory");
-#elif STAGES == 3
-    __asm__ volatile("cp.async.wait_group 1;" ::: "memory");
-#else
-    __asm__ volatile("cp.async.wait_group 2;" ::: "memory");
-#endif
-}
-
-INLINE void load_matrix4(uint r[4], uint address)
-{
-    __asm__ volatile("ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%0,%1,%2,%3}, [%4];"
-                     : "=r"(r[0]), "=r"(r[1]), "=r"(r[2]), "=r"(r[3])
-                     : "r"(address)
-                     : "memory");
-}
-
-INLINE void multiply(float c[4], const uint a[4], uint b0, uint b1)
-{
-    __asm__ volatile("mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32 "
-                     "{%0,%1,%2,%3}, {%4,%5,%6,%7}, {%8,%9}, {%0,%1,%2,%3};"
-                     : "+f"(c[0]), "+f"(c[1]), "+f"(c[2]), "+f"(c[3])
-                     : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b0), "r"(b1));
-}
-
-/* Two floats as a pair of halves, the first in the low bits. */
-INLINE uint pack_half2(float lo, float hi)
-{
-    uint r;
-    __asm__("cvt.rn.f16x2.f32 %0, %1, %2;" : "=r"(r) : "f"(hi), "f"(lo));
-    return r;
-}
+#include "mma_common.cl"
+#include "mma_load.cl"
+#include "mma_step.cl"
 
 INLINE float2 unpack_half2(uint v)
 {
@@ -141,151 +91,6 @@ INLINE float2 unpack_half2(uint v)
             : "r"(v));
     return (float2)(lo, hi);
 }
-
-/* Geometry of a convolution; see the arguments of the kernel. */
-typedef struct picture {
-    int Hh, Ww, C, kw, dy, dx;
-} picture;
-
-/* What an item loads of A: rows row0 + i * ROW_STEP, one 16-byte chunk of each. */
-typedef struct loader {
-    uint a_at[A_LOADS];         /* element offset of the row (CONV: of the pixel) */
-#if CONV
-    int yx[A_LOADS];            /* pixel's y << 16 | x */
-    int tap, c;                 /* where the next step reads */
-#endif
-    uint w_at[W_LOADS];
-    uint a_to, w_to;            /* local address within a stage */
-    int chunk;
-} loader;
-
-INLINE void loader_open(loader *l, int m0, int n0, int k0, int M, int N, int lda, int ldw,
-                        const picture *p)
-{
-    int lid = get_local_id(0), row = lid >> 2;
-    l->chunk = lid & 3;
-    for (int i = 0; i < A_LOADS; i++) {
-        int m = min(m0 + row + i * ROW_STEP, M - 1);
-#if CONV
-        int rest = m % (p->Hh * p->Ww);
-        int y = rest / p->Ww;
-        l->yx[i] = y << 16 | (rest - y * p->Ww);
-        l->a_at[i] = (uint)m * p->C + l->chunk * 8;
-#else
-        l->a_at[i] = (uint)m * lda + l->chunk * 8;
-#endif
-    }
-    for (int i = 0; i < W_LOADS; i++)
-        l->w_at[i] = (uint)min(n0 + row + i * ROW_STEP, N - 1) * ldw + l->chunk * 8;
-    l->a_to = row * 64 + ((l->chunk ^ ((row >> 1) & 3)) << 4);
-    l->w_to = l->a_to + BM * 64;
-#if CONV
-    l->tap = k0 / p->C;
-    l->c = k0 - l->tap * p->C;
-#endif
-}
-
-/* Starts the copies of K step k into the stage at `stage`. */
-INLINE void loader_step(loader *l, uint stage, __global const ushort *A, __global const ushort *W,
-                        int k, int K, const picture *p)
-{
-    uint in_k = k + l->chunk * 8 < K ? 16 : 0;
-#if CONV
-    int ty = l->tap / p->kw, sy = p->dy + ty, sx = p->dx + l->tap - ty * p->kw;
-    int shift = (sy * p->Ww + sx) * p->C + l->c;
-    for (int i = 0; i < A_LOADS; i++) {
-        int y = (l->yx[i] >> 16) + sy, x = (l->yx[i] & 0xffff) + sx;
-        int inside = (uint)y < (uint)p->Hh && (uint)x < (uint)p->Ww;
-        copy16(stage + l->a_to + i * ROW_STEP * 64,
-               A + (inside ? l->a_at[i] + (uint)shift : 0u), inside ? 16 : 0);
-    }
-    l->c += 32;
-    if (l->c == p->C) {
-        l->c = 0;
-        l->tap++;
-    }
-#else
-    for (int i = 0; i < A_LOADS; i++)
-        copy16(stage + l->a_to + i * ROW_STEP * 64, A + (in_k ? l->a_at[i] + k : 0u), in_k);
-#endif
-    for (int i = 0; i < W_LOADS; i++)
-        copy16(stage + l->w_to + i * ROW_STEP * 64, W + (in_k ? l->w_at[i] + k : 0u), in_k);
-}
-
-#if WGMMA
-#define QUAD(q) "+f"(q[0]), "+f"(q[1]), "+f"(q[2]), "+f"(q[3])
-/* One k16 step of m64nBNk16 on the accumulators of 64 rows; a, w are local-memory descriptors.
- * Hidden in a PTX comment: see the header. */
-INLINE void group_multiply(float c[NI][4], ulong a, ulong w)
-{
-#if BN == 64
-    __asm__ volatile("//sm_90a wgmma.mma_async.sync.aligned.m64n64k16.f32.f16.f16 {"
-                     "%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15, "
-                     "%16, %17, %18, %19, %20, %21, %22, %23, %24, %25, %26, %27, %28, %29, "
-                     "%30, %31"
-                     "}, %32, %33, 1, 1, 1, 0, 0;"
-                     : QUAD(c[0]), QUAD(c[1]), QUAD(c[2]), QUAD(c[3]), QUAD(c[4]), QUAD(c[5]),
-                       QUAD(c[6]), QUAD(c[7])
-                     : "l"(a), "l"(w));
-#elif BN == 128
-    __asm__ volatile("//sm_90a wgmma.mma_async.sync.aligned.m64n128k16.f32.f16.f16 {"
-                     "%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15, "
-                     "%16, %17, %18, %19, %20, %21, %22, %23, %24, %25, %26, %27, %28, %29, "
-                     "%30, %31, %32, %33, %34, %35, %36, %37, %38, %39, %40, %41, %42, %43, "
-                     "%44, %45, %46, %47, %48, %49, %50, %51, %52, %53, %54, %55, %56, %57, "
-                     "%58, %59, %60, %61, %62, %63"
-                     "}, %64, %65, 1, 1, 1, 0, 0;"
-                     : QUAD(c[0]), QUAD(c[1]), QUAD(c[2]), QUAD(c[3]), QUAD(c[4]), QUAD(c[5]),
-                       QUAD(c[6]), QUAD(c[7]), QUAD(c[8]), QUAD(c[9]), QUAD(c[10]), QUAD(c[11]),
-                       QUAD(c[12]), QUAD(c[13]), QUAD(c[14]), QUAD(c[15])
-                     : "l"(a), "l"(w));
-#endif
-}
-
-/* A tile in local memory for wgmma: rows of 64 bytes, 8-row groups 512 bytes apart, 64-byte
- * swizzle, which is the one described above. */
-INLINE ulong describe(uint address)
-{
-    return (ulong)(address >> 4 & 0x3fff) | (ulong)1 << 16 | (ulong)(512 >> 4) << 32 |
-           (ulong)2 << 62;
-}
-
-/* acc += the stage's 32 columns; afterwards the stage may be overwritten. */
-INLINE void compute_step(float acc[MI][NI][4], uint stage)
-{
-    __asm__ volatile("//sm_90a wgmma.fence.sync.aligned;" ::: "memory");
-#pragma unroll
-    for (int ks = 0; ks < 2; ks++)
-#pragma unroll
-        for (int i = 0; i < MI; i++)
-            group_multiply(acc[i], describe(stage + i * 64 * 64 + ks * 32),
-                           describe(stage + BM * 64 + ks * 32));
-    __asm__ volatile("//sm_90a wgmma.commit_group.sync.aligned;" ::: "memory");
-    __asm__ volatile("//sm_90a wgmma.wait_group.sync.aligned 0;" ::: "memory");
-}
-#else
-/* acc += the stage's 32 columns. */
-INLINE void compute_step(float acc[MI][NI][4], uint stage, uint a_from, uint w_from)
-{
-#pragma unroll
-    for (int ks = 0; ks < 2; ks++) {
-        uint a[MI][4];
-#pragma unroll
-        for (int i = 0; i < MI; i++)
-            load_matrix4(a[i], stage + (a_from ^ (ks * 32)) + i * 16 * 64);
-#pragma unroll
-        for (int j = 0; j < NI / 2; j++) {
-            uint b[4];
-            load_matrix4(b, stage + (w_from ^ (ks * 32)) + j * 16 * 64);
-#pragma unroll
-            for (int i = 0; i < MI; i++) {
-                multiply(acc[i][2 * j], a[i], b[0], b[1]);
-                multiply(acc[i][2 * j + 1], a[i], b[2], b[3]);
-            }
-        }
-    }
-}
-#endif
 
 INLINE float activate(float v)
 {

@@ -18,7 +18,6 @@
 #define COLS 1
 #endif
 
-#define INLINE static inline __attribute__((always_inline))
 #define DP ((DH + 15) / 16 * 16)
 #define PITCH (DP + 8)
 #define ITEMS (32 * (BQ / 16) * COLS)
@@ -28,18 +27,7 @@
 #define UNITS (DH / 8)              /* 16-byte units of a row */
 #define PADS (PITCH / 8 - UNITS)
 
-INLINE uint local_address(__local void *p)
-{
-    return (uint)(size_t)p;
-}
-
-INLINE void load_matrix4(uint r[4], uint address)
-{
-    __asm__ volatile("ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%0,%1,%2,%3}, [%4];"
-                     : "=r"(r[0]), "=r"(r[1]), "=r"(r[2]), "=r"(r[3])
-                     : "r"(address)
-                     : "memory");
-}
+#include "mma_common.cl"
 
 INLINE void load_matrix4_turned(uint r[4], uint address)
 {
@@ -47,21 +35,6 @@ INLINE void load_matrix4_turned(uint r[4], uint address)
                      : "=r"(r[0]), "=r"(r[1]), "=r"(r[2]), "=r"(r[3])
                      : "r"(address)
                      : "memory");
-}
-
-INLINE void multiply(float c[4], const uint a[4], uint b0, uint b1)
-{
-    __asm__ volatile("mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32 "
-                     "{%0,%1,%2,%3}, {%4,%5,%6,%7}, {%8,%9}, {%0,%1,%2,%3};"
-                     : "+f"(c[0]), "+f"(c[1]), "+f"(c[2]), "+f"(c[3])
-                     : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b0), "r"(b1));
-}
-
-INLINE uint pack_half2(float lo, float hi)
-{
-    uint r;
-    __asm__("cvt.rn.f16x2.f32 %0, %1, %2;" : "=r"(r) : "f"(hi), "f"(lo));
-    return r;
 }
 
 INLINE float power2(float x)
