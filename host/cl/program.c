@@ -13,6 +13,9 @@
 /* Raise when the layout of an entry or the meaning of a key changes. */
 enum { CACHE_FORMAT = 1 };
 
+/* Bytes; a folder that is opened as a file claims to have 2^63 - 1. */
+enum { MAX_SOURCE = 1 << 24 };
+
 typedef struct program {
     char *source, *options;
     cl_program handle;          /* NULL until built */
@@ -81,7 +84,7 @@ static int read_source(ffcl_ctx *ctx, const char *name, char **out)
     int rc = 0;
     if (f && fseek(f, 0, SEEK_END) == 0)
         size = ftell(f);
-    if (size >= 0)
+    if (size >= 0 && size < MAX_SOURCE)
         *out = calloc(1, (size_t)size + 1);
     if (*out)
         rewind(f);
@@ -134,8 +137,9 @@ static int build_failed(ffcl_ctx *ctx, const program *p, cl_program handle, cl_i
     if (log && size)
         clGetProgramBuildInfo(handle, ctx->device.id, CL_PROGRAM_BUILD_LOG, size, log, NULL);
     const char *name = ffcl_cl_name(code);
-    int rc = ffcl_fail(ctx->err, FFCL_EBUILD, "kernel source %s.cl does not build on %s (%s%s%s):\n%s",
-                       p->source, ctx->device.caps.name, name ? name : "unknown error",
+    int rc = ffcl_fail(ctx->err, FFCL_EBUILD,
+                       "kernel source %s.cl does not build on %s (%s%s%s):\n%s", p->source,
+                       ctx->device.caps.name, name ? name : "unknown error",
                        *p->options ? ", options " : "", p->options, log ? log : "");
     free(log);
     return rc;

@@ -151,7 +151,7 @@ static int condition(ffcl_sit *sit, ffcl_ctx *ctx, cl_mem c, cl_mem y, const cl_
     return rc;
 }
 
-/* Every block's shift, scale and gate: mods[g] (B, columns) = SiLU(c) w + b, one product a group. */
+/* Every block's shift, scale and gate: mods[g] (B, columns) = SiLU(c) w + b, a product a group. */
 static int modulations(ffcl_sit *sit, ffcl_ctx *ctx, ffcl_buf *mods, cl_mem c, size_t B)
 {
     const size_t D = sit->d.D;

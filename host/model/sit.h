@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * SiT: the transformer that maps noise, time and class to F (SiT models.py; docs/architecture.md). */
+ * SiT: the transformer that maps noise, time and class to F (SiT models.py and
+ * docs/architecture.md). */
 #ifndef FFCL_MODEL_SIT_H
 #define FFCL_MODEL_SIT_H
 

@@ -49,8 +49,9 @@ static int derive_heads(ffcl_sit_dims *d, const ffcl_config *cfg, size_t hint, c
                          "%s has width %zu, whose number of heads no table knows: set heads under "
                          "[model]", path, d->D);
     if (d->D % d->H)
-        return ffcl_fail(err, FFCL_ECONFIG, "[model] heads = %zu does not divide the width %zu of %s",
-                         d->H, d->D, path);
+        return ffcl_fail(err, FFCL_ECONFIG,
+                         "[model] heads = %zu does not divide the width %zu of %s", d->H, d->D,
+                         path);
     d->Dh = d->D / d->H;
     return 0;
 }
@@ -78,7 +79,7 @@ static int derive_grid(ffcl_sit *sit, const ffcl_config *cfg, const char *path, 
     return 0;
 }
 
-/* The known inputs of scalar embedders, or a message that lists all prefixes and the line to add. */
+/* The known inputs of scalar embedders; or a message with all prefixes and the line to add. */
 static int map_embedders(ffcl_sit *sit, const ffcl_config *cfg, ffcl_error *err)
 {
     static const char suffix[] = ".mlp.0.weight";
@@ -163,7 +164,7 @@ int ffcl_sit_derive(ffcl_sit *sit, const ffcl_config *cfg, size_t heads_hint, ff
     if (d->Cout < d->C)
         return ffcl_fail(err, FFCL_EWEIGHTS, "%s has %zu output channels for %zu latent channels",
                          path, d->Cout, d->C);
-    while (ffcl_weights_find(w, "blocks.%zu.attn.qkv.weight", d->L))
+    while (ffcl_weights_has(w, "blocks.%zu.", d->L))
         d->L++;
     int rc = derive_heads(d, cfg, heads_hint, path, err);
     if (rc == 0)

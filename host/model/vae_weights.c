@@ -17,6 +17,17 @@ static size_t json_count(const cJSON *json, const char *key, size_t fallback)
                : fallback;
 }
 
+/* A number that config.json gives must be that of the tensors. */
+static int check_count(const ffcl_vae *vae, const char *path, const cJSON *json, const char *key,
+                       size_t tensors, ffcl_error *err)
+{
+    size_t given = json_count(json, key, tensors);
+    if (given == tensors)
+        return 0;
+    return ffcl_fail(err, FFCL_EWEIGHTS, "%s gives %s = %zu, and the tensors in %s make it %zu",
+                     path, key, given, ffcl_tensor_file_path(vae->weights.file), tensors);
+}
+
 /* Group norm's groups, and that the widths are those of the tensors. */
 static int read_config(ffcl_vae *vae, const char *path, const char *text, const size_t *widths,
                        ffcl_error *err)
@@ -42,6 +53,11 @@ static int read_config(ffcl_vae *vae, const char *path, const char *text, const 
         rc = ffcl_fail(err, FFCL_EWEIGHTS,
                        "%s lists block_out_channels that are not those of the tensors in %s", path,
                        ffcl_tensor_file_path(vae->weights.file));
+    if (rc == 0)
+        rc = check_count(vae, path, json, "latent_channels", vae->d.zc, err);
+    /* The decoder has a ResNet more at each level than the encoder, which the key counts. */
+    if (rc == 0 && vae->d.layers > 0)
+        rc = check_count(vae, path, json, "layers_per_block", vae->d.layers - 1, err);
 out:
     cJSON_Delete(json);
     return rc;
@@ -52,8 +68,24 @@ static size_t first_dim(const ffcl_tensor_info *info)
     return info && info->rank == 4 ? info->shape[0] : 0;
 }
 
+/* Output channels of an up block, from either convolution of its first ResNet; 0: both missing. */
+static size_t up_width(const ffcl_weights *w, size_t level)
+{
+    static const char *const names[] = {"conv1", "conv2"};
+    size_t width = 0;
+    for (size_t i = 0; i < 2 && width == 0; i++)
+        width = first_dim(ffcl_weights_find(w, "decoder.up_blocks.%zu.resnets.0.%s.weight", level,
+                                            names[i]));
+    return width;
+}
+
 static int check_groups(const ffcl_vae *vae, const size_t *widths, ffcl_error *err)
 {
+    for (size_t i = 0; i < vae->d.levels; i++)
+        if (widths[i] == 0)
+            return ffcl_fail(err, FFCL_EWEIGHTS,
+                             "%s lacks decoder.up_blocks.%zu.resnets.0.conv1.weight or has it in "
+                             "another rank", ffcl_tensor_file_path(vae->weights.file), i);
     for (size_t i = 0; i < vae->d.levels; i++)
         if (widths[i] % vae->d.groups)
             return ffcl_fail(err, FFCL_EWEIGHTS,
@@ -71,24 +103,19 @@ int ffcl_vae_derive(ffcl_vae *vae, const char *config_path, const char *config_t
     const ffcl_tensor_info *in = ffcl_weights_find(w, "decoder.conv_in.weight");
     const ffcl_tensor_info *out = ffcl_weights_find(w, "decoder.conv_out.weight");
     size_t widths[8] = {0};
-    while (d->levels < 8 && ffcl_weights_find(w, "decoder.up_blocks.%zu.resnets.0.conv1.weight",
-                                              d->levels)) {
-        widths[d->levels] = first_dim(ffcl_weights_find(
-            w, "decoder.up_blocks.%zu.resnets.0.conv1.weight", d->levels));
-        d->levels++;
-    }
-    while (ffcl_weights_find(w, "decoder.up_blocks.0.resnets.%zu.conv1.weight", d->layers))
+    for (; d->levels < 8 && ffcl_weights_has(w, "decoder.up_blocks.%zu.", d->levels); d->levels++)
+        widths[d->levels] = up_width(w, d->levels);
+    while (ffcl_weights_has(w, "decoder.up_blocks.0.resnets.%zu.", d->layers))
         d->layers++;
     if (!in || in->rank != 4 || !out || out->rank != 4 || d->levels == 0)
         return ffcl_fail(err, FFCL_EWEIGHTS,
-                         "%s is no VAE: it lacks decoder.conv_in.weight, decoder.conv_out.weight or "
-                         "decoder.up_blocks", ffcl_tensor_file_path(w->file));
+                         "%s is no VAE: it lacks decoder.conv_in.weight, decoder.conv_out.weight "
+                         "or decoder.up_blocks", ffcl_tensor_file_path(w->file));
     d->mid = in->shape[0];
     d->zc = in->shape[1];
     d->out = out->shape[0];
     d->upscale = (size_t)1 << (d->levels - 1);
-    vae->has_attention =
-        ffcl_weights_find(w, "decoder.mid_block.attentions.0.to_q.weight") != NULL;
+    vae->has_attention = ffcl_weights_has(w, "decoder.mid_block.attentions.0.");
     if (d->out != 3 || d->mid == 0 || d->zc == 0 || d->mid > 65536)
         return ffcl_fail(err, FFCL_EWEIGHTS, "%s decodes %zu channels to %zu, not to 3 colours",
                          ffcl_tensor_file_path(w->file), d->zc, d->out);

@@ -62,6 +62,19 @@ const ffcl_tensor_info *ffcl_weights_find(const ffcl_weights *w, const char *for
     return found ? found->info : NULL;
 }
 
+int ffcl_weights_has(const ffcl_weights *w, const char *format, ...)
+{
+    char prefix[96];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(prefix, sizeof prefix, format, args);
+    va_end(args);
+    for (size_t i = 0; i < w->n_names; i++)
+        if (strncmp(w->names[i].name, prefix, strlen(prefix)) == 0)
+            return 1;
+    return 0;
+}
+
 void ffcl_weights_add(ffcl_weights *w, const ffcl_weight_row *row, const char *format, ...)
 {
     if (w->n_rows == w->room) {
@@ -267,8 +280,8 @@ static int load_matrix(uploader *u, ffcl_tensor_file *file, const ffcl_weight_ro
 {
     size_t N = r->shape[0], K = r->found->count / N;
     if (K > PIECE_FLOATS)
-        return ffcl_fail(u->ctx->err, FFCL_EWEIGHTS, "%s has rows of %zu numbers, more than any model",
-                         r->found->name, K);
+        return ffcl_fail(u->ctx->err, FFCL_EWEIGHTS,
+                         "%s has rows of %zu numbers, more than any model", r->found->name, K);
     size_t step = PIECE_FLOATS / K;
     int rc = 0;
     for (size_t first = 0; rc == 0 && first < N; first += step) {

@@ -63,6 +63,11 @@ void ffcl_weights_close(ffcl_weights *w);
 const ffcl_tensor_info *ffcl_weights_find(const ffcl_weights *w, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
+/* Does the canonical name of any tensor begin so?  Counts what is there even where the tensor
+ * that tells the width is missing. */
+int ffcl_weights_has(const ffcl_weights *w, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
 /* Adds a row; name is formatted. */
 void ffcl_weights_add(ffcl_weights *w, const ffcl_weight_row *row, const char *format, ...)
     __attribute__((format(printf, 3, 4)));

@@ -214,9 +214,9 @@ static int choose_batch(ffcl_engine *e, const ffcl_engine_wants *wants)
         return rc;
     if (!fits(e, &n))
         return ffcl_fail(e->ctx->err, FFCL_EDEVMEM,
-                         "%s has too little memory: batch 1 needs %.2f GB of weights and %.2f GB of "
-                         "activations, the largest buffer %.2f GB, and there are %.2f GB, %.2f GB "
-                         "in one piece", caps->name, (double)n.weights / 1e9,
+                         "%s has too little memory: batch 1 needs %.2f GB of weights and %.2f GB "
+                         "of activations, the largest buffer %.2f GB, and there are %.2f GB, "
+                         "%.2f GB in one piece", caps->name, (double)n.weights / 1e9,
                          (double)n.activations / 1e9, (double)n.largest / 1e9,
                          (double)caps->global_bytes / 1e9, (double)caps->max_alloc_bytes / 1e9);
     char text[320];
@@ -226,8 +226,8 @@ static int choose_batch(ffcl_engine *e, const ffcl_engine_wants *wants)
         ffcl_report(e->ctx->obs, FFCL_PHASE_WARN, text, 0, 0);
     }
     snprintf(text, sizeof text,
-             "plan: batch %zu (VAE %zu at a time), weights %.2f GB, activations %.2f GB, of %.1f GB",
-             B, b, (double)n.weights / 1e9, (double)n.activations / 1e9,
+             "plan: batch %zu (VAE %zu at a time), weights %.2f GB, activations %.2f GB, of "
+             "%.1f GB", B, b, (double)n.weights / 1e9, (double)n.activations / 1e9,
              (double)caps->global_bytes / 1e9);
     ffcl_report(e->ctx->obs, FFCL_PHASE_NOTE, text, 0, 0);
     return 0;
@@ -331,7 +331,8 @@ static int load(ffcl_engine *e)
     int rc = e->sit ? ffcl_sit_load(e->sit, e->ctx, &done, total) : 0;
     if (rc == 0 && e->vae)
         rc = ffcl_vae_load(e->vae, e->ctx, &done, total);
-    if (rc == 0)
+    /* The last tensor has reported the end, unless part of the total is computed, not read. */
+    if (rc == 0 && done < total)
         ffcl_report(e->ctx->obs, FFCL_PHASE_LOAD, NULL, total, total);
     return rc;
 }

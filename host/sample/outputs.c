@@ -63,7 +63,8 @@ int ffcl_outputs_open(ffcl_outputs **out, const ffcl_config *cfg, size_t count, 
     *out = NULL;
     if (!cfg->output.grid && !cfg->output.folder && !cfg->output.npz)
         return ffcl_fail(err, FFCL_ECONFIG,
-                         "[output] names neither grid nor folder nor npz, so nothing would be kept");
+                         "[output] names neither grid nor folder nor npz, so nothing would be "
+                         "kept");
     ffcl_outputs *o = calloc(1, sizeof *o);
     if (!o)
         return ffcl_fail(err, FFCL_ENOMEM, "out of memory for the outputs");

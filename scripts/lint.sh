@@ -1,0 +1,105 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# Checks the style that a machine can check: sizes of files, functions and lines, tabs, trailing
+# blanks, final newlines, licence lines, left-over notes; and that every header compiles alone.
+# usage: scripts/lint.sh
+set -u
+cd "$(dirname "$0")/.." || exit 2
+export LC_ALL=C.UTF-8
+
+C_LINES=800 CL_LINES=300 FUNCTION_LINES=80 COLUMNS_MOST=100
+notes='TO''DO|FIX''ME|XX''X'
+
+found=0 passed=0 failed=0
+complain() { # FILE[:LINE] SENTENCE
+    echo "$1: $2"
+    found=$((found + 1))
+}
+
+# Every match of a pattern in $file is a complaint.
+reject() { # PATTERN SENTENCE
+    local line
+    while IFS=: read -r line _; do
+        complain "$file:$line" "$2"
+    done < <(grep -nE -- "$1" "$file")
+}
+
+# A body runs from a { to a } in the first column; tables, which end in };, are exempt.
+check_functions() {
+    local line
+    while IFS= read -r line; do
+        complain "$file:${line%% *}" "a function of ${line##* } lines, more than $FUNCTION_LINES"
+    done < <(awk -v most=$FUNCTION_LINES '
+        /^[A-Za-z_]/ { head = NR }
+        /^{/ { begin = head }
+        /^}/ {
+            if (begin && !/^};/ && NR - begin + 1 > most)
+                print begin, NR - begin + 1
+            begin = 0
+        }
+    ' "$file")
+}
+
+check_size() { # LINES
+    local n
+    n=$(wc -l < "$file")
+    if [ "$n" -gt "$1" ]; then
+        complain "$file" "$n lines, more than $1"
+    fi
+}
+
+check_header() {
+    local log
+    if ! log=$("${CC:-cc}" -std=c11 -Wall -Wextra -Wpedantic -Werror -D_GNU_SOURCE -Ihost -Iblas \
+        -Itests/kernels -Itests/ref $flags -fsyntax-only -x c "$file" 2>&1); then
+        complain "$file" "does not compile alone:"$'\n'"$log"
+    fi
+    grep -q '^#ifndef FFCL_' "$file" || complain "$file" "has no include guard FFCL_..._H"
+}
+
+check_file() {
+    local n_before=$found
+    if [ -s "$file" ] && [ -n "$(tail -c 1 "$file")" ]; then
+        complain "$file" "no newline at the end"
+    fi
+    reject '[[:blank:]]$' "blanks at the end of the line"
+    reject $'\r' "a carriage return"
+    reject "\\b($notes)\\b" "a left-over note"
+    case $file in
+    Makefile) ;;
+    *) reject $'\t' "a tab" ;;
+    esac
+    case $file in
+    *.md) ;;
+    *) reject "^.{$((COLUMNS_MOST + 1))}" "more than $COLUMNS_MOST columns" ;;
+    esac
+    case $file in
+    *.c | *.h | *.cl)
+        head -n 3 "$file" | grep -q 'SPDX-License-Identifier: MIT' ||
+            complain "$file" "no SPDX line at the top"
+        ;;
+    esac
+    case $file in
+    *.c) check_size $C_LINES && check_functions ;;
+    *.h) check_size $C_LINES && check_header ;;
+    *.cl) check_size $CL_LINES && check_functions ;;
+    esac
+    if [ "$found" = "$n_before" ]; then
+        passed=$((passed + 1))
+    else
+        failed=$((failed + 1))
+    fi
+}
+
+flags=$(pkg-config --cflags OpenCL clblast libpng inih libzip libcjson zlib 2> /dev/null)
+while IFS= read -r file; do
+    file=${file#./}
+    case $file in
+    bench/torch_baseline.py) ;;         # comes from elsewhere, as it is
+    *) check_file ;;
+    esac
+done < <(find . \( -name '.?*' ! -name .ci -o -name 'build*' -o -path ./tests/data \) -prune -o \
+    -type f \( -name '*.c' -o -name '*.h' -o -name '*.cl' -o -name '*.sh' -o -name '*.py' -o \
+    -name '*.ini' -o -name '*.md' -o -name Makefile -o -path './.ci/*' \) -print | sort)
+echo "$passed passed, $failed failed, 0 skipped"
+[ "$failed" = 0 ] && [ "$passed" != 0 ]

@@ -1,0 +1,118 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# make install and uninstall, and a program of a user's against the installed library.
+. "$(dirname "$0")/lib.sh"
+
+# Flags of a sanitizer build, which whoever links with the library then needs, too.
+read -ra extra <<< "${FFCL_TEST_CFLAGS:-}"
+cc=${CC:-cc}
+
+install_to() { # TARGET VARIABLE...
+    local target=$1
+    shift
+    make -C "$root" --no-print-directory BUILD="$build" "$@" "$target" > make.log 2>&1
+}
+
+files() { # FOLDER
+    (cd "$1" 2> /dev/null && find . ! -type d | sort)
+}
+
+# ---- DESTDIR ----
+
+check "make install DESTDIR" install_to install DESTDIR="$work/stage" PREFIX=/usr
+files stage > files
+for f in bin/ffcl include/ffcl.h lib/libffcl.a lib/libffcl.so lib/libffcl.so.0 \
+    lib/pkgconfig/ffcl.pc share/doc/ffcl/ini.md share/doc/ffcl/errors.md; do
+    check "installed: $f" grep -qxF "./usr/$f" files
+done
+same "the .pc file names the prefix, not DESTDIR" \
+    "$(grep '^prefix' stage/usr/lib/pkgconfig/ffcl.pc)" "prefix=/usr"
+same "the installed program runs" "$(stage/usr/bin/ffcl --version)" "$("$ffcl" --version)"
+same "the versions agree" "$(sed -n 's/^Version: /ffcl /p' stage/usr/lib/pkgconfig/ffcl.pc)" \
+    "$("$ffcl" --version)"
+check "make uninstall DESTDIR" install_to uninstall DESTDIR="$work/stage" PREFIX=/usr
+same "uninstall leaves no file" "$(files stage)" ""
+
+# ---- a user's program ----
+
+cat > user.c << 'SOURCE'
+#include <ffcl.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+int main(int argc, char **argv)
+{
+    ffcl_error err = {0};
+    ffcl_config *cfg = NULL;
+    ffcl_sampler *sampler = NULL;
+    ffcl_shape_info shape = {0};
+    unsigned char *rgb = NULL;
+    unsigned long sum = 0;
+    int rc = argc == 2 ? ffcl_config_open(&cfg, argv[1], &err) : 2;
+    if (rc == 0)
+        rc = ffcl_config_set(cfg, "sampler.count=2", &err);
+    if (rc == 0)
+        rc = ffcl_sampler_open(&sampler, cfg, NULL, &err);
+    if (rc == 0) {
+        ffcl_sampler_shape(sampler, &shape);
+        rgb = malloc(shape.count * shape.height * shape.width * 3);
+        rc = rgb ? ffcl_sampler_draw(sampler, 0, shape.count, rgb, &err) : 1;
+    }
+    for (size_t i = 0; rc == 0 && i < shape.count * shape.height * shape.width * 3; i++)
+        sum += rgb[i] != rgb[0];
+    printf("%zu pictures of %zu x %zu%s\n", shape.count, shape.height, shape.width,
+           sum ? "" : ", all of one colour");
+    if (rc)
+        fprintf(stderr, "%s\n", err.text);
+    free(rgb);
+    ffcl_sampler_close(&sampler);
+    ffcl_config_close(&cfg);
+    return rc != 0;
+}
+SOURCE
+
+prefix=$work/prefix
+check "make install PREFIX" install_to install PREFIX="$prefix"
+export PKG_CONFIG_PATH=$prefix/lib/pkgconfig${PKG_CONFIG_PATH:+:$PKG_CONFIG_PATH}
+
+compile() { # OUT FLAG...
+    local to=$1
+    shift
+    # shellcheck disable=SC2046 # pkg-config prints a list
+    "$cc" -std=c11 -Wall -Wextra -Wpedantic -Werror "${extra[@]}" -o "$to" user.c \
+        $(pkg-config --cflags ffcl) "$@"
+}
+
+# shellcheck disable=SC2046
+check "a program links with the shared library" compile shared $(pkg-config --libs ffcl)
+# Both libraries lie in one folder, so the archive is asked for by its file name.
+# shellcheck disable=SC2046
+check "a program links with the static library" compile static \
+    $(pkg-config --static --libs ffcl | sed 's/-lffcl\>/-l:libffcl.a/')
+if "$ffcl" devices > /dev/null 2>&1; then
+    for kind in shared static; do
+        same "$kind: it draws two pictures" \
+            "$(LD_LIBRARY_PATH=$prefix/lib timeout 300 ./$kind "$demo" 2>&1)" \
+            "2 pictures of 64 x 64"
+        rm "$kind"
+    done
+elif [ "${CI:-}" = true ]; then
+    not_ok "the program draws" "no OpenCL device"
+else
+    skip "the program draws" "no OpenCL device"
+fi
+if command -v c++ > /dev/null; then
+    echo '#include <ffcl.h>
+int main() { return FFCL_OK; }' > user.cc
+    check "the header is C++, too" c++ -Wall -Wextra -Werror -fsyntax-only \
+        -I"$prefix/include" user.cc
+else
+    skip "the header is C++, too" "no C++ compiler"
+fi
+
+install_to install PREFIX="$prefix"
+check "installing twice" install_to install PREFIX="$prefix"
+check "make uninstall PREFIX" install_to uninstall PREFIX="$prefix"
+same "uninstall leaves nothing of ours" "$(files "$prefix")" ""
+
+finish

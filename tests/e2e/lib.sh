@@ -1,0 +1,146 @@
+# SPDX-License-Identifier: MIT
+# What the end-to-end scripts share.  Each is run as  bash tests/e2e/NAME.sh [BUILD]  and prints
+# "ok - ...", "not ok - ..." or "skip - ... (reason)" a test and the counts last.
+# shellcheck shell=bash disable=SC2034
+
+set -u
+export LC_ALL=C
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+build=$(cd "$root" && cd "${1:-build}" && pwd) || exit 2
+ffcl=$build/ffcl
+data=$root/tests/data
+demo=$root/config/demo.ini
+demo_sit=$root/config/demo/freeflow-digits.pt
+demo_vae=$root/config/demo/vae-digits/diffusion_pytorch_model.safetensors
+
+work=$(mktemp -d) || exit 2
+trap 'rm -rf "$work"' EXIT
+trap 'exit 130' INT TERM HUP
+out=$work/out                   # where outputs of the tested runs go; refuses wants it empty
+mkdir "$out"
+cd "$work" || exit 2
+export FFCL_CACHE_DIR=${FFCL_CACHE_DIR-$work/cache}
+n_passed=0 n_failed=0 n_skipped=0
+
+ok() { # NAME
+    n_passed=$((n_passed + 1))
+    echo "ok - $1"
+}
+
+# The reasons and what the last run printed go below the line.
+not_ok() { # NAME REASON...
+    n_failed=$((n_failed + 1))
+    echo "not ok - $1"
+    shift
+    [ $# = 0 ] || printf '    %s\n' "$@"
+    if [ -n "${code:-}" ]; then
+        echo "    the last run: $last"
+        echo "    exit code $code, stdout and stderr:"
+        head -n 40 "$work/stdout" "$work/stderr" | sed 's/^/    | /'
+    fi
+}
+
+skip() { # NAME REASON
+    n_skipped=$((n_skipped + 1))
+    echo "skip - $1 ($2)"
+}
+
+# check NAME COMMAND...: ok if the command succeeds.
+check() {
+    local name=$1
+    shift
+    if "$@" > "$work/command" 2>&1; then
+        ok "$name"
+    else
+        not_ok "$name" "failed: $*" "$(cat "$work/command")"
+    fi
+}
+
+# same NAME GOT WANT: ok if the texts are equal.
+same() {
+    if [ "$2" = "$3" ]; then
+        ok "$1"
+    else
+        not_ok "$1" "got  $2" "want $3"
+    fi
+}
+
+# run ARGUMENT...: ffcl, leaving $code, $work/stdout and $work/stderr.
+run() {
+    last="ffcl $*"
+    timeout -k 10 300 "$ffcl" "$@" > "$work/stdout" 2> "$work/stderr" < /dev/null
+    code=$?
+}
+
+# works NAME ARGUMENT...: ok if ffcl exits with 0.
+works() {
+    local name=$1
+    shift
+    run "$@"
+    if [ "$code" = 0 ]; then
+        ok "$name"
+    else
+        not_ok "$name"
+    fi
+}
+
+# says FILE WORD...: prints what of the words is not in the file.
+lacks() {
+    local file=$1 word
+    shift
+    for word in "$@"; do
+        grep -qF -- "$word" "$file" || echo "lacks: $word"
+    done
+}
+
+# refuses NAME CODE [WORD...] -- ARGUMENT...: ok if ffcl exits with CODE, stderr is exactly one
+# sentence with these words in it (a compiler's log may follow it), and no file was left in $out.
+refuses() {
+    local name=$1 want=$2 words=() reasons=() missing
+    shift 2
+    while [ "$1" != -- ]; do
+        words+=("$1")
+        shift
+    done
+    shift
+    run -q "$@"
+    [ "$code" = "$want" ] || reasons+=("exit code $code, not $want")
+    [ "$(grep -c '^ffcl: ' "$work/stderr")" = 1 ] || reasons+=("not exactly one sentence")
+    [ "$want" = 8 ] || [ "$(wc -l < "$work/stderr")" = 1 ] || reasons+=("not exactly one line")
+    missing=$(lacks "$work/stderr" "${words[@]}")
+    [ -z "$missing" ] || reasons+=("$missing")
+    [ -z "$(ls -A "$out")" ] || reasons+=("left behind: $(ls -A "$out")")
+    if [ ${#reasons[@]} = 0 ]; then
+        ok "$name"
+    else
+        not_ok "$name" "${reasons[@]}"
+        rm -rf "$out"
+        mkdir "$out"
+    fi
+}
+
+edit() { # IN OUT OPERATION...
+    python3 "$root/tests/edit_safetensors.py" "$@" || echo "lib.sh: cannot edit $1" >&2
+}
+
+pictures() {
+    python3 "$root/tests/pictures.py" "$@"
+}
+
+# Call first in a script that is useless without a device.
+need_device() {
+    "$ffcl" devices > /dev/null 2>&1 && return
+    if [ "${CI:-}" = true ]; then
+        not_ok "an OpenCL device" "none is there"
+    else
+        skip "$(basename "$0")" "no OpenCL device"
+    fi
+    finish
+}
+
+# Call last.
+finish() {
+    echo "$n_passed passed, $n_failed failed, $n_skipped skipped"
+    [ $n_failed = 0 ] && exit 0
+    exit 1
+}

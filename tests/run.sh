@@ -1,0 +1,111 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# Runs every test program of a build and adds up what they report: the kernel registry, the unit
+# tests, the end-to-end scripts, lint and clcheck.  A line for each program, the whole log of one
+# that fails; the last line counts all tests.
+# usage: tests/run.sh [BUILD [PATTERN]]      PATTERN: only programs whose name matches
+#        CI=true: tests that are skipped for want of an OpenCL device count as failed
+set -u
+root=$(cd "$(dirname "$0")/.." && pwd)
+cd "$root" || exit 2
+build=${1:-build} pattern=${2:-*}
+if [ ! -x "$build/ffcl" ]; then
+    echo "run.sh: $build/ffcl is missing: make check builds everything and runs this" >&2
+    exit 2
+fi
+
+scratch=$(mktemp -d)
+trap 'rm -rf "$scratch"' EXIT
+trap 'exit 130' INT TERM HUP
+# A user's cache must neither help nor suffer.  PoCL's own stays, as it saves minutes.
+export FFCL_CACHE_DIR=$scratch/cache
+export TMPDIR=$scratch/tmp
+mkdir "$TMPDIR"
+export CMOCKA_MESSAGE_OUTPUT=TAP
+# These would change what the tests expect, or what a nested make does.
+unset FFCL_CL_DIR FFCL_SYNC MAKEFLAGS MFLAGS MAKELEVEL
+
+passed=0 failed=0 skipped=0
+
+# "PASSED FAILED SKIPPED" of a log: its own closing line, else its TAP lines.
+count_log() {
+    awk '
+        /^[0-9]+ passed, [0-9]+ failed, [0-9]+ skipped$/ {
+            closed = 1; p = $1; f = $3; s = $5
+            next
+        }
+        /^1\.\.[0-9]+/ { plan = substr($1, 4) + 0; next }
+        /^(not )?ok .*# *SKIP/ || /^skip - / { skips++; next }
+        /^ok / { oks++; next }
+        /^not ok / { bads++ }
+        END {
+            if (closed) { print p, f, s; exit }
+            # Announced, but never reported: the program died on the way.
+            if (plan > oks + bads + skips)
+                bads += plan - oks - bads - skips
+            print oks + 0, bads + 0, skips + 0
+        }' "$1"
+}
+
+# program NAME SECONDS COMMAND...: runs, counts, prints a line, and the log on failure.
+program() {
+    local name=$1 limit=$2 log=$scratch/log started status p f s note=''
+    shift 2
+    # shellcheck disable=SC2254 # a pattern is meant
+    case $name in
+    $pattern) ;;
+    *) return ;;
+    esac
+    started=$(date +%s%N)
+    timeout -k 10 "$limit" "$@" > "$log" 2>&1 < /dev/null
+    status=$?
+    read -r p f s < <(count_log "$log")
+    if [ "$status" = 124 ] || [ "$status" = 137 ]; then
+        note=", stopped after $limit s"
+    elif [ "$status" -gt 128 ]; then
+        note=", died of signal $((status - 128))"
+    elif [ "$status" != 0 ] && [ "$f" = 0 ]; then
+        note=", exit code $status"
+    elif [ $((p + f + s)) = 0 ]; then
+        note=', ran no test'
+    fi
+    if [ -n "$note" ]; then
+        f=$((f + 1))
+    fi
+    local ms=$((($(date +%s%N) - started) / 1000000))
+    printf '%-28s %4d passed, %d failed, %d skipped  %4d.%d s%s\n' "$name" "$p" "$f" "$s" \
+        $((ms / 1000)) $((ms % 1000 / 100)) "$note"
+    if [ "$f" != 0 ]; then
+        echo "---- $name: $*"
+        cat "$log"
+        echo "----"
+    else
+        grep -aE '^skip - |^SKIP|# *SKIP' "$log" | sed 's/^/    /'
+    fi
+    passed=$((passed + p)) failed=$((failed + f)) skipped=$((skipped + s))
+}
+
+# What needs a device is skipped without one, and failed where a device is promised.
+device=1
+"$build/ffcl" devices > /dev/null 2>&1 || device=0
+if [ $device = 1 ]; then
+    program kernels 900 "$build/tests/check"
+elif [ "${CI:-}" = true ]; then
+    echo "not ok - kernels (no OpenCL device)"
+    failed=$((failed + 1))
+else
+    echo "skip - kernels (no OpenCL device)"
+    skipped=$((skipped + 1))
+fi
+for source in tests/unit/*.c; do
+    name=$(basename "$source" .c)
+    program "unit/$name" 300 "$build/tests/unit/$name"
+done
+for script in tests/e2e/*.sh; do
+    [ "$script" = tests/e2e/lib.sh ] || program "${script#tests/}" 900 bash "$script" "$build"
+done
+program lint 300 bash scripts/lint.sh
+program clcheck 300 bash scripts/clcheck.sh
+
+echo "$passed passed, $failed failed, $skipped skipped"
+[ $failed = 0 ] && [ $passed != 0 ]
