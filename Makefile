@@ -19,7 +19,7 @@ LIBS = $(DEPS_LIBS) -lpthread -lm
 
 LIB_SRC := $(filter-out host/main.c host/progress.c,$(wildcard host/*.c host/*/*.c blas/*.c))
 LIB_OBJ := $(LIB_SRC:%.c=$(BUILD)/%.o) $(BUILD)/kernels.o
-CL_SRC := $(wildcard cl/*.cl)
+CL_SRC := $(wildcard cl/*.cl cl/*.clh)
 UNIT := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/unit/*.c))
 CHECK_SRC := $(wildcard tests/kernels/*.c tests/ref/*.c)
 CHECK_OBJ := $(CHECK_SRC:%.c=$(BUILD)/%.o)

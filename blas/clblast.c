@@ -34,7 +34,8 @@ static int view_open(ffcl_ctx *ctx, view *v, cl_mem mem, size_t at, size_t n)
         return 0;
     cl_buffer_region region = {at * sizeof(float), n * sizeof(float)};
     cl_int code;
-    v->sub = clCreateSubBuffer(mem, CL_MEM_READ_WRITE, CL_BUFFER_CREATE_TYPE_REGION, &region, &code);
+    v->sub = clCreateSubBuffer(mem, CL_MEM_READ_WRITE, CL_BUFFER_CREATE_TYPE_REGION, &region,
+                               &code);
     v->mem = v->sub;
     return ffcl_cl_check(ctx->err, code, "clCreateSubBuffer", __FILE__, __LINE__);
 }

@@ -48,7 +48,8 @@ int ffcl_epilogue_run(ffcl_ctx *ctx, const ffcl_product *p)
     size_t global[2] = {ffcl_round_up(p->n, local[0]),
                         ffcl_round_up(ffcl_div_up(p->m, 8), local[1])};
     return ffcl_launch(ctx, k, 2, global, local, FFCL_BUF(p->out), FFCL_I32(p->out_at),
-                       FFCL_I32(p->out_ld), FFCL_BUF(e->has_bias ? e->bias : p->out), FFCL_I32(e->bias_at),
+                       FFCL_I32(p->out_ld), FFCL_BUF(e->has_bias ? e->bias : p->out),
+                       FFCL_I32(e->bias_at),
                        FFCL_BUF(e->has_gate ? e->gate : p->out), FFCL_I32(e->gate_at),
                        FFCL_I32(e->gate_ld), FFCL_I32(e->has_gate ? e->gate_rows : 1),
                        FFCL_BUF(e->has_add ? e->add : p->out), FFCL_I32(e->add_at),

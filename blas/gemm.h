@@ -2,7 +2,7 @@
  * The one door for matrix products:  out = epilogue(A W),  A (M, K), W (K, N), out (M, N).
  *
  * Operands are float32 or, with `half` set, half with float32 accumulation.
- * float32 weights are stored (K, N), out-channel contiguous, which is what CLBlast's kernels read without
+ * float32 weights are stored (K, N), out-channel contiguous: CLBlast's kernels read that without
  * a transposing pass; half weights (N, K), as the files have them and the matrix engine wants them.
  * The loader lays them out so.  A back end that cannot fuse the epilogue runs
  * the product and then one epilogue kernel. */

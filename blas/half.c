@@ -85,8 +85,9 @@ static cut choose_cut(const ffcl_ctx *ctx, const ffcl_product *p)
 
 int ffcl_gemm_mma_fits(const ffcl_ctx *ctx, const ffcl_product *p)
 {
-    return ctx->matrix_engine != FFCL_ENGINE_NONE && p->k % 8 == 0 && p->n % 8 == 0 && p->a_ld % 8 == 0 &&
-           p->out_ld % 8 == 0 && p->epilogue.gate_at % 4 == 0 && p->epilogue.gate_ld % 4 == 0 &&
+    return ctx->matrix_engine != FFCL_ENGINE_NONE && p->k % 8 == 0 && p->n % 8 == 0 &&
+           p->a_ld % 8 == 0 && p->out_ld % 8 == 0 && p->epilogue.gate_at % 4 == 0 &&
+           p->epilogue.gate_ld % 4 == 0 &&
            (!p->gather || p->gather->C % 32 == 0);
 }
 

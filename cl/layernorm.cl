@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT
  * Layer norm without affine parameters, then modulation (adaLN; Peebles and Xie, DiT, section 3.2;
  * SiT models.py, modulate):
- *   out[r][d] = (x[r][d] - mean_r) / sqrt(var_r + eps) * (1 + scale[b][d]) + shift[b][d],  b = r / T
- * x float32, out act (rows, D) row-major; mod (B, mod_ld), shift at column shift_at, scale at scale_at.
+ *   out[r][d] = (x[r][d] - mean_r) / sqrt(var_r + eps) * (1 + scale[b][d]) + shift[b][d],
+ *   b = r / T
+ * x float32, out act (rows, D) row-major; mod (B, mod_ld), shift and scale from its columns
+ * shift_at and scale_at on.
  * One work-group a row; work-group size a power of two; local memory: one float an item.
  * Mean first, then the squared differences, as a row stays in cache: no cancellation. */
 

@@ -22,7 +22,8 @@
  * PTX comments that start with "//sm_90a "; host/cl/ptx.c uncovers them in the built program and
  * raises its target.  WARPS_M 4, WARPS_N 1, BN 64 or 128.
  * Needs K % 8 == 0, N % 8 == 0, 16-byte aligned rows; CONV: C % 32 == 0.
- * Global (ceil(N/BN) * items, ceil(M/BM), parities or parts).  Local memory STAGES * (BM + BN) * 64 bytes. */
+ * Global (ceil(N/BN) * items, ceil(M/BM), parities or parts).
+ * Local memory STAGES * (BM + BN) * 64 bytes. */
 #ifndef BM
 #define BM 128
 #define BN 128
@@ -79,9 +80,9 @@
 #endif
 #define ROW_STEP (ITEMS / 4)
 
-#include "mma_common.cl"
-#include "mma_load.cl"
-#include "mma_step.cl"
+#include "mma_common.clh"
+#include "mma_load.clh"
+#include "mma_step.clh"
 
 INLINE float2 unpack_half2(uint v)
 {
@@ -103,33 +104,82 @@ INLINE float activate(float v)
 #endif
 }
 
-/* Eight results of row m from column n on. */
-INLINE void store8(float v[8], __global uchar *out, __global const uchar *add,
-                   __global const float *gate, size_t to, size_t gate_from, int flags)
+/* Where results go and what is added to them; see the arguments of the kernel. */
+typedef struct target {
+    __global uchar *out;
+    __global const uchar *add;
+    __global const float *bias, *gate;
+    int ldo, gate_at, gate_ld, gate_rows, flags, M, N, Ww, parity;
+} target;
+
+/* Eight results, to element `to` of out. */
+INLINE void store8(float v[8], const target *t, size_t to, size_t gate_from)
 {
 #if OUT_FLOAT
-    __global float4 *o = (__global float4 *)((__global float *)out + to);
+    __global float4 *o = (__global float4 *)((__global float *)t->out + to);
     float4 r[2] = {(float4)(v[0], v[1], v[2], v[3]), (float4)(v[4], v[5], v[6], v[7])};
     for (int h = 0; h < 2; h++) {
-        if (flags & 2)
-            r[h] *= vload4(h, gate + gate_from);
-        if (flags & 4)
-            r[h] += ((__global const float4 *)((__global const float *)add + to))[h];
+        if (t->flags & 2)
+            r[h] *= vload4(h, t->gate + gate_from);
+        if (t->flags & 4)
+            r[h] += ((__global const float4 *)((__global const float *)t->add + to))[h];
         o[h] = r[h];
     }
 #else
-    if (flags & 4) {
-        uint4 a = *(__global const uint4 *)((__global const ushort *)add + to);
+    if (t->flags & 4) {
+        uint4 a = *(__global const uint4 *)((__global const ushort *)t->add + to);
         float2 p[4] = {unpack_half2(a.x), unpack_half2(a.y), unpack_half2(a.z), unpack_half2(a.w)};
         for (int h = 0; h < 4; h++) {
             v[2 * h] += p[h].x;
             v[2 * h + 1] += p[h].y;
         }
     }
-    *(__global uint4 *)((__global ushort *)out + to) =
+    *(__global uint4 *)((__global ushort *)t->out + to) =
         (uint4)(pack_half2(v[0], v[1]), pack_half2(v[2], v[3]), pack_half2(v[4], v[5]),
                 pack_half2(v[6], v[7]));
 #endif
+}
+
+/* The row of out for row m of the product. */
+INLINE size_t target_row(const target *t, int m)
+{
+#if UP
+    int line = m / t->Ww, x = m - line * t->Ww;
+    return (size_t)(2 * line + (t->parity >> 1)) * (2 * t->Ww) + 2 * x + (t->parity & 1);
+#else
+    return m;
+#endif
+}
+
+/* A warp's results, rows from m0 and columns from n0 on, 16 rows at a time through its part `turn`
+ * of local memory: accumulators in, rows of 8 columns an item out. */
+INLINE void write_results(float acc[MI][NI][4], __local float *turn, const target *t, int m0,
+                          int n0)
+{
+    int lane = get_local_id(0) & 31, r0 = lane >> 2, c0 = (lane & 3) * 2;
+#pragma unroll
+    for (int i = 0; i < MI; i++) {
+#pragma unroll
+        for (int j = 0; j < NI; j++) {
+            vstore2((float2)(acc[i][j][0], acc[i][j][1]), 0, turn + r0 * (WN + 4) + j * 8 + c0);
+            vstore2((float2)(acc[i][j][2], acc[i][j][3]), 0,
+                    turn + (r0 + 8) * (WN + 4) + j * 8 + c0);
+        }
+        __asm__ volatile("bar.warp.sync 0xffffffff;" ::: "memory");
+        for (int e = lane; e < 16 * (WN / 8); e += 32) {
+            int r = e / (WN / 8), c = e % (WN / 8) * 8;
+            int m = m0 + i * BLOCK_ROWS + r, n = n0 + c;
+            if (m >= t->M || n >= t->N)
+                continue;
+            float v[8];
+            for (int h = 0; h < 8; h++)
+                v[h] = activate(turn[r * (WN + 4) + c + h] +
+                                ((t->flags & 1) ? t->bias[n + h] : 0.0f));
+            store8(v, t, target_row(t, m) * t->ldo + n,
+                   t->gate_at + (size_t)(m / t->gate_rows) * t->gate_ld + n);
+        }
+        __asm__ volatile("bar.warp.sync 0xffffffff;" ::: "memory");
+    }
 }
 
 __kernel __attribute__((reqd_work_group_size(ITEMS, 1, 1)))
@@ -148,8 +198,9 @@ void mma_f16(__global uchar *out, int ldo, __global const ushort *A, int lda,
     int m0 = get_group_id(1) * BM, n0 = get_group_id(0) * BN;
     uint base = local_address(memory);
     picture p = {Hh, Ww, C, kw, dy, dx};
+    int parity = 0;
 #if UP
-    int parity = get_group_id(2);
+    parity = get_group_id(2);
     p.dy = (parity >> 1) - 1;
     p.dx = (parity & 1) - 1;
     W += (size_t)parity * N * K;
@@ -206,34 +257,8 @@ void mma_f16(__global uchar *out, int ldo, __global const ushort *A, int lda,
     __asm__ volatile("cp.async.wait_group 0;" ::: "memory");
     barrier(CLK_LOCAL_MEM_FENCE);
 
-    /* Each warp turns 16 rows at a time: accumulators in, rows of 8 columns an item out. */
-    __local float *turn = (__local float *)memory + warp * 16 * (WN + 4);
-    int r0 = lane >> 2, c0 = (lane & 3) * 2;
-#pragma unroll
-    for (int i = 0; i < MI; i++) {
-#pragma unroll
-        for (int j = 0; j < NI; j++) {
-            vstore2((float2)(acc[i][j][0], acc[i][j][1]), 0, turn + r0 * (WN + 4) + j * 8 + c0);
-            vstore2((float2)(acc[i][j][2], acc[i][j][3]), 0,
-                    turn + (r0 + 8) * (WN + 4) + j * 8 + c0);
-        }
-        __asm__ volatile("bar.warp.sync 0xffffffff;" ::: "memory");
-        for (int e = lane; e < 16 * (WN / 8); e += 32) {
-            int r = e / (WN / 8), c = e % (WN / 8) * 8;
-            int m = m0 + wm * WARP_ROWS + i * BLOCK_ROWS + r, n = n0 + wn * WN + c;
-            if (m >= M || n >= N)
-                continue;
-            float v[8];
-            for (int h = 0; h < 8; h++)
-                v[h] = activate(turn[r * (WN + 4) + c + h] + ((flags & 1) ? bias[n + h] : 0.0f));
-            size_t row = m;
-#if UP
-            int line = m / Ww, x = m - line * Ww;
-            row = (size_t)(2 * line + (parity >> 1)) * (2 * Ww) + 2 * x + (parity & 1);
-#endif
-            store8(v, out, add, gate, row * ldo + n,
-                   gate_at + (size_t)(m / gate_rows) * gate_ld + n, flags);
-        }
-        __asm__ volatile("bar.warp.sync 0xffffffff;" ::: "memory");
-    }
+    const target t = {out, add, bias, gate, ldo, gate_at, gate_ld, gate_rows, flags, M, N, Ww,
+                      parity};
+    write_results(acc, (__local float *)memory + warp * 16 * (WN + 4), &t, m0 + wm * WARP_ROWS,
+                  n0 + wn * WN);
 }

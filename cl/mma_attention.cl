@@ -27,7 +27,7 @@
 #define UNITS (DH / 8)              /* 16-byte units of a row */
 #define PADS (PITCH / 8 - UNITS)
 
-#include "mma_common.cl"
+#include "mma_common.clh"
 
 INLINE void load_matrix4_turned(uint r[4], uint address)
 {
@@ -161,6 +161,24 @@ INLINE void accumulate(float acc[OJ][4], float s[SJ][4], uint v_from)
     }
 }
 
+/* The warp's 16 rows from t0 on and its columns from c0 on, each over its row's sum. */
+INLINE void write_rows(float acc[OJ][4], const float sum[2], __global ushort *out, int t0, int c0,
+                       int T, int ld)
+{
+    int lane = get_local_id(0) & 31, first = c0 + (lane & 3) * 2;
+#pragma unroll
+    for (int r = 0; r < 2; r++) {
+        float inv = 1.0f / over_row_sum(sum[r]);
+        int t = t0 + (lane >> 2) + 8 * r;
+        __global ushort *to = out + (size_t)t * ld;
+#pragma unroll
+        for (int j = 0; j < OJ; j++)
+            if (t < T && first + j * 8 < DH)
+                *(__global uint *)(to + first + j * 8) =
+                    pack_half2(acc[j][2 * r] * inv, acc[j][2 * r + 1] * inv);
+    }
+}
+
 __kernel __attribute__((reqd_work_group_size(ITEMS, 1, 1)))
 void mma_attention_f16(__global ushort *out, __global const ushort *qkv, int T, int H, float scale)
 {
@@ -237,16 +255,6 @@ void mma_attention_f16(__global ushort *out, __global const ushort *qkv, int T, 
     }
     __asm__ volatile("cp.async.wait_group 0;" ::: "memory");
 
-    int r0 = t0 + group * 16 + (lane >> 2), c0 = col * OJ * 8 + (lane & 3) * 2;
-#pragma unroll
-    for (int r = 0; r < 2; r++) {
-        float inv = 1.0f / over_row_sum(sum[r]);
-        int t = r0 + 8 * r;
-        __global ushort *to = out + ((size_t)b * T + t) * H * DH + h * DH;
-#pragma unroll
-        for (int j = 0; j < OJ; j++)
-            if (t < T && c0 + j * 8 < DH)
-                *(__global uint *)(to + c0 + j * 8) =
-                    pack_half2(acc[j][2 * r] * inv, acc[j][2 * r + 1] * inv);
-    }
+    write_rows(acc, sum, out + (size_t)b * T * H * DH + h * DH, t0 + group * 16, col * OJ * 8, T,
+               H * DH);
 }

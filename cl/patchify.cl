@@ -4,7 +4,8 @@
 
 /* rows[(b, t)][(c, i, j)] = z[b][c][gy p + i][gx p + j]: rows (B*T, C*p*p), the order of a
  * flattened convolution weight (D, C, p, p); n = B*T*C*p*p. */
-__kernel void patchify_f32(__global float *rows, __global const float *z, int C, int R, int p, int n)
+__kernel void patchify_f32(__global float *rows, __global const float *z, int C, int R, int p,
+                           int n)
 {
     int e = get_global_id(0);
     if (e >= n)

@@ -95,6 +95,6 @@ __kernel void product_reduce(__global result *out, int ldo, __global const float
     float v = 0.0f;
     for (int s = 0; s < splits; s++)
         v += part[((size_t)s * M + m) * N + n];
-    finish(v, out, (size_t)m * ldo + n, bias, add, gate, gate_at + (size_t)(m / gate_rows) * gate_ld,
-           n, flags);
+    finish(v, out, (size_t)m * ldo + n, bias, add, gate,
+           gate_at + (size_t)(m / gate_rows) * gate_ld, n, flags);
 }

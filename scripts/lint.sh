@@ -74,7 +74,7 @@ check_file() {
     *) reject "^.{$((COLUMNS_MOST + 1))}" "more than $COLUMNS_MOST columns" ;;
     esac
     case $file in
-    *.c | *.h | *.cl)
+    *.c | *.h | *.cl | *.clh)
         head -n 3 "$file" | grep -q 'SPDX-License-Identifier: MIT' ||
             complain "$file" "no SPDX line at the top"
         ;;
@@ -82,7 +82,7 @@ check_file() {
     case $file in
     *.c) check_size $C_LINES && check_functions ;;
     *.h) check_size $C_LINES && check_header ;;
-    *.cl) check_size $CL_LINES && check_functions ;;
+    *.cl | *.clh) check_size $CL_LINES && check_functions ;;
     esac
     if [ "$found" = "$n_before" ]; then
         passed=$((passed + 1))
@@ -99,7 +99,7 @@ while IFS= read -r file; do
     *) check_file ;;
     esac
 done < <(find . \( -name '.?*' ! -name .ci -o -name 'build*' -o -path ./tests/data \) -prune -o \
-    -type f \( -name '*.c' -o -name '*.h' -o -name '*.cl' -o -name '*.sh' -o -name '*.py' -o \
+    -type f \( -name '*.c' -o -name '*.h' -o -name '*.cl' -o -name '*.clh' -o -name '*.sh' -o -name '*.py' -o \
     -name '*.ini' -o -name '*.md' -o -name Makefile -o -path './.ci/*' \) -print | sort)
 echo "$passed passed, $failed failed, 0 skipped"
 [ "$failed" = 0 ] && [ "$passed" != 0 ]

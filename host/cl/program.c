@@ -13,9 +13,6 @@
 /* Raise when the layout of an entry or the meaning of a key changes. */
 enum { CACHE_FORMAT = 1 };
 
-/* Bytes; a folder that is opened as a file claims to have 2^63 - 1. */
-enum { MAX_SOURCE = 1 << 24 };
-
 typedef struct program {
     char *source, *options;
     cl_program handle;          /* NULL until built */
@@ -63,59 +60,6 @@ void ffcl_programs_close(ffcl_programs **programs)
     free(all->list);
     free(all);
     *programs = NULL;
-}
-
-/* The text of cl/name.cl: from FFCL_CL_DIR where that is set, else the embedded one. */
-static int read_source(ffcl_ctx *ctx, const char *name, char **out)
-{
-    *out = NULL;
-    const char *dir = getenv("FFCL_CL_DIR");
-    if (!dir || !*dir) {
-        for (const ffcl_source *s = ffcl_sources; s->name; s++)
-            if (strcmp(s->name, name) == 0) {
-                *out = ffcl_format("%s", s->text);
-                return *out ? 0 : ffcl_fail(ctx->err, FFCL_ENOMEM, "out of memory for %s.cl", name);
-            }
-        return ffcl_fail(ctx->err, FFCL_EBUILD, "no kernel source is called %s.cl", name);
-    }
-    char *path = ffcl_format("%s/%s.cl", dir, name);
-    FILE *f = path ? fopen(path, "rb") : NULL;
-    long size = -1;
-    int rc = 0;
-    if (f && fseek(f, 0, SEEK_END) == 0)
-        size = ftell(f);
-    if (size >= 0 && size < MAX_SOURCE)
-        *out = calloc(1, (size_t)size + 1);
-    if (*out)
-        rewind(f);
-    if (!*out || fread(*out, 1, (size_t)size, f) != (size_t)size) {
-        free(*out);
-        *out = NULL;
-        rc = ffcl_fail(ctx->err, FFCL_EFILE, "cannot read the kernel source %s (FFCL_CL_DIR)",
-                       path ? path : name);
-    }
-    if (f)
-        fclose(f);
-    free(path);
-    return rc;
-}
-
-/* The whole program text; #line lets build logs point at real lines of the real files. */
-static int expand_source(ffcl_ctx *ctx, const char *name, char **out)
-{
-    char *common = NULL, *own = NULL;
-    *out = NULL;
-    int rc = read_source(ctx, "common", &common);
-    if (rc == 0)
-        rc = read_source(ctx, name, &own);
-    if (rc == 0) {
-        *out = ffcl_format("#line 1 \"common.cl\"\n%s\n#line 1 \"%s.cl\"\n%s\n", common, name, own);
-        if (!*out)
-            rc = ffcl_fail(ctx->err, FFCL_ENOMEM, "out of memory for %s.cl", name);
-    }
-    free(common);
-    free(own);
-    return rc;
 }
 
 static char *cache_key(const ffcl_ctx *ctx, const char *text, const char *options)
@@ -184,7 +128,7 @@ static int build(ffcl_ctx *ctx, program *p, int only_cache)
     char *text = NULL, *key = NULL;
     cl_program handle = NULL;
     cl_int code = CL_SUCCESS;
-    int rc = expand_source(ctx, p->source, &text);
+    int rc = ffcl_source_expand(ctx, p->source, &text);
     if (rc)
         goto out;
     key = cache_key(ctx, text, p->options);

@@ -213,7 +213,7 @@ static int block(ffcl_sit *sit, ffcl_ctx *ctx, const ffcl_sit_block *b, stream *
                     (ffcl_epilogue){0});                                        /* (M, 3D) */
     if (rc == 0)
         rc = ffcl_attention(ctx, s->h.mem, s->wide.mem, B, T, sit->d.H, sit->d.Dh,
-                            sit->store, FFCL_ATTENTION_AUTO);                               /* (M, D) */
+                            sit->store, FFCL_ATTENTION_AUTO);                   /* (M, D) */
     if (rc == 0)
         rc = gated_residual(sit, ctx, s, s->h.mem, &b->proj_w, &b->proj_b, B, D, mod, ld,
                             at + 2 * D);
@@ -221,8 +221,8 @@ static int block(ffcl_sit *sit, ffcl_ctx *ctx, const ffcl_sit_block *b, stream *
     if (rc == 0)
         rc = ffcl_layernorm_modulate(ctx, s->h.mem, s->x.mem, &mlp, B, T, D, norm_eps, sit->store);
     if (rc == 0)
-        rc = block_linear(sit, ctx, s->wide.mem, 1, s->h.mem, &b->fc1_w, &b->fc1_b, M, sit->d.mlp, D,
-                    (ffcl_epilogue){.act = FFCL_ACT_GELU});                     /* (M, mlp) */
+        rc = block_linear(sit, ctx, s->wide.mem, 1, s->h.mem, &b->fc1_w, &b->fc1_b, M, sit->d.mlp,
+                          D, (ffcl_epilogue){.act = FFCL_ACT_GELU});            /* (M, mlp) */
     if (rc == 0)
         rc = gated_residual(sit, ctx, s, s->wide.mem, &b->fc2_w, &b->fc2_b, B, sit->d.mlp, mod, ld,
                             at + 5 * D);

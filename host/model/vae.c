@@ -214,14 +214,16 @@ static int attention(ffcl_vae *vae, ffcl_ctx *ctx, feature *x, size_t B)
     if (rc == 0)
         rc = ffcl_take_stored(ctx, &qkv, M * 3 * C, vae->store);
     if (rc == 0)
-        rc = linear(ctx, vae->store, qkv.mem, h.mem, &vae->qkv_w, &vae->qkv_b, M, 3 * C, C, 0, NULL);
+        rc = linear(ctx, vae->store, qkv.mem, h.mem, &vae->qkv_w, &vae->qkv_b, M, 3 * C, C, 0,
+                    NULL);
     if (rc == 0)
         rc = ffcl_attention(ctx, h.mem, qkv.mem, B, T, 1, C, vae->store, FFCL_ATTENTION_AUTO);
     ffcl_give(ctx, &qkv);
     if (rc == 0)
         rc = take_feature(ctx, &y, B, x->Hh, x->Ww, C, vae->store);
     if (rc == 0)
-        rc = linear(ctx, vae->store, y.buf.mem, h.mem, &vae->proj_w, &vae->proj_b, M, C, C, 1, x->buf.mem);
+        rc = linear(ctx, vae->store, y.buf.mem, h.mem, &vae->proj_w, &vae->proj_b, M, C, C, 1,
+                    x->buf.mem);
     ffcl_give(ctx, &h);
     ffcl_give(ctx, &x->buf);
     *x = y;

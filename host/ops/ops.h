@@ -93,8 +93,8 @@ ffcl_conv_kind ffcl_conv_kind_of(size_t out, size_t side, int upsample, ffcl_sto
 size_t ffcl_conv_floats(const ffcl_conv_weight *w, size_t *parts);
 
 /* Weight i of the kind, from w (Cout, Cin, k, k), into laid_out: 4*Cin*Cout floats for UPSAMPLE,
- * else k*k*Cin*Cout (NARROW: *8).  Order (taps*Cin, Cout); for FFCL_STORE_HALF (Cout, taps*Cin), still as
- * floats. */
+ * else k*k*Cin*Cout (NARROW: *8).  Order (taps*Cin, Cout); for FFCL_STORE_HALF (Cout, taps*Cin),
+ * still as floats. */
 void ffcl_conv_layout(ffcl_conv_kind kind, ffcl_store store, size_t i, const float *w, size_t in,
                       size_t out, size_t side, float *laid_out);
 

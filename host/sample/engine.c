@@ -250,7 +250,8 @@ static int open_device(ffcl_engine *e, const ffcl_observer *obs, ffcl_error *err
     if (rc == 0 && e->cfg->precision.compute != FFCL_PRECISION_FLOAT32)
         rc = ffcl_matrix_engine_probe(e->ctx);
     if (e->cfg->precision.compute == FFCL_PRECISION_HALF ||
-        (e->cfg->precision.compute == FFCL_PRECISION_AUTO && e->ctx->matrix_engine != FFCL_ENGINE_NONE))
+        (e->cfg->precision.compute == FFCL_PRECISION_AUTO &&
+         e->ctx->matrix_engine != FFCL_ENGINE_NONE))
         e->store = FFCL_STORE_HALF;
     if (rc == 0) {
         char text[512];
