@@ -63,7 +63,8 @@ compare() {
     torch_run "$size" --mode "${mode%c}" ${flags[@]+"${flags[@]}"} --batch "$batch" \
         --repeat "$repeat" 2> "$folder/torch.err" | tee "$folder/torch.log"
     "$build/bench/step" "$folder/bench.ini" "$repeat" sampler.batch="$batch" \
-        sampler.count="$((batch * (repeat + 2)))" precision.compute="$compute" 2> "$folder/step.err" |
+        sampler.count="$((batch * (repeat + 2)))" precision.compute="$compute" \
+        2> "$folder/step.err" |
         tee "$folder/ffcl.log"
     t=$(total_of "$folder/torch.log")
     f=$(total_of "$folder/ffcl.log")

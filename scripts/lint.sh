@@ -99,7 +99,8 @@ while IFS= read -r file; do
     *) check_file ;;
     esac
 done < <(find . \( -name '.?*' ! -name .ci -o -name 'build*' -o -path ./tests/data \) -prune -o \
-    -type f \( -name '*.c' -o -name '*.h' -o -name '*.cl' -o -name '*.clh' -o -name '*.sh' -o -name '*.py' -o \
+    -type f \( -name '*.c' -o -name '*.h' -o -name '*.cl' -o -name '*.clh' -o -name '*.sh' \
+    -o -name '*.py' -o \
     -name '*.ini' -o -name '*.md' -o -name Makefile -o -path './.ci/*' \) -print | sort)
 echo "$passed passed, $failed failed, 0 skipped"
 [ "$failed" = 0 ] && [ "$passed" != 0 ]
