@@ -51,8 +51,6 @@ refuses "a line that is no key = value" 3 "bad.ini:3:" -- bad.ini "$grid"
 refuses "an unknown key in an override" 3 "sampler.sed=1" "did you mean seed?" -- \
     "${tiny[@]}" sampler.sed=1
 refuses "a bad value in an override" 3 "sampler.seed=x" -- "${tiny[@]}" sampler.seed=x
-refuses "half precision without a back end for it" 3 "[precision] compute = half" -- \
-    "${tiny[@]}" precision.compute=half
 
 # ---- files in place of weights ----
 

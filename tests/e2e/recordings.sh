@@ -48,6 +48,16 @@ for seed in 1 2; do
         "$(grep -c '^teacher_.* not checked$' "$work/stdout")" 3
 done
 
+# ---- half storage, by the plain kernels where there is no matrix engine ----
+
+agrees "SiT h144 p2 in half" 7 "$data/sit_h144_p2.ref.safetensors" \
+    model.checkpoint="$data/sit_h144_p2.pt" precision.compute=half
+agrees "VAE small in half" 7 "$data/vae_small.ref.safetensors" \
+    vae.weights="$data/vae_small.safetensors" precision.compute=half
+agrees "VAE with 12 x 12 latents in half" 6 "$data/vae_legacy.ref.safetensors" \
+    vae.weights="$data/vae_legacy.safetensors" precision.compute=half
+agrees "demo in half" 4 "$data/demo_seed1.ref.safetensors" "$demo" precision.compute=half
+
 # ---- what is wrong is found ----
 
 disagrees() { # NAME FAILED-TENSOR ARGUMENT...
