@@ -2,9 +2,11 @@
 #include "cl/context.h"
 
 #include <stdlib.h>
+#include <sys/mman.h>
 
 #include "cl/arena.h"
 #include "cl/program.h"
+#include "util.h"
 
 int ffcl_ctx_open(ffcl_ctx **out, const ffcl_device *device, const ffcl_observer *obs,
                   ffcl_error *err)
@@ -64,6 +66,51 @@ void ffcl_report(const ffcl_observer *obs, ffcl_phase phase, const char *text, u
         obs->report(obs->user, phase, text, done, total);
 }
 
+/* Memory of our own under a buffer; freed when the buffer is. */
+typedef struct pages {
+    void *at;
+    size_t bytes;
+} pages;
+
+static void CL_CALLBACK free_pages(cl_mem mem, void *user)
+{
+    pages *p = user;
+    (void)mem;
+    munmap(p->at, p->bytes);
+    free(p);
+}
+
+/* A large buffer of a CPU device in huge pages, or NULL where that cannot be had.  Gigabytes of
+ * weights in 4 KB pages cost a page fault each, seconds in all on a virtual machine. */
+static cl_mem create_in_huge_pages(ffcl_ctx *ctx, size_t bytes)
+{
+    const size_t huge = (size_t)2 << 20;
+    const ffcl_caps *caps = &ctx->device.caps;
+    if (!(caps->type & CL_DEVICE_TYPE_CPU) || !caps->unified || bytes < 2 * huge)
+        return NULL;
+    pages *p = calloc(1, sizeof *p);
+    if (!p)
+        return NULL;
+    p->bytes = ffcl_round_up(bytes, huge);
+    p->at = mmap(NULL, p->bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (p->at == MAP_FAILED) {
+        free(p);
+        return NULL;
+    }
+    madvise(p->at, p->bytes, MADV_HUGEPAGE);
+    cl_int code;
+    cl_mem mem = clCreateBuffer(ctx->context, CL_MEM_READ_WRITE | CL_MEM_USE_HOST_PTR, bytes, p->at,
+                                &code);
+    if (code == CL_SUCCESS &&
+        clSetMemObjectDestructorCallback(mem, free_pages, p) == CL_SUCCESS)
+        return mem;
+    if (code == CL_SUCCESS)
+        clReleaseMemObject(mem);
+    munmap(p->at, p->bytes);
+    free(p);
+    return NULL;
+}
+
 int ffcl_buffer_create(ffcl_ctx *ctx, cl_mem *out, size_t bytes, const char *what)
 {
     *out = NULL;
@@ -73,6 +120,9 @@ int ffcl_buffer_create(ffcl_ctx *ctx, cl_mem *out, size_t bytes, const char *wha
                          "%s needs a buffer of %.0f MB, and %s allows %.0f MB in one piece", what,
                          (double)size / 1e6, ctx->device.caps.name,
                          (double)ctx->device.caps.max_alloc_bytes / 1e6);
+    *out = create_in_huge_pages(ctx, size);
+    if (*out)
+        return 0;
     cl_int code;
     *out = clCreateBuffer(ctx->context, CL_MEM_READ_WRITE, size, NULL, &code);
     if (code == CL_MEM_OBJECT_ALLOCATION_FAILURE || code == CL_OUT_OF_RESOURCES)
