@@ -76,6 +76,10 @@ void ffcl_config_close(ffcl_config **cfg);
 int ffcl_sampler_open(ffcl_sampler **out, const ffcl_config *cfg, const ffcl_observer *obs,
                       ffcl_error *err);
 
+/* Shows that every output of the configuration can be written, by trying; worth a call before
+ * ffcl_sampler_open, which may load gigabytes.  FFCL_EOUTPUT; FFCL_ECONFIG when there is none. */
+int ffcl_config_check_outputs(const ffcl_config *cfg, ffcl_error *err);
+
 /* The size of the pictures and how many the configuration asks for. */
 typedef struct ffcl_shape_info {
     size_t count, height, width;    /* pictures, pixels, pixels */

@@ -172,6 +172,8 @@ static int run(const arguments *args, ffcl_progress *progress, ffcl_error *err)
     const ffcl_observer observer = {ffcl_progress_report, progress};
     int rc = open_config(&cfg, args, err);
     if (!rc)
+        rc = ffcl_config_check_outputs(cfg, err);
+    if (!rc)
         rc = ffcl_sampler_open(&sampler, cfg, &observer, err);
     if (!rc)
         rc = ffcl_sampler_run(sampler, err);

@@ -64,6 +64,11 @@ size_t ffcl_sit_bytes(const ffcl_sit *sit)
     return ffcl_weights_bytes(&sit->weights) + computed;
 }
 
+size_t ffcl_sit_largest(const ffcl_sit *sit)
+{
+    return ffcl_weights_largest(&sit->weights);
+}
+
 int ffcl_sit_prepare(ffcl_sit *sit, ffcl_ctx *ctx, ffcl_store store)
 {
     sit->store = store;

@@ -30,8 +30,9 @@ const ffcl_sit_dims *ffcl_sit_dims_of(const ffcl_sit *sit);
 /* Embedder i: its prefix and what feeds it. */
 const ffcl_condition *ffcl_sit_condition(const ffcl_sit *sit, size_t i);
 
-/* Bytes of weights on the device. */
+/* Bytes of weights on the device, and of the largest buffer of them. */
 size_t ffcl_sit_bytes(const ffcl_sit *sit);
+size_t ffcl_sit_largest(const ffcl_sit *sit);
 
 /* Chooses how the blocks' weights and activations are stored, and splits the modulation weights so
  * that no buffer exceeds the device's limit; before load and forward.  The residual stream, norms,

@@ -117,6 +117,11 @@ size_t ffcl_vae_bytes(const ffcl_vae *vae)
     return ffcl_weights_bytes(&vae->weights);
 }
 
+size_t ffcl_vae_largest_weight(const ffcl_vae *vae)
+{
+    return ffcl_weights_largest(&vae->weights);
+}
+
 int ffcl_vae_load(ffcl_vae *vae, ffcl_ctx *ctx, uint64_t *done, uint64_t total)
 {
     return ffcl_weights_load(&vae->weights, ctx, done, total);

@@ -30,6 +30,9 @@ int ffcl_vae_prepare(ffcl_vae *vae, ffcl_store store, ffcl_error *err);
 size_t ffcl_vae_bytes(const ffcl_vae *vae);
 int ffcl_vae_load(ffcl_vae *vae, ffcl_ctx *ctx, uint64_t *done, uint64_t total);
 
+/* Bytes of the largest buffer of weights. */
+size_t ffcl_vae_largest_weight(const ffcl_vae *vae);
+
 /* The most floats that one activation has for one picture of latent side R. */
 size_t ffcl_vae_largest(const ffcl_vae *vae, size_t R);
 

@@ -202,6 +202,21 @@ size_t ffcl_weights_bytes(const ffcl_weights *w)
     return bytes;
 }
 
+size_t ffcl_weights_largest(const ffcl_weights *w)
+{
+    size_t largest = 0;
+    for (size_t i = 0; i < w->n_rows; i++) {
+        const ffcl_weight_row *r = &w->rows[i];
+        size_t bytes = row_bytes(r);
+        if (r->kind == FFCL_ROW_CONV && !is_half(r))
+            bytes /= r->conv->kind == FFCL_CONV_UPSAMPLE ? 4 : 1;
+        else if (r->kind == FFCL_ROW_PLAIN || r->kind == FFCL_ROW_MATRIX)
+            bytes = r->to->floats * (r->half ? 2 : 4);
+        largest = ffcl_max(largest, bytes);
+    }
+    return largest;
+}
+
 /* Two host pieces in turn, so that reading one overlaps with uploading the other. */
 enum { PIECE_FLOATS = 4 << 20 };
 

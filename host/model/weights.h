@@ -79,6 +79,9 @@ int ffcl_weights_check(ffcl_weights *w, const char *what, ffcl_error *err);
 /* Bytes that the rows take on the device. */
 size_t ffcl_weights_bytes(const ffcl_weights *w);
 
+/* Bytes of the largest buffer among them. */
+size_t ffcl_weights_largest(const ffcl_weights *w);
+
 /* Reads, converts and uploads every row.  done and total (bytes, of all models together) are for
  * the progress report. */
 int ffcl_weights_load(ffcl_weights *w, ffcl_ctx *ctx, uint64_t *done, uint64_t total);

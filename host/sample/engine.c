@@ -183,6 +183,10 @@ static int measure(ffcl_engine *e, size_t B, size_t b, need *n)
     ffcl_arena_size(e->ctx->arena, &n->activations, &n->largest);
     n->activations += fixed_bytes(e, B, b);
     n->weights = weight_bytes(e);
+    if (e->sit)
+        n->largest = ffcl_max(n->largest, ffcl_sit_largest(e->sit));
+    if (e->vae)
+        n->largest = ffcl_max(n->largest, ffcl_vae_largest_weight(e->vae));
     return rc;
 }
 

@@ -42,12 +42,11 @@ static int open_grid(ffcl_outputs *o, ffcl_error *err)
     if (!o->grid)
         return ffcl_fail(err, FFCL_ENOMEM, "out of memory for a grid of %zu x %zu pixels",
                          o->grid_width, o->grid_height);
-    return probe(o->cfg->output.grid, err);
+    return 0;
 }
 
-static int open_folder(const ffcl_outputs *o, ffcl_error *err)
+static int probe_folder(const char *folder, ffcl_error *err)
 {
-    const char *folder = o->cfg->output.folder;
     if (mkdir(folder, 0777) != 0 && errno != EEXIST)
         return ffcl_fail(err, FFCL_EOUTPUT, "cannot make the folder %s: %s", folder,
                          strerror(errno));
@@ -57,23 +56,32 @@ static int open_folder(const ffcl_outputs *o, ffcl_error *err)
     return rc;
 }
 
+int ffcl_config_check_outputs(const ffcl_config *cfg, ffcl_error *err)
+{
+    int rc = 0;
+    if (!cfg->output.grid && !cfg->output.folder && !cfg->output.npz)
+        rc = ffcl_fail(err, FFCL_ECONFIG,
+                       "[output] names neither grid nor folder nor npz, so nothing would be kept");
+    if (rc == 0 && cfg->output.grid)
+        rc = probe(cfg->output.grid, err);
+    if (rc == 0 && cfg->output.npz)
+        rc = probe(cfg->output.npz, err);
+    if (rc == 0 && cfg->output.folder)
+        rc = probe_folder(cfg->output.folder, err);
+    return rc;
+}
+
 int ffcl_outputs_open(ffcl_outputs **out, const ffcl_config *cfg, size_t count, size_t height,
                       size_t width, ffcl_error *err)
 {
     *out = NULL;
-    if (!cfg->output.grid && !cfg->output.folder && !cfg->output.npz)
-        return ffcl_fail(err, FFCL_ECONFIG,
-                         "[output] names neither grid nor folder nor npz, so nothing would be "
-                         "kept");
     ffcl_outputs *o = calloc(1, sizeof *o);
     if (!o)
         return ffcl_fail(err, FFCL_ENOMEM, "out of memory for the outputs");
     *o = (ffcl_outputs){.cfg = cfg, .count = count, .height = height, .width = width};
-    int rc = 0;
-    if (cfg->output.grid)
+    int rc = ffcl_config_check_outputs(cfg, err);
+    if (rc == 0 && cfg->output.grid)
         rc = open_grid(o, err);
-    if (rc == 0 && cfg->output.folder)
-        rc = open_folder(o, err);
     if (rc == 0 && cfg->output.npz)
         rc = ffcl_npz_open(&o->npz, cfg->output.npz, count, height, width, err);
     if (rc)
