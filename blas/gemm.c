@@ -9,9 +9,14 @@
 
 int ffcl_blas_open(ffcl_ctx *ctx, const char *name)
 {
-    if (strcmp(name, "auto") != 0 && strcmp(name, ffcl_blas_clblast.name) != 0)
+    static const char *const names[] = {"auto", "clblast", "mma", "wgmma"};
+    int known = 0;
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        known |= strcmp(name, names[i]) == 0;
+    if (!known)
         return ffcl_fail(ctx->err, FFCL_ECONFIG,
-                         "[blas] backend = %s is unknown; known are auto and clblast", name);
+                         "[blas] backend = %s is unknown; known are auto, clblast, mma and wgmma",
+                         name);
     ctx->blas = &ffcl_blas_clblast;
     return ctx->blas->open(ctx);
 }

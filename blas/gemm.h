@@ -54,7 +54,8 @@ typedef struct ffcl_product {
 
 typedef struct ffcl_blas ffcl_blas;
 
-/* Opens the back end called name ("auto", "clblast") for ctx and hangs it on ctx->blas.
+/* Opens the back end called name for ctx and hangs it on ctx->blas: auto, clblast (no matrix
+ * engine), mma, wgmma (CLBlast, and that level of the engine for half operands).
  * FFCL_ECONFIG for an unknown name (the known ones are listed). */
 int ffcl_blas_open(ffcl_ctx *ctx, const char *name);
 void ffcl_blas_close(ffcl_ctx *ctx);
@@ -68,10 +69,11 @@ int ffcl_gemm(ffcl_ctx *ctx, const ffcl_product *p);
 /* Does the matrix engine take products of these sizes? */
 int ffcl_gemm_mma_fits(const ffcl_ctx *ctx, const ffcl_product *p);
 
-/* Sets ctx->matrix_engine after a check on the device: kernels build and their results on random
- * operands agree with the plain kernel's.  Reports a warning where the device should be able to
- * and is not. */
-int ffcl_matrix_engine_probe(ffcl_ctx *ctx);
+/* Sets ctx->matrix_engine to the highest level that name (as above) allows and that passes a check
+ * on the device: kernels build and their results on random operands agree with the plain kernel's.
+ * Reports a warning where the device should be able to and is not; FFCL_EDEVICE where name asks for
+ * a level that is not to be had. */
+int ffcl_matrix_engine_probe(ffcl_ctx *ctx, const char *name);
 
 /* The rows of out that a fast product wants at least, e.g. for cutting work into bands. */
 enum { FFCL_GEMM_ROW_STEP = 128 };

@@ -2,6 +2,7 @@
  * May the matrix engine's kernels be used?  Decided by capability and by results, never by name. */
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "backend.h"
 #include "cl/launch.h"
@@ -102,24 +103,37 @@ static int works(ffcl_ctx *ctx, ffcl_engine_level level)
     return rc == 0 && off < 1e-5;
 }
 
-int ffcl_matrix_engine_probe(ffcl_ctx *ctx)
+/* The highest level up to `most` that the device has and that works. */
+static ffcl_engine_level highest(ffcl_ctx *ctx, ffcl_engine_level most)
 {
     const int capability = ctx->device.caps.nv_compute;
-    ctx->matrix_engine = FFCL_ENGINE_NONE;
-    if (capability < MMA_CAPABILITY)
-        return 0;
+    if (most == FFCL_ENGINE_NONE || capability < MMA_CAPABILITY)
+        return FFCL_ENGINE_NONE;
     if (!works(ctx, FFCL_ENGINE_MMA)) {
         ffcl_report(ctx->obs, FFCL_PHASE_WARN,
-                    "the matrix engine's kernels do not build or compute wrong here; using float32",
-                    0, 0);
-        return 0;
+                    "the matrix engine's kernels do not build or compute wrong here; not used", 0,
+                    0);
+        return FFCL_ENGINE_NONE;
     }
-    ctx->matrix_engine = FFCL_ENGINE_MMA;
-    if (capability == WGMMA_CAPABILITY) {
-        if (works(ctx, FFCL_ENGINE_WGMMA))
-            ctx->matrix_engine = FFCL_ENGINE_WGMMA;
-        else
-            ctx->matrix_engine = FFCL_ENGINE_MMA;
-    }
+    if (most == FFCL_ENGINE_WGMMA && capability == WGMMA_CAPABILITY &&
+        works(ctx, FFCL_ENGINE_WGMMA))
+        return FFCL_ENGINE_WGMMA;
+    return FFCL_ENGINE_MMA;
+}
+
+int ffcl_matrix_engine_probe(ffcl_ctx *ctx, const char *name)
+{
+    const int want_mma = strcmp(name, "mma") == 0, want_wgmma = strcmp(name, "wgmma") == 0;
+    ffcl_engine_level most = FFCL_ENGINE_WGMMA;
+    if (strcmp(name, "clblast") == 0)
+        most = FFCL_ENGINE_NONE;
+    else if (want_mma)
+        most = FFCL_ENGINE_MMA;
+    ffcl_engine_level found = highest(ctx, most);
+    ctx->matrix_engine = found;
+    if ((want_mma || want_wgmma) && found != most)
+        return ffcl_fail(ctx->err, FFCL_EDEVICE,
+                         "[blas] backend = %s: %s has no such engine, or it failed its check", name,
+                         ctx->device.caps.name);
     return 0;
 }

@@ -31,23 +31,12 @@
 #define WARPS_N 2
 #define STAGES 3
 #endif
-#ifndef CONV
-#define CONV 0
-#endif
-#ifndef UP
-#define UP 0
-#endif
+#include "product_options.clh"
 #ifndef WGMMA
 #define WGMMA 0
 #endif
 #ifndef SPLIT
 #define SPLIT 0
-#endif
-#ifndef OUT_FLOAT
-#define OUT_FLOAT 0
-#endif
-#ifndef ACT
-#define ACT 0
 #endif
 
 /* Through L1 (ca) or past it (cg), whichever measured faster beside the one or the other product:
@@ -91,17 +80,6 @@ INLINE float2 unpack_half2(uint v)
             : "=f"(lo), "=f"(hi)
             : "r"(v));
     return (float2)(lo, hi);
-}
-
-INLINE float activate(float v)
-{
-#if ACT == 1
-    return silu(v);
-#elif ACT == 2
-    return gelu_tanh(v);
-#else
-    return v;
-#endif
 }
 
 /* Where results go and what is added to them; see the arguments of the kernel. */

@@ -2,18 +2,7 @@
  * The plain twin of mma.cl for any device: the same products and convolutions of half operands,
  * one item an output, float32 arithmetic.  It runs where there is no matrix engine and for
  * shapes that the engine's alignment rules out; mma.cl's header describes operands and options. */
-#ifndef CONV
-#define CONV 0
-#endif
-#ifndef UP
-#define UP 0
-#endif
-#ifndef OUT_FLOAT
-#define OUT_FLOAT 0
-#endif
-#ifndef ACT
-#define ACT 0
-#endif
+#include "product_options.clh"
 #if OUT_FLOAT
 typedef float result;
 #define LOAD_RESULT(p, i) ((p)[i])
@@ -31,11 +20,7 @@ static inline void finish(float v, __global result *out, size_t to, __global con
 {
     if (flags & 1)
         v += bias[n];
-#if ACT == 1
-    v = silu(v);
-#elif ACT == 2
-    v = gelu_tanh(v);
-#endif
+    v = activate(v);
     if (flags & 2)
         v *= gate[gate_from + n];
     if (flags & 4)

@@ -91,7 +91,9 @@ const ffcl_config_row ffcl_config_rows[] = {
              "NVIDIA's matrix engine passes its check, else float32"},
 
     {"blas", "backend", FFCL_TYPE_TEXT, "auto", AT(blas.backend),
-     .help = "Who multiplies matrices: `auto`, `clblast`, or another back end of this build"},
+     .help = "Who multiplies matrices: `clblast`, or beside it for half operands `mma` or `wgmma`, "
+             "two levels of NVIDIA's matrix engine. `auto` takes the highest that passes its "
+             "check; `clblast` alone means that `[precision] compute = auto` is float32"},
 
     {"output", "grid", FFCL_TYPE_OUTPUT, "sample.png", AT(output.grid),
      .help = "One PNG with all pictures, laid out as torchvision's `save_image` does"},

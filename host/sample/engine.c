@@ -252,7 +252,7 @@ static int open_device(ffcl_engine *e, const ffcl_observer *obs, ffcl_error *err
     e->ctx->err = err;
     rc = ffcl_blas_open(e->ctx, e->cfg->blas.backend);
     if (rc == 0 && e->cfg->precision.compute != FFCL_PRECISION_FLOAT32)
-        rc = ffcl_matrix_engine_probe(e->ctx);
+        rc = ffcl_matrix_engine_probe(e->ctx, e->cfg->blas.backend);
     if (e->cfg->precision.compute == FFCL_PRECISION_HALF ||
         (e->cfg->precision.compute == FFCL_PRECISION_AUTO &&
          e->ctx->matrix_engine != FFCL_ENGINE_NONE))

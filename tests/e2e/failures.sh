@@ -234,6 +234,10 @@ need_device
 
 refuses "no output at all" 3 "[output]" -- "$demo" output.grid= sampler.count=1
 refuses "a grid beyond PNG" 3 "output" "folder or npz" -- "${tiny[@]}" sampler.count=10000000
+if [ "$has_pocl" != 0 ]; then
+    refuses "an engine that the device has not got" 7 "[blas] backend = wgmma" "no such engine" \
+        -- "${tiny[@]}" blas.backend=wgmma device.select=portable
+fi
 refuses "an unknown back end" 3 "[blas] backend = nonsense" "clblast" -- \
     "${tiny[@]}" blas.backend=nonsense
 { head -c 2000000 "$demo_sit" && printf x && tail -c +2000002 "$demo_sit"; } > changed.pt
