@@ -44,29 +44,27 @@ INLINE float power2(float x)
     return r;
 }
 
-/* The larger, or the sum, of a value over the four lanes that share a row. */
+/* v of the lane whose number differs in the bit d. */
+INLINE float of_lane(float v, int d)
+{
+    float o;
+    __asm__ volatile("shfl.sync.bfly.b32 %0, %1, %2, 0x1f, 0xffffffff;"
+                     : "=f"(o)
+                     : "f"(v), "r"(d));
+    return o;
+}
+
+/* The largest of a value over the four lanes that share a row, and the sum. */
 INLINE float over_row_max(float v)
 {
-    for (int d = 1; d < 4; d *= 2) {
-        float o;
-        __asm__ volatile("shfl.sync.bfly.b32 %0, %1, %2, 0x1f, 0xffffffff;"
-                         : "=f"(o)
-                         : "f"(v), "r"(d));
-        v = fmax(v, o);
-    }
-    return v;
+    v = fmax(v, of_lane(v, 1));
+    return fmax(v, of_lane(v, 2));
 }
 
 INLINE float over_row_sum(float v)
 {
-    for (int d = 1; d < 4; d *= 2) {
-        float o;
-        __asm__ volatile("shfl.sync.bfly.b32 %0, %1, %2, 0x1f, 0xffffffff;"
-                         : "=f"(o)
-                         : "f"(v), "r"(d));
-        v += o;
-    }
-    return v;
+    v += of_lane(v, 1);
+    return v + of_lane(v, 2);
 }
 
 /* Starts copying `rows` rows of DH halves to a tile, the last valid row again beyond `valid`. */

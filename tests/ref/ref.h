@@ -73,7 +73,9 @@ void ffcl_ref_gemm(double *out, ffcl_ref_matrix a, ffcl_ref_matrix w, const ffcl
 void ffcl_ref_conv(double *out, const float *x, const float *w, const float *bias,
                    const float *add, size_t B, size_t Hh, size_t Ww, size_t C, size_t Cout,
                    size_t k);
-/* out (B, 2*Hh, 2*Ww, C); x (B, Hh, Ww, C). */
-void ffcl_ref_upsample(float *out, const float *x, size_t B, size_t Hh, size_t Ww, size_t C);
+/* out (B, 2*Hh, 2*Ww, Cout): the same after a nearest upsample of x (B, Hh, Ww, C). */
+void ffcl_ref_upsample_conv(double *out, const float *x, const float *w, const float *bias,
+                            const float *add, size_t B, size_t Hh, size_t Ww, size_t C,
+                            size_t Cout, size_t k);
 
 #endif
