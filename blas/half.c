@@ -23,7 +23,7 @@ static const tile tiles[] = {
     {FFCL_ENGINE_MMA, 128, 128, 2, 2, 3, 2, 0.93},
     {FFCL_ENGINE_MMA, 128, 64, 2, 2, 3, 3, 0.75},
     {FFCL_ENGINE_MMA, 64, 64, 2, 2, 4, 5, 0.60},
-    {FFCL_ENGINE_WGMMA, 128, 128, 4, 1, 3, 2, 1.00},
+    {FFCL_ENGINE_WGMMA, 128, 128, 4, 1, 3, 3, 1.00},
     {FFCL_ENGINE_WGMMA, 128, 64, 4, 1, 3, 4, 0.79},
     {FFCL_ENGINE_WGMMA, 64, 64, 4, 1, 4, 6, 0.60},
 };
@@ -91,6 +91,13 @@ int ffcl_gemm_mma_fits(const ffcl_ctx *ctx, const ffcl_product *p)
            (!p->gather || p->gather->C % 32 == 0);
 }
 
+/* Registers an item may take where `groups` work-groups are to fit a compute unit of 65536; the
+ * compiler takes a few more otherwise, without need. */
+static size_t registers(const tile *t)
+{
+    return 65536 / (t->groups * 32 * t->warps_m * t->warps_n) / 8 * 8;
+}
+
 /* Options that both kernels and the reduction share; parts are written as floats, bare. */
 static void options_of(const ffcl_product *p, const cut *c, char *text, size_t size)
 {
@@ -102,6 +109,9 @@ static void options_of(const ffcl_product *p, const cut *c, char *text, size_t s
                                 "-DWGMMA=%d -DSPLIT=%d ",
                                 c->t->bm, c->t->bn, c->t->warps_m, c->t->warps_n, c->t->stages,
                                 c->t->level == FFCL_ENGINE_WGMMA, split);
+    if (c && c->t->level == FFCL_ENGINE_WGMMA && c->t->bm == 128 && c->t->bn == 128)
+        used += (size_t)snprintf(text + used, size - used, "-cl-nv-maxrregcount=%zu ",
+                                 registers(c->t));
     snprintf(text + used, size - used, "-DCONV=%d -DUP=%d -DOUT_FLOAT=%d -DACT=%d",
              p->gather != NULL, p->gather && p->gather->upsample, split || !p->out_half,
              split ? 0 : (int)p->epilogue.act);
@@ -132,7 +142,7 @@ static int launch(ffcl_ctx *ctx, const ffcl_kernel *k, const ffcl_product *p, si
 
 static int plain(ffcl_ctx *ctx, const ffcl_product *p)
 {
-    char options[160];
+    char options[192];
     const ffcl_kernel *k;
     options_of(p, NULL, options, sizeof options);
     int rc = ffcl_kernel_get(ctx, &k, "product", "product_f16", options);
@@ -148,7 +158,7 @@ static int plain(ffcl_ctx *ctx, const ffcl_product *p)
 /* out = epilogue(sum of parts). */
 static int reduce(ffcl_ctx *ctx, const ffcl_product *p, cl_mem parts, size_t splits)
 {
-    char options[160];
+    char options[192];
     const ffcl_kernel *k;
     const ffcl_epilogue *e = &p->epilogue;
     snprintf(options, sizeof options, "-DOUT_FLOAT=%d -DACT=%d", !p->out_half, (int)e->act);
@@ -168,7 +178,7 @@ static int reduce(ffcl_ctx *ctx, const ffcl_product *p, cl_mem parts, size_t spl
 
 static int engine(ffcl_ctx *ctx, const ffcl_product *p)
 {
-    char options[160];
+    char options[192];
     const ffcl_kernel *k;
     const cut c = choose_cut(ctx, p);
     ffcl_product part = *p;

@@ -2,8 +2,9 @@
  * Group norm over NHWC pictures, with SiLU where asked (torch.nn.GroupNorm, eps 1e-6):
  *   out[b][p][c] = (x - mean[b][g]) / sqrt(var[b][g] + eps) * gamma[c] + beta[c],  g = c / (C/G)
  * x, out act (B, P, C), P pixels; gamma, beta (C).
- * Three steps: mean and sum of squared differences of each chunk of pixels; their combination
- * (Chan, Golub and LeVeque 1983), which does not cancel as a sum of squares would; the result.
+ * Three steps: mean and sum of squared differences of each chunk of pixels (of what halo_conv.cl
+ * writes it leaves them itself); their combination (Chan, Golub and LeVeque 1983), which does not
+ * cancel as a sum of squares would; the result.
  * Work-group sizes of the first two are powers of two; local memory: one float an item.
  * The kernels called wide do the first and last step eight channels at a time. */
 
@@ -120,6 +121,17 @@ __kernel void groupnorm_partial_wide(__global float2 *part, __global const act *
     }
 }
 
+/* v sigmoid(v).  For a half result the device's own exp and division are exact enough by far, and
+ * the others cost more time than the memory. */
+static inline float8 silu8(float8 v)
+{
+#ifdef HALF
+    return native_divide(v, 1.0f + native_exp(-v));
+#else
+    return v / (1.0f + exp(-v));
+#endif
+}
+
 /* The result for C a multiple of 8; an item keeps its 8 channels and strides over pixels.
  * Global (C/8 rounded up, pixel groups, B). */
 __kernel void groupnorm_apply_wide(__global act *out, __global const act *x,
@@ -137,11 +149,20 @@ __kernel void groupnorm_apply_wide(__global act *out, __global const act *x,
     }
     float8 m = vload8(0, mean), k = vload8(0, scale), shift = vload8(0, beta + c0);
     size_t base = (size_t)b * P * C + c0;
-    for (int p = get_global_id(1); p < P; p += get_global_size(1)) {
-        size_t at = base + (size_t)p * C;
-        float8 v = (LOAD_ACT8(x, at) - m) * k + shift;
-        if (with_silu)
-            v = v / (1.0f + exp(-v));
-        STORE_ACT8(out, at, v);
+    /* Four pixels are read before one is written, as the compiler may not change that order. */
+    int step = get_global_size(1);
+    for (int p = get_global_id(1); p < P; p += 4 * step) {
+        float8 v[4];
+        for (int i = 0; i < 4; i++)
+            if (p + i * step < P)
+                v[i] = LOAD_ACT8(x, base + (size_t)(p + i * step) * C);
+        for (int i = 0; i < 4; i++) {
+            if (p + i * step >= P)
+                break;
+            v[i] = (v[i] - m) * k + shift;
+            if (with_silu)
+                v[i] = silu8(v[i]);
+            STORE_ACT8(out, base + (size_t)(p + i * step) * C, v[i]);
+        }
     }
 }

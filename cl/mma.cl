@@ -70,17 +70,9 @@
 #define ROW_STEP (ITEMS / 4)
 
 #include "mma_common.clh"
+#include "mma_copy.clh"
 #include "mma_load.clh"
 #include "mma_step.clh"
-
-INLINE float2 unpack_half2(uint v)
-{
-    float lo, hi;
-    __asm__("{.reg .f16 a, b; mov.b32 {a, b}, %2; cvt.f32.f16 %0, a; cvt.f32.f16 %1, b;}"
-            : "=f"(lo), "=f"(hi)
-            : "r"(v));
-    return (float2)(lo, hi);
-}
 
 /* Where results go and what is added to them; see the arguments of the kernel. */
 typedef struct target {
@@ -227,6 +219,7 @@ void mma_f16(__global uchar *out, int ldo, __global const ushort *A, int lda,
         fill = fill + 1 == STAGES ? 0 : fill + 1;
 #if WGMMA
         compute_step(acc, base + stage * STAGE_BYTES);
+        compute_wait();
 #else
         compute_step(acc, base + stage * STAGE_BYTES, a_from, w_from);
 #endif

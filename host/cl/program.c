@@ -151,7 +151,7 @@ static int build(ffcl_ctx *ctx, program *p, int only_cache)
         rc = build_failed(ctx, p, handle, code);
         goto out;
     }
-    rc = ffcl_ptx_uncover(ctx, &handle, p->source);
+    rc = ffcl_ptx_uncover(ctx, &handle, p->source, p->options);
     if (rc)
         goto out;
     p->handle = handle;

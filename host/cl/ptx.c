@@ -46,7 +46,7 @@ static char *uncover(const char *text)
     return out;
 }
 
-int ffcl_ptx_uncover(ffcl_ctx *ctx, cl_program *program, const char *name)
+int ffcl_ptx_uncover(ffcl_ctx *ctx, cl_program *program, const char *name, const char *options)
 {
     char *covered = covered_text(*program), *text = NULL;
     cl_program raised = NULL;
@@ -60,7 +60,7 @@ int ffcl_ptx_uncover(ffcl_ctx *ctx, cl_program *program, const char *name)
         raised = clCreateProgramWithBinary(ctx->context, 1, &ctx->device.id, &size, &binary,
                                            &status, &code);
     if (raised)
-        code = clBuildProgram(raised, 1, &ctx->device.id, "", NULL, NULL);
+        code = clBuildProgram(raised, 1, &ctx->device.id, options, NULL, NULL);
     free(covered);
     free(text);
     if (!raised || code != CL_SUCCESS || status != CL_SUCCESS) {

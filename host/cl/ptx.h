@@ -10,8 +10,8 @@
 
 #include "cl/context.h"
 
-/* Replaces *program by its uncovered version where its text has such comments; leaves it alone
- * otherwise.  FFCL_EBUILD where the device's programs are no PTX for sm_90. */
-int ffcl_ptx_uncover(ffcl_ctx *ctx, cl_program *program, const char *name);
+/* Replaces *program, built with options, by its uncovered version where its text has such comments;
+ * leaves it alone otherwise.  FFCL_EBUILD where the device's programs are no PTX for sm_90. */
+int ffcl_ptx_uncover(ffcl_ctx *ctx, cl_program *program, const char *name, const char *options);
 
 #endif

@@ -142,55 +142,91 @@ size_t ffcl_vae_largest(const ffcl_vae *vae, size_t R)
     return ffcl_max(largest, R * R * vae->d.mid * 3);
 }
 
-/* A picture on its way: buf (B, P, C) with P = Hh * Ww. */
+/* A picture on its way: buf (B, P, C) with P = Hh * Ww, and its moments where there are any. */
 typedef struct feature {
-    ffcl_buf buf;
-    size_t Hh, Ww, C;
+    ffcl_buf buf, sums;
+    size_t Hh, Ww, C, chunks;
 } feature;
 
 static int take_feature(ffcl_ctx *ctx, feature *f, size_t B, size_t Hh, size_t Ww, size_t C,
                         ffcl_store store)
 {
-    *f = (feature){{0}, Hh, Ww, C};
+    *f = (feature){.Hh = Hh, .Ww = Ww, .C = C};
     return ffcl_take_stored(ctx, &f->buf, B * Hh * Ww * C, store);
+}
+
+static void give_feature(ffcl_ctx *ctx, feature *f)
+{
+    ffcl_give(ctx, &f->sums);
+    ffcl_give(ctx, &f->buf);
 }
 
 static int norm(ffcl_vae *vae, ffcl_ctx *ctx, cl_mem out, const feature *x, const ffcl_vae_norm *n,
                 size_t B, int with_silu)
 {
-    return ffcl_groupnorm(ctx, out, x->buf.mem, n->gamma.mem, n->beta.mem, B, x->Hh * x->Ww, n->C,
-                          vae->d.groups, norm_eps, with_silu, vae->store);
+    const ffcl_moments moments = {x->sums.mem, x->chunks};
+    return ffcl_groupnorm(ctx, out, x->buf.mem, &moments, n->gamma.mem, n->beta.mem, B,
+                          x->Hh * x->Ww, n->C, vae->d.groups, norm_eps, with_silu, vae->store);
+}
+
+/* y = w * x (+ add) in the kernel that also leaves y's moments for the norm that follows. */
+static int halo_conv(ffcl_vae *vae, ffcl_ctx *ctx, feature *y, const feature *x,
+                     const ffcl_conv_weight *w, size_t B, const feature *add)
+{
+    const size_t G = vae->d.groups;
+    int rc = 0;
+    y->chunks = ffcl_halo_conv_chunks(w, x->Hh, x->Ww, G);
+    if (y->chunks)
+        rc = ffcl_take(ctx, &y->sums, B * G * y->chunks * 2);
+    const ffcl_halo halo = {.has_add = add != NULL, .add = add ? add->buf.mem : NULL,
+                            .groups = y->chunks ? G : 0, .moments = y->sums.mem};
+    return rc ? rc : ffcl_halo_conv(ctx, y->buf.mem, x->buf.mem, w, B, x->Hh, x->Ww, &halo);
+}
+
+/* The same in the way that suits device and sizes, the moments left out where another kernel runs;
+ * takes y. */
+static int convolve(ffcl_vae *vae, ffcl_ctx *ctx, feature *y, const feature *x,
+                    const ffcl_conv_weight *w, size_t B, const feature *add)
+{
+    const size_t scale = w->kind == FFCL_CONV_UPSAMPLE ? 2 : 1;
+    int rc = take_feature(ctx, y, B, scale * x->Hh, scale * x->Ww, w->out, vae->store);
+    if (rc)
+        return rc;
+    if (ffcl_halo_conv_fits(ctx, w, B, x->Hh, x->Ww))
+        return halo_conv(vae, ctx, y, x, w, B, add);
+    return ffcl_conv(ctx, y->buf.mem, x->buf.mem, w, B, x->Hh, x->Ww, add != NULL,
+                     add ? add->buf.mem : NULL);
+}
+
+/* h = SiLU(GN(x)); takes h. */
+static int normed(ffcl_vae *vae, ffcl_ctx *ctx, feature *h, const feature *x,
+                  const ffcl_vae_norm *n, size_t B)
+{
+    int rc = take_feature(ctx, h, B, x->Hh, x->Ww, x->C, vae->store);
+    return rc ? rc : norm(vae, ctx, h->buf.mem, x, n, B, 1);
 }
 
 /* x becomes shortcut(x) + conv2(SiLU(GN(conv1(SiLU(GN(x)))))). */
 static int resnet(ffcl_vae *vae, ffcl_ctx *ctx, feature *x, const ffcl_vae_resnet *r, size_t B)
 {
-    feature h = {0}, t = {0}, h2 = {0}, s = {0};
-    const size_t Hh = x->Hh, Ww = x->Ww, out = r->conv1.out;
-    int rc = take_feature(ctx, &h, B, Hh, Ww, x->C, vae->store);
+    feature h = {0}, t = {0}, h2 = {0}, s = {0}, y = {0};
+    int rc = normed(vae, ctx, &h, x, &r->norm1, B);
     if (rc == 0)
-        rc = norm(vae, ctx, h.buf.mem, x, &r->norm1, B, 1);
+        rc = convolve(vae, ctx, &t, &h, &r->conv1, B, NULL);
+    give_feature(ctx, &h);
     if (rc == 0)
-        rc = take_feature(ctx, &t, B, Hh, Ww, out, vae->store);
-    if (rc == 0)
-        rc = ffcl_conv(ctx, t.buf.mem, h.buf.mem, &r->conv1, B, Hh, Ww, 0, NULL);
-    ffcl_give(ctx, &h.buf);
-    if (rc == 0)
-        rc = take_feature(ctx, &h2, B, Hh, Ww, out, vae->store);
-    if (rc == 0)
-        rc = norm(vae, ctx, h2.buf.mem, &t, &r->norm2, B, 1);
+        rc = normed(vae, ctx, &h2, &t, &r->norm2, B);
+    give_feature(ctx, &t);
     if (rc == 0 && r->shortcut.out) {
-        rc = take_feature(ctx, &s, B, Hh, Ww, out, vae->store);
-        if (rc == 0)
-            rc = ffcl_conv(ctx, s.buf.mem, x->buf.mem, &r->shortcut, B, Hh, Ww, 0, NULL);
-        ffcl_give(ctx, &x->buf);
+        rc = convolve(vae, ctx, &s, x, &r->shortcut, B, NULL);
+        give_feature(ctx, x);
         *x = s;
     }
     if (rc == 0)
-        rc = ffcl_conv(ctx, t.buf.mem, h2.buf.mem, &r->conv2, B, Hh, Ww, 1, x->buf.mem);
-    ffcl_give(ctx, &h2.buf);
-    ffcl_give(ctx, &x->buf);
-    *x = t;
+        rc = convolve(vae, ctx, &y, &h2, &r->conv2, B, x);
+    give_feature(ctx, &h2);
+    give_feature(ctx, x);
+    *x = y;
     return rc;
 }
 
@@ -230,19 +266,17 @@ static int attention(ffcl_vae *vae, ffcl_ctx *ctx, feature *x, size_t B)
         rc = linear(ctx, vae->store, y.buf.mem, h.mem, &vae->proj_w, &vae->proj_b, M, C, C, 1,
                     x->buf.mem);
     ffcl_give(ctx, &h);
-    ffcl_give(ctx, &x->buf);
+    give_feature(ctx, x);
     *x = y;
     return rc;
 }
 
 /* x becomes conv3x3(nearest upsample by 2 of x). */
-static int upsample(ffcl_ctx *ctx, feature *x, const ffcl_conv_weight *w, size_t B)
+static int upsample(ffcl_vae *vae, ffcl_ctx *ctx, feature *x, const ffcl_conv_weight *w, size_t B)
 {
     feature y = {0};
-    int rc = take_feature(ctx, &y, B, 2 * x->Hh, 2 * x->Ww, w->out, w->store);
-    if (rc == 0)
-        rc = ffcl_conv(ctx, y.buf.mem, x->buf.mem, w, B, x->Hh, x->Ww, 0, NULL);
-    ffcl_give(ctx, &x->buf);
+    int rc = convolve(vae, ctx, &y, x, w, B, NULL);
+    give_feature(ctx, x);
     *x = y;
     return rc;
 }
@@ -324,7 +358,7 @@ int ffcl_vae_decode(ffcl_vae *vae, ffcl_ctx *ctx, cl_mem out, cl_mem latent, siz
         for (size_t j = 0; rc == 0 && j < vae->d.layers; j++)
             rc = resnet(vae, ctx, &x, &vae->up[i].resnets[j], B);
         if (rc == 0 && vae->up[i].upsample.out)
-            rc = upsample(ctx, &x, &vae->up[i].upsample, B);
+            rc = upsample(vae, ctx, &x, &vae->up[i].upsample, B);
         snprintf(name, sizeof name, "act.up%zu", i);
         if (rc == 0)
             rc = see(vae, tap, ctx, &x, B, name);
@@ -335,7 +369,7 @@ int ffcl_vae_decode(ffcl_vae *vae, ffcl_ctx *ctx, cl_mem out, cl_mem latent, siz
         rc = norm(vae, ctx, h.buf.mem, &x, &vae->norm_out, B, 1);
     if (rc == 0)
         rc = ffcl_conv(ctx, out, h.buf.mem, &vae->conv_out, B, x.Hh, x.Ww, 0, NULL);
-    ffcl_give(ctx, &h.buf);
-    ffcl_give(ctx, &x.buf);
+    give_feature(ctx, &h);
+    give_feature(ctx, &x);
     return rc;
 }

@@ -66,40 +66,63 @@ static int apply(ffcl_ctx *ctx, const char *name, size_t columns, cl_mem out, cl
                        FFCL_I32(with_silu));
 }
 
-static int combine(ffcl_ctx *ctx, cl_mem stats, cl_mem part, size_t B, size_t P, size_t C, size_t G,
-                   float eps, ffcl_store store)
+/* (mean, sum of squared differences) of chunks of `each` pixels. */
+typedef struct parts {
+    ffcl_buf own;               /* where they had to be computed */
+    cl_mem mem;
+    size_t chunks, each;
+} parts;
+
+static int is_wide(const ffcl_ctx *ctx, size_t C)
+{
+    return C % 8 == 0 && C <= WIDE_CHANNELS && C / 8 <= ctx->device.caps.max_work_group;
+}
+
+static int take_parts(ffcl_ctx *ctx, parts *p, cl_mem x, const ffcl_moments *moments, size_t B,
+                      size_t P, size_t C, size_t G, ffcl_store store)
+{
+    if (moments && moments->chunks) {
+        *p = (parts){{0}, moments->mem, moments->chunks, P / moments->chunks};
+        return 0;
+    }
+    *p = (parts){{0}, NULL, ffcl_div_up(P, chunk_pixels(P)), chunk_pixels(P)};
+    int rc = ffcl_take(ctx, &p->own, B * G * p->chunks * 2);
+    p->mem = p->own.mem;
+    if (rc)
+        return rc;
+    return is_wide(ctx, C) ? partial_wide(ctx, p->mem, x, B, P, C, G, store)
+                           : partial(ctx, p->mem, x, B, P, C, G, store);
+}
+
+static int combine(ffcl_ctx *ctx, cl_mem stats, const parts *p, size_t B, size_t P, size_t C,
+                   size_t G, float eps, ffcl_store store)
 {
     const ffcl_kernel *k;
     int rc = ffcl_kernel_get(ctx, &k, "groupnorm", "groupnorm_combine", ffcl_store_option(store));
     if (rc)
         return rc;
-    size_t each = chunk_pixels(P);
     size_t local = ffcl_local_size(ctx, k, 64), global = B * G * local;
-    return ffcl_launch(ctx, k, 1, &global, &local, FFCL_BUF(stats), FFCL_BUF(part),
-                       FFCL_I32(ffcl_div_up(P, each)), FFCL_I32(P), FFCL_I32(each), FFCL_I32(C / G),
+    return ffcl_launch(ctx, k, 1, &global, &local, FFCL_BUF(stats), FFCL_BUF(p->mem),
+                       FFCL_I32(p->chunks), FFCL_I32(P), FFCL_I32(p->each), FFCL_I32(C / G),
                        FFCL_F32(eps), FFCL_LOCAL(local * sizeof(float)));
 }
 
-int ffcl_groupnorm(ffcl_ctx *ctx, cl_mem out, cl_mem x, cl_mem gamma, cl_mem beta, size_t B,
-                   size_t P, size_t C, size_t G, float eps, int with_silu, ffcl_store store)
+int ffcl_groupnorm(ffcl_ctx *ctx, cl_mem out, cl_mem x, const ffcl_moments *moments, cl_mem gamma,
+                   cl_mem beta, size_t B, size_t P, size_t C, size_t G, float eps, int with_silu,
+                   ffcl_store store)
 {
-    ffcl_buf part = {0}, stats = {0};
-    const int wide = C % 8 == 0 && C <= WIDE_CHANNELS &&
-                     C / 8 <= ctx->device.caps.max_work_group;
-    size_t chunks = ffcl_div_up(P, chunk_pixels(P));
-    int rc = ffcl_take(ctx, &part, B * G * chunks * 2);
+    parts p = {0};
+    ffcl_buf stats = {0};
+    const int wide = is_wide(ctx, C);
+    int rc = take_parts(ctx, &p, x, moments, B, P, C, G, store);
     if (rc == 0)
         rc = ffcl_take(ctx, &stats, B * G * 2);
-    if (rc == 0 && wide)
-        rc = partial_wide(ctx, part.mem, x, B, P, C, G, store);
-    else if (rc == 0)
-        rc = partial(ctx, part.mem, x, B, P, C, G, store);
     if (rc == 0)
-        rc = combine(ctx, stats.mem, part.mem, B, P, C, G, eps, store);
+        rc = combine(ctx, stats.mem, &p, B, P, C, G, eps, store);
     if (rc == 0)
         rc = apply(ctx, wide ? "groupnorm_apply_wide" : "groupnorm_apply", wide ? C / 8 : C, out,
                    x, stats.mem, gamma, beta, B, P, C, G, with_silu, store);
     ffcl_give(ctx, &stats);
-    ffcl_give(ctx, &part);
+    ffcl_give(ctx, &p.own);
     return rc;
 }

@@ -54,9 +54,18 @@ int ffcl_image_bytes(ffcl_ctx *ctx, cl_mem bytes, cl_mem x, int rule, size_t n);
 /* bad[b] |= 1 where x (B, each) has a value that is not finite; bad (B) int32. */
 int ffcl_image_finite(ffcl_ctx *ctx, cl_mem bad, cl_mem x, size_t B, size_t each);
 
-/* out = GN(x) gamma + beta, then SiLU where asked: x, out (B, P, C), gamma, beta (C), G groups. */
-int ffcl_groupnorm(ffcl_ctx *ctx, cl_mem out, cl_mem x, cl_mem gamma, cl_mem beta, size_t B,
-                   size_t P, size_t C, size_t G, float eps, int with_silu, ffcl_store store);
+/* What a group norm needs of a picture, where the convolution that wrote the picture leaves it:
+ * (mean, sum of squared differences) of equal chunks of its pixels. */
+typedef struct ffcl_moments {
+    cl_mem mem;             /* (B, G, chunks, 2) */
+    size_t chunks;          /* 0: there are none */
+} ffcl_moments;
+
+/* out = GN(x) gamma + beta, then SiLU where asked: x, out (B, P, C), gamma, beta (C), G groups.
+ * x's moments: NULL or none where they are to be computed. */
+int ffcl_groupnorm(ffcl_ctx *ctx, cl_mem out, cl_mem x, const ffcl_moments *moments, cl_mem gamma,
+                   cl_mem beta, size_t B, size_t P, size_t C, size_t G, float eps, int with_silu,
+                   ffcl_store store);
 
 /* out[at ..] = x, n elements, float32 to half; and half to float32. */
 int ffcl_cast_to_half(ffcl_ctx *ctx, cl_mem out, size_t at, cl_mem x, size_t n);
@@ -103,5 +112,27 @@ void ffcl_conv_layout(ffcl_conv_kind kind, ffcl_store store, size_t i, const flo
  * x, out and add are stored as w->store says, but DIRECT's and NARROW's out is always float32. */
 int ffcl_conv(ffcl_ctx *ctx, cl_mem out, cl_mem x, const ffcl_conv_weight *w, size_t B, size_t Hh,
               size_t Ww, int has_add, cl_mem add);
+
+/* What the halo convolution does on the way; members without their has_* may be NULL. */
+typedef struct ffcl_halo {
+    int has_add;
+    cl_mem add;             /* as ffcl_conv's; not for UPSAMPLE */
+    size_t groups;          /* 0, or out's moments for that many groups are wanted in moments: */
+    cl_mem moments;         /* (B, groups, ffcl_halo_conv_chunks(), 2) */
+} ffcl_halo;
+
+/* ffcl_conv of half pictures, 3 x 3, on wgmma: for large pictures faster than as a product. */
+int ffcl_halo_conv(ffcl_ctx *ctx, cl_mem out, cl_mem x, const ffcl_conv_weight *w, size_t B,
+                   size_t Hh, size_t Ww, const ffcl_halo *halo);
+
+/* Can the device and this convolution use it? */
+int ffcl_halo_conv_can(const ffcl_ctx *ctx, const ffcl_conv_weight *w);
+
+/* And is there enough work that it is the fastest way? */
+int ffcl_halo_conv_fits(const ffcl_ctx *ctx, const ffcl_conv_weight *w, size_t B, size_t Hh,
+                        size_t Ww);
+
+/* Chunks of a picture in the moments; 0 where the sizes do not allow moments. */
+size_t ffcl_halo_conv_chunks(const ffcl_conv_weight *w, size_t Hh, size_t Ww, size_t groups);
 
 #endif

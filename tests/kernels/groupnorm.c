@@ -66,7 +66,7 @@ static void ref(ffcl_case *c)
 static int run(ffcl_case *c)
 {
     const size_t *d = c->shape.d;
-    return ffcl_groupnorm(c->ctx, ffcl_mem(c, OUT), ffcl_mem(c, X), ffcl_mem(c, GAMMA),
+    return ffcl_groupnorm(c->ctx, ffcl_mem(c, OUT), ffcl_mem(c, X), NULL, ffcl_mem(c, GAMMA),
                           ffcl_mem(c, BETA), d[B], d[P], d[C], d[G], (float)eps,
                           c->op->variant & WITH_SILU,
                           c->op->variant & HALF ? FFCL_STORE_HALF : FFCL_STORE_FLOAT);

@@ -70,6 +70,10 @@ const ffcl_op_test *const ffcl_op_tests[] = {
     &ffcl_test_wgmma_conv_columns,
     &ffcl_test_wgmma_conv_narrow,
     &ffcl_test_wgmma_conv_upsample,
+    &ffcl_test_halo_conv,
+    &ffcl_test_halo_conv_upsample,
+    &ffcl_test_halo_conv_moments,
+    &ffcl_test_halo_conv_upsample_moments,
     NULL,
 };
 

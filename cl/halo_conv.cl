@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: MIT
+ * Convolutions of NHWC pictures on wgmma (compute capability 9.0), each operand read once:
+ *   out[b][y][x][n] = bias[n] + sum_(tap, c) W[n][tap, c] x[b][y + ty - 1][x + tx - 1][c] (+ add),
+ * 3 x 3 taps, zero outside; with UP 1 the four parities of a 3 x 3 convolution after a nearest 2x
+ * upsample, 2 x 2 taps each (group z is the parity), as mma.cl describes.
+ * mma.cl gathers its operand anew for every tap and is limited by that traffic.  Here a work-group
+ * brings a patch of 16 x 8 pixels with its halo, 32 channels at a time, into local memory once, and
+ * the taps are shifted views of it.  That view is what wgmma's layout without swizzle allows:
+ * 8 rows by 16 bytes lie together, wherever they begin; the patch is four planes of 8 channels,
+ * each (rows, PITCH) pixels of 16 bytes, so 8 pixels of a line are one such block for any shift.
+ * STATS 1: part[((b * groups + g) * chunks) + tile] = (mean, sum of squared differences) of what
+ *   this work-group wrote of group g = n / (N / groups), as groupnorm.cl's first step has them;
+ *   chunks = tiles (x 4 parities) of a picture.  Needs whole tiles and N/groups = 4, 8 or 16.
+ * x, out, add half; W (N, taps * C) half; C % 32 == 0, N % 8 == 0.
+ * Global (ceil(N/128) * 128, tiles of all pictures, parities), local 128.
+ * Local memory 47872 bytes.  wgmma hidden in PTX comments: see mma.cl. */
+#ifndef UP
+#define UP 0
+#endif
+#ifndef STATS
+#define STATS 0
+#endif
+#define WGMMA 1
+#define BM 128
+#define BN 128
+#define MI 2
+#define NI 16
+#define STAGES 3
+#define CACHE "cg"
+#define ITEMS 128
+
+#define KW (UP ? 2 : 3)
+#define TAPS (KW * KW)
+#define TILE_X 16
+#define TILE_Y 8
+#define PITCH 18                            /* pixels of a line of the patch */
+#define LINES (TILE_Y + KW - 1)
+#define PIECES (PITCH * LINES * 4)          /* of 16 bytes */
+#define PORTIONS ((PIECES + ITEMS - 1) / ITEMS)
+#define PER_STEP ((PORTIONS + TAPS - 3) / (TAPS - 2))  /* copied during a step */
+#define PLANE 2912                          /* 180 pixels, and 32 bytes against bank conflicts */
+#define PATCH (4 * PLANE)
+#define W_BYTES (BN * 64)
+
+#include "mma_common.clh"
+#include "mma_copy.clh"
+#include "mma_step.clh"
+#include "halo_patch.clh"
+#include "halo_store.clh"
+
+/* acc += a tap's 32 columns; a is the tap's corner in the patch. */
+INLINE void tap_step(float acc[MI][NI][4], uint a, uint w)
+{
+    __asm__ volatile("//sm_90a wgmma.fence.sync.aligned;" ::: "memory");
+#pragma unroll
+    for (int ks = 0; ks < 2; ks++)
+#pragma unroll
+        for (int i = 0; i < MI; i++)
+            group_multiply(acc[i], describe_patch(a + ks * 2 * PLANE + i * 128),
+                           describe(w + ks * 32));
+    __asm__ volatile("//sm_90a wgmma.commit_group.sync.aligned;" ::: "memory");
+}
+
+__kernel __attribute__((reqd_work_group_size(ITEMS, 1, 1)))
+void halo_conv_f16(__global ushort *out, __global const ushort *x, __global const ushort *W,
+                   __global const float *bias, __global const ushort *add, int has_add,
+                   __global float2 *part, int groups, int Hh, int Ww, int C, int N)
+{
+    __local uint4 memory[(STAGES * W_BYTES + 2 * PATCH) / 16] __attribute__((aligned(1024)));
+    const uint weights = local_address(memory), K = TAPS * C;
+    const int n0 = get_group_id(0) * BN, parity = UP ? get_group_id(2) : 0;
+    const int tiles_x = (Ww + TILE_X - 1) / TILE_X, tiles_y = (Hh + TILE_Y - 1) / TILE_Y;
+    const int tile = get_group_id(1) % (tiles_x * tiles_y);
+    const int b = get_group_id(1) / (tiles_x * tiles_y);
+    const int y0 = tile / tiles_x * TILE_Y, x0 = tile % tiles_x * TILE_X;
+    W += (size_t)parity * N * K;
+    float acc[MI][NI][4];
+#pragma unroll
+    for (int i = 0; i < MI; i++)
+#pragma unroll
+        for (int j = 0; j < NI; j++)
+            acc[i][j][0] = acc[i][j][1] = acc[i][j][2] = acc[i][j][3] = 0.0f;
+
+    loader l;
+    loader_open(&l, b, y0 - (UP ? 1 - (parity >> 1) : 1), x0 - (UP ? 1 - (parity & 1) : 1), Hh, Ww,
+                C, n0, N, K);
+    uint now = weights + STAGES * W_BYTES, next = now + PATCH, stage = 0, fill = STAGES - 1;
+#pragma unroll
+    for (int i = 0; i < PORTIONS; i++)
+        load_portion(&l, now, x, i, 0);
+    load_weights(&l, weights, W, 0);
+    copy_commit();
+    load_weights(&l, weights + W_BYTES, W, C);
+    copy_commit();
+
+    for (int c = 0; c < C; c += 32) {
+#if UP      /* nine taps unrolled are slower */
+#pragma unroll
+#else
+#pragma unroll 1
+#endif
+        for (int tap = 0; tap < TAPS; tap++) {
+            copy_wait();
+            /* wgmma reads through another proxy than the copies wrote. */
+            __asm__ volatile("fence.proxy.async.shared::cta;" ::: "memory");
+            barrier(CLK_LOCAL_MEM_FENCE);
+            tap_step(acc, now + (tap / KW * PITCH + tap % KW) * 16, weights + stage * W_BYTES);
+            /* The weights two steps ahead, and a part of the next channels' patch. */
+            if (tap + 2 < TAPS)
+                load_weights(&l, weights + fill * W_BYTES, W, (tap + 2) * C + c);
+            else if (c + 32 < C)
+                load_weights(&l, weights + fill * W_BYTES, W, (tap + 2 - TAPS) * C + c + 32);
+            if (c + 32 < C)
+#pragma unroll
+                for (int i = tap * PER_STEP; i < (tap + 1) * PER_STEP && i < PORTIONS; i++)
+                    load_portion(&l, next, x, i, c + 32);
+            copy_commit();
+            compute_wait();
+            stage = stage == STAGES - 1 ? 0 : stage + 1;
+            fill = fill == STAGES - 1 ? 0 : fill + 1;
+        }
+        uint other = now;
+        now = next;
+        next = other;
+    }
+
+    const target t = {out, add, bias, has_add, Hh, Ww, N, b, parity, y0, x0};
+    store_tile(acc, &t, n0);
+#if STATS
+    const int chunks = tiles_x * tiles_y * (UP ? 4 : 1);
+    barrier(CLK_LOCAL_MEM_FENCE);
+    store_stats(acc, (__local float2 *)memory, part, n0, N, N / groups,
+                (size_t)b * groups * chunks + tile + parity * tiles_x * tiles_y, chunks);
+#endif
+}
