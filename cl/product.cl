@@ -3,30 +3,7 @@
  * one item an output, float32 arithmetic.  It runs where there is no matrix engine and for
  * shapes that the engine's alignment rules out; mma.cl's header describes operands and options. */
 #include "product_options.clh"
-#if OUT_FLOAT
-typedef float result;
-#define LOAD_RESULT(p, i) ((p)[i])
-#define STORE_RESULT(p, i, v) ((p)[i] = (v))
-#else
-typedef half result;
-#define LOAD_RESULT(p, i) vload_half((i), (p))
-#define STORE_RESULT(p, i, v) vstore_half_rte((v), (i), (p))
-#endif
-
-/* The epilogue of one result, to element `to` of out. */
-static inline void finish(float v, __global result *out, size_t to, __global const float *bias,
-                          __global const result *add, __global const float *gate, size_t gate_from,
-                          int n, int flags)
-{
-    if (flags & 1)
-        v += bias[n];
-    v = activate(v);
-    if (flags & 2)
-        v *= gate[gate_from + n];
-    if (flags & 4)
-        v += LOAD_RESULT(add, to);
-    STORE_RESULT(out, to, v);
-}
+#include "product_finish.clh"
 
 /* Global (N rounded up, M rounded up, 1 or 4). */
 __kernel void product_f16(__global result *out, int ldo, __global const half *A, int lda,
@@ -38,16 +15,13 @@ __kernel void product_f16(__global result *out, int ldo, __global const half *A,
     int n = get_global_id(0), m = get_global_id(1);
     if (n >= N || m >= M)
         return;
-    size_t row = m;
+    int parity = get_global_id(2);
     __global const half *w = W + (size_t)n * K;
     float v = 0.0f;
 #if UP
-    int parity = get_global_id(2);
-    int line = m / Ww;
     w += (size_t)parity * N * K;
     dy = (parity >> 1) - 1;
     dx = (parity & 1) - 1;
-    row = (size_t)(2 * line + (parity >> 1)) * (2 * Ww) + 2 * (m - line * Ww) + (parity & 1);
 #endif
 #if CONV
     int rest = m % (Hh * Ww), first = m - rest;
@@ -63,8 +37,8 @@ __kernel void product_f16(__global result *out, int ldo, __global const half *A,
     for (int k = 0; k < K; k++)
         v += vload_half((size_t)m * lda + k, A) * vload_half(k, w);
 #endif
-    finish(v, out, row * ldo + n, bias, add, gate, gate_at + (size_t)(m / gate_rows) * gate_ld, n,
-           flags);
+    finish(v, out, finished_row(m, Ww, parity) * ldo + n, bias, add, gate,
+           gate_at + (size_t)(m / gate_rows) * gate_ld, n, flags);
 }
 
 /* The sum of the parts that mma.cl's SPLIT wrote, (splits, M, N) floats, and the epilogue.
