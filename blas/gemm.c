@@ -9,13 +9,15 @@
 
 int ffcl_blas_open(ffcl_ctx *ctx, const char *name)
 {
-    static const char *const names[] = {"auto", "clblast", "mma", "wgmma"};
+    static const char *const names[] = {"auto", "clblast", "mma", "wgmma",
+                                        "wmma", "mfma", "dpas"};
     int known = 0;
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         known |= strcmp(name, names[i]) == 0;
     if (!known)
         return ffcl_fail(ctx->err, FFCL_ECONFIG,
-                         "[blas] backend = %s is unknown; known are auto, clblast, mma and wgmma",
+                         "[blas] backend = %s is unknown; known are auto, clblast, mma, wgmma, "
+                         "wmma, mfma and dpas",
                          name);
     ctx->blas = &ffcl_blas_clblast;
     return ctx->blas->open(ctx);

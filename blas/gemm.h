@@ -55,7 +55,7 @@ typedef struct ffcl_product {
 typedef struct ffcl_blas ffcl_blas;
 
 /* Opens the back end called name for ctx and hangs it on ctx->blas: auto, clblast (no matrix
- * engine), mma, wgmma (CLBlast, and that level of the engine for half operands).
+ * engine), or CLBlast with one of the matrix engines for half operands: mma, wgmma, wmma, mfma, dpas.
  * FFCL_ECONFIG for an unknown name (the known ones are listed). */
 int ffcl_blas_open(ffcl_ctx *ctx, const char *name);
 void ffcl_blas_close(ffcl_ctx *ctx);
@@ -69,10 +69,17 @@ int ffcl_gemm(ffcl_ctx *ctx, const ffcl_product *p);
 /* Does the matrix engine take products of these sizes? */
 int ffcl_gemm_mma_fits(const ffcl_ctx *ctx, const ffcl_product *p);
 
-/* Sets ctx->matrix_engine to the highest level that name (as above) allows and that passes a check
- * on the device: kernels build and their results on random operands agree with the plain kernel's.
+/* "mma" and so on; "" for none. */
+const char *ffcl_engine_name(ffcl_engine_level level);
+
+/* Whether the device, by what it says of itself, may have the engine; only a check can tell. */
+int ffcl_engine_listed(const ffcl_ctx *ctx, ffcl_engine_level level);
+
+/* Sets ctx->matrix_engine to the engine that name (as above) asks for, auto to the highest level of
+ * NVIDIA's, if it passes a check on the device: kernels build and their results on random operands
+ * agree with the plain kernel's.  The verdict is kept beside the program binaries.
  * Reports a warning where the device should be able to and is not; FFCL_EDEVICE where name asks for
- * a level that is not to be had. */
+ * an engine that is not to be had. */
 int ffcl_matrix_engine_probe(ffcl_ctx *ctx, const char *name);
 
 /* The rows of out that a fast product wants at least, e.g. for cutting work into bands. */

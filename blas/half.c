@@ -9,9 +9,24 @@
 #include "cl/launch.h"
 #include "util.h"
 
-/* A tile size of cl/mma.cl.  groups: work-groups that fit a compute unit at once; rate: how fast a
+/* Where an engine's kernel is, what selects the engine there, and the items of a sub-group. */
+typedef struct engine_kernel {
+    const char *source, *name, *option;
+    size_t lanes;
+} engine_kernel;
+
+static const engine_kernel kernels[] = {
+    [FFCL_ENGINE_MMA] = {"mma", "mma_f16", "-DWGMMA=0", 32},
+    [FFCL_ENGINE_WGMMA] = {"mma", "mma_f16", "-DWGMMA=1", 32},
+    [FFCL_ENGINE_WMMA] = {"matrix", "matrix_f16", "-DENGINE=WMMA", 32},
+    [FFCL_ENGINE_MFMA] = {"matrix", "matrix_f16", "-DENGINE=MFMA", 64},
+    [FFCL_ENGINE_DPAS8] = {"matrix", "matrix_f16", "-DENGINE=DPAS -DLANES=8", 8},
+    [FFCL_ENGINE_DPAS16] = {"matrix", "matrix_f16", "-DENGINE=DPAS -DLANES=16", 16},
+};
+
+/* A tile size of the kernel.  groups: work-groups that fit a compute unit at once; rate: how fast a
  * full device runs it, relative to the best of its level (measured on an H200,
- * docs/performance.md). */
+ * docs/performance.md; of AMD's and Intel's engines guessed, as none was at hand). */
 typedef struct tile {
     ffcl_engine_level level;
     size_t bm, bn, warps_m, warps_n, stages, groups;
@@ -26,9 +41,17 @@ static const tile tiles[] = {
     {FFCL_ENGINE_WGMMA, 128, 128, 4, 1, 3, 3, 1.00},
     {FFCL_ENGINE_WGMMA, 128, 64, 4, 1, 3, 4, 0.79},
     {FFCL_ENGINE_WGMMA, 64, 64, 4, 1, 4, 6, 0.60},
+    {FFCL_ENGINE_WMMA, 128, 64, 4, 2, 2, 2, 1.00},
+    {FFCL_ENGINE_WMMA, 64, 64, 2, 2, 2, 3, 0.80},
+    {FFCL_ENGINE_MFMA, 128, 64, 2, 2, 2, 2, 1.00},
+    {FFCL_ENGINE_MFMA, 64, 64, 2, 2, 2, 3, 0.80},
+    {FFCL_ENGINE_DPAS8, 128, 64, 8, 4, 2, 2, 1.00},
+    {FFCL_ENGINE_DPAS8, 64, 64, 4, 4, 2, 3, 0.80},
+    {FFCL_ENGINE_DPAS16, 128, 64, 8, 2, 2, 2, 1.00},
+    {FFCL_ENGINE_DPAS16, 64, 64, 4, 2, 2, 3, 0.80},
 };
 
-/* For products of few columns, at either level. */
+/* For products of few columns, at either level of NVIDIA's. */
 static const tile narrow_tile = {FFCL_ENGINE_MMA, 256, 32, 4, 1, 2, 3, 0.60};
 
 /* How a product is cut: its tile, and into how many parts of K. */
@@ -63,7 +86,7 @@ static cut choose_cut(const ffcl_ctx *ctx, const ffcl_product *p)
 {
     cut best = {0};
     double least = 0;
-    if (p->n <= narrow_tile.bn)
+    if (p->n <= narrow_tile.bn && ffcl_engine_is_nvidia(ctx->matrix_engine))
         return (cut){&narrow_tile, 1, ffcl_round_up(p->k, 32)};
     for (size_t i = 0; i < sizeof tiles / sizeof *tiles; i++) {
         if (tiles[i].level != ctx->matrix_engine)
@@ -99,16 +122,18 @@ static size_t registers(const tile *t)
 }
 
 /* Options that both kernels and the reduction share; parts are written as floats, bare. */
-static void options_of(const ffcl_product *p, const cut *c, char *text, size_t size)
+static void options_of(const ffcl_ctx *ctx, const ffcl_product *p, const cut *c, char *text,
+                       size_t size)
 {
     size_t used = 0;
     int split = c && c->splits > 1;
     if (c)
         used = (size_t)snprintf(text, size,
                                 "-DBM=%zu -DBN=%zu -DWARPS_M=%zu -DWARPS_N=%zu -DSTAGES=%zu "
-                                "-DWGMMA=%d -DSPLIT=%d ",
+                                "%s -DSPLIT=%d %s",
                                 c->t->bm, c->t->bn, c->t->warps_m, c->t->warps_n, c->t->stages,
-                                c->t->level == FFCL_ENGINE_WGMMA, split);
+                                kernels[c->t->level].option, split,
+                                ctx->emulate ? "-DEMULATE=1 " : "");
     if (c && c->t->level == FFCL_ENGINE_WGMMA && c->t->bm == 128 && c->t->bn == 128)
         used += (size_t)snprintf(text + used, size - used, "-cl-nv-maxrregcount=%zu ",
                                  registers(c->t));
@@ -142,9 +167,9 @@ static int launch(ffcl_ctx *ctx, const ffcl_kernel *k, const ffcl_product *p, si
 
 static int plain(ffcl_ctx *ctx, const ffcl_product *p)
 {
-    char options[192];
+    char options[256];
     const ffcl_kernel *k;
-    options_of(p, NULL, options, sizeof options);
+    options_of(ctx, p, NULL, options, sizeof options);
     int rc = ffcl_kernel_get(ctx, &k, "product", "product_f16", options);
     if (rc)
         return rc;
@@ -158,7 +183,7 @@ static int plain(ffcl_ctx *ctx, const ffcl_product *p)
 /* out = epilogue(sum of parts). */
 static int reduce(ffcl_ctx *ctx, const ffcl_product *p, cl_mem parts, size_t splits)
 {
-    char options[192];
+    char options[256];
     const ffcl_kernel *k;
     const ffcl_epilogue *e = &p->epilogue;
     snprintf(options, sizeof options, "-DOUT_FLOAT=%d -DACT=%d", !p->out_half, (int)e->act);
@@ -178,20 +203,21 @@ static int reduce(ffcl_ctx *ctx, const ffcl_product *p, cl_mem parts, size_t spl
 
 static int engine(ffcl_ctx *ctx, const ffcl_product *p)
 {
-    char options[192];
+    char options[256];
     const ffcl_kernel *k;
     const cut c = choose_cut(ctx, p);
     ffcl_product part = *p;
     ffcl_buf parts = {0};
-    options_of(p, &c, options, sizeof options);
-    int rc = ffcl_kernel_get(ctx, &k, "mma", "mma_f16", options);
+    const engine_kernel *own = &kernels[c.t->level];
+    options_of(ctx, p, &c, options, sizeof options);
+    int rc = ffcl_kernel_get(ctx, &k, own->source, own->name, options);
     if (rc == 0 && c.splits > 1) {
         rc = ffcl_take(ctx, &parts, c.splits * p->m * p->n);
         part.out = parts.mem;
         part.out_ld = p->n;
         part.epilogue = (ffcl_epilogue){0};
     }
-    size_t items = 32 * c.t->warps_m * c.t->warps_n;
+    size_t items = own->lanes * c.t->warps_m * c.t->warps_n;
     size_t local[3] = {items, 1, 1};
     size_t global[3] = {ffcl_div_up(p->n, c.t->bn) * items, ffcl_div_up(p->m, c.t->bm),
                         p->gather && p->gather->upsample ? 4 : c.splits};

@@ -5,11 +5,15 @@
 #include <string.h>
 
 #include "backend.h"
+#include "cl/binary_cache.h"
 #include "cl/launch.h"
 #include "ops/ops.h"
+#include "util.h"
 
 /* mma.sync on halves with cp.async from 8.0 on; wgmma in 9.0 alone. */
-enum { MMA_CAPABILITY = 80, WGMMA_CAPABILITY = 90, M = 200, N = 136, K = 168, REACH = 1 << 16 };
+enum { MMA_CAPABILITY = 80, WGMMA_CAPABILITY = 90 };
+/* Raise CHECK_VERSION when the check or its tolerance changes: old verdicts are then void. */
+enum { CHECK_VERSION = 1, M = 200, N = 136, K = 168, REACH = 1 << 16 };
 
 typedef struct probe {
     cl_mem a, w, bias, engine, plain, staging;
@@ -61,12 +65,18 @@ static void close_probe(probe *p)
     free(p->host);
 }
 
+/* The product of the check: as it enqueues it, and while planning as it names its programs. */
+static ffcl_product product_of(const probe *p)
+{
+    return (ffcl_product){.m = M, .n = N, .k = K, .a = p->a, .a_ld = K, .w = p->w, .out_ld = N,
+                          .epilogue = {.has_bias = 1, .bias = p->bias, .act = FFCL_ACT_GELU},
+                          .half = 1};
+}
+
 /* Relative distance of a level's result from the plain kernel's. */
 static int distance(ffcl_ctx *ctx, probe *p, ffcl_engine_level level, double *result)
 {
-    ffcl_product product = {.m = M, .n = N, .k = K, .a = p->a, .a_ld = K, .w = p->w, .out_ld = N,
-                            .epilogue = {.has_bias = 1, .bias = p->bias, .act = FFCL_ACT_GELU},
-                            .half = 1};
+    ffcl_product product = product_of(p);
     float *engine = p->host, *plain = p->host + REACH;
     int rc = 0;
     for (int with = 0; rc == 0 && with < 2; with++) {
@@ -86,28 +96,128 @@ static int distance(ffcl_ctx *ctx, probe *p, ffcl_engine_level level, double *re
     return rc;
 }
 
-/* Does the level work?  A failure only means that it is not used. */
-static int works(ffcl_ctx *ctx, ffcl_engine_level level)
+/* What the verdict depends on: the check, and what the binaries of its programs depend on, which a
+ * planning pass names.  *key is the caller's to free. */
+static int verdict_key(ffcl_ctx *ctx, ffcl_engine_level level, char **key)
+{
+    const probe nothing = {0};
+    const ffcl_product product = product_of(&nothing);
+    char *programs = NULL;
+    ctx->planning = 1;
+    int rc = ffcl_cast_to_half(ctx, NULL, 0, NULL, M * K);
+    if (rc == 0)
+        rc = ffcl_half_gemm(ctx, &product);
+    ctx->matrix_engine = level;
+    if (rc == 0)
+        rc = ffcl_half_gemm(ctx, &product);
+    ctx->matrix_engine = FFCL_ENGINE_NONE;
+    ctx->planning = 0;
+    if (rc == 0)
+        rc = ffcl_programs_key(ctx, &programs);
+    if (rc == 0) {
+        *key = ffcl_format("check %d of %s\n%s", CHECK_VERSION, ffcl_engine_name(level), programs);
+        rc = *key ? 0 : ffcl_fail(ctx->err, FFCL_ENOMEM, "out of memory for a check's key");
+    }
+    free(programs);
+    return rc;
+}
+
+static const char *const verdicts[] = {"failed", "passed"};
+
+/* The verdict kept under key: 0 or 1, -1 where there is none. */
+static int recall(const char *key)
+{
+    size_t size = 0;
+    unsigned char *text = ffcl_binary_load(key, &size);
+    int verdict = -1;
+    for (int i = 0; text && i < 2; i++)
+        if (size == strlen(verdicts[i]) && memcmp(text, verdicts[i], size) == 0)
+            verdict = i;
+    free(text);
+    return verdict;
+}
+
+/* Runs the check.  A verdict on the kernels is kept; want of memory or a lost device is none. */
+static int check(ffcl_ctx *ctx, ffcl_engine_level level, const char *key)
 {
     probe p = {0};
-    ffcl_error slot = {0, ""}, *outer = ctx->err;
     double off = 1;
-    ctx->err = &slot;
     int rc = open_probe(ctx, &p);
     if (rc == 0)
         rc = distance(ctx, &p, level, &off);
     close_probe(&p);
-    ctx->err = outer;
     ctx->matrix_engine = FFCL_ENGINE_NONE;
     /* Both accumulate in float32; only the order of the sums differs.  NaN fails too. */
-    return rc == 0 && off < 1e-5;
+    int verdict = rc == 0 && off < 1e-5;
+    if (rc == 0 || rc == FFCL_EBUILD)
+        ffcl_binary_store(key, (const unsigned char *)verdicts[verdict],
+                          strlen(verdicts[verdict]));
+    return verdict;
 }
 
-/* The highest level up to `most` that the device has and that works. */
+/* Does the level work?  A failure only means that it is not used.  The check's programs are its
+ * own, so that none is loaded where the verdict is known. */
+static int works(ffcl_ctx *ctx, ffcl_engine_level level)
+{
+    ffcl_error slot = {0, ""}, *outer = ctx->err;
+    ffcl_programs *programs = ctx->programs, *own = NULL;
+    char *key = NULL;
+    int verdict = 0;
+    ctx->err = &slot;
+    int rc = ffcl_programs_open(&own, ctx);
+    if (rc == 0) {
+        ctx->programs = own;
+        rc = verdict_key(ctx, level, &key);
+    }
+    if (rc == 0) {
+        verdict = recall(key);
+        if (verdict < 0)
+            verdict = check(ctx, level, key);
+    }
+    ctx->programs = programs;
+    ffcl_programs_close(&own);
+    free(key);
+    ctx->err = outer;
+    return verdict;
+}
+
+/* The names of [blas] backend; Intel's engine has one name for both sub-group sizes. */
+static const char *const names[] = {
+    [FFCL_ENGINE_NONE] = "", [FFCL_ENGINE_MMA] = "mma", [FFCL_ENGINE_WGMMA] = "wgmma",
+    [FFCL_ENGINE_WMMA] = "wmma", [FFCL_ENGINE_MFMA] = "mfma", [FFCL_ENGINE_DPAS8] = "dpas",
+    [FFCL_ENGINE_DPAS16] = "dpas",
+};
+
+const char *ffcl_engine_name(ffcl_engine_level level)
+{
+    return names[level];
+}
+
+int ffcl_engine_listed(const ffcl_ctx *ctx, ffcl_engine_level level)
+{
+    const ffcl_caps *caps = &ctx->device.caps;
+    switch (level) {
+    case FFCL_ENGINE_MMA:
+        return caps->nv_compute >= MMA_CAPABILITY;
+    case FFCL_ENGINE_WGMMA:
+        return caps->nv_compute == WGMMA_CAPABILITY;
+    case FFCL_ENGINE_WMMA:
+        return ctx->emulate || caps->amd_wavefront == 32;
+    case FFCL_ENGINE_MFMA:
+        return ctx->emulate || caps->amd_wavefront == 64;
+    case FFCL_ENGINE_DPAS8:
+        return ctx->emulate || caps->intel_lanes == 8;
+    case FFCL_ENGINE_DPAS16:
+        return ctx->emulate || caps->intel_lanes == 16;
+    default:
+        return 0;
+    }
+}
+
+/* NVIDIA's highest level up to `most` that the device has and that works. */
 static ffcl_engine_level highest(ffcl_ctx *ctx, ffcl_engine_level most)
 {
-    const int capability = ctx->device.caps.nv_compute;
-    if (most == FFCL_ENGINE_NONE || capability < MMA_CAPABILITY)
+    if (!ffcl_engine_listed(ctx, FFCL_ENGINE_MMA))
         return FFCL_ENGINE_NONE;
     if (!works(ctx, FFCL_ENGINE_MMA)) {
         ffcl_report(ctx->obs, FFCL_PHASE_WARN,
@@ -115,23 +225,39 @@ static ffcl_engine_level highest(ffcl_ctx *ctx, ffcl_engine_level most)
                     0);
         return FFCL_ENGINE_NONE;
     }
-    if (most == FFCL_ENGINE_WGMMA && capability == WGMMA_CAPABILITY &&
+    if (most == FFCL_ENGINE_WGMMA && ffcl_engine_listed(ctx, FFCL_ENGINE_WGMMA) &&
         works(ctx, FFCL_ENGINE_WGMMA))
         return FFCL_ENGINE_WGMMA;
     return FFCL_ENGINE_MMA;
 }
 
+/* The engine called name if the device has it and it works, else none.  Engines that nobody has run
+ * are thus used only where they are asked for. */
+static ffcl_engine_level named(ffcl_ctx *ctx, const char *name)
+{
+    for (size_t i = 1; i < sizeof names / sizeof *names; i++) {
+        ffcl_engine_level level = (ffcl_engine_level)i;
+        if (strcmp(name, names[i]) != 0)
+            continue;
+        if (ffcl_engine_is_nvidia(level))
+            return highest(ctx, level) == level ? level : FFCL_ENGINE_NONE;
+        if (ffcl_engine_listed(ctx, level) && works(ctx, level))
+            return level;
+    }
+    return FFCL_ENGINE_NONE;
+}
+
 int ffcl_matrix_engine_probe(ffcl_ctx *ctx, const char *name)
 {
-    const int want_mma = strcmp(name, "mma") == 0, want_wgmma = strcmp(name, "wgmma") == 0;
-    ffcl_engine_level most = FFCL_ENGINE_WGMMA;
+    ctx->matrix_engine = FFCL_ENGINE_NONE;
     if (strcmp(name, "clblast") == 0)
-        most = FFCL_ENGINE_NONE;
-    else if (want_mma)
-        most = FFCL_ENGINE_MMA;
-    ffcl_engine_level found = highest(ctx, most);
-    ctx->matrix_engine = found;
-    if ((want_mma || want_wgmma) && found != most)
+        return 0;
+    if (strcmp(name, "auto") == 0) {
+        ctx->matrix_engine = highest(ctx, FFCL_ENGINE_WGMMA);
+        return 0;
+    }
+    ctx->matrix_engine = named(ctx, name);
+    if (ctx->matrix_engine == FFCL_ENGINE_NONE)
         return ffcl_fail(ctx->err, FFCL_EDEVICE,
                          "[blas] backend = %s: %s has no such engine, or it failed its check", name,
                          ctx->device.caps.name);

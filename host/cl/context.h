@@ -9,10 +9,18 @@ struct ffcl_programs;
 struct ffcl_arena;
 struct ffcl_blas;
 
-/* Levels of NVIDIA's matrix engine: mma.sync (compute capability 8.0), wgmma (9.0). */
+/* Matrix engines: of NVIDIA mma.sync (compute capability 8.0) and wgmma (9.0); of AMD WMMA (RDNA 3)
+ * and MFMA (CDNA); of Intel dpas in sub-groups of 8 or 16. */
 typedef enum ffcl_engine_level {
-    FFCL_ENGINE_NONE, FFCL_ENGINE_MMA, FFCL_ENGINE_WGMMA
+    FFCL_ENGINE_NONE, FFCL_ENGINE_MMA, FFCL_ENGINE_WGMMA, FFCL_ENGINE_WMMA, FFCL_ENGINE_MFMA,
+    FFCL_ENGINE_DPAS8, FFCL_ENGINE_DPAS16
 } ffcl_engine_level;
+
+/* The kernels of cl/mma*.cl are for NVIDIA's levels alone. */
+static inline int ffcl_engine_is_nvidia(ffcl_engine_level level)
+{
+    return level == FFCL_ENGINE_MMA || level == FFCL_ENGINE_WGMMA;
+}
 
 /* How a tensor's elements are stored; arithmetic is float32 wherever no matrix engine computes. */
 typedef enum ffcl_store { FFCL_STORE_FLOAT, FFCL_STORE_HALF } ffcl_store;
@@ -37,6 +45,9 @@ typedef struct ffcl_ctx {
     /* Matrix-engine kernels that may be used, as the device builds them and they passed their
      * check. */
     ffcl_engine_level matrix_engine;
+    /* For tests: AMD's and Intel's instructions by their definition, on any device, slowly
+     * (EMULATE of cl/matrix.cl). */
+    int emulate;
     int sync;                           /* FFCL_SYNC=1: finish after each launch */
     ffcl_error own_err;
 } ffcl_ctx;

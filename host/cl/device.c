@@ -11,6 +11,8 @@
 
 /* Of cl_nv_device_attribute_query, which CL/cl.h does not have. */
 enum { NV_COMPUTE_MAJOR = 0x4000, NV_COMPUTE_MINOR = 0x4001 };
+/* Of cl_amd_device_attribute_query and cl_intel_required_subgroup_size. */
+enum { AMD_WAVEFRONT_WIDTH = 0x4043, INTEL_SUB_GROUP_SIZES = 0x4108 };
 
 static void text_info(cl_device_id id, cl_device_info what, char *out, size_t size)
 {
@@ -37,6 +39,21 @@ static int has_extension(cl_device_id id, const char *name)
         found = strstr(text, name) != NULL;
     free(text);
     return found;
+}
+
+/* The smallest sub-group of a device with Intel's matrix instructions, which are for that size;
+ * 0 where it has none. */
+static size_t dpas_lanes(cl_device_id id)
+{
+    size_t sizes[16] = {0}, bytes = 0, least = 0;
+    if (!has_extension(id, "cl_intel_subgroup_matrix_multiply_accumulate") ||
+        !has_extension(id, "cl_intel_required_subgroup_size") ||
+        clGetDeviceInfo(id, INTEL_SUB_GROUP_SIZES, sizeof sizes, sizes, &bytes) != CL_SUCCESS)
+        return 0;
+    for (size_t i = 0; i < bytes / sizeof *sizes; i++)
+        if (least == 0 || sizes[i] < least)
+            least = sizes[i];
+    return least;
 }
 
 static void read_caps(cl_platform_id platform, cl_device_id id, ffcl_caps *c)
@@ -68,6 +85,12 @@ static void read_caps(cl_platform_id platform, cl_device_id id, ffcl_caps *c)
         clGetDeviceInfo(id, NV_COMPUTE_MINOR, sizeof minor, &minor, NULL);
         c->nv_compute = (int)(10 * major + minor);
     }
+    if (has_extension(id, "cl_amd_device_attribute_query")) {
+        cl_uint width = 0;
+        clGetDeviceInfo(id, AMD_WAVEFRONT_WIDTH, sizeof width, &width, NULL);
+        c->amd_wavefront = width;
+    }
+    c->intel_lanes = dpas_lanes(id);
 }
 
 static int append_platform(ffcl_device **list, size_t *n, cl_platform_id platform, size_t index,

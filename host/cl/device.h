@@ -14,6 +14,8 @@ typedef struct ffcl_caps {
     cl_uint units;
     int half, unified;                      /* cl_khr_fp16; memory shared with the host */
     int nv_compute;                         /* NVIDIA compute capability, 90 for 9.0; 0: other */
+    size_t amd_wavefront;                   /* AMD: items a wavefront; 0: other */
+    size_t intel_lanes;                     /* Intel with dpas: smallest sub-group; 0: other */
 } ffcl_caps;
 
 typedef struct ffcl_device {

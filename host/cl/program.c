@@ -73,6 +73,41 @@ static char *cache_key(const ffcl_ctx *ctx, const char *text, const char *option
                        options, text);
 }
 
+/* The text of a program and its key; both are the caller's to free. */
+static int read_program(ffcl_ctx *ctx, const program *p, char **text, char **key)
+{
+    *key = NULL;
+    int rc = ffcl_source_expand(ctx, p->source, text);
+    if (rc)
+        return rc;
+    *key = cache_key(ctx, *text, p->options);
+    return *key ? 0 : ffcl_fail(ctx->err, FFCL_ENOMEM, "out of memory for %s.cl", p->source);
+}
+
+int ffcl_programs_key(ffcl_ctx *ctx, char **out)
+{
+    char *all = ffcl_format("%s", "");
+    int rc = all ? 0 : ffcl_fail(ctx->err, FFCL_ENOMEM, "out of memory for a key");
+    for (size_t i = 0; rc == 0 && i < ctx->programs->n; i++) {
+        char *text = NULL, *key = NULL, *longer = NULL;
+        rc = read_program(ctx, ctx->programs->list[i], &text, &key);
+        if (rc == 0) {
+            longer = ffcl_format("%s%s\n", all, key);
+            free(all);
+            all = longer;
+            rc = all ? 0 : ffcl_fail(ctx->err, FFCL_ENOMEM, "out of memory for a key");
+        }
+        free(text);
+        free(key);
+    }
+    if (rc) {
+        free(all);
+        all = NULL;
+    }
+    *out = all;
+    return rc;
+}
+
 static int build_failed(ffcl_ctx *ctx, const program *p, cl_program handle, cl_int code)
 {
     size_t size = 0;
@@ -128,14 +163,9 @@ static int build(ffcl_ctx *ctx, program *p, int only_cache)
     char *text = NULL, *key = NULL;
     cl_program handle = NULL;
     cl_int code = CL_SUCCESS;
-    int rc = ffcl_source_expand(ctx, p->source, &text);
+    int rc = read_program(ctx, p, &text, &key);
     if (rc)
         goto out;
-    key = cache_key(ctx, text, p->options);
-    if (!key) {
-        rc = ffcl_fail(ctx->err, FFCL_ENOMEM, "out of memory for %s.cl", p->source);
-        goto out;
-    }
     p->handle = from_cache(ctx, p, key);
     if (p->handle)
         ctx->programs->cached++;

@@ -28,6 +28,10 @@ int ffcl_kernel_get(ffcl_ctx *ctx, const ffcl_kernel **out, const char *source, 
 /* The build option of kernels that store activations so: "" or "-DHALF" (cl/common.cl). */
 const char *ffcl_store_option(ffcl_store store);
 
+/* What the binaries of all noted programs depend on: their sources, options, and the device, driver
+ * and platform, as text.  *out is the caller's to free. */
+int ffcl_programs_key(ffcl_ctx *ctx, char **out);
+
 /* Builds every noted program, reporting FFCL_PHASE_COMPILE for those not in the cache. */
 int ffcl_programs_build(ffcl_ctx *ctx);
 

@@ -86,7 +86,7 @@ static int mma(ffcl_ctx *ctx, cl_mem out, cl_mem qkv, size_t B, size_t T, size_t
 
 int ffcl_attention_mma_fits(const ffcl_ctx *ctx, size_t Dh)
 {
-    return ctx->matrix_engine != FFCL_ENGINE_NONE && Dh % 8 == 0 &&
+    return ffcl_engine_is_nvidia(ctx->matrix_engine) && Dh % 8 == 0 &&
            (Dh <= 96 || (Dh % 64 == 0 && Dh <= 512));
 }
 

@@ -27,7 +27,7 @@ typedef enum ffcl_attention_variant {
 int ffcl_attention(ffcl_ctx *ctx, cl_mem out, cl_mem qkv, size_t B, size_t T, size_t H, size_t Dh,
                    ffcl_store store, ffcl_attention_variant variant);
 
-/* Whether the matrix engine's attention can be used for heads of Dh. */
+/* Whether the attention on NVIDIA's matrix engine can be used for heads of Dh. */
 int ffcl_attention_mma_fits(const ffcl_ctx *ctx, size_t Dh);
 
 /* out (B, 256) = [cos(t f) | sin(t f)], t (B). */

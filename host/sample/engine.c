@@ -239,8 +239,6 @@ static int choose_batch(ffcl_engine *e, const ffcl_engine_wants *wants)
 
 /* ---- opening ----------------------------------------------------------------------------- */
 
-static const char *const engine_names[] = {"", " and mma", " and wgmma"};
-
 static int open_device(ffcl_engine *e, const ffcl_observer *obs, ffcl_error *err)
 {
     ffcl_device device;
@@ -259,10 +257,11 @@ static int open_device(ffcl_engine *e, const ffcl_observer *obs, ffcl_error *err
         e->store = FFCL_STORE_HALF;
     if (rc == 0) {
         char text[512];
-        snprintf(text, sizeof text, "device %zu: %s (%s, %s, driver %s), %s, %s%s", device.index,
+        const char *matrix = ffcl_engine_name(e->ctx->matrix_engine);
+        snprintf(text, sizeof text, "device %zu: %s (%s, %s, driver %s), %s, %s%s%s", device.index,
                  device.caps.name, ffcl_device_kind(&device.caps), device.caps.platform,
                  device.caps.driver, e->store == FFCL_STORE_HALF ? "half" : "float32",
-                 ffcl_blas_name(e->ctx), engine_names[e->ctx->matrix_engine]);
+                 ffcl_blas_name(e->ctx), *matrix ? " and " : "", matrix);
         ffcl_report(obs, FFCL_PHASE_NOTE, text, 0, 0);
     }
     return rc;

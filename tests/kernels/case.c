@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "cl/arena.h"
+#include "gemm.h"
 #include "half.h"
 #include "registry.h"
 #include "util.h"
@@ -112,6 +113,9 @@ ffcl_engine_use ffcl_case_engine(ffcl_case *c, ffcl_engine_use use)
 {
     ffcl_engine_use was = {c->ctx->matrix_engine, c->ctx->device.caps.units};
     c->ctx->matrix_engine = use.level;
+    c->ctx->emulate = 0;
+    c->ctx->emulate = use.level != FFCL_ENGINE_NONE && !ffcl_engine_is_nvidia(use.level) &&
+                      !ffcl_engine_listed(c->ctx, use.level);
     if (use.units)
         c->ctx->device.caps.units = (cl_uint)use.units;
     return was;
@@ -124,7 +128,12 @@ const char *ffcl_case_no_engine(const ffcl_case *c, ffcl_engine_level level)
         return "needs NVIDIA compute capability 9.0";
     if (level == FFCL_ENGINE_MMA && caps->nv_compute < 80)
         return "needs NVIDIA compute capability 8.0 or more";
-    return level != FFCL_ENGINE_NONE && caps->local_bytes < 49152 ? "needs 48 KB of local memory"
+    if (ffcl_engine_is_nvidia(level) && caps->local_bytes < 49152)
+        return "needs 48 KB of local memory";
+    /* Of MFMA the emulation's part is larger than the others'. */
+    if (level == FFCL_ENGINE_MFMA && caps->local_bytes < 49152)
+        return "emulated, needs 48 KB of local memory";
+    return level != FFCL_ENGINE_NONE && caps->local_bytes < 32768 ? "needs 32 KB of local memory"
                                                                   : NULL;
 }
 

@@ -124,7 +124,8 @@ void ffcl_case_decode(const ffcl_case *c, size_t index, size_t at[FFCL_MAX_AXES]
 /* Bytes on the device of an element of tensor i. */
 size_t ffcl_case_bytes(const ffcl_case *c, size_t i);
 
-/* What the choice of a half kernel depends on beside shapes. */
+/* What the choice of a half kernel depends on beside shapes.  AMD's and Intel's engines are
+ * emulated where the device has none. */
 typedef struct ffcl_engine_use {
     ffcl_engine_level level;
     size_t units;               /* compute units: tiles are chosen by them; 0: the device's */

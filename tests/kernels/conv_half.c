@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * Convolutions of half pictures: on any device (conv_half_*), and on two levels of the matrix
- * engine (mma_conv_*, wgmma_conv_*), which leaves other channel counts to the plain kernel. */
+ * Convolutions of half pictures: on any device (conv_half_*), and on the matrix engines of
+ * product.c, which leave other channel counts to the plain kernel. */
 #include <math.h>
 
 #include "ops/ops.h"
@@ -12,7 +12,7 @@ enum { OUT, X, BIAS, ADD, PLAIN, WEIGHT };      /* PLAIN: the weight as torch st
 /* UNITS: compute units by which the engine's tile is chosen; 0: the device's. */
 enum { B, HH, WW, C, COUT, SIDE, HAS_ADD, UNITS };
 /* A row's variant: the kind of convolution, and what computes. */
-enum { MMA = 16, WGMMA = 32 };
+#define ON(engine) (FFCL_ENGINE_##engine << 4)
 
 /* Shapes with units make the engine choose different tiles, as in product.c; it may cut K, whose
  * parts then begin within a tap. */
@@ -63,6 +63,7 @@ static const ffcl_shape point_awkward[] = {
     {{2, 20, 10, 128, 24, 1, 1, 1}, 0},
     {{0}, 0},
 };
+static const ffcl_shape none_model[] = {{{0}, 0}};
 static const ffcl_shape narrow_model[] = {
     {{1, 32, 32, 128, 3, 3, 0, 0}, 0},          /* conv_out of an eighth by an eighth */
     {{2, 32, 32, 4, 4, 1, 0, 0}, 0},            /* post_quant_conv */
@@ -106,13 +107,12 @@ static const ffcl_shape upsample_awkward[] = {
 
 static ffcl_conv_kind kind_of(const ffcl_case *c)
 {
-    return (ffcl_conv_kind)(c->op->variant & ~(MMA | WGMMA));
+    return (ffcl_conv_kind)(c->op->variant & 15);
 }
 
 static ffcl_engine_level level_of(const ffcl_case *c)
 {
-    int v = c->op->variant;
-    return v & WGMMA ? FFCL_ENGINE_WGMMA : v & MMA ? FFCL_ENGINE_MMA : FFCL_ENGINE_NONE;
+    return (ffcl_engine_level)(c->op->variant >> 4);
 }
 
 static int is_upsample(const ffcl_case *c)
@@ -230,9 +230,12 @@ static double bytes(const ffcl_case *c)
 #define PLAIN_CONV(name, kind, shapes, ragged, relative) \
     CONV("conv_half_" name, kind, shapes, ragged, relative, 6e-7f)
 #define MMA_CONV(name, kind, shapes, ragged, relative) \
-    CONV("mma_conv_" name, (kind) | MMA, shapes, ragged, relative, 1.8e-6f)
+    CONV("mma_conv_" name, (kind) | ON(MMA), shapes, ragged, relative, 1.8e-6f)
 #define WGMMA_CONV(name, kind, shapes, ragged, relative) \
-    CONV("wgmma_conv_" name, (kind) | WGMMA, shapes, ragged, relative, 1.8e-6f)
+    CONV("wgmma_conv_" name, (kind) | ON(WGMMA), shapes, ragged, relative, 1.8e-6f)
+/* Without the models' shapes: an emulation takes too long for them. */
+#define OTHER_CONV(name, kind, ragged, relative) \
+    CONV(name, kind, none_model, ragged, relative, 1.8e-6f)
 
 const ffcl_op_test ffcl_test_conv_half_columns =
     PLAIN_CONV("columns", FFCL_CONV_COLUMNS, columns_model, columns_awkward, 5e-4f);
@@ -258,3 +261,31 @@ const ffcl_op_test ffcl_test_wgmma_conv_narrow =
     WGMMA_CONV("narrow", FFCL_CONV_NARROW, narrow_model, narrow_awkward, 1e-5f);
 const ffcl_op_test ffcl_test_wgmma_conv_upsample =
     WGMMA_CONV("upsample", FFCL_CONV_UPSAMPLE, upsample_model, upsample_awkward, 5e-4f);
+
+const ffcl_op_test ffcl_test_wmma_conv_columns = OTHER_CONV(
+    "wmma_conv_columns", FFCL_CONV_COLUMNS | ON(WMMA), columns_awkward, 5e-4f);
+const ffcl_op_test ffcl_test_wmma_conv_narrow =
+    OTHER_CONV("wmma_conv_narrow", FFCL_CONV_NARROW | ON(WMMA), narrow_awkward, 1e-5f);
+const ffcl_op_test ffcl_test_wmma_conv_upsample = OTHER_CONV(
+    "wmma_conv_upsample", FFCL_CONV_UPSAMPLE | ON(WMMA), upsample_awkward, 5e-4f);
+
+const ffcl_op_test ffcl_test_mfma_conv_columns = OTHER_CONV(
+    "mfma_conv_columns", FFCL_CONV_COLUMNS | ON(MFMA), columns_awkward, 5e-4f);
+const ffcl_op_test ffcl_test_mfma_conv_narrow =
+    OTHER_CONV("mfma_conv_narrow", FFCL_CONV_NARROW | ON(MFMA), narrow_awkward, 1e-5f);
+const ffcl_op_test ffcl_test_mfma_conv_upsample = OTHER_CONV(
+    "mfma_conv_upsample", FFCL_CONV_UPSAMPLE | ON(MFMA), upsample_awkward, 5e-4f);
+
+const ffcl_op_test ffcl_test_dpas_eight_conv_columns = OTHER_CONV(
+    "dpas_eight_conv_columns", FFCL_CONV_COLUMNS | ON(DPAS8), columns_awkward, 5e-4f);
+const ffcl_op_test ffcl_test_dpas_eight_conv_narrow =
+    OTHER_CONV("dpas_eight_conv_narrow", FFCL_CONV_NARROW | ON(DPAS8), narrow_awkward, 1e-5f);
+const ffcl_op_test ffcl_test_dpas_eight_conv_upsample = OTHER_CONV(
+    "dpas_eight_conv_upsample", FFCL_CONV_UPSAMPLE | ON(DPAS8), upsample_awkward, 5e-4f);
+
+const ffcl_op_test ffcl_test_dpas_sixteen_conv_columns = OTHER_CONV(
+    "dpas_sixteen_conv_columns", FFCL_CONV_COLUMNS | ON(DPAS16), columns_awkward, 5e-4f);
+const ffcl_op_test ffcl_test_dpas_sixteen_conv_narrow =
+    OTHER_CONV("dpas_sixteen_conv_narrow", FFCL_CONV_NARROW | ON(DPAS16), narrow_awkward, 1e-5f);
+const ffcl_op_test ffcl_test_dpas_sixteen_conv_upsample = OTHER_CONV(
+    "dpas_sixteen_conv_upsample", FFCL_CONV_UPSAMPLE | ON(DPAS16), upsample_awkward, 5e-4f);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * Products of half operands: on any device (product_*), and on two levels of the matrix engine
- * (mma_*, wgmma_*), which leaves shapes of other alignments to the plain kernel. */
+ * Products of half operands: on any device (product_*), and on matrix engines: two levels of
+ * NVIDIA's (mma_*, wgmma_*), AMD's (wmma_*, mfma_*) and Intel's (dpas_*).  Those two are emulated
+ * on devices without them.  All leave shapes of other alignments to the plain kernel. */
 #include <math.h>
 
 #include "gemm.h"
@@ -15,8 +16,8 @@ enum { M, N, K, T, PLACE, UNITS };
 /* Rows dense; with gaps, at offsets that the engine takes; at odd ones. */
 enum { DENSE, ALIGNED, ODD };
 /* A row's variant: what follows the product, how out and add are stored, what computes. */
-enum { USE_BIAS = 1, USE_SILU = 2, USE_GELU = 4, USE_GATE = 8, USE_ADD = 16, OUT_HALF = 32,
-       MMA = 64, WGMMA = 128 };
+enum { USE_BIAS = 1, USE_SILU = 2, USE_GELU = 4, USE_GATE = 8, USE_ADD = 16, OUT_HALF = 32 };
+#define ON(engine) (FFCL_ENGINE_##engine << 6)
 
 static const ffcl_shape bias_model[] = {
     {{64, 3456, 1152, 64, DENSE, 0}, 0},        /* qkv */
@@ -83,7 +84,7 @@ static int uses(const ffcl_case *c, int what)
 
 static ffcl_engine_level level_of(const ffcl_case *c)
 {
-    return uses(c, WGMMA) ? FFCL_ENGINE_WGMMA : uses(c, MMA) ? FFCL_ENGINE_MMA : FFCL_ENGINE_NONE;
+    return (ffcl_engine_level)(c->op->variant >> 6);
 }
 
 /* Gaps of `gap` elements between rows where the shape's PLACE is ALIGNED, of one where ODD. */
@@ -236,24 +237,50 @@ const ffcl_op_test ffcl_test_product_float_gate_add =
 const ffcl_op_test ffcl_test_product_float_gelu =
     PLAIN_FLOAT("gelu", USE_BIAS | USE_GELU, none_model);
 
-const ffcl_op_test ffcl_test_mma_bias = ENGINE_HALF("mma_bias", USE_BIAS | MMA, bias_model);
+const ffcl_op_test ffcl_test_mma_bias = ENGINE_HALF("mma_bias", USE_BIAS | ON(MMA), bias_model);
 const ffcl_op_test ffcl_test_mma_silu =
-    ENGINE_HALF("mma_silu", USE_BIAS | USE_SILU | MMA, none_model);
+    ENGINE_HALF("mma_silu", USE_BIAS | USE_SILU | ON(MMA), none_model);
 const ffcl_op_test ffcl_test_mma_gelu =
-    ENGINE_HALF("mma_gelu", USE_BIAS | USE_GELU | MMA, gelu_model);
-const ffcl_op_test ffcl_test_mma_add = ENGINE_HALF("mma_add", USE_BIAS | USE_ADD | MMA, add_model);
+    ENGINE_HALF("mma_gelu", USE_BIAS | USE_GELU | ON(MMA), gelu_model);
+const ffcl_op_test ffcl_test_mma_add = ENGINE_HALF("mma_add", USE_BIAS | USE_ADD | ON(MMA), add_model);
 const ffcl_op_test ffcl_test_mma_float_bias =
-    ENGINE_FLOAT("mma_float_bias", USE_BIAS | MMA, none_model);
+    ENGINE_FLOAT("mma_float_bias", USE_BIAS | ON(MMA), none_model);
 const ffcl_op_test ffcl_test_mma_float_gate_add =
-    ENGINE_FLOAT("mma_float_gate_add", USE_BIAS | USE_GATE | USE_ADD | MMA, gate_model);
+    ENGINE_FLOAT("mma_float_gate_add", USE_BIAS | USE_GATE | USE_ADD | ON(MMA), gate_model);
 const ffcl_op_test ffcl_test_mma_float_gelu =
-    ENGINE_FLOAT("mma_float_gelu", USE_BIAS | USE_GELU | MMA, none_model);
+    ENGINE_FLOAT("mma_float_gelu", USE_BIAS | USE_GELU | ON(MMA), none_model);
 
 /* What follows the product is the same code at both levels: not all of it again. */
-const ffcl_op_test ffcl_test_wgmma_bias = ENGINE_HALF("wgmma_bias", USE_BIAS | WGMMA, bias_model);
+const ffcl_op_test ffcl_test_wgmma_bias = ENGINE_HALF("wgmma_bias", USE_BIAS | ON(WGMMA), bias_model);
 const ffcl_op_test ffcl_test_wgmma_gelu =
-    ENGINE_HALF("wgmma_gelu", USE_BIAS | USE_GELU | WGMMA, gelu_model);
+    ENGINE_HALF("wgmma_gelu", USE_BIAS | USE_GELU | ON(WGMMA), gelu_model);
 const ffcl_op_test ffcl_test_wgmma_add =
-    ENGINE_HALF("wgmma_add", USE_BIAS | USE_ADD | WGMMA, add_model);
+    ENGINE_HALF("wgmma_add", USE_BIAS | USE_ADD | ON(WGMMA), add_model);
 const ffcl_op_test ffcl_test_wgmma_float_gate_add =
-    ENGINE_FLOAT("wgmma_float_gate_add", USE_BIAS | USE_GATE | USE_ADD | WGMMA, gate_model);
+    ENGINE_FLOAT("wgmma_float_gate_add", USE_BIAS | USE_GATE | USE_ADD | ON(WGMMA), gate_model);
+
+/* AMD's and Intel's engines share one kernel but for the instruction and its lanes. */
+const ffcl_op_test ffcl_test_wmma_gelu =
+    ENGINE_HALF("wmma_gelu", USE_BIAS | USE_GELU | ON(WMMA), none_model);
+const ffcl_op_test ffcl_test_wmma_add =
+    ENGINE_HALF("wmma_add", USE_BIAS | USE_ADD | ON(WMMA), none_model);
+const ffcl_op_test ffcl_test_wmma_float_gate_add =
+    ENGINE_FLOAT("wmma_float_gate_add", USE_BIAS | USE_GATE | USE_ADD | ON(WMMA), none_model);
+const ffcl_op_test ffcl_test_mfma_gelu =
+    ENGINE_HALF("mfma_gelu", USE_BIAS | USE_GELU | ON(MFMA), none_model);
+const ffcl_op_test ffcl_test_mfma_add =
+    ENGINE_HALF("mfma_add", USE_BIAS | USE_ADD | ON(MFMA), none_model);
+const ffcl_op_test ffcl_test_mfma_float_gate_add =
+    ENGINE_FLOAT("mfma_float_gate_add", USE_BIAS | USE_GATE | USE_ADD | ON(MFMA), none_model);
+const ffcl_op_test ffcl_test_dpas_eight_gelu =
+    ENGINE_HALF("dpas_eight_gelu", USE_BIAS | USE_GELU | ON(DPAS8), none_model);
+const ffcl_op_test ffcl_test_dpas_eight_add =
+    ENGINE_HALF("dpas_eight_add", USE_BIAS | USE_ADD | ON(DPAS8), none_model);
+const ffcl_op_test ffcl_test_dpas_eight_float_gate_add =
+    ENGINE_FLOAT("dpas_eight_float_gate_add", USE_BIAS | USE_GATE | USE_ADD | ON(DPAS8), none_model);
+const ffcl_op_test ffcl_test_dpas_sixteen_gelu =
+    ENGINE_HALF("dpas_sixteen_gelu", USE_BIAS | USE_GELU | ON(DPAS16), none_model);
+const ffcl_op_test ffcl_test_dpas_sixteen_add =
+    ENGINE_HALF("dpas_sixteen_add", USE_BIAS | USE_ADD | ON(DPAS16), none_model);
+const ffcl_op_test ffcl_test_dpas_sixteen_float_gate_add =
+    ENGINE_FLOAT("dpas_sixteen_float_gate_add", USE_BIAS | USE_GATE | USE_ADD | ON(DPAS16), none_model);

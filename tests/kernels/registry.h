@@ -67,4 +67,15 @@ extern const ffcl_op_test ffcl_test_mma_bias, ffcl_test_mma_silu, ffcl_test_mma_
     ffcl_test_wgmma_conv_upsample, ffcl_test_halo_conv, ffcl_test_halo_conv_upsample,
     ffcl_test_halo_conv_moments, ffcl_test_halo_conv_upsample_moments;
 
+/* On AMD's and Intel's, emulated elsewhere. */
+extern const ffcl_op_test ffcl_test_wmma_gelu, ffcl_test_wmma_add, ffcl_test_wmma_float_gate_add,
+    ffcl_test_wmma_conv_columns, ffcl_test_wmma_conv_narrow, ffcl_test_wmma_conv_upsample,
+    ffcl_test_mfma_gelu, ffcl_test_mfma_add, ffcl_test_mfma_float_gate_add,
+    ffcl_test_mfma_conv_columns, ffcl_test_mfma_conv_narrow, ffcl_test_mfma_conv_upsample,
+    ffcl_test_dpas_eight_gelu, ffcl_test_dpas_eight_add, ffcl_test_dpas_eight_float_gate_add,
+    ffcl_test_dpas_eight_conv_columns, ffcl_test_dpas_eight_conv_narrow,
+    ffcl_test_dpas_eight_conv_upsample, ffcl_test_dpas_sixteen_gelu, ffcl_test_dpas_sixteen_add,
+    ffcl_test_dpas_sixteen_float_gate_add, ffcl_test_dpas_sixteen_conv_columns,
+    ffcl_test_dpas_sixteen_conv_narrow, ffcl_test_dpas_sixteen_conv_upsample;
+
 #endif
