@@ -55,7 +55,7 @@ typedef struct ffcl_product {
 typedef struct ffcl_blas ffcl_blas;
 
 /* Opens the back end called name for ctx and hangs it on ctx->blas: auto, clblast (no matrix
- * engine), or CLBlast with one of the matrix engines for half operands: mma, wgmma, wmma, mfma, dpas.
+ * engine), or CLBlast with a matrix engine for half operands: mma, wgmma, wmma, mfma, dpas.
  * FFCL_ECONFIG for an unknown name (the known ones are listed). */
 int ffcl_blas_open(ffcl_ctx *ctx, const char *name);
 void ffcl_blas_close(ffcl_ctx *ctx);

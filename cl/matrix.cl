@@ -35,8 +35,8 @@
 #ifndef SPLIT
 #define SPLIT 0
 #endif
-/* Arrays stay in registers only if every loop over them is unrolled.  The emulation's barriers would
- * make that slow to compile for a CPU. */
+/* Arrays stay in registers only if every loop over them is unrolled.  The emulation's barriers
+ * would make that slow to compile for a CPU. */
 #if EMULATE
 #define UNROLL
 #else

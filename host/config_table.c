@@ -93,7 +93,10 @@ const ffcl_config_row ffcl_config_rows[] = {
     {"blas", "backend", FFCL_TYPE_TEXT, "auto", AT(blas.backend),
      .help = "Who multiplies matrices: `clblast`, or beside it for half operands `mma` or `wgmma`, "
              "two levels of NVIDIA's matrix engine. `auto` takes the highest that passes its "
-             "check; `clblast` alone means that `[precision] compute = auto` is float32"},
+             "check; `clblast` alone means that `[precision] compute = auto` is float32. `wmma` "
+             "(AMD RDNA 3), `mfma` (AMD CDNA) and `dpas` (Intel) are never taken by `auto`: "
+             "compilers accept them and their emulation is tested, but no such device has run "
+             "them. They are checked as the others are before they are used"},
 
     {"output", "grid", FFCL_TYPE_OUTPUT, "sample.png", AT(output.grid),
      .help = "One PNG with all pictures, laid out as torchvision's `save_image` does"},

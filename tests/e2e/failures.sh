@@ -234,7 +234,7 @@ need_device
 
 refuses "no output at all" 3 "[output]" -- "$demo" output.grid= sampler.count=1
 refuses "a grid beyond PNG" 3 "output" "folder or npz" -- "${tiny[@]}" sampler.count=10000000
-refuses "an unknown back end" 3 "[blas] backend = nonsense" "clblast" -- \
+refuses "an unknown back end" 3 "[blas] backend = nonsense" "clblast" "dpas" -- \
     "${tiny[@]}" blas.backend=nonsense
 { head -c 2000000 "$demo_sit" && printf x && tail -c +2000002 "$demo_sit"; } > changed.pt
 refuses "the demo's checkpoint, one byte changed" 5 changed.pt checksum -- \
@@ -249,6 +249,10 @@ has_pocl=$(grep -c 'Portable Computing Language' devices)
 if [ "$has_pocl" != 0 ]; then
     refuses "an engine that the device has not got" 7 "[blas] backend = wgmma" "no such engine" \
         -- "${tiny[@]}" blas.backend=wgmma device.select=portable
+    for engine in wmma mfma dpas; do
+        refuses "an engine of another vendor: $engine" 7 "[blas] backend = $engine" \
+            "no such engine" -- "${tiny[@]}" blas.backend=$engine device.select=portable
+    done
 fi
 if [ "$has_pocl" != 0 ]; then
     POCL_DEVICES='basic basic' refuses "an ambiguous device name" 7 "device.select = basic" \

@@ -242,7 +242,8 @@ const ffcl_op_test ffcl_test_mma_silu =
     ENGINE_HALF("mma_silu", USE_BIAS | USE_SILU | ON(MMA), none_model);
 const ffcl_op_test ffcl_test_mma_gelu =
     ENGINE_HALF("mma_gelu", USE_BIAS | USE_GELU | ON(MMA), gelu_model);
-const ffcl_op_test ffcl_test_mma_add = ENGINE_HALF("mma_add", USE_BIAS | USE_ADD | ON(MMA), add_model);
+const ffcl_op_test ffcl_test_mma_add =
+    ENGINE_HALF("mma_add", USE_BIAS | USE_ADD | ON(MMA), add_model);
 const ffcl_op_test ffcl_test_mma_float_bias =
     ENGINE_FLOAT("mma_float_bias", USE_BIAS | ON(MMA), none_model);
 const ffcl_op_test ffcl_test_mma_float_gate_add =
@@ -251,7 +252,8 @@ const ffcl_op_test ffcl_test_mma_float_gelu =
     ENGINE_FLOAT("mma_float_gelu", USE_BIAS | USE_GELU | ON(MMA), none_model);
 
 /* What follows the product is the same code at both levels: not all of it again. */
-const ffcl_op_test ffcl_test_wgmma_bias = ENGINE_HALF("wgmma_bias", USE_BIAS | ON(WGMMA), bias_model);
+const ffcl_op_test ffcl_test_wgmma_bias =
+    ENGINE_HALF("wgmma_bias", USE_BIAS | ON(WGMMA), bias_model);
 const ffcl_op_test ffcl_test_wgmma_gelu =
     ENGINE_HALF("wgmma_gelu", USE_BIAS | USE_GELU | ON(WGMMA), gelu_model);
 const ffcl_op_test ffcl_test_wgmma_add =
@@ -276,11 +278,11 @@ const ffcl_op_test ffcl_test_dpas_eight_gelu =
     ENGINE_HALF("dpas_eight_gelu", USE_BIAS | USE_GELU | ON(DPAS8), none_model);
 const ffcl_op_test ffcl_test_dpas_eight_add =
     ENGINE_HALF("dpas_eight_add", USE_BIAS | USE_ADD | ON(DPAS8), none_model);
-const ffcl_op_test ffcl_test_dpas_eight_float_gate_add =
-    ENGINE_FLOAT("dpas_eight_float_gate_add", USE_BIAS | USE_GATE | USE_ADD | ON(DPAS8), none_model);
+const ffcl_op_test ffcl_test_dpas_eight_float_gate_add = ENGINE_FLOAT(
+    "dpas_eight_float_gate_add", USE_BIAS | USE_GATE | USE_ADD | ON(DPAS8), none_model);
 const ffcl_op_test ffcl_test_dpas_sixteen_gelu =
     ENGINE_HALF("dpas_sixteen_gelu", USE_BIAS | USE_GELU | ON(DPAS16), none_model);
 const ffcl_op_test ffcl_test_dpas_sixteen_add =
     ENGINE_HALF("dpas_sixteen_add", USE_BIAS | USE_ADD | ON(DPAS16), none_model);
-const ffcl_op_test ffcl_test_dpas_sixteen_float_gate_add =
-    ENGINE_FLOAT("dpas_sixteen_float_gate_add", USE_BIAS | USE_GATE | USE_ADD | ON(DPAS16), none_model);
+const ffcl_op_test ffcl_test_dpas_sixteen_float_gate_add = ENGINE_FLOAT(
+    "dpas_sixteen_float_gate_add", USE_BIAS | USE_GATE | USE_ADD | ON(DPAS16), none_model);
