@@ -4,6 +4,8 @@
 # knows the built-in functions of OpenCL C takes away all extensions, so that a kernel which needs
 # half or double arithmetic is an error.  A file with assembly in it is checked for the machine
 # that it is written for.
+# cl/matrix.cl is compiled besides, with the built-ins of each engine, for machines that have them:
+# by clang for AMD's, by ocloc (Debian: intel-opencl-icd) for Intel's.
 # Kernels of one family share their arguments, whatever their options use of them.
 # usage: scripts/clcheck.sh      CLANG=clang-19 picks a compiler
 set -u
@@ -22,7 +24,8 @@ if [ -z "$clang" ]; then
 fi
 
 log=$(mktemp)
-trap 'rm -f "$log"' EXIT
+scratch=$(mktemp -d)
+trap 'rm -rf "$log" "$scratch"' EXIT
 flags=(-x cl -cl-std=CL1.2 -Xclang -finclude-default-header -Xclang -cl-ext=-all -fsyntax-only
     -Wall -Wextra -Werror -Wno-unused-function -Wno-unused-parameter)
 passed=0 failed=0
@@ -41,5 +44,76 @@ for file in cl/*.cl; do
         sed 's/^/    /' "$log"
     fi
 done
-echo "$passed passed, $failed failed, 0 skipped"
+
+# ---- engines of other vendors --------------------------------------------------------------------
+
+skipped=0
+
+skip() { # NAME REASON
+    skipped=$((skipped + 1))
+    echo "skip - $1 ($2)"
+}
+
+for_amd() { # TARGET INSTRUCTION OPTION...: the instruction must be in the assembly
+    local target=$1 instruction=$2
+    shift 2
+    "$clang" -x cl -cl-std=CL1.2 -Xclang -finclude-default-header -include cl/common.cl -Wall \
+        -Werror -Wno-unused-function -target amdgcn-amd-amdhsa -mcpu="$target" -nogpulib -O2 -S \
+        -o "$scratch/matrix.s" "$@" cl/matrix.cl && grep -q "$instruction" "$scratch/matrix.s"
+}
+
+# ocloc calls what it could not compile a warning, or nothing.
+for_intel() { # TARGET OPTION...
+    local target=$1
+    shift
+    ocloc compile -file "$scratch/matrix.cl" -device "$target" -out_dir "$scratch" \
+        -options "-cl-std=CL1.2 -I $PWD/cl $*" > "$scratch/said" 2>&1
+    local code=$?
+    cat "$scratch/said"
+    [ $code = 0 ] && ! grep -qE '^error|: error|INVALID' "$scratch/said"
+}
+
+# engine COMPILE TARGET OPTIONS TILE...: all tiles of blas/half.c, in three kinds.
+engine() {
+    local compile=$1 target=$2 options=$3 tile kind
+    shift 3
+    for tile in "$@"; do
+        for kind in -DACT=1 "-DCONV=1 -DUP=1" "-DOUT_FLOAT=1 -DSPLIT=1"; do
+            # shellcheck disable=SC2086 # lists of options are split on purpose
+            if $compile $target $options $tile $kind > "$log" 2>&1; then
+                passed=$((passed + 1))
+            else
+                failed=$((failed + 1))
+                echo "not ok - cl/matrix.cl: $target $options $tile $kind"
+                sed 's/^/    /' "$log"
+            fi
+        done
+    done
+}
+
+tile() { # BM WARPS_M WARPS_N
+    echo "-DBM=$1 -DBN=64 -DWARPS_M=$2 -DWARPS_N=$3"
+}
+
+amd_engine() { # ENGINE TARGET INSTRUCTION TILE...
+    local name=$1 target=$2 instruction=$3
+    shift 3
+    if "$clang" -x cl -target amdgcn-amd-amdhsa -mcpu="$target" -nogpulib -S -o "$scratch/empty.s" \
+        /dev/null > /dev/null 2>&1; then
+        engine for_amd "$target $instruction" "-DENGINE=$name" "$@"
+    else
+        skip "cl/matrix.cl for $target" "$clang does not know it"
+    fi
+}
+
+printf '#include "common.cl"\n#include "matrix.cl"\n' > "$scratch/matrix.cl"
+amd_engine WMMA gfx1100 v_wmma_f32_16x16x16_f16 "$(tile 128 4 2)" "$(tile 64 2 2)"
+amd_engine MFMA gfx90a v_mfma_f32_32x32x8f16 "$(tile 128 2 2)" "$(tile 64 2 2)"
+if command -v ocloc > /dev/null; then
+    engine for_intel dg2 "-DENGINE=DPAS -DLANES=8" "$(tile 128 8 4)" "$(tile 64 4 4)"
+    engine for_intel pvc "-DENGINE=DPAS -DLANES=16" "$(tile 128 8 2)" "$(tile 64 4 2)"
+else
+    skip "cl/matrix.cl for Intel" "ocloc is not installed; Debian has it in intel-opencl-icd"
+fi
+echo "$passed passed, $failed failed, $skipped skipped"
 [ "$failed" = 0 ] && [ "$passed" != 0 ]

@@ -139,8 +139,19 @@ install_packages() {
     fi
 }
 
+# ocloc, which lets scripts/clcheck.sh compile for Intel's engines.  It comes with a driver, which
+# would change the devices of a machine with Intel graphics: so only where a machine is for tests
+# alone.  Not every system has the package, hence on its own, and done without where it fails.
+install_ocloc() {
+    if [ "$what" = test ] && [ "${CI:-}" = true ] && has apt-get && ! has ocloc &&
+        knows_packages intel-opencl-icd; then
+        install_packages intel-opencl-icd || echo "install.sh: going on without: ocloc"
+    fi
+}
+
 look
 if [ -z "$needed$wanted" ]; then
+    install_ocloc
     exit 0
 fi
 if has apt-get; then
@@ -167,4 +178,5 @@ fi
 if [ -n "$wanted" ]; then
     echo "install.sh: going on without: $wanted_words"
 fi
+install_ocloc
 exit 0
