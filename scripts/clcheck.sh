@@ -28,7 +28,20 @@ scratch=$(mktemp -d)
 trap 'rm -rf "$log" "$scratch"' EXIT
 flags=(-x cl -cl-std=CL1.2 -Xclang -finclude-default-header -Xclang -cl-ext=-all -fsyntax-only
     -Wall -Wextra -Werror -Wno-unused-function -Wno-unused-parameter)
-passed=0 failed=0
+passed=0 failed=0 skipped=0
+
+count() { # NAME COMMAND...
+    local name=$1
+    shift
+    if "$@" > "$log" 2>&1; then
+        passed=$((passed + 1))
+    else
+        failed=$((failed + 1))
+        echo "not ok - $name"
+        sed 's/^/    /' "$log"
+    fi
+}
+
 for file in cl/*.cl; do
     own=(-include cl/common.cl)
     if [ "$file" = cl/common.cl ]; then
@@ -36,18 +49,10 @@ for file in cl/*.cl; do
     elif grep -q __asm__ "$file"; then
         own+=(-target nvptx64-nvidia-nvcl -Xclang -target-cpu -Xclang sm_80)
     fi
-    if "$clang" "${flags[@]}" "${own[@]}" "$file" > "$log" 2>&1; then
-        passed=$((passed + 1))
-    else
-        failed=$((failed + 1))
-        echo "not ok - $file"
-        sed 's/^/    /' "$log"
-    fi
+    count "$file" "$clang" "${flags[@]}" "${own[@]}" "$file"
 done
 
 # ---- engines of other vendors --------------------------------------------------------------------
-
-skipped=0
 
 skip() { # NAME REASON
     skipped=$((skipped + 1))
@@ -80,13 +85,8 @@ engine() {
     for tile in "$@"; do
         for kind in -DACT=1 "-DCONV=1 -DUP=1" "-DOUT_FLOAT=1 -DSPLIT=1"; do
             # shellcheck disable=SC2086 # lists of options are split on purpose
-            if $compile $target $options $tile $kind > "$log" 2>&1; then
-                passed=$((passed + 1))
-            else
-                failed=$((failed + 1))
-                echo "not ok - cl/matrix.cl: $target $options $tile $kind"
-                sed 's/^/    /' "$log"
-            fi
+            count "cl/matrix.cl: $target $options $tile $kind" \
+                $compile $target $options $tile $kind
         done
     done
 }

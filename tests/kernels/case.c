@@ -109,13 +109,18 @@ void ffcl_case_decode(const ffcl_case *c, size_t index, size_t at[FFCL_MAX_AXES]
     }
 }
 
+static int is_emulated(const ffcl_case *c, ffcl_engine_level level)
+{
+    const ffcl_ctx plain = {.device = c->ctx->device};
+    return level != FFCL_ENGINE_NONE && !ffcl_engine_is_nvidia(level) &&
+           !ffcl_engine_listed(&plain, level);
+}
+
 ffcl_engine_use ffcl_case_engine(ffcl_case *c, ffcl_engine_use use)
 {
     ffcl_engine_use was = {c->ctx->matrix_engine, c->ctx->device.caps.units};
     c->ctx->matrix_engine = use.level;
-    c->ctx->emulate = 0;
-    c->ctx->emulate = use.level != FFCL_ENGINE_NONE && !ffcl_engine_is_nvidia(use.level) &&
-                      !ffcl_engine_listed(c->ctx, use.level);
+    c->ctx->emulate = is_emulated(c, use.level);
     if (use.units)
         c->ctx->device.caps.units = (cl_uint)use.units;
     return was;
@@ -130,11 +135,11 @@ const char *ffcl_case_no_engine(const ffcl_case *c, ffcl_engine_level level)
         return "needs NVIDIA compute capability 8.0 or more";
     if (ffcl_engine_is_nvidia(level) && caps->local_bytes < 49152)
         return "needs 48 KB of local memory";
-    /* Of MFMA the emulation's part is larger than the others'. */
-    if (level == FFCL_ENGINE_MFMA && caps->local_bytes < 49152)
-        return "emulated, needs 48 KB of local memory";
-    return level != FFCL_ENGINE_NONE && caps->local_bytes < 32768 ? "needs 32 KB of local memory"
-                                                                  : NULL;
+    /* Of MFMA it needs that much; on devices with less, which are slow ones that check every
+     * access, a case would take minutes. */
+    if (is_emulated(c, level) && caps->local_bytes < 49152)
+        return "emulated only where there are 48 KB of local memory";
+    return NULL;
 }
 
 static float fill_value(ffcl_case *c, size_t row)
