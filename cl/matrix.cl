@@ -5,9 +5,9 @@
  * results, which are described there; product.cl is the plain twin.
  *
  * ENGINE: WMMA (AMD RDNA 3), MFMA (AMD CDNA), DPAS (Intel, with LANES 8 or 16); matrix_lanes.clh
- * has their sizes and who holds what, from
- *   AMD "RDNA 3 Instruction Set Architecture", 7.9; "AMD Instinct MI300 Instruction Set
- *   Architecture", 7.1; Khronos registry, cl_intel_subgroup_matrix_multiply_accumulate.
+ * has their sizes and who holds what.  AMD's instruction set documents for RDNA 3 and CDNA and
+ * Khronos' cl_intel_subgroup_matrix_multiply_accumulate define them; here they are written down
+ * from published descriptions of those.
  * EMULATE 1: the instruction by its definition in OpenCL C 1.2, through local memory; so loader,
  * lanes and epilogue are tested on any device.  No half arithmetic, only storage.
  *
