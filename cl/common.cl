@@ -7,9 +7,22 @@
 typedef half act;
 #define LOAD_ACT(p, i) vload_half((i), (p))
 #define STORE_ACT(p, i, v) vstore_half_rte((v), (i), (p))
-/* Eight elements at once from a multiple of eight on, aligned. */
-#define LOAD_ACT8(p, i) vloada_half8((i) / 8, (p))
-#define STORE_ACT8(p, i, v) vstorea_half8_rte((v), (i) / 8, (p))
+/* Eight elements at once from a multiple of eight on, aligned: as one access of 16 bytes, where
+ * vloada_half8 of some compilers makes eight. */
+static inline float8 load_half8(__global const half *p, size_t i)
+{
+    uint4 raw = ((__global const uint4 *)p)[i / 8];
+    return vload_half8(0, (const half *)&raw);
+}
+
+static inline void store_half8(__global half *p, size_t i, float8 v)
+{
+    uint4 raw;
+    vstore_half8_rte(v, 0, (half *)&raw);
+    ((__global uint4 *)p)[i / 8] = raw;
+}
+#define LOAD_ACT8(p, i) load_half8((p), (i))
+#define STORE_ACT8(p, i, v) store_half8((p), (i), (v))
 #else
 typedef float act;
 #define LOAD_ACT(p, i) ((p)[i])

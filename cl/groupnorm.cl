@@ -149,20 +149,11 @@ __kernel void groupnorm_apply_wide(__global act *out, __global const act *x,
     }
     float8 m = vload8(0, mean), k = vload8(0, scale), shift = vload8(0, beta + c0);
     size_t base = (size_t)b * P * C + c0;
-    /* Four pixels are read before one is written, as the compiler may not change that order. */
-    int step = get_global_size(1);
-    for (int p = get_global_id(1); p < P; p += 4 * step) {
-        float8 v[4];
-        for (int i = 0; i < 4; i++)
-            if (p + i * step < P)
-                v[i] = LOAD_ACT8(x, base + (size_t)(p + i * step) * C);
-        for (int i = 0; i < 4; i++) {
-            if (p + i * step >= P)
-                break;
-            v[i] = (v[i] - m) * k + shift;
-            if (with_silu)
-                v[i] = silu8(v[i]);
-            STORE_ACT8(out, base + (size_t)(p + i * step) * C, v[i]);
-        }
+    for (int p = get_global_id(1); p < P; p += get_global_size(1)) {
+        size_t at = base + (size_t)p * C;
+        float8 v = (LOAD_ACT8(x, at) - m) * k + shift;
+        if (with_silu)
+            v = silu8(v);
+        STORE_ACT8(out, at, v);
     }
 }

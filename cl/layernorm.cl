@@ -68,7 +68,9 @@ __kernel void layernorm_mod_kept(__global act *out, __global const float *x,
             continue;
         float4 v = kept[i] * inv * (1.0f + vload4(q, m + scale_at)) + vload4(q, m + shift_at);
 #ifdef HALF
-        vstorea_half4_rte(v, (size_t)row * quads + q, out);
+        uint2 raw;
+        vstore_half4_rte(v, 0, (half *)&raw);
+        ((__global uint2 *)out)[(size_t)row * quads + q] = raw;
 #else
         vstore4(v, (size_t)row * quads + q, out);
 #endif
