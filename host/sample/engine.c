@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "sample/engine.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,6 +9,18 @@
 #include "cl/program.h"
 #include "gemm.h"
 #include "util.h"
+
+/* What one batch on its way has of its own, so that the next can be sent after it. */
+typedef struct lane {
+    cl_mem z;                   /* (batch, C, R, R) */
+    cl_mem y;                   /* (batch) int32 */
+    cl_mem *scalars;            /* (embedders) of (batch) */
+    cl_mem *bytes;              /* (n_parts) of (decode_batch, S, S, 3) uint8 */
+    cl_int *flags;              /* (2, batch): bad latents, bad images */
+    cl_event done;              /* of the last kernel; NULL where nothing is on its way */
+} lane;
+
+enum { LANES = 2 };
 
 struct ffcl_engine {
     const ffcl_config *cfg;     /* borrowed */
@@ -18,11 +31,13 @@ struct ffcl_engine {
     size_t C, R, S;             /* latent channels and side, picture side */
     size_t batch, decode_batch; /* pictures a SiT pass, pictures a VAE pass */
     size_t planned, planned_R, planned_tap; /* what the arena is laid out for; 0: nothing */
-    cl_mem z, latent;           /* (batch, C, R, R) */
-    cl_mem y;                   /* (batch) int32 */
-    cl_mem *scalars;            /* (embedders) of (batch) */
-    cl_mem bytes;               /* (decode_batch, S, S, 3) uint8 */
+    cl_mem latent;              /* (batch, C, R, R) */
     cl_mem bad_latent, bad_image;   /* (batch), (decode_batch) int32 */
+    /* Uploads and pictures go through a queue of their own, beside the work on other batches. */
+    cl_command_queue copies;
+    lane lanes[LANES];
+    size_t n_parts;             /* VAE passes of a whole batch */
+    size_t first_lane, in_flight;   /* the oldest batch on its way; how many are */
 };
 
 static size_t latent_floats(const ffcl_engine *e)
@@ -56,18 +71,18 @@ static int fetch(ffcl_ctx *ctx, cl_mem mem, void *to, size_t bytes)
 }
 
 /* latent = z +- F(z, scalars, y) for B pictures. */
-static int run_sit(ffcl_engine *e, size_t B, float *F_out, const ffcl_tap *tap)
+static int run_sit(ffcl_engine *e, const lane *l, size_t B, float *F_out, const ffcl_tap *tap)
 {
     ffcl_ctx *ctx = e->ctx;
     const size_t n = B * latent_floats(e);
     ffcl_buf F = {0};
     int rc = ffcl_take(ctx, &F, n);
     if (rc == 0)
-        rc = ffcl_sit_forward(e->sit, ctx, F.mem, e->z, e->y, e->scalars, B, tap);
+        rc = ffcl_sit_forward(e->sit, ctx, F.mem, l->z, l->y, l->scalars, B, tap);
     if (rc == 0)
         rc = fetch(ctx, F.mem, F_out, n * sizeof(float));
     if (rc == 0)
-        rc = ffcl_latent_update(ctx, e->latent, e->z, F.mem, (float)e->cfg->model.update, n);
+        rc = ffcl_latent_update(ctx, e->latent, l->z, F.mem, (float)e->cfg->model.update, n);
     ffcl_give(ctx, &F);
     if (rc == 0)
         rc = zero(ctx, e->bad_latent, B * sizeof(cl_int));
@@ -77,11 +92,12 @@ static int run_sit(ffcl_engine *e, size_t B, float *F_out, const ffcl_tap *tap)
 }
 
 /* Decodes latents first .. first+b-1 and fetches what is wanted of the pictures. */
-static int run_vae(ffcl_engine *e, size_t first, size_t b, const ffcl_step *step, size_t at,
-                   cl_int *bad)
+static int run_vae(ffcl_engine *e, const lane *l, size_t first, size_t b, const ffcl_step *step,
+                   size_t at, cl_int *bad)
 {
     ffcl_ctx *ctx = e->ctx;
     const size_t each = image_values(e);
+    const cl_mem bytes = l->bytes ? l->bytes[first / e->decode_batch] : NULL;
     const float factor = e->sit ? (float)(1.0 / e->cfg->vae.scale) : 1.0f;
     ffcl_buf image = {0};
     int rc = ffcl_take(ctx, &image, b * each);
@@ -92,27 +108,25 @@ static int run_vae(ffcl_engine *e, size_t first, size_t b, const ffcl_step *step
     if (rc == 0)
         rc = ffcl_image_finite(ctx, e->bad_image, image.mem, b, each);
     if (rc == 0)
-        rc = ffcl_image_bytes(ctx, e->bytes, image.mem, (int)e->cfg->output.bytes, b * each);
+        rc = ffcl_image_bytes(ctx, bytes, image.mem, (int)e->cfg->output.bytes, b * each);
     if (rc == 0)
         rc = fetch(ctx, e->bad_image, bad, b * sizeof(cl_int));
     if (rc == 0)
         rc = fetch(ctx, image.mem, step->image ? step->image + at * each : NULL,
                    b * each * sizeof(float));
-    if (rc == 0)
-        rc = fetch(ctx, e->bytes, step->bytes ? step->bytes + at * each : NULL, b * each);
     ffcl_give(ctx, &image);
     return rc;
 }
 
 /* The whole pass over B pictures, which are pictures at .. of the step; also the planning pass. */
-static int run_batch(ffcl_engine *e, size_t B, const ffcl_step *step, size_t at, cl_int *bad_latent,
-                     cl_int *bad_image)
+static int run_batch(ffcl_engine *e, const lane *l, size_t B, const ffcl_step *step, size_t at)
 {
     ffcl_ctx *ctx = e->ctx;
     const size_t n = latent_floats(e);
+    cl_int *bad_latent = l->flags, *bad_image = l->flags ? l->flags + e->batch : NULL;
     int rc = 0;
     if (e->sit) {
-        rc = run_sit(e, B, step->F ? step->F + at * n : NULL, step->tap);
+        rc = run_sit(e, l, B, step->F ? step->F + at * n : NULL, step->tap);
         if (rc == 0)
             rc = fetch(ctx, e->bad_latent, bad_latent, B * sizeof(cl_int));
         if (rc == 0)
@@ -120,7 +134,7 @@ static int run_batch(ffcl_engine *e, size_t B, const ffcl_step *step, size_t at,
                        B * n * sizeof(float));
     }
     for (size_t first = 0; rc == 0 && e->vae && first < B; first += e->decode_batch)
-        rc = run_vae(e, first, ffcl_min(e->decode_batch, B - first), step, at + first,
+        rc = run_vae(e, l, first, ffcl_min(e->decode_batch, B - first), step, at + first,
                      bad_image ? bad_image + first : NULL);
     return rc;
 }
@@ -131,9 +145,10 @@ static int run_batch(ffcl_engine *e, size_t B, const ffcl_step *step, size_t at,
 static int plan(ffcl_engine *e, size_t B, const ffcl_tap *tap)
 {
     const ffcl_step step = {.tap = tap};
+    lane nothing = {.scalars = e->lanes[0].scalars};
     ffcl_arena_plan(e->ctx->arena);
     e->ctx->planning = 1;
-    int rc = run_batch(e, B, &step, 0, NULL, NULL);
+    int rc = run_batch(e, &nothing, B, &step, 0);
     e->ctx->planning = 0;
     e->planned = 0;
     return rc;
@@ -142,7 +157,8 @@ static int plan(ffcl_engine *e, size_t B, const ffcl_tap *tap)
 static size_t fixed_bytes(const ffcl_engine *e, size_t B, size_t b)
 {
     size_t embedders = e->sit ? ffcl_sit_dims_of(e->sit)->embedders : 0;
-    return B * (2 * latent_floats(e) + embedders + 2) * sizeof(float) + b * (image_values(e) + 4);
+    return B * (LANES * (latent_floats(e) + embedders + 1) + latent_floats(e) + 1) * sizeof(float) +
+           LANES * ffcl_round_up(B, b) * image_values(e) + b * 4;
 }
 
 static size_t weight_bytes(const ffcl_engine *e)
@@ -239,10 +255,15 @@ static int choose_batch(ffcl_engine *e, const ffcl_engine_wants *wants)
 
 /* ---- opening ----------------------------------------------------------------------------- */
 
-static int open_device(ffcl_engine *e, const ffcl_observer *obs, ffcl_error *err)
+static int open_device(ffcl_engine *e, const ffcl_device *chosen, const ffcl_observer *obs,
+                       ffcl_error *err)
 {
     ffcl_device device;
-    int rc = ffcl_device_select(&device, e->cfg->device.select, err);
+    int rc = 0;
+    if (chosen)
+        device = *chosen;
+    else
+        rc = ffcl_device_select(&device, e->cfg->device.select, err);
     if (rc == 0)
         rc = ffcl_ctx_open(&e->ctx, &device, obs, err);
     if (rc)
@@ -279,9 +300,11 @@ static int open_models(ffcl_engine *e, const ffcl_engine_wants *wants, ffcl_erro
     if (e->sit) {
         e->C = ffcl_sit_dims_of(e->sit)->C;
         e->R = ffcl_sit_dims_of(e->sit)->R;
-        e->scalars = calloc(ffcl_sit_dims_of(e->sit)->embedders + 1, sizeof *e->scalars);
-        if (!e->scalars)
-            return ffcl_fail(err, FFCL_ENOMEM, "out of memory for the embedders");
+        for (size_t k = 0; k < LANES; k++) {
+            e->lanes[k].scalars = calloc(ffcl_sit_dims_of(e->sit)->embedders + 1, sizeof(cl_mem));
+            if (!e->lanes[k].scalars)
+                return ffcl_fail(err, FFCL_ENOMEM, "out of memory for the embedders");
+        }
     } else {
         e->C = ffcl_vae_dims_of(e->vae)->zc;
     }
@@ -307,24 +330,42 @@ static int check_classes(const ffcl_engine *e, ffcl_error *err)
     return 0;
 }
 
+static int create_lane(ffcl_engine *e, lane *l)
+{
+    ffcl_ctx *ctx = e->ctx;
+    const size_t embedders = e->sit ? ffcl_sit_dims_of(e->sit)->embedders : 0;
+    l->flags = calloc(2 * e->batch, sizeof *l->flags);
+    l->bytes = calloc(e->n_parts, sizeof(cl_mem));
+    if (!l->flags || !l->bytes)
+        return ffcl_fail(ctx->err, FFCL_ENOMEM, "out of memory for a batch");
+    int rc = 0;
+    if (e->sit)
+        rc = ffcl_buffer_create(ctx, &l->z, e->batch * latent_floats(e) * sizeof(float), "noise");
+    if (rc == 0)
+        rc = ffcl_buffer_create(ctx, &l->y, e->batch * sizeof(cl_int), "labels");
+    for (size_t i = 0; rc == 0 && e->vae && i < e->n_parts; i++)
+        rc = ffcl_buffer_create(ctx, &l->bytes[i], e->decode_batch * image_values(e), "pictures");
+    for (size_t i = 0; rc == 0 && i < embedders; i++)
+        rc = ffcl_buffer_create(ctx, &l->scalars[i], e->batch * sizeof(float), "scalars");
+    return rc;
+}
+
 static int create_buffers(ffcl_engine *e)
 {
     ffcl_ctx *ctx = e->ctx;
-    const size_t n = e->batch * latent_floats(e) * sizeof(float);
-    const size_t embedders = e->sit ? ffcl_sit_dims_of(e->sit)->embedders : 0;
-    int rc = ffcl_buffer_create(ctx, &e->latent, n, "latents");
-    if (rc == 0 && e->sit)
-        rc = ffcl_buffer_create(ctx, &e->z, n, "noise");
+    cl_int code = CL_SUCCESS;
+    e->n_parts = ffcl_div_up(e->batch, e->decode_batch);
+    e->copies = clCreateCommandQueue(ctx->context, ctx->device.id, 0, &code);
+    int rc = FFCL_CL(ctx->err, code);
     if (rc == 0)
-        rc = ffcl_buffer_create(ctx, &e->y, e->batch * sizeof(cl_int), "labels");
+        rc = ffcl_buffer_create(ctx, &e->latent, e->batch * latent_floats(e) * sizeof(float),
+                                "latents");
     if (rc == 0)
         rc = ffcl_buffer_create(ctx, &e->bad_latent, e->batch * sizeof(cl_int), "flags");
     if (rc == 0)
         rc = ffcl_buffer_create(ctx, &e->bad_image, e->decode_batch * sizeof(cl_int), "flags");
-    if (rc == 0 && e->vae)
-        rc = ffcl_buffer_create(ctx, &e->bytes, e->decode_batch * image_values(e), "pictures");
-    for (size_t i = 0; rc == 0 && i < embedders; i++)
-        rc = ffcl_buffer_create(ctx, &e->scalars[i], e->batch * sizeof(float), "scalars");
+    for (size_t k = 0; rc == 0 && k < LANES; k++)
+        rc = create_lane(e, &e->lanes[k]);
     return rc;
 }
 
@@ -379,7 +420,7 @@ int ffcl_engine_open(ffcl_engine **out, const ffcl_config *cfg, const ffcl_engin
     if (rc == 0 && wants->sit && !wants->own_labels)
         rc = check_classes(e, err);
     if (rc == 0)
-        rc = open_device(e, obs, err);
+        rc = open_device(e, wants->device, obs, err);
     if (rc == 0 && e->sit)
         rc = ffcl_sit_prepare(e->sit, e->ctx, e->store);
     if (rc == 0 && e->vae)
@@ -399,6 +440,21 @@ static void release(cl_mem *mem)
     *mem = NULL;
 }
 
+static void close_lane(ffcl_engine *e, lane *l)
+{
+    for (size_t i = 0; l->scalars && e->sit && i < ffcl_sit_dims_of(e->sit)->embedders; i++)
+        release(&l->scalars[i]);
+    for (size_t i = 0; l->bytes && i < e->n_parts; i++)
+        release(&l->bytes[i]);
+    release(&l->z);
+    release(&l->y);
+    if (l->done)
+        clReleaseEvent(l->done);
+    free(l->scalars);
+    free(l->bytes);
+    free(l->flags);
+}
+
 void ffcl_engine_close(ffcl_engine **engine)
 {
     ffcl_engine *e = *engine;
@@ -406,15 +462,15 @@ void ffcl_engine_close(ffcl_engine **engine)
         return;
     if (e->ctx)
         clFinish(e->ctx->queue);
-    for (size_t i = 0; e->scalars && e->sit && i < ffcl_sit_dims_of(e->sit)->embedders; i++)
-        release(&e->scalars[i]);
-    free(e->scalars);
-    release(&e->z);
+    if (e->copies)
+        clFinish(e->copies);
+    for (size_t k = 0; k < LANES; k++)
+        close_lane(e, &e->lanes[k]);
     release(&e->latent);
-    release(&e->y);
-    release(&e->bytes);
     release(&e->bad_latent);
     release(&e->bad_image);
+    if (e->copies)
+        clReleaseCommandQueue(e->copies);
     ffcl_vae_close(&e->vae);
     ffcl_sit_close(&e->sit);
     if (e->ctx)
@@ -437,6 +493,11 @@ const ffcl_vae_dims *ffcl_engine_vae(const ffcl_engine *engine)
 ffcl_store ffcl_engine_store(const ffcl_engine *engine)
 {
     return engine->store;
+}
+
+const ffcl_device *ffcl_engine_device(const ffcl_engine *engine)
+{
+    return &engine->ctx->device;
 }
 
 size_t ffcl_engine_batch(const ffcl_engine *engine)
@@ -469,35 +530,133 @@ static int ready_for(ffcl_engine *e, size_t B, const ffcl_tap *tap)
     return rc;
 }
 
-static int upload(ffcl_engine *e, const ffcl_step *step, size_t at, size_t B)
+/* Enqueues the inputs of pictures at .. at+B-1; the work waits for them, the caller does not. */
+static int upload(ffcl_engine *e, const lane *l, const ffcl_step *step, size_t at, size_t B)
 {
     ffcl_ctx *ctx = e->ctx;
     const size_t n = latent_floats(e);
-    if (!e->sit)
-        return ffcl_buffer_write(ctx, e->latent, 0, step->z + at * n, B * n * sizeof(float));
-    int rc = ffcl_buffer_write(ctx, e->z, 0, step->z + at * n, B * n * sizeof(float));
+    const cl_mem z = e->sit ? l->z : e->latent;
+    cl_event last = NULL;
+    if (!e->sit)            /* latents are shared with the batch before */
+        FFCL_CL(ctx->err, clFinish(ctx->queue));
+    int rc = FFCL_CL(ctx->err, clEnqueueWriteBuffer(e->copies, z, CL_FALSE, 0,
+                                                    B * n * sizeof(float), step->z + at * n, 0,
+                                                    NULL, NULL));
+    if (rc == 0 && e->sit)
+        rc = FFCL_CL(ctx->err, clEnqueueWriteBuffer(e->copies, l->y, CL_FALSE, 0,
+                                                    B * sizeof(cl_int), step->y + at, 0, NULL,
+                                                    NULL));
+    for (size_t i = 0; rc == 0 && e->sit && i < ffcl_sit_dims_of(e->sit)->embedders; i++)
+        rc = FFCL_CL(ctx->err, clEnqueueWriteBuffer(e->copies, l->scalars[i], CL_FALSE, 0,
+                                                    B * sizeof(float),
+                                                    step->scalars + i * step->B + at, 0, NULL,
+                                                    NULL));
     if (rc == 0)
-        rc = ffcl_buffer_write(ctx, e->y, 0, step->y + at, B * sizeof(cl_int));
-    for (size_t i = 0; rc == 0 && i < ffcl_sit_dims_of(e->sit)->embedders; i++)
-        rc = ffcl_buffer_write(ctx, e->scalars[i], 0, step->scalars + i * step->B + at,
-                               B * sizeof(float));
+        rc = FFCL_CL(ctx->err, clEnqueueMarkerWithWaitList(e->copies, 0, NULL, &last));
+    if (rc == 0)
+        rc = FFCL_CL(ctx->err, clFlush(e->copies));
+    if (rc == 0)
+        rc = FFCL_CL(ctx->err, clEnqueueBarrierWithWaitList(ctx->queue, 1, &last, NULL));
+    if (last)
+        clReleaseEvent(last);
     return rc;
 }
 
-/* Notes the first picture of the batch that a stage's flags name. */
-static void find_bad(ffcl_step *step, const cl_int *flags, size_t at, size_t B, const char *stage)
+/* Reads the finished bytes of a lane, while the device works on the batch after it. */
+static int download(ffcl_engine *e, const lane *l, const ffcl_step *step, size_t at, size_t B)
 {
-    for (size_t i = 0; i < B && step->bad == step->B; i++)
-        if (flags[i]) {
+    const size_t each = image_values(e);
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && e->vae && step->bytes && i * e->decode_batch < B; i++) {
+        size_t first = i * e->decode_batch, b = ffcl_min(e->decode_batch, B - first);
+        rc = FFCL_CL(e->ctx->err, clEnqueueReadBuffer(e->copies, l->bytes[i], CL_TRUE, 0, b * each,
+                                                      step->bytes + (at + first) * each, 0, NULL,
+                                                      NULL));
+    }
+    return rc;
+}
+
+/* After a failure: nothing may write into the caller's memory any more. */
+static void drain(ffcl_engine *e)
+{
+    clFinish(e->ctx->queue);
+    clFinish(e->copies);
+    for (size_t k = 0; k < LANES; k++) {
+        if (e->lanes[k].done)
+            clReleaseEvent(e->lanes[k].done);
+        e->lanes[k].done = NULL;
+    }
+    e->in_flight = 0;
+}
+
+/* Sends pictures at .. at+B-1 of the step on their way. */
+static int send(ffcl_engine *e, ffcl_step *step, size_t at, size_t B)
+{
+    assert(e->in_flight < LANES && B <= e->batch);
+    lane *l = &e->lanes[(e->first_lane + e->in_flight) % LANES];
+    memset(l->flags, 0, 2 * e->batch * sizeof *l->flags);
+    int rc = ready_for(e, B, step->tap);
+    if (rc == 0)
+        rc = upload(e, l, step, at, B);
+    if (rc == 0)
+        rc = run_batch(e, l, B, step, at);
+    if (rc == 0)
+        rc = FFCL_CL(e->ctx->err, clEnqueueMarkerWithWaitList(e->ctx->queue, 0, NULL, &l->done));
+    if (rc == 0)
+        rc = FFCL_CL(e->ctx->err, clFlush(e->ctx->queue));
+    e->in_flight++;
+    if (rc)
+        drain(e);
+    return rc;
+}
+
+/* Waits for the oldest batch, pictures at .. at+B-1 of the step. */
+static int receive(ffcl_engine *e, ffcl_step *step, size_t at, size_t B)
+{
+    assert(e->in_flight > 0);
+    lane *l = &e->lanes[e->first_lane];
+    int rc = FFCL_CL(e->ctx->err, clWaitForEvents(1, &l->done));
+    if (rc == 0)
+        rc = download(e, l, step, at, B);
+    if (rc) {
+        drain(e);
+        return rc;
+    }
+    clReleaseEvent(l->done);
+    l->done = NULL;
+    e->first_lane = (e->first_lane + 1) % LANES;
+    e->in_flight--;
+    for (size_t i = 0; i < B; i++) {
+        const char *stage = e->sit && l->flags[i] ? "latent"
+                            : e->vae && l->flags[e->batch + i] ? "image" : NULL;
+        if (step->stages)
+            step->stages[at + i] = stage;
+        if (stage && step->bad == step->B) {
             step->bad = at + i;
             step->bad_stage = stage;
         }
+    }
+    return 0;
+}
+
+int ffcl_engine_submit(ffcl_engine *e, ffcl_step *step, ffcl_error *err)
+{
+    e->ctx->err = err;
+    step->R = e->R;
+    step->bad = step->B;
+    step->bad_stage = NULL;
+    return send(e, step, 0, step->B);
+}
+
+int ffcl_engine_wait(ffcl_engine *e, ffcl_step *step, ffcl_error *err)
+{
+    e->ctx->err = err;
+    return receive(e, step, 0, step->B);
 }
 
 int ffcl_engine_run(ffcl_engine *e, ffcl_step *step, ffcl_error *err)
 {
     ffcl_ctx *ctx = e->ctx;
-    cl_int *bad = NULL;
     int rc = 0;
     ctx->err = err;
     step->bad = step->B;
@@ -515,23 +674,11 @@ int ffcl_engine_run(ffcl_engine *e, ffcl_step *step, ffcl_error *err)
     size_t batch = step->tap ? step->B : e->batch;
     if (rc == 0 && step->tap && (step->B > e->batch || (e->vae && step->B > e->decode_batch)))
         return ffcl_fail(err, FFCL_EDEVMEM, "%zu pictures do not fit the device at once", step->B);
-    bad = calloc(2 * batch, sizeof *bad);
-    if (rc == 0 && !bad)
-        rc = ffcl_fail(err, FFCL_ENOMEM, "out of memory for a batch");
     for (size_t at = 0; rc == 0 && at < step->B; at += batch) {
         size_t B = ffcl_min(batch, step->B - at);
-        rc = ready_for(e, B, step->tap);
+        rc = send(e, step, at, B);
         if (rc == 0)
-            rc = upload(e, step, at, B);
-        if (rc == 0)
-            rc = run_batch(e, B, step, at, bad, bad + batch);
-        if (rc == 0)
-            rc = ffcl_finish(ctx);
-        if (rc == 0 && e->sit)
-            find_bad(step, bad, at, B, "latent");
-        if (rc == 0 && e->vae)
-            find_bad(step, bad + batch, at, B, "image");
+            rc = receive(e, step, at, B);
     }
-    free(bad);
     return rc;
 }

@@ -16,6 +16,7 @@ typedef struct ffcl_engine_wants {
     size_t batch;               /* pictures at a time; 0: as many as fit, at most count */
     size_t count;               /* pictures in all */
     size_t heads_hint;          /* see ffcl_sit_open */
+    const ffcl_device *device;  /* the one to open; NULL: the one that cfg selects */
     int own_labels;             /* steps bring labels of their own; cfg's classes are not checked */
 } ffcl_engine_wants;
 
@@ -30,6 +31,7 @@ const ffcl_sit_dims *ffcl_engine_sit(const ffcl_engine *engine);
 const ffcl_vae_dims *ffcl_engine_vae(const ffcl_engine *engine);
 /* Half: verify's tolerances are wider then. */
 ffcl_store ffcl_engine_store(const ffcl_engine *engine);
+const ffcl_device *ffcl_engine_device(const ffcl_engine *engine);
 size_t ffcl_engine_batch(const ffcl_engine *engine);
 /* What embedder i is fed with. */
 const ffcl_condition *ffcl_engine_condition(const ffcl_engine *engine, size_t i);
@@ -45,9 +47,18 @@ typedef struct ffcl_step {
     float *image;               /* (B, S, S, 3) out, before rounding */
     uint8_t *bytes;             /* (B, S, S, 3) out */
     const ffcl_tap *tap;
+    const char **stages;        /* (B) out: NULL, or the stage in which the picture is not finite */
     size_t bad;                 /* out: B, or the first picture with a value that is not finite */
     const char *bad_stage;      /* out: "latent" or "image" */
 } ffcl_step;
+
+/* Sends a step of at most ffcl_engine_batch pictures on its way and returns; two may be under way.
+ * The step and all it points to must stay until ffcl_engine_wait has returned for it.  After a
+ * failure nothing is under way.  For engines with a SiT; no tap. */
+int ffcl_engine_submit(ffcl_engine *engine, ffcl_step *step, ffcl_error *err);
+
+/* Waits for the step that was submitted first; its outputs are there then. */
+int ffcl_engine_wait(ffcl_engine *engine, ffcl_step *step, ffcl_error *err);
 
 /* Runs B pictures in planned batches.  With a tap, B is one batch. */
 int ffcl_engine_run(ffcl_engine *engine, ffcl_step *step, ffcl_error *err);
