@@ -17,7 +17,16 @@ DEPS_LIBS = $(shell pkg-config --libs $(PACKAGES))
 ALL_CFLAGS = $(WARN) $(EXTRA) -fPIC -MMD -MP -D_GNU_SOURCE -Ihost -Iblas $(DEPS_CFLAGS) $(CFLAGS)
 LIBS = $(DEPS_LIBS) -lpthread -lm
 
-LIB_SRC := $(filter-out host/main.c host/progress.c,$(wildcard host/*.c host/*/*.c blas/*.c))
+# MPI=1: the processes of an mpirun draw one set together (Open MPI).
+ifdef MPI
+PACKAGES += ompi-c
+RANKS_UNUSED := host/sample/ranks_one.c
+else
+RANKS_UNUSED := host/sample/ranks_mpi.c
+endif
+
+PROGRAM_SRC := host/main.c host/progress.c host/interrupt.c
+LIB_SRC := $(filter-out $(PROGRAM_SRC) $(RANKS_UNUSED),$(wildcard host/*.c host/*/*.c blas/*.c))
 LIB_OBJ := $(LIB_SRC:%.c=$(BUILD)/%.o) $(BUILD)/kernels.o
 CL_SRC := $(wildcard cl/*.cl cl/*.clh)
 UNIT := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/unit/*.c))
@@ -29,7 +38,7 @@ CHECK_OBJ := $(CHECK_SRC:%.c=$(BUILD)/%.o)
 # The program, the libraries.
 all: $(BUILD)/ffcl $(BUILD)/libffcl.a $(BUILD)/libffcl.so
 
-$(BUILD)/ffcl: $(BUILD)/host/main.o $(BUILD)/host/progress.o $(BUILD)/libffcl.a
+$(BUILD)/ffcl: $(PROGRAM_SRC:%.c=$(BUILD)/%.o) $(BUILD)/libffcl.a
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS)
 
 $(BUILD)/libffcl.a: $(LIB_OBJ)

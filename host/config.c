@@ -350,6 +350,46 @@ out:
     return rc;
 }
 
+size_t ffcl_config_count(const ffcl_config *cfg)
+{
+    return cfg->sampler.count ? cfg->sampler.count : cfg->sampler.n_classes;
+}
+
+size_t ffcl_config_draw_batch(const ffcl_config *cfg)
+{
+    enum { SCRIPTS_OWN = 32 };  /* sample_ddp.py's default */
+    if (cfg->sampler.draw_batch)
+        return cfg->sampler.draw_batch;
+    if (cfg->sampler.rng != FFCL_RNG_TORCH_CUDA)
+        return SCRIPTS_OWN;
+    return cfg->sampler.batch ? cfg->sampler.batch
+                              : ffcl_div_up(ffcl_config_count(cfg), cfg->sampler.world);
+}
+
+int ffcl_config_check(const ffcl_config *cfg, ffcl_error *err)
+{
+    const int shared = cfg->sampler.rank != FFCL_ALL_RANKS;
+    if (!ffcl_config_count(cfg))
+        return ffcl_fail(err, FFCL_ECONFIG, "[sampler] classes = %s needs a number of pictures: "
+                         "set [sampler] count", cfg->sampler.kind == FFCL_CLASSES_RANDOM
+                         ? "random" : "balanced");
+    if (shared && cfg->sampler.rank >= cfg->sampler.world)
+        return ffcl_fail(err, FFCL_ECONFIG, "[sampler] rank = %zu is none of world = %zu, which "
+                         "has ranks 0 to %zu", cfg->sampler.rank, cfg->sampler.world,
+                         cfg->sampler.world - 1);
+    if (cfg->sampler.cuda_threads % 256)
+        return ffcl_fail(err, FFCL_ECONFIG, "[sampler] cuda_threads = %zu is no multiple of 256",
+                         cfg->sampler.cuda_threads);
+    if (shared && cfg->sampler.world > 1 && cfg->output.grid)
+        return ffcl_fail(err, FFCL_ECONFIG, "[output] grid needs all pictures, and [sampler] rank "
+                         "draws a share of them: leave grid empty");
+    if (shared && cfg->sampler.world > 1 && cfg->output.npz && !cfg->output.folder)
+        return ffcl_fail(err, FFCL_ECONFIG, "[output] npz needs all pictures, and [sampler] rank "
+                         "draws a share of them: set [output] folder, which the ranks share, and "
+                         "the last of them makes the npz");
+    return 0;
+}
+
 int ffcl_config_copy(ffcl_config **out, const ffcl_config *cfg, ffcl_error *err)
 {
     int bad = 0;

@@ -5,7 +5,7 @@
 #define FFCL_CONFIG_H
 
 #include "error.h"
-#include "sample/generator.h"
+#include "sample/draws.h"
 #include "sample/image.h"
 
 /* What a scalar embedder of the checkpoint is fed with. */
@@ -22,6 +22,11 @@ typedef struct ffcl_condition {
     ffcl_input_kind kind;
     double number;              /* for FFCL_INPUT_NUMBER */
 } ffcl_condition;
+
+/* [sampler] rank = all. */
+#define FFCL_ALL_RANKS SIZE_MAX
+
+typedef enum ffcl_on_bad { FFCL_BAD_STOP, FFCL_BAD_SKIP } ffcl_on_bad;
 
 typedef enum ffcl_precision {
     FFCL_PRECISION_AUTO, FFCL_PRECISION_FLOAT32, FFCL_PRECISION_HALF
@@ -48,10 +53,14 @@ struct ffcl_config {
     struct {
         uint64_t seed;
         ffcl_rng rng;
-        int64_t *classes;       /* listed labels, ranges expanded */
+        ffcl_classes_kind kind;
+        int64_t *classes;       /* LIST: the labels, ranges expanded */
         size_t n_classes;
         size_t count;           /* 0: as many as classes listed */
         size_t batch;           /* 0: auto */
+        size_t draw_batch;      /* 0: auto */
+        size_t world, rank;     /* shares of the pictures, and which is ours: FFCL_ALL_RANKS */
+        size_t cuda_threads;
         double guidance;
     } sampler;
     struct {
@@ -64,8 +73,21 @@ struct ffcl_config {
         char *grid, *folder, *npz;  /* NULL: none */
         size_t columns;
         ffcl_byte_rule bytes;
+        size_t png_level;       /* zlib's, 0 to 9 */
+        size_t threads;         /* that compress and write; 0: auto */
+        ffcl_on_bad on_bad;
+        int resume;             /* go on with what is there */
     } output;
 };
+
+/* How many pictures the set has. */
+size_t ffcl_config_count(const ffcl_config *cfg);
+
+/* [sampler] draw_batch, `auto` resolved. */
+size_t ffcl_config_draw_batch(const ffcl_config *cfg);
+
+/* Keys that are right alone but not together: FFCL_ECONFIG. */
+int ffcl_config_check(const ffcl_config *cfg, ffcl_error *err);
 
 /* A deep copy; *out is the caller's to close. */
 int ffcl_config_copy(ffcl_config **out, const ffcl_config *cfg, ffcl_error *err);

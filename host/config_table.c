@@ -26,6 +26,10 @@ static const ffcl_config_choice precisions[] = {
     {NULL, 0},
 };
 
+static const ffcl_config_choice on_bad[] = {
+    {"stop", FFCL_BAD_STOP}, {"skip", FFCL_BAD_SKIP}, {NULL, 0},
+};
+static const ffcl_config_choice yes_no[] = {{"yes", 1}, {"no", 0}, {NULL, 0}};
 static const ffcl_config_choice byte_rules[] = {
     {"sit", FFCL_BYTES_SIT},
     {"repa", FFCL_BYTES_REPA},
@@ -36,7 +40,7 @@ static const ffcl_config_choice byte_rules[] = {
 
 const ffcl_config_row ffcl_config_rows[] = {
     {"device", "select", FFCL_TYPE_TEXT, "auto", AT(device.select),
-     .help = "Which OpenCL device computes: `auto`, `gpu`, `cpu`, `all`, an index as "
+     .help = "Which OpenCL devices compute, each with a worker of its own: `auto`, `gpu`, `cpu`, `all`, an index as "
              "`ffcl devices` counts, `P:D` (platform and device), part of a name, or a comma "
              "list of these"},
 
@@ -71,14 +75,33 @@ const ffcl_config_row ffcl_config_rows[] = {
              "a generator for each picture"},
     {"sampler", "classes", FFCL_TYPE_CLASSES, "207, 360, 387, 974, 88, 979, 417, 279",
      AT(sampler.classes),
-     .help = "Class labels of the pictures, numbers and ranges `a-b`. The list may go on in "
-             "indented lines"},
+     .help = "Class labels of the pictures: numbers and ranges `a-b`, a list that repeats and may "
+             "go on in indented lines; `file:PATH`: such a list in a file, entries separated by "
+             "commas, blanks or line ends; `random`: drawn after the noise, as `sample_ddp.py` "
+             "does; `balanced`: the model's classes in turn"},
     {"sampler", "count", FFCL_TYPE_COUNT_AUTO, "auto", AT(sampler.count),
      .min = 1, .max = FFCL_CONFIG_MAX_PICTURES,
      .help = "How many pictures. `auto`: as many as classes are listed; if it is more, the list "
-             "repeats"},
+             "repeats. `random` and `balanced` need a number"},
     {"sampler", "batch", FFCL_TYPE_COUNT_AUTO, "auto", AT(sampler.batch), .min = 1, .max = 65536,
      .help = "Pictures computed at a time. `auto`: what the device's memory allows"},
+    {"sampler", "draw_batch", FFCL_TYPE_COUNT_AUTO, "auto", AT(sampler.draw_batch), .min = 1,
+     .max = FFCL_CONFIG_MAX_PICTURES,
+     .help = "Pictures whose noise one call of PyTorch draws: the batch a GPU of the run that is "
+             "to be repeated. It matters for `torch-cuda`, where `auto` is `batch` or, if that is "
+             "`auto` too, all pictures of a rank, and for `random` classes of `torch-cpu`, where "
+             "`auto` is 32"},
+    {"sampler", "world", FFCL_TYPE_COUNT, "1", AT(sampler.world), .min = 1, .max = 65536,
+     .help = "Shares that the pictures are divided into: rank r has r, r + world, ... With "
+             "`torch-cuda` also the number of GPUs of the run that is to be repeated"},
+    {"sampler", "rank", FFCL_TYPE_RANK, "all", AT(sampler.rank), .min = 0, .max = 65535,
+     .help = "The share that this process draws, for several that share `[output] folder`, such as "
+             "a job array. `all`: the pictures of every rank"},
+    {"sampler", "cuda_threads", FFCL_TYPE_COUNT, "270336", AT(sampler.cuda_threads), .min = 256,
+     .max = 16777216,
+     .help = "Resident threads of the card whose `torch-cuda` numbers are wanted: "
+             "multiprocessors times threads each. 270336: H100 SXM, H200; 221184: A100; 233472: "
+             "H100 PCIe; 196608: RTX 4090; 163840: V100; 40960: T4"},
     {"sampler", "guidance", FFCL_TYPE_REAL, "1.5", AT(sampler.guidance),
      .min = -1000, .max = 1000,
      .help = "Guidance strength, for checkpoints that have a guidance embedder; others ignore "
@@ -103,12 +126,23 @@ const ffcl_config_row ffcl_config_rows[] = {
     {"output", "columns", FFCL_TYPE_COUNT, "4", AT(output.columns), .min = 1, .max = 10000,
      .help = "Pictures in a row of the grid"},
     {"output", "folder", FFCL_TYPE_OUTPUT, "", AT(output.folder),
-     .help = "A folder for one PNG each: `000000.png`, `000001.png`, ..."},
+     .help = "A folder for one PNG each: `000000.png`, `000001.png`, ..., and `manifest.json`"},
     {"output", "npz", FFCL_TYPE_OUTPUT, "", AT(output.npz),
      .help = "A NumPy file with all pictures: `arr_0`, uint8, (count, height, width, 3)"},
     {"output", "bytes", FFCL_TYPE_CHOICE, "sit", AT(output.bytes), .choices = byte_rules,
      .help = "From decoder output x to a byte: `sit`: clamp(127.5 x + 128), `repa`: "
              "clamp(255 (x + 1) / 2)"},
+    {"output", "png_level", FFCL_TYPE_COUNT, "6", AT(output.png_level), .min = 0, .max = 9,
+     .help = "Compression of the folder's files: 0 is none, 1 fast, 9 small"},
+    {"output", "threads", FFCL_TYPE_COUNT_AUTO, "auto", AT(output.threads), .min = 1, .max = 1024,
+     .help = "Threads that compress and write while the device computes. `auto`: one a processor"},
+    {"output", "on_bad", FFCL_TYPE_CHOICE, "stop", AT(output.on_bad), .choices = on_bad,
+     .help = "What a picture does that holds a value that is not finite, or one colour only. "
+             "`skip`: it is named in a warning and in the manifest; it has no file in the folder "
+             "and is black in npz and grid"},
+    {"output", "resume", FFCL_TYPE_CHOICE, "yes", AT(output.resume), .choices = yes_no,
+     .help = "`yes`: pictures of an earlier run with the same settings are verified and kept. "
+             "`no`: everything is drawn anew, and what is there is replaced"},
 };
 
 const size_t ffcl_config_n_rows = sizeof ffcl_config_rows / sizeof *ffcl_config_rows;
@@ -296,8 +330,11 @@ char *ffcl_config_expected(const ffcl_config_row *row)
         return ffcl_format("a number from %.7g to %.7g", row->min, row->max);
     case FFCL_TYPE_SEED:
         return ffcl_format("a whole number from -9223372036854775808 to 18446744073709551615");
+    case FFCL_TYPE_RANK:
+        return ffcl_format("all or a whole number from %.0f to %.0f", row->min, row->max);
     case FFCL_TYPE_CLASSES:
-        return ffcl_format("numbers or ranges a-b, separated by commas");
+        return ffcl_format("random, balanced, file:PATH, or numbers and ranges a-b, separated by "
+                           "commas");
     }
     return NULL;
 }
@@ -348,7 +385,7 @@ static const char introduction[] =
     "\n"
     "## Paths\n"
     "\n"
-    "- Files that are read (`[model] checkpoint`, `[vae] weights`): relative to the folder of\n"
+    "- Files that are read (`[model] checkpoint`, `[vae] weights`, classes): relative to the folder of\n"
     "  the INI file. Given on the command line they are looked up from the current folder first\n"
     "  and, if nothing is there, from the folder of the INI file.\n"
     "- Files that are written (`[output] grid`, `folder`, `npz`): relative to the current\n"

@@ -22,7 +22,8 @@ typedef enum ffcl_config_type {
     FFCL_TYPE_COUNT_AUTO,   /* the same, or auto: 0 */
     FFCL_TYPE_REAL,         /* double from min to max, finite */
     FFCL_TYPE_SEED,         /* uint64_t; negative numbers as two's complement */
-    FFCL_TYPE_CLASSES       /* int64_t * (its count beside it): numbers and ranges */
+    FFCL_TYPE_RANK,         /* size_t from min to max, or all: FFCL_ALL_RANKS */
+    FFCL_TYPE_CLASSES       /* random, balanced, file:PATH, or numbers and ranges */
 } ffcl_config_type;
 
 typedef struct ffcl_config_choice {

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #include "config_value.h"
 
+#include <errno.h>
 #include <locale.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -96,6 +98,16 @@ static int store_count(void *member, const ffcl_config_row *row, const char *tex
     return 0;
 }
 
+static int store_rank(void *member, const ffcl_config_row *row, const char *text,
+                      const ffcl_config_source *source, ffcl_error *err)
+{
+    const size_t all = FFCL_ALL_RANKS;
+    if (strcmp(text, "all"))
+        return store_count(member, row, text, source, err);
+    memcpy(member, &all, sizeof all);
+    return 0;
+}
+
 static int store_seed(void *member, const ffcl_config_row *row, const char *text,
                       const ffcl_config_source *source, ffcl_error *err)
 {
@@ -116,7 +128,8 @@ static int store_choice(void *member, const ffcl_config_row *row, const char *te
                         const ffcl_config_source *source, ffcl_error *err)
 {
     _Static_assert(sizeof(ffcl_rng) == sizeof(int) && sizeof(ffcl_precision) == sizeof(int) &&
-                   sizeof(ffcl_byte_rule) == sizeof(int), "choices are stored as int");
+                   sizeof(ffcl_byte_rule) == sizeof(int) &&
+                   sizeof(ffcl_on_bad) == sizeof(int), "choices are stored as int");
     for (const ffcl_config_choice *c = row->choices; c->name; c++) {
         if (!strcmp(c->name, text)) {
             memcpy(member, &c->value, sizeof c->value);
@@ -242,7 +255,74 @@ static int store_classes(ffcl_config *cfg, const ffcl_config_row *row, const cha
         free(cfg->sampler.classes);
     cfg->sampler.classes = list;
     cfg->sampler.n_classes = before;
+    cfg->sampler.kind = FFCL_CLASSES_LIST;
     return walk_classes(text, row, list, &cfg->sampler.n_classes, source, err);
+}
+
+/* The whole file as a list with commas between its entries; the caller frees it. */
+static int read_list(char **out, const char *path, const ffcl_config_source *source,
+                     ffcl_error *err)
+{
+    size_t room = 0;
+    *out = NULL;
+    FILE *f = fopen(path, "r");
+    if (!f)
+        return ffcl_fail(err, FFCL_EFILE, "cannot open %s: %s", path, strerror(errno));
+    errno = 0;
+    ssize_t n = getdelim(out, &room, '\0', f);
+    int bad = ferror(f), number = errno, more = getc(f) != EOF;
+    fclose(f);
+    if (bad)
+        return ffcl_fail(err, FFCL_EFILE, "cannot read %s: %s", path, strerror(number));
+    if (n < 0 && number == ENOMEM)
+        return no_memory(source, err);
+    if (more)
+        return ffcl_fail(err, FFCL_ECONFIG, "%s is no text: it holds a zero byte", path);
+    char *to = *out;
+    for (const char *p = *out; n > 0 && *p;) {
+        p += strspn(p, ", \t\r\n");
+        size_t length = strcspn(p, ", \t\r\n");
+        if (length && to != *out)
+            *to++ = ',';
+        memmove(to, p, length);
+        to += length;
+        p += length;
+    }
+    if (n <= 0 || to == *out)
+        return ffcl_fail(err, FFCL_ECONFIG, "%s holds no class label", path);
+    *to = '\0';
+    return 0;
+}
+
+/* classes: a word, a file or a list. */
+static int store_labels(ffcl_config *cfg, const ffcl_config_row *row, const char *text,
+                        const ffcl_config_source *source, ffcl_error *err)
+{
+    const char *const words[] = {[FFCL_CLASSES_RANDOM] = "random",
+                                 [FFCL_CLASSES_BALANCED] = "balanced"};
+    if (!source->continues && !source->goes_on) {
+        for (int kind = FFCL_CLASSES_RANDOM; kind <= FFCL_CLASSES_BALANCED; kind++) {
+            if (strcmp(text, words[kind]))
+                continue;
+            free(cfg->sampler.classes);
+            cfg->sampler.classes = NULL;
+            cfg->sampler.n_classes = 0;
+            cfg->sampler.kind = (ffcl_classes_kind)kind;
+            return 0;
+        }
+        if (!strncmp(text, "file:", 5)) {
+            char *list = NULL, *path = input_path(text + 5, source);
+            int rc = path ? read_list(&list, path, source, err) : no_memory(source, err);
+            /* An error in the list should cite the list. */
+            const ffcl_config_source inside = {.where = path};
+            if (!rc)
+                rc = store_classes(cfg, row, list, &inside, err);
+            free(list);
+            free(path);
+            return rc;
+        }
+    }
+    return store_classes(cfg, row, text, source, err);
 }
 
 char **ffcl_config_string(ffcl_config *cfg, const ffcl_config_row *row)
@@ -270,8 +350,10 @@ int ffcl_config_store(ffcl_config *cfg, const ffcl_config_row *row, const char *
         return store_real(member, row, text, source, err);
     case FFCL_TYPE_SEED:
         return store_seed(member, row, text, source, err);
+    case FFCL_TYPE_RANK:
+        return store_rank(member, row, text, source, err);
     case FFCL_TYPE_CLASSES:
-        return store_classes(cfg, row, text, source, err);
+        return store_labels(cfg, row, text, source, err);
     }
     return 0;
 }

@@ -34,7 +34,10 @@ typedef enum ffcl_status {
     FFCL_ENUMERIC = -11,    /* a non-finite value in the latent or the image */
     FFCL_EOUTPUT = -12,     /* an output cannot be written */
     FFCL_EVERIFY = -13,     /* verify: a tensor is over its tolerance or cannot be checked */
-    FFCL_ENOMEM = -14       /* host memory does not suffice */
+    FFCL_ENOMEM = -14,      /* host memory does not suffice */
+    FFCL_ESTOPPED = -15,    /* ffcl_sampler_stop was called; the same run can go on */
+    FFCL_EBUSY = -16,       /* another run is writing the same set */
+    FFCL_ESETTINGS = -17    /* the set there was begun with other settings */
 } ffcl_status;
 
 /* One failure: its status and one sentence that names the file, key, tensor or device. */
@@ -52,7 +55,8 @@ typedef enum ffcl_phase {
     FFCL_PHASE_LOAD,        /* bytes of weights on the device */
     FFCL_PHASE_COMPILE,     /* OpenCL programs compiled; not reported when all are cached */
     FFCL_PHASE_SAMPLE,      /* pictures finished */
-    FFCL_PHASE_WARN         /* text is a warning */
+    FFCL_PHASE_WARN,        /* text is a warning */
+    FFCL_PHASE_CHECK        /* pictures of an earlier run read and checked */
 } ffcl_phase;
 
 /* Receives progress; user is the caller's.  text is NULL unless the phase is NOTE or WARN. */
@@ -76,8 +80,10 @@ void ffcl_config_close(ffcl_config **cfg);
 int ffcl_sampler_open(ffcl_sampler **out, const ffcl_config *cfg, const ffcl_observer *obs,
                       ffcl_error *err);
 
-/* Shows that every output of the configuration can be written, by trying; worth a call before
- * ffcl_sampler_open, which may load gigabytes.  FFCL_EOUTPUT; FFCL_ECONFIG when there is none. */
+/* Shows that every output of the configuration can be written, by trying, and that what is there
+ * can be gone on with, as far as the configuration tells; worth a call before ffcl_sampler_open,
+ * which may load gigabytes.  FFCL_EOUTPUT, FFCL_EBUSY, FFCL_ESETTINGS; FFCL_ECONFIG when there is
+ * no output, or keys do not go together. */
 int ffcl_config_check_outputs(const ffcl_config *cfg, ffcl_error *err);
 
 /* The size of the pictures and how many the configuration asks for. */
@@ -92,10 +98,24 @@ void ffcl_sampler_shape(const ffcl_sampler *s, ffcl_shape_info *info);
  * rgb is (n, height, width, 3), the caller's.  FFCL_ENUMERIC names picture, class and stage. */
 int ffcl_sampler_draw(ffcl_sampler *s, size_t first, size_t n, uint8_t *rgb, ffcl_error *err);
 
-/* Draws every picture of the configuration and writes its outputs (grid, folder, npz). */
+/* Draws every picture of the configuration that an earlier run has not left, on all devices that
+ * it selects, and writes its outputs (grid, folder, npz).  FFCL_ESTOPPED after ffcl_sampler_stop,
+ * FFCL_EBUSY, FFCL_ESETTINGS, FFCL_EOUTPUT, FFCL_ENUMERIC and what devices can run into. */
 int ffcl_sampler_run(ffcl_sampler *s, ffcl_error *err);
 
+/* Has ffcl_sampler_run finish the batches under way and return; from any thread, while s is
+ * open. */
+void ffcl_sampler_stop(ffcl_sampler *s);
+
 void ffcl_sampler_close(ffcl_sampler **s);
+
+/* The processes of an mpirun, where ffcl is built with MPI=1; without, or where the process was
+ * started alone, rank 0 of 1.  Before any sampler is opened.  FFCL_EUSAGE. */
+int ffcl_ranks_open(size_t *rank, size_t *size, ffcl_error *err);
+
+/* After the last sampler is closed; abandon: this process cannot go on, and the others must not
+ * wait for it. */
+void ffcl_ranks_close(int abandon);
 
 /* Called once for each OpenCL device; lines is a NULL-terminated list of "name: value". */
 typedef void ffcl_device_visitor(void *user, size_t index, const char *title,

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "ffcl.h"
+#include "interrupt.h"
 #include "progress.h"
 
 static const char help_text[] =
@@ -36,7 +37,8 @@ static const char help_text[] =
     "exit codes: 0 done, 2 command line, 3 INI key or value, 4 input file missing, 5 input file\n"
     "damaged, 6 weights do not fit, 7 no device, 8 kernel does not build, 9 device memory,\n"
     "10 OpenCL call, 11 not a number in the result, 12 output not written, 13 verify failed,\n"
-    "14 host memory. Errors are one sentence on stderr; docs/errors.md says what to do.\n";
+    "14 host memory, 15 stopped by Ctrl-C, 16 another run has the folder, 17 begun with other\n"
+    "settings. Errors are one sentence on stderr; docs/errors.md says what to do.\n";
 
 /* The command line, as given; pointers into argv. */
 typedef struct arguments {
@@ -165,20 +167,48 @@ static int open_config(ffcl_config **out, const arguments *args, ffcl_error *err
     return rc;
 }
 
-static int run(const arguments *args, ffcl_progress *progress, ffcl_error *err)
+/* In the thread that waits for Ctrl-C. */
+static void tell_of_stop(void *user)
+{
+    const ffcl_progress *progress = user;
+    if (!progress->quiet)
+        fputs("\nffcl: finishing the batch under way; Ctrl-C once more stops at once\n", stderr);
+}
+
+static int run(const arguments *args, ffcl_progress *progress, ffcl_interrupt *interrupt,
+               ffcl_error *err)
 {
     ffcl_config *cfg = NULL;
     ffcl_sampler *sampler = NULL;
+    size_t rank = 0, size = 1;
     const ffcl_observer observer = {ffcl_progress_report, progress};
-    int rc = open_config(&cfg, args, err);
+    int rc = ffcl_ranks_open(&rank, &size, err);
+    if (rc)
+        return rc;
+    progress->quiet |= rank > 0;
+    rc = open_config(&cfg, args, err);
     if (!rc)
+        rc = ffcl_interrupt_watch(interrupt, tell_of_stop, progress, err);
+    /* Rank 0 alone: the others would find its lock. */
+    if (!rc && rank == 0)
         rc = ffcl_config_check_outputs(cfg, err);
     if (!rc)
         rc = ffcl_sampler_open(&sampler, cfg, &observer, err);
+    int is_ready = !rc;
+    ffcl_interrupt_set(interrupt, sampler);
     if (!rc)
         rc = ffcl_sampler_run(sampler, err);
+    ffcl_interrupt_set(interrupt, NULL);
     ffcl_sampler_close(&sampler);
     ffcl_config_close(&cfg);
+    if (!is_ready && size > 1) {
+        /* The others are ended without a word, so this is the place for it. */
+        fprintf(stderr, "ffcl: %s\n", err->text);
+        ffcl_ranks_close(1);
+    }
+    if (rank > 0)
+        err->text[0] = '\0';        /* rank 0 has been told and says it */
+    ffcl_ranks_close(rc == FFCL_ENOMEM);
     return rc;
 }
 
@@ -231,7 +261,8 @@ static int print_keys(ffcl_error *err)
     return rc;
 }
 
-static int dispatch(const arguments *args, ffcl_progress *progress, ffcl_error *err)
+static int dispatch(const arguments *args, ffcl_progress *progress, ffcl_interrupt *interrupt,
+                    ffcl_error *err)
 {
     if (!strcmp(args->command, "help"))
         fputs(help_text, stdout);
@@ -244,7 +275,7 @@ static int dispatch(const arguments *args, ffcl_progress *progress, ffcl_error *
     else if (!strcmp(args->command, "verify"))
         return verify(args, progress, err);
     else
-        return run(args, progress, err);
+        return run(args, progress, interrupt, err);
     return 0;
 }
 
@@ -253,12 +284,13 @@ int main(int argc, char **argv)
     arguments args = {0};
     ffcl_error err = {0};
     ffcl_progress progress;
+    ffcl_interrupt interrupt = {0};
     int rc = parse_options(argc, argv, &args, &err);
     if (!rc && !args.command)
         rc = parse_words(argc, argv, &args, &err);
     ffcl_progress_init(&progress, stderr, isatty(STDERR_FILENO), args.quiet);
     if (!rc)
-        rc = dispatch(&args, &progress, &err);
+        rc = dispatch(&args, &progress, &interrupt, &err);
 
     ffcl_progress_end(&progress);
     errno = 0;
@@ -267,7 +299,7 @@ int main(int argc, char **argv)
         snprintf(err.text, sizeof err.text, "cannot write to stdout: %s",
                  errno ? strerror(errno) : "an earlier write failed");
     }
-    if (rc)
+    if (rc && err.text[0])
         fprintf(stderr, "ffcl: %s\n", err.text);
     return -rc;
 }

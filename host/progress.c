@@ -60,6 +60,10 @@ static void print_phase(ffcl_progress *p)
         snprintf(line, sizeof line, "compiling %llu/%llu", (unsigned long long)p->done,
                  (unsigned long long)p->total);
         break;
+    case FFCL_PHASE_CHECK:
+        snprintf(line, sizeof line, "checking %llu/%llu", (unsigned long long)p->done,
+                 (unsigned long long)p->total);
+        break;
     case FFCL_PHASE_SAMPLE:
         format_rate(detail, sizeof detail, p);
         snprintf(line, sizeof line, "sampling %llu/%llu%s", (unsigned long long)p->done,

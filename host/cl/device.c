@@ -209,15 +209,14 @@ static int item_matches(const ffcl_device *d, const char *item)
     return strcasestr(d->caps.name, item) || strcasestr(d->caps.platform, item);
 }
 
-static void describe(char *text, size_t size, const ffcl_device *list, size_t n, const char *marks)
+static void describe(char *text, size_t size, const ffcl_device *list, size_t n)
 {
     size_t used = 0;
     text[0] = 0;
     for (size_t i = 0; i < n && used < size; i++)
-        if (!marks || marks[i])
-            used += (size_t)snprintf(text + used, size - used, "%s%zu (%zu:%zu) %s",
-                                     used ? ", " : "", list[i].index, list[i].platform_index,
-                                     list[i].device_index, list[i].caps.name);
+        used += (size_t)snprintf(text + used, size - used, "%s%zu (%zu:%zu) %s", used ? ", " : "",
+                                 list[i].index, list[i].platform_index, list[i].device_index,
+                                 list[i].caps.name);
 }
 
 static int mark_item(const ffcl_device *list, size_t n, const char *item, char *marks,
@@ -239,7 +238,7 @@ static int mark_item(const ffcl_device *list, size_t n, const char *item, char *
             return 0;
     }
     char text[1024];
-    describe(text, sizeof text, list, n, NULL);
+    describe(text, sizeof text, list, n);
     return ffcl_fail(err, FFCL_EDEVICE, "no OpenCL device matches device.select = %s; there is %s",
                      item, text);
 }
@@ -262,11 +261,13 @@ static int mark_list(const ffcl_device *list, size_t n, const char *select, char
     return rc;
 }
 
-int ffcl_device_select(ffcl_device *out, const char *select, ffcl_error *err)
+int ffcl_device_select_all(ffcl_device **out, size_t *chosen, const char *select, ffcl_error *err)
 {
     ffcl_device *list = NULL;
-    size_t n = 0, chosen = 0, last = 0;
+    size_t n = 0;
     char *marks = NULL;
+    *out = NULL;
+    *chosen = 0;
     int rc = ffcl_device_list(&list, &n, err);
     if (rc)
         goto out;
@@ -279,21 +280,30 @@ int ffcl_device_select(ffcl_device *out, const char *select, ffcl_error *err)
     if (rc)
         goto out;
     for (size_t i = 0; i < n; i++)
-        if (marks[i]) {
-            last = i;
-            chosen++;
-        }
-    if (chosen > 1) {
-        char text[1024];
-        describe(text, sizeof text, list, n, marks);
-        rc = ffcl_fail(err, FFCL_EDEVICE,
-                       "device.select = %s means %zu devices, and one is needed: %s; choose by "
-                       "index or platform:device", select, chosen, text);
-        goto out;
-    }
-    *out = list[last];
+        if (marks[i])
+            list[(*chosen)++] = list[i];
+    *out = list;
+    list = NULL;
 out:
     free(marks);
+    free(list);
+    return rc;
+}
+
+int ffcl_device_select(ffcl_device *out, const char *select, ffcl_error *err)
+{
+    ffcl_device *list = NULL;
+    size_t n = 0;
+    int rc = ffcl_device_select_all(&list, &n, select, err);
+    if (rc == 0 && n > 1) {
+        char text[1024];
+        describe(text, sizeof text, list, n);
+        rc = ffcl_fail(err, FFCL_EDEVICE,
+                       "device.select = %s means %zu devices, and one is needed: %s; choose by "
+                       "index or platform:device", select, n, text);
+    }
+    if (rc == 0)
+        *out = list[0];
     free(list);
     return rc;
 }

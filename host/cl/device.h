@@ -29,6 +29,9 @@ typedef struct ffcl_device {
  * free.  FFCL_EDEVICE when there is no platform or no device. */
 int ffcl_device_list(ffcl_device **list, size_t *n, ffcl_error *err);
 
+/* All devices that select means, in the order of the list; *out (n) is the caller's to free. */
+int ffcl_device_select_all(ffcl_device **out, size_t *n, const char *select, ffcl_error *err);
+
 /* The one device that select means: auto | gpu | cpu (the first of the type) | all | index | P:D |
  * part of a name | a list of these.  FFCL_EDEVICE when none matches, or several do (listed). */
 int ffcl_device_select(ffcl_device *out, const char *select, ffcl_error *err);

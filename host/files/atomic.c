@@ -5,6 +5,7 @@
 
 #include "atomic.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -18,7 +19,7 @@ enum { TRIES = 100, NAME_BYTES = 180 };     /* a name may have 255 bytes, with o
 
 /* The one place that words why an output could not be written; number is an errno, or 0 where
  * it is not known. */
-static int write_error(const char *path, int number, ffcl_error *err)
+int ffcl_write_error(const char *path, int number, ffcl_error *err)
 {
     switch (number) {
     case 0:
@@ -41,11 +42,11 @@ static int folder_error(const char *path, const char *dir, int number, ffcl_erro
     if (stat(dir, &st) && errno == ENOENT)
         return ffcl_fail(err, FFCL_EOUTPUT, "cannot write %s: the folder %s does not exist", path,
                          dir);
-    return write_error(path, number, err);
+    return ffcl_write_error(path, number, err);
 }
 
 /* Refuses what rename would replace but should not, and resolves a link into *target. */
-static int check_target(char **target, const char *path, ffcl_error *err)
+int ffcl_atomic_target(char **target, const char *path, ffcl_error *err)
 {
     struct stat st;
     size_t length = strlen(path);
@@ -53,20 +54,20 @@ static int check_target(char **target, const char *path, ffcl_error *err)
         return ffcl_fail(err, FFCL_EOUTPUT, "cannot write '%s': it names no file", path);
     if (stat(path, &st)) {
         if (errno != ENOENT && errno != ENOTDIR)
-            return write_error(path, errno, err);
+            return ffcl_write_error(path, errno, err);
         *target = ffcl_format("%s", path);
-        return *target ? 0 : write_error(path, ENOMEM, err);
+        return *target ? 0 : ffcl_write_error(path, ENOMEM, err);
     }
     if (S_ISDIR(st.st_mode))
-        return write_error(path, EISDIR, err);
+        return ffcl_write_error(path, EISDIR, err);
     if (!S_ISREG(st.st_mode))
         return ffcl_fail(err, FFCL_EOUTPUT, "cannot write %s: it is not a regular file", path);
     if (access(path, W_OK))     /* rename asks for the folder's permission only */
-        return write_error(path, errno, err);
+        return ffcl_write_error(path, errno, err);
     if (lstat(path, &st))
-        return write_error(path, errno, err);
+        return ffcl_write_error(path, errno, err);
     *target = S_ISLNK(st.st_mode) ? realpath(path, NULL) : ffcl_format("%s", path);
-    return *target ? 0 : write_error(path, errno, err);
+    return *target ? 0 : ffcl_write_error(path, errno, err);
 }
 
 /* Makes and opens a hidden file beside file->path.  A leftover of a killed process with our pid,
@@ -76,7 +77,7 @@ static int open_temporary(ffcl_atomic_file *file, const char *path, ffcl_error *
     int status = 0, fd = -1, number = 0;
     char *dir = ffcl_path_dir(file->path);
     if (!dir)
-        return write_error(path, ENOMEM, err);
+        return ffcl_write_error(path, ENOMEM, err);
     const char *slash = strrchr(file->path, '/');
     const char *name = slash ? slash + 1 : file->path;
     for (int i = 0; i < TRIES && fd < 0; i++) {
@@ -84,7 +85,7 @@ static int open_temporary(ffcl_atomic_file *file, const char *path, ffcl_error *
         file->temporary = ffcl_format("%s/.%.*s.%ld-%d.tmp", dir, NAME_BYTES, name,
                                       (long)getpid(), i);
         if (!file->temporary) {
-            status = write_error(path, ENOMEM, err);
+            status = ffcl_write_error(path, ENOMEM, err);
             goto out;
         }
         fd = open(file->temporary, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
@@ -100,7 +101,7 @@ static int open_temporary(ffcl_atomic_file *file, const char *path, ffcl_error *
     }
     file->stream = fdopen(fd, "w+b");
     if (!file->stream) {
-        status = write_error(path, errno, err);
+        status = ffcl_write_error(path, errno, err);
         close(fd);
     }
 out:
@@ -111,7 +112,7 @@ out:
 int ffcl_atomic_open(ffcl_atomic_file *file, const char *path, ffcl_error *err)
 {
     *file = (ffcl_atomic_file){ 0 };
-    int status = check_target(&file->path, path, err);
+    int status = ffcl_atomic_target(&file->path, path, err);
     if (!status)
         status = open_temporary(file, path, err);
     if (status)
@@ -123,33 +124,26 @@ int ffcl_atomic_write(ffcl_atomic_file *file, const void *bytes, size_t n, ffcl_
 {
     errno = 0;
     if (n && fwrite(bytes, 1, n, file->stream) != n)
-        return write_error(file->path, errno, err);
+        return ffcl_write_error(file->path, errno, err);
     return 0;
 }
 
-int ffcl_atomic_seek(ffcl_atomic_file *file, uint64_t offset, ffcl_error *err)
-{
-    if (fseeko(file->stream, (off_t)offset, SEEK_SET))  /* flushes, so the disk may be full */
-        return write_error(file->path, errno, err);
-    return 0;
-}
-
-int ffcl_atomic_reserve(ffcl_atomic_file *file, uint64_t n, ffcl_error *err)
+int ffcl_reserve(int fd, uint64_t n, const char *path, ffcl_error *err)
 {
 #ifdef __linux__
     /* Not posix_fallocate: where the file system cannot, it writes every block. */
-    if (n && fallocate(fileno(file->stream), FALLOC_FL_KEEP_SIZE, 0, (off_t)n))
+    if (n && fallocate(fd, FALLOC_FL_KEEP_SIZE, 0, (off_t)n))
         if (errno == ENOSPC || errno == EDQUOT || errno == EFBIG)
-            return write_error(file->path, errno, err);
+            return ffcl_write_error(path, errno, err);
 #else
-    (void)file, (void)n, (void)err;
+    (void)fd, (void)n, (void)path, (void)err;
 #endif
     return 0;
 }
 
 /* Makes the rename itself durable.  The file is already in place and whole, and some file
  * systems cannot flush a folder, so a failure here is none of the caller's. */
-static void flush_folder(const char *path)
+void ffcl_atomic_flush_folder(const char *path)
 {
     char *dir = ffcl_path_dir(path);
     int fd = dir ? open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
@@ -164,23 +158,24 @@ int ffcl_atomic_commit(ffcl_atomic_file *file, ffcl_error *err)
 {
     int status = 0;
     errno = 0;
-    if (fflush(file->stream) || fsync(fileno(file->stream))) {
-        status = write_error(file->path, errno, err);
+    if (fflush(file->stream) || (!file->unflushed && fsync(fileno(file->stream)))) {
+        status = ffcl_write_error(file->path, errno, err);
         goto out;
     }
     if (ferror(file->stream)) {
-        status = write_error(file->path, 0, err);
+        status = ffcl_write_error(file->path, 0, err);
         goto out;
     }
     int closed = fclose(file->stream);
     file->stream = NULL;
     if (closed || rename(file->temporary, file->path)) {
-        status = write_error(file->path, errno, err);
+        status = ffcl_write_error(file->path, errno, err);
         goto out;
     }
     free(file->temporary);      /* it is the file now: nothing to remove */
     file->temporary = NULL;
-    flush_folder(file->path);
+    if (!file->unflushed)
+        ffcl_atomic_flush_folder(file->path);
 out:
     ffcl_atomic_discard(file);
     return status;
@@ -195,4 +190,48 @@ void ffcl_atomic_discard(ffcl_atomic_file *file)
     free(file->temporary);
     free(file->path);
     *file = (ffcl_atomic_file){ 0 };
+}
+
+/* The length of NAME in ".NAME.PID-TRY.tmp", or 0 where the file is no temporary one. */
+static size_t target_length(const char *name)
+{
+    const char *end = name + strlen(name) - 4, *p = end;
+    if (end < name + 5 || name[0] != '.' || strcmp(end, ".tmp"))
+        return 0;
+    while (p > name && strchr("0123456789", p[-1]))
+        p--;
+    if (p == end || p[-1] != '-')
+        return 0;
+    const char *dash = --p;
+    while (p > name && strchr("0123456789", p[-1]))
+        p--;
+    return p == dash || p[-1] != '.' || p - 1 <= name + 1 ? 0 : (size_t)(p - 1 - (name + 1));
+}
+
+void ffcl_atomic_sweep(const char *folder, int (*is_ours)(void *user, const char *name),
+                       void *user)
+{
+    DIR *dir = opendir(folder);
+    for (struct dirent *e; dir && (e = readdir(dir));) {
+        size_t length = target_length(e->d_name);
+        char *target = length ? ffcl_format("%.*s", (int)length, e->d_name + 1) : NULL;
+        if (target && is_ours(user, target))
+            unlinkat(dirfd(dir), e->d_name, 0);
+        free(target);
+    }
+    if (dir)
+        closedir(dir);
+}
+
+void ffcl_atomic_flush_all(const char *path)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+#ifdef __linux__
+    if (fd >= 0)
+        (void)syncfs(fd);
+#else
+    sync();
+#endif
+    if (fd >= 0)
+        close(fd);
 }

@@ -2,17 +2,27 @@
  *
  * One stored zip member, as numpy.savez writes it: local header with a zip64 field, data, central
  * directory, zip64 end record and locator, end record (PKWARE APPNOTE 6.3, sections 4.3 and 4.5;
- * NumPy enhancement proposal 1 for the .npy header).  The sizes are known at the start; only the
- * CRC is patched at the end.  zip64 fields are always there, so small and large files take the
+ * NumPy enhancement proposal 1 for the .npy header).  The sizes are known at the start; the CRC
+ * follows from those of the pictures, in order (zlib crc32_combine).  zip64 fields are always there, so small and large files take the
  * same path. */
+#ifndef _FILE_OFFSET_BITS
+#define _FILE_OFFSET_BITS 64    /* 50,000 pictures of 256 x 256 have 10 GB */
+#endif
+
 #include "npz.h"
 
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 #include <zlib.h>
 
 #include "../util.h"
 #include "atomic.h"
+#include "lock.h"
 
 static const char MEMBER[] = "arr_0.npy";
 
@@ -29,12 +39,21 @@ enum {
 
 #define IN_ZIP64 0xffffffffu        /* "see the zip64 field" */
 
+/* The file of CRCs: a head, then a record a picture. */
+static const char JOURNAL_MAGIC[8] = "FFCLCRC1";
+enum { JOURNAL_HEAD = 32, JOURNAL_RECORD = 8 };
+
 struct ffcl_npz {
-    ffcl_atomic_file file;
-    char *path;
-    uint64_t expected, written;     /* bytes of the array */
+    char *path, *target;            /* as given; what a link there points to */
+    char *part, *journal;           /* the files beside the target */
+    int part_fd, journal_fd;        /* part_fd: the target's where it is whole */
+    size_t count, height, width, picture;   /* picture: bytes of one */
+    uint8_t header[NPY_MAX];
+    size_t header_bytes;
     uint64_t member;                /* bytes of the member: .npy header and array */
-    uLong crc;
+    uint32_t *crcs;                 /* (count) */
+    uint8_t *has;                   /* (count) 1: in the file; 2: black for now */
+    int is_whole;
 };
 
 static uint8_t *put16(uint8_t *p, unsigned v)
@@ -140,91 +159,338 @@ static size_t npy_header(uint8_t out[NPY_MAX], size_t count, size_t height, size
     return total;
 }
 
-/* Appends to the member and its CRC. */
-static int append(ffcl_npz *npz, const uint8_t *bytes, size_t n, ffcl_error *err)
+/* ---- the files ---------------------------------------------------------------------------- */
+
+static int write_at(const ffcl_npz *npz, int fd, const void *bytes, size_t n, uint64_t at,
+                    ffcl_error *err)
 {
-    npz->crc = crc32_z(npz->crc, bytes, n);
-    return ffcl_atomic_write(&npz->file, bytes, n, err);
+    for (const uint8_t *p = bytes; n > 0;) {
+        ssize_t got = pwrite(fd, p, n, (off_t)at);
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got <= 0)
+            return ffcl_write_error(npz->path, got < 0 ? errno : EIO, err);
+        p += got;
+        n -= (size_t)got;
+        at += (uint64_t)got;
+    }
+    return 0;
+}
+
+/* 1 where all n bytes could be read. */
+static int read_at(int fd, void *bytes, size_t n, uint64_t at)
+{
+    for (uint8_t *p = bytes; n > 0;) {
+        ssize_t got = pread(fd, p, n, (off_t)at);
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got <= 0)
+            return 0;
+        p += got;
+        n -= (size_t)got;
+        at += (uint64_t)got;
+    }
+    return 1;
+}
+
+static uint64_t place(const ffcl_npz *npz, size_t index)
+{
+    return LOCAL_BYTES + npz->header_bytes + (uint64_t)index * npz->picture;
+}
+
+static uint64_t file_bytes(const ffcl_npz *npz)
+{
+    return LOCAL_BYTES + npz->member + DIRECTORY_BYTES + END_BYTES;
+}
+
+static void journal_head(const ffcl_npz *npz, uint8_t out[JOURNAL_HEAD])
+{
+    memcpy(out, JOURNAL_MAGIC, sizeof JOURNAL_MAGIC);
+    put64(put64(put64(out + 8, npz->count), npz->height), npz->width);
+}
+
+/* No run of zeros is a record, nor is that of another picture. */
+static void journal_record(uint8_t out[JOURNAL_RECORD], size_t index, uint32_t crc)
+{
+    put32(put32(out, crc), ~crc ^ (uint32_t)index);
+}
+
+/* The records of a journal of this shape; 0 where it is another's. */
+static int read_journal(ffcl_npz *npz)
+{
+    uint8_t want[JOURNAL_HEAD], got[JOURNAL_HEAD], record[JOURNAL_RECORD];
+    enum { BLOCK = 4096 };
+    journal_head(npz, want);
+    if (!read_at(npz->journal_fd, got, sizeof got, 0) || memcmp(want, got, sizeof got))
+        return 0;
+    uint8_t *block = malloc(BLOCK * JOURNAL_RECORD);
+    for (size_t first = 0; block && first < npz->count; first += BLOCK) {
+        ssize_t bytes = pread(npz->journal_fd, block, BLOCK * JOURNAL_RECORD,
+                              (off_t)(JOURNAL_HEAD + first * JOURNAL_RECORD));
+        for (size_t k = 0; bytes > 0 && k < (size_t)bytes / JOURNAL_RECORD; k++) {
+            const uint8_t *b = block + k * JOURNAL_RECORD;
+            size_t i = first + k;
+            uint32_t crc = (uint32_t)b[0] | (uint32_t)b[1] << 8 | (uint32_t)b[2] << 16 |
+                           (uint32_t)b[3] << 24;
+            journal_record(record, i, crc);
+            if (i < npz->count && !memcmp(record, b, sizeof record)) {
+                npz->crcs[i] = crc;
+                npz->has[i] = 1;
+            }
+        }
+    }
+    free(block);
+    return 1;
+}
+
+static int fill(uint8_t *at, const uint8_t *want, size_t n)
+{
+    return memcmp(at, want, n) == 0;
+}
+
+/* Is the file at the target this array, with a right CRC?  Then it stays open for reading. */
+static int look_at_target(ffcl_npz *npz)
+{
+    enum { PIECE = 1 << 20 };
+    struct stat st;
+    uint8_t got[LOCAL_BYTES + END_BYTES + DIRECTORY_BYTES], want[sizeof got];
+    uint8_t *piece = malloc(PIECE);
+    int fd = open(npz->target, O_RDONLY | O_CLOEXEC), good = 0;
+    if (fd < 0 || !piece || fstat(fd, &st) || (uint64_t)st.st_size != file_bytes(npz))
+        goto out;
+    uLong crc = crc32(0, NULL, 0);
+    for (uint64_t at = 0; at < npz->member; at += PIECE) {
+        size_t n = (size_t)(npz->member - at < PIECE ? npz->member - at : PIECE);
+        if (!read_at(fd, piece, n, LOCAL_BYTES + at) ||
+            (at == 0 && !fill(piece, npz->header, npz->header_bytes)))
+            goto out;
+        crc = crc32_z(crc, piece, n);
+    }
+    local_header(want, (uint32_t)crc, npz->member);
+    directory(want + LOCAL_BYTES, (uint32_t)crc, npz->member);
+    end_records(want + LOCAL_BYTES + DIRECTORY_BYTES, LOCAL_BYTES + npz->member);
+    good = read_at(fd, got, LOCAL_BYTES, 0) &&
+           read_at(fd, got + LOCAL_BYTES, DIRECTORY_BYTES + END_BYTES,
+                   LOCAL_BYTES + npz->member) && fill(got, want, sizeof want);
+out:
+    free(piece);
+    if (good)
+        npz->part_fd = fd;
+    else if (fd >= 0)
+        close(fd);
+    return good;
+}
+
+/* Opens part and journal, empty unless they are of this array. */
+static int open_part(ffcl_npz *npz, int resume, ffcl_error *err)
+{
+    uint8_t head[JOURNAL_HEAD], local[LOCAL_BYTES];
+    int rc = ffcl_lock_open(&npz->part_fd, npz->part, 0, 0, err);
+    if (rc > 0)
+        return ffcl_fail(err, FFCL_EBUSY, "another run is writing %s", npz->path);
+    if (rc)
+        return rc;
+    npz->journal_fd = open(npz->journal, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+    if (npz->journal_fd < 0)
+        return ffcl_write_error(npz->path, errno, err);
+    if (!resume || !read_journal(npz)) {
+        if (ftruncate(npz->journal_fd, 0) || ftruncate(npz->part_fd, 0))
+            return ffcl_write_error(npz->path, errno, err);
+        journal_head(npz, head);
+        rc = write_at(npz, npz->journal_fd, head, sizeof head, 0, err);
+    }
+    if (rc == 0)
+        rc = ffcl_reserve(npz->part_fd, file_bytes(npz), npz->path, err);
+    local_header(local, 0, npz->member);
+    if (rc == 0)
+        rc = write_at(npz, npz->part_fd, local, sizeof local, 0, err);
+    return rc ? rc : write_at(npz, npz->part_fd, npz->header, npz->header_bytes, LOCAL_BYTES, err);
+}
+
+/* A process that was killed after its commit may have left these. */
+static void remove_part(const ffcl_npz *npz)
+{
+    int fd = -1;
+    if (access(npz->part, F_OK) == 0 && ffcl_lock_open(&fd, npz->part, 0, 0, NULL) == 0) {
+        unlink(npz->part);
+        close(fd);
+    }
+    if (fd >= 0 || access(npz->part, F_OK))
+        unlink(npz->journal);
+}
+
+/* "DIR/.NAME.SUFFIX" for the target. */
+static char *beside(const char *target, const char *suffix)
+{
+    char *dir = ffcl_path_dir(target);
+    const char *slash = strrchr(target, '/');
+    char *name = dir ? ffcl_format("%s/.%s.%s", dir, slash ? slash + 1 : target, suffix) : NULL;
+    free(dir);
+    return name;
 }
 
 int ffcl_npz_open(ffcl_npz **out, const char *path, size_t count, size_t height, size_t width,
-                  ffcl_error *err)
+                  int resume, ffcl_error *err)
 {
     *out = NULL;
-    int status = 0;
-    uint8_t local[LOCAL_BYTES], header[NPY_MAX];
-    size_t header_bytes = npy_header(header, count, height, width), bytes = 0;
+    size_t bytes = 0;
     if (ffcl_mul(&bytes, count, height) || ffcl_mul(&bytes, bytes, width)
         || ffcl_mul(&bytes, bytes, 3) || bytes > INT64_MAX - 1024)
         return ffcl_fail(err, FFCL_EOUTPUT, "cannot write %s: %zu pictures of %zu x %zu are too "
                          "many for a file", path, count, width, height);
+    /* Says what is wrong with the path, if anything is. */
+    ffcl_atomic_file probe = {0};
+    int status = ffcl_atomic_open(&probe, path, err);
+    ffcl_atomic_discard(&probe);
+    if (status)
+        return status;
     ffcl_npz *npz = calloc(1, sizeof *npz);
-    if (npz)
-        npz->path = ffcl_format("%s", path);
-    if (!npz || !npz->path) {
-        status = ffcl_fail(err, FFCL_ENOMEM, "cannot write %s: out of host memory", path);
+    if (!npz)
+        return ffcl_write_error(path, ENOMEM, err);
+    *npz = (ffcl_npz){.part_fd = -1, .journal_fd = -1, .count = count, .height = height,
+                      .width = width, .picture = height * width * 3};
+    npz->header_bytes = npy_header(npz->header, count, height, width);
+    npz->member = npz->header_bytes + bytes;
+    npz->path = ffcl_format("%s", path);
+    npz->crcs = calloc(count, sizeof *npz->crcs);
+    npz->has = calloc(count, 1);
+    status = ffcl_atomic_target(&npz->target, path, err);
+    if (status)
+        goto out;
+    npz->part = beside(npz->target, "part");
+    npz->journal = beside(npz->target, "crc");
+    if (!npz->path || !npz->crcs || !npz->has || !npz->part || !npz->journal) {
+        status = ffcl_write_error(path, ENOMEM, err);
         goto out;
     }
-    npz->expected = bytes;
-    npz->member = header_bytes + npz->expected;
-    npz->crc = crc32(0, NULL, 0);
-    status = ffcl_atomic_open(&npz->file, path, err);
-    if (status)
-        goto out;
-    status = ffcl_atomic_reserve(&npz->file,
-                                 LOCAL_BYTES + npz->member + DIRECTORY_BYTES + END_BYTES, err);
-    if (status)
-        goto out;
-    local_header(local, 0, npz->member);
-    status = ffcl_atomic_write(&npz->file, local, sizeof local, err);
-    if (!status)
-        status = append(npz, header, header_bytes, err);
+    npz->is_whole = resume && look_at_target(npz);
+    if (npz->is_whole)
+        remove_part(npz);
+    else
+        status = open_part(npz, resume, err);
 out:
     if (status)
-        ffcl_npz_close(&npz);
+        ffcl_npz_close(&npz, status == FFCL_EBUSY);
     *out = npz;
     return status;
 }
 
-int ffcl_npz_append(ffcl_npz *npz, const uint8_t *bytes, size_t n, ffcl_error *err)
+int ffcl_npz_is_whole(const ffcl_npz *npz)
 {
-    if (n > npz->expected - npz->written)
-        return ffcl_fail(err, FFCL_EOUTPUT, "cannot write %s: %llu bytes are more than the array "
-                         "of %llu holds", npz->path, (unsigned long long)(npz->written + n),
-                         (unsigned long long)npz->expected);
-    int status = append(npz, bytes, n, err);
-    if (!status)
-        npz->written += n;
+    return npz->is_whole;
+}
+
+/* Picture index and, to remember it by, its record. */
+static int put_picture(ffcl_npz *npz, size_t index, const uint8_t *rgb, int remember,
+                       ffcl_error *err)
+{
+    uint8_t record[JOURNAL_RECORD];
+    uint32_t crc = (uint32_t)crc32_z(crc32(0, NULL, 0), rgb, npz->picture);
+    int status = write_at(npz, npz->part_fd, rgb, npz->picture, place(npz, index), err);
+    journal_record(record, index, crc);
+    if (!status && remember)
+        status = write_at(npz, npz->journal_fd, record, sizeof record,
+                          JOURNAL_HEAD + (uint64_t)index * JOURNAL_RECORD, err);
+    if (!status) {
+        npz->crcs[index] = crc;
+        npz->has[index] = remember ? 1 : 2;
+    }
     return status;
+}
+
+int ffcl_npz_put(ffcl_npz *npz, size_t index, const uint8_t *rgb, ffcl_error *err)
+{
+    if (index >= npz->count)
+        return ffcl_fail(err, FFCL_EOUTPUT, "cannot write %s: picture %zu is beyond the %zu of the "
+                         "array", npz->path, index, npz->count);
+    return npz->is_whole ? 0 : put_picture(npz, index, rgb, 1, err);
+}
+
+int ffcl_npz_blank(ffcl_npz *npz, size_t index, ffcl_error *err)
+{
+    if (npz->is_whole)
+        return 0;
+    uint8_t *black = calloc(1, npz->picture);
+    int status = black ? put_picture(npz, index, black, 0, err)
+                       : ffcl_write_error(npz->path, ENOMEM, err);
+    free(black);
+    return status;
+}
+
+int ffcl_npz_get(ffcl_npz *npz, size_t index, uint8_t *rgb)
+{
+    if (npz->is_whole)              /* its CRC was right as it was opened */
+        return read_at(npz->part_fd, rgb, npz->picture, place(npz, index));
+    if (npz->has[index] != 1)
+        return 0;
+    npz->has[index] = read_at(npz->part_fd, rgb, npz->picture, place(npz, index)) &&
+                      crc32_z(crc32(0, NULL, 0), rgb, npz->picture) == npz->crcs[index];
+    return npz->has[index];
+}
+
+/* The member's CRC from those of its header and its pictures. */
+static uint32_t member_crc(const ffcl_npz *npz)
+{
+    uLong crc = crc32_z(crc32(0, NULL, 0), npz->header, npz->header_bytes);
+    uLong op = crc32_combine_gen((z_off_t)npz->picture);
+    for (size_t i = 0; i < npz->count; i++)
+        crc = crc32_combine_op(crc, npz->crcs[i], op);
+    return (uint32_t)crc;
 }
 
 int ffcl_npz_commit(ffcl_npz *npz, ffcl_error *err)
 {
-    uint8_t local[LOCAL_BYTES], central[DIRECTORY_BYTES], end[END_BYTES];
-    uint32_t crc = (uint32_t)npz->crc;
-    if (npz->written != npz->expected)
-        return ffcl_fail(err, FFCL_EOUTPUT, "cannot write %s: %llu of the array's %llu bytes came",
-                         npz->path, (unsigned long long)npz->written,
-                         (unsigned long long)npz->expected);
-    directory(central, crc, npz->member);
-    end_records(end, LOCAL_BYTES + npz->member);
+    uint8_t local[LOCAL_BYTES], tail[DIRECTORY_BYTES + END_BYTES];
+    size_t found = 0;
+    if (npz->is_whole)
+        return 0;
+    for (size_t i = 0; i < npz->count; i++)
+        found += npz->has[i] != 0;
+    if (found != npz->count)
+        return ffcl_fail(err, FFCL_EOUTPUT, "cannot write %s: %zu of the array's %zu pictures came",
+                         npz->path, found, npz->count);
+    uint32_t crc = member_crc(npz);
+    directory(tail, crc, npz->member);
+    end_records(tail + DIRECTORY_BYTES, LOCAL_BYTES + npz->member);
     local_header(local, crc, npz->member);
-    int status = ffcl_atomic_write(&npz->file, central, sizeof central, err);
+    int status = write_at(npz, npz->part_fd, tail, sizeof tail, LOCAL_BYTES + npz->member, err);
     if (!status)
-        status = ffcl_atomic_write(&npz->file, end, sizeof end, err);
-    if (!status)
-        status = ffcl_atomic_seek(&npz->file, 0, err);
-    if (!status)
-        status = ffcl_atomic_write(&npz->file, local, sizeof local, err);
-    return status ? status : ffcl_atomic_commit(&npz->file, err);
+        status = write_at(npz, npz->part_fd, local, sizeof local, 0, err);
+    if (!status && (ftruncate(npz->part_fd, (off_t)file_bytes(npz)) || fsync(npz->part_fd) ||
+                    rename(npz->part, npz->target)))
+        status = ffcl_write_error(npz->path, errno, err);
+    if (status)
+        return status;
+    npz->is_whole = 1;
+    unlink(npz->journal);
+    ffcl_atomic_flush_folder(npz->target);
+    return 0;
 }
 
-void ffcl_npz_close(ffcl_npz **npz)
+void ffcl_npz_close(ffcl_npz **out, int keep)
 {
-    if (!*npz)
+    ffcl_npz *npz = *out;
+    if (!npz)
         return;
-    ffcl_atomic_discard(&(*npz)->file);
-    free((*npz)->path);
-    free(*npz);
-    *npz = NULL;
+    size_t found = 0;
+    for (size_t i = 0; npz->has && i < npz->count; i++)
+        found += npz->has[i] == 1;
+    /* An open journal means that the part is ours. */
+    int ours = npz->journal_fd >= 0;
+    if (ours && npz->journal && (npz->is_whole || !keep || !found))
+        unlink(npz->journal);
+    if (npz->part_fd >= 0 && npz->part && !npz->is_whole && (!keep || !found) && ours)
+        unlink(npz->part);
+    if (npz->journal_fd >= 0)
+        close(npz->journal_fd);
+    if (npz->part_fd >= 0)
+        close(npz->part_fd);
+    free(npz->path);
+    free(npz->target);
+    free(npz->part);
+    free(npz->journal);
+    free(npz->crcs);
+    free(npz->has);
+    free(npz);
+    *out = NULL;
 }

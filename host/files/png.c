@@ -26,6 +26,7 @@ typedef struct png_job {
     uint8_t *rgb;               /* reading: (height, width, 3) */
     png_bytep *rows;            /* reading: (height) */
     size_t height, width;
+    int level;                  /* writing: zlib's, -1 for libpng's own choice */
 } png_job;
 
 static void on_error(png_structp png, png_const_charp message)
@@ -76,6 +77,8 @@ static int encode(png_job *job, const uint8_t *rgb)
                                        job->path, job->message);
     png_set_user_limits(job->png, SIDE_LIMIT, SIDE_LIMIT);
     png_set_write_fn(job->png, job, on_write, on_flush);
+    if (job->level >= 0)
+        png_set_compression_level(job->png, job->level);
     png_set_IHDR(job->png, job->info, (png_uint_32)job->width, (png_uint_32)job->height, 8,
                  PNG_COLOR_TYPE_RGB, PNG_INTERLACE_NONE, PNG_COMPRESSION_TYPE_DEFAULT,
                  PNG_FILTER_TYPE_DEFAULT);
@@ -86,17 +89,19 @@ static int encode(png_job *job, const uint8_t *rgb)
     return 0;
 }
 
-int ffcl_png_write(const char *path, const uint8_t *rgb, size_t height, size_t width,
-                   ffcl_error *err)
+static int write_png(const char *path, const uint8_t *rgb, size_t height, size_t width, int level,
+                     int unflushed, ffcl_error *err)
 {
     if (height == 0 || width == 0 || height > SIDE_LIMIT || width > SIDE_LIMIT)
         return ffcl_fail(err, FFCL_EOUTPUT,
                          "cannot write %s: a picture of %zu x %zu pixels is no PNG (sides are "
                          "1 to %d)", path, width, height, SIDE_LIMIT);
-    png_job job = { .path = path, .err = err, .height = height, .width = width };
+    png_job job = { .path = path, .err = err, .height = height, .width = width,
+                    .level = level };
     int status = ffcl_atomic_open(&job.file, path, err);
     if (status)
         return status;
+    job.file.unflushed = unflushed;
     job.png = png_create_write_struct(PNG_LIBPNG_VER_STRING, &job, on_error, on_warning);
     job.info = job.png ? png_create_info_struct(job.png) : NULL;
     if (!job.info) {
@@ -110,6 +115,18 @@ out:
     png_destroy_write_struct(&job.png, &job.info);
     ffcl_atomic_discard(&job.file);
     return status;
+}
+
+int ffcl_png_write(const char *path, const uint8_t *rgb, size_t height, size_t width,
+                   ffcl_error *err)
+{
+    return write_png(path, rgb, height, width, -1, 0, err);
+}
+
+int ffcl_png_write_many(const char *path, const uint8_t *rgb, size_t height, size_t width,
+                        int level, ffcl_error *err)
+{
+    return write_png(path, rgb, height, width, level, 1, err);
 }
 
 /* Buffers for job->height x job->width; not in decode(), where a longjmp could cross it. */

@@ -11,6 +11,11 @@
 int ffcl_png_write(const char *path, const uint8_t *rgb, size_t height, size_t width,
                    ffcl_error *err);
 
+/* The same at a compression level from 0 (none) to 9, for one of many: renamed without waiting for
+ * the disk (ffcl_atomic_file.unflushed). */
+int ffcl_png_write_many(const char *path, const uint8_t *rgb, size_t height, size_t width,
+                        int level, ffcl_error *err);
+
 /* Reads an RGB or RGBA or grey 8-bit PNG as RGB; *rgb is the caller's to free. */
 int ffcl_png_read(const char *path, uint8_t **rgb, size_t *height, size_t *width,
                   ffcl_error *err);

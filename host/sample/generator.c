@@ -270,6 +270,44 @@ static void cuda_randint(ffcl_generator *g, int64_t low, uint64_t range, int64_t
     g->offset += 4 * grid.calls;
 }
 
+/* Words of the Philox call that element i of a launch comes from; *component: which is its. */
+static void cuda_words(const ffcl_generator *g, uint64_t offset, const cuda_grid *grid, size_t i,
+                       uint32_t words[4], size_t *component)
+{
+    uint64_t t = i % grid->threads, q = i / grid->threads;
+    philox(g->seed, offset / 4 + q / 4, t, words);
+    *component = (size_t)(q % 4);
+}
+
+uint64_t ffcl_generator_after(const ffcl_generator *g, uint64_t offset, size_t n)
+{
+    return offset + 4 * cuda_geometry(g, n).calls;
+}
+
+void ffcl_generator_randn_at(const ffcl_generator *g, uint64_t offset, size_t n, size_t first,
+                             size_t m, float *out)
+{
+    const cuda_grid grid = cuda_geometry(g, n);
+    for (size_t i = 0; i < m; i++) {
+        uint32_t words[4];
+        float normals[2];
+        size_t component;
+        cuda_words(g, offset, &grid, first + i, words, &component);
+        cuda_normal2(words[component & 2], words[(component & 2) + 1], normals);
+        out[i] = normals[component & 1];
+    }
+}
+
+int64_t ffcl_generator_randint_at(const ffcl_generator *g, uint64_t offset, size_t n, size_t i,
+                                  int64_t low, int64_t high)
+{
+    const cuda_grid grid = cuda_geometry(g, n);
+    uint32_t words[4];
+    size_t component;
+    cuda_words(g, offset, &grid, i, words, &component);
+    return low + (int64_t)(words[component] % ((uint64_t)high - (uint64_t)low));
+}
+
 /* ---- The interface ---- */
 
 void ffcl_generator_seed(ffcl_generator *g, ffcl_rng kind, uint64_t seed, uint64_t threads)
@@ -277,6 +315,17 @@ void ffcl_generator_seed(ffcl_generator *g, ffcl_rng kind, uint64_t seed, uint64
     assert(kind != FFCL_RNG_TORCH_CUDA || threads > 0);
     *g = (ffcl_generator){ .kind = kind, .seed = seed, .threads = threads };
     mt_seed(g, (uint32_t)seed);     /* PyTorch's CPU generator ignores the high half too */
+}
+
+void ffcl_generator_skip(ffcl_generator *g, uint64_t n)
+{
+    while (n > 0) {
+        if (g->next >= MT_N)
+            mt_refill(g);
+        uint64_t step = MT_N - g->next < n ? MT_N - g->next : n;
+        g->next += (size_t)step;
+        n -= step;
+    }
 }
 
 void ffcl_generator_randn(ffcl_generator *g, float *out, size_t n)

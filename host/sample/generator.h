@@ -29,6 +29,20 @@ void ffcl_generator_seed(ffcl_generator *g, ffcl_rng kind, uint64_t seed, uint64
 /* torch.randn(n) in float32, n elements, contiguous. */
 void ffcl_generator_randn(ffcl_generator *g, float *out, size_t n);
 
+/* Passes over n words of a CPU generator: a call of randn for m elements, 16 or more, draws m, and
+ * 16 more where 16 does not divide m; one of randint draws a word an element. */
+void ffcl_generator_skip(ffcl_generator *g, uint64_t n);
+
+/* CUDA: where a call for n elements at `offset` leaves the generator. */
+uint64_t ffcl_generator_after(const ffcl_generator *g, uint64_t offset, size_t n);
+
+/* CUDA: elements first .. first+m-1 of what randn(n), or randint(low, high, (n,)), gives at
+ * `offset`.  The generator itself does not move. */
+void ffcl_generator_randn_at(const ffcl_generator *g, uint64_t offset, size_t n, size_t first,
+                             size_t m, float *out);
+int64_t ffcl_generator_randint_at(const ffcl_generator *g, uint64_t offset, size_t n, size_t i,
+                                  int64_t low, int64_t high);
+
 /* torch.randint(low, high, (n,)) for ranges below 2^28. */
 void ffcl_generator_randint(ffcl_generator *g, int64_t low, int64_t high, int64_t *out, size_t n);
 

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "files/atomic.h"
 #include "files/npz.h"
@@ -13,6 +14,7 @@
 
 struct ffcl_outputs {
     const ffcl_config *cfg;     /* borrowed */
+    int has_folder;
     size_t count, height, width;
     uint8_t *grid;              /* (grid_height, grid_width, 3) or NULL */
     size_t grid_height, grid_width;
@@ -56,64 +58,123 @@ static int probe_folder(const char *folder, ffcl_error *err)
     return rc;
 }
 
-int ffcl_config_check_outputs(const ffcl_config *cfg, ffcl_error *err)
-{
-    int rc = 0;
-    if (!cfg->output.grid && !cfg->output.folder && !cfg->output.npz)
-        rc = ffcl_fail(err, FFCL_ECONFIG,
-                       "[output] names neither grid nor folder nor npz, so nothing would be kept");
-    if (rc == 0 && cfg->output.grid)
-        rc = probe(cfg->output.grid, err);
-    if (rc == 0 && cfg->output.npz)
-        rc = probe(cfg->output.npz, err);
-    if (rc == 0 && cfg->output.folder)
-        rc = probe_folder(cfg->output.folder, err);
-    return rc;
-}
-
-int ffcl_outputs_open(ffcl_outputs **out, const ffcl_config *cfg, size_t count, size_t height,
-                      size_t width, ffcl_error *err)
+int ffcl_outputs_open(ffcl_outputs **out, const ffcl_config *cfg, int which, size_t count,
+                      size_t height, size_t width, int resume, ffcl_error *err)
 {
     *out = NULL;
     ffcl_outputs *o = calloc(1, sizeof *o);
     if (!o)
         return ffcl_fail(err, FFCL_ENOMEM, "out of memory for the outputs");
     *o = (ffcl_outputs){.cfg = cfg, .count = count, .height = height, .width = width};
-    int rc = ffcl_config_check_outputs(cfg, err);
-    if (rc == 0 && cfg->output.grid)
+    int rc = 0;
+    o->has_folder = (which & FFCL_OUT_FOLDER) && cfg->output.folder;
+    if (o->has_folder)
+        rc = probe_folder(cfg->output.folder, err);
+    if (rc == 0 && (which & FFCL_OUT_GRID) && cfg->output.grid)
+        rc = probe(cfg->output.grid, err);
+    if (rc == 0 && (which & FFCL_OUT_GRID) && cfg->output.grid)
         rc = open_grid(o, err);
-    if (rc == 0 && cfg->output.npz)
-        rc = ffcl_npz_open(&o->npz, cfg->output.npz, count, height, width, err);
+    if (rc == 0 && (which & FFCL_OUT_NPZ) && cfg->output.npz)
+        rc = ffcl_npz_open(&o->npz, cfg->output.npz, count, height, width, resume, err);
     if (rc)
-        ffcl_outputs_close(&o);
+        ffcl_outputs_close(&o, 1);
     *out = o;
     return rc;
 }
 
-static int put_file(const ffcl_outputs *o, size_t index, const uint8_t *rgb, ffcl_error *err)
+static char *file_path(const ffcl_outputs *o, size_t index)
 {
-    char *path = ffcl_format("%s/%06zu.png", o->cfg->output.folder, index);
-    int rc = path ? ffcl_png_write(path, rgb, o->height, o->width, err)
+    return ffcl_format("%s/%06zu.png", o->cfg->output.folder, index);
+}
+
+int ffcl_outputs_put_file(ffcl_outputs *o, size_t index, const uint8_t *rgb, ffcl_error *err)
+{
+    if (!o->has_folder)
+        return 0;
+    char *path = file_path(o, index);
+    int rc = path ? ffcl_png_write_many(path, rgb, o->height, o->width,
+                                        (int)o->cfg->output.png_level, err)
                   : ffcl_fail(err, FFCL_ENOMEM, "out of memory for a path");
     free(path);
     return rc;
 }
 
-int ffcl_outputs_put(ffcl_outputs *o, size_t first, size_t n, const uint8_t *rgb, ffcl_error *err)
+int ffcl_outputs_put_whole(ffcl_outputs *o, size_t index, const uint8_t *rgb, ffcl_error *err)
 {
-    const size_t picture = o->height * o->width * 3;
-    int rc = 0;
-    for (size_t i = 0; rc == 0 && i < n; i++) {
-        const uint8_t *one = rgb + i * picture;
-        if (o->grid)
-            ffcl_grid_place(o->grid, o->count, o->cfg->output.columns, o->height, o->width,
-                            first + i, one);
-        if (o->cfg->output.folder)
-            rc = put_file(o, first + i, one, err);
-        if (rc == 0 && o->npz)
-            rc = ffcl_npz_append(o->npz, one, picture, err);
+    if (o->grid)
+        ffcl_grid_place(o->grid, o->count, o->cfg->output.columns, o->height, o->width, index,
+                        rgb);
+    return o->npz ? ffcl_npz_put(o->npz, index, rgb, err) : 0;
+}
+
+int ffcl_outputs_put(ffcl_outputs *o, size_t index, const uint8_t *rgb, ffcl_error *err)
+{
+    int rc = ffcl_outputs_put_file(o, index, rgb, err);
+    return rc ? rc : ffcl_outputs_put_whole(o, index, rgb, err);
+}
+
+int ffcl_outputs_skip(ffcl_outputs *o, size_t index, ffcl_error *err)
+{
+    if (o->has_folder) {        /* one of another run may be there */
+        char *path = file_path(o, index);
+        if (!path)
+            return ffcl_fail(err, FFCL_ENOMEM, "out of memory for a path");
+        unlink(path);
+        free(path);
     }
-    return rc;
+    return o->npz ? ffcl_npz_blank(o->npz, index, err) : 0;
+}
+
+/* The picture of the folder, 1 where it is sound and of the right size. */
+static int read_file(const ffcl_outputs *o, size_t index, uint8_t *rgb, ffcl_error *err)
+{
+    uint8_t *got = NULL;
+    size_t height = 0, width = 0;
+    ffcl_error why = {0};
+    char *path = file_path(o, index);
+    if (!path)
+        return ffcl_fail(err, FFCL_ENOMEM, "out of memory for a path");
+    int rc = ffcl_png_read(path, &got, &height, &width, &why);
+    int good = rc == 0 && height == o->height && width == o->width;
+    if (good)
+        memcpy(rgb, got, height * width * 3);
+    free(got);
+    free(path);
+    return rc == FFCL_ENOMEM ? ffcl_fail(err, rc, "%s", why.text) : good;
+}
+
+int ffcl_outputs_keep(ffcl_outputs *o, size_t index, uint8_t *rgb, ffcl_error *err)
+{
+    const size_t bytes = o->height * o->width * 3;
+    int rc = o->has_folder ? read_file(o, index, rgb, err) : 0;
+    if (rc < 0 || (o->has_folder && !rc))
+        return rc;
+    if (o->has_folder && o->npz) {
+        uint8_t *other = malloc(bytes);
+        if (!other)
+            return ffcl_fail(err, FFCL_ENOMEM, "out of memory for a picture");
+        int has = ffcl_npz_get(o->npz, index, other), equal = has && !memcmp(rgb, other, bytes);
+        free(other);
+        if (has && !equal)      /* one of them is wrong, and nothing tells which */
+            return 0;
+        rc = has ? 0 : ffcl_npz_put(o->npz, index, rgb, err);
+        if (rc)
+            return rc;
+    } else if (!o->has_folder && (!o->npz || !ffcl_npz_get(o->npz, index, rgb))) {
+        return 0;
+    }
+    if (o->grid)
+        ffcl_grid_place(o->grid, o->count, o->cfg->output.columns, o->height, o->width, index,
+                        rgb);
+    return 1;
+}
+
+int ffcl_outputs_has_file(const ffcl_outputs *o, size_t index)
+{
+    char *path = file_path(o, index);
+    int there = path && access(path, F_OK) == 0;
+    free(path);
+    return there;
 }
 
 int ffcl_outputs_commit(ffcl_outputs *o, ffcl_error *err)
@@ -123,14 +184,16 @@ int ffcl_outputs_commit(ffcl_outputs *o, ffcl_error *err)
         rc = ffcl_png_write(o->cfg->output.grid, o->grid, o->grid_height, o->grid_width, err);
     if (rc == 0 && o->npz)
         rc = ffcl_npz_commit(o->npz, err);
+    if (rc == 0 && o->has_folder)
+        ffcl_atomic_flush_all(o->cfg->output.folder);
     return rc;
 }
 
-void ffcl_outputs_close(ffcl_outputs **outputs)
+void ffcl_outputs_close(ffcl_outputs **outputs, int keep)
 {
     if (!*outputs)
         return;
-    ffcl_npz_close(&(*outputs)->npz);
+    ffcl_npz_close(&(*outputs)->npz, keep);
     free((*outputs)->grid);
     free(*outputs);
     *outputs = NULL;

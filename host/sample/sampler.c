@@ -1,34 +1,94 @@
 /* SPDX-License-Identifier: MIT
  * The public sampler: pictures by index, from the configuration's seed, classes and guidance. */
+#include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "cl/context.h"
 #include "config.h"
+#include "sample/draws.h"
 #include "sample/engine.h"
-#include "sample/noise.h"
-#include "sample/outputs.h"
+#include "sample/hashes.h"
+#include "sample/ranks.h"
+#include "sample/run.h"
+#include "sample/worker.h"
 #include "util.h"
-
-/* Resident threads of the card whose torch-cuda noise is drawn: an H100 SXM or H200.  At 8
- * pictures of 256 x 256 every card from a T4 up gives the same. */
-enum { CUDA_THREADS = 270336 };
 
 struct ffcl_sampler {
     ffcl_config *cfg;
     ffcl_observer observer;
-    ffcl_engine *engine;
-    ffcl_noise *noise;
+    ffcl_device *devices;           /* (n_devices) those that this process uses */
+    size_t n_devices;
+    ffcl_engine *engine;            /* of the first */
+    ffcl_draws_spec spec;
+    ffcl_draws *draws;
+    ffcl_hashes *hashes;            /* NULL where no set is kept on disk */
     size_t count, C, R, S;
+    atomic_int stop;
+    /* Noise of the batch that is probably asked for next, drawn while the device works. */
+    float *ahead;                   /* (batch, C, R, R) of pictures ahead_first .. */
+    int32_t *ahead_y;
+    size_t *index;                  /* (batch) */
+    size_t ahead_first, ahead_n;
 };
 
-static size_t picture_count(const ffcl_config *cfg)
+/* Processes of one computer share its devices. */
+static int select_devices(ffcl_sampler *s, ffcl_error *err)
 {
-    return cfg->sampler.count ? cfg->sampler.count : cfg->sampler.n_classes;
+    size_t rank = 0, ranks = 1, kept = 0;
+    ffcl_ranks_where_here(&rank, &ranks);
+    int rc = ffcl_device_select_all(&s->devices, &s->n_devices, s->cfg->device.select, err);
+    const size_t n = s->n_devices;
+    if (rc || ranks == 1)
+        return rc;
+    for (size_t i = 0; i < n; i++)
+        if (n <= ranks ? i == rank % n : i % ranks == rank)
+            s->devices[kept++] = s->devices[i];
+    s->n_devices = kept;
+    return 0;
 }
 
-static int64_t class_of(const ffcl_sampler *s, size_t i)
+/* Opens the first device that can be opened; those before it are left out. */
+static int open_engine(ffcl_sampler *s, ffcl_error *err)
 {
-    return s->cfg->sampler.classes[i % s->cfg->sampler.n_classes];
+    int rc = FFCL_EDEVICE;
+    while (rc && s->n_devices) {
+        const ffcl_engine_wants wants = {
+            .sit = 1, .vae = 1, .batch = ffcl_min(s->cfg->sampler.batch, s->count),
+            .count = s->count, .device = &s->devices[0]};
+        char text[1200];
+        rc = ffcl_engine_open(&s->engine, s->cfg, &wants, &s->observer, err);
+        if (!ffcl_worker_is_device_failure(rc) || s->n_devices == 1)
+            break;
+        snprintf(text, sizeof text, "device %zu, %.100s, is left out: %.900s",
+                 s->devices[0].index, s->devices[0].caps.name, err->text);
+        ffcl_report(&s->observer, FFCL_PHASE_WARN, text, 0, 0);
+        s->n_devices--;
+        memmove(s->devices, s->devices + 1, s->n_devices * sizeof *s->devices);
+    }
+    return rc;
+}
+
+static int open_draws(ffcl_sampler *s, ffcl_error *err)
+{
+    const ffcl_config *cfg = s->cfg;
+    const ffcl_sit_dims *d = ffcl_engine_sit(s->engine);
+    const size_t batch = ffcl_engine_batch(s->engine);
+    s->C = d->C;
+    s->R = d->R;
+    s->S = d->R * ffcl_engine_vae(s->engine)->upscale;
+    s->spec = (ffcl_draws_spec){
+        .rng = cfg->sampler.rng, .seed = cfg->sampler.seed, .threads = cfg->sampler.cuda_threads,
+        .count = s->count, .each = s->C * s->R * s->R, .draw = ffcl_config_draw_batch(cfg),
+        .world = cfg->sampler.world, .kind = cfg->sampler.kind, .list = cfg->sampler.classes,
+        .n_list = cfg->sampler.n_classes, .classes = d->classes};
+    s->ahead = malloc(batch * s->spec.each * sizeof *s->ahead);
+    s->ahead_y = malloc(batch * sizeof *s->ahead_y);
+    s->index = malloc(batch * sizeof *s->index);
+    if (!s->ahead || !s->ahead_y || !s->index)
+        return ffcl_fail(err, FFCL_ENOMEM, "out of memory for a batch of %zu", batch);
+    return ffcl_draws_open(&s->draws, &s->spec, err);
 }
 
 int ffcl_sampler_open(ffcl_sampler **out, const ffcl_config *cfg, const ffcl_observer *obs,
@@ -41,22 +101,18 @@ int ffcl_sampler_open(ffcl_sampler **out, const ffcl_config *cfg, const ffcl_obs
     if (obs)
         s->observer = *obs;
     int rc = ffcl_config_copy(&s->cfg, cfg, err);
-    if (rc)
-        goto out;
-    s->count = picture_count(s->cfg);
-    ffcl_engine_wants wants = {.sit = 1, .vae = 1, .batch = s->cfg->sampler.batch,
-                               .count = s->count};
-    wants.batch = ffcl_min(wants.batch, s->count);
-    rc = ffcl_engine_open(&s->engine, s->cfg, &wants, &s->observer, err);
-    if (rc)
-        goto out;
-    const ffcl_sit_dims *d = ffcl_engine_sit(s->engine);
-    s->C = d->C;
-    s->R = d->R;
-    s->S = d->R * ffcl_engine_vae(s->engine)->upscale;
-    rc = ffcl_noise_open(&s->noise, s->cfg->sampler.rng, s->cfg->sampler.seed, CUDA_THREADS,
-                         s->count, s->C * s->R * s->R, err);
-out:
+    if (rc == 0)
+        rc = ffcl_config_check(s->cfg, err);
+    if (rc == 0) {
+        s->count = ffcl_config_count(s->cfg);
+        rc = select_devices(s, err);
+    }
+    if (rc == 0 && (s->cfg->output.folder || s->cfg->output.npz))
+        rc = ffcl_hashes_start(&s->hashes, s->cfg, err);
+    if (rc == 0)
+        rc = open_engine(s, err);
+    if (rc == 0)
+        rc = open_draws(s, err);
     if (rc)
         ffcl_sampler_close(&s);
     *out = s;
@@ -67,9 +123,14 @@ void ffcl_sampler_close(ffcl_sampler **s)
 {
     if (!*s)
         return;
-    ffcl_noise_close(&(*s)->noise);
+    ffcl_hashes_close(&(*s)->hashes);
+    ffcl_draws_close(&(*s)->draws);
     ffcl_engine_close(&(*s)->engine);
     ffcl_config_close(&(*s)->cfg);
+    free((*s)->devices);
+    free((*s)->ahead);
+    free((*s)->ahead_y);
+    free((*s)->index);
     free(*s);
     *s = NULL;
 }
@@ -81,42 +142,42 @@ void ffcl_sampler_shape(const ffcl_sampler *s, ffcl_shape_info *info)
                               .latent = s->R};
 }
 
-/* What an embedder is fed with while sampling in one step of length 1 from noise. */
-static float scalar_value(const ffcl_config *cfg, const ffcl_condition *c)
+/* Noise and labels of pictures first .. first+n-1, n at most a batch, into ahead. */
+static void draw_ahead(ffcl_sampler *s, size_t first, size_t n)
 {
-    switch (c->kind) {
-    case FFCL_INPUT_R:
-        return 0.0f;
-    case FFCL_INPUT_GUIDANCE:
-        return (float)cfg->sampler.guidance;
-    case FFCL_INPUT_NUMBER:
-        return (float)c->number;
-    default:
-        return 1.0f;
-    }
+    if (s->ahead_n >= n && s->ahead_first == first)
+        return;
+    for (size_t i = 0; i < n; i++)
+        s->index[i] = first + i;
+    ffcl_draws_get(s->draws, s->index, n, s->ahead, s->ahead_y);
+    s->ahead_first = first;
+    s->ahead_n = n;
 }
 
 /* One batch: noise, labels and scalars made on the host, then the device's work. */
 static int draw_batch(ffcl_sampler *s, size_t first, size_t n, uint8_t *rgb, ffcl_error *err)
 {
-    const size_t each = s->C * s->R * s->R, embedders = ffcl_engine_sit(s->engine)->embedders;
-    float *z = malloc(n * each * sizeof *z);
+    const size_t embedders = ffcl_engine_sit(s->engine)->embedders;
+    float *z = malloc(n * s->spec.each * sizeof *z);
     int32_t *y = malloc(n * sizeof *y);
     float *scalars = malloc((embedders * n + 1) * sizeof *scalars);
     int rc = 0;
-    if (!z || !y || !scalars)
+    if (!z || !y || !scalars) {
         rc = ffcl_fail(err, FFCL_ENOMEM, "out of memory for a batch of %zu", n);
-    if (rc == 0)
-        rc = ffcl_noise_draw(s->noise, first, n, z, err);
-    if (rc)
         goto out;
-    for (size_t i = 0; i < n; i++)
-        y[i] = (int32_t)class_of(s, first + i);
+    }
+    draw_ahead(s, first, n);
+    memcpy(z, s->ahead, n * s->spec.each * sizeof *z);
+    memcpy(y, s->ahead_y, n * sizeof *y);
     for (size_t k = 0; k < embedders; k++)
         for (size_t i = 0; i < n; i++)
-            scalars[k * n + i] = scalar_value(s->cfg, ffcl_engine_condition(s->engine, k));
+            scalars[k * n + i] = ffcl_scalar_value(s->cfg, ffcl_engine_condition(s->engine, k));
     ffcl_step step = {.B = n, .z = z, .y = y, .scalars = scalars, .bytes = rgb};
-    rc = ffcl_engine_run(s->engine, &step, err);
+    rc = ffcl_engine_submit(s->engine, &step, err);
+    if (rc == 0 && first + n < s->count)
+        draw_ahead(s, first + n, ffcl_min(n, s->count - first - n));
+    if (rc == 0)
+        rc = ffcl_engine_wait(s->engine, &step, err);
     if (rc == 0 && step.bad < n)
         rc = ffcl_fail(err, FFCL_ENUMERIC,
                        "picture %zu (class %d) has a value that is not finite in its %s",
@@ -139,24 +200,13 @@ int ffcl_sampler_draw(ffcl_sampler *s, size_t first, size_t n, uint8_t *rgb, ffc
 
 int ffcl_sampler_run(ffcl_sampler *s, ffcl_error *err)
 {
-    const size_t batch = ffcl_engine_batch(s->engine), picture = s->S * s->S * 3;
-    ffcl_outputs *outputs = NULL;
-    uint8_t *rgb = malloc(batch * picture);
-    int rc = rgb ? 0 : ffcl_fail(err, FFCL_ENOMEM, "out of memory for a batch of pictures");
-    if (rc == 0)
-        rc = ffcl_outputs_open(&outputs, s->cfg, s->count, s->S, s->S, err);
-    ffcl_report(&s->observer, FFCL_PHASE_SAMPLE, NULL, 0, s->count);
-    for (size_t at = 0; rc == 0 && at < s->count; at += batch) {
-        size_t n = ffcl_min(batch, s->count - at);
-        rc = draw_batch(s, at, n, rgb, err);
-        if (rc == 0)
-            rc = ffcl_outputs_put(outputs, at, n, rgb, err);
-        if (rc == 0)
-            ffcl_report(&s->observer, FFCL_PHASE_SAMPLE, NULL, at + n, s->count);
-    }
-    if (rc == 0)
-        rc = ffcl_outputs_commit(outputs, err);
-    ffcl_outputs_close(&outputs);
-    free(rgb);
-    return rc;
+    const ffcl_run_spec spec = {.cfg = s->cfg, .engine = s->engine, .devices = s->devices,
+                                .n_devices = s->n_devices, .draws = &s->spec,
+                                .hashes = s->hashes, .observer = &s->observer, .stop = &s->stop};
+    return ffcl_run(&spec, err);
+}
+
+void ffcl_sampler_stop(ffcl_sampler *s)
+{
+    atomic_store(&s->stop, 1);
 }

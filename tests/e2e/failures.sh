@@ -255,12 +255,11 @@ if [ "$has_pocl" != 0 ]; then
     done
 fi
 if [ "$has_pocl" != 0 ]; then
-    POCL_DEVICES='basic basic' refuses "an ambiguous device name" 7 "device.select = basic" \
-        "means 2 devices" "choose by index" -- "${tiny[@]}" device.select=basic
-    POCL_DEVICES='basic basic' refuses "all of two devices" 7 "means 2 devices" -- \
-        "${tiny[@]}" device.select=portable,all
+    POCL_DEVICES='basic basic' refuses "verify: several devices" 7 "device.select = basic" \
+        "means 2 devices" "choose by index" -- \
+        verify "$data/demo_seed1.ref.safetensors" "$demo" device.select=basic
 else
-    skip "an ambiguous device name" "no PoCL"
+    skip "verify: several devices" "no PoCL"
 fi
 
 # ---- device memory ----

@@ -44,7 +44,7 @@ draw base.png output.folder=base output.npz=base.npz
 same "grid: 3 columns, 2 rows of 64 pixels and the padding" "$(pictures size base.png)" 200x134
 same "--quiet prints nothing" "$(cat "$work/stdout" "$work/stderr")" ""
 same "folder: its files" "$(ls base | tr '\n' ' ')" \
-    "000000.png 000001.png 000002.png 000003.png 000004.png 000005.png "
+    "000000.png 000001.png 000002.png 000003.png 000004.png 000005.png manifest.json "
 pictures cells base.png 3 6 cells
 pictures npz base.npz 6 arrays || not_ok "npz is a zip with a good arr_0"
 for i in 0 1 2 3 4 5; do

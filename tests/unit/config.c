@@ -16,6 +16,10 @@
 #include "config_table.h"
 #include "util.h"
 
+/* What [sampler] classes may be, as errors say it. */
+#define LABELS \
+    "expected random, balanced, file:PATH, or numbers and ranges a-b, separated by commas"
+
 /* A folder of its own for each test, which is the current one while the test runs. */
 typedef struct fixture {
     char folder[64], home[4096];
@@ -340,7 +344,7 @@ static void test_class_lists(void **state)
     set(cfg, "sampler.classes=2147483647");
     refuse_set(cfg, "sampler.classes=0-9999999,3", FFCL_ECONFIG,
                "sampler.classes=0-9999999,3: [sampler] classes: 3 makes more than 10000000 "
-               "entries; expected numbers or ranges a-b, separated by commas");
+               "entries; " LABELS);
     assert_int_equal(cfg->sampler.n_classes, 1);
     assert_int_equal(cfg->sampler.classes[0], 2147483647);
     ffcl_config_close(&cfg);
@@ -350,8 +354,10 @@ static void test_class_lists(void **state)
     ffcl_config_close(&cfg);
 
     static const char *const bad[][2] = {
-        {"random", "random is not a number or range"},
-        {"balanced", "balanced is not a number or range"},
+        {"Random", "Random is not a number or range"},
+        {"random, 3", "random is not a number or range"},
+        {"3, balanced", "balanced is not a number or range"},
+        {"file.txt", "file.txt is not a number or range"},
         {"1, tench", "tench is not a number or range"},
         {"1 2", "1 2 is not a number or range"},
         {"-5", "-5 is not a number or range"},
@@ -366,18 +372,83 @@ static void test_class_lists(void **state)
     };
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         char *text = ffcl_format("[sampler]\nclasses = %s\n", bad[i][0]);
-        char *sentence = ffcl_format("a.ini:2: [sampler] classes: %s; expected numbers or ranges "
-                                     "a-b, separated by commas", bad[i][1]);
+        char *sentence = ffcl_format("a.ini:2: [sampler] classes: %s; " LABELS, bad[i][1]);
         refuse(text, sentence);
         free(text);
         free(sentence);
     }
     refuse("[sampler]\nclasses =\nseed = 1\n",
-           "a.ini:2: [sampler] classes = is empty; expected numbers or ranges a-b, separated by "
-           "commas");
+           "a.ini:2: [sampler] classes = is empty; " LABELS);
     refuse("[sampler]\nclasses = 1,\n  2,\n  x\n",
-           "a.ini:4: [sampler] classes: x is not a number or range; expected numbers or ranges "
-           "a-b, separated by commas");
+           "a.ini:4: [sampler] classes: x is not a number or range; " LABELS);
+}
+
+/* Words and files in place of a list, and keys that do not go together. */
+static void test_class_kinds(void **state)
+{
+    (void)state;
+    static const int64_t labels[] = {4, 1, 2, 3, 9};
+    ffcl_error err;
+    ffcl_config *copy, *cfg = open_text("[sampler]\nclasses = random\n");
+    assert_int_equal(cfg->sampler.kind, FFCL_CLASSES_RANDOM);
+    assert_int_equal(cfg->sampler.n_classes, 0);
+    assert_int_equal(ffcl_config_check(cfg, &err), FFCL_ECONFIG);
+    assert_non_null(strstr(err.text, "classes = random needs a number"));
+    assert_int_equal(ffcl_config_copy(&copy, cfg, &err), 0);
+    assert_int_equal(copy->sampler.kind, FFCL_CLASSES_RANDOM);
+    ffcl_config_close(&copy);
+    set(cfg, "sampler.count=5");
+    assert_int_equal(ffcl_config_check(cfg, &err), 0);
+    set(cfg, "sampler.classes=balanced");
+    assert_int_equal(cfg->sampler.kind, FFCL_CLASSES_BALANCED);
+    write_bytes("labels.txt", "4\n1-3,\n\n 9\n", 11);
+    set(cfg, "sampler.classes=file:labels.txt");
+    assert_int_equal(cfg->sampler.kind, FFCL_CLASSES_LIST);
+    assert_int_equal(cfg->sampler.n_classes, 5);
+    assert_memory_equal(cfg->sampler.classes, labels, sizeof labels);
+    refuse_set(cfg, "sampler.classes=file:gone.txt", FFCL_EFILE,
+               "cannot open gone.txt: No such file or directory");
+    write_bytes("labels.txt", "4\n1-x\n", 6);
+    refuse_set(cfg, "sampler.classes=file:labels.txt", FFCL_ECONFIG,
+               "labels.txt: [sampler] classes: 1-x is not a number or range; " LABELS);
+    write_bytes("labels.txt", "\n\n", 2);
+    refuse_set(cfg, "sampler.classes=file:labels.txt", FFCL_ECONFIG,
+               "labels.txt holds no class label");
+    write_bytes("labels.txt", "1\0002", 3);
+    refuse_set(cfg, "sampler.classes=file:labels.txt", FFCL_ECONFIG,
+               "labels.txt is no text: it holds a zero byte");
+    assert_int_equal(cfg->sampler.n_classes, 5);
+
+    assert_true(cfg->sampler.rank == FFCL_ALL_RANKS);
+    set(cfg, "sampler.rank=2");
+    assert_int_equal(cfg->sampler.rank, 2);
+    assert_int_equal(ffcl_config_check(cfg, &err), FFCL_ECONFIG);
+    assert_non_null(strstr(err.text, "rank = 2 is none of world = 1"));
+    set(cfg, "sampler.world=3");
+    assert_int_equal(ffcl_config_check(cfg, &err), FFCL_ECONFIG);
+    assert_non_null(strstr(err.text, "grid needs all pictures"));
+    set(cfg, "output.grid=");
+    set(cfg, "output.npz=a.npz");
+    assert_int_equal(ffcl_config_check(cfg, &err), FFCL_ECONFIG);
+    assert_non_null(strstr(err.text, "npz needs all pictures"));
+    set(cfg, "output.folder=a");
+    assert_int_equal(ffcl_config_check(cfg, &err), 0);
+    set(cfg, "sampler.cuda_threads=300");
+    assert_int_equal(ffcl_config_check(cfg, &err), FFCL_ECONFIG);
+    assert_non_null(strstr(err.text, "no multiple of 256"));
+    set(cfg, "sampler.rank=all");
+    assert_true(cfg->sampler.rank == FFCL_ALL_RANKS);
+
+    /* What one call of PyTorch draws. */
+    set(cfg, "sampler.count=10");
+    assert_int_equal(ffcl_config_draw_batch(cfg), 32);
+    set(cfg, "sampler.rng=torch-cuda");
+    assert_int_equal(ffcl_config_draw_batch(cfg), 4);
+    set(cfg, "sampler.batch=2");
+    assert_int_equal(ffcl_config_draw_batch(cfg), 2);
+    set(cfg, "sampler.draw_batch=3");
+    assert_int_equal(ffcl_config_draw_batch(cfg), 3);
+    ffcl_config_close(&cfg);
 }
 
 /* A class list of 3000 lines in one file, and lines that inih would cut. */
@@ -439,8 +510,7 @@ static void test_indented(void **state)
     refuse("[sampler]\nclasses = 1\n[sampler]\n  classes = 2\n",
            "a.ini:4: [sampler] classes is already set at line 2");
     refuse("[sampler]\nclasses = 1\n  count = 2\n",
-           "a.ini:3: [sampler] classes: count = 2 is not a number or range; expected numbers or "
-           "ranges a-b, separated by commas");
+           "a.ini:3: [sampler] classes: count = 2 is not a number or range; " LABELS);
 }
 
 static void test_files(void **state)
@@ -683,7 +753,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(test_defaults), TEST(test_every_key), TEST(test_every_row), TEST(test_bad_keys),
-        TEST(test_bad_values), TEST(test_seed), TEST(test_class_lists), TEST(test_long_lines),
+        TEST(test_bad_values), TEST(test_seed), TEST(test_class_lists),
+        TEST(test_class_kinds), TEST(test_long_lines),
         TEST(test_indented), TEST(test_files), TEST(test_overrides), TEST(test_preset_order),
         TEST(test_paths), TEST(test_condition), TEST(test_copy), TEST(test_reference),
         TEST(test_shipped),

@@ -141,12 +141,12 @@ static int write_picture(const scene *s, const char *path, ffcl_error *err)
 static int write_array(const scene *s, const char *path, ffcl_error *err)
 {
     ffcl_npz *npz = NULL;
-    int status = ffcl_npz_open(&npz, path, 1, SIDE, SIDE, err);
+    int status = ffcl_npz_open(&npz, path, 1, SIDE, SIDE, 0, err);
     if (!status)
-        status = ffcl_npz_append(npz, s->noise, BYTES, err);
+        status = ffcl_npz_put(npz, 0, s->noise, err);
     if (!status)
         status = ffcl_npz_commit(npz, err);
-    ffcl_npz_close(&npz);
+    ffcl_npz_close(&npz, 0);
     return status;
 }
 
@@ -463,14 +463,12 @@ static void put_npz(const scene *s)
     uint8_t bytes[COUNT * PICTURE];
     for (size_t i = 0; i < sizeof bytes; i++)
         bytes[i] = (uint8_t)(i * 7 + 1);
-    int status = ffcl_npz_open(&npz, s->path, COUNT, HEIGHT, WIDTH, &err);
-    if (!status)
-        status = ffcl_npz_append(npz, bytes, PICTURE, &err);
-    if (!status)
-        status = ffcl_npz_append(npz, bytes + PICTURE, (COUNT - 1) * PICTURE, &err);
+    int status = ffcl_npz_open(&npz, s->path, COUNT, HEIGHT, WIDTH, 0, &err);
+    for (size_t i = COUNT; i-- > 0 && !status;)         /* any order will do */
+        status = ffcl_npz_put(npz, i, bytes + i * PICTURE, &err);
     if (!status)
         status = ffcl_npz_commit(npz, &err);
-    ffcl_npz_close(&npz);
+    ffcl_npz_close(&npz, 0);
     if (status)
         fail_msg("%s", err.text);
 }
@@ -559,20 +557,121 @@ static void test_npz_incomplete(void **state)
     ffcl_error err = { 0 };
     ffcl_npz *npz = NULL;
     put_file(s->path, OLD, sizeof OLD);
-    assert_int_equal(ffcl_npz_open(&npz, s->path, 2, SIDE, SIDE, &err), 0);
-    assert_int_equal(ffcl_npz_append(npz, s->noise, BYTES, &err), 0);
-    assert_int_equal(ffcl_npz_append(npz, s->noise, BYTES - 1, &err), 0);
-    check_error(ffcl_npz_commit(npz, &err), &err, s->path, "153599 of the array's 153600 bytes");
-    check_error(ffcl_npz_append(npz, s->noise, 2, &err), &err, s->path, "more than the array");
-    ffcl_npz_close(&npz);
+    assert_int_equal(ffcl_npz_open(&npz, s->path, 2, SIDE, SIDE, 0, &err), 0);
+    assert_int_equal(ffcl_npz_put(npz, 1, s->noise, &err), 0);
+    check_error(ffcl_npz_commit(npz, &err), &err, s->path, "1 of the array's 2 pictures");
+    check_error(ffcl_npz_put(npz, 2, s->noise, &err), &err, s->path, "beyond the 2");
+    ffcl_npz_close(&npz, 0);
     assert_null(npz);
-    ffcl_npz_close(&npz);
+    ffcl_npz_close(&npz, 0);
     check_untouched(s);
-    check_error(ffcl_npz_open(&npz, s->path, SIZE_MAX / 2, SIDE, SIDE, &err), &err, s->path,
+    check_error(ffcl_npz_open(&npz, s->path, SIZE_MAX / 2, SIDE, SIDE, 0, &err), &err, s->path,
                 "too many");
     assert_null(npz);
     check_untouched(s);
     entries(s->folder, 1);
+}
+
+/* ---- an npz that another process goes on with ---- */
+
+enum { RESUMED = 5 };
+
+static ffcl_npz *resume_npz(const scene *s)
+{
+    ffcl_npz *npz = NULL;
+    ffcl_error err = { 0 };
+    if (ffcl_npz_open(&npz, s->path, RESUMED, HEIGHT, WIDTH, 1, &err))
+        fail_msg("%s", err.text);
+    return npz;
+}
+
+static void put_pictures(const scene *s, ffcl_npz *npz, size_t first, size_t n)
+{
+    ffcl_error err = { 0 };
+    for (size_t i = first; i < first + n; i++)
+        assert_int_equal(ffcl_npz_put(npz, i, s->noise + i * PICTURE, &err), 0);
+}
+
+/* Which of the pictures are there, as a row of bits. */
+static unsigned found(const scene *s, ffcl_npz *npz)
+{
+    unsigned bits = 0;
+    uint8_t rgb[PICTURE];
+    for (size_t i = 0; i < RESUMED; i++)
+        if (ffcl_npz_get(npz, i, rgb)) {
+            assert_memory_equal(rgb, s->noise + i * PICTURE, PICTURE);
+            bits |= 1u << i;
+        }
+    return bits;
+}
+
+/* Writes a byte of a file beside the target. */
+static void change_byte(const scene *s, const char *suffix, long at)
+{
+    char name[TEXT + 32];
+    snprintf(name, sizeof name, "%s/.target.%s", s->folder, suffix);
+    FILE *f = fopen(name, "r+b");
+    assert_non_null(f);
+    assert_int_equal(fseek(f, at, SEEK_SET), 0);
+    int c = getc(f);
+    assert_int_equal(fseek(f, at, SEEK_SET), 0);
+    assert_int_equal(putc(c ^ 1, f), c ^ 1);
+    assert_int_equal(fclose(f), 0);
+}
+
+static void test_npz_resume(void **state)
+{
+    const scene *s = *state;
+    ffcl_error err = { 0 };
+    char part[TEXT + 32];
+    size_t n, m;
+    ffcl_npz *npz = resume_npz(s), *other = NULL;
+    put_pictures(s, npz, 0, 4);
+    assert_int_equal(ffcl_npz_open(&other, s->path, RESUMED, HEIGHT, WIDTH, 1, &err), FFCL_EBUSY);
+    assert_non_null(strstr(err.text, "another run"));
+    ffcl_npz_close(&npz, 1);
+    assert_int_equal(entries(s->folder, 0), 2);
+    npz = resume_npz(s);                            /* all that was put is there */
+    assert_int_equal(found(s, npz), 0xf);
+    ffcl_npz_close(&npz, 1);
+    change_byte(s, "part", 30 + 9 + 20 + NPY + 1 * PICTURE + 7);    /* picture 1 */
+    change_byte(s, "crc", 32 + 2 * 8 + 5);          /* the record of picture 2 */
+    npz = resume_npz(s);
+    assert_int_equal(found(s, npz), 0x9);
+    ffcl_npz_close(&npz, 1);
+    snprintf(part, sizeof part, "%s/.target.part", s->folder);
+    assert_int_equal(truncate(part, 30 + 9 + 20 + NPY + PICTURE + 1), 0);
+    npz = resume_npz(s);
+    assert_int_equal(found(s, npz), 0x1);
+    assert_int_equal(ffcl_npz_blank(npz, 4, &err), 0);      /* not remembered */
+    ffcl_npz_close(&npz, 1);
+    npz = resume_npz(s);
+    assert_int_equal(found(s, npz), 0x1);
+    put_pictures(s, npz, 1, 4);
+    assert_int_equal(ffcl_npz_commit(npz, &err), 0);
+    ffcl_npz_close(&npz, 1);
+    assert_int_equal(entries(s->folder, 0), 1);
+    uint8_t *pieced = get_file(s->path, &n);
+    npz = resume_npz(s);                            /* finished: nothing needs to be done */
+    assert_true(ffcl_npz_is_whole(npz));
+    assert_int_equal(found(s, npz), 0x1f);
+    ffcl_npz_close(&npz, 1);
+    assert_int_equal(entries(s->folder, 1), 1);
+    npz = resume_npz(s);                            /* in one go: the same file */
+    put_pictures(s, npz, 0, RESUMED);
+    assert_int_equal(ffcl_npz_commit(npz, &err), 0);
+    ffcl_npz_close(&npz, 1);
+    uint8_t *whole = get_file(s->path, &m);
+    assert_int_equal(n, m);
+    assert_memory_equal(whole, pieced, n);
+    free(whole);
+    free(pieced);
+    assert_int_equal(truncate(s->path, (off_t)n - 1), 0);   /* damaged: it begins anew */
+    npz = resume_npz(s);
+    assert_false(ffcl_npz_is_whole(npz));
+    assert_int_equal(found(s, npz), 0);
+    ffcl_npz_close(&npz, 1);
+    assert_int_equal(entries(s->folder, 1), 1);     /* a part without a picture is not kept */
 }
 
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -583,7 +682,8 @@ int main(void)
         TEST(test_bad_paths),       TEST(test_read_only),    TEST(test_size_limit),
         TEST(test_appears_whole),   TEST(test_symbolic_link), TEST(test_png_round_trip),
         TEST(test_png_kinds),       TEST(test_png_damaged),  TEST(test_npz_records),
-        TEST(test_npz_python),      TEST(test_npz_incomplete), TEST(test_full_disk),
+        TEST(test_npz_python),      TEST(test_npz_incomplete), TEST(test_npz_resume),
+        TEST(test_full_disk),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

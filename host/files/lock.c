@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: MIT */
+#include "lock.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* Locks of the open file where the system has them: POSIX's own belong to the process and vanish
+ * when any descriptor of the file is closed. */
+#ifdef F_OFD_SETLK
+enum { SET = F_OFD_SETLK, SET_WAIT = F_OFD_SETLKW };
+#else
+enum { SET = F_SETLK, SET_WAIT = F_SETLKW };
+#endif
+
+static int change(int fd, short type, uint64_t first, uint64_t n, int wait)
+{
+    struct flock range = {.l_type = type, .l_whence = SEEK_SET, .l_start = (off_t)first,
+                          .l_len = (off_t)n};
+    int rc;
+    do
+        rc = fcntl(fd, wait ? SET_WAIT : SET, &range);
+    while (rc && errno == EINTR);
+    return rc;
+}
+
+/* Is fd the file that path names now? */
+static int is_current(int fd, const char *path)
+{
+    struct stat opened, named;
+    return fstat(fd, &opened) == 0 && stat(path, &named) == 0 &&
+           opened.st_dev == named.st_dev && opened.st_ino == named.st_ino;
+}
+
+int ffcl_lock_open(int *fd, const char *path, uint64_t first, uint64_t n, ffcl_error *err)
+{
+    for (;;) {
+        *fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+        if (*fd < 0)
+            return ffcl_fail(err, FFCL_EOUTPUT, "cannot write %s: %s", path, strerror(errno));
+        int held = change(*fd, F_WRLCK, first, n, 0), number = errno;
+        if (held == 0 && is_current(*fd, path))
+            return 0;
+        close(*fd);
+        *fd = -1;
+        if (held && (number == EAGAIN || number == EACCES))
+            return 1;
+        if (held)
+            return ffcl_fail(err, FFCL_EOUTPUT, "cannot lock %s: %s", path, strerror(number));
+    }
+}
+
+int ffcl_lock_more(int fd, uint64_t first, uint64_t n, int wait)
+{
+    return change(fd, F_WRLCK, first, n, wait) != 0;
+}
+
+void ffcl_lock_less(int fd, uint64_t first, uint64_t n)
+{
+    change(fd, F_UNLCK, first, n, 0);
+}
+
+void ffcl_lock_remove(int *fd, const char *path)
+{
+    if (*fd < 0)
+        return;
+    /* Whoever opened the file before this sees that it is gone, and makes another. */
+    if (change(*fd, F_WRLCK, 0, 0, 0) == 0 && is_current(*fd, path))
+        unlink(path);
+    close(*fd);
+    *fd = -1;
+}

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: MIT */
+#include "interrupt.h"
+
+#include <stdio.h>
+#include <unistd.h>
+
+static void *watch(void *user)
+{
+    ffcl_interrupt *i = user;
+    int number;
+    for (int asked = 0; sigwait(&i->signals, &number) == 0;) {
+        pthread_mutex_lock(&i->mutex);
+        /* Files appear whole or not at all, so nothing needs to be put in order. */
+        if (asked || !i->sampler)
+            _exit(-FFCL_ESTOPPED);
+        ffcl_sampler_stop(i->sampler);
+        asked = 1;
+        pthread_mutex_unlock(&i->mutex);
+        i->told(i->user);
+    }
+    return NULL;
+}
+
+int ffcl_interrupt_watch(ffcl_interrupt *i, void (*told)(void *user), void *user, ffcl_error *err)
+{
+    static const int numbers[] = {SIGINT, SIGTERM};
+    pthread_t thread;
+    i->sampler = NULL;
+    i->told = told;
+    i->user = user;
+    pthread_mutex_init(&i->mutex, NULL);
+    sigemptyset(&i->signals);
+    for (size_t k = 0; k < sizeof numbers / sizeof *numbers; k++) {
+        struct sigaction action;
+        /* A shell's background job ignores SIGINT, and should go on doing so. */
+        if (sigaction(numbers[k], NULL, &action) == 0 && action.sa_handler != SIG_IGN)
+            sigaddset(&i->signals, numbers[k]);
+    }
+    if (pthread_sigmask(SIG_BLOCK, &i->signals, NULL) == 0 &&
+        pthread_create(&thread, NULL, watch, i) == 0) {
+        pthread_detach(thread);
+        return 0;
+    }
+    err->code = FFCL_ENOMEM;
+    snprintf(err->text, sizeof err->text, "no thread can be started that would wait for Ctrl-C");
+    return err->code;
+}
+
+void ffcl_interrupt_set(ffcl_interrupt *i, ffcl_sampler *sampler)
+{
+    pthread_mutex_lock(&i->mutex);
+    i->sampler = sampler;
+    pthread_mutex_unlock(&i->mutex);
+}

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: MIT
+ * The set of picture indices of a run: which are still to be drawn, who has them, which are done.
+ * Resume, several devices and several processes are all answers of this set. */
+#ifndef FFCL_SAMPLE_INDICES_H
+#define FFCL_SAMPLE_INDICES_H
+
+#include "error.h"
+
+typedef struct ffcl_indices ffcl_indices;
+
+/* The indices first, first + step, ... below count, all to be drawn. */
+int ffcl_indices_open(ffcl_indices **out, size_t count, size_t first, size_t step,
+                      ffcl_error *err);
+void ffcl_indices_close(ffcl_indices **set);
+
+/* All functions below may be called from any thread. */
+
+/* Gives owner (1 to 65535) up to n of the lowest indices left, in ascending order; returns how
+ * many.  0: none is left, or the set was stopped.  With wait, 0 only comes when nobody has indices
+ * that might still be given back. */
+size_t ffcl_indices_take(ffcl_indices *set, size_t owner, size_t *list, size_t n, int wait);
+
+/* The picture exists, drawn now or kept from an earlier run. */
+void ffcl_indices_done(ffcl_indices *set, size_t index);
+
+/* Index left undone by its owner, or all that the owner has; others may take them. */
+void ffcl_indices_give_back(ffcl_indices *set, size_t index);
+size_t ffcl_indices_give_back_all(ffcl_indices *set, size_t owner);
+
+/* From now on nothing is given out. */
+void ffcl_indices_stop(ffcl_indices *set);
+int ffcl_indices_is_stopped(ffcl_indices *set);
+
+/* How many the set has, how many are done, how many somebody has; any may be NULL. */
+void ffcl_indices_count(ffcl_indices *set, size_t *total, size_t *done, size_t *taken);
+
+/* Waits until nobody has any index and none is left or the set was stopped, at most ms
+ * milliseconds; 1: so it is. */
+int ffcl_indices_wait(ffcl_indices *set, unsigned ms);
+
+#endif

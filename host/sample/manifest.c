@@ -1,0 +1,339 @@
+/* SPDX-License-Identifier: MIT */
+#include "sample/manifest.h"
+
+#include <cJSON.h>
+#include <errno.h>
+#include <math.h>
+#include <png.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+#include <zlib.h>
+
+#include "files/atomic.h"
+#include "util.h"
+
+static const char FORMAT[] = "ffcl manifest 1";
+
+struct ffcl_manifest {
+    char *path;
+    cJSON *old;                 /* the file as it was opened; NULL: there was none */
+    cJSON *settings, *devices, *bad;
+    size_t world, rank;         /* of this process: whose bad pictures are replaced */
+};
+
+static int no_memory(const ffcl_manifest *m, ffcl_error *err)
+{
+    return ffcl_fail(err, FFCL_ENOMEM, "out of memory for %s", m->path);
+}
+
+/* The file as JSON; NULL without an error where there is none. */
+static int read_file(cJSON **out, const char *path, ffcl_error *err)
+{
+    char *text = NULL;
+    size_t room = 0;
+    *out = NULL;
+    FILE *f = fopen(path, "r");
+    if (!f && errno == ENOENT)
+        return 0;
+    if (!f)
+        return ffcl_fail(err, FFCL_EFILE, "cannot open %s: %s", path, strerror(errno));
+    if (getdelim(&text, &room, '\0', f) > 0)
+        *out = cJSON_Parse(text);
+    fclose(f);
+    free(text);
+    const char *format = cJSON_GetStringValue(cJSON_GetObjectItem(*out, "format"));
+    if (!format || strcmp(format, FORMAT) ||
+        !cJSON_IsObject(cJSON_GetObjectItem(*out, "settings"))) {
+        cJSON_Delete(*out);
+        *out = NULL;
+        return ffcl_fail(err, FFCL_ESETTINGS, "%s is not a manifest of this version of ffcl: "
+                         "choose another place, or set [output] resume = no to replace it", path);
+    }
+    return 0;
+}
+
+int ffcl_manifest_open(ffcl_manifest **out, const char *path, int resume, ffcl_error *err)
+{
+    *out = NULL;
+    int rc = 0;
+    ffcl_manifest *m = calloc(1, sizeof *m);
+    if (!m)
+        return ffcl_fail(err, FFCL_ENOMEM, "out of memory for %s", path);
+    m->path = ffcl_format("%s", path);
+    m->settings = cJSON_CreateObject();
+    m->devices = cJSON_CreateArray();
+    m->bad = cJSON_CreateArray();
+    m->world = 1;
+    if (!m->path || !m->settings || !m->devices || !m->bad)
+        rc = ffcl_fail(err, FFCL_ENOMEM, "out of memory for %s", path);
+    if (!rc && resume)
+        rc = read_file(&m->old, path, err);
+    if (rc)
+        ffcl_manifest_close(&m);
+    *out = m;
+    return rc;
+}
+
+void ffcl_manifest_close(ffcl_manifest **m)
+{
+    if (!*m)
+        return;
+    cJSON_Delete((*m)->old);
+    cJSON_Delete((*m)->settings);
+    cJSON_Delete((*m)->devices);
+    cJSON_Delete((*m)->bad);
+    free((*m)->path);
+    free(*m);
+    *m = NULL;
+}
+
+int ffcl_manifest_is_old(const ffcl_manifest *m)
+{
+    return m->old != NULL;
+}
+
+/* ---- settings ----------------------------------------------------------------------------- */
+
+int ffcl_manifest_set(ffcl_manifest *m, const char *key, const char *text, ffcl_error *err)
+{
+    cJSON_DeleteItemFromObject(m->settings, key);
+    return cJSON_AddStringToObject(m->settings, key, text) ? 0 : no_memory(m, err);
+}
+
+static int set_number(ffcl_manifest *m, const char *key, double value, ffcl_error *err)
+{
+    char text[40];
+    snprintf(text, sizeof text, "%.15g", value);
+    if (strtod(text, NULL) != value)        /* as short as may be, but exact */
+        snprintf(text, sizeof text, "%.17g", value);
+    return ffcl_manifest_set(m, key, text, err);
+}
+
+/* The labels in short: a list of many is known by its length and CRC. */
+static int set_classes(ffcl_manifest *m, const ffcl_config *cfg, ffcl_error *err)
+{
+    static const char *const words[] = {NULL, "random", "balanced"};
+    char text[120];
+    if (cfg->sampler.kind != FFCL_CLASSES_LIST)
+        return ffcl_manifest_set(m, "sampler.classes", words[cfg->sampler.kind], err);
+    const size_t n = cfg->sampler.n_classes;
+    int used = snprintf(text, sizeof text, "list of %zu, crc32 %08lx:", n,
+                        crc32_z(0, (const void *)cfg->sampler.classes,
+                                n * sizeof *cfg->sampler.classes));
+    for (size_t i = 0; i < n && i < 8; i++)
+        used += snprintf(text + used, sizeof text - (size_t)used, " %d",
+                         (int)(cfg->sampler.classes[i] % 1000000));
+    if (n > 8)
+        snprintf(text + used, sizeof text - (size_t)used, " ...");
+    return ffcl_manifest_set(m, "sampler.classes", text, err);
+}
+
+int ffcl_manifest_set_config(ffcl_manifest *m, const ffcl_config *cfg, ffcl_error *err)
+{
+    static const char *const rngs[] = {"torch-cpu", "torch-cuda", "per-image"};
+    const int cuda = cfg->sampler.rng == FFCL_RNG_TORCH_CUDA;
+    char seed[24];
+    m->world = cfg->sampler.world;
+    m->rank = cfg->sampler.rank;
+    snprintf(seed, sizeof seed, "%llu", (unsigned long long)cfg->sampler.seed);
+    int rc = ffcl_manifest_set(m, "sampler.seed", seed, err);
+    if (!rc)
+        rc = ffcl_manifest_set(m, "sampler.rng", rngs[cfg->sampler.rng], err);
+    if (!rc)
+        rc = set_classes(m, cfg, err);
+    if (!rc)
+        rc = set_number(m, "sampler.count", (double)ffcl_config_count(cfg), err);
+    if (!rc && (cuda || (cfg->sampler.rng == FFCL_RNG_TORCH_CPU &&
+                         cfg->sampler.kind == FFCL_CLASSES_RANDOM)))
+        rc = set_number(m, "sampler.draw_batch", (double)ffcl_config_draw_batch(cfg), err);
+    if (!rc && cuda)
+        rc = set_number(m, "sampler.world", (double)cfg->sampler.world, err);
+    if (!rc && cuda)
+        rc = set_number(m, "sampler.cuda_threads", (double)cfg->sampler.cuda_threads, err);
+    if (!rc)
+        rc = set_number(m, "sampler.guidance", cfg->sampler.guidance, err);
+    if (!rc)
+        rc = ffcl_manifest_set(m, "model.update", cfg->model.update > 0 ? "plus" : "minus", err);
+    if (!rc)
+        rc = set_number(m, "vae.scale", cfg->vae.scale, err);
+    if (!rc)
+        rc = ffcl_manifest_set(m, "output.bytes", cfg->output.bytes == FFCL_BYTES_SIT ? "sit"
+                               : "repa", err);
+    if (!rc && cfg->output.folder)
+        rc = set_number(m, "output.png_level", (double)cfg->output.png_level, err);
+    if (!rc)
+        rc = ffcl_manifest_set(m, "output.on_bad", cfg->output.on_bad == FFCL_BAD_STOP ? "stop"
+                               : "skip", err);
+    return rc;
+}
+
+int ffcl_manifest_check(const ffcl_manifest *m, ffcl_error *err)
+{
+    char text[1024] = "";
+    size_t used = 0;
+    const cJSON *old = cJSON_GetObjectItem(m->old, "settings"), *now = NULL;
+    if (!m->old)
+        return 0;
+    cJSON_ArrayForEach(now, m->settings) {
+        const char *before = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(old,
+                                                                                  now->string));
+        if ((before && !strcmp(before, now->valuestring)) || used >= sizeof text)
+            continue;
+        used += (size_t)snprintf(text + used, sizeof text - used, "%s%s was %s and is %s",
+                                 used ? "; " : "", now->string, before ? before : "not set",
+                                 now->valuestring);
+    }
+    if (!used)
+        return 0;
+    return ffcl_fail(err, FFCL_ESETTINGS, "%s was begun with other settings (%s): go on with those, "
+                     "choose another place, or set [output] resume = no to draw everything anew",
+                     m->path, text);
+}
+
+/* ---- what a run did ----------------------------------------------------------------------- */
+
+int ffcl_manifest_is_new_device(const ffcl_manifest *m, const char *name)
+{
+    const cJSON *runs = cJSON_GetObjectItem(m->old, "runs"), *run = NULL, *device = NULL;
+    int others = 0;
+    cJSON_ArrayForEach(run, runs) {
+        cJSON_ArrayForEach(device, cJSON_GetObjectItem(run, "devices")) {
+            const char *known = cJSON_GetStringValue(cJSON_GetObjectItem(device, "name"));
+            if (known && !strcmp(known, name))
+                return 0;
+            others = 1;
+        }
+    }
+    return others;
+}
+
+void ffcl_manifest_describe(ffcl_manifest_device *out, const ffcl_engine *engine, size_t pictures)
+{
+    const ffcl_caps *caps = &ffcl_engine_device(engine)->caps;
+    *out = (ffcl_manifest_device){.batch = ffcl_engine_batch(engine), .pictures = pictures};
+    memcpy(out->name, caps->name, sizeof out->name);
+    memcpy(out->platform, caps->platform, sizeof out->platform);
+    memcpy(out->version, caps->version, sizeof out->version);
+    memcpy(out->driver, caps->driver, sizeof out->driver);
+}
+
+int ffcl_manifest_add_device(ffcl_manifest *m, const ffcl_manifest_device *d, ffcl_error *err)
+{
+    cJSON *device = cJSON_CreateObject();
+    if (!device || !cJSON_AddStringToObject(device, "name", d->name) ||
+        !cJSON_AddStringToObject(device, "platform", d->platform) ||
+        !cJSON_AddStringToObject(device, "version", d->version) ||
+        !cJSON_AddStringToObject(device, "driver", d->driver) ||
+        !cJSON_AddNumberToObject(device, "batch", (double)d->batch) ||
+        !cJSON_AddNumberToObject(device, "pictures", (double)d->pictures) ||
+        !cJSON_AddItemToArray(m->devices, device)) {
+        cJSON_Delete(device);
+        return no_memory(m, err);
+    }
+    return 0;
+}
+
+int ffcl_manifest_add_bad(ffcl_manifest *m, size_t index, int label, const char *stage,
+                          ffcl_error *err)
+{
+    cJSON *one = cJSON_CreateObject();
+    if (!one || !cJSON_AddNumberToObject(one, "index", (double)index) ||
+        !cJSON_AddNumberToObject(one, "class", label) ||
+        !cJSON_AddStringToObject(one, "stage", stage) || !cJSON_AddItemToArray(m->bad, one)) {
+        cJSON_Delete(one);
+        return no_memory(m, err);
+    }
+    return 0;
+}
+
+static cJSON *describe_run(const ffcl_manifest *m, const ffcl_manifest_run *run)
+{
+    char started[32] = "", rank[48] = "all";
+    const time_t t = (time_t)run->started;
+    struct tm parts;
+    if (gmtime_r(&t, &parts))
+        strftime(started, sizeof started, "%Y-%m-%dT%H:%M:%SZ", &parts);
+    if (m->rank != FFCL_ALL_RANKS)
+        snprintf(rank, sizeof rank, "%zu of %zu", m->rank, m->world);
+    cJSON *one = cJSON_CreateObject();
+    if (one && cJSON_AddStringToObject(one, "end", run->end) &&
+        cJSON_AddStringToObject(one, "rank", rank) &&
+        cJSON_AddNumberToObject(one, "processes", (double)run->processes) &&
+        cJSON_AddStringToObject(one, "started", started) &&
+        cJSON_AddNumberToObject(one, "seconds", floor(1e3 * run->seconds) / 1e3) &&
+        cJSON_AddNumberToObject(one, "kept", (double)run->kept) &&
+        cJSON_AddNumberToObject(one, "drawn", (double)run->drawn) &&
+        cJSON_AddStringToObject(one, "ffcl", FFCL_VERSION) &&
+        cJSON_AddStringToObject(one, "libpng", png_get_libpng_ver(NULL)) &&
+        cJSON_AddStringToObject(one, "zlib", zlibVersion())) {
+        cJSON *devices = cJSON_Duplicate(m->devices, 1);
+        if (devices && cJSON_AddItemToObject(one, "devices", devices))
+            return one;
+        cJSON_Delete(devices);
+    }
+    cJSON_Delete(one);
+    return NULL;
+}
+
+/* The bad pictures of the set: ours, and those that the file has of other ranks. */
+static cJSON *merge_bad(const ffcl_manifest *m, const cJSON *file)
+{
+    cJSON *all = cJSON_Duplicate(m->bad, 1);
+    const cJSON *one = NULL;
+    cJSON_ArrayForEach(one, cJSON_GetObjectItem(file, "bad")) {
+        const cJSON *index = cJSON_GetObjectItem(one, "index");
+        int ours = m->rank == FFCL_ALL_RANKS || !cJSON_IsNumber(index) ||
+                   (size_t)index->valuedouble % m->world == m->rank;
+        if (all && !ours)
+            cJSON_AddItemToArray(all, cJSON_Duplicate(one, 1));
+    }
+    return all;
+}
+
+static int write_text(const ffcl_manifest *m, const cJSON *file, ffcl_error *err)
+{
+    ffcl_atomic_file out = {0};
+    char *text = cJSON_Print(file);
+    int rc = text ? ffcl_atomic_open(&out, m->path, err) : no_memory(m, err);
+    if (!rc)
+        rc = ffcl_atomic_write(&out, text, strlen(text), err);
+    if (!rc)
+        rc = ffcl_atomic_write(&out, "\n", 1, err);
+    if (!rc)
+        rc = ffcl_atomic_commit(&out, err);
+    ffcl_atomic_discard(&out);
+    free(text);
+    return rc;
+}
+
+int ffcl_manifest_write(ffcl_manifest *m, const ffcl_manifest_run *run, ffcl_error *err)
+{
+    cJSON *before = NULL, *file = cJSON_CreateObject(), *runs = NULL;
+    /* Another rank may have added its run since this process looked. */
+    int rc = m->old || run ? read_file(&before, m->path, err) : 0;
+    if (rc)
+        goto out;
+    runs = cJSON_Duplicate(cJSON_GetObjectItem(before, "runs"), 1);
+    if (!runs)
+        runs = cJSON_CreateArray();
+    cJSON *settings = cJSON_Duplicate(m->settings, 1), *bad = merge_bad(m, before);
+    cJSON *one = run ? describe_run(m, run) : NULL;
+    if (!file || !runs || !settings || !bad || (run && !one) ||
+        !cJSON_AddStringToObject(file, "format", FORMAT) ||
+        !cJSON_AddItemToObject(file, "settings", settings) ||
+        !cJSON_AddItemToObject(file, "bad", bad) || (one && !cJSON_AddItemToArray(runs, one)) ||
+        !cJSON_AddItemToObject(file, "runs", runs)) {
+        rc = no_memory(m, err);
+        goto out;
+    }
+    runs = NULL;
+    rc = write_text(m, file, err);
+out:
+    cJSON_Delete(runs);
+    cJSON_Delete(before);
+    cJSON_Delete(file);
+    return rc;
+}

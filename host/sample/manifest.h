@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: MIT
+ * manifest.json beside the pictures of a set: with what they were made, so that no run goes on
+ * with other settings, and what each run did (docs/formats.md). */
+#ifndef FFCL_SAMPLE_MANIFEST_H
+#define FFCL_SAMPLE_MANIFEST_H
+
+#include "config.h"
+#include "sample/engine.h"
+
+typedef struct ffcl_manifest ffcl_manifest;
+
+/* Reads path where it exists and resume is set; else the set begins anew.  FFCL_ESETTINGS where
+ * the file is not a manifest. */
+int ffcl_manifest_open(ffcl_manifest **out, const char *path, int resume, ffcl_error *err);
+void ffcl_manifest_close(ffcl_manifest **m);
+
+/* 1: there is a set of an earlier run. */
+int ffcl_manifest_is_old(const ffcl_manifest *m);
+
+/* One setting; text is copied.  Those that do not change the pictures do not belong here. */
+int ffcl_manifest_set(ffcl_manifest *m, const char *key, const char *text, ffcl_error *err);
+
+/* The settings that cfg alone tells, before any file or device is opened. */
+int ffcl_manifest_set_config(ffcl_manifest *m, const ffcl_config *cfg, ffcl_error *err);
+
+/* Compares the settings given so far with those of the file.  FFCL_ESETTINGS: the sentence shows
+ * what differs. */
+int ffcl_manifest_check(const ffcl_manifest *m, ffcl_error *err);
+
+/* A device and what it did; plain bytes, as processes send it to each other. */
+typedef struct ffcl_manifest_device {
+    char name[128], platform[128], version[128], driver[128];
+    uint64_t batch, pictures;
+} ffcl_manifest_device;
+
+void ffcl_manifest_describe(ffcl_manifest_device *out, const ffcl_engine *engine, size_t pictures);
+
+/* 1 where earlier runs are known, and had other devices only. */
+int ffcl_manifest_is_new_device(const ffcl_manifest *m, const char *name);
+
+/* A device of this run. */
+int ffcl_manifest_add_device(ffcl_manifest *m, const ffcl_manifest_device *device,
+                             ffcl_error *err);
+
+/* A picture that on_bad = skip left out; from any thread if the caller locks. */
+int ffcl_manifest_add_bad(ffcl_manifest *m, size_t index, int label, const char *stage,
+                          ffcl_error *err);
+
+/* What the run did. */
+typedef struct ffcl_manifest_run {
+    size_t kept, drawn, processes;
+    double seconds;
+    int64_t started;            /* seconds since 1970, by the system's clock; for the reader only */
+    const char *end;            /* "running", "complete", "stopped" or an error's sentence */
+} ffcl_manifest_run;
+
+/* Writes the file, with the runs that it has by now and this one, NULL: without.  The caller keeps
+ * other processes off.  FFCL_EOUTPUT. */
+int ffcl_manifest_write(ffcl_manifest *m, const ffcl_manifest_run *run, ffcl_error *err);
+
+#endif

@@ -1,0 +1,431 @@
+/* SPDX-License-Identifier: MIT */
+#include "sample/run.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+#include <zlib.h>
+
+#include "cl/context.h"
+#include "sample/ranks.h"
+#include "sample/set.h"
+#include "sample/worker.h"
+#include "sample/writers.h"
+#include "util.h"
+
+/* The owner of the indices that this process's workers have; other ranks are 1 + rank. */
+enum { HERE = 1, TICK_MS = 20 };
+
+typedef struct run {
+    const ffcl_run_spec *spec;
+    size_t rank, size;              /* this process of how many */
+    size_t count, side;
+    /* Rank 0 has the set and its indices; another has a client and writes files only. */
+    ffcl_indices *indices;
+    ffcl_set *set;
+    ffcl_ranks_client *client;
+    ffcl_outputs *files;
+    ffcl_work work;
+    ffcl_writers *writers;
+    ffcl_worker **workers;          /* (n_devices) NULL: ended */
+    size_t n_active;
+    pthread_mutex_t opening, telling, failing;
+    ffcl_observer observer;         /* the caller's, one call at a time */
+    atomic_int is_over;             /* no more pictures: a failure, or a stop from outside */
+    int rc;                         /* the first failure */
+    ffcl_error err;
+} run;
+
+static void report(void *user, ffcl_phase phase, const char *text, uint64_t done, uint64_t total)
+{
+    run *r = user;
+    pthread_mutex_lock(&r->telling);
+    ffcl_report(r->spec->observer, phase, text, done, total);
+    pthread_mutex_unlock(&r->telling);
+}
+
+/* Nothing more is given out; what is under way is finished. */
+static void stop(run *r)
+{
+    atomic_store(&r->is_over, 1);
+    if (r->indices)
+        ffcl_indices_stop(r->indices);
+    if (r->client)
+        ffcl_ranks_stop(r->client);
+}
+
+/* The first failure is the run's. */
+static void fail(run *r, int rc, const ffcl_error *err)
+{
+    pthread_mutex_lock(&r->failing);
+    if (!r->rc) {
+        r->rc = rc;
+        r->err = *err;
+    }
+    pthread_mutex_unlock(&r->failing);
+    stop(r);
+}
+
+static int has_failed(run *r)
+{
+    pthread_mutex_lock(&r->failing);
+    int rc = r->rc;
+    pthread_mutex_unlock(&r->failing);
+    return rc;
+}
+
+/* ---- a finished picture, in a writer's thread --------------------------------------------- */
+
+/* All pixels of one colour: nothing that a model draws. */
+static int is_plain(const uint8_t *rgb, size_t side)
+{
+    return memcmp(rgb, rgb + 3, side * side * 3 - 3) == 0;
+}
+
+static int bad_picture(run *r, size_t index, int label, const char *stage, ffcl_error *err)
+{
+    char text[200];
+    const char *what = strcmp(stage, "bytes") ? "has a value that is not finite"
+                                              : "is of one colour only";
+    snprintf(text, sizeof text, "picture %zu (class %d) %s in its %s", index, label, what, stage);
+    if (r->spec->cfg->output.on_bad == FFCL_BAD_STOP)
+        return ffcl_fail(err, FFCL_ENUMERIC, "%s", text);
+    report(r, FFCL_PHASE_WARN, text, 0, 0);
+    if (r->set)
+        return ffcl_set_skip(r->set, index, label, stage, err);
+    int rc = ffcl_outputs_skip(r->files, index, err);
+    if (rc == 0)
+        ffcl_ranks_bad(r->client, index, label, stage);
+    return rc;
+}
+
+static void write_picture(void *user, const ffcl_parcel *p, size_t k)
+{
+    run *r = user;
+    ffcl_error err = {0};
+    const size_t index = p->index[k], bytes = r->side * r->side * 3;
+    const uint8_t *rgb = p->rgb + k * bytes;
+    const char *stage = p->stages[k] ? p->stages[k] : is_plain(rgb, r->side) ? "bytes" : NULL;
+    int rc = has_failed(r);
+    if (rc == 0) {
+        if (stage)
+            rc = bad_picture(r, index, p->y[k], stage, &err);
+        else if (r->set)
+            rc = ffcl_set_put(r->set, index, rgb, 0, &err);
+        else
+            rc = ffcl_outputs_put_file(r->files, index, rgb, &err);
+        if (rc)
+            fail(r, rc, &err);
+    }
+    if (rc)
+        r->work.give_back(r->work.user, index);
+    else if (r->set)
+        ffcl_indices_done(r->indices, index);
+    else if (!stage)
+        ffcl_ranks_finished(r->client, index, rgb);
+}
+
+static size_t take_here(void *user, size_t *list, size_t n, int wait)
+{
+    return ffcl_indices_take(user, HERE, list, n, wait);
+}
+
+static void give_back_here(void *user, size_t index)
+{
+    ffcl_indices_give_back(user, index);
+}
+
+/* ---- other ranks, as rank 0 sees them ----------------------------------------------------- */
+
+static int finished_there(void *user, size_t index, const uint8_t *rgb, ffcl_error *err)
+{
+    run *r = user;
+    int rc = rgb && !has_failed(r) ? ffcl_set_put(r->set, index, rgb, 1, err) : 0;
+    if (rc)
+        fail(r, rc, err);
+    if (rc || has_failed(r))
+        ffcl_indices_give_back(r->indices, index);
+    else
+        ffcl_indices_done(r->indices, index);
+    return 0;
+}
+
+static int bad_there(void *user, size_t index, int label, const char *stage, ffcl_error *err)
+{
+    run *r = user;
+    int rc = has_failed(r) ? 0 : ffcl_set_skip(r->set, index, label, stage, err);
+    if (rc)
+        fail(r, rc, err);
+    if (has_failed(r))
+        ffcl_indices_give_back(r->indices, index);
+    else
+        ffcl_indices_done(r->indices, index);
+    return 0;
+}
+
+static int device_there(void *user, const ffcl_manifest_device *device, ffcl_error *err)
+{
+    run *r = user;
+    return r->set ? ffcl_set_add_device(r->set, device, err) : 0;
+}
+
+static int left_there(void *user, size_t rank, int rc, const char *text, size_t returned,
+                      ffcl_error *err)
+{
+    run *r = user;
+    char line[1200];
+    if (rc == 0 || rc == FFCL_ESTOPPED)
+        return 0;
+    if (!ffcl_worker_is_device_failure(rc)) {
+        ffcl_fail(err, rc, "rank %zu: %s", rank, text);
+        fail(r, rc, err);
+        return 0;
+    }
+    snprintf(line, sizeof line, "rank %zu has no device left (%.900s); %zu pictures go to others",
+             rank, text, returned);
+    report(r, FFCL_PHASE_WARN, line, 0, 0);
+    return 0;
+}
+
+/* A rank with other settings would draw other pictures; what differs is in its INI file. */
+static uint32_t fingerprint(const run *r)
+{
+    const ffcl_config *c = r->spec->cfg;
+    const ffcl_draws_spec *d = r->spec->draws;
+    const uint64_t words[] = {d->rng, d->seed, d->threads, d->count, d->each, d->draw, d->world,
+                              d->kind, d->n_list, d->classes, c->output.bytes,
+                              c->output.png_level, c->output.on_bad, c->output.folder != NULL,
+                              c->output.npz != NULL, c->output.grid != NULL,
+                              ffcl_engine_store(r->spec->engine)};
+    const double numbers[] = {c->sampler.guidance, c->vae.scale, c->model.update};
+    uLong crc = crc32_z(0, (const void *)words, sizeof words);
+    crc = crc32_z(crc, (const void *)numbers, sizeof numbers);
+    return (uint32_t)crc32_z(crc, (const void *)d->list, d->n_list * sizeof *d->list);
+}
+
+/* ---- workers ------------------------------------------------------------------------------ */
+
+static int start_workers(run *r, ffcl_error *err)
+{
+    const ffcl_run_spec *s = r->spec;
+    long cores = sysconf(_SC_NPROCESSORS_ONLN);
+    size_t threads = s->cfg->output.threads ? s->cfg->output.threads
+                     : cores > 0 ? ffcl_min((size_t)cores, 1024) : 1;
+    int rc = ffcl_writers_open(&r->writers, threads, write_picture, r, err);
+    r->workers = calloc(s->n_devices, sizeof *r->workers);
+    if (rc == 0 && !r->workers)
+        rc = ffcl_fail(err, FFCL_ENOMEM, "out of memory for %zu devices", s->n_devices);
+    for (size_t i = 0; rc == 0 && i < s->n_devices; i++) {
+        const ffcl_worker_spec spec = {
+            .cfg = s->cfg, .device = &s->devices[i], .engine = i ? NULL : s->engine,
+            .store = ffcl_engine_store(s->engine), .count = r->count, .draws = s->draws,
+            .work = r->work, .writers = r->writers, .opening = &r->opening,
+            .observer = &r->observer};
+        rc = ffcl_worker_start(&r->workers[i], &spec, err);
+        r->n_active += rc == 0;
+    }
+    return rc;
+}
+
+static void add_device(run *r, const ffcl_worker *worker)
+{
+    ffcl_manifest_device device;
+    ffcl_error err = {0};
+    int rc = 0;
+    if (!ffcl_worker_engine(worker))
+        return;
+    ffcl_manifest_describe(&device, ffcl_worker_engine(worker), ffcl_worker_pictures(worker));
+    if (r->set)
+        rc = ffcl_set_add_device(r->set, &device, &err);
+    else if (r->client)
+        ffcl_ranks_device(r->client, &device);
+    if (rc)
+        fail(r, rc, &err);
+}
+
+/* Joins workers that have ended.  A device that failed is told of; the last one's failure is the
+ * run's, unless others_go_on. */
+static void look_at_workers(run *r, int others_go_on)
+{
+    for (size_t i = 0; r->workers && i < r->spec->n_devices; i++) {
+        const ffcl_error *err = NULL;
+        char line[1200];
+        int rc = 0;
+        if (!r->workers[i] || !ffcl_worker_has_ended(r->workers[i], &rc, &err))
+            continue;
+        r->n_active--;
+        if (rc && (!ffcl_worker_is_device_failure(rc) || (!r->n_active && !others_go_on))) {
+            fail(r, rc, err);
+        } else if (rc) {
+            snprintf(line, sizeof line, "device %zu, %.100s, is left out: %.900s; its pictures go "
+                     "to the others", r->spec->devices[i].index, r->spec->devices[i].caps.name,
+                     err->text);
+            report(r, FFCL_PHASE_WARN, line, 0, 0);
+        }
+        add_device(r, r->workers[i]);
+        ffcl_worker_close(&r->workers[i]);
+    }
+}
+
+/* Waits for every worker and writer. */
+static void join_workers(run *r)
+{
+    const struct timespec moment = {0, TICK_MS * 1000000};
+    while (r->n_active) {
+        look_at_workers(r, 0);
+        if (r->n_active)
+            nanosleep(&moment, NULL);
+    }
+    ffcl_writers_close(&r->writers);
+    free(r->workers);
+    r->workers = NULL;
+}
+
+/* ---- rank 0 ------------------------------------------------------------------------------- */
+
+static int open_rank0(run *r, ffcl_error *err)
+{
+    const ffcl_run_spec *s = r->spec;
+    const int share = s->cfg->sampler.rank != FFCL_ALL_RANKS;
+    const ffcl_set_spec set = {
+        .cfg = s->cfg, .engine = s->engine, .hashes = s->hashes, .count = r->count,
+        .height = r->side, .width = r->side, .processes = r->size, .observer = &r->observer,
+        .stop = s->stop};
+    int rc = ffcl_indices_open(&r->indices, r->count, share ? s->cfg->sampler.rank : 0,
+                               share ? s->cfg->sampler.world : 1, err);
+    if (rc == 0 && share && r->size > 1)
+        rc = ffcl_fail(err, FFCL_ECONFIG, "[sampler] rank = %zu is for a process alone; under "
+                       "mpirun the processes share the pictures by themselves: set rank = all",
+                       s->cfg->sampler.rank);
+    if (rc == 0)
+        rc = ffcl_set_open(&r->set, &set, err);
+    if (rc == 0)
+        rc = ffcl_set_find_kept(r->set, r->indices, err);
+    if (rc == 0)
+        for (size_t i = 0; i < s->n_devices; i++)
+            ffcl_set_warn_of_device(r->set, s->devices[i].caps.name);
+    return rc;
+}
+
+/* Until every picture is done, or nobody is left who would draw it. */
+static void attend(run *r)
+{
+    size_t total, done, others = 0;
+    ffcl_error err = {0};
+    ffcl_ranks_server server = {
+        .indices = r->indices, .fingerprint = fingerprint(r),
+        .wants_pixels = r->set && ffcl_set_wants_pixels(r->set),
+        .picture = r->side * r->side * 3, .user = r, .finished = finished_there, .bad = bad_there,
+        .device = device_there, .left = left_there};
+    ffcl_indices_count(r->indices, &total, &done, NULL);
+    if (r->set && done < total)
+        report(r, FFCL_PHASE_SAMPLE, NULL, done, total);
+    for (int is_over = 0; !is_over || others || r->n_active;) {
+        is_over = ffcl_indices_wait(r->indices, r->size > 1 ? 1 : TICK_MS);
+        int rc = ffcl_ranks_serve(&server, &others, &err);
+        if (rc)
+            fail(r, rc, &err);
+        if (atomic_load(r->spec->stop))
+            stop(r);
+        look_at_workers(r, others > 0);
+        ffcl_indices_count(r->indices, NULL, &done, NULL);
+        if (r->set && done < total)
+            report(r, FFCL_PHASE_SAMPLE, NULL, done, total);
+        /* Other ranks may all have gone without a device. */
+        if (!is_over && !others && !r->n_active && !atomic_load(&r->is_over)) {
+            ffcl_fail(&err, FFCL_EDEVICE, "no device is left that would draw the last %zu pictures",
+                      total - done);
+            fail(r, FFCL_EDEVICE, &err);
+        }
+    }
+    if (r->set && done == total)
+        report(r, FFCL_PHASE_SAMPLE, NULL, done, total);
+}
+
+static int run_rank0(run *r, ffcl_error *err)
+{
+    size_t total = 0, done = 0;
+    int rc = open_rank0(r, err);
+    if (rc == 0 && !atomic_load(r->spec->stop)) {
+        r->work = (ffcl_work){r->indices, take_here, give_back_here};
+        ffcl_indices_count(r->indices, &total, &done, NULL);
+        if (done < total)
+            rc = start_workers(r, err);
+    }
+    if (rc)
+        fail(r, rc, err);
+    /* Other ranks are answered even when there is nothing to do: they wait for it. */
+    if (r->indices)
+        attend(r);
+    join_workers(r);
+    rc = has_failed(r);
+    if (rc)
+        *err = r->err;
+    if (r->indices)
+        ffcl_indices_count(r->indices, &total, &done, NULL);
+    if (rc == 0 && done < total)
+        rc = ffcl_fail(err, FFCL_ESTOPPED, "stopped: %zu of %zu pictures are there%s", done, total,
+                       r->spec->hashes ? "; the same command goes on" : " and none is kept, as "
+                       "neither folder nor npz was asked for");
+    rc = ffcl_set_end(&r->set, r->indices, rc, err);
+    ffcl_indices_close(&r->indices);
+    return rc;
+}
+
+/* ---- other ranks -------------------------------------------------------------------------- */
+
+static int run_client(run *r, ffcl_error *err)
+{
+    const struct timespec moment = {0, TICK_MS * 1000000};
+    int begin = 0;
+    int rc = ffcl_ranks_join(&r->client, fingerprint(r), r->side * r->side * 3, &begin, err);
+    if (rc == 0 && begin)
+        rc = ffcl_outputs_open(&r->files, r->spec->cfg, FFCL_OUT_FOLDER, r->count, r->side, r->side,
+                               0, err);
+    if (rc == 0 && begin) {
+        r->work = (ffcl_work){r->client, ffcl_ranks_take, ffcl_ranks_give_back};
+        rc = start_workers(r, err);
+    }
+    if (rc)
+        fail(r, rc, err);
+    while (r->n_active) {
+        if (atomic_load(r->spec->stop))
+            stop(r);
+        look_at_workers(r, 0);
+        nanosleep(&moment, NULL);
+    }
+    join_workers(r);
+    rc = has_failed(r);
+    if (rc)
+        *err = r->err;
+    else if (atomic_load(r->spec->stop))
+        rc = ffcl_fail(err, FFCL_ESTOPPED, "stopped");
+    ffcl_outputs_close(&r->files, 1);
+    if (r->client)
+        ffcl_ranks_leave(&r->client, rc, rc ? err->text : "");
+    /* Rank 0 goes on without this one and decides how the run ends. */
+    return ffcl_worker_is_device_failure(rc) ? 0 : rc;
+}
+
+int ffcl_run(const ffcl_run_spec *spec, ffcl_error *err)
+{
+    run *r = calloc(1, sizeof *r);
+    if (!r)
+        return ffcl_fail(err, FFCL_ENOMEM, "out of memory for the run");
+    r->spec = spec;
+    r->count = spec->draws->count;
+    r->side = ffcl_engine_sit(spec->engine)->R * ffcl_engine_vae(spec->engine)->upscale;
+    r->observer = (ffcl_observer){report, r};
+    ffcl_ranks_where(&r->rank, &r->size);
+    pthread_mutex_init(&r->opening, NULL);
+    pthread_mutex_init(&r->telling, NULL);
+    pthread_mutex_init(&r->failing, NULL);
+    int rc = r->rank ? run_client(r, err) : run_rank0(r, err);
+    pthread_mutex_destroy(&r->opening);
+    pthread_mutex_destroy(&r->telling);
+    pthread_mutex_destroy(&r->failing);
+    free(r);
+    return rc;
+}

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: MIT
+ * The run: a set of indices, workers that take them, a set on disk that gets the pictures. */
+#ifndef FFCL_SAMPLE_RUN_H
+#define FFCL_SAMPLE_RUN_H
+
+#include <stdatomic.h>
+
+#include "sample/draws.h"
+#include "sample/engine.h"
+#include "sample/hashes.h"
+
+typedef struct ffcl_run_spec {
+    const ffcl_config *cfg;             /* borrowed, as all below */
+    ffcl_engine *engine;                /* of devices[0] */
+    const ffcl_device *devices;         /* (n_devices) */
+    size_t n_devices;
+    const ffcl_draws_spec *draws;
+    ffcl_hashes *hashes;                /* NULL for a grid alone */
+    const ffcl_observer *observer;
+    atomic_int *stop;                   /* set from outside: finish what is under way and return */
+} ffcl_run_spec;
+
+/* Draws every picture that is not there yet.  FFCL_ESTOPPED after a stop. */
+int ffcl_run(const ffcl_run_spec *spec, ffcl_error *err);
+
+#endif

@@ -1,0 +1,473 @@
+/* SPDX-License-Identifier: MIT */
+#include "sample/set.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "cl/context.h"
+#include "config_table.h"
+#include "files/atomic.h"
+#include "files/lock.h"
+#include "util.h"
+
+/* Bytes of the lock file: one a rank, and one for whoever reads or writes the manifest. */
+enum { RANKS = 1 << 20, GATE = 1 << 21 };
+
+/* Where lock and manifest of a set lie; all NULL for a grid alone, which is no set. */
+typedef struct home {
+    char *lock, *manifest;
+    const char *name;               /* for sentences: the folder or the npz */
+} home;
+
+struct ffcl_set {
+    ffcl_set_spec spec;
+    home home;
+    int lock_fd;                    /* -1: none */
+    ffcl_manifest *manifest;        /* NULL: none */
+    ffcl_outputs *outputs;
+    pthread_mutex_t mutex;          /* of the manifest's lists */
+    size_t kept, skipped;
+    int64_t started;                /* by the system's clock */
+    double began;                   /* by one that nobody sets */
+    int may_keep;                   /* an earlier run has been here */
+};
+
+static double now(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+static const char *base_name(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    return slash ? slash + 1 : path;
+}
+
+static int is_share(const ffcl_config *cfg)
+{
+    return cfg->sampler.rank != FFCL_ALL_RANKS && cfg->sampler.world > 1;
+}
+
+/* ---- the home ----------------------------------------------------------------------------- */
+
+static void close_home(home *h)
+{
+    free(h->lock);
+    free(h->manifest);
+    *h = (home){0};
+}
+
+static int open_home(home *h, const ffcl_config *cfg, ffcl_error *err)
+{
+    *h = (home){0};
+    if (cfg->output.folder) {
+        h->name = cfg->output.folder;
+        h->lock = ffcl_format("%s/.ffcl.lock", h->name);
+        h->manifest = ffcl_format("%s/manifest.json", h->name);
+    } else if (cfg->output.npz) {
+        char *dir = ffcl_path_dir(cfg->output.npz);
+        h->name = cfg->output.npz;
+        h->lock = dir ? ffcl_format("%s/.%s.lock", dir, base_name(h->name)) : NULL;
+        h->manifest = ffcl_format("%s.manifest.json", h->name);
+        free(dir);
+    }
+    if (h->name && (!h->lock || !h->manifest)) {
+        close_home(h);
+        return ffcl_fail(err, FFCL_ENOMEM, "out of memory for a path");
+    }
+    return 0;
+}
+
+static int make_folder(const char *folder, ffcl_error *err)
+{
+    if (mkdir(folder, 0777) != 0 && errno != EEXIST)
+        return ffcl_fail(err, FFCL_EOUTPUT, "cannot make the folder %s: %s", folder,
+                         strerror(errno));
+    return 0;
+}
+
+/* This process's bytes of the lock. */
+static int take_lock(int *fd, const home *h, const ffcl_config *cfg, ffcl_error *err)
+{
+    const int share = is_share(cfg);
+    int rc = ffcl_lock_open(fd, h->lock, share ? cfg->sampler.rank : 0, share ? 1 : RANKS, err);
+    if (rc <= 0)
+        return rc;
+    return ffcl_fail(err, FFCL_EBUSY, "another run is drawing into %s: wait for it, or choose "
+                     "another place", h->name);
+}
+
+/* ---- before anything is opened ------------------------------------------------------------ */
+
+/* Can a file be written at path?  Tried with a temporary one. */
+static int probe(const char *path, ffcl_error *err)
+{
+    ffcl_atomic_file file = {0};
+    int rc = ffcl_atomic_open(&file, path, err);
+    ffcl_atomic_discard(&file);
+    return rc;
+}
+
+/* The lock can be had, and the manifest is of these settings, as far as they are known. */
+static int probe_home(const ffcl_config *cfg, ffcl_error *err)
+{
+    home h;
+    int fd = -1, rc = open_home(&h, cfg, err);
+    ffcl_manifest *m = NULL;
+    if (rc == 0 && cfg->output.folder)
+        rc = make_folder(cfg->output.folder, err);
+    if (rc == 0 && h.name)
+        rc = probe(h.manifest, err);
+    if (rc == 0 && h.name)
+        rc = take_lock(&fd, &h, cfg, err);
+    if (rc == 0 && h.name) {
+        rc = ffcl_manifest_open(&m, h.manifest, cfg->output.resume, err);
+        if (rc == 0)
+            rc = ffcl_manifest_set_config(m, cfg, err);
+        if (rc == 0)
+            rc = ffcl_manifest_check(m, err);
+    }
+    ffcl_manifest_close(&m);
+    ffcl_lock_remove(&fd, h.lock);
+    close_home(&h);
+    return rc;
+}
+
+int ffcl_config_check_outputs(const ffcl_config *cfg, ffcl_error *err)
+{
+    int rc = ffcl_config_check(cfg, err);
+    if (rc == 0 && !cfg->output.grid && !cfg->output.folder && !cfg->output.npz)
+        rc = ffcl_fail(err, FFCL_ECONFIG,
+                       "[output] names neither grid nor folder nor npz, so nothing would be kept");
+    if (rc == 0 && cfg->output.grid)
+        rc = probe(cfg->output.grid, err);
+    if (rc == 0 && cfg->output.npz)
+        rc = probe(cfg->output.npz, err);
+    return rc ? rc : probe_home(cfg, err);
+}
+
+/* ---- opening ------------------------------------------------------------------------------ */
+
+/* The settings that files and device tell. */
+static int set_facts(ffcl_manifest *m, const ffcl_set_spec *s, ffcl_error *err)
+{
+    char text[96], key[160];
+    const char *checkpoint = NULL, *vae = NULL;
+    const ffcl_sit_dims *d = ffcl_engine_sit(s->engine);
+    int rc = ffcl_hashes_get(s->hashes, &checkpoint, &vae, err);
+    if (!rc)
+        rc = ffcl_manifest_set(m, "model.checkpoint", checkpoint, err);
+    if (!rc)
+        rc = ffcl_manifest_set(m, "vae.weights", vae, err);
+    snprintf(text, sizeof text, "%zu", d->H);
+    if (!rc)
+        rc = ffcl_manifest_set(m, "model.heads", text, err);
+    snprintf(text, sizeof text, "%zu x %zu", s->width, s->height);
+    if (!rc)
+        rc = ffcl_manifest_set(m, "picture", text, err);
+    if (!rc)
+        rc = ffcl_manifest_set(m, "precision.compute",
+                               ffcl_engine_store(s->engine) == FFCL_STORE_HALF ? "half"
+                               : "float32", err);
+    for (size_t i = 0; !rc && i < d->embedders; i++) {
+        const ffcl_condition *c = ffcl_engine_condition(s->engine, i);
+        const char *name = ffcl_config_input_name(c->kind);
+        snprintf(key, sizeof key, "condition.%.120s", c->prefix);
+        snprintf(text, sizeof text, "%.17g", c->number);
+        rc = ffcl_manifest_set(m, key, name ? name : text, err);
+    }
+    return rc;
+}
+
+/* Which temporary files of a killed run may be removed: those that only this process makes. */
+static int is_ours(void *user, const char *name)
+{
+    const ffcl_set *set = user;
+    const ffcl_config *cfg = set->spec.cfg;
+    size_t index = 0;
+    int end = 0;
+    if (sscanf(name, "%zu.png%n", &index, &end) == 1 && end > 0 && !name[end])
+        return !is_share(cfg) || index % cfg->sampler.world == cfg->sampler.rank;
+    return !strcmp(name, base_name(set->home.manifest)) ||
+           (cfg->output.npz && !strcmp(name, base_name(cfg->output.npz)));
+}
+
+static void sweep(ffcl_set *set)
+{
+    const ffcl_config *cfg = set->spec.cfg;
+    const char *files[] = {cfg->output.folder ? set->home.manifest : NULL, cfg->output.npz};
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
+        char *dir = files[i] ? ffcl_path_dir(files[i]) : NULL;
+        if (dir)
+            ffcl_atomic_sweep(dir, is_ours, set);
+        free(dir);
+    }
+}
+
+/* With the gate held: the manifest against this run's settings. */
+static int open_manifest(ffcl_set *set, ffcl_error *err)
+{
+    const ffcl_config *cfg = set->spec.cfg;
+    int rc = ffcl_manifest_open(&set->manifest, set->home.manifest, cfg->output.resume, err);
+    if (rc == 0)
+        rc = ffcl_manifest_set_config(set->manifest, cfg, err);
+    if (rc == 0)
+        rc = set_facts(set->manifest, &set->spec, err);
+    if (rc == 0)
+        rc = ffcl_manifest_check(set->manifest, err);
+    set->may_keep = rc == 0 && ffcl_manifest_is_old(set->manifest);
+    return rc;
+}
+
+int ffcl_set_open(ffcl_set **out, const ffcl_set_spec *spec, ffcl_error *err)
+{
+    const ffcl_config *cfg = spec->cfg;
+    *out = NULL;
+    ffcl_set *set = calloc(1, sizeof *set);
+    if (!set)
+        return ffcl_fail(err, FFCL_ENOMEM, "out of memory for the outputs");
+    set->spec = *spec;
+    set->lock_fd = -1;
+    set->started = (int64_t)time(NULL);
+    set->began = now();
+    pthread_mutex_init(&set->mutex, NULL);
+    int rc = ffcl_config_check(cfg, err);
+    int which = FFCL_OUT_FOLDER | (is_share(cfg) ? 0 : FFCL_OUT_NPZ | FFCL_OUT_GRID);
+    if (rc == 0)
+        rc = open_home(&set->home, cfg, err);
+    if (rc == 0 && cfg->output.folder)
+        rc = make_folder(cfg->output.folder, err);
+    if (rc == 0 && set->home.name)
+        rc = take_lock(&set->lock_fd, &set->home, cfg, err);
+    if (rc == 0 && set->home.name) {
+        ffcl_lock_more(set->lock_fd, GATE, 1, 1);
+        rc = open_manifest(set, err);
+        if (rc == 0)
+            sweep(set);
+    }
+    if (rc == 0)
+        rc = ffcl_outputs_open(&set->outputs, cfg, which, spec->count, spec->height, spec->width,
+                               set->may_keep, err);
+    if (rc == 0 && set->manifest && !set->may_keep)
+        rc = ffcl_manifest_write(set->manifest, NULL, err);
+    if (set->lock_fd >= 0)
+        ffcl_lock_less(set->lock_fd, GATE, 1);
+    if (rc) {
+        ffcl_manifest_close(&set->manifest);        /* nothing happened that it should tell */
+        ffcl_set_end(&set, NULL, rc, err);
+    }
+    *out = set;
+    return rc;
+}
+
+/* ---- what is there ------------------------------------------------------------------------ */
+
+/* One search, shared by its threads. */
+typedef struct search {
+    ffcl_set *set;
+    ffcl_outputs *outputs;
+    ffcl_indices *indices;          /* NULL: only count */
+    size_t first, step;
+    atomic_size_t next, kept;
+    atomic_int rc, running;
+    pthread_mutex_t mutex;          /* of err */
+    ffcl_error err;
+} search;
+
+static void *look_through(void *user)
+{
+    search *s = user;
+    const ffcl_set_spec *spec = &s->set->spec;
+    ffcl_error err = {0};
+    uint8_t *rgb = malloc(spec->height * spec->width * 3);
+    int rc = rgb ? 0 : ffcl_fail(&err, FFCL_ENOMEM, "out of memory for a picture");
+    while (!rc && !atomic_load(&s->rc) && !atomic_load(spec->stop)) {
+        size_t index = s->first + atomic_fetch_add(&s->next, 1) * s->step;
+        if (index >= spec->count)
+            break;
+        rc = ffcl_outputs_keep(s->outputs, index, rgb, &err);
+        if (rc > 0) {
+            atomic_fetch_add(&s->kept, 1);
+            if (s->indices)
+                ffcl_indices_done(s->indices, index);
+            rc = 0;
+        }
+    }
+    pthread_mutex_lock(&s->mutex);
+    if (rc && !atomic_load(&s->rc)) {
+        s->err = err;
+        atomic_store(&s->rc, rc);
+    }
+    pthread_mutex_unlock(&s->mutex);
+    atomic_fetch_sub(&s->running, 1);
+    free(rgb);
+    return NULL;
+}
+
+static size_t thread_count(const ffcl_config *cfg)
+{
+    long n = sysconf(_SC_NPROCESSORS_ONLN);
+    if (cfg->output.threads)
+        return cfg->output.threads;
+    return n > 0 ? ffcl_min((size_t)n, 1024) : 1;
+}
+
+/* Reads every picture of a share through outputs; *kept: how many are there. */
+static int search_through(ffcl_set *set, ffcl_outputs *outputs, ffcl_indices *indices,
+                          size_t first, size_t step, size_t *kept, ffcl_error *err)
+{
+    const size_t threads = thread_count(set->spec.cfg);
+    const struct timespec moment = {0, 20000000};
+    search s = {.set = set, .outputs = outputs, .indices = indices, .first = first, .step = step};
+    pthread_t *ids = calloc(threads, sizeof *ids);
+    size_t n = 0, total = ffcl_div_up(set->spec.count - first, step);
+    pthread_mutex_init(&s.mutex, NULL);
+    atomic_store(&s.running, (int)threads);
+    while (ids && n < threads && pthread_create(&ids[n], NULL, look_through, &s) == 0)
+        n++;
+    atomic_fetch_sub(&s.running, (int)(threads - n));
+    while (atomic_load(&s.running) > 0) {
+        nanosleep(&moment, NULL);
+        ffcl_report(set->spec.observer, FFCL_PHASE_CHECK, NULL,
+                    ffcl_min(atomic_load(&s.next), total), total);
+    }
+    for (size_t i = 0; i < n; i++)
+        pthread_join(ids[i], NULL);
+    free(ids);
+    pthread_mutex_destroy(&s.mutex);
+    *kept = atomic_load(&s.kept);
+    if (!n)
+        return ffcl_fail(err, FFCL_ENOMEM, "no thread can be started that would read pictures");
+    return atomic_load(&s.rc) ? ffcl_fail(err, atomic_load(&s.rc), "%s", s.err.text) : 0;
+}
+
+int ffcl_set_find_kept(ffcl_set *set, ffcl_indices *indices, ffcl_error *err)
+{
+    const ffcl_config *cfg = set->spec.cfg;
+    const int share = is_share(cfg);
+    char text[160];
+    if (!set->may_keep)
+        return 0;
+    int rc = search_through(set, set->outputs, indices, share ? cfg->sampler.rank : 0,
+                            share ? cfg->sampler.world : 1, &set->kept, err);
+    size_t total = 0;
+    ffcl_indices_count(indices, &total, NULL, NULL);
+    snprintf(text, sizeof text, "going on with %.100s: %zu of %zu pictures are there",
+             set->home.name, set->kept, total);
+    if (rc == 0)
+        ffcl_report(set->spec.observer, FFCL_PHASE_NOTE, text, 0, 0);
+    return rc;
+}
+
+/* ---- what is added ------------------------------------------------------------------------ */
+
+int ffcl_set_put(ffcl_set *set, size_t index, const uint8_t *rgb, int whole, ffcl_error *err)
+{
+    return whole ? ffcl_outputs_put_whole(set->outputs, index, rgb, err)
+                 : ffcl_outputs_put(set->outputs, index, rgb, err);
+}
+
+int ffcl_set_skip(ffcl_set *set, size_t index, int label, const char *stage, ffcl_error *err)
+{
+    int rc = ffcl_outputs_skip(set->outputs, index, err);
+    pthread_mutex_lock(&set->mutex);
+    set->skipped++;
+    if (rc == 0 && set->manifest)
+        rc = ffcl_manifest_add_bad(set->manifest, index, label, stage, err);
+    pthread_mutex_unlock(&set->mutex);
+    return rc;
+}
+
+void ffcl_set_warn_of_device(const ffcl_set *set, const char *name)
+{
+    char text[256];
+    if (!set->manifest || !set->kept || !ffcl_manifest_is_new_device(set->manifest, name))
+        return;
+    snprintf(text, sizeof text, "earlier pictures of this set were drawn on another kind of device "
+             "than %.80s: some bytes will differ by 1 from those of one kind", name);
+    ffcl_report(set->spec.observer, FFCL_PHASE_WARN, text, 0, 0);
+}
+
+int ffcl_set_add_device(ffcl_set *set, const ffcl_manifest_device *device, ffcl_error *err)
+{
+    return set->manifest ? ffcl_manifest_add_device(set->manifest, device, err) : 0;
+}
+
+int ffcl_set_wants_pixels(const ffcl_set *set)
+{
+    return set->spec.cfg->output.npz || set->spec.cfg->output.grid;
+}
+
+/* ---- the end ------------------------------------------------------------------------------ */
+
+/* With the gate held, after a share: if the files of all shares are there, the npz. */
+static int assemble(ffcl_set *set, ffcl_error *err)
+{
+    const ffcl_set_spec *s = &set->spec;
+    ffcl_outputs *all = NULL;
+    size_t kept = 0;
+    for (size_t i = 0; i < s->count; i++)
+        if (!ffcl_outputs_has_file(set->outputs, i))
+            return 0;
+    int rc = ffcl_outputs_open(&all, s->cfg, FFCL_OUT_FOLDER | FFCL_OUT_NPZ, s->count, s->height,
+                               s->width, 1, err);
+    if (rc == 0)
+        rc = search_through(set, all, NULL, 0, 1, &kept, err);
+    if (rc == 0 && atomic_load(s->stop))
+        rc = ffcl_fail(err, FFCL_ESTOPPED, "stopped while %s was made; the same command goes on",
+                       s->cfg->output.npz);
+    if (rc == 0 && kept < s->count)
+        rc = ffcl_fail(err, FFCL_EOUTPUT, "cannot write %s: %zu of the %zu pictures in %s are "
+                       "damaged; run their ranks again, or rank = all", s->cfg->output.npz,
+                       s->count - kept, s->count, s->cfg->output.folder);
+    if (rc == 0)
+        rc = ffcl_outputs_commit(all, err);
+    ffcl_outputs_close(&all, 1);
+    return rc;
+}
+
+static void write_manifest(ffcl_set *set, size_t done, int rc, const ffcl_error *err)
+{
+    ffcl_error second = {0};        /* the first is worth telling */
+    const ffcl_manifest_run run = {
+        .kept = set->kept, .drawn = done - set->kept, .processes = set->spec.processes,
+        .seconds = now() - set->began, .started = set->started,
+        .end = rc == 0 ? "complete" : rc == FFCL_ESTOPPED ? "stopped" : err->text};
+    ffcl_manifest_write(set->manifest, &run, &second);
+}
+
+int ffcl_set_end(ffcl_set **out, ffcl_indices *indices, int rc, ffcl_error *err)
+{
+    ffcl_set *set = *out;
+    size_t done = 0;
+    if (!set)
+        return rc;
+    if (indices)
+        ffcl_indices_count(indices, NULL, &done, NULL);
+    if (rc == 0)
+        rc = ffcl_outputs_commit(set->outputs, err);
+    if (set->lock_fd >= 0)
+        ffcl_lock_more(set->lock_fd, GATE, 1, 1);
+    if (rc == 0 && is_share(set->spec.cfg) && set->spec.cfg->output.npz)
+        rc = assemble(set, err);
+    if (set->manifest && (done || set->may_keep || rc == 0))
+        write_manifest(set, done, rc, err);
+    else if (set->manifest && !is_share(set->spec.cfg))
+        unlink(set->home.manifest);         /* of a set that never began */
+    ffcl_outputs_close(&set->outputs, 1);
+    ffcl_manifest_close(&set->manifest);
+    ffcl_lock_remove(&set->lock_fd, set->home.lock);
+    close_home(&set->home);
+    pthread_mutex_destroy(&set->mutex);
+    free(set);
+    *out = NULL;
+    return rc;
+}

@@ -1,0 +1,225 @@
+/* SPDX-License-Identifier: MIT */
+#include "sample/worker.h"
+
+#include <stdatomic.h>
+#include <stdlib.h>
+
+#include "util.h"
+
+/* One on the device, one behind it, one with the writers. */
+enum { PARCELS = 3 };
+
+struct ffcl_worker {
+    ffcl_worker_spec spec;
+    ffcl_engine *engine;
+    ffcl_draws *draws;
+    ffcl_parcel parcels[PARCELS];
+    ffcl_step steps[PARCELS];
+    size_t pictures;
+    pthread_t thread;
+    int is_started;
+    int rc;
+    ffcl_error err;
+    atomic_int ended;               /* rc and err are final */
+};
+
+float ffcl_scalar_value(const ffcl_config *cfg, const ffcl_condition *c)
+{
+    switch (c->kind) {
+    case FFCL_INPUT_R:
+        return 0.0f;
+    case FFCL_INPUT_GUIDANCE:
+        return (float)cfg->sampler.guidance;
+    case FFCL_INPUT_NUMBER:
+        return (float)c->number;
+    default:
+        return 1.0f;
+    }
+}
+
+int ffcl_worker_is_device_failure(int rc)
+{
+    return rc == FFCL_EDEVICE || rc == FFCL_EBUILD || rc == FFCL_EDEVMEM || rc == FFCL_EOPENCL;
+}
+
+/* The progress of loading is that of the first device; of the others only words are shown. */
+static void report_words(void *user, ffcl_phase phase, const char *text, uint64_t done,
+                         uint64_t total)
+{
+    const ffcl_observer *to = user;
+    if ((phase == FFCL_PHASE_NOTE || phase == FFCL_PHASE_WARN) && to->report)
+        to->report(to->user, phase, text, done, total);
+}
+
+static int open_engine(ffcl_worker *w)
+{
+    const ffcl_worker_spec *s = &w->spec;
+    ffcl_observer observer = {report_words, (void *)s->observer};
+    if (w->engine)
+        return 0;
+    const ffcl_engine_wants wants = {.sit = 1, .vae = 1, .device = s->device, .count = s->count,
+                                     .batch = ffcl_min(s->cfg->sampler.batch, s->count)};
+    pthread_mutex_lock(s->opening);
+    int rc = ffcl_engine_open(&w->engine, s->cfg, &wants, &observer, &w->err);
+    pthread_mutex_unlock(s->opening);
+    if (!rc && ffcl_engine_store(w->engine) != s->store)
+        rc = ffcl_fail(&w->err, FFCL_ECONFIG, "the selected devices choose different precisions, "
+                       "and one set has one: set [precision] compute to float32 or half");
+    return rc;
+}
+
+static int open_parcels(ffcl_worker *w)
+{
+    const ffcl_sit_dims *d = ffcl_engine_sit(w->engine);
+    const size_t n = ffcl_engine_batch(w->engine), S = d->R * ffcl_engine_vae(w->engine)->upscale;
+    for (size_t i = 0; i < PARCELS; i++) {
+        ffcl_parcel *p = &w->parcels[i];
+        p->index = calloc(n, sizeof *p->index);
+        p->y = calloc(n, sizeof *p->y);
+        p->z = calloc(n * d->C * d->R * d->R, sizeof *p->z);
+        p->scalars = calloc(d->embedders * n + 1, sizeof *p->scalars);
+        p->rgb = malloc(n * S * S * 3);
+        p->stages = calloc(n, sizeof *p->stages);
+        if (!p->index || !p->y || !p->z || !p->scalars || !p->rgb || !p->stages)
+            return ffcl_fail(&w->err, FFCL_ENOMEM, "out of memory for batches of %zu", n);
+    }
+    return 0;
+}
+
+static void close_parcels(ffcl_worker *w)
+{
+    for (size_t i = 0; i < PARCELS; i++) {
+        ffcl_parcel *p = &w->parcels[i];
+        free(p->index);
+        free(p->y);
+        free(p->z);
+        free(p->scalars);
+        free(p->rgb);
+        free(p->stages);
+    }
+}
+
+/* Draws what the parcel's indices ask for and sends it to the device. */
+static int submit(ffcl_worker *w, size_t i)
+{
+    ffcl_parcel *p = &w->parcels[i];
+    ffcl_draws_get(w->draws, p->index, p->n, p->z, p->y);
+    for (size_t k = 0; k < ffcl_engine_sit(w->engine)->embedders; k++) {
+        float value = ffcl_scalar_value(w->spec.cfg, ffcl_engine_condition(w->engine, k));
+        for (size_t j = 0; j < p->n; j++)
+            p->scalars[k * p->n + j] = value;
+    }
+    w->steps[i] = (ffcl_step){.B = p->n, .z = p->z, .y = p->y, .scalars = p->scalars,
+                              .bytes = p->rgb, .stages = p->stages};
+    return ffcl_engine_submit(w->engine, &w->steps[i], &w->err);
+}
+
+static void give_back(ffcl_worker *w, ffcl_parcel *p)
+{
+    for (size_t k = 0; p && k < p->n; k++)
+        w->spec.work.give_back(w->spec.work.user, p->index[k]);
+    if (p)
+        p->n = 0;
+}
+
+static int draw_all(ffcl_worker *w)
+{
+    const ffcl_worker_spec *s = &w->spec;
+    const size_t batch = ffcl_engine_batch(w->engine);
+    ffcl_parcel *before = NULL;     /* on the device */
+    size_t i = 0, i_before = 0;
+    int rc = 0;
+    while (!rc) {
+        ffcl_parcel *p = &w->parcels[i];
+        ffcl_writers_wait(s->writers, p);
+        p->n = s->work.take(s->work.user, p->index, batch, before == NULL);
+        if (!p->n && !before)
+            break;
+        if (p->n)
+            rc = submit(w, i);
+        if (!rc && before)
+            rc = ffcl_engine_wait(w->engine, &w->steps[i_before], &w->err);
+        if (rc) {
+            give_back(w, p);
+            give_back(w, before);
+            break;
+        }
+        if (before) {
+            w->pictures += before->n;
+            ffcl_writers_give(s->writers, before);
+        }
+        before = p->n ? p : NULL;
+        i_before = i;
+        if (p->n)
+            i = (i + 1) % PARCELS;
+    }
+    for (i = 0; i < PARCELS; i++)
+        ffcl_writers_wait(s->writers, &w->parcels[i]);
+    return rc;
+}
+
+static void *work(void *user)
+{
+    ffcl_worker *w = user;
+    int rc = open_engine(w);
+    if (!rc)
+        rc = ffcl_draws_open(&w->draws, w->spec.draws, &w->err);
+    if (!rc)
+        rc = open_parcels(w);
+    if (!rc)
+        rc = draw_all(w);
+    w->rc = rc;
+    atomic_store(&w->ended, 1);
+    return NULL;
+}
+
+int ffcl_worker_start(ffcl_worker **out, const ffcl_worker_spec *spec, ffcl_error *err)
+{
+    *out = NULL;
+    ffcl_worker *w = calloc(1, sizeof *w);
+    if (!w)
+        return ffcl_fail(err, FFCL_ENOMEM, "out of memory for a worker");
+    w->spec = *spec;
+    w->engine = spec->engine;
+    w->is_started = pthread_create(&w->thread, NULL, work, w) == 0;
+    if (!w->is_started) {
+        ffcl_worker_close(&w);
+        return ffcl_fail(err, FFCL_ENOMEM, "no thread can be started for a device");
+    }
+    *out = w;
+    return 0;
+}
+
+int ffcl_worker_has_ended(ffcl_worker *w, int *rc, const ffcl_error **err)
+{
+    if (!atomic_load(&w->ended))
+        return 0;
+    *rc = w->rc;
+    *err = &w->err;
+    return 1;
+}
+
+size_t ffcl_worker_pictures(const ffcl_worker *w)
+{
+    return w->pictures;
+}
+
+const ffcl_engine *ffcl_worker_engine(const ffcl_worker *w)
+{
+    return w->engine;
+}
+
+void ffcl_worker_close(ffcl_worker **worker)
+{
+    ffcl_worker *w = *worker;
+    if (!w)
+        return;
+    if (w->is_started)
+        pthread_join(w->thread, NULL);
+    close_parcels(w);
+    ffcl_draws_close(&w->draws);
+    if (w->engine != w->spec.engine)
+        ffcl_engine_close(&w->engine);
+    free(w);
+    *worker = NULL;
+}

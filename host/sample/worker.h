@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: MIT
+ * A worker: one device that takes batches of indices, draws their pictures and hands them to the
+ * writers.  While the device computes a batch, the noise of the next is drawn and sent after it,
+ * and the one before is fetched and written. */
+#ifndef FFCL_SAMPLE_WORKER_H
+#define FFCL_SAMPLE_WORKER_H
+
+#include <pthread.h>
+
+#include "sample/draws.h"
+#include "sample/engine.h"
+#include "sample/writers.h"
+
+/* Where indices come from: the set of this process, or that of another. */
+typedef struct ffcl_work {
+    void *user;
+    size_t (*take)(void *user, size_t *list, size_t n, int wait);   /* as ffcl_indices_take */
+    void (*give_back)(void *user, size_t index);
+} ffcl_work;
+
+typedef struct ffcl_worker_spec {
+    const ffcl_config *cfg;         /* borrowed, as all below */
+    const ffcl_device *device;
+    ffcl_engine *engine;            /* opened already, or NULL: the worker opens it */
+    ffcl_store store;               /* what an engine opened by the worker must choose, too */
+    size_t count;                   /* pictures of the run, for the plan of the batch */
+    const ffcl_draws_spec *draws;
+    ffcl_work work;
+    ffcl_writers *writers;
+    pthread_mutex_t *opening;       /* one device at a time */
+    const ffcl_observer *observer;  /* called from the worker's thread */
+} ffcl_worker_spec;
+
+typedef struct ffcl_worker ffcl_worker;
+
+/* Starts the thread.  FFCL_ENOMEM. */
+int ffcl_worker_start(ffcl_worker **out, const ffcl_worker_spec *spec, ffcl_error *err);
+
+/* 1 once the thread does nothing any more; *rc is then 0 or why it stopped early, *err its
+ * sentence.  Its indices have been given back. */
+int ffcl_worker_has_ended(ffcl_worker *worker, int *rc, const ffcl_error **err);
+
+/* Pictures that it handed to the writers; its engine, NULL where none could be opened. */
+size_t ffcl_worker_pictures(const ffcl_worker *worker);
+const ffcl_engine *ffcl_worker_engine(const ffcl_worker *worker);
+
+/* Is rc a failure of the device, so that others may go on without it? */
+int ffcl_worker_is_device_failure(int rc);
+
+/* Joins the thread; the engine is closed if the worker opened it. */
+void ffcl_worker_close(ffcl_worker **worker);
+
+/* What a scalar embedder is fed with when sampling in one step of length 1 from noise. */
+float ffcl_scalar_value(const ffcl_config *cfg, const ffcl_condition *c);
+
+#endif
