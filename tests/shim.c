@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: MIT
+ * Trouble for the end-to-end tests, as a library to preload:
+ *   FFCL_SHIM_KILL=CALL:N     SIGKILL just before the N-th call of rename, fsync, ftruncate, unlink
+ *                             or pwrite by this process
+ *   FFCL_SHIM_READS=D:N       reads from the D-th OpenCL device in use (0, 1, ...; -1: all) fail
+ *                             from the N-th on
+ *   FFCL_SHIM_CLOCK=1         the clock of the day jumps by years at every look */
+#include <CL/cl.h>
+#include <dlfcn.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/types.h>
+#include <time.h>
+#include <unistd.h>
+
+static atomic_int calls, reads, looks;
+static _Atomic(cl_device_id) devices[16];
+
+static void count(const char *name)
+{
+    const char *wish = getenv("FFCL_SHIM_KILL");
+    size_t length = strlen(name);
+    if (wish && !strncmp(wish, name, length) && wish[length] == ':' &&
+        atomic_fetch_add(&calls, 1) + 1 == atoi(wish + length + 1))
+        raise(SIGKILL);
+}
+
+int rename(const char *from, const char *to)
+{
+    int (*real)(const char *, const char *) = dlsym(RTLD_NEXT, "rename");
+    count("rename");
+    return real(from, to);
+}
+
+int fsync(int fd)
+{
+    int (*real)(int) = dlsym(RTLD_NEXT, "fsync");
+    count("fsync");
+    return real(fd);
+}
+
+int ftruncate(int fd, off_t n)
+{
+    int (*real)(int, off_t) = dlsym(RTLD_NEXT, "ftruncate");
+    count("ftruncate");
+    return real(fd, n);
+}
+
+int ftruncate64(int fd, off64_t n)
+{
+    int (*real)(int, off64_t) = dlsym(RTLD_NEXT, "ftruncate64");
+    count("ftruncate");
+    return real(fd, n);
+}
+
+int unlink(const char *path)
+{
+    int (*real)(const char *) = dlsym(RTLD_NEXT, "unlink");
+    count("unlink");
+    return real(path);
+}
+
+ssize_t pwrite64(int fd, const void *bytes, size_t n, off64_t at)
+{
+    ssize_t (*real)(int, const void *, size_t, off64_t) = dlsym(RTLD_NEXT, "pwrite64");
+    count("pwrite");
+    return real(fd, bytes, n, at);
+}
+
+ssize_t pwrite(int fd, const void *bytes, size_t n, off_t at)
+{
+    return pwrite64(fd, bytes, n, at);
+}
+
+int clock_gettime(clockid_t id, struct timespec *t)
+{
+    int (*real)(clockid_t, struct timespec *) = dlsym(RTLD_NEXT, "clock_gettime");
+    int rc = real(id, t);
+    if (rc == 0 && id == CLOCK_REALTIME && getenv("FFCL_SHIM_CLOCK"))
+        t->tv_sec += (time_t)(atomic_fetch_add(&looks, 1) % 7 - 3) * 100000000;
+    return rc;
+}
+
+time_t time(time_t *out)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_REALTIME, &t);
+    if (out)
+        *out = t.tv_sec;
+    return t.tv_sec;
+}
+
+/* The place of a device among those that were read from. */
+static int place(cl_device_id id)
+{
+    for (int i = 0; i < 16; i++) {
+        cl_device_id nobody = NULL;
+        if (atomic_compare_exchange_strong(&devices[i], &nobody, id) || nobody == id)
+            return i;
+    }
+    return 16;
+}
+
+cl_int clEnqueueReadBuffer(cl_command_queue queue, cl_mem mem, cl_bool blocking, size_t at,
+                           size_t n, void *to, cl_uint waits, const cl_event *wait, cl_event *done)
+{
+    cl_int (*real)(cl_command_queue, cl_mem, cl_bool, size_t, size_t, void *, cl_uint,
+                   const cl_event *, cl_event *) = dlsym(RTLD_NEXT, "clEnqueueReadBuffer");
+    const char *wish = getenv("FFCL_SHIM_READS");
+    int victim, first;
+    cl_device_id id = NULL;
+    if (wish && sscanf(wish, "%d:%d", &victim, &first) == 2) {
+        clGetCommandQueueInfo(queue, CL_QUEUE_DEVICE, sizeof id, &id, NULL);
+        int here = place(id);
+        if ((victim < 0 || here == victim) && atomic_fetch_add(&reads, 1) + 1 >= first)
+            return CL_OUT_OF_RESOURCES;
+    }
+    return real(queue, mem, blocking, at, n, to, waits, wait, done);
+}
