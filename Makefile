@@ -15,19 +15,19 @@ WARN := -std=c11 -Wall -Wextra -Wpedantic -Wshadow
 DEPS_CFLAGS = $(shell pkg-config --cflags $(PACKAGES))
 DEPS_LIBS = $(shell pkg-config --libs $(PACKAGES))
 ALL_CFLAGS = $(WARN) $(EXTRA) -fPIC -MMD -MP -D_GNU_SOURCE -Ihost -Iblas $(DEPS_CFLAGS) $(CFLAGS)
-LIBS = $(DEPS_LIBS) -lpthread -lm
+LIBS = $(DEPS_LIBS) $(if $(MPI),$(MPI_LIBS)) -lpthread -lm
 
-# MPI=1: the processes of an mpirun draw one set together (Open MPI).
-ifdef MPI
-PACKAGES += ompi-c
-RANKS_UNUSED := host/sample/ranks_one.c
-else
-RANKS_UNUSED := host/sample/ranks_mpi.c
-endif
+# MPI=1: the processes of an mpirun draw one set together (Open MPI).  One object differs.
+MPI_CFLAGS = $(shell pkg-config --cflags ompi-c)
+MPI_LIBS = $(shell pkg-config --libs ompi-c)
+RANKS := $(if $(MPI),mpi,one)
 
 PROGRAM_SRC := host/main.c host/progress.c host/interrupt.c
-LIB_SRC := $(filter-out $(PROGRAM_SRC) $(RANKS_UNUSED),$(wildcard host/*.c host/*/*.c blas/*.c))
-LIB_OBJ := $(LIB_SRC:%.c=$(BUILD)/%.o) $(BUILD)/kernels.o
+PROGRAM_OBJ := $(PROGRAM_SRC:%.c=$(BUILD)/%.o)
+RANKS_SRC := host/sample/ranks_one.c host/sample/ranks_mpi.c
+COMMON_SRC := $(filter-out $(PROGRAM_SRC) $(RANKS_SRC),$(wildcard host/*.c host/*/*.c blas/*.c))
+COMMON_OBJ := $(COMMON_SRC:%.c=$(BUILD)/%.o) $(BUILD)/kernels.o
+LIB_OBJ := $(COMMON_OBJ) $(BUILD)/host/sample/ranks_$(RANKS).o
 CL_SRC := $(wildcard cl/*.cl cl/*.clh)
 UNIT := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/unit/*.c))
 CHECK_SRC := $(wildcard tests/kernels/*.c tests/ref/*.c)
@@ -38,14 +38,27 @@ CHECK_OBJ := $(CHECK_SRC:%.c=$(BUILD)/%.o)
 # The program, the libraries.
 all: $(BUILD)/ffcl $(BUILD)/libffcl.a $(BUILD)/libffcl.so
 
-$(BUILD)/ffcl: $(PROGRAM_SRC:%.c=$(BUILD)/%.o) $(BUILD)/libffcl.a
+$(BUILD)/ffcl: $(PROGRAM_OBJ) $(BUILD)/libffcl.a
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS)
 
-$(BUILD)/libffcl.a: $(LIB_OBJ)
-	rm -f $@ && ar rcs $@ $^
+$(BUILD)/libffcl.a: $(LIB_OBJ) $(BUILD)/.ranks-$(RANKS)
+	rm -f $@ && ar rcs $@ $(LIB_OBJ)
 
-$(BUILD)/libffcl.so: $(LIB_OBJ)
-	$(CC) $(CFLAGS) $(LDFLAGS) -shared -Wl,-soname,libffcl.so.0 -o $@ $^ $(LIBS)
+$(BUILD)/libffcl.so: $(LIB_OBJ) $(BUILD)/.ranks-$(RANKS)
+	$(CC) $(CFLAGS) $(LDFLAGS) -shared -Wl,-soname,libffcl.so.0 -o $@ $(LIB_OBJ) $(LIBS)
+
+# With or without MPI: the libraries are made anew when that changes.
+$(BUILD)/.ranks-$(RANKS):
+	@mkdir -p $(@D)
+	@rm -f $(BUILD)/.ranks-* && touch $@
+
+# The program with MPI beside the one without, for the tests.
+$(BUILD)/ffcl-mpi: $(PROGRAM_OBJ) $(COMMON_OBJ) $(BUILD)/host/sample/ranks_mpi.o
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(DEPS_LIBS) $(MPI_LIBS) -lpthread -lm
+
+$(BUILD)/host/sample/ranks_mpi.o: host/sample/ranks_mpi.c Makefile
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) $(MPI_CFLAGS) -c -o $@ $<
 
 $(BUILD)/%.o: %.c Makefile
 	@mkdir -p $(@D)
@@ -90,7 +103,8 @@ demo:
 # Installs what tests need, builds everything, runs every test.
 check:
 	sh scripts/install.sh test
-	$(MAKE) all $(BUILD)/tests/check unit
+	$(MAKE) all $(BUILD)/tests/check unit \
+	    $$(pkg-config --exists ompi-c && echo $(BUILD)/ffcl-mpi)
 	bash tests/run.sh $(BUILD)
 
 unit: $(UNIT)

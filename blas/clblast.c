@@ -101,7 +101,7 @@ static int product(ffcl_ctx *ctx, const ffcl_product *p)
 
 static int clblast_gemm(ffcl_ctx *ctx, const ffcl_product *p)
 {
-    int rc = p->m == 1 ? vector_product(ctx, p) : product(ctx, p);
+    int rc = p->m == 1 && !ctx->any_batch ? vector_product(ctx, p) : product(ctx, p);
     return rc ? rc : ffcl_epilogue_run(ctx, p);
 }
 
@@ -114,6 +114,12 @@ static int clblast_open(ffcl_ctx *ctx)
     static const char *names[] = {"GEMMK", "KREG", "KWG", "KWI", "MDIMA", "MDIMC", "MWG", "NDIMB",
                                   "NDIMC", "NWG", "SA", "SB", "STRM", "STRN", "VWM", "VWN"};
     static const size_t values[] = {0, 1, 32, 2, 8, 8, 128, 8, 8, 16, 0, 0, 0, 0, 8, 2};
+    static const char *routine[] = {"XGEMM_MIN_INDIRECT_SIZE"};
+    static const size_t always[] = {1};
+    /* Small products take a kernel of their own otherwise; what is small depends on the batch. */
+    if (ctx->any_batch)
+        (void)CLBlastOverrideParameters(ctx->device.id, "GemmRoutine", CLBlastPrecisionSingle, 1,
+                                        routine, always);
     if (!(ctx->device.caps.type & CL_DEVICE_TYPE_CPU))
         return 0;
     return CHECK(ctx, CLBlastOverrideParameters(ctx->device.id, "Xgemm", CLBlastPrecisionSingle,

@@ -93,7 +93,8 @@ static cut choose_cut(const ffcl_ctx *ctx, const ffcl_product *p)
             continue;
         for (size_t splits = 1; splits <= 8; splits *= 2) {
             cut c = {&tiles[i], splits, ffcl_round_up(ffcl_div_up(p->k, splits), 32)};
-            if (splits > 1 && (c.k_each < 512 || (p->gather && p->gather->upsample) ||
+            if (splits > 1 && (ctx->any_batch || c.k_each < 512 ||
+                               (p->gather && p->gather->upsample) ||
                                (splits - 1) * c.k_each >= p->k))
                 continue;
             double time = estimate(ctx, p, &c);

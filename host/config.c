@@ -355,6 +355,11 @@ size_t ffcl_config_count(const ffcl_config *cfg)
     return cfg->sampler.count ? cfg->sampler.count : cfg->sampler.n_classes;
 }
 
+int ffcl_config_keeps_a_set(const ffcl_config *cfg)
+{
+    return cfg->output.folder || cfg->output.npz;
+}
+
 size_t ffcl_config_draw_batch(const ffcl_config *cfg)
 {
     enum { SCRIPTS_OWN = 32 };  /* sample_ddp.py's default */

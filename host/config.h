@@ -83,6 +83,9 @@ struct ffcl_config {
 /* How many pictures the set has. */
 size_t ffcl_config_count(const ffcl_config *cfg);
 
+/* Is there a folder or an npz: pictures that a later run, or others beside this one, add to? */
+int ffcl_config_keeps_a_set(const ffcl_config *cfg);
+
 /* [sampler] draw_batch, `auto` resolved. */
 size_t ffcl_config_draw_batch(const ffcl_config *cfg);
 

@@ -40,9 +40,9 @@ static const ffcl_config_choice byte_rules[] = {
 
 const ffcl_config_row ffcl_config_rows[] = {
     {"device", "select", FFCL_TYPE_TEXT, "auto", AT(device.select),
-     .help = "Which OpenCL devices compute, each with a worker of its own: `auto`, `gpu`, `cpu`, `all`, an index as "
-             "`ffcl devices` counts, `P:D` (platform and device), part of a name, or a comma "
-             "list of these"},
+     .help = "Which OpenCL devices compute, each with a worker of its own: `auto`, `gpu`, `cpu`, "
+             "`all`, an index as `ffcl devices` counts, `P:D` (platform and device), part of a "
+             "name, or a comma list of these"},
 
     {"model", "checkpoint", FFCL_TYPE_INPUT, "FreeFlow-XL-2-256.pt", AT(model.checkpoint),
      .help = "The weights of the transformer, `.pt` or `.safetensors`"},
@@ -385,9 +385,9 @@ static const char introduction[] =
     "\n"
     "## Paths\n"
     "\n"
-    "- Files that are read (`[model] checkpoint`, `[vae] weights`, classes): relative to the folder of\n"
-    "  the INI file. Given on the command line they are looked up from the current folder first\n"
-    "  and, if nothing is there, from the folder of the INI file.\n"
+    "- Files that are read (`[model] checkpoint`, `[vae] weights`, `file:PATH` classes): relative\n"
+    "  to the folder of the INI file. Given on the command line they are looked up from the current\n"
+    "  folder first and, if nothing is there, from the folder of the INI file.\n"
     "- Files that are written (`[output] grid`, `folder`, `npz`): relative to the current\n"
     "  folder.\n"
     "\n";

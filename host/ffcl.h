@@ -113,9 +113,9 @@ void ffcl_sampler_close(ffcl_sampler **s);
  * started alone, rank 0 of 1.  Before any sampler is opened.  FFCL_EUSAGE. */
 int ffcl_ranks_open(size_t *rank, size_t *size, ffcl_error *err);
 
-/* After the last sampler is closed; abandon: this process cannot go on, and the others must not
- * wait for it. */
-void ffcl_ranks_close(int abandon);
+/* After the last sampler is closed; code above 0: this process cannot go on and the others must not
+ * wait for it, so all end, mpirun with that exit code. */
+void ffcl_ranks_close(int code);
 
 /* Called once for each OpenCL device; lines is a NULL-terminated list of "name: value". */
 typedef void ffcl_device_visitor(void *user, size_t index, const char *title,

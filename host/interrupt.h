@@ -16,7 +16,7 @@ typedef struct ffcl_interrupt {
     void *user;
 } ffcl_interrupt;
 
-/* Before any other thread starts: SIGINT and SIGTERM, unless ignored, go to a watching thread, which
+/* Before any other thread starts: SIGINT and SIGTERM, unless ignored, go to a watching thread that
  * lives as long as the program; so must *i. */
 int ffcl_interrupt_watch(ffcl_interrupt *i, void (*told)(void *user), void *user, ffcl_error *err);
 

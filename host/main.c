@@ -182,13 +182,14 @@ static int run(const arguments *args, ffcl_progress *progress, ffcl_interrupt *i
     ffcl_sampler *sampler = NULL;
     size_t rank = 0, size = 1;
     const ffcl_observer observer = {ffcl_progress_report, progress};
-    int rc = ffcl_ranks_open(&rank, &size, err);
+    /* Before MPI, whose threads would take the signals otherwise. */
+    int rc = ffcl_interrupt_watch(interrupt, tell_of_stop, progress, err);
+    if (!rc)
+        rc = ffcl_ranks_open(&rank, &size, err);
     if (rc)
         return rc;
     progress->quiet |= rank > 0;
     rc = open_config(&cfg, args, err);
-    if (!rc)
-        rc = ffcl_interrupt_watch(interrupt, tell_of_stop, progress, err);
     /* Rank 0 alone: the others would find its lock. */
     if (!rc && rank == 0)
         rc = ffcl_config_check_outputs(cfg, err);
@@ -204,11 +205,11 @@ static int run(const arguments *args, ffcl_progress *progress, ffcl_interrupt *i
     if (!is_ready && size > 1) {
         /* The others are ended without a word, so this is the place for it. */
         fprintf(stderr, "ffcl: %s\n", err->text);
-        ffcl_ranks_close(1);
+        ffcl_ranks_close(-rc);
     }
     if (rank > 0)
         err->text[0] = '\0';        /* rank 0 has been told and says it */
-    ffcl_ranks_close(rc == FFCL_ENOMEM);
+    ffcl_ranks_close(rc == FFCL_ENOMEM ? -rc : 0);
     return rc;
 }
 

@@ -80,6 +80,14 @@ has_driver() { # PATTERN
     return 1
 }
 
+# Debian's own Python may have it where another python3 comes first.
+has_numpy() {
+    for p in python3 /usr/bin/python3; do
+        "$p" -c 'import numpy' > /dev/null 2>&1 && return 0
+    done
+    return 1
+}
+
 # Fills the lists above with what is not there.
 look() {
     needed='' wanted='' needed_words='' wanted_words='' compiler=''
@@ -107,6 +115,10 @@ look() {
     [ "$what" = test ] || return 0
     has_library cmocka || need libcmocka-dev "cmocka"
     has python3 || need python3 "Python 3"
+    has_library ompi-c || want libopenmpi-dev "Open MPI (tests of several processes)"
+    has mpirun || want openmpi-bin "mpirun"
+    has_numpy || want python3-numpy "NumPy (reads the npz)"
+    has unzip || want unzip "unzip"
     has clang || want clang "clang (checks the kernels' OpenCL C)"
     case $needed in
     *pocl*) ;;

@@ -48,6 +48,9 @@ typedef struct ffcl_ctx {
     /* For tests: AMD's and Intel's instructions by their definition, on any device, slowly
      * (EMULATE of cl/matrix.cl). */
     int emulate;
+    /* No choice may depend on how many pictures a batch has, so that sums are rounded in one way
+     * and a picture is the same bytes in any batch; costs speed in small batches. */
+    int any_batch;
     int sync;                           /* FFCL_SYNC=1: finish after each launch */
     ffcl_error own_err;
 } ffcl_ctx;

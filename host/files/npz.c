@@ -3,8 +3,8 @@
  * One stored zip member, as numpy.savez writes it: local header with a zip64 field, data, central
  * directory, zip64 end record and locator, end record (PKWARE APPNOTE 6.3, sections 4.3 and 4.5;
  * NumPy enhancement proposal 1 for the .npy header).  The sizes are known at the start; the CRC
- * follows from those of the pictures, in order (zlib crc32_combine).  zip64 fields are always there, so small and large files take the
- * same path. */
+ * follows from those of the pictures, in order (zlib's crc32_combine).  zip64 fields are always
+ * there, so small and large files take the same path. */
 #ifndef _FILE_OFFSET_BITS
 #define _FILE_OFFSET_BITS 64    /* 50,000 pictures of 256 x 256 have 10 GB */
 #endif

@@ -16,7 +16,7 @@ struct ffcl_draws {
     ffcl_draws_spec spec;
     /* torch-cpu: noise and labels lie apart in one stream, hence two readers of it. */
     stream noise, labels;
-    int in_pieces;              /* a picture is whole blocks of 16 normals: any can be drawn alone */
+    int in_pieces;              /* a picture is whole blocks of 16 normals, so any comes alone */
     /* Where it is not, the calls of randn are repeated whole, one at a time. */
     size_t call, n_call;        /* the call that is held, or the one drawn next; pictures of one */
     int holds;

@@ -255,8 +255,8 @@ static int choose_batch(ffcl_engine *e, const ffcl_engine_wants *wants)
 
 /* ---- opening ----------------------------------------------------------------------------- */
 
-static int open_device(ffcl_engine *e, const ffcl_device *chosen, const ffcl_observer *obs,
-                       ffcl_error *err)
+static int open_device(ffcl_engine *e, const ffcl_device *chosen, int any_batch,
+                       const ffcl_observer *obs, ffcl_error *err)
 {
     ffcl_device device;
     int rc = 0;
@@ -269,6 +269,7 @@ static int open_device(ffcl_engine *e, const ffcl_device *chosen, const ffcl_obs
     if (rc)
         return rc;
     e->ctx->err = err;
+    e->ctx->any_batch = any_batch;
     rc = ffcl_blas_open(e->ctx, e->cfg->blas.backend);
     if (rc == 0 && e->cfg->precision.compute != FFCL_PRECISION_FLOAT32)
         rc = ffcl_matrix_engine_probe(e->ctx, e->cfg->blas.backend);
@@ -420,7 +421,7 @@ int ffcl_engine_open(ffcl_engine **out, const ffcl_config *cfg, const ffcl_engin
     if (rc == 0 && wants->sit && !wants->own_labels)
         rc = check_classes(e, err);
     if (rc == 0)
-        rc = open_device(e, wants->device, obs, err);
+        rc = open_device(e, wants->device, wants->any_batch, obs, err);
     if (rc == 0 && e->sit)
         rc = ffcl_sit_prepare(e->sit, e->ctx, e->store);
     if (rc == 0 && e->vae)

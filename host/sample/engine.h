@@ -17,6 +17,7 @@ typedef struct ffcl_engine_wants {
     size_t count;               /* pictures in all */
     size_t heads_hint;          /* see ffcl_sit_open */
     const ffcl_device *device;  /* the one to open; NULL: the one that cfg selects */
+    int any_batch;              /* see ffcl_ctx */
     int own_labels;             /* steps bring labels of their own; cfg's classes are not checked */
 } ffcl_engine_wants;
 

@@ -188,9 +188,9 @@ int ffcl_manifest_check(const ffcl_manifest *m, ffcl_error *err)
     }
     if (!used)
         return 0;
-    return ffcl_fail(err, FFCL_ESETTINGS, "%s was begun with other settings (%s): go on with those, "
-                     "choose another place, or set [output] resume = no to draw everything anew",
-                     m->path, text);
+    return ffcl_fail(err, FFCL_ESETTINGS, "%s was begun with other settings (%s): go on with "
+                     "those, choose another place, or set [output] resume = no to draw everything "
+                     "anew", m->path, text);
 }
 
 /* ---- what a run did ----------------------------------------------------------------------- */

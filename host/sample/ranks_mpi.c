@@ -83,13 +83,13 @@ static void finish(MPI_Request *request)
     }
 }
 
-void ffcl_ranks_close(int abandon)
+void ffcl_ranks_close(int code)
 {
     MPI_Request request;
     if (!is_initialized())
         return;
-    if (abandon)
-        MPI_Abort(MPI_COMM_WORLD, 1);
+    if (code > 0)
+        MPI_Abort(MPI_COMM_WORLD, code);
     MPI_Ibarrier(MPI_COMM_WORLD, &request);
     finish(&request);
     MPI_Finalize();

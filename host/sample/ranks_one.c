@@ -15,9 +15,9 @@ int ffcl_ranks_open(size_t *rank, size_t *size, ffcl_error *err)
     return 0;
 }
 
-void ffcl_ranks_close(int abandon)
+void ffcl_ranks_close(int code)
 {
-    (void)abandon;
+    (void)code;
 }
 
 void ffcl_ranks_where(size_t *rank, size_t *size)

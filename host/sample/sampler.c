@@ -56,7 +56,8 @@ static int open_engine(ffcl_sampler *s, ffcl_error *err)
     while (rc && s->n_devices) {
         const ffcl_engine_wants wants = {
             .sit = 1, .vae = 1, .batch = ffcl_min(s->cfg->sampler.batch, s->count),
-            .count = s->count, .device = &s->devices[0]};
+            .count = s->count, .device = &s->devices[0],
+            .any_batch = ffcl_config_keeps_a_set(s->cfg)};
         char text[1200];
         rc = ffcl_engine_open(&s->engine, s->cfg, &wants, &s->observer, err);
         if (!ffcl_worker_is_device_failure(rc) || s->n_devices == 1)
@@ -107,7 +108,7 @@ int ffcl_sampler_open(ffcl_sampler **out, const ffcl_config *cfg, const ffcl_obs
         s->count = ffcl_config_count(s->cfg);
         rc = select_devices(s, err);
     }
-    if (rc == 0 && (s->cfg->output.folder || s->cfg->output.npz))
+    if (rc == 0 && ffcl_config_keeps_a_set(s->cfg))
         rc = ffcl_hashes_start(&s->hashes, s->cfg, err);
     if (rc == 0)
         rc = open_engine(s, err);

@@ -58,6 +58,7 @@ static int open_engine(ffcl_worker *w)
     if (w->engine)
         return 0;
     const ffcl_engine_wants wants = {.sit = 1, .vae = 1, .device = s->device, .count = s->count,
+                                     .any_batch = ffcl_config_keeps_a_set(s->cfg),
                                      .batch = ffcl_min(s->cfg->sampler.batch, s->count)};
     pthread_mutex_lock(s->opening);
     int rc = ffcl_engine_open(&w->engine, s->cfg, &wants, &observer, &w->err);

@@ -132,7 +132,8 @@ for signal in INT TERM; do
     code=$? last="ffcl, after SIG$signal"
     same "SIG$signal: its own exit code" "$code" 15
     same "SIG$signal: says how to go on" \
-        "$(grep -c '^ffcl: stopped: [0-9]* of 40 pictures are there; the same command goes on$' stderr)" 1
+        "$(sed 's/[0-9]* of/N of/' stderr)" \
+        "ffcl: stopped: N of 40 pictures are there; the same command goes on"
     n=$(sed -n 's/^ffcl: stopped: \([0-9]*\) of.*/\1/p' stderr)
     same "SIG$signal: what it says is there" "$(ls stop/f | grep -c '\.png$')" "$n"
     check "SIG$signal: the run ended early" [ "$n" -lt 40 ]
@@ -271,7 +272,7 @@ edit "$demo_vae" vae.st 'drop=^decoder\.conv_out\.' add=decoder.conv_out.weight:
     add=decoder.conv_out.bias:3
 cp "$(dirname "$demo_vae")/config.json" vae.config.json
 run "${args[@]}" vae.weights=vae.st output.folder=plain
-same "a picture of one colour" "$code $(grep -c 'picture [0-9] (class [0-9]) is of one colour only' \
+same "a picture of one colour" "$code $(grep -c 'picture [0-9] (class [0-9]) is of one colour' \
     "$work/stderr")" "11 1"
 
 # ---- disks ----

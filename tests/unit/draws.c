@@ -188,7 +188,12 @@ static size_t place(size_t i, size_t stored, size_t n)
 static void test_recorded_ranks(void **state)
 {
     (void)state;
-    static const struct { uint64_t seed; size_t world; const char *name; size_t n, each; } cases[] = {
+    static const struct {
+        uint64_t seed;
+        size_t world;
+        const char *name;
+        size_t n, each;
+    } cases[] = {
         {21, 2, "cuda.seed42.8x4x32x32.first", 8, 4096},
         {1, 1, "cuda.seed1.16x4x64x64.first", 16, 16384},
         {21, 2, "cuda.seed42.1x4x8x8.first", 1, 256},
