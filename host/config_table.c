@@ -386,8 +386,8 @@ static const char introduction[] =
     "## Paths\n"
     "\n"
     "- Files that are read (`[model] checkpoint`, `[vae] weights`, `file:PATH` classes): relative\n"
-    "  to the folder of the INI file. Given on the command line they are looked up from the current\n"
-    "  folder first and, if nothing is there, from the folder of the INI file.\n"
+    "  to the folder of the INI file. Given on the command line they are looked up from the\n"
+    "  current folder first and, if nothing is there, from the folder of the INI file.\n"
     "- Files that are written (`[output] grid`, `folder`, `npz`): relative to the current\n"
     "  folder.\n"
     "\n";

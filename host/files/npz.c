@@ -387,6 +387,11 @@ static int put_picture(ffcl_npz *npz, size_t index, const uint8_t *rgb, int reme
     uint8_t record[JOURNAL_RECORD];
     uint32_t crc = (uint32_t)crc32_z(crc32(0, NULL, 0), rgb, npz->picture);
     int status = write_at(npz, npz->part_fd, rgb, npz->picture, place(npz, index), err);
+#ifdef __linux__
+    /* On its way to the disk at once: else the commit would wait for gigabytes. */
+    (void)sync_file_range(npz->part_fd, (off_t)place(npz, index), (off_t)npz->picture,
+                          SYNC_FILE_RANGE_WRITE);
+#endif
     journal_record(record, index, crc);
     if (!status && remember)
         status = write_at(npz, npz->journal_fd, record, sizeof record,

@@ -38,7 +38,8 @@ static int enter(void **state)
 static int leave(void **state)
 {
     fixture *f = *state;
-    static const char *const files[] = {"a.ini", "x.pt", "sub/x.pt", "sub/y.pt", "sub/a.ini"};
+    static const char *const files[] = {"a.ini", "x.pt", "sub/x.pt", "sub/y.pt", "sub/a.ini",
+                                        "labels.txt"};
     for (size_t i = 0; i < sizeof files / sizeof *files; i++)
         unlink(files[i]);
     rmdir("sub");
@@ -711,7 +712,7 @@ static void test_reference(void **state)
     }
     assert_non_null(strstr(text, "\n| `t_embedder` | `delta` |\n"));
     assert_non_null(strstr(text, "\n| `omega_embedder` | `guidance` |\n"));
-    assert_non_null(strstr(text, "folder of\n  the INI file"));
+    assert_non_null(strstr(text, "to the folder of the INI file"));
     free(text);
 }
 

@@ -1,0 +1,147 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# Large sets: time, peak memory and pictures a second of whole jobs (npz and PNG), against what the
+# device alone can do; one GPU against two; the same bytes from any batch.
+#   bench/mass.sh [PART ...]       PART: batches demo xl gpus; all of them by default
+# COUNT (50000): pictures of the demo's set; XL_COUNT (10000): of XL/2's.  DEVICE (auto): which
+# device computes.  BATCH (64): pictures at a time.  FOLDER (/tmp/ffcl-xl): where XL/2's random
+# weights are or go (needs python3 with torch then).  OUT (/tmp/ffcl-mass): where sets go; it is
+# emptied.  Levels of compression: LEVELS (6 1).  The last lines are the table, also in OUT.txt.
+set -uo pipefail
+parts=("$@")
+[ ${#parts[@]} -gt 0 ] || parts=(batches demo xl gpus)
+here=$(cd "$(dirname "$0")/.." && pwd)
+build=${BUILD:-$here/build} device=${DEVICE:-auto} python=${PYTHON:-python3}
+root=${FOLDER:-/tmp/ffcl-xl} out=${OUT:-/tmp/ffcl-mass} batch=${BATCH:-64}
+count=${COUNT:-50000} xl_count=${XL_COUNT:-10000}
+read -ra levels <<< "${LEVELS:-6 1}"
+table=$out.txt
+: > "$table"
+
+say() {
+    echo "$*" | tee -a "$table"
+}
+
+fresh() {
+    rm -rf "$out"
+    mkdir -p "$out"
+}
+
+# job ARGUMENT...: runs ffcl to its end; sets seconds (all of it), peak (MB), and from the manifest
+# drawing (seconds after the models were loaded).
+job() {
+    local pid start status
+    start=$(date +%s%N)
+    "$build/ffcl" "$@" > "$out/log" 2>&1 < /dev/null &
+    pid=$!
+    peak=0
+    while status=$(grep VmHWM "/proc/$pid/status" 2> /dev/null); do
+        peak=$(awk '{ printf "%d", $2 / 1000 }' <<< "$status")
+        sleep 0.2
+    done
+    wait $pid || { say "failed: ffcl $*"; cat "$out/log"; return 1; }
+    seconds=$(awk -v ns=$(($(date +%s%N) - start)) 'BEGIN { printf "%.2f", ns / 1e9 }')
+    drawing=$("$python" -c 'import json, sys
+print(json.load(open(sys.argv[1]))["runs"][-1]["seconds"])' "$out/set/manifest.json")
+}
+
+rate() { # PICTURES SECONDS
+    awk -v n="$1" -v s="$2" 'BEGIN { printf "%.1f", n / s }'
+}
+
+ratio() { # A B
+    awk -v a="$1" -v b="$2" 'BEGIN { printf "%.3f", a / b }'
+}
+
+weights() { # the INI file of XL/2 with random weights
+    [ -s "$root/256/vae/config.json" ] || "$python" "$here/bench/torch_baseline.py" weights \
+        --out "$root/256" --size 256 --guidance || return 1
+    printf '[model]\ncheckpoint = sit.pt\n[vae]\nweights = vae/%s\n[sampler]\nseed = 1\n' \
+        diffusion_pytorch_model.safetensors > "$root/256/mass.ini"
+}
+
+set_args=(output.grid= output.folder="$out/set" output.npz="$out/set.npz")
+
+# The same pictures from batches of 1, 8 and 64, in both precisions.
+batches() {
+    local compute b
+    for compute in float32 half; do
+        fresh
+        for b in 1 8 64; do
+            "$build/ffcl" -q "$here/config/demo.ini" device.select="$device" sampler.count=64 \
+                output.grid= output.npz="$out/$b.npz" sampler.batch=$b \
+                precision.compute=$compute || say "batches, $compute, $b: failed"
+        done
+        if cmp "$out/1.npz" "$out/64.npz" && cmp "$out/8.npz" "$out/64.npz"; then
+            say "batches, $compute: 1, 8 and 64 give the same bytes"
+        else
+            say "batches, $compute: THE BYTES DIFFER"
+        fi
+    done
+}
+
+demo() {
+    local level
+    for level in "${levels[@]}"; do
+        fresh
+        job "$here/config/demo.ini" device.select="$device" sampler.count="$count" \
+            sampler.classes=random output.png_level="$level" "${set_args[@]}" || continue
+        say "demo, $count pictures, png_level $level: $seconds s in all, $(rate "$count" \
+            "$seconds") images/s, while drawing $(rate "$count" "$drawing"); peak $peak MB"
+    done
+}
+
+# Pictures a second of the device DEVICES alone: no files, one batch after another.
+alone() { # DEVICES
+    "$build/bench/step" "$root/256/mass.ini" 10 device.select="$1" sampler.batch="$batch" \
+        sampler.count=$((12 * batch)) output.grid= 2> "$out/step.err" |
+        sed -n 's/.* \([0-9.]*\) images\/s.*/\1/p'
+}
+
+xl() {
+    local level got want
+    fresh
+    weights || return
+    want=$(alone "$device")
+    for level in "${levels[@]}"; do
+        fresh
+        job "$root/256/mass.ini" device.select="$device" sampler.count="$xl_count" \
+            sampler.classes=random sampler.batch="$batch" output.png_level="$level" \
+            "${set_args[@]}" || continue
+        got=$(rate "$xl_count" "$drawing")
+        say "XL/2 256, $xl_count pictures, batch $batch, png_level $level: $got images/s with npz" \
+            "and PNG, $want of the device alone: $(ratio "$got" "$want") (goal 0.95);" \
+            "$seconds s in all, peak $peak MB"
+    done
+}
+
+# The first GPU, then the first two.
+gpus() {
+    local list one two
+    list=$("$build/ffcl" devices | awk '/^\[/ { i = substr($1, 2) + 0 } /type: GPU/ { print i }')
+    one=$(sed -n 1p <<< "$list") two=$(sed -n 2p <<< "$list")
+    [ -n "$two" ] || { say "gpus: fewer than two GPUs here"; return; }
+    weights || return
+    local -A got=()
+    for select in "$one" "$one,$two"; do
+        fresh
+        job "$root/256/mass.ini" device.select="$select" sampler.count="$xl_count" \
+            sampler.classes=random sampler.batch="$batch" output.png_level="${levels[-1]}" \
+            "${set_args[@]}" || return
+        got[$select]=$(rate "$xl_count" "$drawing")
+        sha256sum "$out/set.npz" | cut -c 1-16 > "$out.$select.sum"
+    done
+    say "XL/2 256, $xl_count pictures, devices $one: ${got[$one]} images/s, devices $one,$two:" \
+        "${got[$one,$two]}, $(ratio "${got[$one,$two]}" "${got[$one]}") times (goal 1.9);" \
+        "$(cmp -s "$out.$one.sum" "$out.$one,$two.sum" && echo "the same npz" ||
+        echo "THE NPZ DIFFERS")"
+}
+
+for part in "${parts[@]}"; do
+    case $part in
+    batches | demo | xl | gpus) "$part" ;;
+    *) echo "mass.sh: unknown part $part" >&2; exit 2 ;;
+    esac
+done
+echo "---- table"
+cat "$table"
