@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 /* Locks of the open file where the system has them: POSIX's own belong to the process and vanish
@@ -36,7 +37,9 @@ static int is_current(int fd, const char *path)
 
 int ffcl_lock_open(int *fd, const char *path, uint64_t first, uint64_t n, ffcl_error *err)
 {
-    for (;;) {
+    /* Whoever ends has the whole file for a moment (ffcl_lock_remove): that is no other run. */
+    const struct timespec moment = {0, 20000000};
+    for (int tries = 25;;) {
         *fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
         if (*fd < 0)
             return ffcl_fail(err, FFCL_EOUTPUT, "cannot write %s: %s", path, strerror(errno));
@@ -45,9 +48,12 @@ int ffcl_lock_open(int *fd, const char *path, uint64_t first, uint64_t n, ffcl_e
             return 0;
         close(*fd);
         *fd = -1;
-        if (held && (number == EAGAIN || number == EACCES))
+        int is_busy = held && (number == EAGAIN || number == EACCES);
+        if (is_busy && --tries == 0)
             return 1;
-        if (held)
+        if (is_busy)
+            nanosleep(&moment, NULL);
+        else if (held)
             return ffcl_fail(err, FFCL_EOUTPUT, "cannot lock %s: %s", path, strerror(number));
     }
 }

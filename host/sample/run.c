@@ -189,9 +189,12 @@ static int left_there(void *user, size_t rank, int rc, const char *text, size_t 
     return 0;
 }
 
-/* A rank with other settings would draw other pictures; what differs is in its INI file. */
+/* A rank with other settings or weights would draw other pictures. */
 static uint32_t fingerprint(const run *r)
 {
+    const char *checkpoint = "", *vae = "";
+    if (r->spec->hashes)        /* what cannot be read has no other chance to be the same */
+        ffcl_hashes_get(r->spec->hashes, &checkpoint, &vae, NULL);
     const ffcl_config *c = r->spec->cfg;
     const ffcl_draws_spec *d = r->spec->draws;
     const uint64_t words[] = {d->rng, d->seed, d->threads, d->count, d->each, d->draw, d->world,
@@ -202,6 +205,12 @@ static uint32_t fingerprint(const run *r)
     const double numbers[] = {c->sampler.guidance, c->vae.scale, c->model.update};
     uLong crc = crc32_z(0, (const void *)words, sizeof words);
     crc = crc32_z(crc, (const void *)numbers, sizeof numbers);
+    for (size_t i = 0; i < ffcl_engine_sit(r->spec->engine)->embedders; i++) {
+        const float value = ffcl_scalar_value(c, ffcl_engine_condition(r->spec->engine, i));
+        crc = crc32_z(crc, (const void *)&value, sizeof value);
+    }
+    crc = crc32_z(crc, (const void *)checkpoint, strlen(checkpoint));
+    crc = crc32_z(crc, (const void *)vae, strlen(vae));
     return (uint32_t)crc32_z(crc, (const void *)d->list, d->n_list * sizeof *d->list);
 }
 
