@@ -2,11 +2,11 @@
 # SPDX-License-Identifier: MIT
 # Large sets: time, peak memory and pictures a second of whole jobs (npz and PNG), against what the
 # device alone can do; one GPU against two; the same bytes from any batch.
-#   bench/mass.sh [PART ...]       PART: batches demo xl gpus; all of them by default
+#   make all bench && bench/mass.sh [PART ...]      PART: batches demo xl gpus; default: all
 # COUNT (50000): pictures of the demo's set; XL_COUNT (10000): of XL/2's.  DEVICE (auto): which
 # device computes.  BATCH (64): pictures at a time.  FOLDER (/tmp/ffcl-xl): where XL/2's random
 # weights are or go (needs python3 with torch then).  OUT (/tmp/ffcl-mass): where sets go; it is
-# emptied.  Levels of compression: LEVELS (6 1).  The last lines are the table, also in OUT.txt.
+# emptied.  LEVELS (6 1): of compression.  The last lines are the table, also in OUT.txt.
 set -uo pipefail
 parts=("$@")
 [ ${#parts[@]} -gt 0 ] || parts=(batches demo xl gpus)
@@ -94,7 +94,7 @@ demo() {
 # Pictures a second of the device DEVICES alone: no files, one batch after another.
 alone() { # DEVICES
     "$build/bench/step" "$root/256/mass.ini" 10 device.select="$1" sampler.batch="$batch" \
-        sampler.count=$((12 * batch)) output.grid= 2> "$out/step.err" |
+        sampler.count=$((12 * batch)) sampler.classes=random output.grid= 2> "$out/step.err" |
         sed -n 's/.* \([0-9.]*\) images\/s.*/\1/p'
 }
 
@@ -103,6 +103,7 @@ xl() {
     fresh
     weights || return
     want=$(alone "$device")
+    [ -n "$want" ] || { say "xl: build/bench/step failed"; cat "$out/step.err"; return; }
     for level in "${levels[@]}"; do
         fresh
         job "$root/256/mass.ini" device.select="$device" sampler.count="$xl_count" \
