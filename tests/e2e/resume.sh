@@ -214,6 +214,16 @@ check "a refused run changes nothing" diff -r many before
 works "other batch, threads and device: no other settings" "${args[@]}" \
     output.folder=many/f output.npz=many/a.npz sampler.batch=7 output.threads=1 device.select=0
 equal "it kept everything" many before
+if [ "$("$ffcl" devices | grep -c 'Portable Computing Language')" != 0 ]; then
+    rm many/f/000000.png
+    POCL_DEVICES=basic run "${args[@]}" output.folder=many/f output.npz=many/a.npz \
+        device.select=basic
+    warning='^ffcl: warning: earlier pictures of this set were drawn on another kind of device'
+    same "another kind of device: a warning" "$code $(grep -c "$warning" "$work/stderr")" "0 1"
+    same "another kind of device: the picture is there" "$(pictures size many/f/000000.png)" 64x64
+else
+    skip "another kind of device" "no PoCL"
+fi
 echo '{"format": "of something else"}' > many/f/manifest.json
 run "${args[@]}" output.folder=many/f output.npz=many/a.npz
 same "a manifest of something else" "$code $(grep -c 'is not a manifest' "$work/stderr")" "17 1"
