@@ -62,22 +62,34 @@ weights() { # the INI file of XL/2 with random weights
 
 set_args=(output.grid= output.folder="$out/set" output.npz="$out/set.npz")
 
-# The same pictures from batches of 1, 8 and 64, in both precisions.
-batches() {
-    local compute b
-    for compute in float32 half; do
-        fresh
-        for b in 1 8 64; do
-            "$build/ffcl" -q "$here/config/demo.ini" device.select="$device" sampler.count=64 \
-                output.grid= output.npz="$out/$b.npz" sampler.batch=$b \
-                precision.compute=$compute || say "batches, $compute, $b: failed"
-        done
-        if cmp "$out/1.npz" "$out/64.npz" && cmp "$out/8.npz" "$out/64.npz"; then
-            say "batches, $compute: 1, 8 and 64 give the same bytes"
-        else
-            say "batches, $compute: THE BYTES DIFFER"
-        fi
+# equal NAME COUNT SMALL MIDDLE ARGUMENT...: the same pictures from batches of SMALL, of MIDDLE and
+# of COUNT.
+equal() {
+    local name=$1 n=$2 b batches=("$3" "$4" "$2")
+    shift 4
+    fresh
+    for b in "${batches[@]}"; do
+        "$build/ffcl" -q "$@" device.select="$device" sampler.count="$n" output.grid= \
+            output.npz="$out/$b.npz" sampler.batch="$b" || say "batches, $name, $b: failed"
     done
+    if cmp "$out/$n.npz" "$out/${batches[0]}.npz" &&
+        cmp "$out/$n.npz" "$out/${batches[1]}.npz"; then
+        say "batches, $name: ${batches[*]} give the same bytes"
+    else
+        say "batches, $name: THE BYTES DIFFER"
+    fi
+}
+
+batches() {
+    local compute
+    for compute in float32 half; do
+        equal "demo, $compute" 64 1 8 "$here/config/demo.ini" precision.compute=$compute
+    done
+    weights || return
+    equal "XL/2 256, float32" 8 1 3 "$root/256/mass.ini" sampler.classes=random \
+        precision.compute=float32
+    equal "XL/2 256, half" 64 1 6 "$root/256/mass.ini" sampler.classes=random \
+        precision.compute=half
 }
 
 demo() {

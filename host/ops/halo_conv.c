@@ -28,9 +28,10 @@ int ffcl_halo_conv_fits(const ffcl_ctx *ctx, const ffcl_conv_weight *w, size_t B
     size_t groups = B * tiles(Hh, Ww) * ffcl_div_up(w->out, COLUMNS);
     if (w->kind == FFCL_CONV_UPSAMPLE)
         groups *= 4;
-    /* Fewer work-groups leave units idle, where mma.cl has smaller tiles and cuts K. */
+    /* Fewer work-groups leave units idle, where mma.cl has smaller tiles and cuts K; but it adds in
+     * another order. */
     return ffcl_halo_conv_can(ctx, w) && w->out >= COLUMNS / 2 &&
-           4 * groups >= 3 * ctx->device.caps.units;
+           (ctx->any_batch || 4 * groups >= 3 * ctx->device.caps.units);
 }
 
 size_t ffcl_halo_conv_chunks(const ffcl_conv_weight *w, size_t Hh, size_t Ww, size_t groups)
