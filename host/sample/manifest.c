@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "sample/manifest.h"
 
-#include <cJSON.h>
+#include <cjson/cJSON.h>
 #include <errno.h>
 #include <math.h>
 #include <png.h>
