@@ -50,6 +50,10 @@ typedef struct ffcl_product {
      * out_ld apart.  out_half: so are out and add, and there is no gate.  gather may be NULL. */
     int half, out_half;
     const ffcl_gather *gather;
+    /* 0, or that many products of the same shape, whose operands begin a_step, w_step and out_step
+     * elements after those of the one before: of half operands, where ffcl_gemm_batch_fits.  Then A
+     * and W may lie at offsets, W's rows w_ld apart, and the epilogue has a bias at most. */
+    size_t batch, a_step, w_step, out_step;
 } ffcl_product;
 
 typedef struct ffcl_blas ffcl_blas;
@@ -68,6 +72,9 @@ int ffcl_gemm(ffcl_ctx *ctx, const ffcl_product *p);
 
 /* Does the matrix engine take products of these sizes? */
 int ffcl_gemm_mma_fits(const ffcl_ctx *ctx, const ffcl_product *p);
+
+/* Can the matrix engine take p, a batch of products? */
+int ffcl_gemm_batch_fits(const ffcl_ctx *ctx, const ffcl_product *p);
 
 /* "mma" and so on; "" for none. */
 const char *ffcl_engine_name(ffcl_engine_level level);

@@ -70,6 +70,8 @@ static double estimate(const ffcl_ctx *ctx, const ffcl_product *p, const cut *c)
     size_t count = ffcl_div_up(p->m, t->bm) * ffcl_div_up(p->n, t->bn) * c->splits;
     if (p->gather && p->gather->upsample)
         count *= 4;
+    if (p->batch)
+        count *= p->batch;
     double busiest = (double)ffcl_div_up(count, units);
     /* Work-groups are handed out as others end, so many rounds even out. */
     double load = busiest <= 2.0 * (double)t->groups ? busiest
@@ -93,7 +95,7 @@ static cut choose_cut(const ffcl_ctx *ctx, const ffcl_product *p)
             continue;
         for (size_t splits = 1; splits <= 8; splits *= 2) {
             cut c = {&tiles[i], splits, ffcl_round_up(ffcl_div_up(p->k, splits), 32)};
-            if (splits > 1 && (ctx->any_batch || c.k_each < 512 ||
+            if (splits > 1 && (ctx->any_batch || p->batch || c.k_each < 512 ||
                                (p->gather && p->gather->upsample) ||
                                (splits - 1) * c.k_each >= p->k))
                 continue;
@@ -113,6 +115,13 @@ int ffcl_gemm_mma_fits(const ffcl_ctx *ctx, const ffcl_product *p)
            p->a_ld % 8 == 0 && p->out_ld % 8 == 0 && p->epilogue.gate_at % 4 == 0 &&
            p->epilogue.gate_ld % 4 == 0 &&
            (!p->gather || p->gather->C % 32 == 0);
+}
+
+int ffcl_gemm_batch_fits(const ffcl_ctx *ctx, const ffcl_product *p)
+{
+    return ffcl_engine_is_nvidia(ctx->matrix_engine) && ffcl_gemm_mma_fits(ctx, p) &&
+           p->n > narrow_tile.bn && !p->gather && p->a_at % 8 == 0 && p->w_at % 8 == 0 &&
+           p->w_ld % 8 == 0 && p->a_step % 8 == 0 && p->w_step % 8 == 0 && p->out_step % 8 == 0;
 }
 
 /* Registers an item may take where `groups` work-groups are to fit a compute unit of 65536; the
@@ -138,9 +147,9 @@ static void options_of(const ffcl_ctx *ctx, const ffcl_product *p, const cut *c,
     if (c && c->t->level == FFCL_ENGINE_WGMMA && c->t->bm == 128 && c->t->bn == 128)
         used += (size_t)snprintf(text + used, size - used, "-cl-nv-maxrregcount=%zu ",
                                  registers(c->t));
-    snprintf(text + used, size - used, "-DCONV=%d -DUP=%d -DOUT_FLOAT=%d -DACT=%d",
+    snprintf(text + used, size - used, "-DCONV=%d -DUP=%d -DOUT_FLOAT=%d -DACT=%d%s",
              p->gather != NULL, p->gather && p->gather->upsample, split || !p->out_half,
-             split ? 0 : (int)p->epilogue.act);
+             split ? 0 : (int)p->epilogue.act, p->batch ? " -DBATCH=1" : "");
 }
 
 static int flags_of(const ffcl_epilogue *e)
@@ -155,15 +164,18 @@ static int launch(ffcl_ctx *ctx, const ffcl_kernel *k, const ffcl_product *p, si
     static const ffcl_gather none = {1, 1, 1, 1, 0, 0, 0};
     const ffcl_epilogue *e = &p->epilogue;
     const ffcl_gather *g = p->gather ? p->gather : &none;
-    return ffcl_launch(ctx, k, 3, global, local, FFCL_BUF(p->out), FFCL_I32(p->out_ld),
-                       FFCL_BUF(p->a), FFCL_I32(p->a_ld), FFCL_BUF(p->w),
-                       FFCL_BUF(e->has_bias ? e->bias : p->out),
-                       FFCL_BUF(e->has_add ? e->add : p->out),
-                       FFCL_BUF(e->has_gate ? e->gate : p->out), FFCL_I32(e->gate_at),
-                       FFCL_I32(e->gate_ld), FFCL_I32(e->has_gate ? e->gate_rows : 1),
-                       FFCL_I32(flags_of(e)), FFCL_I32(p->m), FFCL_I32(p->n), FFCL_I32(p->k),
-                       FFCL_I32(k_each), FFCL_I32(g->Hh), FFCL_I32(g->Ww), FFCL_I32(g->C),
-                       FFCL_I32(g->kw), FFCL_I32(g->dy), FFCL_I32(g->dx));
+    const ffcl_arg args[] = {
+        FFCL_BUF(p->out), FFCL_I32(p->out_ld), FFCL_BUF(p->a), FFCL_I32(p->a_ld), FFCL_BUF(p->w),
+        FFCL_BUF(e->has_bias ? e->bias : p->out), FFCL_BUF(e->has_add ? e->add : p->out),
+        FFCL_BUF(e->has_gate ? e->gate : p->out), FFCL_I32(e->gate_at), FFCL_I32(e->gate_ld),
+        FFCL_I32(e->has_gate ? e->gate_rows : 1), FFCL_I32(flags_of(e)), FFCL_I32(p->m),
+        FFCL_I32(p->n), FFCL_I32(p->k), FFCL_I32(k_each), FFCL_I32(g->Hh), FFCL_I32(g->Ww),
+        FFCL_I32(g->C), FFCL_I32(g->kw), FFCL_I32(g->dy), FFCL_I32(g->dx),
+        /* of a batch only */
+        FFCL_I32(p->a_at), FFCL_I32(p->w_at), FFCL_I32(p->w_ld), FFCL_I32(p->a_step),
+        FFCL_I32(p->w_step), FFCL_I32(p->out_step)};
+    return ffcl_launch_args(ctx, k, 3, global, local, args,
+                            sizeof args / sizeof *args - (p->batch ? 0 : 6));
 }
 
 static int plain(ffcl_ctx *ctx, const ffcl_product *p)
@@ -221,7 +233,7 @@ static int engine(ffcl_ctx *ctx, const ffcl_product *p)
     size_t items = own->lanes * c.t->warps_m * c.t->warps_n;
     size_t local[3] = {items, 1, 1};
     size_t global[3] = {ffcl_div_up(p->n, c.t->bn) * items, ffcl_div_up(p->m, c.t->bm),
-                        p->gather && p->gather->upsample ? 4 : c.splits};
+                        p->gather && p->gather->upsample ? 4 : p->batch ? p->batch : c.splits};
     if (rc == 0)
         rc = launch(ctx, k, &part, c.k_each, global, local);
     if (rc == 0 && c.splits > 1)
@@ -233,7 +245,9 @@ static int engine(ffcl_ctx *ctx, const ffcl_product *p)
 int ffcl_half_gemm(ffcl_ctx *ctx, const ffcl_product *p)
 {
     const ffcl_epilogue *e = &p->epilogue;
-    assert(!e->bias_at && !e->add_at && !p->a_at && !p->w_at && !p->out_at && !p->a_kmajor);
+    assert(!e->bias_at && !e->add_at && !p->out_at && !p->a_kmajor);
+    assert(p->batch ? ffcl_gemm_batch_fits(ctx, p) && !e->has_add && !e->has_gate
+                    : !p->a_at && !p->w_at);
     assert(!e->has_add || (e->add_ld == p->out_ld && e->add_rows >= p->m));
     return ffcl_gemm_mma_fits(ctx, p) ? engine(ctx, p) : plain(ctx, p);
 }

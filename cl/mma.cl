@@ -9,6 +9,9 @@
  * Parities (UP 1): group z computes output parity (py, px) of a 3 x 3 convolution after a nearest
  * 2x upsample with its own 2 x 2 weights W[z], and writes to pixel (2y + py, 2x + px).
  *
+ * BATCH 1: group z is a product of its own: A, W and out begin a_step, w_step and out_step elements
+ * after those of z - 1, A and W at a_at and w_at, and the rows of W are ldw apart, not K.
+ *
  * SPLIT 1: group z sums over k_each of the K columns only and writes its part as floats, without
  * an epilogue, to out[z] (M, N); product_reduce of product.cl adds the parts up.
  *
@@ -22,7 +25,7 @@
  * PTX comments that start with "//sm_90a "; host/cl/ptx.c uncovers them in the built program and
  * raises its target.  WARPS_M 4, WARPS_N 1, BN 64 or 128.
  * Needs K % 8 == 0, N % 8 == 0, 16-byte aligned rows; CONV: C % 32 == 0.
- * Global (ceil(N/BN) * items, ceil(M/BM), parities or parts).
+ * Global (ceil(N/BN) * items, ceil(M/BM), parities, products or parts).
  * Local memory STAGES * (BM + BN) * 64 bytes. */
 #ifndef BM
 #define BM 128
@@ -37,6 +40,9 @@
 #endif
 #ifndef SPLIT
 #define SPLIT 0
+#endif
+#ifndef BATCH
+#define BATCH 0
 #endif
 
 /* Through L1 (ca) or past it (cg), whichever measured faster beside the one or the other product:
@@ -156,7 +162,11 @@ __kernel __attribute__((reqd_work_group_size(ITEMS, 1, 1)))
 void mma_f16(__global uchar *out, int ldo, __global const ushort *A, int lda,
              __global const ushort *W, __global const float *bias, __global const uchar *add,
              __global const float *gate, int gate_at, int gate_ld, int gate_rows, int flags, int M,
-             int N, int K, int k_each, int Hh, int Ww, int C, int kw, int dy, int dx)
+             int N, int K, int k_each, int Hh, int Ww, int C, int kw, int dy, int dx
+#if BATCH
+             , int a_at, int w_at, int ldw, int a_step, int w_step, int out_step
+#endif
+             )
 {
     __local uint4 memory[STAGES * STAGE_BYTES / 16] __attribute__((aligned(1024)));
     int lid = get_local_id(0), lane = lid & 31, warp = lid >> 5;
@@ -174,6 +184,13 @@ void mma_f16(__global uchar *out, int ldo, __global const ushort *A, int lda,
     p.dy = (parity >> 1) - 1;
     p.dx = (parity & 1) - 1;
     W += (size_t)parity * N * K;
+#endif
+#if BATCH
+    A += a_at + get_group_id(2) * (size_t)a_step;
+    W += w_at + get_group_id(2) * (size_t)w_step;
+    out += get_group_id(2) * (size_t)out_step * (OUT_FLOAT ? sizeof(float) : sizeof(ushort));
+#else
+    int ldw = K;
 #endif
     int k0 = 0, k_end = K;
 #if SPLIT
@@ -197,7 +214,7 @@ void mma_f16(__global uchar *out, int ldo, __global const ushort *A, int lda,
 
 #endif
     loader l;
-    loader_open(&l, m0, n0, k0, M, N, lda, K, &p);
+    loader_open(&l, m0, n0, k0, M, N, lda, ldw, &p);
     int steps = (k_end - k0 + 31) / 32;
     for (int s = 0; s < STAGES - 1; s++) {
         if (s < steps)

@@ -6,7 +6,8 @@
 #include "ops/ops.h"
 #include "util.h"
 
-enum { TILE_QUERIES = 32, TILE_ITEMS = 128, ROW_QUERIES = 4 };
+/* NARROW: up to so many columns the kernel that keeps scores in registers is the fastest. */
+enum { TILE_QUERIES = 32, TILE_ITEMS = 128, ROW_QUERIES = 4, NARROW = 96 };
 
 /* Columns of q and k staged at a time: Dh in equal parts of at most 32. */
 static size_t qk_columns(size_t Dh)
@@ -97,12 +98,16 @@ int ffcl_attention(ffcl_ctx *ctx, cl_mem out, cl_mem qkv, size_t B, size_t T, si
     if (variant == FFCL_ATTENTION_AUTO) {
         int fits = caps->local_bytes >= 32768 && caps->max_work_group >= TILE_ITEMS;
         variant = FFCL_ATTENTION_ROW;
-        if (store == FFCL_STORE_HALF && ffcl_attention_mma_fits(ctx, Dh))
+        if (store == FFCL_STORE_HALF && Dh > NARROW && ffcl_attention_products_fit(ctx, T, H, Dh))
+            variant = FFCL_ATTENTION_PRODUCTS;
+        else if (store == FFCL_STORE_HALF && ffcl_attention_mma_fits(ctx, Dh))
             variant = FFCL_ATTENTION_MMA;
         else if (store == FFCL_STORE_FLOAT && !(caps->type & CL_DEVICE_TYPE_CPU) && fits)
             variant = FFCL_ATTENTION_TILED;
     }
     switch (variant) {
+    case FFCL_ATTENTION_PRODUCTS:
+        return ffcl_attention_products(ctx, out, qkv, B, T, Dh);
     case FFCL_ATTENTION_MMA:
         return mma(ctx, out, qkv, B, T, H, Dh);
     case FFCL_ATTENTION_TILED:

@@ -18,9 +18,11 @@ typedef struct ffcl_modulation {
 int ffcl_layernorm_modulate(ffcl_ctx *ctx, cl_mem out, cl_mem x, const ffcl_modulation *mod,
                             size_t B, size_t T, size_t D, float eps, ffcl_store store);
 
-/* Which attention kernel runs; AUTO: by device, storage and fit.  TILED takes float32, MMA half. */
+/* How attention is computed; AUTO: by device, storage and fit.  TILED takes float32, MMA and
+ * PRODUCTS half. */
 typedef enum ffcl_attention_variant {
-    FFCL_ATTENTION_AUTO, FFCL_ATTENTION_ROW, FFCL_ATTENTION_TILED, FFCL_ATTENTION_MMA
+    FFCL_ATTENTION_AUTO, FFCL_ATTENTION_ROW, FFCL_ATTENTION_TILED, FFCL_ATTENTION_MMA,
+    FFCL_ATTENTION_PRODUCTS
 } ffcl_attention_variant;
 
 /* out (B*T, H*Dh) = softmax(q k^T / sqrt(Dh)) v, qkv (B*T, 3*H*Dh) as [q | k | v]. */
@@ -29,6 +31,14 @@ int ffcl_attention(ffcl_ctx *ctx, cl_mem out, cl_mem qkv, size_t B, size_t T, si
 
 /* Whether the attention on NVIDIA's matrix engine can be used for heads of Dh. */
 int ffcl_attention_mma_fits(const ffcl_ctx *ctx, size_t Dh);
+
+/* out (B, T, C) = attention of one head of C columns, qkv (B, T, 3*C), half, where it fits. */
+int ffcl_attention_products(ffcl_ctx *ctx, cl_mem out, cl_mem qkv, size_t B, size_t T, size_t C);
+int ffcl_attention_products_fit(const ffcl_ctx *ctx, size_t T, size_t H, size_t Dh);
+
+/* out (rows, n) half = softmax of each row of scale * in (rows, n) float32, where n fits. */
+int ffcl_softmax(ffcl_ctx *ctx, cl_mem out, cl_mem in, double scale, size_t rows, size_t n);
+int ffcl_softmax_fits(const ffcl_ctx *ctx, size_t n);
 
 /* out (B, 256) = [cos(t f) | sin(t f)], t (B). */
 int ffcl_embed_scalar(ffcl_ctx *ctx, cl_mem out, cl_mem t, size_t B);
@@ -74,6 +84,10 @@ int ffcl_cast_to_float(ffcl_ctx *ctx, cl_mem out, cl_mem x, size_t n);
 /* out (cols, out_ld) at element out_at = in (rows, cols) transposed. */
 int ffcl_transpose(ffcl_ctx *ctx, cl_mem out, size_t out_at, size_t out_ld, cl_mem in, size_t rows,
                    size_t cols);
+
+/* out (B, cols, rows) = columns in_at .. in_at+cols-1 of in (B, rows, in_ld) transposed, half. */
+int ffcl_transpose_half(ffcl_ctx *ctx, cl_mem out, cl_mem in, size_t B, size_t rows, size_t cols,
+                        size_t in_at, size_t in_ld);
 
 /* How a convolution is computed, fixed when its weight is laid out. */
 typedef enum ffcl_conv_kind {

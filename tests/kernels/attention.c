@@ -52,6 +52,22 @@ static const ffcl_shape mma_awkward[] = {
     {{0}, 0},
 };
 
+/* As products: tokens and columns are multiples of 8, and there are more than 32 of both. */
+static const ffcl_shape products_model[] = {
+    {{2, 256, 1, 512}, 0},
+    {{1, 1024, 1, 512}, 0},
+    {{0}, 0},
+};
+static const ffcl_shape products_awkward[] = {
+    {{2, 40, 1, 40}, FFCL_SHAPE_FILLS | FFCL_SHAPE_SMALL},
+    {{3, 72, 1, 136}, FFCL_SHAPE_FILLS},
+    {{2, 200, 1, 264}, 0},
+    {{1, 136, 1, 64}, 0},
+    {{5, 64, 1, 96}, 0},
+    {{1, 4104, 1, 40}, 0},
+    {{0}, 0},
+};
+
 static int kernel_of(const ffcl_case *c)
 {
     return c->op->variant & ~HALF;
@@ -85,7 +101,7 @@ static int setup(ffcl_case *c)
      * that divides is of weights before the rounding.  So the result is off by at most that much
      * of the values, of which the weighted mean is below twice the deviation.  In the first
      * product the engine cuts off where float32 rounds: four times the allowance for scores. */
-    if (kernel_of(c) == FFCL_ATTENTION_MMA) {
+    if (kernel_of(c) == FFCL_ATTENTION_MMA || kernel_of(c) == FFCL_ATTENTION_PRODUCTS) {
         double weights = 1.0 / 2048.0 + (double)d[T] / 33554432.0;
         c->scale = 4.0 * c->scale + size * weights / (double)c->op->atol;
     }
@@ -102,7 +118,9 @@ static int run(ffcl_case *c)
 {
     const size_t *d = c->shape.d;
     int kind = kernel_of(c);
-    ffcl_engine_level level = kind == FFCL_ATTENTION_MMA ? FFCL_ENGINE_MMA : FFCL_ENGINE_NONE;
+    ffcl_engine_level level = kind == FFCL_ATTENTION_MMA        ? FFCL_ENGINE_MMA
+                              : kind == FFCL_ATTENTION_PRODUCTS ? FFCL_ENGINE_WGMMA
+                                                                : FFCL_ENGINE_NONE;
     ffcl_engine_use was = ffcl_case_engine(c, (ffcl_engine_use){level, 0});
     int rc = ffcl_attention(c->ctx, ffcl_mem(c, OUT), ffcl_mem(c, QKV), d[B], d[T], d[H], d[DH],
                             c->op->variant & HALF ? FFCL_STORE_HALF : FFCL_STORE_FLOAT,
@@ -118,6 +136,11 @@ static const char *skip_mma(const ffcl_case *c)
     if (!reason && !ffcl_attention_mma_fits(&with, c->shape.d[DH]))
         reason = "the matrix engine takes no such heads";
     return reason;
+}
+
+static const char *skip_products(const ffcl_case *c)
+{
+    return ffcl_case_no_engine(c, FFCL_ENGINE_WGMMA);
 }
 
 static const char *skip(const ffcl_case *c)
@@ -144,19 +167,22 @@ static double bytes(const ffcl_case *c)
 
 /* Sums of T weighted values, each weight an exp of 3 units in the last place.  A half result is
  * rounded by up to 2^-11 of itself. */
-#define ATTENTION(kernel_name, kind, ragged, why_not, relative)                                 \
+#define ATTENTION(kernel_name, kind, shapes, ragged, why_not, relative)                         \
     {                                                                                           \
         .name = kernel_name, .letters = "B T H Dh", .variant = kind,                            \
-        .fills = FFCL_NOISE | FFCL_ZEROS | FFCL_LARGE | FFCL_CONSTANT, .model = model,          \
+        .fills = FFCL_NOISE | FFCL_ZEROS | FFCL_LARGE | FFCL_CONSTANT, .model = shapes,         \
         .awkward = ragged, .setup = setup, .ref = ref, .run = run, .skip = why_not,             \
         .rtol = relative, .atol = 4e-7f, .flops = flops, .bytes = bytes,                        \
     }
 
 const ffcl_op_test ffcl_test_attn_row =
-    ATTENTION("attn_f32_row", FFCL_ATTENTION_ROW, awkward, NULL, 1e-5f);
+    ATTENTION("attn_f32_row", FFCL_ATTENTION_ROW, model, awkward, NULL, 1e-5f);
 const ffcl_op_test ffcl_test_attn_row_half =
-    ATTENTION("attn_row_half", FFCL_ATTENTION_ROW | HALF, awkward, NULL, 5e-4f);
+    ATTENTION("attn_row_half", FFCL_ATTENTION_ROW | HALF, model, awkward, NULL, 5e-4f);
 const ffcl_op_test ffcl_test_attn_tiled =
-    ATTENTION("attn_f32_tiled", FFCL_ATTENTION_TILED, awkward, skip, 1e-5f);
+    ATTENTION("attn_f32_tiled", FFCL_ATTENTION_TILED, model, awkward, skip, 1e-5f);
 const ffcl_op_test ffcl_test_mma_attention =
-    ATTENTION("mma_attention", FFCL_ATTENTION_MMA | HALF, mma_awkward, skip_mma, 5e-4f);
+    ATTENTION("mma_attention", FFCL_ATTENTION_MMA | HALF, model, mma_awkward, skip_mma, 5e-4f);
+const ffcl_op_test ffcl_test_wgmma_attention_products =
+    ATTENTION("wgmma_attention_products", FFCL_ATTENTION_PRODUCTS | HALF, products_model,
+              products_awkward, skip_products, 5e-4f);

@@ -48,8 +48,11 @@ void ffcl_ref_image_finite(double *out, const int32_t *before, const float *x, s
 void ffcl_ref_groupnorm(double *out, const float *x, const float *gamma, const float *beta,
                         size_t B, size_t P, size_t C, size_t G, double eps, int with_silu);
 
-/* out (cols, rows); in (rows, cols). */
-void ffcl_ref_transpose(double *out, const float *in, size_t rows, size_t cols);
+/* out (cols, rows); in (rows, cols), rows in_ld apart. */
+void ffcl_ref_transpose(double *out, const float *in, size_t rows, size_t cols, size_t in_ld);
+
+/* out, in (rows, n). */
+void ffcl_ref_softmax(double *out, const float *in, double scale, size_t rows, size_t n);
 
 /* A matrix with its element distances: element (i, j) is x[i * row + j * col]. */
 typedef struct ffcl_ref_matrix {

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: MIT
+ * Softmax of rows, from float32 scores to half weights:
+ *   out[r][c] = exp(scale (in[r][c] - max_r)) / sum over c of the same
+ * in (rows, n) float32, out (rows, n) half, dense; log2_scale = scale log2(e).
+ * One work-group a row, its size a power of two; each item keeps KEEP quads of the row in
+ * registers, so n is a multiple of 4 and at most 4 KEEP times the work-group size.
+ * Local memory: one float an item. */
+#ifndef KEEP
+#define KEEP 4
+#endif
+
+/* The largest of one value of each of the n items, given to all. */
+static inline float group_max(float value, __local float *scratch, int n)
+{
+    int lid = get_local_id(0);
+    barrier(CLK_LOCAL_MEM_FENCE);
+    scratch[lid] = value;
+    barrier(CLK_LOCAL_MEM_FENCE);
+    for (int half_n = n >> 1; half_n > 0; half_n >>= 1) {
+        if (lid < half_n)
+            scratch[lid] = fmax(scratch[lid], scratch[lid + half_n]);
+        barrier(CLK_LOCAL_MEM_FENCE);
+    }
+    return scratch[0];
+}
+
+__kernel void softmax_rows(__global half *out, __global const float *in, int n, float log2_scale,
+                           __local float *scratch)
+{
+    int lid = get_local_id(0), items = get_local_size(0), quads = n / 4;
+    size_t row = get_group_id(0);
+    __global const float4 *from = (__global const float4 *)in + row * quads;
+    __global uint2 *to = (__global uint2 *)out + row * quads;
+    float4 kept[KEEP];
+    float top = -INFINITY;
+    for (int i = 0; i < KEEP; i++) {
+        int q = lid + i * items;
+        kept[i] = q < quads ? from[q] : (float4)(-INFINITY);
+        top = fmax(top, fmax(fmax(kept[i].x, kept[i].y), fmax(kept[i].z, kept[i].w)));
+    }
+    top = group_max(top, scratch, items);
+    float sum = 0.0f;
+    for (int i = 0; i < KEEP; i++) {
+        kept[i] = exp2((kept[i] - top) * log2_scale);
+        sum += (kept[i].x + kept[i].y) + (kept[i].z + kept[i].w);
+    }
+    float inv = 1.0f / group_sum(sum, scratch, items);
+    for (int i = 0; i < KEEP; i++) {
+        int q = lid + i * items;
+        uint2 raw;
+        vstore_half4_rte(kept[i] * inv, 0, (half *)&raw);
+        if (q < quads)
+            to[q] = raw;
+    }
+}
