@@ -107,7 +107,7 @@ static int linear(ffcl_ctx *ctx, cl_mem out, cl_mem a, const ffcl_weight *w, con
     return ffcl_gemm(ctx, &p);
 }
 
-/* The same for the linear layers of a block, whose operands are stored as sit->store says; out is
+/* The same for the linear layers of the blocks, whose operands are stored as sit->store says; out is
  * too where out_stored is 1, and float32 otherwise. */
 static int block_linear(const ffcl_sit *sit, ffcl_ctx *ctx, cl_mem out, int out_stored, cl_mem a,
                         const ffcl_weight *w, const ffcl_weight *b, size_t M, size_t N, size_t K,
@@ -160,17 +160,23 @@ static int condition(ffcl_sit *sit, ffcl_ctx *ctx, cl_mem c, cl_mem y, const cl_
 static int modulations(ffcl_sit *sit, ffcl_ctx *ctx, ffcl_buf *mods, cl_mem c, size_t B)
 {
     const size_t D = sit->d.D;
-    ffcl_buf activated = {0};
+    const int half = sit->store == FFCL_STORE_HALF;
+    ffcl_buf activated = {0}, rounded = {0};
     int rc = ffcl_take(ctx, &activated, B * D);
     if (rc == 0)
         rc = ffcl_silu(ctx, activated.mem, c, B * D);
+    if (rc == 0 && half)
+        rc = ffcl_take_stored(ctx, &rounded, B * D, sit->store);
+    if (rc == 0 && half)
+        rc = ffcl_cast_to_half(ctx, rounded.mem, 0, activated.mem, B * D);
     for (size_t g = 0; rc == 0 && g < sit->n_groups; g++) {
         const ffcl_sit_modulations *m = &sit->groups[g];
         rc = ffcl_take(ctx, &mods[g], B * m->columns);
         if (rc == 0)
-            rc = linear(ctx, mods[g].mem, activated.mem, &m->w, &m->b, B, m->columns, D,
-                        (ffcl_epilogue){0});
+            rc = block_linear(sit, ctx, mods[g].mem, 0, half ? rounded.mem : activated.mem, &m->w,
+                              &m->b, B, m->columns, D, (ffcl_epilogue){0});
     }
+    ffcl_give(ctx, &rounded);
     ffcl_give(ctx, &activated);
     return rc;
 }

@@ -239,7 +239,8 @@ static void add_modulation(ffcl_sit *sit, size_t group, size_t column, size_t wi
                            const char *name)
 {
     ffcl_sit_modulations *g = &sit->groups[group];
-    add_matrix(sit, &g->w, width, sit->d.D, column, g->columns, 0, name);
+    add_matrix(sit, &g->w, width, sit->d.D, column, g->columns, sit->store == FFCL_STORE_HALF,
+               name);
     add_vector(sit, &g->b, width, column, g->columns, name);
 }
 

@@ -11,6 +11,7 @@ static const double eps = 1e-6;
 static const ffcl_shape model[] = {
     {{2, 256, 1152, 6912, 3456, 4608}, 0},
     {{2, 256, 1152, 2304, 0, 1152}, 0},
+    {{20, 256, 1152, 6912, 3456, 4608}, 0},     /* four rows a work-group on 132 units */
     {{0}, 0},
 };
 static const ffcl_shape awkward[] = {
@@ -27,6 +28,9 @@ static const ffcl_shape awkward[] = {
     {{2, 2, 4096, 8192, 4096, 0}, FFCL_SHAPE_FILLS},        /* the longest kept in registers */
     {{2, 2, 4100, 8200, 0, 4100}, FFCL_SHAPE_FILLS},
     {{1, 3, 5000, 10001, 1, 5001}, 0},
+    {{10, 130, 68, 136, 68, 0}, FFCL_SHAPE_FILLS},          /* on 132 units two rows, */
+    {{41, 52, 68, 140, 70, 1}, FFCL_SHAPE_FILLS},           /* four, */
+    {{61, 27, 68, 136, 0, 68}, 0},                          /* and one */
     {{0}, 0},
 };
 
