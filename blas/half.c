@@ -193,6 +193,31 @@ static int plain(ffcl_ctx *ctx, const ffcl_product *p)
     return launch(ctx, k, p, p->k, global, local);
 }
 
+/* The kernel for one row, where nothing asks for the sums of other numbers of rows. */
+static int is_row(const ffcl_ctx *ctx, const ffcl_product *p)
+{
+    return p->m == 1 && p->k % 8 == 0 && !p->gather && !p->batch && !ctx->any_batch &&
+           ctx->device.caps.max_work_group >= 256;
+}
+
+static int row(ffcl_ctx *ctx, const ffcl_product *p)
+{
+    char options[256];
+    const ffcl_kernel *k;
+    const ffcl_epilogue *e = &p->epilogue;
+    options_of(ctx, p, NULL, options, sizeof options);
+    int rc = ffcl_kernel_get(ctx, &k, "product", "product_row", options);
+    if (rc)
+        return rc;
+    size_t local[2] = {32, 8};
+    size_t global[2] = {32, ffcl_div_up(p->n, 32) * 8};
+    return ffcl_launch(ctx, k, 2, global, local, FFCL_BUF(p->out), FFCL_BUF(p->a), FFCL_BUF(p->w),
+                       FFCL_BUF(e->has_bias ? e->bias : p->out),
+                       FFCL_BUF(e->has_add ? e->add : p->out),
+                       FFCL_BUF(e->has_gate ? e->gate : p->out), FFCL_I32(e->gate_at),
+                       FFCL_I32(flags_of(e)), FFCL_I32(p->n), FFCL_I32(p->k));
+}
+
 /* out = epilogue(sum of parts). */
 static int reduce(ffcl_ctx *ctx, const ffcl_product *p, cl_mem parts, size_t splits)
 {
@@ -249,5 +274,7 @@ int ffcl_half_gemm(ffcl_ctx *ctx, const ffcl_product *p)
     assert(p->batch ? ffcl_gemm_batch_fits(ctx, p) && !e->has_add && !e->has_gate
                     : !p->a_at && !p->w_at);
     assert(!e->has_add || (e->add_ld == p->out_ld && e->add_rows >= p->m));
+    if (is_row(ctx, p))
+        return row(ctx, p);
     return ffcl_gemm_mma_fits(ctx, p) ? engine(ctx, p) : plain(ctx, p);
 }

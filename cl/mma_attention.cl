@@ -28,6 +28,7 @@
 #define PADS (PITCH / 8 - UNITS)
 
 #include "mma_common.clh"
+#include "mma_soften.clh"
 
 INLINE void load_matrix4_turned(uint r[4], uint address)
 {
@@ -35,36 +36,6 @@ INLINE void load_matrix4_turned(uint r[4], uint address)
                      : "=r"(r[0]), "=r"(r[1]), "=r"(r[2]), "=r"(r[3])
                      : "r"(address)
                      : "memory");
-}
-
-INLINE float power2(float x)
-{
-    float r;
-    __asm__("ex2.approx.f32 %0, %1;" : "=f"(r) : "f"(x));
-    return r;
-}
-
-/* v of the lane whose number differs in the bit d. */
-INLINE float of_lane(float v, int d)
-{
-    float o;
-    __asm__ volatile("shfl.sync.bfly.b32 %0, %1, %2, 0x1f, 0xffffffff;"
-                     : "=f"(o)
-                     : "f"(v), "r"(d));
-    return o;
-}
-
-/* The largest of a value over the four lanes that share a row, and the sum. */
-INLINE float over_row_max(float v)
-{
-    v = fmax(v, of_lane(v, 1));
-    return fmax(v, of_lane(v, 2));
-}
-
-INLINE float over_row_sum(float v)
-{
-    v += of_lane(v, 1);
-    return v + of_lane(v, 2);
 }
 
 /* Starts copying `rows` rows of DH halves to a tile, the last valid row again beyond `valid`. */
@@ -112,43 +83,13 @@ INLINE void scores(float s[SJ][4], uint q_from, uint k_from)
     }
 }
 
-/* Scores to weights 2^(s scale - max), the running maxima and sums, and the factor for what was
- * accumulated before; scale includes log2(e).  Columns from nk on do not count. */
-INLINE void soften(float s[SJ][4], float top[2], float sum[2], float factor[2], float scale, int nk)
-{
-    int c0 = (get_local_id(0) & 3) * 2;
-    float m[2] = {top[0], top[1]};
-#pragma unroll
-    for (int j = 0; j < SJ; j++)
-#pragma unroll
-        for (int e = 0; e < 4; e++) {
-            s[j][e] = j * 8 + c0 + (e & 1) < nk ? s[j][e] * scale : -INFINITY;
-            m[e >> 1] = fmax(m[e >> 1], s[j][e]);
-        }
-#pragma unroll
-    for (int r = 0; r < 2; r++) {
-        m[r] = over_row_max(m[r]);
-        factor[r] = power2(top[r] - m[r]);
-        top[r] = m[r];
-        sum[r] *= factor[r];
-    }
-#pragma unroll
-    for (int j = 0; j < SJ; j++)
-#pragma unroll
-        for (int e = 0; e < 4; e++) {
-            s[j][e] = power2(s[j][e] - m[e >> 1]);
-            sum[e >> 1] += s[j][e];
-        }
-}
-
 /* acc += weights * v, v (BK, columns of this warp) row-major at v_from. */
 INLINE void accumulate(float acc[OJ][4], float s[SJ][4], uint v_from)
 {
 #pragma unroll
     for (int k = 0; k < SJ / 2; k++) {
-        uint a[4] = {pack_half2(s[2 * k][0], s[2 * k][1]), pack_half2(s[2 * k][2], s[2 * k][3]),
-                     pack_half2(s[2 * k + 1][0], s[2 * k + 1][1]),
-                     pack_half2(s[2 * k + 1][2], s[2 * k + 1][3])};
+        uint a[4];
+        pack_weights(a, s, k);
 #pragma unroll
         for (int j = 0; j < OJ / 2; j++) {
             uint b[4];
@@ -156,24 +97,6 @@ INLINE void accumulate(float acc[OJ][4], float s[SJ][4], uint v_from)
             multiply(acc[2 * j], a, b[0], b[1]);
             multiply(acc[2 * j + 1], a, b[2], b[3]);
         }
-    }
-}
-
-/* The warp's 16 rows from t0 on and its columns from c0 on, each over its row's sum. */
-INLINE void write_rows(float acc[OJ][4], const float sum[2], __global ushort *out, int t0, int c0,
-                       int T, int ld)
-{
-    int lane = get_local_id(0) & 31, first = c0 + (lane & 3) * 2;
-#pragma unroll
-    for (int r = 0; r < 2; r++) {
-        float inv = 1.0f / over_row_sum(sum[r]);
-        int t = t0 + (lane >> 2) + 8 * r;
-        __global ushort *to = out + (size_t)t * ld;
-#pragma unroll
-        for (int j = 0; j < OJ; j++)
-            if (t < T && first + j * 8 < DH)
-                *(__global uint *)(to + first + j * 8) =
-                    pack_half2(acc[j][2 * r] * inv, acc[j][2 * r + 1] * inv);
     }
 }
 
@@ -231,13 +154,7 @@ void mma_attention_f16(__global ushort *out, __global const ushort *qkv, int T, 
             __asm__ volatile("cp.async.commit_group;" ::: "memory");
 #endif
         soften(s, top, sum, factor, scale, T - s0);
-#pragma unroll
-        for (int j = 0; j < OJ; j++) {
-            acc[j][0] *= factor[0];
-            acc[j][1] *= factor[0];
-            acc[j][2] *= factor[1];
-            acc[j][3] *= factor[1];
-        }
+        scale_rows(acc, factor);
 #if SHARED
         __asm__ volatile("cp.async.wait_group 0;" ::: "memory");
 #else

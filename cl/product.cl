@@ -57,3 +57,36 @@ __kernel void product_reduce(__global result *out, int ldo, __global const float
     finish(v, out, (size_t)m * ldo + n, bias, add, gate,
            gate_at + (size_t)(m / gate_rows) * gate_ld, n, flags);
 }
+
+/* One row (M 1) by any number of columns, which reads every weight once and at full width: the
+ * engine's tiles would be all but empty.  Work-groups of 32 x 8 have 32 columns, 32 items at a time
+ * adding up four of them.  K % 8 == 0, A and the rows of W aligned to 16 bytes.
+ * Global (32, ceil(N / 32) * 8); local memory 4 KB. */
+__kernel __attribute__((reqd_work_group_size(32, 8, 1)))
+void product_row(__global result *out, __global const half *A, __global const half *W,
+                 __global const float *bias, __global const result *add,
+                 __global const float *gate, int gate_at, int flags, int N, int K)
+{
+    __local float4 parts[8][32];
+    int x = get_local_id(0), y = get_local_id(1), n0 = get_global_id(1) * 4;
+    float sum[4] = {0.0f, 0.0f, 0.0f, 0.0f};
+    for (int k = x * 8; k < K; k += 256) {
+        uint4 raw = *(__global const uint4 *)(A + k);
+        float8 a = vload_half8(0, (const half *)&raw);
+        for (int c = 0; c < 4; c++) {
+            raw = *(__global const uint4 *)(W + (size_t)min(n0 + c, N - 1) * K + k);
+            float8 w = vload_half8(0, (const half *)&raw);
+            sum[c] += dot(a.lo, w.lo) + dot(a.hi, w.hi);
+        }
+    }
+    parts[y][x] = (float4)(sum[0], sum[1], sum[2], sum[3]);
+    barrier(CLK_LOCAL_MEM_FENCE);
+    for (int half_n = 16; half_n > 0; half_n >>= 1) {
+        if (x < half_n)
+            parts[y][x] += parts[y][x + half_n];
+        barrier(CLK_LOCAL_MEM_FENCE);
+    }
+    if (x < 4 && n0 + x < N)
+        finish(((__local float *)&parts[y][0])[x], out, n0 + x, bias, add, gate, gate_at, n0 + x,
+               flags);
+}

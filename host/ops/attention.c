@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "cl/launch.h"
 #include "ops/ops.h"
 #include "util.h"
+
+#define LOG2_E 1.4426950408889634
 
 /* NARROW: up to so many columns the kernel that keeps scores in registers is the fastest. */
 enum { TILE_QUERIES = 32, TILE_ITEMS = 128, ROW_QUERIES = 4, NARROW = 96 };
@@ -80,9 +83,31 @@ static int mma(ffcl_ctx *ctx, cl_mem out, cl_mem qkv, size_t B, size_t T, size_t
     size_t items = 32 * (queries / 16) * columns;
     size_t local[3] = {items, 1, 1};
     size_t global[3] = {ffcl_div_up(T, queries) * items, H, B};
-    const double log2_e = 1.4426950408889634;
     return ffcl_launch(ctx, k, 3, global, local, FFCL_BUF(out), FFCL_BUF(qkv), FFCL_I32(T),
-                       FFCL_I32(H), FFCL_F32(log2_e / sqrt((double)Dh)));
+                       FFCL_I32(H), FFCL_F32(LOG2_E / sqrt((double)Dh)));
+}
+
+/* Four warps for each 64 queries; K and V are fetched half as often for 128, where that leaves
+ * enough work-groups.  Registers such that 16 warps fit a compute unit. */
+static int wgmma(ffcl_ctx *ctx, cl_mem out, cl_mem qkv, size_t B, size_t T, size_t H, size_t Dh)
+{
+    char options[96];
+    const ffcl_kernel *k;
+    size_t groups = ffcl_div_up(T, 128) * H * B >= 2 * ctx->device.caps.units ? 2 : 1;
+    if (getenv("FFCL_AG")) groups = (size_t)atoi(getenv("FFCL_AG"));
+    snprintf(options, sizeof options, "-DDH=%zu -DGROUPS=%zu -cl-nv-maxrregcount=%s", Dh, groups, getenv("FFCL_AR") ? getenv("FFCL_AR") : "128");
+    int rc = ffcl_kernel_get(ctx, &k, "wgmma_attention", "wgmma_attention_f16", options);
+    if (rc)
+        return rc;
+    size_t local[3] = {128 * groups, 1, 1};
+    size_t global[3] = {ffcl_div_up(T, 64 * groups) * local[0], H, B};
+    return ffcl_launch(ctx, k, 3, global, local, FFCL_BUF(out), FFCL_BUF(qkv), FFCL_I32(T),
+                       FFCL_I32(H), FFCL_F32(LOG2_E / sqrt((double)Dh)));
+}
+
+int ffcl_attention_wgmma_fits(const ffcl_ctx *ctx, size_t Dh)
+{
+    return ctx->matrix_engine == FFCL_ENGINE_WGMMA && (Dh == 64 || Dh == 72);
 }
 
 int ffcl_attention_mma_fits(const ffcl_ctx *ctx, size_t Dh)
@@ -100,6 +125,8 @@ int ffcl_attention(ffcl_ctx *ctx, cl_mem out, cl_mem qkv, size_t B, size_t T, si
         variant = FFCL_ATTENTION_ROW;
         if (store == FFCL_STORE_HALF && Dh > NARROW && ffcl_attention_products_fit(ctx, T, H, Dh))
             variant = FFCL_ATTENTION_PRODUCTS;
+        else if (store == FFCL_STORE_HALF && ffcl_attention_wgmma_fits(ctx, Dh))
+            variant = FFCL_ATTENTION_WGMMA;
         else if (store == FFCL_STORE_HALF && ffcl_attention_mma_fits(ctx, Dh))
             variant = FFCL_ATTENTION_MMA;
         else if (store == FFCL_STORE_FLOAT && !(caps->type & CL_DEVICE_TYPE_CPU) && fits)
@@ -108,6 +135,8 @@ int ffcl_attention(ffcl_ctx *ctx, cl_mem out, cl_mem qkv, size_t B, size_t T, si
     switch (variant) {
     case FFCL_ATTENTION_PRODUCTS:
         return ffcl_attention_products(ctx, out, qkv, B, T, Dh);
+    case FFCL_ATTENTION_WGMMA:
+        return wgmma(ctx, out, qkv, B, T, H, Dh);
     case FFCL_ATTENTION_MMA:
         return mma(ctx, out, qkv, B, T, H, Dh);
     case FFCL_ATTENTION_TILED:

@@ -18,19 +18,20 @@ typedef struct ffcl_modulation {
 int ffcl_layernorm_modulate(ffcl_ctx *ctx, cl_mem out, cl_mem x, const ffcl_modulation *mod,
                             size_t B, size_t T, size_t D, float eps, ffcl_store store);
 
-/* How attention is computed; AUTO: by device, storage and fit.  TILED takes float32, MMA and
- * PRODUCTS half. */
+/* How attention is computed; AUTO: by device, storage and fit.  TILED takes float32, those after it
+ * half. */
 typedef enum ffcl_attention_variant {
     FFCL_ATTENTION_AUTO, FFCL_ATTENTION_ROW, FFCL_ATTENTION_TILED, FFCL_ATTENTION_MMA,
-    FFCL_ATTENTION_PRODUCTS
+    FFCL_ATTENTION_WGMMA, FFCL_ATTENTION_PRODUCTS
 } ffcl_attention_variant;
 
 /* out (B*T, H*Dh) = softmax(q k^T / sqrt(Dh)) v, qkv (B*T, 3*H*Dh) as [q | k | v]. */
 int ffcl_attention(ffcl_ctx *ctx, cl_mem out, cl_mem qkv, size_t B, size_t T, size_t H, size_t Dh,
                    ffcl_store store, ffcl_attention_variant variant);
 
-/* Whether the attention on NVIDIA's matrix engine can be used for heads of Dh. */
+/* Whether the attention on NVIDIA's matrix engine, by either instruction, takes heads of Dh. */
 int ffcl_attention_mma_fits(const ffcl_ctx *ctx, size_t Dh);
+int ffcl_attention_wgmma_fits(const ffcl_ctx *ctx, size_t Dh);
 
 /* out (B, T, C) = attention of one head of C columns, qkv (B, T, 3*C), half, where it fits. */
 int ffcl_attention_products(ffcl_ctx *ctx, cl_mem out, cl_mem qkv, size_t B, size_t T, size_t C);

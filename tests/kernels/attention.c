@@ -52,6 +52,25 @@ static const ffcl_shape mma_awkward[] = {
     {{0}, 0},
 };
 
+/* On wgmma: tiles of 64 or 128 queries and of 64 keys; heads of 64 and of 72. */
+static const ffcl_shape wgmma_model[] = {
+    {{1, 256, 16, 72}, 0},
+    {{10, 256, 16, 72}, 0},             /* tiles of 128 queries on 132 units */
+    {{0}, 0},
+};
+static const ffcl_shape wgmma_awkward[] = {
+    {{2, 5, 2, 72}, FFCL_SHAPE_FILLS | FFCL_SHAPE_SMALL},
+    {{2, 67, 2, 72}, FFCL_SHAPE_FILLS},
+    {{2, 129, 3, 64}, FFCL_SHAPE_FILLS},
+    {{3, 1, 2, 64}, 0},
+    {{1, 64, 1, 72}, 0},
+    {{2, 63, 2, 64}, 0},
+    {{1, 1000, 1, 72}, 0},
+    {{30, 65, 10, 72}, 0},              /* of 128 on 132 units, the last with one */
+    {{20, 300, 6, 64}, 0},
+    {{0}, 0},
+};
+
 /* As products: tokens and columns are multiples of 8, and there are more than 32 of both. */
 static const ffcl_shape products_model[] = {
     {{2, 256, 1, 512}, 0},
@@ -101,7 +120,7 @@ static int setup(ffcl_case *c)
      * that divides is of weights before the rounding.  So the result is off by at most that much
      * of the values, of which the weighted mean is below twice the deviation.  In the first
      * product the engine cuts off where float32 rounds: four times the allowance for scores. */
-    if (kernel_of(c) == FFCL_ATTENTION_MMA || kernel_of(c) == FFCL_ATTENTION_PRODUCTS) {
+    if (kernel_of(c) >= FFCL_ATTENTION_MMA) {
         double weights = 1.0 / 2048.0 + (double)d[T] / 33554432.0;
         c->scale = 4.0 * c->scale + size * weights / (double)c->op->atol;
     }
@@ -118,9 +137,9 @@ static int run(ffcl_case *c)
 {
     const size_t *d = c->shape.d;
     int kind = kernel_of(c);
-    ffcl_engine_level level = kind == FFCL_ATTENTION_MMA        ? FFCL_ENGINE_MMA
-                              : kind == FFCL_ATTENTION_PRODUCTS ? FFCL_ENGINE_WGMMA
-                                                                : FFCL_ENGINE_NONE;
+    ffcl_engine_level level = kind == FFCL_ATTENTION_MMA  ? FFCL_ENGINE_MMA
+                              : kind > FFCL_ATTENTION_MMA ? FFCL_ENGINE_WGMMA
+                                                          : FFCL_ENGINE_NONE;
     ffcl_engine_use was = ffcl_case_engine(c, (ffcl_engine_use){level, 0});
     int rc = ffcl_attention(c->ctx, ffcl_mem(c, OUT), ffcl_mem(c, QKV), d[B], d[T], d[H], d[DH],
                             c->op->variant & HALF ? FFCL_STORE_HALF : FFCL_STORE_FLOAT,
@@ -138,7 +157,7 @@ static const char *skip_mma(const ffcl_case *c)
     return reason;
 }
 
-static const char *skip_products(const ffcl_case *c)
+static const char *skip_wgmma(const ffcl_case *c)
 {
     return ffcl_case_no_engine(c, FFCL_ENGINE_WGMMA);
 }
@@ -183,6 +202,9 @@ const ffcl_op_test ffcl_test_attn_tiled =
     ATTENTION("attn_f32_tiled", FFCL_ATTENTION_TILED, model, awkward, skip, 1e-5f);
 const ffcl_op_test ffcl_test_mma_attention =
     ATTENTION("mma_attention", FFCL_ATTENTION_MMA | HALF, model, mma_awkward, skip_mma, 5e-4f);
+const ffcl_op_test ffcl_test_wgmma_attention =
+    ATTENTION("wgmma_attention", FFCL_ATTENTION_WGMMA | HALF, wgmma_model, wgmma_awkward,
+              skip_wgmma, 5e-4f);
 const ffcl_op_test ffcl_test_wgmma_attention_products =
     ATTENTION("wgmma_attention_products", FFCL_ATTENTION_PRODUCTS | HALF, products_model,
-              products_awkward, skip_products, 5e-4f);
+              products_awkward, skip_wgmma, 5e-4f);

@@ -40,6 +40,9 @@ static const ffcl_shape none_model[] = {{{0}, 0}};
     {{1, 8, 8, 1, DENSE, 0}, FFCL_SHAPE_SMALL},                     \
     {{5, 24, 40, 2, ALIGNED, 0}, FFCL_SHAPE_FILLS},                 \
     {{1, 1152, 256, 1, DENSE, 0}, 0},                               \
+    {{1, 1, 8, 1, ODD, 0}, 0},                                      \
+    {{1, 37, 264, 1, ODD, 0}, FFCL_SHAPE_FILLS},                    \
+    {{1, 100, 2056, 1, ALIGNED, 0}, FFCL_SHAPE_FILLS},              \
     {{33, 72, 72, 8, ALIGNED, 0}, FFCL_SHAPE_FILLS},                \
     {{64, 1152, 72, 32, DENSE, 0}, 0},                              \
     {{200, 136, 1152, 64, DENSE, 0}, 0},                            \
@@ -178,11 +181,11 @@ static int run(ffcl_case *c)
     return rc;
 }
 
-/* Shapes that the engine cannot take run on every device: the plain kernel must be chosen. */
+/* Shapes that the engine cannot take run on every device: another kernel must be chosen. */
 static const char *skip(const ffcl_case *c)
 {
     const size_t *d = c->shape.d;
-    int falls_back = d[K] % 8 || d[N] % 8 || d[PLACE] == ODD;
+    int falls_back = d[M] == 1 || d[K] % 8 || d[N] % 8 || d[PLACE] == ODD;
     return falls_back ? NULL : ffcl_case_no_engine(c, level_of(c));
 }
 

@@ -97,6 +97,7 @@ const ffcl_op_test *const ffcl_op_tests[] = {
     &ffcl_test_wgmma_conv_columns,
     &ffcl_test_wgmma_conv_narrow,
     &ffcl_test_wgmma_conv_upsample,
+    &ffcl_test_wgmma_attention,
     &ffcl_test_wgmma_attention_products,
     &ffcl_test_halo_conv,
     &ffcl_test_halo_conv_upsample,
