@@ -12,88 +12,136 @@
 
 /* mma.sync on halves with cp.async from 8.0 on; wgmma in 9.0 alone. */
 enum { MMA_CAPABILITY = 80, WGMMA_CAPABILITY = 90 };
-/* Raise CHECK_VERSION when the check or its tolerance changes: old verdicts are then void. */
-enum { CHECK_VERSION = 1, M = 200, N = 136, K = 168, REACH = 1 << 16 };
+/* Raise CHECK_VERSION when the check or its tolerances change: old verdicts are then void.
+ * REACH: halves of an operand, floats of a result, and more than any trial takes. */
+enum { CHECK_VERSION = 2, REACH = 1 << 17 };
 
 typedef struct probe {
-    cl_mem a, w, bias, engine, plain, staging;
-    float *host;                /* (max of the sizes) */
+    cl_mem a, w, bias;          /* noise: REACH halves, REACH halves, REACH floats */
+    cl_mem out, wide;           /* a result, and a half one as floats */
+    float *host[2];             /* (REACH) by the plain kernels, and by the engine's */
 } probe;
 
-static int fill_half(ffcl_ctx *ctx, probe *p, cl_mem *to, size_t n, float scale)
+/* A computation by the engine that ctx has, or, where it has none, by plain kernels. */
+typedef struct trial {
+    size_t n;                   /* results */
+    int half;                   /* they are half */
+    double most;                /* relative distance of the two that roundings explain, and more */
+    int (*run)(ffcl_ctx *ctx, const probe *p);
+    int wgmma_only;
+} trial;
+
+/* Both accumulate in float32; only the order of the sums differs. */
+static int try_product(ffcl_ctx *ctx, const probe *p)
+{
+    enum { M = 200, N = 136, K = 168 };
+    const ffcl_product product = {
+        .m = M, .n = N, .k = K, .a = p->a, .a_ld = K, .w = p->w, .out = p->out, .out_ld = N,
+        .epilogue = {.has_bias = 1, .bias = p->bias, .act = FFCL_ACT_GELU}, .half = 1};
+    return ffcl_half_gemm(ctx, &product);
+}
+
+static int try_conv(ffcl_ctx *ctx, const probe *p)
+{
+    enum { SIDE = 24, C = 64, COUT = 40 };
+    const ffcl_conv_weight w = {.kind = FFCL_CONV_COLUMNS, .in = C, .out = COUT, .side = 3,
+                                .store = FFCL_STORE_HALF, .weight = {p->w}, .bias = p->bias};
+    const ffcl_halo halo = {0};
+    return ctx->matrix_engine ? ffcl_halo_conv(ctx, p->out, p->a, &w, 1, SIDE, SIDE, &halo)
+                              : ffcl_conv(ctx, p->out, p->a, &w, 1, SIDE, SIDE, 0, NULL);
+}
+
+static int attend(ffcl_ctx *ctx, const probe *p, size_t Dh)
+{
+    return ffcl_attention(ctx, p->out, p->a, 1, 200, 2, Dh, FFCL_STORE_HALF,
+                          ctx->matrix_engine ? FFCL_ATTENTION_WGMMA : FFCL_ATTENTION_ROW);
+}
+
+static int try_attention_64(ffcl_ctx *ctx, const probe *p)
+{
+    return attend(ctx, p, 64);
+}
+
+static int try_attention_72(ffcl_ctx *ctx, const probe *p)
+{
+    return attend(ctx, p, 72);
+}
+
+static const trial trials[] = {
+    {200 * 136, 0, 1e-5, try_product, 0},
+    {24 * 24 * 40, 1, 1e-3, try_conv, 1},
+    {200 * 2 * 64, 1, 2e-3, try_attention_64, 1},
+    {200 * 2 * 72, 1, 2e-3, try_attention_72, 1},
+};
+enum { TRIALS = sizeof trials / sizeof *trials };
+
+static int fill(ffcl_ctx *ctx, probe *p, cl_mem *to, int half, float scale)
 {
     uint32_t state = 12345;
-    for (size_t i = 0; i < n; i++) {
+    for (size_t i = 0; i < REACH; i++) {
         state = state * 1664525u + 1013904223u;
-        p->host[i] = scale * ((float)(state >> 8) / 8388608.0f - 1.0f);
+        p->host[0][i] = scale * ((float)(state >> 8) / 8388608.0f - 1.0f);
     }
-    int rc = ffcl_buffer_create(ctx, to, n * 2, "the matrix engine's check");
+    int rc = ffcl_buffer_create(ctx, to, REACH * (half ? 2 : 4), "the matrix engine's check");
     if (rc == 0)
-        rc = ffcl_buffer_write(ctx, p->staging, 0, p->host, n * sizeof(float));
-    if (rc == 0)
-        rc = ffcl_cast_to_half(ctx, *to, 0, p->staging, n);
+        rc = ffcl_buffer_write(ctx, half ? p->wide : *to, 0, p->host[0], REACH * sizeof(float));
+    if (rc == 0 && half)
+        rc = ffcl_cast_to_half(ctx, *to, 0, p->wide, REACH);
     return rc ? rc : ffcl_finish(ctx);
 }
 
 static int open_probe(ffcl_ctx *ctx, probe *p)
 {
-    p->host = calloc(2 * REACH, sizeof *p->host);
-    if (!p->host)
+    p->host[0] = calloc(2 * REACH, sizeof *p->host[0]);
+    if (!p->host[0])
         return ffcl_fail(ctx->err, FFCL_ENOMEM, "out of memory for the matrix engine's check");
-    int rc = ffcl_buffer_create(ctx, &p->staging, REACH * sizeof(float), "a check");
+    p->host[1] = p->host[0] + REACH;
+    int rc = ffcl_buffer_create(ctx, &p->wide, REACH * sizeof(float), "a check");
     if (rc == 0)
-        rc = fill_half(ctx, p, &p->a, M * K, 1.0f);
+        rc = ffcl_buffer_create(ctx, &p->out, REACH * sizeof(float), "a check");
     if (rc == 0)
-        rc = fill_half(ctx, p, &p->w, N * K, 0.125f);
+        rc = fill(ctx, p, &p->a, 1, 1.0f);
     if (rc == 0)
-        rc = ffcl_buffer_create(ctx, &p->bias, N * sizeof(float), "a check");
-    if (rc == 0)
-        rc = ffcl_buffer_write(ctx, p->bias, 0, p->host, N * sizeof(float));
-    if (rc == 0)
-        rc = ffcl_buffer_create(ctx, &p->engine, M * N * sizeof(float), "a check");
-    if (rc == 0)
-        rc = ffcl_buffer_create(ctx, &p->plain, M * N * sizeof(float), "a check");
-    return rc;
+        rc = fill(ctx, p, &p->w, 1, 0.125f);
+    return rc ? rc : fill(ctx, p, &p->bias, 0, 0.125f);
 }
 
 static void close_probe(probe *p)
 {
-    cl_mem *all[] = {&p->a, &p->w, &p->bias, &p->engine, &p->plain, &p->staging};
+    cl_mem *all[] = {&p->a, &p->w, &p->bias, &p->out, &p->wide};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         if (*all[i])
             clReleaseMemObject(*all[i]);
-    free(p->host);
+    free(p->host[0]);
 }
 
-/* The product of the check: as it enqueues it, and while planning as it names its programs. */
-static ffcl_product product_of(const probe *p)
+/* Relative distance of the level's result from the plain kernels'. */
+static int distance(ffcl_ctx *ctx, const probe *p, const trial *t, ffcl_engine_level level,
+                    double *result)
 {
-    return (ffcl_product){.m = M, .n = N, .k = K, .a = p->a, .a_ld = K, .w = p->w, .out_ld = N,
-                          .epilogue = {.has_bias = 1, .bias = p->bias, .act = FFCL_ACT_GELU},
-                          .half = 1};
-}
-
-/* Relative distance of a level's result from the plain kernel's. */
-static int distance(ffcl_ctx *ctx, probe *p, ffcl_engine_level level, double *result)
-{
-    ffcl_product product = product_of(p);
-    float *engine = p->host, *plain = p->host + REACH;
     int rc = 0;
     for (int with = 0; rc == 0 && with < 2; with++) {
         ctx->matrix_engine = with ? level : FFCL_ENGINE_NONE;
-        product.out = with ? p->engine : p->plain;
-        rc = ffcl_half_gemm(ctx, &product);
+        rc = t->run(ctx, p);
+        if (rc == 0 && t->half)
+            rc = ffcl_cast_to_float(ctx, p->wide, p->out, t->n);
         if (rc == 0)
-            rc = ffcl_buffer_read(ctx, product.out, 0, with ? engine : plain,
-                                  M * N * sizeof(float));
+            rc = ffcl_buffer_read(ctx, t->half ? p->wide : p->out, 0, p->host[with],
+                                  t->n * sizeof(float));
     }
     double diff = 0, norm = 0;
-    for (size_t i = 0; i < M * N; i++) {
-        diff += pow((double)engine[i] - plain[i], 2);
-        norm += pow(plain[i], 2);
+    for (size_t i = 0; i < t->n; i++) {
+        diff += pow((double)p->host[1][i] - p->host[0][i], 2);
+        norm += pow(p->host[0][i], 2);
     }
     *result = sqrt(diff / norm);
     return rc;
+}
+
+/* Does the trial concern the level? */
+static int concerns(const trial *t, ffcl_engine_level level)
+{
+    return !t->wgmma_only || level == FFCL_ENGINE_WGMMA;
 }
 
 /* What the verdict depends on: the check, and what the binaries of its programs depend on, which a
@@ -101,15 +149,16 @@ static int distance(ffcl_ctx *ctx, probe *p, ffcl_engine_level level, double *re
 static int verdict_key(ffcl_ctx *ctx, ffcl_engine_level level, char **key)
 {
     const probe nothing = {0};
-    const ffcl_product product = product_of(&nothing);
     char *programs = NULL;
     ctx->planning = 1;
-    int rc = ffcl_cast_to_half(ctx, NULL, 0, NULL, M * K);
+    int rc = ffcl_cast_to_half(ctx, NULL, 0, NULL, REACH);
     if (rc == 0)
-        rc = ffcl_half_gemm(ctx, &product);
-    ctx->matrix_engine = level;
-    if (rc == 0)
-        rc = ffcl_half_gemm(ctx, &product);
+        rc = ffcl_cast_to_float(ctx, NULL, NULL, REACH);
+    for (size_t i = 0; rc == 0 && i < 2 * TRIALS; i++) {
+        ctx->matrix_engine = i % 2 ? level : FFCL_ENGINE_NONE;
+        if (concerns(&trials[i / 2], level))
+            rc = trials[i / 2].run(ctx, &nothing);
+    }
     ctx->matrix_engine = FFCL_ENGINE_NONE;
     ctx->planning = 0;
     if (rc == 0)
@@ -141,14 +190,17 @@ static int recall(const char *key)
 static int check(ffcl_ctx *ctx, ffcl_engine_level level, const char *key)
 {
     probe p = {0};
-    double off = 1;
-    int rc = open_probe(ctx, &p);
-    if (rc == 0)
-        rc = distance(ctx, &p, level, &off);
+    int verdict = 1, rc = open_probe(ctx, &p);
+    for (size_t i = 0; rc == 0 && verdict && i < TRIALS; i++) {
+        double off = 1;
+        if (!concerns(&trials[i], level))
+            continue;
+        rc = distance(ctx, &p, &trials[i], level, &off);
+        verdict = rc == 0 && off < trials[i].most;      /* NaN fails too */
+    }
     close_probe(&p);
     ctx->matrix_engine = FFCL_ENGINE_NONE;
-    /* Both accumulate in float32; only the order of the sums differs.  NaN fails too. */
-    int verdict = rc == 0 && off < 1e-5;
+    verdict = verdict && rc == 0;
     if (rc == 0 || rc == FFCL_EBUILD)
         ffcl_binary_store(key, (const unsigned char *)verdicts[verdict],
                           strlen(verdicts[verdict]));

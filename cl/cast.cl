@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * Between float32 and half storage, rounding to nearest even.  One item an element. */
+#include "tiles.clh"
 
 /* out[at + e] = x[e], e < n: x float32, out half. */
 __kernel void cast_to_half(__global half *out, __global const float *x, int at, int n)
@@ -7,6 +8,14 @@ __kernel void cast_to_half(__global half *out, __global const float *x, int at, 
     int e = get_global_id(0);
     if (e < n)
         vstore_half_rte(x[e], (size_t)at + e, out);
+}
+
+/* Columns n0 on of a weight, x (n / K, K) float32, into the tiles of out. */
+__kernel void cast_to_tiles(__global half *out, __global const float *x, int n0, int K, int n)
+{
+    int e = get_global_id(0), k = e % K;
+    if (e < n)
+        vstore_half_rte(x[e], piece_at(n0 + e / K, k, K) + k % 8, out);
 }
 
 /* out[e] = x[e], e < n: x half, out float32. */

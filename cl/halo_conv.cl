@@ -11,9 +11,10 @@
  * STATS 1: part[((b * groups + g) * chunks) + tile] = (mean, sum of squared differences) of what
  *   this work-group wrote of group g = n / (N / groups), as groupnorm.cl's first step has them;
  *   chunks = tiles (x 4 parities) of a picture.  Needs whole tiles and N/groups = 4, 8 or 16.
- * x, out, add half; W (N, taps * C) half; C % 32 == 0, N % 8 == 0.
+ * x, out, add half; W (taps * C, N) half in tiles (tiles.clh), which one item has copied by the
+ * hardware: the copies of all items are what limits the kernel.  C % 32 == 0, N % 8 == 0.
  * Global (ceil(N/128) * 128, tiles of all pictures, parities), local 128.
- * Local memory 47872 bytes.  wgmma hidden in PTX comments: see mma.cl. */
+ * Local memory 47896 bytes.  wgmma hidden in PTX comments: see mma.cl. */
 #ifndef UP
 #define UP 0
 #endif
@@ -25,7 +26,7 @@
 #define BN 128
 #define MI 2
 #define NI 16
-#define STAGES 3
+#define STAGES 3                            /* of weights */
 #define CACHE "cg"
 #define ITEMS 128
 
@@ -67,13 +68,15 @@ void halo_conv_f16(__global ushort *out, __global const ushort *x, __global cons
                    __global float2 *part, int groups, int Hh, int Ww, int C, int N)
 {
     __local uint4 memory[(STAGES * W_BYTES + 2 * PATCH) / 16] __attribute__((aligned(1024)));
-    const uint weights = local_address(memory), K = TAPS * C;
+    __local ulong arrived[STAGES];
+    const uint weights = local_address(memory), bars = local_address(arrived);
     const int n0 = get_group_id(0) * BN, parity = UP ? get_group_id(2) : 0;
     const int tiles_x = (Ww + TILE_X - 1) / TILE_X, tiles_y = (Hh + TILE_Y - 1) / TILE_Y;
     const int tile = get_group_id(1) % (tiles_x * tiles_y);
     const int b = get_group_id(1) / (tiles_x * tiles_y);
     const int y0 = tile / tiles_x * TILE_Y, x0 = tile % tiles_x * TILE_X;
-    W += (size_t)parity * N * K;
+    /* Tiles of 128 columns by 32 of K in a row for each 128 columns. */
+    W += (size_t)(parity * get_num_groups(0) + get_group_id(0)) * TAPS * C * BN;
     float acc[MI][NI][4];
 #pragma unroll
     for (int i = 0; i < MI; i++)
@@ -83,15 +86,16 @@ void halo_conv_f16(__global ushort *out, __global const ushort *x, __global cons
 
     loader l;
     loader_open(&l, b, y0 - (UP ? 1 - (parity >> 1) : 1), x0 - (UP ? 1 - (parity & 1) : 1), Hh, Ww,
-                C, n0, N, K);
+                C);
     uint now = weights + STAGES * W_BYTES, next = now + PATCH, stage = 0, fill = STAGES - 1;
+    uint turn = 0;
+    bulk_open(bars, STAGES);
+    barrier(CLK_LOCAL_MEM_FENCE);
 #pragma unroll
     for (int i = 0; i < PORTIONS; i++)
         load_portion(&l, now, x, i, 0);
-    load_weights(&l, weights, W, 0);
-    copy_commit();
-    load_weights(&l, weights + W_BYTES, W, C);
-    copy_commit();
+    load_weights(weights, W, 0, bars);
+    load_weights(weights + W_BYTES, W, C, bars + 8);
 
     for (int c = 0; c < C; c += 32) {
 #if UP      /* nine taps unrolled are slower */
@@ -100,22 +104,26 @@ void halo_conv_f16(__global ushort *out, __global const ushort *x, __global cons
 #pragma unroll 1
 #endif
         for (int tap = 0; tap < TAPS; tap++) {
-            copy_wait();
-            /* wgmma reads through another proxy than the copies wrote. */
-            __asm__ volatile("fence.proxy.async.shared::cta;" ::: "memory");
+            if (tap == 0) {
+                copy_wait_all();
+                /* wgmma reads through another proxy than these copies wrote. */
+                __asm__ volatile("fence.proxy.async.shared::cta;" ::: "memory");
+            }
+            bulk_wait(bars + stage * 8, turn);
             barrier(CLK_LOCAL_MEM_FENCE);
             tap_step(acc, now + (tap / KW * PITCH + tap % KW) * 16, weights + stage * W_BYTES);
             /* The weights two steps ahead, and a part of the next channels' patch. */
             if (tap + 2 < TAPS)
-                load_weights(&l, weights + fill * W_BYTES, W, (tap + 2) * C + c);
+                load_weights(weights + fill * W_BYTES, W, (tap + 2) * C + c, bars + fill * 8);
             else if (c + 32 < C)
-                load_weights(&l, weights + fill * W_BYTES, W, (tap + 2 - TAPS) * C + c + 32);
+                load_weights(weights + fill * W_BYTES, W, (tap + 2 - TAPS) * C + c + 32,
+                             bars + fill * 8);
             if (c + 32 < C)
 #pragma unroll
                 for (int i = tap * PER_STEP; i < (tap + 1) * PER_STEP && i < PORTIONS; i++)
                     load_portion(&l, next, x, i, c + 32);
-            copy_commit();
             compute_wait();
+            turn ^= stage == STAGES - 1;
             stage = stage == STAGES - 1 ? 0 : stage + 1;
             fill = fill == STAGES - 1 ? 0 : fill + 1;
         }

@@ -54,6 +54,7 @@
 #if BM * 4 % ITEMS || BN * 4 % ITEMS || BM % (WARPS_M * TM) || BN % (WARPS_N * TN)
 #error "the work-group does not divide the tile"
 #endif
+#include "tiles.clh"
 #include "matrix_load.clh"
 
 /* acc += the stage's 32 columns; rows wm of A and wn of W are the sub-group's. */
@@ -101,7 +102,7 @@ void matrix_f16(__global result *out, int ldo, __global const ushort *A, int lda
     parity = get_group_id(2);
     dy = (parity >> 1) - 1;
     dx = (parity & 1) - 1;
-    W += (size_t)parity * N * K;
+    W += piece_at((N + 127) / 128 * 128, 0, K) * parity;
 #endif
     int k0 = 0, k_end = K;
 #if SPLIT
@@ -120,7 +121,7 @@ void matrix_f16(__global result *out, int ldo, __global const ushort *A, int lda
 #if CONV
     c.Hh = Hh, c.Ww = Ww, c.C = C, c.kw = kw, c.dy = dy, c.dx = dx;
 #endif
-    carrier_open(&c, m0, n0, M, N, lda, K);
+    carrier_open(&c, m0, n0, M, lda, K);
     carrier_fetch(&c, A, W, k0, K);
     carrier_put(&c, memory);
     for (int k = k0, at = 0; k < k_end; k += 32, at ^= STAGE) {

@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: MIT
  * Matrix products and convolutions on NVIDIA's matrix engine (compute capability 8.0 and up), in
  * OpenCL C with inline PTX (PTX ISA: mma.sync.m16n8k16, ldmatrix, cp.async):
- *   acc = A W^T,  A (M, K) half, W (N, K) half, float32 accumulation;  v = act(acc + bias)
+ *   acc = A W,  A (M, K) half, W (K, N) half in tiles, float32 accumulation;  v = act(acc + bias)
  *   OUT_FLOAT 0: out (M, N) half = v + add          (add half, optional)
  *   OUT_FLOAT 1: out (M, N) float = add + gate * v  (add, gate float, optional)
  * CONV 1: A is gathered from an NHWC picture x (B, Hh, Ww, C): row m is a pixel, column
- * (tap, c) the input under that tap, zero outside; no im2col in memory.  W is (N, taps * C).
+ * (tap, c) the input under that tap, zero outside; no im2col in memory.  W is (taps * C, N).
  * Parities (UP 1): group z computes output parity (py, px) of a 3 x 3 convolution after a nearest
  * 2x upsample with its own 2 x 2 weights W[z], and writes to pixel (2y + py, 2x + px).
  *
  * BATCH 1: group z is a product of its own: A, W and out begin a_step, w_step and out_step elements
- * after those of z - 1, A and W at a_at and w_at, and the rows of W are ldw apart, not K.
+ * after those of z - 1, A and W at a_at and w_at, and W is (N, K), rows ldw apart.
  *
  * SPLIT 1: group z sums over k_each of the K columns only and writes its part as floats, without
  * an epilogue, to out[z] (M, N); product_reduce of product.cl adds the parts up.
@@ -77,6 +77,7 @@
 
 #include "mma_common.clh"
 #include "mma_copy.clh"
+#include "tiles.clh"
 #include "mma_load.clh"
 #include "mma_step.clh"
 
@@ -183,14 +184,15 @@ void mma_f16(__global uchar *out, int ldo, __global const ushort *A, int lda,
     parity = get_group_id(2);
     p.dy = (parity >> 1) - 1;
     p.dx = (parity & 1) - 1;
-    W += (size_t)parity * N * K;
+    W += piece_at((N + 127) / 128 * 128, 0, K) * parity;
 #endif
 #if BATCH
     A += a_at + get_group_id(2) * (size_t)a_step;
     W += w_at + get_group_id(2) * (size_t)w_step;
     out += get_group_id(2) * (size_t)out_step * (OUT_FLOAT ? sizeof(float) : sizeof(ushort));
 #else
-    int ldw = K;
+    const int ldw = 0;
+    W += piece_at(n0, 0, K);
 #endif
     int k0 = 0, k_end = K;
 #if SPLIT
@@ -235,7 +237,7 @@ void mma_f16(__global uchar *out, int ldo, __global const ushort *A, int lda,
         copy_commit();
         fill = fill + 1 == STAGES ? 0 : fill + 1;
 #if WGMMA
-        compute_step(acc, base + stage * STAGE_BYTES);
+        compute_step(acc, base + stage * STAGE_BYTES, base + stage * STAGE_BYTES + BM * 64);
         compute_wait();
 #else
         compute_step(acc, base + stage * STAGE_BYTES, a_from, w_from);

@@ -4,6 +4,7 @@
  * shapes that the engine's alignment rules out; mma.cl's header describes operands and options. */
 #include "product_options.clh"
 #include "product_finish.clh"
+#include "tiles.clh"
 
 /* Global (N rounded up, M rounded up, 1 or 4). */
 __kernel void product_f16(__global result *out, int ldo, __global const half *A, int lda,
@@ -16,10 +17,9 @@ __kernel void product_f16(__global result *out, int ldo, __global const half *A,
     if (n >= N || m >= M)
         return;
     int parity = get_global_id(2);
-    __global const half *w = W + (size_t)n * K;
     float v = 0.0f;
 #if UP
-    w += (size_t)parity * N * K;
+    W += piece_at((N + 127) / 128 * 128, 0, K) * parity;
     dy = (parity >> 1) - 1;
     dx = (parity & 1) - 1;
 #endif
@@ -30,12 +30,14 @@ __kernel void product_f16(__global result *out, int ldo, __global const half *A,
         if (y < 0 || y >= Hh || x < 0 || x >= Ww)
             continue;
         __global const half *in = A + (size_t)(first + y * Ww + x) * C;
-        for (int c = 0; c < C; c++)
-            v += vload_half(c, in) * vload_half(tap * C + c, w);
+        for (int c = 0; c < C; c++) {
+            int k = tap * C + c;
+            v += vload_half(c, in) * vload_half(piece_at(n, k, K) + k % 8, W);
+        }
     }
 #else
     for (int k = 0; k < K; k++)
-        v += vload_half((size_t)m * lda + k, A) * vload_half(k, w);
+        v += vload_half((size_t)m * lda + k, A) * vload_half(piece_at(n, k, K) + k % 8, W);
 #endif
     finish(v, out, finished_row(m, Ww, parity) * ldo + n, bias, add, gate,
            gate_at + (size_t)(m / gate_rows) * gate_ld, n, flags);
@@ -60,7 +62,7 @@ __kernel void product_reduce(__global result *out, int ldo, __global const float
 
 /* One row (M 1) by any number of columns, which reads every weight once and at full width: the
  * engine's tiles would be all but empty.  Work-groups of 32 x 8 have 32 columns, 32 items at a time
- * adding up four of them.  K % 8 == 0, A and the rows of W aligned to 16 bytes.
+ * adding up four of them.  K % 8 == 0, A aligned to 16 bytes.
  * Global (32, ceil(N / 32) * 8); local memory 4 KB. */
 __kernel __attribute__((reqd_work_group_size(32, 8, 1)))
 void product_row(__global result *out, __global const half *A, __global const half *W,
@@ -74,7 +76,7 @@ void product_row(__global result *out, __global const half *A, __global const ha
         uint4 raw = *(__global const uint4 *)(A + k);
         float8 a = vload_half8(0, (const half *)&raw);
         for (int c = 0; c < 4; c++) {
-            raw = *(__global const uint4 *)(W + (size_t)min(n0 + c, N - 1) * K + k);
+            raw = *(__global const uint4 *)(W + piece_at(min(n0 + c, N - 1), k, K));
             float8 w = vload_half8(0, (const half *)&raw);
             sum[c] += dot(a.lo, w.lo) + dot(a.hi, w.hi);
         }

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "gemm.h"
 #include "util.h"
 
 /* REPA's training heads are of no use here; its first releases called the blocks after the
@@ -185,7 +186,7 @@ int ffcl_sit_derive(ffcl_sit *sit, const ffcl_config *cfg, size_t heads_hint, ff
 static void add_matrix(ffcl_sit *sit, ffcl_weight *to, size_t N, size_t K, size_t at, size_t ld,
                        int half, const char *name)
 {
-    to->floats = K * ld;
+    to->floats = half ? ffcl_tiled_halves(ld, K) : K * ld;
     ffcl_weight_row row = {.rank = 2, .shape = {N, K}, .kind = FFCL_ROW_MATRIX, .to = to,
                            .at = at, .ld = ld, .half = half};
     ffcl_weights_add(&sit->weights, &row, "%s.weight", name);

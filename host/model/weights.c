@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "gemm.h"
 #include "util.h"
 
 int ffcl_weights_open(ffcl_weights *w, const char *path, ffcl_rename *rename, void *user,
@@ -186,7 +187,7 @@ static size_t row_floats(const ffcl_weight_row *r)
     size_t n = 1;
     for (int i = 0; i < r->rank; i++)
         n *= r->shape[i];
-    return n;
+    return r->half ? ffcl_tiled_halves(r->shape[0], n / r->shape[0]) : n;
 }
 
 static size_t row_bytes(const ffcl_weight_row *r)
@@ -309,8 +310,7 @@ static int load_matrix(uploader *u, ffcl_tensor_file *file, const ffcl_weight_ro
         if (rc == 0)
             rc = upload(u, piece, u->staging[piece], 0, rows * K);
         if (rc == 0 && r->half)
-            rc = ffcl_cast_to_half(u->ctx, r->to->mem, (r->at + first) * K, u->staging[piece],
-                                   rows * K);
+            rc = ffcl_cast_to_tiles(u->ctx, r->to->mem, u->staging[piece], r->at + first, rows, K);
         else if (rc == 0)
             rc = ffcl_transpose(u->ctx, r->to->mem, r->at + first, r->ld, u->staging[piece], rows,
                                 K);
@@ -380,8 +380,8 @@ static int load_row(uploader *u, ffcl_tensor_file *file, const ffcl_weight_row *
     if (!*to) {
         size_t floats = is_bias ? ffcl_round_up(r->conv->out, 8) : r->to->floats;
         int rc = ffcl_buffer_create(u->ctx, to, floats * (r->half ? 2 : 4), r->name);
-        if (rc == 0 && is_bias)
-            rc = zero(u->ctx, *to, floats * sizeof(float));
+        if (rc == 0 && (is_bias || r->half))
+            rc = zero(u->ctx, *to, floats * (r->half ? 2 : 4));
         if (rc)
             return rc;
     }

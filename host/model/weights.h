@@ -28,7 +28,7 @@ typedef struct ffcl_weight_row {
     ffcl_row_kind kind;
     ffcl_weight *to;        /* PLAIN, MATRIX */
     size_t at, ld;
-    int half;               /* MATRIX: stored as half and (N, K), from row `at` on */
+    int half;               /* MATRIX: stored as half in tiles (gemm.h), from column `at` on */
     ffcl_conv_weight *conv; /* CONV, CONV_BIAS */
     const ffcl_tensor_info *found;
 } ffcl_weight_row;

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include <math.h>
 #include <stdio.h>
-#include <stdlib.h>
 
 #include "cl/launch.h"
 #include "ops/ops.h"
@@ -87,15 +86,16 @@ static int mma(ffcl_ctx *ctx, cl_mem out, cl_mem qkv, size_t B, size_t T, size_t
                        FFCL_I32(H), FFCL_F32(LOG2_E / sqrt((double)Dh)));
 }
 
-/* Four warps for each 64 queries; K and V are fetched half as often for 128, where that leaves
- * enough work-groups.  Registers such that 16 warps fit a compute unit. */
+/* Four warps for each 64 queries; K and V are fetched half as often for 128 and a quarter as often
+ * for 256, where that leaves enough work-groups. */
 static int wgmma(ffcl_ctx *ctx, cl_mem out, cl_mem qkv, size_t B, size_t T, size_t H, size_t Dh)
 {
     char options[96];
     const ffcl_kernel *k;
-    size_t groups = ffcl_div_up(T, 128) * H * B >= 2 * ctx->device.caps.units ? 2 : 1;
-    if (getenv("FFCL_AG")) groups = (size_t)atoi(getenv("FFCL_AG"));
-    snprintf(options, sizeof options, "-DDH=%zu -DGROUPS=%zu -cl-nv-maxrregcount=%s", Dh, groups, getenv("FFCL_AR") ? getenv("FFCL_AR") : "128");
+    size_t groups = 4;
+    while (groups > 1 && 2 * ffcl_div_up(T, 64 * groups) * H * B < 3 * ctx->device.caps.units)
+        groups /= 2;
+    snprintf(options, sizeof options, "-DDH=%zu -DGROUPS=%zu -cl-nv-maxrregcount=128", Dh, groups);
     int rc = ffcl_kernel_get(ctx, &k, "wgmma_attention", "wgmma_attention_f16", options);
     if (rc)
         return rc;

@@ -29,16 +29,18 @@ size_t ffcl_conv_floats(const ffcl_conv_weight *w, size_t *parts)
 {
     *parts = w->kind == FFCL_CONV_UPSAMPLE ? 4 : 1;
     size_t out = w->kind == FFCL_CONV_NARROW ? NARROW : w->out;
-    return (w->kind == FFCL_CONV_UPSAMPLE ? 4 : w->side * w->side) * w->in * out;
+    size_t K = (w->kind == FFCL_CONV_UPSAMPLE ? 4 : w->side * w->side) * w->in;
+    return w->store == FFCL_STORE_HALF ? ffcl_tiled_halves(out, K) : K * out;
 }
 
 void ffcl_conv_layout(ffcl_conv_kind kind, ffcl_store store, size_t i, const float *w, size_t in,
                       size_t out, size_t side, float *laid_out)
 {
     size_t taps = kind == FFCL_CONV_UPSAMPLE ? 4 : side * side;
-    int rows = store == FFCL_STORE_HALF;
-    size_t columns = kind == FFCL_CONV_NARROW ? NARROW : out;
-    memset(laid_out, 0, taps * in * columns * sizeof *laid_out);
+    int tiled = store == FFCL_STORE_HALF;
+    size_t columns = kind == FFCL_CONV_NARROW ? NARROW : out, K = taps * in;
+    memset(laid_out, 0,
+           (tiled ? ffcl_tiled_halves(columns, K) : K * columns) * sizeof *laid_out);
     for (size_t o = 0; o < out; o++)
         for (size_t c = 0; c < in; c++)
             for (size_t y = 0; y < side; y++)
@@ -47,7 +49,7 @@ void ffcl_conv_layout(ffcl_conv_kind kind, ffcl_store store, size_t i, const flo
                     if (kind == FFCL_CONV_UPSAMPLE)
                         tap = parity_tap(i >> 1, y) * 2 + parity_tap(i & 1, x);
                     size_t k = tap * in + c;
-                    laid_out[rows ? o * taps * in + k : k * out + o] +=
+                    laid_out[tiled ? ffcl_tiled_at(o, k, K) : k * out + o] +=
                         w[((o * in + c) * side + y) * side + x];
                 }
 }

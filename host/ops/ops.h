@@ -82,6 +82,10 @@ int ffcl_groupnorm(ffcl_ctx *ctx, cl_mem out, cl_mem x, const ffcl_moments *mome
 int ffcl_cast_to_half(ffcl_ctx *ctx, cl_mem out, size_t at, cl_mem x, size_t n);
 int ffcl_cast_to_float(ffcl_ctx *ctx, cl_mem out, cl_mem x, size_t n);
 
+/* x (rows, K) float32 as columns first .. of a half weight in tiles (blas/gemm.h), of which what no
+ * column fills stays as it is. */
+int ffcl_cast_to_tiles(ffcl_ctx *ctx, cl_mem out, cl_mem x, size_t first, size_t rows, size_t K);
+
 /* out (cols, out_ld) at element out_at = in (rows, cols) transposed. */
 int ffcl_transpose(ffcl_ctx *ctx, cl_mem out, size_t out_at, size_t out_ld, cl_mem in, size_t rows,
                    size_t cols);
@@ -104,8 +108,8 @@ typedef enum ffcl_conv_kind {
 typedef struct ffcl_conv_weight {
     ffcl_conv_kind kind;
     size_t in, out, side;       /* Cin, Cout, k */
-    ffcl_store store;           /* of pictures and weights; HALF: weights are (Cout, taps*Cin), */
-                                /* those of UPSAMPLE one after the other in weight[0] */
+    ffcl_store store;           /* of pictures and weights; HALF: weights (Cout, taps*Cin) in */
+                                /* tiles, those of UPSAMPLE one after the other in weight[0] */
     cl_mem weight[4];           /* [0] alone unless float32 FFCL_CONV_UPSAMPLE */
     cl_mem bias;                /* (Cout), rounded up to 8 with zeros */
 } ffcl_conv_weight;
@@ -116,9 +120,8 @@ ffcl_conv_kind ffcl_conv_kind_of(size_t out, size_t side, int upsample, ffcl_sto
 /* Floats of one weight of the kind, and how many there are. */
 size_t ffcl_conv_floats(const ffcl_conv_weight *w, size_t *parts);
 
-/* Weight i of the kind, from w (Cout, Cin, k, k), into laid_out: 4*Cin*Cout floats for UPSAMPLE,
- * else k*k*Cin*Cout (NARROW: *8).  Order (taps*Cin, Cout); for FFCL_STORE_HALF (Cout, taps*Cin),
- * still as floats. */
+/* Weight i of the kind, from w (Cout, Cin, k, k), into laid_out of ffcl_conv_floats.  Order
+ * (taps*Cin, Cout), four taps for UPSAMPLE; for FFCL_STORE_HALF tiles, still as floats. */
 void ffcl_conv_layout(ffcl_conv_kind kind, ffcl_store store, size_t i, const float *w, size_t in,
                       size_t out, size_t side, float *laid_out);
 

@@ -52,10 +52,10 @@ static const ffcl_shape mma_awkward[] = {
     {{0}, 0},
 };
 
-/* On wgmma: tiles of 64 or 128 queries and of 64 keys; heads of 64 and of 72. */
+/* On wgmma: tiles of 64, 128 or 256 queries and of 64 keys; heads of 64 and of 72. */
 static const ffcl_shape wgmma_model[] = {
     {{1, 256, 16, 72}, 0},
-    {{10, 256, 16, 72}, 0},             /* tiles of 128 queries on 132 units */
+    {{13, 256, 16, 72}, 0},             /* tiles of 256 queries on 132 units */
     {{0}, 0},
 };
 static const ffcl_shape wgmma_awkward[] = {
@@ -66,8 +66,9 @@ static const ffcl_shape wgmma_awkward[] = {
     {{1, 64, 1, 72}, 0},
     {{2, 63, 2, 64}, 0},
     {{1, 1000, 1, 72}, 0},
-    {{30, 65, 10, 72}, 0},              /* of 128 on 132 units, the last with one */
-    {{20, 300, 6, 64}, 0},
+    {{10, 65, 16, 72}, 0},              /* of 128 on 132 units */
+    {{11, 257, 10, 72}, 0},             /* of 256, the last with one */
+    {{12, 300, 9, 64}, 0},
     {{0}, 0},
 };
 

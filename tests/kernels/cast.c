@@ -2,6 +2,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "gemm.h"
 #include "half.h"
 #include "ops/ops.h"
 #include "../ref/ref.h"
@@ -122,4 +123,75 @@ const ffcl_op_test ffcl_test_cast_to_float = {
     .fills = FFCL_NOISE | FFCL_ZEROS | FFCL_LARGE | FFCL_OFFSET | FFCL_CONSTANT, .model = model,
     .awkward = float_awkward, .setup = setup_float, .ref = ref_float, .run = run_float,
     .flops = flops, .bytes = bytes,
+};
+
+/* ---- a weight's columns into tiles -------------------------------------------------------- */
+
+enum { FIRST, ROWS, COLS };
+enum { WEIGHT, PART };
+
+static const ffcl_shape tiles_model[] = {{{1152, 1152, 1152}, 0}, {{0}, 0}};
+/* FIRST is counted from 1 here, as a list of shapes ends with 0. */
+static const ffcl_shape tiles_awkward[] = {
+    {{1, 3, 5}, FFCL_SHAPE_SMALL},
+    {{1, 128, 32}, FFCL_SHAPE_FILLS},
+    {{6, 130, 33}, 0},
+    {{128, 2, 100}, FFCL_SHAPE_FILLS},
+    {{300, 1, 8}, 0},
+    {{0}, 0},
+};
+
+static size_t tiles_first(const ffcl_case *c)
+{
+    return c->shape.d[FIRST] - 1;
+}
+
+/* What no column fills must stay: it is compared with what was there, too. */
+static int setup_tiles(ffcl_case *c)
+{
+    const size_t *d = c->shape.d;
+    size_t n = ffcl_tiled_halves(tiles_first(c) + d[ROWS], d[COLS]);
+    int rc = FFCL_TENSORS(c, {.role = FFCL_INOUT, .type = FFCL_F16, .n = n},
+                          {.role = FFCL_IN, .n = d[ROWS] * d[COLS]});
+    if (rc)
+        return rc;
+    ffcl_case_axes(c, "e", n, 0, 0, 0);
+    ffcl_case_noise(c, WEIGHT, 0.0, 1.0);
+    ffcl_case_fill(c, PART, d[ROWS]);
+    return 0;
+}
+
+static void ref_tiles(ffcl_case *c)
+{
+    const size_t *d = c->shape.d;
+    for (size_t i = 0; i < c->tensor[WEIGHT].n; i++)
+        c->want[i] = (double)ffcl_f32(c, WEIGHT)[i];
+    for (size_t n = 0; n < d[ROWS]; n++)
+        for (size_t k = 0; k < d[COLS]; k++)
+            ffcl_ref_cast_to_half(c->want + ffcl_tiled_at(tiles_first(c) + n, k, d[COLS]),
+                                  ffcl_f32(c, PART) + n * d[COLS] + k, 1);
+}
+
+static int run_tiles(ffcl_case *c)
+{
+    const size_t *d = c->shape.d;
+    return ffcl_cast_to_tiles(c->ctx, ffcl_mem(c, WEIGHT), ffcl_mem(c, PART), tiles_first(c),
+                              d[ROWS], d[COLS]);
+}
+
+static double tiles_flops(const ffcl_case *c)
+{
+    return (double)c->shape.d[ROWS] * (double)c->shape.d[COLS];
+}
+
+static double tiles_bytes(const ffcl_case *c)
+{
+    return 6.0 * tiles_flops(c);
+}
+
+const ffcl_op_test ffcl_test_cast_to_tiles = {
+    .name = "cast_to_tiles", .letters = "first+1 rows K",
+    .fills = FFCL_NOISE | FFCL_ZEROS | FFCL_LARGE | FFCL_OFFSET | FFCL_CONSTANT,
+    .model = tiles_model, .awkward = tiles_awkward, .setup = setup_tiles, .ref = ref_tiles,
+    .run = run_tiles, .flops = tiles_flops, .bytes = tiles_bytes,
 };

@@ -140,7 +140,9 @@ static int setup(ffcl_case *c)
 {
     const size_t *d = c->shape.d;
     size_t pixels = d[B] * d[HH] * d[WW] * (is_upsample(c) ? 4 : 1), taps = d[SIDE] * d[SIDE];
-    size_t parts = is_upsample(c) ? 4 : 1, each = (is_upsample(c) ? 4 : taps) * d[C] * columns(c);
+    size_t parts, each = ffcl_conv_floats(&(ffcl_conv_weight){.kind = kind_of(c), .in = d[C],
+                                                              .out = d[COUT], .side = d[SIDE],
+                                                              .store = FFCL_STORE_HALF}, &parts);
     ffcl_type result = kind_of(c) == FFCL_CONV_NARROW ? FFCL_F32 : FFCL_F16;
     int rc = FFCL_TENSORS(
         c, {.role = FFCL_OUT, .type = result, .n = pixels * d[COUT]},

@@ -73,8 +73,10 @@ static int setup(ffcl_case *c)
 {
     const size_t *d = c->shape.d;
     const size_t scale = is(c, UP) ? 2 : 1, pixels = d[B] * d[HH] * d[WW];
-    const size_t out = pixels * scale * scale * d[COUT], parts = is(c, UP) ? 4 : 1;
-    const size_t each = (is(c, UP) ? 4 : 9) * d[C] * d[COUT];
+    const size_t out = pixels * scale * scale * d[COUT];
+    const ffcl_conv_weight w = {.kind = is(c, UP) ? FFCL_CONV_UPSAMPLE : FFCL_CONV_COLUMNS,
+                                .in = d[C], .out = d[COUT], .side = 3, .store = FFCL_STORE_HALF};
+    size_t parts, each = ffcl_conv_floats(&w, &parts);
     int rc = FFCL_TENSORS(
         c, {.role = FFCL_OUT, .type = FFCL_F16, .n = out},
         {.role = FFCL_IN, .type = FFCL_F16, .n = pixels * d[C]},

@@ -34,6 +34,7 @@ const ffcl_op_test *const ffcl_op_tests[] = {
     &ffcl_test_conv_direct,
     &ffcl_test_conv_upsample,
     &ffcl_test_cast_to_half,
+    &ffcl_test_cast_to_tiles,
     &ffcl_test_cast_to_float,
     &ffcl_test_layernorm_modulate_half,
     &ffcl_test_groupnorm_half,

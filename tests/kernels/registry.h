@@ -55,16 +55,15 @@ extern const ffcl_op_test ffcl_test_cast_to_half, ffcl_test_cast_to_float,
     ffcl_test_attn_row_half, ffcl_test_product_bias, ffcl_test_product_silu,
     ffcl_test_product_gelu, ffcl_test_product_add, ffcl_test_product_float_bias,
     ffcl_test_product_float_gate_add, ffcl_test_product_float_gelu, ffcl_test_conv_half_columns,
-    ffcl_test_conv_half_point, ffcl_test_conv_half_narrow, ffcl_test_conv_half_upsample;
+    ffcl_test_conv_half_point, ffcl_test_conv_half_narrow, ffcl_test_conv_half_upsample,
+    ffcl_test_softmax, ffcl_test_cast_to_tiles, ffcl_test_transpose_half;
 
 /* On the matrix engine. */
 extern const ffcl_op_test ffcl_test_mma_bias, ffcl_test_mma_silu, ffcl_test_mma_gelu,
     ffcl_test_mma_add, ffcl_test_mma_float_bias, ffcl_test_mma_float_gate_add,
     ffcl_test_mma_float_gelu, ffcl_test_mma_conv_columns, ffcl_test_mma_conv_point,
-    ffcl_test_mma_conv_narrow, ffcl_test_mma_conv_upsample, ffcl_test_mma_attention, ffcl_test_wgmma_attention,
-    ffcl_test_wgmma_attention_products,
-    ffcl_test_softmax, ffcl_test_transpose_half,
-    ffcl_test_wgmma_bias, ffcl_test_wgmma_gelu, ffcl_test_wgmma_add,
+    ffcl_test_mma_conv_narrow, ffcl_test_mma_conv_upsample, ffcl_test_mma_attention,
+    ffcl_test_wgmma_attention, ffcl_test_wgmma_attention_products, ffcl_test_wgmma_bias, ffcl_test_wgmma_gelu, ffcl_test_wgmma_add,
     ffcl_test_wgmma_float_gate_add, ffcl_test_wgmma_conv_columns, ffcl_test_wgmma_conv_narrow,
     ffcl_test_wgmma_conv_upsample, ffcl_test_halo_conv, ffcl_test_halo_conv_upsample,
     ffcl_test_halo_conv_moments, ffcl_test_halo_conv_upsample_moments;
