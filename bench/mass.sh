@@ -103,10 +103,12 @@ demo() {
     done
 }
 
-# Pictures a second of the device DEVICES alone: no files, one batch after another.
+# Pictures a second of the device DEVICES alone: no files, one batch after another, for as long as
+# the job takes, as a device that gets warm or draws too much power slows down within seconds.
 alone() { # DEVICES
-    "$build/bench/step" "$root/256/mass.ini" 10 device.select="$1" sampler.batch="$batch" \
-        sampler.count=$((12 * batch)) sampler.classes=random output.grid= 2> "$out/step.err" |
+    local n=$((xl_count / batch))
+    "$build/bench/step" "$root/256/mass.ini" $n device.select="$1" sampler.batch="$batch" \
+        sampler.count=$(((n + 2) * batch)) sampler.classes=random output.grid= 2> "$out/step.err" |
         sed -n 's/.* \([0-9.]*\) images\/s.*/\1/p'
 }
 

@@ -3,8 +3,8 @@
  *
  * Operands are float32 or, with `half` set, half with float32 accumulation.
  * float32 weights are stored (K, N), out-channel contiguous: CLBlast's kernels read that without
- * a transposing pass; half weights in tiles, see ffcl_tiled_at.  The loader lays them out so.  A back end that cannot fuse the epilogue runs
- * the product and then one epilogue kernel. */
+ * a transposing pass; half weights in tiles, see ffcl_tiled_at.  The loader lays them out so.
+ * A back end that cannot fuse the epilogue runs the product and then one epilogue kernel. */
 #ifndef FFCL_BLAS_GEMM_H
 #define FFCL_BLAS_GEMM_H
 
@@ -45,20 +45,21 @@ typedef struct ffcl_product {
     cl_mem out;                             /* (M, N) rows out_ld apart; not epilogue.add */
     size_t out_at, out_ld;
     ffcl_epilogue epilogue;
-    /* half: A and W are half, W in tiles (ffcl_tiled_at; four in a row for upsample), nothing at an offset but the gate, add of M rows
-     * out_ld apart.  out_half: so are out and add, and there is no gate.  gather may be NULL. */
+    /* half: A and W are half, W in tiles (ffcl_tiled_at; four in a row for upsample), nothing at an
+     * offset but the gate, add of M rows out_ld apart.  out_half: so are out and add, and there is
+     * no gate.  gather may be NULL. */
     int half, out_half;
     const ffcl_gather *gather;
     /* 0, or that many products of the same shape, whose operands begin a_step, w_step and out_step
-     * elements after those of the one before: of half operands, where ffcl_gemm_batch_fits.  Then W
-     * is (N, K), rows w_ld apart, A and W may lie at offsets, and the epilogue has a bias at most. */
+     * elements after those of the one before: of half operands, where ffcl_gemm_batch_fits.  Then
+     * W is (N, K), rows w_ld apart, A and W may lie at offsets, and there is a bias at most. */
     size_t batch, a_step, w_step, out_step;
 } ffcl_product;
 
-/* Half weights lie in tiles of 128 columns n by 32 of K, the tiles of the same columns one after the
- * other, N and K rounded up with zeros: what a work-group of the matrix engine reads in a step is
- * one piece of memory, and lies there as it shall in local memory.  In a tile column n has 64 bytes,
- * whose four 16-byte pieces are exchanged so that no two of eight columns meet in a bank. */
+/* Half weights lie in tiles of 128 columns n by 32 of K, the tiles of the same columns one after
+ * the other, N and K rounded up with zeros: what a work-group of the matrix engine reads in a step
+ * is one piece of memory, and lies there as it shall in local memory.  In a tile column n has 64
+ * bytes, whose four 16-byte pieces are exchanged so that no two of eight columns meet in a bank. */
 enum { FFCL_TILE_N = 128, FFCL_TILE_K = 32 };
 
 static inline size_t ffcl_tiled_halves(size_t N, size_t K)

@@ -159,6 +159,57 @@ INLINE void write_results(float acc[MI][NI][4], __local float *turn, const targe
     }
 }
 
+/* acc = the product of columns k0 to k_end - 1, of the tile at row m0 and column n0. */
+INLINE void multiply_steps(float acc[MI][NI][4], uint base, __global const ushort *A,
+                           __global const ushort *W, int m0, int n0, int k0, int k_end, int M,
+                           int N, int K, int lda, int ldw, int wm, int wn, const picture *p)
+{
+#pragma unroll
+    for (int i = 0; i < MI; i++)
+#pragma unroll
+        for (int j = 0; j < NI; j++)
+            acc[i][j][0] = acc[i][j][1] = acc[i][j][2] = acc[i][j][3] = 0.0f;
+#if !WGMMA
+    int lane = get_local_id(0) & 31;
+    /* ldmatrix addresses of this lane inside a stage; the swizzle of a row does not depend on the
+     * 16-row block, and the second half of a step is 32 bytes away under xor. */
+    int ar = wm * WARP_ROWS + (lane & 15), wr = wn * WN + ((lane >> 4) << 3) + (lane & 7);
+    uint a_from = ar * 64 + (((lane >> 4) ^ ((ar >> 1) & 3)) << 4);
+    uint w_from = BM * 64 + wr * 64 + ((((lane >> 3) & 1) ^ ((wr >> 1) & 3)) << 4);
+#endif
+    loader l;
+    loader_open(&l, m0, n0, k0, M, N, lda, ldw, p);
+    int steps = (k_end - k0 + 31) / 32;
+    for (int s = 0; s < STAGES - 1; s++) {
+        if (s < steps)
+            loader_step(&l, base + s * STAGE_BYTES, A, W, k0 + s * 32, K, p);
+        copy_commit();
+    }
+    int stage = 0, fill = STAGES - 1;
+    for (int s = 0; s < steps; s++) {
+        copy_wait();
+#if WGMMA
+        /* wgmma reads through another proxy than the copies wrote. */
+        __asm__ volatile("fence.proxy.async.shared::cta;" ::: "memory");
+#endif
+        barrier(CLK_LOCAL_MEM_FENCE);
+        if (s + STAGES - 1 < steps)
+            loader_step(&l, base + fill * STAGE_BYTES, A, W, k0 + (s + STAGES - 1) * 32, K,
+                        p);
+        copy_commit();
+        fill = fill + 1 == STAGES ? 0 : fill + 1;
+#if WGMMA
+        compute_step(acc, base + stage * STAGE_BYTES, base + stage * STAGE_BYTES + BM * 64);
+        compute_wait();
+#else
+        compute_step(acc, base + stage * STAGE_BYTES, a_from, w_from);
+#endif
+        stage = stage + 1 == STAGES ? 0 : stage + 1;
+    }
+    __asm__ volatile("cp.async.wait_group 0;" ::: "memory");
+    barrier(CLK_LOCAL_MEM_FENCE);
+}
+
 __kernel __attribute__((reqd_work_group_size(ITEMS, 1, 1)))
 void mma_f16(__global uchar *out, int ldo, __global const ushort *A, int lda,
              __global const ushort *W, __global const float *bias, __global const uchar *add,
@@ -170,7 +221,7 @@ void mma_f16(__global uchar *out, int ldo, __global const ushort *A, int lda,
              )
 {
     __local uint4 memory[STAGES * STAGE_BYTES / 16] __attribute__((aligned(1024)));
-    int lid = get_local_id(0), lane = lid & 31, warp = lid >> 5;
+    int warp = get_local_id(0) >> 5;
 #if WGMMA
     int wm = warp, wn = 0;
 #else
@@ -201,51 +252,7 @@ void mma_f16(__global uchar *out, int ldo, __global const ushort *A, int lda,
     out += (size_t)get_group_id(2) * M * N * sizeof(float);
 #endif
     float acc[MI][NI][4];
-#pragma unroll
-    for (int i = 0; i < MI; i++)
-#pragma unroll
-        for (int j = 0; j < NI; j++)
-            acc[i][j][0] = acc[i][j][1] = acc[i][j][2] = acc[i][j][3] = 0.0f;
-
-#if !WGMMA
-    /* ldmatrix addresses of this lane inside a stage; the swizzle of a row does not depend on the
-     * 16-row block, and the second half of a step is 32 bytes away under xor. */
-    int ar = wm * WARP_ROWS + (lane & 15), wr = wn * WN + ((lane >> 4) << 3) + (lane & 7);
-    uint a_from = ar * 64 + (((lane >> 4) ^ ((ar >> 1) & 3)) << 4);
-    uint w_from = BM * 64 + wr * 64 + ((((lane >> 3) & 1) ^ ((wr >> 1) & 3)) << 4);
-
-#endif
-    loader l;
-    loader_open(&l, m0, n0, k0, M, N, lda, ldw, &p);
-    int steps = (k_end - k0 + 31) / 32;
-    for (int s = 0; s < STAGES - 1; s++) {
-        if (s < steps)
-            loader_step(&l, base + s * STAGE_BYTES, A, W, k0 + s * 32, K, &p);
-        copy_commit();
-    }
-    int stage = 0, fill = STAGES - 1;
-    for (int s = 0; s < steps; s++) {
-        copy_wait();
-#if WGMMA
-        /* wgmma reads through another proxy than the copies wrote. */
-        __asm__ volatile("fence.proxy.async.shared::cta;" ::: "memory");
-#endif
-        barrier(CLK_LOCAL_MEM_FENCE);
-        if (s + STAGES - 1 < steps)
-            loader_step(&l, base + fill * STAGE_BYTES, A, W, k0 + (s + STAGES - 1) * 32, K,
-                        &p);
-        copy_commit();
-        fill = fill + 1 == STAGES ? 0 : fill + 1;
-#if WGMMA
-        compute_step(acc, base + stage * STAGE_BYTES, base + stage * STAGE_BYTES + BM * 64);
-        compute_wait();
-#else
-        compute_step(acc, base + stage * STAGE_BYTES, a_from, w_from);
-#endif
-        stage = stage + 1 == STAGES ? 0 : stage + 1;
-    }
-    __asm__ volatile("cp.async.wait_group 0;" ::: "memory");
-    barrier(CLK_LOCAL_MEM_FENCE);
+    multiply_steps(acc, base, A, W, m0, n0, k0, k_end, M, N, K, lda, ldw, wm, wn, &p);
 
     const target t = {out, add, bias, gate, ldo, gate_at, gate_ld, gate_rows, flags, M, N, Ww,
                       parity};

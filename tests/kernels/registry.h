@@ -63,7 +63,8 @@ extern const ffcl_op_test ffcl_test_mma_bias, ffcl_test_mma_silu, ffcl_test_mma_
     ffcl_test_mma_add, ffcl_test_mma_float_bias, ffcl_test_mma_float_gate_add,
     ffcl_test_mma_float_gelu, ffcl_test_mma_conv_columns, ffcl_test_mma_conv_point,
     ffcl_test_mma_conv_narrow, ffcl_test_mma_conv_upsample, ffcl_test_mma_attention,
-    ffcl_test_wgmma_attention, ffcl_test_wgmma_attention_products, ffcl_test_wgmma_bias, ffcl_test_wgmma_gelu, ffcl_test_wgmma_add,
+    ffcl_test_wgmma_attention, ffcl_test_wgmma_attention_products,
+    ffcl_test_wgmma_bias, ffcl_test_wgmma_gelu, ffcl_test_wgmma_add,
     ffcl_test_wgmma_float_gate_add, ffcl_test_wgmma_conv_columns, ffcl_test_wgmma_conv_narrow,
     ffcl_test_wgmma_conv_upsample, ffcl_test_halo_conv, ffcl_test_halo_conv_upsample,
     ffcl_test_halo_conv_moments, ffcl_test_halo_conv_upsample_moments;
