@@ -16,8 +16,14 @@ typedef struct lane {
     cl_mem y;                   /* (batch) int32 */
     cl_mem *scalars;            /* (embedders) of (batch) */
     cl_mem *bytes;              /* (n_parts) of (decode_batch, S, S, 3) uint8 */
-    cl_int *flags;              /* (2, batch): bad latents, bad images */
-    cl_event done;              /* of the last kernel; NULL where nothing is on its way */
+    /* Page-locked memory, as some drivers have the host wait for the device when it reads into
+     * any other: parts of mapped. */
+    cl_mem locked;
+    void *mapped;
+    float *host_z, *host_scalars;   /* (batch, C, R, R), (embedders, batch) */
+    cl_int *host_y, *flags;         /* (batch), (2, batch): bad latents, bad images */
+    uint8_t *host_bytes;            /* (batch, S, S, 3) */
+    cl_event done;              /* of the last command; NULL where nothing is on its way */
 } lane;
 
 enum { LANES = 2 };
@@ -33,8 +39,6 @@ struct ffcl_engine {
     size_t planned, planned_R, planned_tap; /* what the arena is laid out for; 0: nothing */
     cl_mem latent;              /* (batch, C, R, R) */
     cl_mem bad_latent, bad_image;   /* (batch), (decode_batch) int32 */
-    /* Uploads and pictures go through a queue of their own, beside the work on other batches. */
-    cl_command_queue copies;
     lane lanes[LANES];
     size_t n_parts;             /* VAE passes of a whole batch */
     size_t first_lane, in_flight;   /* the oldest batch on its way; how many are */
@@ -61,7 +65,7 @@ static int zero(ffcl_ctx *ctx, cl_mem mem, size_t bytes)
                                                  bytes, 0, NULL, NULL));
 }
 
-/* Enqueues a read into host memory that is valid after ffcl_finish; to may be NULL. */
+/* Enqueues a read into host memory that is valid when the batch is done; to may be NULL. */
 static int fetch(ffcl_ctx *ctx, cl_mem mem, void *to, size_t bytes)
 {
     if (ctx->planning || !to)
@@ -111,6 +115,8 @@ static int run_vae(ffcl_engine *e, const lane *l, size_t first, size_t b, const 
         rc = ffcl_image_bytes(ctx, bytes, image.mem, (int)e->cfg->output.bytes, b * each);
     if (rc == 0)
         rc = fetch(ctx, e->bad_image, bad, b * sizeof(cl_int));
+    if (rc == 0 && step->bytes)
+        rc = fetch(ctx, bytes, l->host_bytes + first * each, b * each);
     if (rc == 0)
         rc = fetch(ctx, image.mem, step->image ? step->image + at * each : NULL,
                    b * each * sizeof(float));
@@ -331,16 +337,53 @@ static int check_classes(const ffcl_engine *e, ffcl_error *err)
     return 0;
 }
 
+/* The next n bytes of the page-locked memory, NULL while the sizes are added up. */
+static void *part_of(char *memory, size_t *used, size_t n)
+{
+    char *part = memory ? memory + *used : NULL;
+    *used += ffcl_round_up(n, 64);
+    return part;
+}
+
+static size_t divide(ffcl_engine *e, lane *l, char *memory)
+{
+    const size_t embedders = e->sit ? ffcl_sit_dims_of(e->sit)->embedders : 0;
+    size_t used = 0;
+    l->host_z = part_of(memory, &used, e->batch * latent_floats(e) * sizeof(float));
+    l->host_scalars = part_of(memory, &used, embedders * e->batch * sizeof(float));
+    l->host_y = part_of(memory, &used, e->batch * sizeof(cl_int));
+    l->flags = part_of(memory, &used, 2 * e->batch * sizeof(cl_int));
+    l->host_bytes = part_of(memory, &used, e->vae ? e->batch * image_values(e) : 0);
+    return used;
+}
+
+static int lock_memory(ffcl_engine *e, lane *l)
+{
+    ffcl_ctx *ctx = e->ctx;
+    size_t bytes = divide(e, l, NULL);
+    cl_int code;
+    l->locked = clCreateBuffer(ctx->context, CL_MEM_READ_WRITE | CL_MEM_ALLOC_HOST_PTR, bytes, NULL,
+                               &code);
+    int rc = FFCL_CL(ctx->err, code);
+    if (rc)
+        return rc;
+    l->mapped = clEnqueueMapBuffer(ctx->queue, l->locked, CL_TRUE, CL_MAP_READ | CL_MAP_WRITE, 0,
+                                   bytes, 0, NULL, NULL, &code);
+    rc = FFCL_CL(ctx->err, code);
+    if (rc == 0)
+        divide(e, l, l->mapped);
+    return rc;
+}
+
 static int create_lane(ffcl_engine *e, lane *l)
 {
     ffcl_ctx *ctx = e->ctx;
     const size_t embedders = e->sit ? ffcl_sit_dims_of(e->sit)->embedders : 0;
-    l->flags = calloc(2 * e->batch, sizeof *l->flags);
     l->bytes = calloc(e->n_parts, sizeof(cl_mem));
-    if (!l->flags || !l->bytes)
+    if (!l->bytes)
         return ffcl_fail(ctx->err, FFCL_ENOMEM, "out of memory for a batch");
-    int rc = 0;
-    if (e->sit)
+    int rc = lock_memory(e, l);
+    if (rc == 0 && e->sit)
         rc = ffcl_buffer_create(ctx, &l->z, e->batch * latent_floats(e) * sizeof(float), "noise");
     if (rc == 0)
         rc = ffcl_buffer_create(ctx, &l->y, e->batch * sizeof(cl_int), "labels");
@@ -354,12 +397,8 @@ static int create_lane(ffcl_engine *e, lane *l)
 static int create_buffers(ffcl_engine *e)
 {
     ffcl_ctx *ctx = e->ctx;
-    cl_int code = CL_SUCCESS;
     e->n_parts = ffcl_div_up(e->batch, e->decode_batch);
-    e->copies = clCreateCommandQueue(ctx->context, ctx->device.id, 0, &code);
-    int rc = FFCL_CL(ctx->err, code);
-    if (rc == 0)
-        rc = ffcl_buffer_create(ctx, &e->latent, e->batch * latent_floats(e) * sizeof(float),
+    int rc = ffcl_buffer_create(ctx, &e->latent, e->batch * latent_floats(e) * sizeof(float),
                                 "latents");
     if (rc == 0)
         rc = ffcl_buffer_create(ctx, &e->bad_latent, e->batch * sizeof(cl_int), "flags");
@@ -443,6 +482,11 @@ static void release(cl_mem *mem)
 
 static void close_lane(ffcl_engine *e, lane *l)
 {
+    if (l->mapped) {
+        clEnqueueUnmapMemObject(e->ctx->queue, l->locked, l->mapped, 0, NULL, NULL);
+        clFinish(e->ctx->queue);
+    }
+    release(&l->locked);
     for (size_t i = 0; l->scalars && e->sit && i < ffcl_sit_dims_of(e->sit)->embedders; i++)
         release(&l->scalars[i]);
     for (size_t i = 0; l->bytes && i < e->n_parts; i++)
@@ -453,7 +497,6 @@ static void close_lane(ffcl_engine *e, lane *l)
         clReleaseEvent(l->done);
     free(l->scalars);
     free(l->bytes);
-    free(l->flags);
 }
 
 void ffcl_engine_close(ffcl_engine **engine)
@@ -463,15 +506,11 @@ void ffcl_engine_close(ffcl_engine **engine)
         return;
     if (e->ctx)
         clFinish(e->ctx->queue);
-    if (e->copies)
-        clFinish(e->copies);
     for (size_t k = 0; k < LANES; k++)
         close_lane(e, &e->lanes[k]);
     release(&e->latent);
     release(&e->bad_latent);
     release(&e->bad_image);
-    if (e->copies)
-        clReleaseCommandQueue(e->copies);
     ffcl_vae_close(&e->vae);
     ffcl_sit_close(&e->sit);
     if (e->ctx)
@@ -531,49 +570,26 @@ static int ready_for(ffcl_engine *e, size_t B, const ffcl_tap *tap)
     return rc;
 }
 
-/* Enqueues the inputs of pictures at .. at+B-1; the work waits for them, the caller does not. */
+/* Enqueues a write of n bytes, by way of page-locked memory at `by`. */
+static int put(ffcl_ctx *ctx, cl_mem to, void *by, const void *from, size_t n)
+{
+    memcpy(by, from, n);
+    return FFCL_CL(ctx->err, clEnqueueWriteBuffer(ctx->queue, to, CL_FALSE, 0, n, by, 0, NULL,
+                                                  NULL));
+}
+
+/* Enqueues the inputs of pictures at .. at+B-1. */
 static int upload(ffcl_engine *e, const lane *l, const ffcl_step *step, size_t at, size_t B)
 {
     ffcl_ctx *ctx = e->ctx;
     const size_t n = latent_floats(e);
-    const cl_mem z = e->sit ? l->z : e->latent;
-    cl_event last = NULL;
-    if (!e->sit)            /* latents are shared with the batch before */
-        FFCL_CL(ctx->err, clFinish(ctx->queue));
-    int rc = FFCL_CL(ctx->err, clEnqueueWriteBuffer(e->copies, z, CL_FALSE, 0,
-                                                    B * n * sizeof(float), step->z + at * n, 0,
-                                                    NULL, NULL));
+    int rc = put(ctx, e->sit ? l->z : e->latent, l->host_z, step->z + at * n,
+                 B * n * sizeof(float));
     if (rc == 0 && e->sit)
-        rc = FFCL_CL(ctx->err, clEnqueueWriteBuffer(e->copies, l->y, CL_FALSE, 0,
-                                                    B * sizeof(cl_int), step->y + at, 0, NULL,
-                                                    NULL));
+        rc = put(ctx, l->y, l->host_y, step->y + at, B * sizeof(cl_int));
     for (size_t i = 0; rc == 0 && e->sit && i < ffcl_sit_dims_of(e->sit)->embedders; i++)
-        rc = FFCL_CL(ctx->err, clEnqueueWriteBuffer(e->copies, l->scalars[i], CL_FALSE, 0,
-                                                    B * sizeof(float),
-                                                    step->scalars + i * step->B + at, 0, NULL,
-                                                    NULL));
-    if (rc == 0)
-        rc = FFCL_CL(ctx->err, clEnqueueMarkerWithWaitList(e->copies, 0, NULL, &last));
-    if (rc == 0)
-        rc = FFCL_CL(ctx->err, clFlush(e->copies));
-    if (rc == 0)
-        rc = FFCL_CL(ctx->err, clEnqueueBarrierWithWaitList(ctx->queue, 1, &last, NULL));
-    if (last)
-        clReleaseEvent(last);
-    return rc;
-}
-
-/* Reads the finished bytes of a lane, while the device works on the batch after it. */
-static int download(ffcl_engine *e, const lane *l, const ffcl_step *step, size_t at, size_t B)
-{
-    const size_t each = image_values(e);
-    int rc = 0;
-    for (size_t i = 0; rc == 0 && e->vae && step->bytes && i * e->decode_batch < B; i++) {
-        size_t first = i * e->decode_batch, b = ffcl_min(e->decode_batch, B - first);
-        rc = FFCL_CL(e->ctx->err, clEnqueueReadBuffer(e->copies, l->bytes[i], CL_TRUE, 0, b * each,
-                                                      step->bytes + (at + first) * each, 0, NULL,
-                                                      NULL));
-    }
+        rc = put(ctx, l->scalars[i], l->host_scalars + i * e->batch,
+                 step->scalars + i * step->B + at, B * sizeof(float));
     return rc;
 }
 
@@ -581,7 +597,6 @@ static int download(ffcl_engine *e, const lane *l, const ffcl_step *step, size_t
 static void drain(ffcl_engine *e)
 {
     clFinish(e->ctx->queue);
-    clFinish(e->copies);
     for (size_t k = 0; k < LANES; k++) {
         if (e->lanes[k].done)
             clReleaseEvent(e->lanes[k].done);
@@ -617,8 +632,6 @@ static int receive(ffcl_engine *e, ffcl_step *step, size_t at, size_t B)
     assert(e->in_flight > 0);
     lane *l = &e->lanes[e->first_lane];
     int rc = FFCL_CL(e->ctx->err, clWaitForEvents(1, &l->done));
-    if (rc == 0)
-        rc = download(e, l, step, at, B);
     if (rc) {
         drain(e);
         return rc;
@@ -627,6 +640,8 @@ static int receive(ffcl_engine *e, ffcl_step *step, size_t at, size_t B)
     l->done = NULL;
     e->first_lane = (e->first_lane + 1) % LANES;
     e->in_flight--;
+    if (e->vae && step->bytes)
+        memcpy(step->bytes + at * image_values(e), l->host_bytes, B * image_values(e));
     for (size_t i = 0; i < B; i++) {
         const char *stage = e->sit && l->flags[i] ? "latent"
                             : e->vae && l->flags[e->batch + i] ? "image" : NULL;

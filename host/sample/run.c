@@ -34,7 +34,8 @@ typedef struct run {
     pthread_mutex_t opening, telling, failing;
     ffcl_observer observer;         /* the caller's, one call at a time */
     atomic_int is_over;             /* no more pictures: a failure, or a stop from outside */
-    int rc;                         /* the first failure */
+    int rc;                         /* the first failure; of bad pictures the first by index */
+    size_t bad_index;               /* of FFCL_ENUMERIC */
     ffcl_error err;
 } run;
 
@@ -68,6 +69,19 @@ static void fail(run *r, int rc, const ffcl_error *err)
     stop(r);
 }
 
+/* Threads come upon the bad pictures of a batch in any order: the first of them is the run's. */
+static void fail_picture(run *r, size_t index, const ffcl_error *err)
+{
+    pthread_mutex_lock(&r->failing);
+    if (!r->rc || (r->rc == FFCL_ENUMERIC && index < r->bad_index)) {
+        r->rc = FFCL_ENUMERIC;
+        r->bad_index = index;
+        r->err = *err;
+    }
+    pthread_mutex_unlock(&r->failing);
+    stop(r);
+}
+
 static int has_failed(run *r)
 {
     pthread_mutex_lock(&r->failing);
@@ -90,8 +104,11 @@ static int bad_picture(run *r, size_t index, int label, const char *stage, ffcl_
     const char *what = strcmp(stage, "bytes") ? "has a value that is not finite"
                                               : "is of one colour only";
     snprintf(text, sizeof text, "picture %zu (class %d) %s in its %s", index, label, what, stage);
-    if (r->spec->cfg->output.on_bad == FFCL_BAD_STOP)
-        return ffcl_fail(err, FFCL_ENUMERIC, "%s", text);
+    if (r->spec->cfg->output.on_bad == FFCL_BAD_STOP) {
+        ffcl_fail(err, FFCL_ENUMERIC, "%s", text);
+        fail_picture(r, index, err);
+        return FFCL_ENUMERIC;
+    }
     report(r, FFCL_PHASE_WARN, text, 0, 0);
     if (r->set)
         return ffcl_set_skip(r->set, index, label, stage, err);
@@ -109,16 +126,16 @@ static void write_picture(void *user, const ffcl_parcel *p, size_t k)
     const uint8_t *rgb = p->rgb + k * bytes;
     const char *stage = p->stages[k] ? p->stages[k] : is_plain(rgb, r->side) ? "bytes" : NULL;
     int rc = has_failed(r);
-    if (rc == 0) {
-        if (stage)
-            rc = bad_picture(r, index, p->y[k], stage, &err);
-        else if (r->set)
+    if (stage && (rc == 0 || rc == FFCL_ENUMERIC))
+        rc = bad_picture(r, index, p->y[k], stage, &err);
+    else if (rc == 0) {
+        if (r->set)
             rc = ffcl_set_put(r->set, index, rgb, 0, &err);
         else
             rc = ffcl_outputs_put_file(r->files, index, rgb, &err);
-        if (rc)
-            fail(r, rc, &err);
     }
+    if (rc && err.code)
+        fail(r, rc, &err);
     if (rc)
         r->work.give_back(r->work.user, index);
     else if (r->set)
