@@ -5,14 +5,14 @@
 #   make all bench && bench/mass.sh [PART ...]      PART: batches demo xl gpus; default: all
 # COUNT (50000): pictures of the demo's set; XL_COUNT (10000): of XL/2's.  DEVICE (auto): which
 # device computes.  BATCH (64): pictures at a time.  FOLDER (/tmp/ffcl-xl): where XL/2's random
-# weights are or go (needs python3 with torch then).  OUT (/tmp/ffcl-mass): where sets go; it is
-# emptied.  LEVELS (6 1): of compression.  The last lines are the table, also in OUT.txt.
+# weights are or go (needs python3 with torch then).  SETS (/tmp/ffcl-mass): where sets go; it is
+# emptied.  LEVELS (6 1): of compression.  The last lines are the table, also in SETS.txt.
 set -uo pipefail
 parts=("$@")
 [ ${#parts[@]} -gt 0 ] || parts=(batches demo xl gpus)
 here=$(cd "$(dirname "$0")/.." && pwd)
 build=${BUILD:-$here/build} device=${DEVICE:-auto} python=${PYTHON:-python3}
-root=${FOLDER:-/tmp/ffcl-xl} out=${OUT:-/tmp/ffcl-mass} batch=${BATCH:-64}
+root=${FOLDER:-/tmp/ffcl-xl} out=${SETS:-/tmp/ffcl-mass} batch=${BATCH:-64}
 count=${COUNT:-50000} xl_count=${XL_COUNT:-10000}
 read -ra levels <<< "${LEVELS:-6 1}"
 table=$out.txt

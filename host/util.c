@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 char *ffcl_format(const char *format, ...)
 {
@@ -54,4 +55,11 @@ size_t ffcl_edit_distance(const char *a, const char *b)
         }
     }
     return row[nb];
+}
+
+double ffcl_clock(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }

@@ -47,4 +47,7 @@ char *ffcl_path_dir(const char *path);
 /* The edit distance of a and b (insert, delete, replace, each 1), for "did you mean". */
 size_t ffcl_edit_distance(const char *a, const char *b);
 
+/* Seconds on a clock that nobody sets. */
+double ffcl_clock(void);
+
 #endif

@@ -22,6 +22,7 @@
 
 #include "../util.h"
 #include "atomic.h"
+#include "flusher.h"
 #include "lock.h"
 
 static const char MEMBER[] = "arr_0.npy";
@@ -53,6 +54,7 @@ struct ffcl_npz {
     uint64_t member;                /* bytes of the member: .npy header and array */
     uint32_t *crcs;                 /* (count) */
     uint8_t *has;                   /* (count) 1: in the file; 2: black for now */
+    ffcl_flusher *flusher;          /* of the part */
     int is_whole;
 };
 
@@ -368,6 +370,8 @@ int ffcl_npz_open(ffcl_npz **out, const char *path, size_t count, size_t height,
         remove_part(npz);
     else
         status = open_part(npz, resume, err);
+    if (!status && !npz->is_whole)
+        npz->flusher = ffcl_flusher_open(npz->part_fd);
 out:
     if (status)
         ffcl_npz_close(&npz, status == FFCL_EBUSY);
@@ -387,11 +391,7 @@ static int put_picture(ffcl_npz *npz, size_t index, const uint8_t *rgb, int reme
     uint8_t record[JOURNAL_RECORD];
     uint32_t crc = (uint32_t)crc32_z(crc32(0, NULL, 0), rgb, npz->picture);
     int status = write_at(npz, npz->part_fd, rgb, npz->picture, place(npz, index), err);
-#ifdef __linux__
-    /* On its way to the disk at once: else the commit would wait for gigabytes. */
-    (void)sync_file_range(npz->part_fd, (off_t)place(npz, index), (off_t)npz->picture,
-                          SYNC_FILE_RANGE_WRITE);
-#endif
+    ffcl_flusher_add(npz->flusher, place(npz, index), npz->picture);
     journal_record(record, index, crc);
     if (!status && remember)
         status = write_at(npz, npz->journal_fd, record, sizeof record,
@@ -454,6 +454,7 @@ int ffcl_npz_commit(ffcl_npz *npz, ffcl_error *err)
     if (found != npz->count)
         return ffcl_fail(err, FFCL_EOUTPUT, "cannot write %s: %zu of the array's %zu pictures came",
                          npz->path, found, npz->count);
+    ffcl_flusher_close(&npz->flusher);
     uint32_t crc = member_crc(npz);
     directory(tail, crc, npz->member);
     end_records(tail + DIRECTORY_BYTES, LOCAL_BYTES + npz->member);
@@ -478,6 +479,7 @@ void ffcl_npz_close(ffcl_npz **out, int keep)
     if (!npz)
         return;
     size_t found = 0;
+    ffcl_flusher_close(&npz->flusher);
     for (size_t i = 0; npz->has && i < npz->count; i++)
         found += npz->has[i] == 1;
     /* An open journal means that the part is ours. */

@@ -220,6 +220,11 @@ void ffcl_manifest_describe(ffcl_manifest_device *out, const ffcl_engine *engine
     memcpy(out->driver, caps->driver, sizeof out->driver);
 }
 
+static cJSON *add_seconds(cJSON *to, const char *name, double seconds)
+{
+    return cJSON_AddNumberToObject(to, name, floor(1e3 * seconds) / 1e3);
+}
+
 int ffcl_manifest_add_device(ffcl_manifest *m, const ffcl_manifest_device *d, ffcl_error *err)
 {
     cJSON *device = cJSON_CreateObject();
@@ -229,6 +234,9 @@ int ffcl_manifest_add_device(ffcl_manifest *m, const ffcl_manifest_device *d, ff
         !cJSON_AddStringToObject(device, "driver", d->driver) ||
         !cJSON_AddNumberToObject(device, "batch", (double)d->batch) ||
         !cJSON_AddNumberToObject(device, "pictures", (double)d->pictures) ||
+        !add_seconds(device, "seconds_submitting", d->submitting) ||
+        !add_seconds(device, "seconds_waiting_for_device", d->device) ||
+        !add_seconds(device, "seconds_waiting_for_writers", d->writers) ||
         !cJSON_AddItemToArray(m->devices, device)) {
         cJSON_Delete(device);
         return no_memory(m, err);
@@ -263,7 +271,8 @@ static cJSON *describe_run(const ffcl_manifest *m, const ffcl_manifest_run *run)
         cJSON_AddStringToObject(one, "rank", rank) &&
         cJSON_AddNumberToObject(one, "processes", (double)run->processes) &&
         cJSON_AddStringToObject(one, "started", started) &&
-        cJSON_AddNumberToObject(one, "seconds", floor(1e3 * run->seconds) / 1e3) &&
+        add_seconds(one, "seconds", run->seconds) &&
+        add_seconds(one, "seconds_committing", run->committing) &&
         cJSON_AddNumberToObject(one, "kept", (double)run->kept) &&
         cJSON_AddNumberToObject(one, "drawn", (double)run->drawn) &&
         cJSON_AddStringToObject(one, "ffcl", FFCL_VERSION) &&

@@ -31,6 +31,7 @@ int ffcl_manifest_check(const ffcl_manifest *m, ffcl_error *err);
 typedef struct ffcl_manifest_device {
     char name[128], platform[128], version[128], driver[128];
     uint64_t batch, pictures;
+    double submitting, device, writers;     /* seconds of its thread: see ffcl_worker_seconds */
 } ffcl_manifest_device;
 
 void ffcl_manifest_describe(ffcl_manifest_device *out, const ffcl_engine *engine, size_t pictures);
@@ -49,7 +50,7 @@ int ffcl_manifest_add_bad(ffcl_manifest *m, size_t index, int label, const char 
 /* What the run did. */
 typedef struct ffcl_manifest_run {
     size_t kept, drawn, processes;
-    double seconds;
+    double seconds, committing; /* in all; until the npz was on the disk, at the end */
     int64_t started;            /* seconds since 1970, by the system's clock; for the reader only */
     const char *end;            /* "running", "complete", "stopped" or an error's sentence */
 } ffcl_manifest_run;

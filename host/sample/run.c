@@ -263,6 +263,7 @@ static void add_device(run *r, const ffcl_worker *worker)
     if (!ffcl_worker_engine(worker))
         return;
     ffcl_manifest_describe(&device, ffcl_worker_engine(worker), ffcl_worker_pictures(worker));
+    ffcl_worker_seconds(worker, &device.submitting, &device.device, &device.writers);
     if (r->set)
         rc = ffcl_set_add_device(r->set, &device, &err);
     else if (r->client)

@@ -34,16 +34,9 @@ struct ffcl_set {
     pthread_mutex_t mutex;          /* of the manifest's lists */
     size_t kept, skipped;
     int64_t started;                /* by the system's clock */
-    double began;                   /* by one that nobody sets */
+    double began, committing;       /* by ffcl_clock; how long the last step took */
     int may_keep;                   /* an earlier run has been here */
 };
-
-static double now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 static const char *base_name(const char *path)
 {
@@ -237,7 +230,7 @@ int ffcl_set_open(ffcl_set **out, const ffcl_set_spec *spec, ffcl_error *err)
     set->spec = *spec;
     set->lock_fd = -1;
     set->started = (int64_t)time(NULL);
-    set->began = now();
+    set->began = ffcl_clock();
     pthread_mutex_init(&set->mutex, NULL);
     int rc = ffcl_config_check(cfg, err);
     int which = FFCL_OUT_FOLDER | (is_share(cfg) ? 0 : FFCL_OUT_NPZ | FFCL_OUT_GRID);
@@ -439,7 +432,8 @@ static void write_manifest(ffcl_set *set, size_t done, int rc, const ffcl_error 
     ffcl_error second = {0};        /* the first is worth telling */
     const ffcl_manifest_run run = {
         .kept = set->kept, .drawn = done - set->kept, .processes = set->spec.processes,
-        .seconds = now() - set->began, .started = set->started,
+        .seconds = ffcl_clock() - set->began, .committing = set->committing,
+        .started = set->started,
         .end = rc == 0 ? "complete" : rc == FFCL_ESTOPPED ? "stopped" : err->text};
     ffcl_manifest_write(set->manifest, &run, &second);
 }
@@ -452,8 +446,10 @@ int ffcl_set_end(ffcl_set **out, ffcl_indices *indices, int rc, ffcl_error *err)
         return rc;
     if (indices)
         ffcl_indices_count(indices, NULL, &done, NULL);
+    const double committed_from = ffcl_clock();
     if (rc == 0)
         rc = ffcl_outputs_commit(set->outputs, err);
+    set->committing = ffcl_clock() - committed_from;
     if (set->lock_fd >= 0)
         ffcl_lock_more(set->lock_fd, GATE, 1, 1);
     if (rc == 0 && is_share(set->spec.cfg) && set->spec.cfg->output.npz)

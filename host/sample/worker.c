@@ -8,6 +8,7 @@
 
 /* One on the device, one behind it, one with the writers. */
 enum { PARCELS = 3 };
+enum { SUBMITTING, DEVICE, WRITERS };
 
 struct ffcl_worker {
     ffcl_worker_spec spec;
@@ -16,6 +17,7 @@ struct ffcl_worker {
     ffcl_parcel parcels[PARCELS];
     ffcl_step steps[PARCELS];
     size_t pictures;
+    double seconds[3];              /* by ffcl_worker_seconds' order */
     pthread_t thread;
     int is_started;
     int rc;
@@ -123,6 +125,14 @@ static void give_back(ffcl_worker *w, ffcl_parcel *p)
         p->n = 0;
 }
 
+/* The time since *t goes to what. */
+static void spend(ffcl_worker *w, int what, double *t)
+{
+    double now = ffcl_clock();
+    w->seconds[what] += now - *t;
+    *t = now;
+}
+
 static int draw_all(ffcl_worker *w)
 {
     const ffcl_worker_spec *s = &w->spec;
@@ -132,14 +142,18 @@ static int draw_all(ffcl_worker *w)
     int rc = 0;
     while (!rc) {
         ffcl_parcel *p = &w->parcels[i];
+        double t = ffcl_clock();
         ffcl_writers_wait(s->writers, p);
+        spend(w, WRITERS, &t);
         p->n = s->work.take(s->work.user, p->index, batch, before == NULL);
         if (!p->n && !before)
             break;
         if (p->n)
             rc = submit(w, i);
+        spend(w, SUBMITTING, &t);
         if (!rc && before)
             rc = ffcl_engine_wait(w->engine, &w->steps[i_before], &w->err);
+        spend(w, DEVICE, &t);
         if (rc) {
             give_back(w, p);
             give_back(w, before);
@@ -203,6 +217,13 @@ int ffcl_worker_has_ended(ffcl_worker *w, int *rc, const ffcl_error **err)
 size_t ffcl_worker_pictures(const ffcl_worker *w)
 {
     return w->pictures;
+}
+
+void ffcl_worker_seconds(const ffcl_worker *w, double *submitting, double *device, double *writers)
+{
+    *submitting = w->seconds[SUBMITTING];
+    *device = w->seconds[DEVICE];
+    *writers = w->seconds[WRITERS];
 }
 
 const ffcl_engine *ffcl_worker_engine(const ffcl_worker *w)

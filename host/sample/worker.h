@@ -42,6 +42,10 @@ int ffcl_worker_has_ended(ffcl_worker *worker, int *rc, const ffcl_error **err);
 
 /* Pictures that it handed to the writers; its engine, NULL where none could be opened. */
 size_t ffcl_worker_pictures(const ffcl_worker *worker);
+/* Seconds that its thread, once ended, had spent on noise and on sending work to the device; on
+ * waiting for that; on waiting for writers. */
+void ffcl_worker_seconds(const ffcl_worker *worker, double *submitting, double *device,
+                         double *writers);
 const ffcl_engine *ffcl_worker_engine(const ffcl_worker *worker);
 
 /* Is rc a failure of the device, so that others may go on without it? */
