@@ -37,7 +37,13 @@ const char *ffcl_blas_name(const ffcl_ctx *ctx)
 
 int ffcl_gemm(ffcl_ctx *ctx, const ffcl_product *p)
 {
-    return p->half ? ffcl_half_gemm(ctx, p) : ctx->blas->gemm(ctx, p);
+    return p->half ? ffcl_half_gemm(ctx, p, NULL) : ctx->blas->gemm(ctx, p);
+}
+
+int ffcl_gemm_in_parts(ffcl_ctx *ctx, const ffcl_product *p, ffcl_parts *parts)
+{
+    *parts = (ffcl_parts){{0}, 0};
+    return p->half ? ffcl_half_gemm(ctx, p, parts) : ctx->blas->gemm(ctx, p);
 }
 
 int ffcl_epilogue_run(ffcl_ctx *ctx, const ffcl_product *p)

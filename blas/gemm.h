@@ -8,6 +8,7 @@
 #ifndef FFCL_BLAS_GEMM_H
 #define FFCL_BLAS_GEMM_H
 
+#include "cl/arena.h"
 #include "cl/context.h"
 
 typedef enum ffcl_act { FFCL_ACT_NONE, FFCL_ACT_SILU, FFCL_ACT_GELU } ffcl_act;
@@ -54,6 +55,9 @@ typedef struct ffcl_product {
      * elements after those of the one before: of half operands, where ffcl_gemm_batch_fits.  Then
      * W is (N, K), rows w_ld apart, A and W may lie at offsets, and there is a bias at most. */
     size_t batch, a_step, w_step, out_step;
+    /* A hint, or NULL: what the next product reads is brought nearer meanwhile, if that helps. */
+    cl_mem next;
+    size_t next_bytes;
 } ffcl_product;
 
 /* Half weights lie in tiles of 128 columns n by 32 of K, the tiles of the same columns one after
@@ -89,6 +93,16 @@ const char *ffcl_blas_name(const ffcl_ctx *ctx);
 
 /* Enqueues the product; scratch memory comes from the context's arena. */
 int ffcl_gemm(ffcl_ctx *ctx, const ffcl_product *p);
+
+/* A sum that lies in n parts (n, M, N) float32, buf the caller's to give back; n 0: it does not. */
+typedef struct ffcl_parts {
+    ffcl_buf buf;
+    size_t n;
+} ffcl_parts;
+
+/* As ffcl_gemm, but where the product was cut along K it is left in parts, nothing of its epilogue
+ * done, for the caller's next kernel to add up as it reads. */
+int ffcl_gemm_in_parts(ffcl_ctx *ctx, const ffcl_product *p, ffcl_parts *parts);
 
 /* Does the matrix engine take products of these sizes? */
 int ffcl_gemm_mma_fits(const ffcl_ctx *ctx, const ffcl_product *p);

@@ -63,7 +63,7 @@ typedef struct cut {
 /* Estimated time of a cut, in units of a tile element and K column.  A compute unit works on up to
  * t->groups work-groups at once; one alone reaches less than half of the unit's rate, as it waits
  * for memory.  Parts cost a pass over their floats and another launch. */
-static double estimate(const ffcl_ctx *ctx, const ffcl_product *p, const cut *c)
+static double estimate(const ffcl_ctx *ctx, const ffcl_product *p, const cut *c, int in_parts)
 {
     const tile *t = c->t;
     const size_t units = ffcl_max(ctx->device.caps.units, 1);
@@ -80,11 +80,11 @@ static double estimate(const ffcl_ctx *ctx, const ffcl_product *p, const cut *c)
     double share = 0.45 + 0.55 * (together - 1.0) / (double)ffcl_max(t->groups - 1, 1);
     double time = load * (double)(t->bm * t->bn) * (double)(c->k_each + 128) / (t->rate * share);
     if (c->splits > 1)
-        time += 6e6 + 3.6 * (double)(p->m * p->n * c->splits);
+        time += (in_parts ? 0 : 6e6) + 3.6 * (double)(p->m * p->n * c->splits);
     return time;
 }
 
-static cut choose_cut(const ffcl_ctx *ctx, const ffcl_product *p)
+static cut choose_cut(const ffcl_ctx *ctx, const ffcl_product *p, int in_parts)
 {
     cut best = {0};
     double least = 0;
@@ -99,7 +99,7 @@ static cut choose_cut(const ffcl_ctx *ctx, const ffcl_product *p)
                                (p->gather && p->gather->upsample) ||
                                (splits - 1) * c.k_each >= p->k))
                 continue;
-            double time = estimate(ctx, p, &c);
+            double time = estimate(ctx, p, &c, in_parts);
             if (!best.t || time < least) {
                 best = c;
                 least = time;
@@ -131,6 +131,13 @@ static size_t registers(const tile *t)
     return 65536 / (t->groups * 32 * t->warps_m * t->warps_n) / 8 * 8;
 }
 
+/* Does the kernel bring p->next nearer?  With many rows nothing waits for weights. */
+static int brings_next(const ffcl_product *p, const cut *c)
+{
+    enum { FEW_ROWS = 1024 };
+    return p->next_bytes && p->m <= FEW_ROWS && c->t->level == FFCL_ENGINE_WGMMA;
+}
+
 /* Options that both kernels and the reduction share; parts are written as floats, bare. */
 static void options_of(const ffcl_ctx *ctx, const ffcl_product *p, const cut *c, char *text,
                        size_t size)
@@ -147,9 +154,10 @@ static void options_of(const ffcl_ctx *ctx, const ffcl_product *p, const cut *c,
     if (c && c->t->level == FFCL_ENGINE_WGMMA && c->t->bm == 128 && c->t->bn == 128)
         used += (size_t)snprintf(text + used, size - used, "-cl-nv-maxrregcount=%zu ",
                                  registers(c->t));
-    snprintf(text + used, size - used, "-DCONV=%d -DUP=%d -DOUT_FLOAT=%d -DACT=%d%s",
+    snprintf(text + used, size - used, "-DCONV=%d -DUP=%d -DOUT_FLOAT=%d -DACT=%d%s%s",
              p->gather != NULL, p->gather && p->gather->upsample, split || !p->out_half,
-             split ? 0 : (int)p->epilogue.act, p->batch ? " -DBATCH=1" : "");
+             split ? 0 : (int)p->epilogue.act, p->batch ? " -DBATCH=1" : "",
+             c && brings_next(p, c) ? " -DNEXT=1" : "");
 }
 
 static int flags_of(const ffcl_epilogue *e)
@@ -157,25 +165,32 @@ static int flags_of(const ffcl_epilogue *e)
     return (e->has_bias ? 1 : 0) | (e->has_gate ? 2 : 0) | (e->has_add ? 4 : 0);
 }
 
-/* Both kernels take the same arguments. */
-static int launch(ffcl_ctx *ctx, const ffcl_kernel *k, const ffcl_product *p, size_t k_each,
+/* All kernels take the same arguments; c: of the engine's, else NULL. */
+static int launch(ffcl_ctx *ctx, const ffcl_kernel *k, const ffcl_product *p, const cut *c,
                   const size_t *global, const size_t *local)
 {
+    enum { OF_ALL = 22, OF_BATCH = 6, OF_NEXT = 2 };
     static const ffcl_gather none = {1, 1, 1, 1, 0, 0, 0};
     const ffcl_epilogue *e = &p->epilogue;
     const ffcl_gather *g = p->gather ? p->gather : &none;
-    const ffcl_arg args[] = {
+    ffcl_arg args[OF_ALL + OF_BATCH + OF_NEXT] = {
         FFCL_BUF(p->out), FFCL_I32(p->out_ld), FFCL_BUF(p->a), FFCL_I32(p->a_ld), FFCL_BUF(p->w),
         FFCL_BUF(e->has_bias ? e->bias : p->out), FFCL_BUF(e->has_add ? e->add : p->out),
         FFCL_BUF(e->has_gate ? e->gate : p->out), FFCL_I32(e->gate_at), FFCL_I32(e->gate_ld),
         FFCL_I32(e->has_gate ? e->gate_rows : 1), FFCL_I32(flags_of(e)), FFCL_I32(p->m),
-        FFCL_I32(p->n), FFCL_I32(p->k), FFCL_I32(k_each), FFCL_I32(g->Hh), FFCL_I32(g->Ww),
-        FFCL_I32(g->C), FFCL_I32(g->kw), FFCL_I32(g->dy), FFCL_I32(g->dx),
-        /* of a batch only */
-        FFCL_I32(p->a_at), FFCL_I32(p->w_at), FFCL_I32(p->w_ld), FFCL_I32(p->a_step),
-        FFCL_I32(p->w_step), FFCL_I32(p->out_step)};
-    return ffcl_launch_args(ctx, k, 3, global, local, args,
-                            sizeof args / sizeof *args - (p->batch ? 0 : 6));
+        FFCL_I32(p->n), FFCL_I32(p->k), FFCL_I32(c ? c->k_each : p->k), FFCL_I32(g->Hh),
+        FFCL_I32(g->Ww),
+        FFCL_I32(g->C), FFCL_I32(g->kw), FFCL_I32(g->dy), FFCL_I32(g->dx)};
+    const ffcl_arg batch[OF_BATCH] = {FFCL_I32(p->a_at), FFCL_I32(p->w_at), FFCL_I32(p->w_ld),
+                                      FFCL_I32(p->a_step), FFCL_I32(p->w_step),
+                                      FFCL_I32(p->out_step)};
+    const ffcl_arg next[OF_NEXT] = {FFCL_BUF(p->next), FFCL_I32(p->next_bytes)};
+    size_t n = OF_ALL;
+    for (size_t i = 0; p->batch && i < OF_BATCH; i++)
+        args[n++] = batch[i];
+    for (size_t i = 0; c && brings_next(p, c) && i < OF_NEXT; i++)
+        args[n++] = next[i];
+    return ffcl_launch_args(ctx, k, 3, global, local, args, n);
 }
 
 static int plain(ffcl_ctx *ctx, const ffcl_product *p)
@@ -190,7 +205,7 @@ static int plain(ffcl_ctx *ctx, const ffcl_product *p)
     size_t local[3] = {ffcl_min(16, total), ffcl_max(total / 16, 1), 1};
     size_t global[3] = {ffcl_round_up(p->n, local[0]), ffcl_round_up(p->m, local[1]),
                         p->gather && p->gather->upsample ? 4 : 1};
-    return launch(ctx, k, p, p->k, global, local);
+    return launch(ctx, k, p, NULL, global, local);
 }
 
 /* The kernel for one row, where nothing asks for the sums of other numbers of rows. */
@@ -239,11 +254,11 @@ static int reduce(ffcl_ctx *ctx, const ffcl_product *p, cl_mem parts, size_t spl
                        FFCL_I32(flags_of(e)), FFCL_I32(p->m), FFCL_I32(p->n));
 }
 
-static int engine(ffcl_ctx *ctx, const ffcl_product *p)
+static int engine(ffcl_ctx *ctx, const ffcl_product *p, ffcl_parts *left)
 {
     char options[256];
     const ffcl_kernel *k;
-    const cut c = choose_cut(ctx, p);
+    const cut c = choose_cut(ctx, p, left != NULL);
     ffcl_product part = *p;
     ffcl_buf parts = {0};
     const engine_kernel *own = &kernels[c.t->level];
@@ -260,14 +275,18 @@ static int engine(ffcl_ctx *ctx, const ffcl_product *p)
     size_t global[3] = {ffcl_div_up(p->n, c.t->bn) * items, ffcl_div_up(p->m, c.t->bm),
                         p->gather && p->gather->upsample ? 4 : p->batch ? p->batch : c.splits};
     if (rc == 0)
-        rc = launch(ctx, k, &part, c.k_each, global, local);
+        rc = launch(ctx, k, &part, &c, global, local);
+    if (rc == 0 && c.splits > 1 && left) {
+        *left = (ffcl_parts){parts, c.splits};
+        return 0;
+    }
     if (rc == 0 && c.splits > 1)
         rc = reduce(ctx, p, parts.mem, c.splits);
     ffcl_give(ctx, &parts);
     return rc;
 }
 
-int ffcl_half_gemm(ffcl_ctx *ctx, const ffcl_product *p)
+int ffcl_half_gemm(ffcl_ctx *ctx, const ffcl_product *p, ffcl_parts *parts)
 {
     const ffcl_epilogue *e = &p->epilogue;
     assert(!e->bias_at && !e->add_at && !p->out_at && !p->a_kmajor);
@@ -276,5 +295,5 @@ int ffcl_half_gemm(ffcl_ctx *ctx, const ffcl_product *p)
     assert(!e->has_add || (e->add_ld == p->out_ld && e->add_rows >= p->m));
     if (is_row(ctx, p))
         return row(ctx, p);
-    return ffcl_gemm_mma_fits(ctx, p) ? engine(ctx, p) : plain(ctx, p);
+    return ffcl_gemm_mma_fits(ctx, p) ? engine(ctx, p, parts) : plain(ctx, p);
 }

@@ -44,6 +44,12 @@ __kernel void layernorm_mod(__global act *out, __global const float *x,
 #ifndef ROWS
 #define ROWS 1
 #endif
+/* PARTS 1: x is not there yet.  The product before left its sum (rows, D) in n_parts parts, rows D
+ * apart, and the norm completes the residual on its way (adding them up alone costs a launch):
+ *   x = add + gate[b] * (bias + sum of parts), which is written too. */
+#ifndef PARTS
+#define PARTS 0
+#endif
 
 /* v[r] becomes its sum over the n (a power of two) items of the work-group, for each r. */
 static inline void group_sums(float v[ROWS], __local float *scratch, int n)
@@ -63,19 +69,43 @@ static inline void group_sums(float v[ROWS], __local float *scratch, int n)
         v[r] = scratch[r * n];
 }
 
-__kernel void layernorm_mod_kept(__global act *out, __global const float *x,
+__kernel void layernorm_mod_kept(__global act *out,
+#if PARTS
+                                 __global float *x, __global const float *add,
+                                 __global const float *parts, int n_parts,
+                                 __global const float *bias, __global const float *gate,
+                                 int gate_ld, int gate_at,
+#else
+                                 __global const float *x,
+#endif
                                  __global const float *mod, int D, int T, int mod_ld, int shift_at,
                                  int scale_at, float eps, __local float *scratch)
 {
     int row = get_group_id(0) * ROWS, lid = get_local_id(0), n = get_local_size(0), quads = D / 4;
+#if PARTS
+    const size_t apart = get_num_groups(0) * ROWS * (size_t)quads;
+    gate += (size_t)(row / T) * gate_ld + gate_at;
+#else
     __global const float *in = x + (size_t)row * D;
+#endif
     __global const float *m = mod + (size_t)(row / T) * mod_ld;
     float4 kept[ROWS][KEEP];
     float v[ROWS];
     for (int r = 0; r < ROWS; r++)
         for (int i = 0; i < KEEP; i++) {
             int q = lid + i * n;
+#if PARTS
+            size_t at = (size_t)(row + r) * quads + q;
+            kept[r][i] = (float4)(0.0f);
+            if (q >= quads)
+                continue;
+            for (int s = 0; s < n_parts; s++)
+                kept[r][i] += vload4(at + s * apart, parts);
+            kept[r][i] = vload4(at, add) + vload4(q, gate) * (kept[r][i] + vload4(q, bias));
+            vstore4(kept[r][i], at, x);
+#else
             kept[r][i] = q < quads ? vload4(q, in + (size_t)r * D) : (float4)(0.0f);
+#endif
         }
     for (int r = 0; r < ROWS; r++) {
         v[r] = 0.0f;

@@ -15,6 +15,9 @@
  * SPLIT 1: group z sums over k_each of the K columns only and writes its part as floats, without
  * an epilogue, to out[z] (M, N); product_reduce of product.cl adds the parts up.
  *
+ * NEXT 1 (compute capability 9.0): each work-group has its share of next_bytes at next brought into
+ * the L2 cache.  Products of few rows wait for their weights, and with this they come from there.
+ *
  * A work-group of 32 WARPS_M WARPS_N items computes BM x BN; K goes in steps of 32 through
  * STAGES buffers of local memory filled by cp.async.  Rows of 64 bytes are swizzled: 16-byte chunk
  * c of row r lies at c ^ (r / 2 % 4), which keeps ldmatrix and cp.async free of bank conflicts.
@@ -43,6 +46,9 @@
 #endif
 #ifndef BATCH
 #define BATCH 0
+#endif
+#ifndef NEXT
+#define NEXT 0
 #endif
 
 /* Through L1 (ca) or past it (cg), whichever measured faster beside the one or the other product:
@@ -164,11 +170,7 @@ INLINE void multiply_steps(float acc[MI][NI][4], uint base, __global const ushor
                            __global const ushort *W, int m0, int n0, int k0, int k_end, int M,
                            int N, int K, int lda, int ldw, int wm, int wn, const picture *p)
 {
-#pragma unroll
-    for (int i = 0; i < MI; i++)
-#pragma unroll
-        for (int j = 0; j < NI; j++)
-            acc[i][j][0] = acc[i][j][1] = acc[i][j][2] = acc[i][j][3] = 0.0f;
+    clear(acc);
 #if !WGMMA
     int lane = get_local_id(0) & 31;
     /* ldmatrix addresses of this lane inside a stage; the swizzle of a row does not depend on the
@@ -218,10 +220,16 @@ void mma_f16(__global uchar *out, int ldo, __global const ushort *A, int lda,
 #if BATCH
              , int a_at, int w_at, int ldw, int a_step, int w_step, int out_step
 #endif
+#if NEXT
+             , __global const uchar *next, uint next_bytes
+#endif
              )
 {
     __local uint4 memory[STAGES * STAGE_BYTES / 16] __attribute__((aligned(1024)));
     int warp = get_local_id(0) >> 5;
+#if NEXT
+    bring_nearer(next, next_bytes);
+#endif
 #if WGMMA
     int wm = warp, wn = 0;
 #else

@@ -108,18 +108,21 @@ static int linear(ffcl_ctx *ctx, cl_mem out, cl_mem a, const ffcl_weight *w, con
 }
 
 /* The same for linear layers of the blocks, whose operands are stored as sit->store says; out is
- * too where out_stored is 1, and float32 otherwise. */
+ * too where out_stored is 1, and float32 otherwise.  next: what the layer after it multiplies by;
+ * parts: where the product may be left in parts (blas/gemm.h); either may be NULL. */
 static int block_linear(const ffcl_sit *sit, ffcl_ctx *ctx, cl_mem out, int out_stored, cl_mem a,
                         const ffcl_weight *w, const ffcl_weight *b, size_t M, size_t N, size_t K,
-                        ffcl_epilogue epilogue)
+                        ffcl_epilogue epilogue, const ffcl_weight *next, ffcl_parts *parts)
 {
     if (sit->store == FFCL_STORE_FLOAT)
         return linear(ctx, out, a, w, b, M, N, K, epilogue);
     epilogue.has_bias = 1;
     epilogue.bias = b->mem;
     ffcl_product p = {.m = M, .n = N, .k = K, .a = a, .a_ld = K, .w = w->mem, .out = out,
-                      .out_ld = N, .epilogue = epilogue, .half = 1, .out_half = out_stored};
-    return ffcl_gemm(ctx, &p);
+                      .out_ld = N, .epilogue = epilogue, .half = 1, .out_half = out_stored,
+                      .next = next ? next->mem : NULL,
+                      .next_bytes = next ? next->floats * ffcl_store_bytes(sit->store) : 0};
+    return parts ? ffcl_gemm_in_parts(ctx, &p, parts) : ffcl_gemm(ctx, &p);
 }
 
 /* c (B, D) = label embedding + sum of the scalar embeddings. */
@@ -174,7 +177,7 @@ static int modulations(ffcl_sit *sit, ffcl_ctx *ctx, ffcl_buf *mods, cl_mem c, s
         rc = ffcl_take(ctx, &mods[g], B * m->columns);
         if (rc == 0)
             rc = block_linear(sit, ctx, mods[g].mem, 0, half ? rounded.mem : activated.mem, &m->w,
-                              &m->b, B, m->columns, D, (ffcl_epilogue){0});
+                              &m->b, B, m->columns, D, (ffcl_epilogue){0}, NULL, NULL);
     }
     ffcl_give(ctx, &rounded);
     ffcl_give(ctx, &activated);
@@ -182,9 +185,13 @@ static int modulations(ffcl_sit *sit, ffcl_ctx *ctx, ffcl_buf *mods, cl_mem c, s
 }
 
 /* The buffers of one pass: x and y take turns as residual stream, h holds normed or attended
- * tokens, wide the qkv rows or the MLP's hidden units. */
+ * tokens, wide the qkv rows or the MLP's hidden units.  Where parts.n is not 0, x is yet to be
+ * completed from residual, by the norm that reads it next. */
 typedef struct stream {
     ffcl_buf x, y, h, wide;
+    ffcl_parts parts;
+    ffcl_residual residual;
+    int leaves_parts;           /* products of this pass may do so */
 } stream;
 
 static void swap(ffcl_buf *a, ffcl_buf *b)
@@ -194,49 +201,64 @@ static void swap(ffcl_buf *a, ffcl_buf *b)
     *b = t;
 }
 
-/* out = x + gate * (a w + b), the gate's columns at gate_at. */
+/* x += gate * (a w + b), the gate's columns at gate_at. */
 static int gated_residual(ffcl_sit *sit, ffcl_ctx *ctx, stream *s, cl_mem a, const ffcl_weight *w,
                           const ffcl_weight *b, size_t B, size_t K, cl_mem mod, size_t ld,
-                          size_t gate_at)
+                          size_t gate_at, const ffcl_weight *next)
 {
     const size_t D = sit->d.D, T = sit->d.T;
     int rc = block_linear(sit, ctx, s->y.mem, 0, a, w, b, B * T, D, K,
                     (ffcl_epilogue){.has_gate = 1, .gate = mod, .gate_at = gate_at, .gate_ld = ld,
                                     .gate_rows = T, .has_add = 1, .add = s->x.mem, .add_ld = D,
-                                    .add_rows = B * T});
+                                    .add_rows = B * T}, next, s->leaves_parts ? &s->parts : NULL);
+    s->residual = (ffcl_residual){s->parts.buf.mem, s->parts.n, b->mem, s->x.mem, mod, ld, gate_at};
     swap(&s->x, &s->y);
     return rc;
 }
 
+/* h (M, D) = the norm of x, modulated. */
+static int norm(const ffcl_sit *sit, ffcl_ctx *ctx, stream *s, const ffcl_modulation *mod, size_t B,
+                ffcl_store store)
+{
+    const size_t D = sit->d.D, T = sit->d.T;
+    if (!s->parts.n)
+        return ffcl_layernorm_modulate(ctx, s->h.mem, s->x.mem, mod, B, T, D, norm_eps, store);
+    int rc = ffcl_layernorm_residual(ctx, s->h.mem, s->x.mem, &s->residual, mod, B, T, D, norm_eps,
+                                     store);
+    ffcl_give(ctx, &s->parts.buf);
+    s->parts.n = 0;
+    return rc;
+}
+
 /* One transformer block.  Its six modulations are shift_a, scale_a, gate_a, shift_m, scale_m,
- * gate_m, each D columns. */
-static int block(ffcl_sit *sit, ffcl_ctx *ctx, const ffcl_sit_block *b, stream *s,
-                 const ffcl_buf *mods, size_t B)
+ * gate_m, each D columns.  next: the block after it, or NULL. */
+static int block(ffcl_sit *sit, ffcl_ctx *ctx, const ffcl_sit_block *b, const ffcl_sit_block *next,
+                 stream *s, const ffcl_buf *mods, size_t B)
 {
     const size_t D = sit->d.D, T = sit->d.T, M = B * T, at = b->column;
     const size_t ld = sit->groups[b->group].columns;
     const cl_mem mod = mods[b->group].mem;
     const ffcl_modulation attn = {mod, ld, at, at + D}, mlp = {mod, ld, at + 3 * D, at + 4 * D};
 
-    int rc = ffcl_layernorm_modulate(ctx, s->h.mem, s->x.mem, &attn, B, T, D, norm_eps, sit->store);
+    int rc = norm(sit, ctx, s, &attn, B, sit->store);
     if (rc == 0)
         rc = block_linear(sit, ctx, s->wide.mem, 1, s->h.mem, &b->qkv_w, &b->qkv_b, M, 3 * D, D,
-                    (ffcl_epilogue){0});                                        /* (M, 3D) */
+                    (ffcl_epilogue){0}, &b->proj_w, NULL);                      /* (M, 3D) */
     if (rc == 0)
         rc = ffcl_attention(ctx, s->h.mem, s->wide.mem, B, T, sit->d.H, sit->d.Dh,
                             sit->store, FFCL_ATTENTION_AUTO);                   /* (M, D) */
     if (rc == 0)
         rc = gated_residual(sit, ctx, s, s->h.mem, &b->proj_w, &b->proj_b, B, D, mod, ld,
-                            at + 2 * D);
+                            at + 2 * D, &b->fc1_w);
 
     if (rc == 0)
-        rc = ffcl_layernorm_modulate(ctx, s->h.mem, s->x.mem, &mlp, B, T, D, norm_eps, sit->store);
+        rc = norm(sit, ctx, s, &mlp, B, sit->store);
     if (rc == 0)
         rc = block_linear(sit, ctx, s->wide.mem, 1, s->h.mem, &b->fc1_w, &b->fc1_b, M, sit->d.mlp,
-                          D, (ffcl_epilogue){.act = FFCL_ACT_GELU});            /* (M, mlp) */
+                          D, (ffcl_epilogue){.act = FFCL_ACT_GELU}, &b->fc2_w, NULL); /* (M, mlp) */
     if (rc == 0)
         rc = gated_residual(sit, ctx, s, s->wide.mem, &b->fc2_w, &b->fc2_b, B, sit->d.mlp, mod, ld,
-                            at + 5 * D);
+                            at + 5 * D, next ? &next->qkv_w : NULL);
     return rc;
 }
 
@@ -268,8 +290,7 @@ static int final_layer(ffcl_sit *sit, ffcl_ctx *ctx, cl_mem out, stream *s, cons
     const size_t M = B * d->T, N = d->p * d->p * d->Cout;
     const ffcl_modulation mod = {mods[sit->final_group].mem, sit->groups[sit->final_group].columns,
                                  sit->final_column, sit->final_column + d->D};
-    int rc = ffcl_layernorm_modulate(ctx, s->h.mem, s->x.mem, &mod, B, d->T, d->D, norm_eps,
-                                     FFCL_STORE_FLOAT);
+    int rc = norm(sit, ctx, s, &mod, B, FFCL_STORE_FLOAT);
     if (rc == 0)
         rc = linear(ctx, s->wide.mem, s->h.mem, &sit->final_w, &sit->final_b, M, N, d->D,
                     (ffcl_epilogue){0});                                        /* (M, N) */
@@ -286,7 +307,8 @@ int ffcl_sit_forward(ffcl_sit *sit, ffcl_ctx *ctx, cl_mem out, cl_mem z, cl_mem 
     const ffcl_sit_dims *d = &sit->d;
     const size_t M = B * d->T, patch = d->p * d->p * ffcl_max(d->C, d->Cout);
     ffcl_buf c = {0};
-    stream s = {0};
+    /* A tap sees the stream between blocks, where it must be complete. */
+    stream s = {.leaves_parts = !tap && ffcl_layernorm_residual_fits(ctx, d->D)};
     ffcl_buf *mods = calloc(sit->n_groups, sizeof *mods);
     if (!mods)
         return ffcl_fail(ctx->err, FFCL_ENOMEM, "out of memory for the modulations");
@@ -308,7 +330,8 @@ int ffcl_sit_forward(ffcl_sit *sit, ffcl_ctx *ctx, cl_mem out, cl_mem z, cl_mem 
     if (rc == 0)
         rc = embed_patches(sit, ctx, &s, z, B, tap);
     for (size_t i = 0; rc == 0 && i < d->L; i++) {
-        rc = block(sit, ctx, &sit->blocks[i], &s, mods, B);
+        rc = block(sit, ctx, &sit->blocks[i], i + 1 < d->L ? &sit->blocks[i + 1] : NULL, &s, mods,
+                   B);
         if (rc == 0)
             rc = ffcl_tap_see(tap, ctx, s.x.mem, M, d->D, 0, "act.block%zu", i);
     }

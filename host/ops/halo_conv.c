@@ -8,6 +8,8 @@
 
 /* The tile of cl/halo_conv.cl, and its work-group. */
 enum { TILE_X = 16, TILE_Y = 8, COLUMNS = 128, ITEMS = 128 };
+/* Channels of a share at least, and shares of a tile at most. */
+enum { SHARE = 64, MOST_SHARES = 8 };
 
 static size_t tiles(size_t Hh, size_t Ww)
 {
@@ -22,16 +24,36 @@ int ffcl_halo_conv_can(const ffcl_ctx *ctx, const ffcl_conv_weight *w)
            w->in % 32 == 0 && w->out % 8 == 0;
 }
 
+/* Work-groups of a convolution that nobody shares. */
+static size_t tiles_in_all(const ffcl_conv_weight *w, size_t B, size_t Hh, size_t Ww)
+{
+    size_t parities = w->kind == FFCL_CONV_UPSAMPLE ? 4 : 1;
+    return B * tiles(Hh, Ww) * ffcl_div_up(w->out, COLUMNS) * parities;
+}
+
+/* Into how many shares the channels are cut, so that the device has two work-groups a unit, or
+ * nearly; a share of fewer than SHARE channels is mostly overhead.  Sums are then added in another
+ * order, so never where the batch must not matter. */
+static size_t shares(const ffcl_ctx *ctx, const ffcl_conv_weight *w, size_t count)
+{
+    size_t n = 1;
+    if (ctx->any_batch)
+        return 1;
+    while (2 * n * count <= 2 * ctx->device.caps.units && w->in / (2 * n) >= SHARE &&
+           2 * n <= MOST_SHARES)
+        n *= 2;
+    return n;
+}
+
 int ffcl_halo_conv_fits(const ffcl_ctx *ctx, const ffcl_conv_weight *w, size_t B, size_t Hh,
                         size_t Ww)
 {
-    size_t groups = B * tiles(Hh, Ww) * ffcl_div_up(w->out, COLUMNS);
-    if (w->kind == FFCL_CONV_UPSAMPLE)
-        groups *= 4;
-    /* Fewer work-groups leave units idle, where mma.cl has smaller tiles and cuts K; but it adds in
-     * another order. */
-    return ffcl_halo_conv_can(ctx, w) && w->out >= COLUMNS / 2 &&
-           (ctx->any_batch || 4 * groups >= 3 * ctx->device.caps.units);
+    /* With fewer work-groups units are idle, and mma.cl has smaller tiles; but it adds in another
+     * order. */
+    if (!ffcl_halo_conv_can(ctx, w) || w->out < COLUMNS / 2)
+        return 0;
+    size_t count = tiles_in_all(w, B, Hh, Ww);
+    return ctx->any_batch || 4 * count * shares(ctx, w, count) >= 3 * ctx->device.caps.units;
 }
 
 size_t ffcl_halo_conv_chunks(const ffcl_conv_weight *w, size_t Hh, size_t Ww, size_t groups)
@@ -46,21 +68,33 @@ int ffcl_halo_conv(ffcl_ctx *ctx, cl_mem out, cl_mem x, const ffcl_conv_weight *
                    size_t Hh, size_t Ww, const ffcl_halo *halo)
 {
     const int up = w->kind == FFCL_CONV_UPSAMPLE;
+    const size_t count = tiles_in_all(w, B, Hh, Ww), n = shares(ctx, w, count);
+    const size_t each = ffcl_round_up(ffcl_div_up(w->in, n), 32);
     const ffcl_kernel *k;
     char options[96];
+    ffcl_buf parts = {0};
+    cl_mem tickets = NULL;
     assert(ffcl_halo_conv_can(ctx, w) && !(up && halo->has_add));
     /* Three work-groups fit a compute unit with up to 168 registers an item; the compiler would
      * take some more otherwise, without need. */
-    snprintf(options, sizeof options, "-DUP=%d -DSTATS=%d -cl-nv-maxrregcount=168", up,
-             halo->groups != 0);
+    snprintf(options, sizeof options, "-DUP=%d -DSTATS=%d -DSPLIT=%d -cl-nv-maxrregcount=168",
+             up, halo->groups != 0, n > 1);
     int rc = ffcl_kernel_get(ctx, &k, "halo_conv", "halo_conv_f16", options);
-    if (rc)
-        return rc;
+    if (rc == 0 && n > 1)
+        rc = ffcl_take(ctx, &parts, count * n * COLUMNS * TILE_X * TILE_Y);
+    if (rc == 0 && n > 1)
+        rc = ffcl_tickets(ctx, &tickets);
     size_t local[3] = {ITEMS, 1, 1};
-    size_t global[3] = {ffcl_div_up(w->out, COLUMNS) * ITEMS, B * tiles(Hh, Ww), up ? 4 : 1};
-    return ffcl_launch(ctx, k, 3, global, local, FFCL_BUF(out), FFCL_BUF(x),
-                       FFCL_BUF(w->weight[0]), FFCL_BUF(w->bias),
-                       FFCL_BUF(halo->has_add ? halo->add : x), FFCL_I32(halo->has_add),
-                       FFCL_BUF(halo->groups ? halo->moments : out), FFCL_I32(halo->groups),
-                       FFCL_I32(Hh), FFCL_I32(Ww), FFCL_I32(w->in), FFCL_I32(w->out));
+    size_t global[3] = {ffcl_div_up(w->out, COLUMNS) * ITEMS, B * tiles(Hh, Ww),
+                        (up ? 4 : 1) * ffcl_div_up(w->in, each)};
+    if (rc == 0)
+        rc = ffcl_launch(ctx, k, 3, global, local, FFCL_BUF(out), FFCL_BUF(x),
+                         FFCL_BUF(w->weight[0]), FFCL_BUF(w->bias),
+                         FFCL_BUF(halo->has_add ? halo->add : x), FFCL_I32(halo->has_add),
+                         FFCL_BUF(halo->groups ? halo->moments : out), FFCL_I32(halo->groups),
+                         FFCL_I32(Hh), FFCL_I32(Ww), FFCL_I32(w->in), FFCL_I32(w->out),
+                         FFCL_BUF(n > 1 ? parts.mem : out), FFCL_BUF(n > 1 ? tickets : out),
+                         FFCL_I32(ffcl_div_up(w->in, each)), FFCL_I32(each));
+    ffcl_give(ctx, &parts);
+    return rc;
 }
