@@ -55,9 +55,6 @@ typedef struct ffcl_product {
      * elements after those of the one before: of half operands, where ffcl_gemm_batch_fits.  Then
      * W is (N, K), rows w_ld apart, A and W may lie at offsets, and there is a bias at most. */
     size_t batch, a_step, w_step, out_step;
-    /* A hint, or NULL: what the next product reads is brought nearer meanwhile, if that helps. */
-    cl_mem next;
-    size_t next_bytes;
 } ffcl_product;
 
 /* Half weights lie in tiles of 128 columns n by 32 of K, the tiles of the same columns one after

@@ -2,6 +2,7 @@
  * Products of half operands: the matrix engine's kernel in several tile sizes, and its plain twin
  * for every other device and shape.  Both fuse the epilogue. */
 #include <assert.h>
+#include <math.h>
 #include <stdio.h>
 
 #include "backend.h"
@@ -40,7 +41,7 @@ static const tile tiles[] = {
     {FFCL_ENGINE_MMA, 64, 64, 2, 2, 4, 5, 0.60},
     {FFCL_ENGINE_WGMMA, 128, 128, 4, 1, 3, 3, 1.00},
     {FFCL_ENGINE_WGMMA, 128, 64, 4, 1, 3, 4, 0.79},
-    {FFCL_ENGINE_WGMMA, 64, 64, 4, 1, 4, 6, 0.60},
+    {FFCL_ENGINE_WGMMA, 64, 64, 4, 1, 4, 6, 0.66},
     {FFCL_ENGINE_WMMA, 128, 64, 4, 2, 2, 2, 1.00},
     {FFCL_ENGINE_WMMA, 64, 64, 2, 2, 2, 3, 0.80},
     {FFCL_ENGINE_MFMA, 128, 64, 2, 2, 2, 2, 1.00},
@@ -77,15 +78,19 @@ static double estimate(const ffcl_ctx *ctx, const ffcl_product *p, const cut *c,
     double load = busiest <= 2.0 * (double)t->groups ? busiest
                                                      : (double)count / (double)units + 1.0;
     double together = (double)ffcl_min((size_t)busiest, t->groups);
-    double share = 0.45 + 0.55 * (together - 1.0) / (double)ffcl_max(t->groups - 1, 1);
+    double share = 0.4 + 0.6 * (together - 1.0) / (double)ffcl_max(t->groups - 1, 1);
     double time = load * (double)(t->bm * t->bn) * (double)(c->k_each + 128) / (t->rate * share);
+    /* What all work-groups read through the L2 cache bounds it, too. */
+    double halves = (double)(count * c->k_each * (t->bm + t->bn));
+    time = fmax(time, 0.86 * halves);
     if (c->splits > 1)
-        time += (in_parts ? 0 : 6e6) + 3.6 * (double)(p->m * p->n * c->splits);
+        time += (in_parts ? 0 : 6e6) + 9.0 * (double)(p->m * p->n * c->splits);
     return time;
 }
 
 static cut choose_cut(const ffcl_ctx *ctx, const ffcl_product *p, int in_parts)
 {
+    static const size_t splits[] = {1, 2, 3, 4, 6, 8};
     cut best = {0};
     double least = 0;
     if (p->n <= narrow_tile.bn && ffcl_engine_is_nvidia(ctx->matrix_engine))
@@ -93,11 +98,11 @@ static cut choose_cut(const ffcl_ctx *ctx, const ffcl_product *p, int in_parts)
     for (size_t i = 0; i < sizeof tiles / sizeof *tiles; i++) {
         if (tiles[i].level != ctx->matrix_engine)
             continue;
-        for (size_t splits = 1; splits <= 8; splits *= 2) {
-            cut c = {&tiles[i], splits, ffcl_round_up(ffcl_div_up(p->k, splits), 32)};
-            if (splits > 1 && (ctx->any_batch || p->batch || c.k_each < 512 ||
-                               (p->gather && p->gather->upsample) ||
-                               (splits - 1) * c.k_each >= p->k))
+        for (size_t n = 0; n < sizeof splits / sizeof *splits; n++) {
+            cut c = {&tiles[i], splits[n], ffcl_round_up(ffcl_div_up(p->k, splits[n]), 32)};
+            if (c.splits > 1 && (ctx->any_batch || p->batch || c.k_each < 256 ||
+                                 (p->gather && p->gather->upsample) ||
+                                 (c.splits - 1) * c.k_each >= p->k))
                 continue;
             double time = estimate(ctx, p, &c, in_parts);
             if (!best.t || time < least) {
@@ -131,13 +136,6 @@ static size_t registers(const tile *t)
     return 65536 / (t->groups * 32 * t->warps_m * t->warps_n) / 8 * 8;
 }
 
-/* Does the kernel bring p->next nearer?  With many rows nothing waits for weights. */
-static int brings_next(const ffcl_product *p, const cut *c)
-{
-    enum { FEW_ROWS = 1024 };
-    return p->next_bytes && p->m <= FEW_ROWS && c->t->level == FFCL_ENGINE_WGMMA;
-}
-
 /* Options that both kernels and the reduction share; parts are written as floats, bare. */
 static void options_of(const ffcl_ctx *ctx, const ffcl_product *p, const cut *c, char *text,
                        size_t size)
@@ -154,10 +152,9 @@ static void options_of(const ffcl_ctx *ctx, const ffcl_product *p, const cut *c,
     if (c && c->t->level == FFCL_ENGINE_WGMMA && c->t->bm == 128 && c->t->bn == 128)
         used += (size_t)snprintf(text + used, size - used, "-cl-nv-maxrregcount=%zu ",
                                  registers(c->t));
-    snprintf(text + used, size - used, "-DCONV=%d -DUP=%d -DOUT_FLOAT=%d -DACT=%d%s%s",
+    snprintf(text + used, size - used, "-DCONV=%d -DUP=%d -DOUT_FLOAT=%d -DACT=%d%s",
              p->gather != NULL, p->gather && p->gather->upsample, split || !p->out_half,
-             split ? 0 : (int)p->epilogue.act, p->batch ? " -DBATCH=1" : "",
-             c && brings_next(p, c) ? " -DNEXT=1" : "");
+             split ? 0 : (int)p->epilogue.act, p->batch ? " -DBATCH=1" : "");
 }
 
 static int flags_of(const ffcl_epilogue *e)
@@ -165,32 +162,25 @@ static int flags_of(const ffcl_epilogue *e)
     return (e->has_bias ? 1 : 0) | (e->has_gate ? 2 : 0) | (e->has_add ? 4 : 0);
 }
 
-/* All kernels take the same arguments; c: of the engine's, else NULL. */
-static int launch(ffcl_ctx *ctx, const ffcl_kernel *k, const ffcl_product *p, const cut *c,
+/* Both kernels take the same arguments. */
+static int launch(ffcl_ctx *ctx, const ffcl_kernel *k, const ffcl_product *p, size_t k_each,
                   const size_t *global, const size_t *local)
 {
-    enum { OF_ALL = 22, OF_BATCH = 6, OF_NEXT = 2 };
     static const ffcl_gather none = {1, 1, 1, 1, 0, 0, 0};
     const ffcl_epilogue *e = &p->epilogue;
     const ffcl_gather *g = p->gather ? p->gather : &none;
-    ffcl_arg args[OF_ALL + OF_BATCH + OF_NEXT] = {
+    const ffcl_arg args[] = {
         FFCL_BUF(p->out), FFCL_I32(p->out_ld), FFCL_BUF(p->a), FFCL_I32(p->a_ld), FFCL_BUF(p->w),
         FFCL_BUF(e->has_bias ? e->bias : p->out), FFCL_BUF(e->has_add ? e->add : p->out),
         FFCL_BUF(e->has_gate ? e->gate : p->out), FFCL_I32(e->gate_at), FFCL_I32(e->gate_ld),
         FFCL_I32(e->has_gate ? e->gate_rows : 1), FFCL_I32(flags_of(e)), FFCL_I32(p->m),
-        FFCL_I32(p->n), FFCL_I32(p->k), FFCL_I32(c ? c->k_each : p->k), FFCL_I32(g->Hh),
-        FFCL_I32(g->Ww),
-        FFCL_I32(g->C), FFCL_I32(g->kw), FFCL_I32(g->dy), FFCL_I32(g->dx)};
-    const ffcl_arg batch[OF_BATCH] = {FFCL_I32(p->a_at), FFCL_I32(p->w_at), FFCL_I32(p->w_ld),
-                                      FFCL_I32(p->a_step), FFCL_I32(p->w_step),
-                                      FFCL_I32(p->out_step)};
-    const ffcl_arg next[OF_NEXT] = {FFCL_BUF(p->next), FFCL_I32(p->next_bytes)};
-    size_t n = OF_ALL;
-    for (size_t i = 0; p->batch && i < OF_BATCH; i++)
-        args[n++] = batch[i];
-    for (size_t i = 0; c && brings_next(p, c) && i < OF_NEXT; i++)
-        args[n++] = next[i];
-    return ffcl_launch_args(ctx, k, 3, global, local, args, n);
+        FFCL_I32(p->n), FFCL_I32(p->k), FFCL_I32(k_each), FFCL_I32(g->Hh), FFCL_I32(g->Ww),
+        FFCL_I32(g->C), FFCL_I32(g->kw), FFCL_I32(g->dy), FFCL_I32(g->dx),
+        /* of a batch only */
+        FFCL_I32(p->a_at), FFCL_I32(p->w_at), FFCL_I32(p->w_ld), FFCL_I32(p->a_step),
+        FFCL_I32(p->w_step), FFCL_I32(p->out_step)};
+    return ffcl_launch_args(ctx, k, 3, global, local, args,
+                            sizeof args / sizeof *args - (p->batch ? 0 : 6));
 }
 
 static int plain(ffcl_ctx *ctx, const ffcl_product *p)
@@ -205,7 +195,7 @@ static int plain(ffcl_ctx *ctx, const ffcl_product *p)
     size_t local[3] = {ffcl_min(16, total), ffcl_max(total / 16, 1), 1};
     size_t global[3] = {ffcl_round_up(p->n, local[0]), ffcl_round_up(p->m, local[1]),
                         p->gather && p->gather->upsample ? 4 : 1};
-    return launch(ctx, k, p, NULL, global, local);
+    return launch(ctx, k, p, p->k, global, local);
 }
 
 /* The kernel for one row, where nothing asks for the sums of other numbers of rows. */
@@ -275,7 +265,7 @@ static int engine(ffcl_ctx *ctx, const ffcl_product *p, ffcl_parts *left)
     size_t global[3] = {ffcl_div_up(p->n, c.t->bn) * items, ffcl_div_up(p->m, c.t->bm),
                         p->gather && p->gather->upsample ? 4 : p->batch ? p->batch : c.splits};
     if (rc == 0)
-        rc = launch(ctx, k, &part, &c, global, local);
+        rc = launch(ctx, k, &part, c.k_each, global, local);
     if (rc == 0 && c.splits > 1 && left) {
         *left = (ffcl_parts){parts, c.splits};
         return 0;

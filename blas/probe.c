@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "backend.h"
+#include "cl/arena.h"
 #include "cl/binary_cache.h"
 #include "cl/launch.h"
 #include "ops/ops.h"
@@ -115,6 +116,20 @@ static void close_probe(probe *p)
     free(p->host[0]);
 }
 
+/* Plans the trial's scratch memory, then runs it. */
+static int run_trial(ffcl_ctx *ctx, const probe *p, const trial *t)
+{
+    const probe nothing = {0};
+    ffcl_arena_plan(ctx->arena);
+    ctx->planning = 1;
+    int rc = t->run(ctx, &nothing);
+    ctx->planning = 0;
+    if (rc == 0)
+        rc = ffcl_arena_commit(ctx->arena, ctx);
+    ffcl_arena_rewind(ctx->arena);
+    return rc ? rc : t->run(ctx, p);
+}
+
 /* Relative distance of the level's result from the plain kernels'. */
 static int distance(ffcl_ctx *ctx, const probe *p, const trial *t, ffcl_engine_level level,
                     double *result)
@@ -122,7 +137,7 @@ static int distance(ffcl_ctx *ctx, const probe *p, const trial *t, ffcl_engine_l
     int rc = 0;
     for (int with = 0; rc == 0 && with < 2; with++) {
         ctx->matrix_engine = with ? level : FFCL_ENGINE_NONE;
-        rc = t->run(ctx, p);
+        rc = run_trial(ctx, p, t);
         if (rc == 0 && t->half)
             rc = ffcl_cast_to_float(ctx, p->wide, p->out, t->n);
         if (rc == 0)
@@ -150,6 +165,7 @@ static int verdict_key(ffcl_ctx *ctx, ffcl_engine_level level, char **key)
 {
     const probe nothing = {0};
     char *programs = NULL;
+    ffcl_arena_plan(ctx->arena);
     ctx->planning = 1;
     int rc = ffcl_cast_to_half(ctx, NULL, 0, NULL, REACH);
     if (rc == 0)
@@ -199,6 +215,7 @@ static int check(ffcl_ctx *ctx, ffcl_engine_level level, const char *key)
         verdict = rc == 0 && off < trials[i].most;      /* NaN fails too */
     }
     close_probe(&p);
+    ffcl_arena_reset(ctx->arena);
     ctx->matrix_engine = FFCL_ENGINE_NONE;
     verdict = verdict && rc == 0;
     if (rc == 0 || rc == FFCL_EBUILD)

@@ -15,9 +15,6 @@
  * SPLIT 1: group z sums over k_each of the K columns only and writes its part as floats, without
  * an epilogue, to out[z] (M, N); product_reduce of product.cl adds the parts up.
  *
- * NEXT 1 (compute capability 9.0): each work-group has its share of next_bytes at next brought into
- * the L2 cache.  Products of few rows wait for their weights, and with this they come from there.
- *
  * A work-group of 32 WARPS_M WARPS_N items computes BM x BN; K goes in steps of 32 through
  * STAGES buffers of local memory filled by cp.async.  Rows of 64 bytes are swizzled: 16-byte chunk
  * c of row r lies at c ^ (r / 2 % 4), which keeps ldmatrix and cp.async free of bank conflicts.
@@ -46,9 +43,6 @@
 #endif
 #ifndef BATCH
 #define BATCH 0
-#endif
-#ifndef NEXT
-#define NEXT 0
 #endif
 
 /* Through L1 (ca) or past it (cg), whichever measured faster beside the one or the other product:
@@ -80,6 +74,10 @@
 #error "the result's way through local memory needs more of it than the stages have"
 #endif
 #define ROW_STEP (ITEMS / 4)
+#ifndef DEFER
+#define DEFER 0
+#endif
+#define AHEAD (STAGES - 1 - DEFER)          /* stages that are copied while one is used */
 
 #include "mma_common.clh"
 #include "mma_copy.clh"
@@ -182,12 +180,12 @@ INLINE void multiply_steps(float acc[MI][NI][4], uint base, __global const ushor
     loader l;
     loader_open(&l, m0, n0, k0, M, N, lda, ldw, p);
     int steps = (k_end - k0 + 31) / 32;
-    for (int s = 0; s < STAGES - 1; s++) {
+    for (int s = 0; s < AHEAD; s++) {
         if (s < steps)
             loader_step(&l, base + s * STAGE_BYTES, A, W, k0 + s * 32, K, p);
         copy_commit();
     }
-    int stage = 0, fill = STAGES - 1;
+    int stage = 0, fill = AHEAD;
     for (int s = 0; s < steps; s++) {
         copy_wait();
 #if WGMMA
@@ -195,9 +193,8 @@ INLINE void multiply_steps(float acc[MI][NI][4], uint base, __global const ushor
         __asm__ volatile("fence.proxy.async.shared::cta;" ::: "memory");
 #endif
         barrier(CLK_LOCAL_MEM_FENCE);
-        if (s + STAGES - 1 < steps)
-            loader_step(&l, base + fill * STAGE_BYTES, A, W, k0 + (s + STAGES - 1) * 32, K,
-                        p);
+        if (s + AHEAD < steps)
+            loader_step(&l, base + fill * STAGE_BYTES, A, W, k0 + (s + AHEAD) * 32, K, p);
         copy_commit();
         fill = fill + 1 == STAGES ? 0 : fill + 1;
 #if WGMMA
@@ -208,6 +205,9 @@ INLINE void multiply_steps(float acc[MI][NI][4], uint base, __global const ushor
 #endif
         stage = stage + 1 == STAGES ? 0 : stage + 1;
     }
+#if WGMMA
+    compute_end();
+#endif
     __asm__ volatile("cp.async.wait_group 0;" ::: "memory");
     barrier(CLK_LOCAL_MEM_FENCE);
 }
@@ -220,16 +220,10 @@ void mma_f16(__global uchar *out, int ldo, __global const ushort *A, int lda,
 #if BATCH
              , int a_at, int w_at, int ldw, int a_step, int w_step, int out_step
 #endif
-#if NEXT
-             , __global const uchar *next, uint next_bytes
-#endif
              )
 {
     __local uint4 memory[STAGES * STAGE_BYTES / 16] __attribute__((aligned(1024)));
     int warp = get_local_id(0) >> 5;
-#if NEXT
-    bring_nearer(next, next_bytes);
-#endif
 #if WGMMA
     int wm = warp, wn = 0;
 #else

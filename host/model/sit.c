@@ -108,20 +108,18 @@ static int linear(ffcl_ctx *ctx, cl_mem out, cl_mem a, const ffcl_weight *w, con
 }
 
 /* The same for linear layers of the blocks, whose operands are stored as sit->store says; out is
- * too where out_stored is 1, and float32 otherwise.  next: what the layer after it multiplies by;
- * parts: where the product may be left in parts (blas/gemm.h); either may be NULL. */
+ * too where out_stored is 1, and float32 otherwise.  parts: NULL, or where the product may be left
+ * (ffcl_gemm_in_parts). */
 static int block_linear(const ffcl_sit *sit, ffcl_ctx *ctx, cl_mem out, int out_stored, cl_mem a,
                         const ffcl_weight *w, const ffcl_weight *b, size_t M, size_t N, size_t K,
-                        ffcl_epilogue epilogue, const ffcl_weight *next, ffcl_parts *parts)
+                        ffcl_epilogue epilogue, ffcl_parts *parts)
 {
     if (sit->store == FFCL_STORE_FLOAT)
         return linear(ctx, out, a, w, b, M, N, K, epilogue);
     epilogue.has_bias = 1;
     epilogue.bias = b->mem;
     ffcl_product p = {.m = M, .n = N, .k = K, .a = a, .a_ld = K, .w = w->mem, .out = out,
-                      .out_ld = N, .epilogue = epilogue, .half = 1, .out_half = out_stored,
-                      .next = next ? next->mem : NULL,
-                      .next_bytes = next ? next->floats * ffcl_store_bytes(sit->store) : 0};
+                      .out_ld = N, .epilogue = epilogue, .half = 1, .out_half = out_stored};
     return parts ? ffcl_gemm_in_parts(ctx, &p, parts) : ffcl_gemm(ctx, &p);
 }
 
@@ -177,7 +175,7 @@ static int modulations(ffcl_sit *sit, ffcl_ctx *ctx, ffcl_buf *mods, cl_mem c, s
         rc = ffcl_take(ctx, &mods[g], B * m->columns);
         if (rc == 0)
             rc = block_linear(sit, ctx, mods[g].mem, 0, half ? rounded.mem : activated.mem, &m->w,
-                              &m->b, B, m->columns, D, (ffcl_epilogue){0}, NULL, NULL);
+                              &m->b, B, m->columns, D, (ffcl_epilogue){0}, NULL);
     }
     ffcl_give(ctx, &rounded);
     ffcl_give(ctx, &activated);
@@ -204,13 +202,13 @@ static void swap(ffcl_buf *a, ffcl_buf *b)
 /* x += gate * (a w + b), the gate's columns at gate_at. */
 static int gated_residual(ffcl_sit *sit, ffcl_ctx *ctx, stream *s, cl_mem a, const ffcl_weight *w,
                           const ffcl_weight *b, size_t B, size_t K, cl_mem mod, size_t ld,
-                          size_t gate_at, const ffcl_weight *next)
+                          size_t gate_at)
 {
     const size_t D = sit->d.D, T = sit->d.T;
     int rc = block_linear(sit, ctx, s->y.mem, 0, a, w, b, B * T, D, K,
                     (ffcl_epilogue){.has_gate = 1, .gate = mod, .gate_at = gate_at, .gate_ld = ld,
                                     .gate_rows = T, .has_add = 1, .add = s->x.mem, .add_ld = D,
-                                    .add_rows = B * T}, next, s->leaves_parts ? &s->parts : NULL);
+                                    .add_rows = B * T}, s->leaves_parts ? &s->parts : NULL);
     s->residual = (ffcl_residual){s->parts.buf.mem, s->parts.n, b->mem, s->x.mem, mod, ld, gate_at};
     swap(&s->x, &s->y);
     return rc;
@@ -231,9 +229,9 @@ static int norm(const ffcl_sit *sit, ffcl_ctx *ctx, stream *s, const ffcl_modula
 }
 
 /* One transformer block.  Its six modulations are shift_a, scale_a, gate_a, shift_m, scale_m,
- * gate_m, each D columns.  next: the block after it, or NULL. */
-static int block(ffcl_sit *sit, ffcl_ctx *ctx, const ffcl_sit_block *b, const ffcl_sit_block *next,
-                 stream *s, const ffcl_buf *mods, size_t B)
+ * gate_m, each D columns. */
+static int block(ffcl_sit *sit, ffcl_ctx *ctx, const ffcl_sit_block *b, stream *s,
+                 const ffcl_buf *mods, size_t B)
 {
     const size_t D = sit->d.D, T = sit->d.T, M = B * T, at = b->column;
     const size_t ld = sit->groups[b->group].columns;
@@ -243,22 +241,22 @@ static int block(ffcl_sit *sit, ffcl_ctx *ctx, const ffcl_sit_block *b, const ff
     int rc = norm(sit, ctx, s, &attn, B, sit->store);
     if (rc == 0)
         rc = block_linear(sit, ctx, s->wide.mem, 1, s->h.mem, &b->qkv_w, &b->qkv_b, M, 3 * D, D,
-                    (ffcl_epilogue){0}, &b->proj_w, NULL);                      /* (M, 3D) */
+                    (ffcl_epilogue){0}, NULL);                                  /* (M, 3D) */
     if (rc == 0)
         rc = ffcl_attention(ctx, s->h.mem, s->wide.mem, B, T, sit->d.H, sit->d.Dh,
                             sit->store, FFCL_ATTENTION_AUTO);                   /* (M, D) */
     if (rc == 0)
         rc = gated_residual(sit, ctx, s, s->h.mem, &b->proj_w, &b->proj_b, B, D, mod, ld,
-                            at + 2 * D, &b->fc1_w);
+                            at + 2 * D);
 
     if (rc == 0)
         rc = norm(sit, ctx, s, &mlp, B, sit->store);
     if (rc == 0)
         rc = block_linear(sit, ctx, s->wide.mem, 1, s->h.mem, &b->fc1_w, &b->fc1_b, M, sit->d.mlp,
-                          D, (ffcl_epilogue){.act = FFCL_ACT_GELU}, &b->fc2_w, NULL); /* (M, mlp) */
+                          D, (ffcl_epilogue){.act = FFCL_ACT_GELU}, NULL);      /* (M, mlp) */
     if (rc == 0)
         rc = gated_residual(sit, ctx, s, s->wide.mem, &b->fc2_w, &b->fc2_b, B, sit->d.mlp, mod, ld,
-                            at + 5 * D, next ? &next->qkv_w : NULL);
+                            at + 5 * D);
     return rc;
 }
 
@@ -330,8 +328,7 @@ int ffcl_sit_forward(ffcl_sit *sit, ffcl_ctx *ctx, cl_mem out, cl_mem z, cl_mem 
     if (rc == 0)
         rc = embed_patches(sit, ctx, &s, z, B, tap);
     for (size_t i = 0; rc == 0 && i < d->L; i++) {
-        rc = block(sit, ctx, &sit->blocks[i], i + 1 < d->L ? &sit->blocks[i + 1] : NULL, &s, mods,
-                   B);
+        rc = block(sit, ctx, &sit->blocks[i], &s, mods, B);
         if (rc == 0)
             rc = ffcl_tap_see(tap, ctx, s.x.mem, M, d->D, 0, "act.block%zu", i);
     }

@@ -6,10 +6,11 @@
 #include "ops/ops.h"
 #include "util.h"
 
-/* The tile of cl/halo_conv.cl, and its work-group. */
-enum { TILE_X = 16, TILE_Y = 8, COLUMNS = 128, ITEMS = 128 };
-/* Channels of a share at least, and shares of a tile at most. */
-enum { SHARE = 64, MOST_SHARES = 8 };
+/* The tile of cl/halo_conv.cl, its widths, and its work-group. */
+enum { TILE_X = 16, TILE_Y = 8, COLUMNS = 128, FEW_COLUMNS = 64, LEAST_COLUMNS = 8, ITEMS = 128 };
+/* Channels of a share at least, shares of a tile at most; work-groups a unit that cutting aims at;
+ * tiles a unit up to which they are narrow. */
+enum { SHARE = 64, MOST_SHARES = 8, FILL = 2, NARROW_MOST = 4 };
 
 static size_t tiles(size_t Hh, size_t Ww)
 {
@@ -18,31 +19,40 @@ static size_t tiles(size_t Hh, size_t Ww)
 
 int ffcl_halo_conv_can(const ffcl_ctx *ctx, const ffcl_conv_weight *w)
 {
-    const int shape = w->kind == FFCL_CONV_UPSAMPLE || (w->kind == FFCL_CONV_COLUMNS &&
-                                                        w->side == 3);
+    const int shape = w->kind == FFCL_CONV_UPSAMPLE || w->side == 3;
     return ctx->matrix_engine == FFCL_ENGINE_WGMMA && w->store == FFCL_STORE_HALF && shape &&
-           w->in % 32 == 0 && w->out % 8 == 0;
+           w->in % 32 == 0 && (w->out % 8 == 0 || w->kind == FFCL_CONV_NARROW);
 }
 
-/* Work-groups of a convolution that nobody shares. */
-static size_t tiles_in_all(const ffcl_conv_weight *w, size_t B, size_t Hh, size_t Ww)
-{
-    size_t parities = w->kind == FFCL_CONV_UPSAMPLE ? 4 : 1;
-    return B * tiles(Hh, Ww) * ffcl_div_up(w->out, COLUMNS) * parities;
-}
+/* How a convolution is cut into work-groups: `count` tiles of so many columns, the channels of each
+ * in n shares of `share` channels. */
+typedef struct cut {
+    size_t columns, count, n, share;
+} cut;
 
-/* Into how many shares the channels are cut, so that the device has two work-groups a unit, or
- * nearly; a share of fewer than SHARE channels is mostly overhead.  Sums are then added in another
- * order, so never where the batch must not matter. */
-static size_t shares(const ffcl_ctx *ctx, const ffcl_conv_weight *w, size_t count)
+/* Few tiles are cut narrower, and their channels shared out, so that units do not wait for memory
+ * or for a last few work-groups.  Sums of shares are added in another order, so never where the
+ * batch must not matter. */
+static cut choose_cut(const ffcl_ctx *ctx, const ffcl_conv_weight *w, size_t B, size_t Hh,
+                      size_t Ww)
 {
+    const size_t units = ctx->device.caps.units;
+    const size_t pixels = B * tiles(Hh, Ww) * (w->kind == FFCL_CONV_UPSAMPLE ? 4 : 1);
+    cut c = {COLUMNS, pixels * ffcl_div_up(w->out, COLUMNS), 1, w->in};
+    if (w->kind == FFCL_CONV_NARROW)
+        c.columns = LEAST_COLUMNS;
+    if (ctx->any_batch || w->kind == FFCL_CONV_NARROW)
+        return c;
+    if (c.count <= NARROW_MOST * units) {
+        c.columns = FEW_COLUMNS;
+        c.count = pixels * ffcl_div_up(w->out, FEW_COLUMNS);
+    }
     size_t n = 1;
-    if (ctx->any_batch)
-        return 1;
-    while (2 * n * count <= 2 * ctx->device.caps.units && w->in / (2 * n) >= SHARE &&
-           2 * n <= MOST_SHARES)
+    while (2 * n * c.count <= FILL * units && w->in / (2 * n) >= SHARE && 2 * n <= MOST_SHARES)
         n *= 2;
-    return n;
+    c.share = ffcl_round_up(ffcl_div_up(w->in, n), 32);
+    c.n = ffcl_div_up(w->in, c.share);
+    return c;
 }
 
 int ffcl_halo_conv_fits(const ffcl_ctx *ctx, const ffcl_conv_weight *w, size_t B, size_t Hh,
@@ -52,8 +62,8 @@ int ffcl_halo_conv_fits(const ffcl_ctx *ctx, const ffcl_conv_weight *w, size_t B
      * order. */
     if (!ffcl_halo_conv_can(ctx, w) || w->out < COLUMNS / 2)
         return 0;
-    size_t count = tiles_in_all(w, B, Hh, Ww);
-    return ctx->any_batch || 4 * count * shares(ctx, w, count) >= 3 * ctx->device.caps.units;
+    const cut c = choose_cut(ctx, w, B, Hh, Ww);
+    return ctx->any_batch || 4 * c.count * c.n >= 3 * ctx->device.caps.units;
 }
 
 size_t ffcl_halo_conv_chunks(const ffcl_conv_weight *w, size_t Hh, size_t Ww, size_t groups)
@@ -68,33 +78,35 @@ int ffcl_halo_conv(ffcl_ctx *ctx, cl_mem out, cl_mem x, const ffcl_conv_weight *
                    size_t Hh, size_t Ww, const ffcl_halo *halo)
 {
     const int up = w->kind == FFCL_CONV_UPSAMPLE;
-    const size_t count = tiles_in_all(w, B, Hh, Ww), n = shares(ctx, w, count);
-    const size_t each = ffcl_round_up(ffcl_div_up(w->in, n), 32);
+    const cut c = choose_cut(ctx, w, B, Hh, Ww);
     const ffcl_kernel *k;
-    char options[96];
+    char options[128];
     ffcl_buf parts = {0};
     cl_mem tickets = NULL;
-    assert(ffcl_halo_conv_can(ctx, w) && !(up && halo->has_add));
-    /* Three work-groups fit a compute unit with up to 168 registers an item; the compiler would
-     * take some more otherwise, without need. */
-    snprintf(options, sizeof options, "-DUP=%d -DSTATS=%d -DSPLIT=%d -cl-nv-maxrregcount=168",
-             up, halo->groups != 0, n > 1);
+    assert(ffcl_halo_conv_can(ctx, w));
+    assert(!halo->has_add || (w->kind != FFCL_CONV_UPSAMPLE && w->kind != FFCL_CONV_NARROW));
+    /* So many registers an item that three or five work-groups fit a compute unit; the compiler
+     * would take some more otherwise, without need. */
+    snprintf(options, sizeof options, "-DBN=%zu -DUP=%d -DSTATS=%d -DSPLIT=%d "
+             "-cl-nv-maxrregcount=%d", c.columns, up, halo->groups != 0, c.n > 1,
+             c.columns == COLUMNS ? 168 : 96);
     int rc = ffcl_kernel_get(ctx, &k, "halo_conv", "halo_conv_f16", options);
-    if (rc == 0 && n > 1)
-        rc = ffcl_take(ctx, &parts, count * n * COLUMNS * TILE_X * TILE_Y);
-    if (rc == 0 && n > 1)
+    if (rc == 0 && c.n > 1)
+        rc = ffcl_take(ctx, &parts, c.count * c.n * c.columns * TILE_X * TILE_Y);
+    if (rc == 0 && c.n > 1)
         rc = ffcl_tickets(ctx, &tickets);
+    assert(c.n == 1 || c.count <= FFCL_TICKETS);
     size_t local[3] = {ITEMS, 1, 1};
-    size_t global[3] = {ffcl_div_up(w->out, COLUMNS) * ITEMS, B * tiles(Hh, Ww),
-                        (up ? 4 : 1) * ffcl_div_up(w->in, each)};
+    size_t global[3] = {ffcl_div_up(w->out, c.columns) * ITEMS, B * tiles(Hh, Ww),
+                        (up ? 4 : 1) * c.n};
     if (rc == 0)
         rc = ffcl_launch(ctx, k, 3, global, local, FFCL_BUF(out), FFCL_BUF(x),
                          FFCL_BUF(w->weight[0]), FFCL_BUF(w->bias),
                          FFCL_BUF(halo->has_add ? halo->add : x), FFCL_I32(halo->has_add),
                          FFCL_BUF(halo->groups ? halo->moments : out), FFCL_I32(halo->groups),
                          FFCL_I32(Hh), FFCL_I32(Ww), FFCL_I32(w->in), FFCL_I32(w->out),
-                         FFCL_BUF(n > 1 ? parts.mem : out), FFCL_BUF(n > 1 ? tickets : out),
-                         FFCL_I32(ffcl_div_up(w->in, each)), FFCL_I32(each));
+                         FFCL_BUF(c.n > 1 ? parts.mem : out), FFCL_BUF(c.n > 1 ? tickets : out),
+                         FFCL_I32(c.n), FFCL_I32(c.share));
     ffcl_give(ctx, &parts);
     return rc;
 }

@@ -104,9 +104,13 @@ const ffcl_op_test *const ffcl_op_tests[] = {
     &ffcl_test_wgmma_attention,
     &ffcl_test_wgmma_attention_products,
     &ffcl_test_halo_conv,
+    &ffcl_test_halo_conv_wide,
     &ffcl_test_halo_conv_upsample,
+    &ffcl_test_halo_conv_upsample_wide,
     &ffcl_test_halo_conv_moments,
+    &ffcl_test_halo_conv_moments_wide,
     &ffcl_test_halo_conv_upsample_moments,
+    &ffcl_test_halo_conv_upsample_moments_wide,
     NULL,
 };
 
