@@ -50,6 +50,8 @@ typedef struct ffcl_product {
      * no gate.  gather may be NULL. */
     int half, out_half;
     const ffcl_gather *gather;
+    /* float32, few rows or columns: a kernel that adds up an output in one order for any M. */
+    int slim;
     /* 0, or that many products of the same shape, whose operands begin a_step, w_step and out_step
      * elements after those of the one before: of half operands, where ffcl_gemm_batch_fits.  Then
      * W is (N, K), rows w_ld apart, A and W may lie at offsets, and there is a bias at most. */

@@ -96,14 +96,29 @@ int ffcl_sit_load(ffcl_sit *sit, ffcl_ctx *ctx, uint64_t *done, uint64_t total)
     return rc ? rc : ffcl_weights_load(&sit->weights, ctx, done, total);
 }
 
+static ffcl_product product_of(cl_mem out, cl_mem a, const ffcl_weight *w, const ffcl_weight *b,
+                               size_t M, size_t N, size_t K, ffcl_epilogue epilogue)
+{
+    epilogue.has_bias = 1;
+    epilogue.bias = b->mem;
+    return (ffcl_product){.m = M, .n = N, .k = K, .a = a, .a_ld = K, .w = w->mem, .w_ld = N,
+                          .out = out, .out_ld = N, .epilogue = epilogue};
+}
+
 /* out (M, N) = epilogue(a (M, K) w + b). */
 static int linear(ffcl_ctx *ctx, cl_mem out, cl_mem a, const ffcl_weight *w, const ffcl_weight *b,
                   size_t M, size_t N, size_t K, ffcl_epilogue epilogue)
 {
-    epilogue.has_bias = 1;
-    epilogue.bias = b->mem;
-    ffcl_product p = {.m = M, .n = N, .k = K, .a = a, .a_ld = K, .w = w->mem, .w_ld = N,
-                      .out = out, .out_ld = N, .epilogue = epilogue};
+    const ffcl_product p = product_of(out, a, w, b, M, N, K, epilogue);
+    return ffcl_gemm(ctx, &p);
+}
+
+/* The same for few rows or columns. */
+static int slim_linear(ffcl_ctx *ctx, cl_mem out, cl_mem a, const ffcl_weight *w,
+                       const ffcl_weight *b, size_t M, size_t N, size_t K, ffcl_epilogue epilogue)
+{
+    ffcl_product p = product_of(out, a, w, b, M, N, K, epilogue);
+    p.slim = 1;
     return ffcl_gemm(ctx, &p);
 }
 
@@ -113,44 +128,61 @@ static int block_linear(const ffcl_sit *sit, ffcl_ctx *ctx, cl_mem out, int out_
                         const ffcl_weight *w, const ffcl_weight *b, size_t M, size_t N, size_t K,
                         ffcl_epilogue epilogue)
 {
-    if (sit->store == FFCL_STORE_FLOAT)
-        return linear(ctx, out, a, w, b, M, N, K, epilogue);
-    epilogue.has_bias = 1;
-    epilogue.bias = b->mem;
-    ffcl_product p = {.m = M, .n = N, .k = K, .a = a, .a_ld = K, .w = w->mem, .out = out,
-                      .out_ld = N, .epilogue = epilogue, .half = 1, .out_half = out_stored};
+    ffcl_product p = product_of(out, a, w, b, M, N, K, epilogue);
+    p.half = sit->store == FFCL_STORE_HALF;
+    p.out_half = p.half && out_stored;
     return ffcl_gemm(ctx, &p);
 }
 
-/* c (B, D) = label embedding + sum of the scalar embeddings. */
-static int condition(ffcl_sit *sit, ffcl_ctx *ctx, cl_mem c, cl_mem y, const cl_mem *scalars,
+static void swap(ffcl_buf *a, ffcl_buf *b)
+{
+    ffcl_buf t = *a;
+    *a = *b;
+    *b = t;
+}
+
+/* out = the embedding of one scalar a picture, + add where there is one; waves (B, 256) and hidden
+ * (B, D) are scratch. */
+static int embed(ffcl_ctx *ctx, const ffcl_sit_embedder *m, cl_mem out, cl_mem scalar, cl_mem waves,
+                 cl_mem hidden, size_t B, size_t D, ffcl_epilogue add)
+{
+    int rc = ffcl_embed_scalar(ctx, waves, scalar, B);                          /* (B, 256) */
+    if (rc == 0)
+        rc = slim_linear(ctx, hidden, waves, &m->w0, &m->b0, B, D, 256,
+                         (ffcl_epilogue){.act = FFCL_ACT_SILU});                /* (B, D) */
+    return rc ? rc : slim_linear(ctx, out, hidden, &m->w1, &m->b1, B, D, D, add);
+}
+
+/* c (B, D) = label embedding + sum of the scalar embeddings; takes c. */
+static int condition(ffcl_sit *sit, ffcl_ctx *ctx, ffcl_buf *c, cl_mem y, const cl_mem *scalars,
                      size_t B, const ffcl_tap *tap)
 {
     const size_t D = sit->d.D;
-    ffcl_buf waves = {0}, hidden = {0}, e = {0};
-    int rc = ffcl_embed_label(ctx, c, sit->table.mem, y, B, D);
+    ffcl_buf waves = {0}, hidden = {0}, sum = {0};
+    int rc = ffcl_take(ctx, c, B * D);
+    if (rc == 0)
+        rc = ffcl_embed_label(ctx, c->mem, sit->table.mem, y, B, D);
     if (rc == 0)
         rc = ffcl_take(ctx, &waves, B * 256);
     if (rc == 0)
         rc = ffcl_take(ctx, &hidden, B * D);
     if (rc == 0)
-        rc = ffcl_take(ctx, &e, B * D);
+        rc = ffcl_take(ctx, &sum, B * D);
     for (size_t i = 0; rc == 0 && i < sit->d.embedders; i++) {
         const ffcl_sit_embedder *m = &sit->embedders[i];
-        rc = ffcl_embed_scalar(ctx, waves.mem, scalars[i], B);                      /* (B, 256) */
+        if (tap)
+            rc = embed(ctx, m, sum.mem, scalars[i], waves.mem, hidden.mem, B, D,
+                       (ffcl_epilogue){0});
         if (rc == 0)
-            rc = linear(ctx, hidden.mem, waves.mem, &m->w0, &m->b0, B, D, 256,
-                        (ffcl_epilogue){.act = FFCL_ACT_SILU});                     /* (B, D) */
-        if (rc == 0)
-            rc = linear(ctx, e.mem, hidden.mem, &m->w1, &m->b1, B, D, D, (ffcl_epilogue){0});
-        if (rc == 0)
-            rc = ffcl_tap_see(tap, ctx, e.mem, B, D, 0, "act.%.*s_embed",
+            rc = ffcl_tap_see(tap, ctx, sum.mem, B, D, 0, "act.%.*s_embed",
                               (int)ffcl_min(strcspn(m->condition.prefix, "_"), 16),
                               m->condition.prefix);
         if (rc == 0)
-            rc = ffcl_add(ctx, c, e.mem, B * D);
+            rc = embed(ctx, m, sum.mem, scalars[i], waves.mem, hidden.mem, B, D,
+                       (ffcl_epilogue){.has_add = 1, .add = c->mem, .add_ld = D, .add_rows = B});
+        swap(c, &sum);
     }
-    ffcl_give(ctx, &e);
+    ffcl_give(ctx, &sum);
     ffcl_give(ctx, &hidden);
     ffcl_give(ctx, &waves);
     return rc;
@@ -186,13 +218,6 @@ static int modulations(ffcl_sit *sit, ffcl_ctx *ctx, ffcl_buf *mods, cl_mem c, s
 typedef struct stream {
     ffcl_buf x, y, h, wide;
 } stream;
-
-static void swap(ffcl_buf *a, ffcl_buf *b)
-{
-    ffcl_buf t = *a;
-    *a = *b;
-    *b = t;
-}
 
 /* out = x + gate * (a w + b), the gate's columns at gate_at. */
 static int gated_residual(ffcl_sit *sit, ffcl_ctx *ctx, stream *s, cl_mem a, const ffcl_weight *w,
@@ -291,9 +316,7 @@ int ffcl_sit_forward(ffcl_sit *sit, ffcl_ctx *ctx, cl_mem out, cl_mem z, cl_mem 
     if (!mods)
         return ffcl_fail(ctx->err, FFCL_ENOMEM, "out of memory for the modulations");
 
-    int rc = ffcl_take(ctx, &c, B * d->D);
-    if (rc == 0)
-        rc = condition(sit, ctx, c.mem, y, scalars, B, tap);
+    int rc = condition(sit, ctx, &c, y, scalars, B, tap);
     if (rc == 0)
         rc = modulations(sit, ctx, mods, c.mem, B);
     if (rc == 0)

@@ -45,8 +45,7 @@ int ffcl_softmax_fits(const ffcl_ctx *ctx, size_t n);
 int ffcl_embed_scalar(ffcl_ctx *ctx, cl_mem out, cl_mem t, size_t B);
 /* out (B, D) = rows y (B, int32) of table (classes + 1, D). */
 int ffcl_embed_label(ffcl_ctx *ctx, cl_mem out, cl_mem table, cl_mem y, size_t B, size_t D);
-/* c += x, n floats;  out = silu(c), n floats. */
-int ffcl_add(ffcl_ctx *ctx, cl_mem c, cl_mem x, size_t n);
+/* out = silu(c), n floats. */
 int ffcl_silu(ffcl_ctx *ctx, cl_mem out, cl_mem c, size_t n);
 
 /* rows (B*T, C*p*p) of z (B, C, R, R), and out (B, C, R, R) of rows (B*T, p*p*Cout), C <= Cout. */

@@ -41,12 +41,13 @@ void ffcl_shape_text(const ffcl_op_test *op, const ffcl_shape *shape, char *text
 const char *ffcl_fill_name(ffcl_fill fill);
 
 extern const ffcl_op_test ffcl_test_layernorm_modulate, ffcl_test_attn_row, ffcl_test_attn_tiled,
-    ffcl_test_embed_scalar, ffcl_test_embed_label, ffcl_test_add, ffcl_test_silu,
+    ffcl_test_embed_scalar, ffcl_test_embed_label, ffcl_test_silu,
     ffcl_test_patchify, ffcl_test_unpatchify, ffcl_test_latent_update,
     ffcl_test_latent_to_pixels, ffcl_test_image_bytes_sit, ffcl_test_image_bytes_repa,
     ffcl_test_image_finite, ffcl_test_groupnorm, ffcl_test_groupnorm_silu, ffcl_test_transpose,
     ffcl_test_gemm, ffcl_test_gemm_bias, ffcl_test_gemm_silu, ffcl_test_gemm_gelu,
-    ffcl_test_gemm_gate, ffcl_test_gemm_add, ffcl_test_gemm_gate_add, ffcl_test_conv_columns,
+    ffcl_test_gemm_gate, ffcl_test_gemm_add, ffcl_test_gemm_gate_add, ffcl_test_slim,
+    ffcl_test_slim_silu, ffcl_test_slim_gelu, ffcl_test_slim_gate_add, ffcl_test_conv_columns,
     ffcl_test_conv_point, ffcl_test_conv_direct, ffcl_test_conv_upsample;
 
 /* Of tensors stored as half. */

@@ -22,8 +22,7 @@ void ffcl_ref_attention(double *out, const float *qkv, size_t B, size_t T, size_
 void ffcl_ref_embed_scalar(double *out, const float *t, size_t B);
 /* out (B, D); table (classes + 1, D); y (B). */
 void ffcl_ref_embed_label(double *out, const float *table, const int32_t *y, size_t B, size_t D);
-/* out, c, x (n). */
-void ffcl_ref_add(double *out, const float *c, const float *x, size_t n);
+/* out, c (n). */
 void ffcl_ref_silu(double *out, const float *c, size_t n);
 
 /* rows (B*T, C*p*p); z (B, C, R, R). */
