@@ -12,7 +12,7 @@ struct ffcl_blas {
     int (*gemm)(ffcl_ctx *ctx, const ffcl_product *p);
     /* Called before the context is released. */
     void (*close)(ffcl_ctx *ctx);
-    /* Is gemm good at slim products, too, so that ffcl_slim_gemm is not wanted? */
+    /* Is gemm good at slim products, too, so that ffcl_slim_gemm is wanted for unpatch alone? */
     int takes_slim;
 };
 
@@ -21,7 +21,7 @@ extern const ffcl_blas ffcl_blas_clblast;
 /* A product of half operands, by the matrix engine or the plain kernel. */
 int ffcl_half_gemm(ffcl_ctx *ctx, const ffcl_product *p);
 
-/* A product of float32 operands with few rows or columns, epilogue included. */
+/* A product of float32 operands with few rows or columns, epilogue and unpatch included. */
 int ffcl_slim_gemm(ffcl_ctx *ctx, const ffcl_product *p);
 
 /* Applies p->epilogue to the product in p->out, in place. */

@@ -41,7 +41,8 @@ int ffcl_gemm(ffcl_ctx *ctx, const ffcl_product *p)
         return ffcl_half_gemm(ctx, p);
     /* One row reads the weights once and needs no tile; but its sums are not those of many. */
     int slim = p->slim || (p->m == 1 && !ctx->any_batch);
-    return slim && !ctx->blas->takes_slim ? ffcl_slim_gemm(ctx, p) : ctx->blas->gemm(ctx, p);
+    return slim && (p->unpatch || !ctx->blas->takes_slim) ? ffcl_slim_gemm(ctx, p)
+                                                          : ctx->blas->gemm(ctx, p);
 }
 
 int ffcl_epilogue_run(ffcl_ctx *ctx, const ffcl_product *p)

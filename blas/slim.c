@@ -50,12 +50,15 @@ int ffcl_slim_gemm(ffcl_ctx *ctx, const ffcl_product *p)
 {
     const ffcl_epilogue *e = &p->epilogue;
     const ffcl_caps *caps = &ctx->device.caps;
+    static const ffcl_unpatch none = {1, 1, 1, 1};
+    const ffcl_unpatch *u = p->unpatch ? p->unpatch : &none;
     const cut c = choose_cut(ctx, p);
-    char options[96];
+    char options[128];
     const ffcl_kernel *k;
     /* NVIDIA's compiler would save registers and have less on its way. */
-    snprintf(options, sizeof options, "-DVEC=%zu -DROWS=%zu -DUNROLL=%zu -DACT=%d%s", c.vec, c.rows,
-             c.unroll, (int)e->act, caps->nv_compute ? " -cl-nv-maxrregcount=128" : "");
+    snprintf(options, sizeof options, "-DVEC=%zu -DROWS=%zu -DUNROLL=%zu -DACT=%d%s%s", c.vec,
+             c.rows, c.unroll, (int)e->act, p->unpatch ? " -DUNPATCH=1" : "",
+             caps->nv_compute ? " -cl-nv-maxrregcount=128" : "");
     int rc = ffcl_kernel_get(ctx, &k, "slim", "slim_f32", options);
     if (rc)
         return rc;
@@ -63,15 +66,18 @@ int ffcl_slim_gemm(ffcl_ctx *ctx, const ffcl_product *p)
     size_t local[2] = {items, 1};
     size_t global[2] = {ffcl_div_up(p->n / c.vec, c.wide) * items, ffcl_div_up(p->m, c.rows)};
     int flags = (e->has_bias ? 1 : 0) | (e->has_gate ? 2 : 0) | (e->has_add ? 4 : 0);
-    return ffcl_launch(ctx, k, 2, global, local, FFCL_BUF(p->out), FFCL_I32(p->out_at),
-                       FFCL_I32(p->out_ld), FFCL_BUF(p->a), FFCL_I32(p->a_at),
-                       FFCL_I32(p->a_kmajor ? 1 : p->a_ld), FFCL_I32(p->a_kmajor ? p->a_ld : 1),
-                       FFCL_BUF(p->w), FFCL_I32(p->w_at), FFCL_I32(p->w_ld),
-                       FFCL_BUF(e->has_bias ? e->bias : p->a), FFCL_I32(e->bias_at),
-                       FFCL_BUF(e->has_gate ? e->gate : p->a), FFCL_I32(e->gate_at),
-                       FFCL_I32(e->gate_ld), FFCL_I32(e->has_gate ? e->gate_rows : 1),
-                       FFCL_BUF(e->has_add ? e->add : p->a), FFCL_I32(e->add_at),
-                       FFCL_I32(e->add_ld), FFCL_I32(e->has_add ? e->add_rows : 1),
-                       FFCL_I32(flags), FFCL_I32(p->m), FFCL_I32(p->n), FFCL_I32(p->k),
-                       FFCL_I32(c.wide), FFCL_LOCAL(c.rows * items * c.vec * sizeof(float)));
+    const ffcl_arg args[] = {
+        FFCL_BUF(p->out), FFCL_I32(p->out_at), FFCL_I32(p->out_ld), FFCL_BUF(p->a),
+        FFCL_I32(p->a_at), FFCL_I32(p->a_kmajor ? 1 : p->a_ld),
+        FFCL_I32(p->a_kmajor ? p->a_ld : 1), FFCL_BUF(p->w), FFCL_I32(p->w_at), FFCL_I32(p->w_ld),
+        FFCL_BUF(e->has_bias ? e->bias : p->a), FFCL_I32(e->bias_at),
+        FFCL_BUF(e->has_gate ? e->gate : p->a), FFCL_I32(e->gate_at), FFCL_I32(e->gate_ld),
+        FFCL_I32(e->has_gate ? e->gate_rows : 1), FFCL_BUF(e->has_add ? e->add : p->a),
+        FFCL_I32(e->add_at), FFCL_I32(e->add_ld), FFCL_I32(e->has_add ? e->add_rows : 1),
+        FFCL_I32(flags), FFCL_I32(p->m), FFCL_I32(p->n), FFCL_I32(p->k), FFCL_I32(c.wide),
+        FFCL_LOCAL(c.rows * items * c.vec * sizeof(float)),
+        /* of unpatch only */
+        FFCL_I32(u->C), FFCL_I32(u->Cout), FFCL_I32(u->R), FFCL_I32(u->p)};
+    return ffcl_launch_args(ctx, k, 2, global, local, args,
+                            sizeof args / sizeof *args - (p->unpatch ? 0 : 4));
 }

@@ -9,6 +9,8 @@
  * slices, item (x, s) takes k = s, s + slices, ..., UNROLL loads at a time, and the slices are
  * added up in local memory.  So the order of a sum depends on wide, K and the work-group's size,
  * and not on M or ROWS.
+ * With UNPATCH a row is a token (b, gy, gx) and a column (i, j, c), written to out (B, C, R, R) at
+ * [b][c][gy p + i][gx p + j] for the first C of Cout channels (SiT models.py, unpatchify).
  * Work-group size wide times a power of two; local memory: VEC ROWS floats an item.
  * VEC 4: N, w_at and w_ld are multiples of 4.  Global (ceil(N / (wide VEC)) * items, M / ROWS). */
 #include "product_options.clh"
@@ -20,6 +22,10 @@
 #endif
 #ifndef UNROLL
 #define UNROLL 8
+#endif
+
+#ifndef UNPATCH
+#define UNPATCH 0
 #endif
 
 #if VEC == 4
@@ -52,7 +58,11 @@ __kernel void slim_f32(__global float *out, int out_at, int out_ld, __global con
                        __global const float *bias, int bias_at, __global const float *gate,
                        int gate_at, int gate_ld, int gate_rows, __global const float *add,
                        int add_at, int add_ld, int add_rows, int flags, int M, int N, int K,
-                       int wide, __local vec *scratch)
+                       int wide, __local vec *scratch
+#if UNPATCH
+                       , int C, int Cout, int R, int p
+#endif
+                       )
 {
     int lid = get_local_id(0), items = get_local_size(0), slices = items / wide;
     int x = lid % wide, s = lid / wide, columns = wide * VEC;
@@ -60,10 +70,10 @@ __kernel void slim_f32(__global float *out, int out_at, int out_ld, __global con
     /* What lies beyond the last column or row is computed from it and not kept; beyond the last k
      * it is multiplied by 0. */
     __global const vec *from = (__global const vec *)(w + w_at + min(n0 + x * VEC, N - VEC));
-    size_t row[ROWS];
+    int row[ROWS];
     vec acc[ROWS];
     for (int r = 0; r < ROWS; r++) {
-        row[r] = a_at + (size_t)min(m0 + r, M - 1) * a_row;
+        row[r] = a_at + min(m0 + r, M - 1) * a_row;
         acc[r] = 0.0f;
     }
     for (int first = s; first < K; first += UNROLL * slices) {
@@ -74,7 +84,7 @@ __kernel void slim_f32(__global float *out, int out_at, int out_ld, __global con
             int k = first + u * slices, inside = min(k, K - 1);
             part[u] = from[(size_t)inside * (w_ld / VEC)];
             for (int r = 0; r < ROWS; r++) {
-                v[u][r] = a[row[r] + (size_t)inside * a_col];
+                v[u][r] = a[row[r] + inside * a_col];
                 v[u][r] = k < K ? v[u][r] : 0.0f;
             }
         }
@@ -92,6 +102,14 @@ __kernel void slim_f32(__global float *out, int out_at, int out_ld, __global con
         int m = m0 + e / columns, n = n0 + e % columns;
         if (m >= M || n >= N)
             continue;
+        size_t to = out_at + (size_t)m * out_ld + n;
+#if UNPATCH
+        int c = n % Cout, G = R / p, t = m % (G * G);
+        if (c >= C)
+            continue;
+        to = (((size_t)(m / (G * G)) * C + c) * R + t / G * p + n / Cout / p) * R + t % G * p +
+             n / Cout % p;
+#endif
         float v = ((__local float *)scratch)[e];
         if (flags & 1)
             v += bias[bias_at + n];
@@ -100,6 +118,6 @@ __kernel void slim_f32(__global float *out, int out_at, int out_ld, __global con
             v *= gate[gate_at + (size_t)(m / gate_rows) * gate_ld + n];
         if (flags & 4)
             v += add[add_at + (size_t)(m % add_rows) * add_ld + n];
-        out[out_at + (size_t)m * out_ld + n] = v;
+        out[to] = v;
     }
 }

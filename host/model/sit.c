@@ -105,15 +105,7 @@ static ffcl_product product_of(cl_mem out, cl_mem a, const ffcl_weight *w, const
                           .out = out, .out_ld = N, .epilogue = epilogue};
 }
 
-/* out (M, N) = epilogue(a (M, K) w + b). */
-static int linear(ffcl_ctx *ctx, cl_mem out, cl_mem a, const ffcl_weight *w, const ffcl_weight *b,
-                  size_t M, size_t N, size_t K, ffcl_epilogue epilogue)
-{
-    const ffcl_product p = product_of(out, a, w, b, M, N, K, epilogue);
-    return ffcl_gemm(ctx, &p);
-}
-
-/* The same for few rows or columns. */
+/* out (M, N) = epilogue(a (M, K) w + b) for few rows. */
 static int slim_linear(ffcl_ctx *ctx, cl_mem out, cl_mem a, const ffcl_weight *w,
                        const ffcl_weight *b, size_t M, size_t N, size_t K, ffcl_epilogue epilogue)
 {
@@ -122,7 +114,7 @@ static int slim_linear(ffcl_ctx *ctx, cl_mem out, cl_mem a, const ffcl_weight *w
     return ffcl_gemm(ctx, &p);
 }
 
-/* The same for linear layers of the blocks, whose operands are stored as sit->store says; out is
+/* The same for the linear layers of the blocks, whose operands are stored as sit->store says; out is
  * too where out_stored is 1, and float32 otherwise. */
 static int block_linear(const ffcl_sit *sit, ffcl_ctx *ctx, cl_mem out, int out_stored, cl_mem a,
                         const ffcl_weight *w, const ffcl_weight *b, size_t M, size_t N, size_t K,
@@ -270,19 +262,13 @@ static int embed_patches(ffcl_sit *sit, ffcl_ctx *ctx, stream *s, cl_mem z, size
                          const ffcl_tap *tap)
 {
     const ffcl_sit_dims *d = &sit->d;
-    const size_t M = B * d->T, K = d->C * d->p * d->p;
-    const ffcl_epilogue position = {.has_add = 1, .add = sit->pos.mem, .add_ld = d->D,
-                                    .add_rows = d->T};
-    int rc = ffcl_patchify(ctx, s->h.mem, z, B, d->C, d->R, d->p);              /* (M, C*p*p) */
-    if (rc == 0 && tap) {
-        rc = linear(ctx, s->y.mem, s->h.mem, &sit->patch_w, &sit->patch_b, M, d->D, K,
-                    (ffcl_epilogue){0});
-        if (rc == 0)
-            rc = ffcl_tap_see(tap, ctx, s->y.mem, M, d->D, 0, "act.patch_embed");
-    }
+    const ffcl_patch_weights w = {sit->patch_w.mem, sit->patch_b.mem, sit->pos.mem};
+    int rc = 0;
+    if (tap)
+        rc = ffcl_patch_embed(ctx, s->y.mem, z, &w, 0, B, d->C, d->R, d->p, d->D);
     if (rc == 0)
-        rc = linear(ctx, s->x.mem, s->h.mem, &sit->patch_w, &sit->patch_b, M, d->D, K, position);
-    return rc;
+        rc = ffcl_tap_see(tap, ctx, s->y.mem, B * d->T, d->D, 0, "act.patch_embed");
+    return rc ? rc : ffcl_patch_embed(ctx, s->x.mem, z, &w, 1, B, d->C, d->R, d->p, d->D);
 }
 
 /* out (B, C, R, R): norm, modulation, linear to p*p*Cout a token, unpatchify. */
@@ -293,23 +279,26 @@ static int final_layer(ffcl_sit *sit, ffcl_ctx *ctx, cl_mem out, stream *s, cons
     const size_t M = B * d->T, N = d->p * d->p * d->Cout;
     const ffcl_modulation mod = {mods[sit->final_group].mem, sit->groups[sit->final_group].columns,
                                  sit->final_column, sit->final_column + d->D};
+    const ffcl_unpatch unpatch = {d->C, d->Cout, d->R, d->p};
+    ffcl_product p = product_of(s->wide.mem, s->h.mem, &sit->final_w, &sit->final_b, M, N, d->D,
+                                (ffcl_epilogue){0});
+    p.slim = 1;
     int rc = ffcl_layernorm_modulate(ctx, s->h.mem, s->x.mem, &mod, B, d->T, d->D, norm_eps,
                                      FFCL_STORE_FLOAT);
-    if (rc == 0)
-        rc = linear(ctx, s->wide.mem, s->h.mem, &sit->final_w, &sit->final_b, M, N, d->D,
-                    (ffcl_epilogue){0});                                        /* (M, N) */
+    if (rc == 0 && tap)
+        rc = ffcl_gemm(ctx, &p);                                                /* (M, N) */
     if (rc == 0)
         rc = ffcl_tap_see(tap, ctx, s->wide.mem, M, N, 0, "act.final");
-    if (rc == 0)
-        rc = ffcl_unpatchify(ctx, out, s->wide.mem, B, d->C, d->Cout, d->R, d->p);
-    return rc;
+    p.out = out;
+    p.unpatch = &unpatch;
+    return rc ? rc : ffcl_gemm(ctx, &p);
 }
 
 int ffcl_sit_forward(ffcl_sit *sit, ffcl_ctx *ctx, cl_mem out, cl_mem z, cl_mem y,
                      const cl_mem *scalars, size_t B, const ffcl_tap *tap)
 {
     const ffcl_sit_dims *d = &sit->d;
-    const size_t M = B * d->T, patch = d->p * d->p * ffcl_max(d->C, d->Cout);
+    const size_t M = B * d->T, patch = d->p * d->p * d->Cout;
     ffcl_buf c = {0};
     stream s = {0};
     ffcl_buf *mods = calloc(sit->n_groups, sizeof *mods);
@@ -324,7 +313,7 @@ int ffcl_sit_forward(ffcl_sit *sit, ffcl_ctx *ctx, cl_mem out, cl_mem z, cl_mem 
     if (rc == 0)
         rc = ffcl_take(ctx, &s.y, M * d->D);
     if (rc == 0)
-        rc = ffcl_take(ctx, &s.h, M * ffcl_max(d->D, patch));
+        rc = ffcl_take(ctx, &s.h, M * d->D);
     if (rc == 0)
         rc = ffcl_take(ctx, &s.wide, ffcl_max(M * patch, M * ffcl_max(3 * d->D, d->mlp) *
                                                              ffcl_store_bytes(sit->store) / 4));

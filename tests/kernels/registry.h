@@ -42,7 +42,8 @@ const char *ffcl_fill_name(ffcl_fill fill);
 
 extern const ffcl_op_test ffcl_test_layernorm_modulate, ffcl_test_attn_row, ffcl_test_attn_tiled,
     ffcl_test_embed_scalar, ffcl_test_embed_label, ffcl_test_silu,
-    ffcl_test_patchify, ffcl_test_unpatchify, ffcl_test_latent_update,
+    ffcl_test_patch_embed, ffcl_test_patch_embed_pos, ffcl_test_slim_unpatch,
+    ffcl_test_slim_unpatch_many, ffcl_test_latent_update,
     ffcl_test_latent_to_pixels, ffcl_test_image_bytes_sit, ffcl_test_image_bytes_repa,
     ffcl_test_image_finite, ffcl_test_groupnorm, ffcl_test_groupnorm_silu, ffcl_test_transpose,
     ffcl_test_gemm, ffcl_test_gemm_bias, ffcl_test_gemm_silu, ffcl_test_gemm_gelu,
