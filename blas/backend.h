@@ -12,6 +12,8 @@ struct ffcl_blas {
     int (*gemm)(ffcl_ctx *ctx, const ffcl_product *p);
     /* Called before the context is released. */
     void (*close)(ffcl_ctx *ctx);
+    /* Is gemm good at slim products, too, so that ffcl_slim_gemm is wanted for unpatch alone? */
+    int takes_slim;
 };
 
 extern const ffcl_blas ffcl_blas_clblast;
@@ -19,6 +21,9 @@ extern const ffcl_blas ffcl_blas_clblast;
 /* A product of half operands, by the matrix engine or the plain kernel.  parts: NULL, or where the
  * product may be left (ffcl_gemm_in_parts). */
 int ffcl_half_gemm(ffcl_ctx *ctx, const ffcl_product *p, ffcl_parts *parts);
+
+/* A product of float32 operands with few rows or columns, epilogue and unpatch included. */
+int ffcl_slim_gemm(ffcl_ctx *ctx, const ffcl_product *p);
 
 /* Applies p->epilogue to the product in p->out, in place. */
 int ffcl_epilogue_run(ffcl_ctx *ctx, const ffcl_product *p);

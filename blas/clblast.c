@@ -46,26 +46,6 @@ static void view_close(view *v)
         clReleaseMemObject(v->sub);
 }
 
-/* One row: a matrix-vector product reads the weights once, where a product of one row would be
- * padded to a tile's many. */
-static int vector_product(ffcl_ctx *ctx, const ffcl_product *p)
-{
-    static const float nothing = 0.0f;
-    size_t stride = p->a_kmajor ? p->a_ld : 1;
-    if (ctx->planning)
-        return 0;
-    /* CLBlast's kernel multiplies the old result with beta even where that is 0, and what the
-     * buffer held before may be NaN. */
-    int rc = FFCL_CL(ctx->err, clEnqueueFillBuffer(ctx->queue, p->out, &nothing, sizeof nothing,
-                                                   p->out_at * sizeof(float),
-                                                   p->n * sizeof(float), 0, NULL, NULL));
-    if (rc)
-        return rc;
-    return CHECK(ctx, CLBlastSgemv(CLBlastLayoutColMajor, CLBlastTransposeNo, p->n, p->k, 1.0f,
-                                   p->w, p->w_at, p->w_ld, p->a, p->a_at, stride, 0.0f, p->out,
-                                   p->out_at, 1, &ctx->queue, NULL));
-}
-
 /* The bare product into out. */
 static int product(ffcl_ctx *ctx, const ffcl_product *p)
 {
@@ -101,7 +81,7 @@ static int product(ffcl_ctx *ctx, const ffcl_product *p)
 
 static int clblast_gemm(ffcl_ctx *ctx, const ffcl_product *p)
 {
-    int rc = p->m == 1 && !ctx->any_batch ? vector_product(ctx, p) : product(ctx, p);
+    int rc = product(ctx, p);
     return rc ? rc : ffcl_epilogue_run(ctx, p);
 }
 
@@ -133,4 +113,4 @@ static void clblast_close(ffcl_ctx *ctx)
     CLBlastClearCache();
 }
 
-const ffcl_blas ffcl_blas_clblast = {"clblast", clblast_open, clblast_gemm, clblast_close};
+const ffcl_blas ffcl_blas_clblast = {"clblast", clblast_open, clblast_gemm, clblast_close, 0};

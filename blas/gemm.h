@@ -36,6 +36,12 @@ typedef struct ffcl_gather {
     int upsample;
 } ffcl_gather;
 
+/* A slim product whose row is a token (b, gy, gx) and whose column is (i, j, c) writes
+ * out (B, C, R, R) at [b][c][gy p + i][gx p + j] for c < C of Cout: SiT's unpatchify. */
+typedef struct ffcl_unpatch {
+    size_t C, Cout, R, p;
+} ffcl_unpatch;
+
 typedef struct ffcl_product {
     size_t m, n, k;
     cl_mem a;                               /* (M, K) rows a_ld apart; or (K, M) if a_kmajor */
@@ -51,6 +57,10 @@ typedef struct ffcl_product {
      * no gate.  gather may be NULL. */
     int half, out_half;
     const ffcl_gather *gather;
+    /* float32, few rows or columns: a kernel that adds up an output in one order for any M.
+     * unpatch may be NULL. */
+    int slim;
+    const ffcl_unpatch *unpatch;
     /* 0, or that many products of the same shape, whose operands begin a_step, w_step and out_step
      * elements after those of the one before: of half operands, where ffcl_gemm_batch_fits.  Then
      * W is (N, K), rows w_ld apart, A and W may lie at offsets, and there is a bias at most. */
@@ -98,7 +108,7 @@ typedef struct ffcl_parts {
 } ffcl_parts;
 
 /* As ffcl_gemm, but where the product was cut along K it is left in parts, nothing of its epilogue
- * done, for the caller's next kernel to add up as it reads. */
+ * done, for the caller's next kernel to add up as it reads.  parts NULL: as ffcl_gemm. */
 int ffcl_gemm_in_parts(ffcl_ctx *ctx, const ffcl_product *p, ffcl_parts *parts);
 
 /* Does the matrix engine take products of these sizes? */

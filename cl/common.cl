@@ -45,18 +45,37 @@ static inline float gelu_tanh(float x)
     return x / (1.0f + exp(-2.0f * u));
 }
 
-/* The sum of one value of each of the n (a power of two) items of a work-group, given to all;
- * scratch is n floats.  The barrier at its start lets scratch be used again at once. */
-static inline float group_sum(float value, __local float *scratch, int n)
+/* The sum of n values from p on: four at a time, and the same for all items that ask, so that
+ * local memory is read once for them. */
+static inline float local_sum(__local const float4 *p, int n)
 {
+    float4 sum = (float4)(0.0f);
+    for (int i = 0; i < n / 4; i++)
+        sum += p[i];
+    float rest = 0.0f;
+    for (int i = n / 4 * 4; i < n; i++)
+        rest += ((__local const float *)p)[i];
+    return (sum.x + sum.y) + (sum.z + sum.w) + rest;
+}
+
+/* The sum of one value of each of the n items of a work-group, given to all; scratch is n floats.
+ * One or two steps, as a barrier costs more than some additions.
+ * The barrier at its start lets scratch be used again at once. */
+static inline float group_sum(float value, __local float4 *scratch, int n)
+{
+    __local float *one = (__local float *)scratch;
     int lid = get_local_id(0);
     barrier(CLK_LOCAL_MEM_FENCE);
-    scratch[lid] = value;
+    one[lid] = value;
     barrier(CLK_LOCAL_MEM_FENCE);
-    for (int half_n = n >> 1; half_n > 0; half_n >>= 1) {
-        if (lid < half_n)
-            scratch[lid] += scratch[lid + half_n];
-        barrier(CLK_LOCAL_MEM_FENCE);
-    }
-    return scratch[0];
+    if (n <= 128)
+        return local_sum(scratch, n);
+    if (lid < 32)
+        for (int i = lid + 32; i < n; i += 32)
+            value += one[i];
+    barrier(CLK_LOCAL_MEM_FENCE);
+    if (lid < 32)
+        one[lid] = value;
+    barrier(CLK_LOCAL_MEM_FENCE);
+    return local_sum(scratch, 32);
 }

@@ -24,14 +24,6 @@ __kernel void embed_label_f32(__global float *out, __global const float *table,
     out[e] = table[(size_t)y[b] * D + (e - b * D)];
 }
 
-/* c[e] += x[e] */
-__kernel void embed_add_f32(__global float *c, __global const float *x, int n)
-{
-    int e = get_global_id(0);
-    if (e < n)
-        c[e] += x[e];
-}
-
 /* out[e] = silu(c[e]) */
 __kernel void embed_silu_f32(__global float *out, __global const float *c, int n)
 {

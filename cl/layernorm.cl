@@ -10,7 +10,7 @@
 
 __kernel void layernorm_mod(__global act *out, __global const float *x,
                                 __global const float *mod, int D, int T, int mod_ld, int shift_at,
-                                int scale_at, float eps, __local float *scratch)
+                                int scale_at, float eps, __local float4 *scratch)
 {
     int row = get_group_id(0);
     int lid = get_local_id(0);

@@ -10,22 +10,19 @@
 #endif
 
 /* The largest of one value of each of the n items, given to all. */
-static inline float group_max(float value, __local float *scratch, int n)
+static inline float group_max(float value, __local float4 *scratch, int n)
 {
-    int lid = get_local_id(0);
     barrier(CLK_LOCAL_MEM_FENCE);
-    scratch[lid] = value;
+    ((__local float *)scratch)[get_local_id(0)] = value;
     barrier(CLK_LOCAL_MEM_FENCE);
-    for (int half_n = n >> 1; half_n > 0; half_n >>= 1) {
-        if (lid < half_n)
-            scratch[lid] = fmax(scratch[lid], scratch[lid + half_n]);
-        barrier(CLK_LOCAL_MEM_FENCE);
-    }
-    return scratch[0];
+    float4 top = scratch[0];
+    for (int i = 1; i < n / 4; i++)
+        top = fmax(top, scratch[i]);
+    return fmax(fmax(top.x, top.y), fmax(top.z, top.w));
 }
 
 __kernel void softmax_rows(__global half *out, __global const float *in, int n, float log2_scale,
-                           __local float *scratch)
+                           __local float4 *scratch)
 {
     int lid = get_local_id(0), items = get_local_size(0), quads = n / 4;
     size_t row = get_group_id(0);

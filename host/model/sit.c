@@ -96,62 +96,86 @@ int ffcl_sit_load(ffcl_sit *sit, ffcl_ctx *ctx, uint64_t *done, uint64_t total)
     return rc ? rc : ffcl_weights_load(&sit->weights, ctx, done, total);
 }
 
-/* out (M, N) = epilogue(a (M, K) w + b). */
-static int linear(ffcl_ctx *ctx, cl_mem out, cl_mem a, const ffcl_weight *w, const ffcl_weight *b,
-                  size_t M, size_t N, size_t K, ffcl_epilogue epilogue)
+static ffcl_product product_of(cl_mem out, cl_mem a, const ffcl_weight *w, const ffcl_weight *b,
+                               size_t M, size_t N, size_t K, ffcl_epilogue epilogue)
 {
     epilogue.has_bias = 1;
     epilogue.bias = b->mem;
-    ffcl_product p = {.m = M, .n = N, .k = K, .a = a, .a_ld = K, .w = w->mem, .w_ld = N,
-                      .out = out, .out_ld = N, .epilogue = epilogue};
+    return (ffcl_product){.m = M, .n = N, .k = K, .a = a, .a_ld = K, .w = w->mem, .w_ld = N,
+                          .out = out, .out_ld = N, .epilogue = epilogue};
+}
+
+/* out (M, N) = epilogue(a (M, K) w + b) for few rows. */
+static int slim_linear(ffcl_ctx *ctx, cl_mem out, cl_mem a, const ffcl_weight *w,
+                       const ffcl_weight *b, size_t M, size_t N, size_t K, ffcl_epilogue epilogue)
+{
+    ffcl_product p = product_of(out, a, w, b, M, N, K, epilogue);
+    p.slim = 1;
     return ffcl_gemm(ctx, &p);
 }
 
-/* The same for linear layers of the blocks, whose operands are stored as sit->store says; out is
- * too where out_stored is 1, and float32 otherwise.  parts: NULL, or where the product may be left
- * (ffcl_gemm_in_parts). */
+/* The same for the linear layers of the blocks, whose operands are stored as sit->store says; out
+ * is too where out_stored is 1, and float32 otherwise.  parts: NULL, or where the product may be
+ * left (ffcl_gemm_in_parts). */
 static int block_linear(const ffcl_sit *sit, ffcl_ctx *ctx, cl_mem out, int out_stored, cl_mem a,
                         const ffcl_weight *w, const ffcl_weight *b, size_t M, size_t N, size_t K,
                         ffcl_epilogue epilogue, ffcl_parts *parts)
 {
-    if (sit->store == FFCL_STORE_FLOAT)
-        return linear(ctx, out, a, w, b, M, N, K, epilogue);
-    epilogue.has_bias = 1;
-    epilogue.bias = b->mem;
-    ffcl_product p = {.m = M, .n = N, .k = K, .a = a, .a_ld = K, .w = w->mem, .out = out,
-                      .out_ld = N, .epilogue = epilogue, .half = 1, .out_half = out_stored};
-    return parts ? ffcl_gemm_in_parts(ctx, &p, parts) : ffcl_gemm(ctx, &p);
+    ffcl_product p = product_of(out, a, w, b, M, N, K, epilogue);
+    p.half = sit->store == FFCL_STORE_HALF;
+    p.out_half = p.half && out_stored;
+    return ffcl_gemm_in_parts(ctx, &p, parts);
 }
 
-/* c (B, D) = label embedding + sum of the scalar embeddings. */
-static int condition(ffcl_sit *sit, ffcl_ctx *ctx, cl_mem c, cl_mem y, const cl_mem *scalars,
+static void swap(ffcl_buf *a, ffcl_buf *b)
+{
+    ffcl_buf t = *a;
+    *a = *b;
+    *b = t;
+}
+
+/* out = the embedding of one scalar a picture, + add where there is one; waves (B, 256) and hidden
+ * (B, D) are scratch. */
+static int embed(ffcl_ctx *ctx, const ffcl_sit_embedder *m, cl_mem out, cl_mem scalar, cl_mem waves,
+                 cl_mem hidden, size_t B, size_t D, ffcl_epilogue add)
+{
+    int rc = ffcl_embed_scalar(ctx, waves, scalar, B);                          /* (B, 256) */
+    if (rc == 0)
+        rc = slim_linear(ctx, hidden, waves, &m->w0, &m->b0, B, D, 256,
+                         (ffcl_epilogue){.act = FFCL_ACT_SILU});                /* (B, D) */
+    return rc ? rc : slim_linear(ctx, out, hidden, &m->w1, &m->b1, B, D, D, add);
+}
+
+/* c (B, D) = label embedding + sum of the scalar embeddings; takes c. */
+static int condition(ffcl_sit *sit, ffcl_ctx *ctx, ffcl_buf *c, cl_mem y, const cl_mem *scalars,
                      size_t B, const ffcl_tap *tap)
 {
     const size_t D = sit->d.D;
-    ffcl_buf waves = {0}, hidden = {0}, e = {0};
-    int rc = ffcl_embed_label(ctx, c, sit->table.mem, y, B, D);
+    ffcl_buf waves = {0}, hidden = {0}, sum = {0};
+    int rc = ffcl_take(ctx, c, B * D);
+    if (rc == 0)
+        rc = ffcl_embed_label(ctx, c->mem, sit->table.mem, y, B, D);
     if (rc == 0)
         rc = ffcl_take(ctx, &waves, B * 256);
     if (rc == 0)
         rc = ffcl_take(ctx, &hidden, B * D);
     if (rc == 0)
-        rc = ffcl_take(ctx, &e, B * D);
+        rc = ffcl_take(ctx, &sum, B * D);
     for (size_t i = 0; rc == 0 && i < sit->d.embedders; i++) {
         const ffcl_sit_embedder *m = &sit->embedders[i];
-        rc = ffcl_embed_scalar(ctx, waves.mem, scalars[i], B);                      /* (B, 256) */
+        if (tap)
+            rc = embed(ctx, m, sum.mem, scalars[i], waves.mem, hidden.mem, B, D,
+                       (ffcl_epilogue){0});
         if (rc == 0)
-            rc = linear(ctx, hidden.mem, waves.mem, &m->w0, &m->b0, B, D, 256,
-                        (ffcl_epilogue){.act = FFCL_ACT_SILU});                     /* (B, D) */
-        if (rc == 0)
-            rc = linear(ctx, e.mem, hidden.mem, &m->w1, &m->b1, B, D, D, (ffcl_epilogue){0});
-        if (rc == 0)
-            rc = ffcl_tap_see(tap, ctx, e.mem, B, D, 0, "act.%.*s_embed",
+            rc = ffcl_tap_see(tap, ctx, sum.mem, B, D, 0, "act.%.*s_embed",
                               (int)ffcl_min(strcspn(m->condition.prefix, "_"), 16),
                               m->condition.prefix);
         if (rc == 0)
-            rc = ffcl_add(ctx, c, e.mem, B * D);
+            rc = embed(ctx, m, sum.mem, scalars[i], waves.mem, hidden.mem, B, D,
+                       (ffcl_epilogue){.has_add = 1, .add = c->mem, .add_ld = D, .add_rows = B});
+        swap(c, &sum);
     }
-    ffcl_give(ctx, &e);
+    ffcl_give(ctx, &sum);
     ffcl_give(ctx, &hidden);
     ffcl_give(ctx, &waves);
     return rc;
@@ -191,13 +215,6 @@ typedef struct stream {
     ffcl_residual residual;
     int leaves_parts;           /* products of this pass may do so */
 } stream;
-
-static void swap(ffcl_buf *a, ffcl_buf *b)
-{
-    ffcl_buf t = *a;
-    *a = *b;
-    *b = t;
-}
 
 /* x += gate * (a w + b), the gate's columns at gate_at. */
 static int gated_residual(ffcl_sit *sit, ffcl_ctx *ctx, stream *s, cl_mem a, const ffcl_weight *w,
@@ -265,19 +282,13 @@ static int embed_patches(ffcl_sit *sit, ffcl_ctx *ctx, stream *s, cl_mem z, size
                          const ffcl_tap *tap)
 {
     const ffcl_sit_dims *d = &sit->d;
-    const size_t M = B * d->T, K = d->C * d->p * d->p;
-    const ffcl_epilogue position = {.has_add = 1, .add = sit->pos.mem, .add_ld = d->D,
-                                    .add_rows = d->T};
-    int rc = ffcl_patchify(ctx, s->h.mem, z, B, d->C, d->R, d->p);              /* (M, C*p*p) */
-    if (rc == 0 && tap) {
-        rc = linear(ctx, s->y.mem, s->h.mem, &sit->patch_w, &sit->patch_b, M, d->D, K,
-                    (ffcl_epilogue){0});
-        if (rc == 0)
-            rc = ffcl_tap_see(tap, ctx, s->y.mem, M, d->D, 0, "act.patch_embed");
-    }
+    const ffcl_patch_weights w = {sit->patch_w.mem, sit->patch_b.mem, sit->pos.mem};
+    int rc = 0;
+    if (tap)
+        rc = ffcl_patch_embed(ctx, s->y.mem, z, &w, 0, B, d->C, d->R, d->p, d->D);
     if (rc == 0)
-        rc = linear(ctx, s->x.mem, s->h.mem, &sit->patch_w, &sit->patch_b, M, d->D, K, position);
-    return rc;
+        rc = ffcl_tap_see(tap, ctx, s->y.mem, B * d->T, d->D, 0, "act.patch_embed");
+    return rc ? rc : ffcl_patch_embed(ctx, s->x.mem, z, &w, 1, B, d->C, d->R, d->p, d->D);
 }
 
 /* out (B, C, R, R): norm, modulation, linear to p*p*Cout a token, unpatchify. */
@@ -288,22 +299,25 @@ static int final_layer(ffcl_sit *sit, ffcl_ctx *ctx, cl_mem out, stream *s, cons
     const size_t M = B * d->T, N = d->p * d->p * d->Cout;
     const ffcl_modulation mod = {mods[sit->final_group].mem, sit->groups[sit->final_group].columns,
                                  sit->final_column, sit->final_column + d->D};
+    const ffcl_unpatch unpatch = {d->C, d->Cout, d->R, d->p};
+    ffcl_product p = product_of(s->wide.mem, s->h.mem, &sit->final_w, &sit->final_b, M, N, d->D,
+                                (ffcl_epilogue){0});
+    p.slim = 1;
     int rc = norm(sit, ctx, s, &mod, B, FFCL_STORE_FLOAT);
-    if (rc == 0)
-        rc = linear(ctx, s->wide.mem, s->h.mem, &sit->final_w, &sit->final_b, M, N, d->D,
-                    (ffcl_epilogue){0});                                        /* (M, N) */
+    if (rc == 0 && tap)
+        rc = ffcl_gemm(ctx, &p);                                                /* (M, N) */
     if (rc == 0)
         rc = ffcl_tap_see(tap, ctx, s->wide.mem, M, N, 0, "act.final");
-    if (rc == 0)
-        rc = ffcl_unpatchify(ctx, out, s->wide.mem, B, d->C, d->Cout, d->R, d->p);
-    return rc;
+    p.out = out;
+    p.unpatch = &unpatch;
+    return rc ? rc : ffcl_gemm(ctx, &p);
 }
 
 int ffcl_sit_forward(ffcl_sit *sit, ffcl_ctx *ctx, cl_mem out, cl_mem z, cl_mem y,
                      const cl_mem *scalars, size_t B, const ffcl_tap *tap)
 {
     const ffcl_sit_dims *d = &sit->d;
-    const size_t M = B * d->T, patch = d->p * d->p * ffcl_max(d->C, d->Cout);
+    const size_t M = B * d->T, patch = d->p * d->p * d->Cout;
     ffcl_buf c = {0};
     /* A tap sees the stream between blocks, where it must be complete. */
     stream s = {.leaves_parts = !tap && ffcl_layernorm_residual_fits(ctx, d->D)};
@@ -311,9 +325,7 @@ int ffcl_sit_forward(ffcl_sit *sit, ffcl_ctx *ctx, cl_mem out, cl_mem z, cl_mem 
     if (!mods)
         return ffcl_fail(ctx->err, FFCL_ENOMEM, "out of memory for the modulations");
 
-    int rc = ffcl_take(ctx, &c, B * d->D);
-    if (rc == 0)
-        rc = condition(sit, ctx, c.mem, y, scalars, B, tap);
+    int rc = condition(sit, ctx, &c, y, scalars, B, tap);
     if (rc == 0)
         rc = modulations(sit, ctx, mods, c.mem, B);
     if (rc == 0)
@@ -321,7 +333,7 @@ int ffcl_sit_forward(ffcl_sit *sit, ffcl_ctx *ctx, cl_mem out, cl_mem z, cl_mem 
     if (rc == 0)
         rc = ffcl_take(ctx, &s.y, M * d->D);
     if (rc == 0)
-        rc = ffcl_take(ctx, &s.h, M * ffcl_max(d->D, patch));
+        rc = ffcl_take(ctx, &s.h, M * d->D);
     if (rc == 0)
         rc = ffcl_take(ctx, &s.wide, ffcl_max(M * patch, M * ffcl_max(3 * d->D, d->mlp) *
                                                              ffcl_store_bytes(sit->store) / 4));

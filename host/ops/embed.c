@@ -21,22 +21,11 @@ int ffcl_embed_label(ffcl_ctx *ctx, cl_mem out, cl_mem table, cl_mem y, size_t B
                              FFCL_I32(D), FFCL_I32(B * D));
 }
 
-/* A kernel (out, in, n) with one item an element. */
-static int elementwise(ffcl_ctx *ctx, const char *name, cl_mem out, cl_mem in, size_t n)
-{
-    const ffcl_kernel *k;
-    int rc = ffcl_kernel_get(ctx, &k, "embed", name, "");
-    if (rc)
-        return rc;
-    return ffcl_launch_items(ctx, k, n, FFCL_BUF(out), FFCL_BUF(in), FFCL_I32(n));
-}
-
-int ffcl_add(ffcl_ctx *ctx, cl_mem c, cl_mem x, size_t n)
-{
-    return elementwise(ctx, "embed_add_f32", c, x, n);
-}
-
 int ffcl_silu(ffcl_ctx *ctx, cl_mem out, cl_mem c, size_t n)
 {
-    return elementwise(ctx, "embed_silu_f32", out, c, n);
+    const ffcl_kernel *k;
+    int rc = ffcl_kernel_get(ctx, &k, "embed", "embed_silu_f32", "");
+    if (rc)
+        return rc;
+    return ffcl_launch_items(ctx, k, n, FFCL_BUF(out), FFCL_BUF(c), FFCL_I32(n));
 }

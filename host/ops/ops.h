@@ -61,14 +61,17 @@ int ffcl_softmax_fits(const ffcl_ctx *ctx, size_t n);
 int ffcl_embed_scalar(ffcl_ctx *ctx, cl_mem out, cl_mem t, size_t B);
 /* out (B, D) = rows y (B, int32) of table (classes + 1, D). */
 int ffcl_embed_label(ffcl_ctx *ctx, cl_mem out, cl_mem table, cl_mem y, size_t B, size_t D);
-/* c += x, n floats;  out = silu(c), n floats. */
-int ffcl_add(ffcl_ctx *ctx, cl_mem c, cl_mem x, size_t n);
+/* out = silu(c), n floats. */
 int ffcl_silu(ffcl_ctx *ctx, cl_mem out, cl_mem c, size_t n);
 
-/* rows (B*T, C*p*p) of z (B, C, R, R), and out (B, C, R, R) of rows (B*T, p*p*Cout), C <= Cout. */
-int ffcl_patchify(ffcl_ctx *ctx, cl_mem rows, cl_mem z, size_t B, size_t C, size_t R, size_t p);
-int ffcl_unpatchify(ffcl_ctx *ctx, cl_mem out, cl_mem rows, size_t B, size_t C, size_t Cout,
-                    size_t R, size_t p);
+/* Of patches of p x p pixels and C channels, T of them a latent. */
+typedef struct ffcl_patch_weights {
+    cl_mem weight, bias, pos;   /* (C*p*p, D), (D), (T, D) */
+} ffcl_patch_weights;
+
+/* x (B*T, D) = the patches of z (B, C, R, R), embedded, plus pos where has_pos; D % 4 == 0. */
+int ffcl_patch_embed(ffcl_ctx *ctx, cl_mem x, cl_mem z, const ffcl_patch_weights *w, int has_pos,
+                     size_t B, size_t C, size_t R, size_t p, size_t D);
 
 /* latent = z + sign F, n floats. */
 int ffcl_latent_update(ffcl_ctx *ctx, cl_mem latent, cl_mem z, cl_mem F, float sign, size_t n);

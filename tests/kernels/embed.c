@@ -125,46 +125,7 @@ const ffcl_op_test ffcl_test_embed_label = {
     .flops = no_flops, .bytes = label_bytes,
 };
 
-/* ---- add (in place) and silu */
-
-static int add_setup(ffcl_case *c)
-{
-    size_t n = c->shape.d[0];
-    int rc = FFCL_TENSORS(c, {.role = FFCL_INOUT, .n = n}, {.role = FFCL_IN, .n = n});
-    if (rc)
-        return rc;
-    ffcl_case_axes(c, "e", n, 0, 0, 0);
-    ffcl_case_fill(c, OUT, n);
-    ffcl_case_fill(c, IN, n);
-    return 0;
-}
-
-static void add_ref(ffcl_case *c)
-{
-    ffcl_ref_add(c->want, ffcl_f32(c, OUT), ffcl_f32(c, IN), c->shape.d[0]);
-}
-
-static int add_run(ffcl_case *c)
-{
-    return ffcl_add(c->ctx, ffcl_mem(c, OUT), ffcl_mem(c, IN), c->shape.d[0]);
-}
-
-static double add_flops(const ffcl_case *c)
-{
-    return (double)c->shape.d[0];
-}
-
-static double add_bytes(const ffcl_case *c)
-{
-    return 12.0 * (double)c->shape.d[0];
-}
-
-/* One correctly rounded operation: exact. */
-const ffcl_op_test ffcl_test_add = {
-    .name = "add", .letters = "n", .fills = FFCL_NOISE | FFCL_LARGE, .model = flat_model,
-    .awkward = flat_awkward, .setup = add_setup, .ref = add_ref, .run = add_run,
-    .flops = add_flops, .bytes = add_bytes,
-};
+/* ---- silu */
 
 static int silu_setup(ffcl_case *c)
 {

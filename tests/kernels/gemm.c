@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "gemm.h"
+#include "backend.h"
 
 #include <math.h>
 
@@ -13,8 +13,9 @@ enum { M, N, K, KMAJOR, T, PLACE };
 /* Where operands lie: at the start of their buffers and dense; at an offset that a sub-buffer can
  * begin at, with gaps between rows; at an odd offset. */
 enum { DENSE, ALIGNED, ODD };
-/* What follows the product, a row's variant. */
-enum { USE_BIAS = 1, USE_SILU = 2, USE_GELU = 4, USE_GATE = 8, USE_ADD = 16 };
+/* A row's variant: what follows the product; the kernel for few rows or columns, with its columns
+ * divided as for a device of many compute units. */
+enum { USE_BIAS = 1, USE_SILU = 2, USE_GELU = 4, USE_GATE = 8, USE_ADD = 16, SLIM = 32, MANY = 64 };
 
 static const ffcl_shape none_model[] = {{{64, 1152, 1152, 0, 64, DENSE}, 0}, {{0}, 0}};
 static const ffcl_shape bias_model[] = {
@@ -34,6 +35,15 @@ static const ffcl_shape add_model[] = {
     {{0}, 0},
 };
 static const ffcl_shape gate_add_model[] = {{{64, 1152, 4608, 0, 32, DENSE}, 0}, {{0}, 0}};
+
+static const ffcl_shape slim_model[] = {
+    {{1, 1152, 256, 0, 1, DENSE}, 0},           /* a scalar embedder's layers */
+    {{1, 1152, 1152, 0, 1, DENSE}, 0},
+    {{64, 1152, 1152, 0, 64, DENSE}, 0},
+    {{1, 6912, 1152, 0, 1, DENSE}, 0},          /* adaLN of one picture */
+    {{512, 16, 1152, 0, 256, DENSE}, 0},        /* the final layer */
+    {{0}, 0},
+};
 
 static const ffcl_shape awkward[] = {
     {{5, 3, 7, 0, 2, ODD}, FFCL_SHAPE_FILLS | FFCL_SHAPE_SMALL},
@@ -141,7 +151,13 @@ static int run(ffcl_case *c)
         e->add_ld = t[ADD].ld;
         e->add_rows = d[T];
     }
-    return ffcl_gemm(c->ctx, &p);
+    if (!(uses & SLIM))
+        return ffcl_gemm(c->ctx, &p);
+    const ffcl_engine_use many = {c->ctx->matrix_engine, uses & MANY ? 132 : 0};
+    const ffcl_engine_use before = ffcl_case_engine(c, many);
+    int rc = ffcl_slim_gemm(c->ctx, &p);
+    ffcl_case_engine(c, before);
+    return rc;
 }
 
 /* The product, and an operation an operand, three for SiLU, eight for GELU. */
@@ -183,3 +199,9 @@ const ffcl_op_test ffcl_test_gemm_gate = GEMM("gemm_gate", USE_GATE, gate_model)
 const ffcl_op_test ffcl_test_gemm_add = GEMM("gemm_add", USE_BIAS | USE_ADD, add_model);
 const ffcl_op_test ffcl_test_gemm_gate_add =
     GEMM("gemm_gate_add", USE_BIAS | USE_GATE | USE_ADD, gate_add_model);
+const ffcl_op_test ffcl_test_slim = GEMM("slim", SLIM, slim_model);
+const ffcl_op_test ffcl_test_slim_silu =
+    GEMM("slim_silu", SLIM | MANY | USE_BIAS | USE_SILU, slim_model);
+const ffcl_op_test ffcl_test_slim_gelu = GEMM("slim_gelu", SLIM | USE_BIAS | USE_GELU, slim_model);
+const ffcl_op_test ffcl_test_slim_gate_add =
+    GEMM("slim_gate_add", SLIM | MANY | USE_BIAS | USE_GATE | USE_ADD, slim_model);

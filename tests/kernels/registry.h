@@ -42,18 +42,22 @@ const char *ffcl_fill_name(ffcl_fill fill);
 
 extern const ffcl_op_test ffcl_test_layernorm_modulate, ffcl_test_layernorm_residual,
     ffcl_test_layernorm_residual_stream, ffcl_test_attn_row, ffcl_test_attn_tiled,
-    ffcl_test_embed_scalar, ffcl_test_embed_label, ffcl_test_add, ffcl_test_silu,
-    ffcl_test_patchify, ffcl_test_unpatchify, ffcl_test_latent_update,
+    ffcl_test_embed_scalar, ffcl_test_embed_label, ffcl_test_silu,
+    ffcl_test_patch_embed, ffcl_test_patch_embed_pos, ffcl_test_slim_unpatch,
+    ffcl_test_slim_unpatch_many, ffcl_test_latent_update,
     ffcl_test_latent_to_pixels, ffcl_test_image_bytes_sit, ffcl_test_image_bytes_repa,
-    ffcl_test_image_finite, ffcl_test_groupnorm, ffcl_test_groupnorm_silu, ffcl_test_transpose,
+    ffcl_test_image_finite, ffcl_test_groupnorm, ffcl_test_groupnorm_silu,
+    ffcl_test_groupnorm_moments, ffcl_test_transpose,
     ffcl_test_gemm, ffcl_test_gemm_bias, ffcl_test_gemm_silu, ffcl_test_gemm_gelu,
-    ffcl_test_gemm_gate, ffcl_test_gemm_add, ffcl_test_gemm_gate_add, ffcl_test_conv_columns,
+    ffcl_test_gemm_gate, ffcl_test_gemm_add, ffcl_test_gemm_gate_add, ffcl_test_slim,
+    ffcl_test_slim_silu, ffcl_test_slim_gelu, ffcl_test_slim_gate_add, ffcl_test_conv_columns,
     ffcl_test_conv_point, ffcl_test_conv_direct, ffcl_test_conv_upsample;
 
 /* Of tensors stored as half. */
 extern const ffcl_op_test ffcl_test_cast_to_half, ffcl_test_cast_to_float,
     ffcl_test_layernorm_modulate_half, ffcl_test_layernorm_residual_half,
-    ffcl_test_groupnorm_half, ffcl_test_groupnorm_silu_half, ffcl_test_attn_row_half,
+    ffcl_test_groupnorm_half, ffcl_test_groupnorm_silu_half, ffcl_test_groupnorm_moments_half,
+    ffcl_test_attn_row_half,
     ffcl_test_product_bias, ffcl_test_product_silu, ffcl_test_product_gelu,
     ffcl_test_product_add, ffcl_test_product_float_bias,
     ffcl_test_product_float_gate_add, ffcl_test_product_float_gelu, ffcl_test_conv_half_columns,

@@ -22,12 +22,6 @@ void ffcl_ref_embed_label(double *out, const float *table, const int32_t *y, siz
             out[b * D + d] = (double)table[(size_t)y[b] * D + d];
 }
 
-void ffcl_ref_add(double *out, const float *c, const float *x, size_t n)
-{
-    for (size_t i = 0; i < n; i++)
-        out[i] = (double)c[i] + (double)x[i];
-}
-
 void ffcl_ref_silu(double *out, const float *c, size_t n)
 {
     for (size_t i = 0; i < n; i++)

@@ -25,15 +25,15 @@ void ffcl_ref_attention(double *out, const float *qkv, size_t B, size_t T, size_
 void ffcl_ref_embed_scalar(double *out, const float *t, size_t B);
 /* out (B, D); table (classes + 1, D); y (B). */
 void ffcl_ref_embed_label(double *out, const float *table, const int32_t *y, size_t B, size_t D);
-/* out, c, x (n). */
-void ffcl_ref_add(double *out, const float *c, const float *x, size_t n);
+/* out, c (n). */
 void ffcl_ref_silu(double *out, const float *c, size_t n);
 
-/* rows (B*T, C*p*p); z (B, C, R, R). */
-void ffcl_ref_patchify(double *rows, const float *z, size_t B, size_t C, size_t R, size_t p);
-/* out (B, C, R, R); rows (B*T, p*p*Cout). */
-void ffcl_ref_unpatchify(double *out, const float *rows, size_t B, size_t C, size_t Cout, size_t R,
-                         size_t p);
+/* x (B*T, D); z (B, C, R, R); w (C*p*p, D); bias (D); pos (T, D) or NULL. */
+void ffcl_ref_patch_embed(double *x, const float *z, const float *w, const float *bias,
+                          const float *pos, size_t B, size_t C, size_t R, size_t p, size_t D);
+/* out (B, C, R, R); h (B*T, K); w (K, p*p*Cout); bias (p*p*Cout). */
+void ffcl_ref_unpatch(double *out, const float *h, const float *w, const float *bias, size_t B,
+                      size_t C, size_t Cout, size_t R, size_t p, size_t K);
 
 /* out, z, F (n). */
 void ffcl_ref_latent_update(double *out, const float *z, const float *F, double sign, size_t n);
