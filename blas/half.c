@@ -4,6 +4,7 @@
 #include <assert.h>
 #include <math.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "backend.h"
 #include "cl/arena.h"
@@ -41,7 +42,7 @@ static const tile tiles[] = {
     {FFCL_ENGINE_MMA, 64, 64, 2, 2, 4, 5, 0.60},
     {FFCL_ENGINE_WGMMA, 128, 128, 4, 1, 3, 3, 1.00},
     {FFCL_ENGINE_WGMMA, 128, 64, 4, 1, 3, 4, 0.79},
-    {FFCL_ENGINE_WGMMA, 64, 64, 4, 1, 4, 6, 0.66},
+    {FFCL_ENGINE_WGMMA, 64, 64, 4, 1, 6, 4, 0.66},
     {FFCL_ENGINE_WMMA, 128, 64, 4, 2, 2, 2, 1.00},
     {FFCL_ENGINE_WMMA, 64, 64, 2, 2, 2, 3, 0.80},
     {FFCL_ENGINE_MFMA, 128, 64, 2, 2, 2, 2, 1.00},
@@ -136,6 +137,13 @@ static size_t registers(const tile *t)
     return 65536 / (t->groups * 32 * t->warps_m * t->warps_n) / 8 * 8;
 }
 
+/* Do tiles go through the rows first?  See cl/mma.cl; measured with few rows. */
+static int rows_first(const ffcl_product *p, const tile *t)
+{
+    enum { FEW_ROWS = 512 };
+    return t->level == FFCL_ENGINE_WGMMA && p->m <= FEW_ROWS && !p->gather && !p->batch;
+}
+
 /* Options that both kernels and the reduction share; parts are written as floats, bare. */
 static void options_of(const ffcl_ctx *ctx, const ffcl_product *p, const cut *c, char *text,
                        size_t size)
@@ -155,6 +163,8 @@ static void options_of(const ffcl_ctx *ctx, const ffcl_product *p, const cut *c,
     snprintf(text + used, size - used, "-DCONV=%d -DUP=%d -DOUT_FLOAT=%d -DACT=%d%s",
              p->gather != NULL, p->gather && p->gather->upsample, split || !p->out_half,
              split ? 0 : (int)p->epilogue.act, p->batch ? " -DBATCH=1" : "");
+    if (c && rows_first(p, c->t))
+        snprintf(text + strlen(text), size - strlen(text), " -DROWS_FIRST=1");
 }
 
 static int flags_of(const ffcl_epilogue *e)
@@ -261,8 +271,10 @@ static int engine(ffcl_ctx *ctx, const ffcl_product *p, ffcl_parts *left)
         part.epilogue = (ffcl_epilogue){0};
     }
     size_t items = own->lanes * c.t->warps_m * c.t->warps_n;
+    size_t columns = ffcl_div_up(p->n, c.t->bn), rows = ffcl_div_up(p->m, c.t->bm);
+    int first = rows_first(p, c.t);
     size_t local[3] = {items, 1, 1};
-    size_t global[3] = {ffcl_div_up(p->n, c.t->bn) * items, ffcl_div_up(p->m, c.t->bm),
+    size_t global[3] = {(first ? rows : columns) * items, first ? columns : rows,
                         p->gather && p->gather->upsample ? 4 : p->batch ? p->batch : c.splits};
     if (rc == 0)
         rc = launch(ctx, k, &part, c.k_each, global, local);

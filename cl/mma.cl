@@ -25,7 +25,8 @@
  * PTX comments that start with "//sm_90a "; host/cl/ptx.c uncovers them in the built program and
  * raises its target.  WARPS_M 4, WARPS_N 1, BN 64 or 128.
  * Needs K % 8 == 0, N % 8 == 0, 16-byte aligned rows; CONV: C % 32 == 0.
- * Global (ceil(N/BN) * items, ceil(M/BM), parities, products or parts).
+ * Global (ceil(N/BN) * items, ceil(M/BM), parities, products or parts), with ROWS_FIRST
+ * (ceil(M/BM) * items, ceil(N/BN), ...).
  * Local memory STAGES * (BM + BN) * 64 bytes. */
 #ifndef BM
 #define BM 128
@@ -43,6 +44,11 @@
 #endif
 #ifndef BATCH
 #define BATCH 0
+#endif
+/* Which of rows and columns goes first through the tiles.  Neighbours share what they read: the
+ * weights, where there are few rows, else A. */
+#ifndef ROWS_FIRST
+#define ROWS_FIRST 0
 #endif
 
 /* Through L1 (ca) or past it (cg), whichever measured faster beside the one or the other product:
@@ -74,9 +80,8 @@
 #error "the result's way through local memory needs more of it than the stages have"
 #endif
 #define ROW_STEP (ITEMS / 4)
-#ifndef DEFER
-#define DEFER 0
-#endif
+/* Steps whose products may be under way when the next begins, where there is a stage for it. */
+#define DEFER (WGMMA && STAGES > 4)
 #define AHEAD (STAGES - 1 - DEFER)          /* stages that are copied while one is used */
 
 #include "mma_common.clh"
@@ -229,7 +234,7 @@ void mma_f16(__global uchar *out, int ldo, __global const ushort *A, int lda,
 #else
     int wm = warp / WARPS_N, wn = warp % WARPS_N;
 #endif
-    int m0 = get_group_id(1) * BM, n0 = get_group_id(0) * BN;
+    int m0 = get_group_id(!ROWS_FIRST) * BM, n0 = get_group_id(ROWS_FIRST) * BN;
     uint base = local_address(memory);
     picture p = {Hh, Ww, C, kw, dy, dx};
     int parity = 0;

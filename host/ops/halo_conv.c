@@ -7,10 +7,13 @@
 #include "util.h"
 
 /* The tile of cl/halo_conv.cl, its widths, and its work-group. */
-enum { TILE_X = 16, TILE_Y = 8, COLUMNS = 128, FEW_COLUMNS = 64, LEAST_COLUMNS = 8, ITEMS = 128 };
-/* Channels of a share at least, shares of a tile at most; work-groups a unit that cutting aims at;
- * tiles a unit up to which they are narrow. */
-enum { SHARE = 64, MOST_SHARES = 8, FILL = 2, NARROW_MOST = 4 };
+enum {
+    TILE_X = 16, TILE_Y = 8, COLUMNS = 128, FEW_COLUMNS = 64, LEAST_COLUMNS = 8, ITEMS = 128
+};
+/* Channels of a share at least, shares of a tile at most; work-groups a unit that cutting aims at. */
+enum { SHARE = 64, MOST_SHARES = 8, FILL = 2 };
+/* Work-groups of wide and of narrow tiles that fit a unit. */
+enum { WIDE_FIT = 3, NARROW_FIT = 5 };
 
 static size_t tiles(size_t Hh, size_t Ww)
 {
@@ -30,22 +33,40 @@ typedef struct cut {
     size_t columns, count, n, share;
 } cut;
 
+/* How much of the device works when `count` work-groups, of which so many fit at once, go over it
+ * in rounds of which the last is not full. */
+static double fullness(size_t count, size_t fit)
+{
+    return (double)count / (double)(ffcl_div_up(count, fit) * fit);
+}
+
+/* Narrow tiles read the picture twice as often, which is more of it all where weights have fewer
+ * taps.  They pay where wide ones leave half of the units idle, or make a last round of few. */
+static int is_narrow(size_t wide, size_t narrow, size_t units, int up)
+{
+    if (wide <= WIDE_FIT * units)
+        return 2 * wide <= units;
+    return (up ? 0.79 : 0.88) * fullness(narrow, NARROW_FIT * units) >
+           fullness(wide, WIDE_FIT * units);
+}
+
 /* Few tiles are cut narrower, and their channels shared out, so that units do not wait for memory
  * or for a last few work-groups.  Sums of shares are added in another order, so never where the
  * batch must not matter. */
 static cut choose_cut(const ffcl_ctx *ctx, const ffcl_conv_weight *w, size_t B, size_t Hh,
                       size_t Ww)
 {
-    const size_t units = ctx->device.caps.units;
+    const size_t units = ffcl_max(ctx->device.caps.units, 1);
     const size_t pixels = B * tiles(Hh, Ww) * (w->kind == FFCL_CONV_UPSAMPLE ? 4 : 1);
+    const size_t narrow = pixels * ffcl_div_up(w->out, FEW_COLUMNS);
     cut c = {COLUMNS, pixels * ffcl_div_up(w->out, COLUMNS), 1, w->in};
     if (w->kind == FFCL_CONV_NARROW)
         c.columns = LEAST_COLUMNS;
     if (ctx->any_batch || w->kind == FFCL_CONV_NARROW)
         return c;
-    if (c.count <= NARROW_MOST * units) {
+    if (is_narrow(c.count, narrow, units, w->kind == FFCL_CONV_UPSAMPLE)) {
         c.columns = FEW_COLUMNS;
-        c.count = pixels * ffcl_div_up(w->out, FEW_COLUMNS);
+        c.count = narrow;
     }
     size_t n = 1;
     while (2 * n * c.count <= FILL * units && w->in / (2 * n) >= SHARE && 2 * n <= MOST_SHARES)
