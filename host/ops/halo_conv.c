@@ -10,7 +10,7 @@
 enum {
     TILE_X = 16, TILE_Y = 8, COLUMNS = 128, FEW_COLUMNS = 64, LEAST_COLUMNS = 8, ITEMS = 128
 };
-/* Channels of a share at least, shares of a tile at most; work-groups a unit that cutting aims at. */
+/* Channels of a share at least, shares of a tile at most; work-groups a unit that cutting wants. */
 enum { SHARE = 64, MOST_SHARES = 8, FILL = 2 };
 /* Work-groups of wide and of narrow tiles that fit a unit. */
 enum { WIDE_FIT = 3, NARROW_FIT = 5 };
