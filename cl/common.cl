@@ -21,14 +21,24 @@ static inline void store_half8(__global half *p, size_t i, float8 v)
     vstore_half8_rte(v, 0, (half *)&raw);
     ((__global uint4 *)p)[i / 8] = raw;
 }
+
+/* The same of four, from a multiple of four on. */
+static inline void store_half4(__global half *p, size_t i, float4 v)
+{
+    uint2 raw;
+    vstore_half4_rte(v, 0, (half *)&raw);
+    ((__global uint2 *)p)[i / 4] = raw;
+}
 #define LOAD_ACT8(p, i) load_half8((p), (i))
 #define STORE_ACT8(p, i, v) store_half8((p), (i), (v))
+#define STORE_ACT4(p, i, v) store_half4((p), (i), (v))
 #else
 typedef float act;
 #define LOAD_ACT(p, i) ((p)[i])
 #define STORE_ACT(p, i, v) ((p)[i] = (v))
 #define LOAD_ACT8(p, i) vload8((i) / 8, (p))
 #define STORE_ACT8(p, i, v) vstore8((v), (i) / 8, (p))
+#define STORE_ACT4(p, i, v) vstore4((v), (i) / 4, (p))
 #endif
 
 /* x * sigmoid(x) */

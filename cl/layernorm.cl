@@ -130,13 +130,7 @@ __kernel void layernorm_mod_kept(__global act *out,
         float4 scale = 1.0f + vload4(q, m + scale_at), shift = vload4(q, m + shift_at);
         for (int r = 0; r < ROWS; r++) {
             float4 y = kept[r][i] * (1.0f / sqrt(v[r] / D + eps)) * scale + shift;
-#ifdef HALF
-            uint2 raw;
-            vstore_half4_rte(y, 0, (half *)&raw);
-            ((__global uint2 *)out)[(size_t)(row + r) * quads + q] = raw;
-#else
-            vstore4(y, (size_t)(row + r) * quads + q, out);
-#endif
+            STORE_ACT4(out, (size_t)(row + r) * D + q * 4, y);
         }
     }
 }

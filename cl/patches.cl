@@ -38,10 +38,12 @@ __kernel void patch_embed_f32(__global float4 *x, __global const float *z,
     }
     if (quad >= quads)
         return;
-    for (int i = 0; i < TOKENS && m0 + i < M; i++) {
+#pragma unroll
+    for (int i = 0; i < TOKENS; i++) {
         float4 v = sum[i] + bias[quad];
         if (has_pos)
             v += pos[(size_t)((m0 + i) % T) * quads + quad];
-        x[(size_t)(m0 + i) * quads + quad] = v;
+        if (m0 + i < M)
+            x[(size_t)(m0 + i) * quads + quad] = v;
     }
 }

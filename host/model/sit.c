@@ -114,8 +114,8 @@ static int slim_linear(ffcl_ctx *ctx, cl_mem out, cl_mem a, const ffcl_weight *w
     return ffcl_gemm(ctx, &p);
 }
 
-/* The same for the linear layers of the blocks, whose operands are stored as sit->store says; out
- * is too where out_stored is 1, and float32 otherwise.  parts: NULL, or where the product may be
+/* The same for the linear layers of the blocks, whose operands are stored as sit->store says; so
+ * is out where out_stored is 1, and float32 otherwise.  parts: NULL, or where the product may be
  * left (ffcl_gemm_in_parts). */
 static int block_linear(const ffcl_sit *sit, ffcl_ctx *ctx, cl_mem out, int out_stored, cl_mem a,
                         const ffcl_weight *w, const ffcl_weight *b, size_t M, size_t N, size_t K,

@@ -298,40 +298,15 @@ static int see(const ffcl_vae *vae, const ffcl_tap *tap, ffcl_ctx *ctx, const fe
     return ffcl_tap_see(tap, ctx, x->buf.mem, B, x->Hh * x->Ww * x->C, x->Hh * x->Ww, "%s", name);
 }
 
-/* x becomes its half copy. */
-static int to_half(ffcl_ctx *ctx, feature *x, size_t B)
-{
-    feature y = {0};
-    int rc = take_feature(ctx, &y, B, x->Hh, x->Ww, x->C, FFCL_STORE_HALF);
-    if (rc == 0)
-        rc = ffcl_cast_to_half(ctx, y.buf.mem, 0, x->buf.mem, B * x->Hh * x->Ww * x->C);
-    ffcl_give(ctx, &x->buf);
-    *x = y;
-    return rc;
-}
-
-/* x (B, R, R, mid): the latents, scaled, through post_quant_conv and conv_in. */
+/* x (B, R, R, mid): the latents, scaled, through post_quant_conv, where there is one, and conv_in;
+ * takes x. */
 static int enter(ffcl_vae *vae, ffcl_ctx *ctx, feature *x, cl_mem latent, size_t first,
                  float factor, size_t B, size_t R)
 {
-    const ffcl_vae_dims *d = &vae->d;
-    feature z = {0}, q = {0};
-    int rc = take_feature(ctx, &z, B, R, R, d->zc, FFCL_STORE_FLOAT);
-    if (rc == 0)
-        rc = ffcl_latent_to_pixels(ctx, z.buf.mem, latent, first, factor, B, d->zc, R * R);
-    if (rc == 0 && vae->post_quant.out) {
-        rc = take_feature(ctx, &q, B, R, R, d->zc, FFCL_STORE_FLOAT);
-        if (rc == 0)
-            rc = ffcl_conv(ctx, q.buf.mem, z.buf.mem, &vae->post_quant, B, R, R, 0, NULL);
-        ffcl_give(ctx, &z.buf);
-        z = q;
-    }
-    if (rc == 0)
-        rc = take_feature(ctx, x, B, R, R, d->mid, FFCL_STORE_FLOAT);
-    if (rc == 0)
-        rc = ffcl_conv(ctx, x->buf.mem, z.buf.mem, &vae->conv_in, B, R, R, 0, NULL);
-    ffcl_give(ctx, &z.buf);
-    return rc == 0 && vae->store == FFCL_STORE_HALF ? to_half(ctx, x, B) : rc;
+    const ffcl_conv_weight *point = vae->post_quant.out ? &vae->post_quant : NULL;
+    int rc = take_feature(ctx, x, B, R, R, vae->d.mid, vae->store);
+    return rc ? rc : ffcl_latent_conv(ctx, x->buf.mem, latent, first, factor, point, &vae->conv_in,
+                                      B, R, vae->store);
 }
 
 static int middle(ffcl_vae *vae, ffcl_ctx *ctx, feature *x, size_t B)

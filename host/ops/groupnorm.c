@@ -12,9 +12,8 @@ enum { WIDE_CHANNELS = 1024 };
 /* Items of a work-group, and the most vectors of eight channels that one of them keeps. */
 enum { ITEMS = 256, KEEP_MOST = 8 };
 
-/* Where the last step combines chunks itself: columns of eight channels of a work-group, the
- * groups that these may belong to, and the chunks of all of them, a quarter of what it reads and
- * writes. */
+/* Where the last step combines chunks itself: a work-group's columns of eight channels, the groups
+ * that these may belong to, and the chunks of all those, a quarter of what it reads and writes. */
 enum { FOLD_COLUMNS = 8, FOLD_GROUPS = 16, FOLD_CHUNKS = 2048 };
 
 /* Pixels of one partial sum: at least 64, and at most 128 parts a picture. */

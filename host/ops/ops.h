@@ -75,9 +75,6 @@ int ffcl_patch_embed(ffcl_ctx *ctx, cl_mem x, cl_mem z, const ffcl_patch_weights
 
 /* latent = z + sign F, n floats. */
 int ffcl_latent_update(ffcl_ctx *ctx, cl_mem latent, cl_mem z, cl_mem F, float sign, size_t n);
-/* out (B, P, C) = latents first .. first+B-1 of latent (., C, P), times factor. */
-int ffcl_latent_to_pixels(ffcl_ctx *ctx, cl_mem out, cl_mem latent, size_t first, float factor,
-                          size_t B, size_t C, size_t P);
 
 /* bytes (n) by rule 0 (sit) or 1 (repa) of x (n). */
 int ffcl_image_bytes(ffcl_ctx *ctx, cl_mem bytes, cl_mem x, int rule, size_t n);
@@ -149,6 +146,13 @@ void ffcl_conv_layout(ffcl_conv_kind kind, ffcl_store store, size_t i, const flo
  * x, out and add are stored as w->store says, but DIRECT's and NARROW's out is always float32. */
 int ffcl_conv(ffcl_ctx *ctx, cl_mem out, cl_mem x, const ffcl_conv_weight *w, size_t B, size_t Hh,
               size_t Ww, int has_add, cl_mem add);
+
+/* out (B, R, R, Cout), stored as `store`, = conv(point(factor * x)), where x are the latents first ..
+ * first+B-1 of latent (., C, R, R) and point is 1 x 1, C to C, or NULL for none.  Both weights are
+ * float32 of kinds other than UPSAMPLE. */
+int ffcl_latent_conv(ffcl_ctx *ctx, cl_mem out, cl_mem latent, size_t first, float factor,
+                     const ffcl_conv_weight *point, const ffcl_conv_weight *conv, size_t B,
+                     size_t R, ffcl_store store);
 
 /* What the halo convolution does on the way; members without their has_* may be NULL. */
 typedef struct ffcl_halo {

@@ -19,8 +19,7 @@ static const ffcl_shape model[] = {
     {{0}, 0},
 };
 /* Widths C that are a multiple of 8, up to 1024, run the kernels called wide; groups of 8, 16, 32
- * ...
- * channels up to 16384 values the one that keeps them. */
+ * or so channels, up to 16384 values, the one that keeps them. */
 static const ffcl_shape awkward[] = {
     {{2, 70, 12, 3}, FFCL_SHAPE_FILLS | FFCL_SHAPE_SMALL},
     {{2, 1000, 33, 11}, FFCL_SHAPE_FILLS},

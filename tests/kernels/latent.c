@@ -1,11 +1,18 @@
 /* SPDX-License-Identifier: MIT */
+#include <math.h>
+
 #include "ops/ops.h"
 #include "../ref/ref.h"
 #include "registry.h"
 
 enum { OUT, IN, F };
 enum { NEGATIVE = 1 };              /* latent_update: sign -1 */
-enum { B, C, P, FIRST };            /* latent_to_pixels */
+
+/* latent_conv: PLAIN_POINT and PLAIN are the weights as torch stores them; of FIRST latents before
+ * those decoded; on a device of UNITS compute units, 0: as it has. */
+enum { POINT = 2, POINT_BIAS, WEIGHT, BIAS, PLAIN_POINT, PLAIN };
+enum { B, C, R, N, SIDE, FIRST, UNITS };
+enum { WITH_POINT = 1, HALF = 2 };  /* its row's variant */
 
 static const float factor = 1.0f / 0.18215f;
 
@@ -16,12 +23,19 @@ static const ffcl_shape update_awkward[] = {
     {{4097, 1}, 0},
     {{0}, 0},
 };
-static const ffcl_shape pixels_model[] = {{{4, 4, 1024, 0}, 0}, {{2, 4, 1024, 2}, 0}, {{0}, 0}};
-static const ffcl_shape pixels_awkward[] = {
-    {{2, 3, 17, 1}, FFCL_SHAPE_SMALL},
-    {{1, 1, 1, 0}, 0},
-    {{3, 12, 25, 5}, 0},
-    {{1, 33, 1000, 1}, 0},
+static const ffcl_shape conv_model[] = {
+    {{2, 4, 32, 512, 3, 0, 0}, 0},
+    {{1, 4, 32, 512, 3, 2, 132}, 0},
+    {{0}, 0},
+};
+static const ffcl_shape conv_awkward[] = {
+    {{2, 3, 5, 12, 3, 1, 0}, FFCL_SHAPE_FILLS | FFCL_SHAPE_SMALL},
+    {{2, 3, 5, 7, 3, 0, 0}, FFCL_SHAPE_FILLS | FFCL_SHAPE_SMALL},
+    {{1, 1, 1, 4, 3, 0, 0}, 0},
+    {{3, 16, 9, 36, 3, 1, 1000}, FFCL_SHAPE_FILLS},     /* K of three chunks */
+    {{3, 5, 11, 516, 3, 2, 1}, 0},
+    {{2, 4, 7, 33, 5, 0, 1}, 0},
+    {{2, 2, 13, 8, 1, 0, 1000}, 0},
     {{0}, 0},
 };
 
@@ -67,45 +81,89 @@ const ffcl_op_test ffcl_test_latent_update = {
     .run = update_run, .flops = update_flops, .bytes = update_bytes,
 };
 
-static int pixels_setup(ffcl_case *c)
+static int conv_setup(ffcl_case *c)
 {
     const size_t *d = c->shape.d;
-    int rc = FFCL_TENSORS(c, {.role = FFCL_OUT, .n = d[B] * d[C] * d[P]},
-                          {.role = FFCL_IN, .n = (d[FIRST] + d[B]) * d[C] * d[P]});
+    const size_t each = d[C] * d[R] * d[R], K = d[SIDE] * d[SIDE] * d[C];
+    const ffcl_type out = c->op->variant & HALF ? FFCL_F16 : FFCL_F32;
+    int rc = FFCL_TENSORS(c, {.role = FFCL_OUT, .type = out, .n = d[B] * d[R] * d[R] * d[N]},
+                          {.role = FFCL_IN, .n = (d[FIRST] + d[B]) * each},
+                          {.role = FFCL_IN, .n = d[C] * d[C]}, {.role = FFCL_IN, .n = d[C]},
+                          {.role = FFCL_IN, .n = K * d[N]}, {.role = FFCL_IN, .n = d[N]},
+                          {.role = FFCL_HOST, .n = d[C] * d[C]},
+                          {.role = FFCL_HOST, .n = K * d[N]});
     if (rc)
         return rc;
-    ffcl_case_axes(c, "b p c", d[B], d[P], d[C], 0);
+    ffcl_case_axes(c, "b y x o", d[B], d[R], d[R], d[N]);
     ffcl_case_fill(c, IN, d[B] + d[FIRST]);
+    ffcl_case_noise(c, POINT_BIAS, 0.0, 0.5);
+    ffcl_case_noise(c, BIAS, 0.0, 0.5);
+    ffcl_case_noise(c, PLAIN_POINT, 0.0, 1.0 / sqrt((double)d[C]));
+    ffcl_case_noise(c, PLAIN, 0.0, 1.0 / sqrt((double)K));
+    /* As the loader lays them out. */
+    ffcl_conv_layout(FFCL_CONV_POINT, FFCL_STORE_FLOAT, 0, ffcl_f32(c, PLAIN_POINT), d[C], d[C], 1,
+                     ffcl_f32(c, POINT));
+    ffcl_conv_layout(FFCL_CONV_COLUMNS, FFCL_STORE_FLOAT, 0, ffcl_f32(c, PLAIN), d[C], d[N],
+                     d[SIDE], ffcl_f32(c, WEIGHT));
+    c->scale = (1.0 + (double)factor * ffcl_case_magnitude(c)) * sqrt((double)(K + d[C]));
     return 0;
 }
 
-static void pixels_ref(ffcl_case *c)
+static void conv_ref(ffcl_case *c)
 {
     const size_t *d = c->shape.d;
-    ffcl_ref_latent_to_pixels(c->want, ffcl_f32(c, IN), d[FIRST], factor, d[B], d[C], d[P]);
+    const int point = c->op->variant & WITH_POINT;
+    ffcl_ref_latent_conv(c->want, ffcl_f32(c, IN) + d[FIRST] * d[C] * d[R] * d[R], factor,
+                         point ? ffcl_f32(c, PLAIN_POINT) : NULL, ffcl_f32(c, POINT_BIAS),
+                         ffcl_f32(c, PLAIN), ffcl_f32(c, BIAS), d[B], d[C], d[R], d[N], d[SIDE]);
 }
 
-static int pixels_run(ffcl_case *c)
+static int conv_run(ffcl_case *c)
 {
     const size_t *d = c->shape.d;
-    return ffcl_latent_to_pixels(c->ctx, ffcl_mem(c, OUT), ffcl_mem(c, IN), d[FIRST], factor, d[B],
-                                 d[C], d[P]);
+    const ffcl_conv_weight point = {.kind = FFCL_CONV_POINT, .in = d[C], .out = d[C], .side = 1,
+                                    .weight = {ffcl_mem(c, POINT)},
+                                    .bias = ffcl_mem(c, POINT_BIAS)};
+    const ffcl_conv_weight conv = {.kind = FFCL_CONV_COLUMNS, .in = d[C], .out = d[N],
+                                   .side = d[SIDE], .weight = {ffcl_mem(c, WEIGHT)},
+                                   .bias = ffcl_mem(c, BIAS)};
+    const ffcl_engine_use use = {c->ctx->matrix_engine, d[UNITS]};
+    const ffcl_engine_use before = ffcl_case_engine(c, use);
+    int rc = ffcl_latent_conv(c->ctx, ffcl_mem(c, OUT), ffcl_mem(c, IN), d[FIRST], factor,
+                              c->op->variant & WITH_POINT ? &point : NULL, &conv, d[B], d[R],
+                              c->op->variant & HALF ? FFCL_STORE_HALF : FFCL_STORE_FLOAT);
+    ffcl_case_engine(c, before);
+    return rc;
 }
 
-static double pixels_flops(const ffcl_case *c)
+static double conv_flops(const ffcl_case *c)
 {
     const size_t *d = c->shape.d;
-    return (double)d[B] * (double)d[C] * (double)d[P];
+    double pixels = (double)d[B] * (double)d[R] * (double)d[R], C2 = (double)d[C] * (double)d[C];
+    double each = (2.0 * (double)(d[SIDE] * d[SIDE] * d[C]) + 1.0) * (double)d[N];
+    return pixels * (each + (c->op->variant & WITH_POINT ? 2.0 * C2 : 0.0));
 }
 
-static double pixels_bytes(const ffcl_case *c)
+static double conv_bytes(const ffcl_case *c)
 {
-    return 8.0 * pixels_flops(c);
+    const size_t *d = c->shape.d;
+    double inputs = (double)(d[B] * d[C] * d[R] * d[R]);
+    for (size_t i = c->op->variant & WITH_POINT ? POINT : WEIGHT; i <= BIAS; i++)
+        inputs += (double)c->tensor[i].n;
+    return 4.0 * inputs + (double)ffcl_case_bytes(c, OUT) * (double)c->tensor[OUT].n;
 }
 
-/* One correctly rounded product: exact. */
-const ffcl_op_test ffcl_test_latent_to_pixels = {
-    .name = "latent_to_pixels", .letters = "B C P first", .fills = FFCL_NOISE,
-    .model = pixels_model, .awkward = pixels_awkward, .setup = pixels_setup, .ref = pixels_ref,
-    .run = pixels_run, .flops = pixels_flops, .bytes = pixels_bytes,
-};
+/* Sums as gemm's, one after the other; half storage adds half a unit in its last place. */
+#define LATENT_CONV(row_name, uses, relative)                                                  \
+    {                                                                                          \
+        .name = row_name, .letters = "B C R N k first units", .variant = (uses),               \
+        .fills = FFCL_NOISE | FFCL_ZEROS | FFCL_LARGE | FFCL_CONSTANT, .model = conv_model,    \
+        .awkward = conv_awkward, .setup = conv_setup, .ref = conv_ref, .run = conv_run,        \
+        .rtol = relative, .atol = 6e-7f, .flops = conv_flops, .bytes = conv_bytes,             \
+    }
+
+const ffcl_op_test ffcl_test_latent_conv = LATENT_CONV("latent_conv", 0, 1e-5f);
+const ffcl_op_test ffcl_test_latent_conv_point =
+    LATENT_CONV("latent_conv_point", WITH_POINT, 1e-5f);
+const ffcl_op_test ffcl_test_latent_conv_point_half =
+    LATENT_CONV("latent_conv_point_half", WITH_POINT | HALF, 5e-4f);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * latent = z + sign F;  out[b][p][c] = latent[first + b][c][p] * factor. */
+ * latent = z + sign F, and the decoder's start: conv(point(factor latent)), the latent (B, C, R, R)
+ * and the result NHWC, w (N, C, k, k) and point (C, C) as torch stores them, out-channel first. */
 #include "ref.h"
 
 void ffcl_ref_latent_update(double *out, const float *z, const float *F, double sign, size_t n)
@@ -8,12 +9,35 @@ void ffcl_ref_latent_update(double *out, const float *z, const float *F, double 
         out[i] = (double)z[i] + sign * (double)F[i];
 }
 
-void ffcl_ref_latent_to_pixels(double *out, const float *latent, size_t first, float factor,
-                               size_t B, size_t C, size_t P)
+/* Channel c of one pixel before the convolution; in points to the pixel in channel 0's plane. */
+static double entered(const float *in, float factor, const float *point, const float *point_bias,
+                      size_t C, size_t P, size_t c)
+{
+    if (!point)
+        return (double)factor * (double)in[c * P];
+    double sum = (double)point_bias[c];
+    for (size_t i = 0; i < C; i++)
+        sum += (double)factor * (double)in[i * P] * (double)point[c * C + i];
+    return sum;
+}
+
+void ffcl_ref_latent_conv(double *out, const float *latent, float factor, const float *point,
+                          const float *point_bias, const float *w, const float *bias, size_t B,
+                          size_t C, size_t R, size_t N, size_t k)
 {
     for (size_t b = 0; b < B; b++)
-        for (size_t p = 0; p < P; p++)
-            for (size_t c = 0; c < C; c++)
-                out[(b * P + p) * C + c] =
-                    (double)latent[((first + b) * C + c) * P + p] * (double)factor;
+        for (size_t y = 0; y < R; y++)
+            for (size_t x = 0; x < R; x++)
+                for (size_t o = 0; o < N; o++) {
+                    double sum = (double)bias[o];
+                    for (size_t tap = 0; tap < k * k; tap++) {
+                        /* These wrap around above the picture: too large. */
+                        size_t iy = y + tap / k - k / 2, ix = x + tap % k - k / 2;
+                        for (size_t c = 0; iy < R && ix < R && c < C; c++)
+                            sum += entered(latent + b * C * R * R + iy * R + ix, factor, point,
+                                           point_bias, C, R * R, c) *
+                                   (double)w[(o * C + c) * k * k + tap];
+                    }
+                    *out++ = sum;
+                }
 }

@@ -37,9 +37,11 @@ void ffcl_ref_unpatch(double *out, const float *h, const float *w, const float *
 
 /* out, z, F (n). */
 void ffcl_ref_latent_update(double *out, const float *z, const float *F, double sign, size_t n);
-/* out (B, P, C); latent (first + B, C, P). */
-void ffcl_ref_latent_to_pixels(double *out, const float *latent, size_t first, float factor,
-                               size_t B, size_t C, size_t P);
+/* out (B, R, R, N); latent (B, C, R, R); point (C, C) and point_bias (C), or NULL; w (N, C, k, k);
+ * bias (N). */
+void ffcl_ref_latent_conv(double *out, const float *latent, float factor, const float *point,
+                          const float *point_bias, const float *w, const float *bias, size_t B,
+                          size_t C, size_t R, size_t N, size_t k);
 
 /* out, x (n); rule 0 sit, 1 repa. */
 void ffcl_ref_image_bytes(double *out, const float *x, int rule, size_t n);
