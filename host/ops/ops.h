@@ -147,9 +147,9 @@ void ffcl_conv_layout(ffcl_conv_kind kind, ffcl_store store, size_t i, const flo
 int ffcl_conv(ffcl_ctx *ctx, cl_mem out, cl_mem x, const ffcl_conv_weight *w, size_t B, size_t Hh,
               size_t Ww, int has_add, cl_mem add);
 
-/* out (B, R, R, Cout), stored as `store`, = conv(point(factor * x)), where x are the latents first ..
- * first+B-1 of latent (., C, R, R) and point is 1 x 1, C to C, or NULL for none.  Both weights are
- * float32 of kinds other than UPSAMPLE. */
+/* out (B, R, R, Cout), stored as `store`, = conv(point(factor * x)), where x are the latents
+ * first .. first+B-1 of latent (., C, R, R) and point is 1 x 1, C to C, or NULL for none.  Both
+ * weights are float32 of kinds other than UPSAMPLE. */
 int ffcl_latent_conv(ffcl_ctx *ctx, cl_mem out, cl_mem latent, size_t first, float factor,
                      const ffcl_conv_weight *point, const ffcl_conv_weight *conv, size_t B,
                      size_t R, ffcl_store store);

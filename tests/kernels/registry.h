@@ -58,12 +58,12 @@ extern const ffcl_op_test ffcl_test_layernorm_modulate, ffcl_test_layernorm_resi
 extern const ffcl_op_test ffcl_test_cast_to_half, ffcl_test_cast_to_float,
     ffcl_test_layernorm_modulate_half, ffcl_test_layernorm_residual_half,
     ffcl_test_groupnorm_half, ffcl_test_groupnorm_silu_half, ffcl_test_groupnorm_moments_half,
-    ffcl_test_attn_row_half,
-    ffcl_test_product_bias, ffcl_test_product_silu, ffcl_test_product_gelu,
-    ffcl_test_product_add, ffcl_test_product_float_bias,
+    ffcl_test_attn_row_half, ffcl_test_product_bias, ffcl_test_product_silu,
+    ffcl_test_product_gelu, ffcl_test_product_add, ffcl_test_product_float_bias,
     ffcl_test_product_float_gate_add, ffcl_test_product_float_gelu, ffcl_test_conv_half_columns,
     ffcl_test_conv_half_point, ffcl_test_conv_half_narrow, ffcl_test_conv_half_upsample,
-    ffcl_test_latent_conv_point_half, ffcl_test_softmax, ffcl_test_cast_to_tiles, ffcl_test_transpose_half;
+    ffcl_test_latent_conv_point_half, ffcl_test_softmax, ffcl_test_cast_to_tiles,
+    ffcl_test_transpose_half;
 
 /* On the matrix engine. */
 extern const ffcl_op_test ffcl_test_mma_bias, ffcl_test_mma_silu, ffcl_test_mma_gelu,
