@@ -19,6 +19,11 @@ extern const ffcl_blas ffcl_blas_clblast;
 /* A product of half operands, by the matrix engine or the plain kernel. */
 int ffcl_half_gemm(ffcl_ctx *ctx, const ffcl_product *p);
 
+/* The parts of ffcl_gemm_cost: A W alone, its result float32 where bare is 1; and what the epilogue
+ * reads and does beside the result. */
+ffcl_cost ffcl_bare_cost(const ffcl_product *p, int bare);
+ffcl_cost ffcl_after_cost(const ffcl_product *p);
+
 /* Applies p->epilogue to the product in p->out, in place. */
 int ffcl_epilogue_run(ffcl_ctx *ctx, const ffcl_product *p);
 

@@ -10,6 +10,7 @@
 #include <clblast_c.h>
 
 #include "cl/arena.h"
+#include "cl/profile.h"
 #include "util.h"
 
 static int check(ffcl_ctx *ctx, CLBlastStatusCode code, const char *call, int line)
@@ -58,12 +59,17 @@ static int vector_product(ffcl_ctx *ctx, const ffcl_product *p)
      * buffer held before may be NaN. */
     int rc = FFCL_CL(ctx->err, clEnqueueFillBuffer(ctx->queue, p->out, &nothing, sizeof nothing,
                                                    p->out_at * sizeof(float),
-                                                   p->n * sizeof(float), 0, NULL, NULL));
+                                                   p->n * sizeof(float), 0, NULL,
+                                                   ffcl_profile_copy(ctx, "fill", 4 * p->n)));
     if (rc)
         return rc;
-    return CHECK(ctx, CLBlastSgemv(CLBlastLayoutColMajor, CLBlastTransposeNo, p->n, p->k, 1.0f,
-                                   p->w, p->w_at, p->w_ld, p->a, p->a_at, stride, 0.0f, p->out,
-                                   p->out_at, 1, &ctx->queue, NULL));
+    ffcl_work_shape(ctx, ffcl_bare_cost(p, 1), "1x%zux%zu", p->n, p->k);
+    ffcl_profile_begin(ctx, "gemv");
+    rc = CHECK(ctx, CLBlastSgemv(CLBlastLayoutColMajor, CLBlastTransposeNo, p->n, p->k, 1.0f,
+                                 p->w, p->w_at, p->w_ld, p->a, p->a_at, stride, 0.0f, p->out,
+                                 p->out_at, 1, &ctx->queue, NULL));
+    ffcl_profile_end(ctx);
+    return rc;
 }
 
 /* The bare product into out. */
@@ -85,12 +91,16 @@ static int product(ffcl_ctx *ctx, const ffcl_product *p)
                                                    out.at, p->out_ld, &ctx->queue, &bytes));
     if (rc == 0)
         rc = ffcl_take(ctx, &temp, ffcl_div_up(bytes, sizeof(float)));
-    if (rc == 0 && !ctx->planning)
+    if (rc == 0 && !ctx->planning) {
+        ffcl_work_shape(ctx, ffcl_bare_cost(p, 1), "%zux%zux%zu", p->m, p->n, p->k);
+        ffcl_profile_begin(ctx, "gemm");
         rc = CHECK(ctx, CLBlastSgemmWithTempBuffer(CLBlastLayoutColMajor, CLBlastTransposeNo, tb,
                                                    p->n, p->m, p->k, 1.0f, w.mem, w.at, p->w_ld,
                                                    a.mem, a.at, p->a_ld, 0.0f, out.mem, out.at,
                                                    p->out_ld, &ctx->queue, NULL,
                                                    bytes ? temp.mem : NULL));
+        ffcl_profile_end(ctx);
+    }
     if (rc == 0)
         ffcl_give(ctx, &temp);
     view_close(&out);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "cl/launch.h"
+#include "ops/cost.h"
 #include "ops/ops.h"
 
 int ffcl_embed_scalar(ffcl_ctx *ctx, cl_mem out, cl_mem t, size_t B)
@@ -8,6 +9,7 @@ int ffcl_embed_scalar(ffcl_ctx *ctx, cl_mem out, cl_mem t, size_t B)
     int rc = ffcl_kernel_get(ctx, &k, "embed", "embed_scalar_f32", "");
     if (rc)
         return rc;
+    ffcl_work(ctx, ffcl_embed_scalar_cost(B));
     return ffcl_launch_items(ctx, k, B * 256, FFCL_BUF(out), FFCL_BUF(t), FFCL_I32(B * 256));
 }
 
@@ -17,26 +19,29 @@ int ffcl_embed_label(ffcl_ctx *ctx, cl_mem out, cl_mem table, cl_mem y, size_t B
     int rc = ffcl_kernel_get(ctx, &k, "embed", "embed_label_f32", "");
     if (rc)
         return rc;
+    ffcl_work(ctx, ffcl_embed_label_cost(B, D));
     return ffcl_launch_items(ctx, k, B * D, FFCL_BUF(out), FFCL_BUF(table), FFCL_BUF(y),
                              FFCL_I32(D), FFCL_I32(B * D));
 }
 
 /* A kernel (out, in, n) with one item an element. */
-static int elementwise(ffcl_ctx *ctx, const char *name, cl_mem out, cl_mem in, size_t n)
+static int elementwise(ffcl_ctx *ctx, const char *name, cl_mem out, cl_mem in, size_t n,
+                       ffcl_cost cost)
 {
     const ffcl_kernel *k;
     int rc = ffcl_kernel_get(ctx, &k, "embed", name, "");
     if (rc)
         return rc;
+    ffcl_work(ctx, cost);
     return ffcl_launch_items(ctx, k, n, FFCL_BUF(out), FFCL_BUF(in), FFCL_I32(n));
 }
 
 int ffcl_add(ffcl_ctx *ctx, cl_mem c, cl_mem x, size_t n)
 {
-    return elementwise(ctx, "embed_add_f32", c, x, n);
+    return elementwise(ctx, "embed_add_f32", c, x, n, ffcl_add_cost(n));
 }
 
 int ffcl_silu(ffcl_ctx *ctx, cl_mem out, cl_mem c, size_t n)
 {
-    return elementwise(ctx, "embed_silu_f32", out, c, n);
+    return elementwise(ctx, "embed_silu_f32", out, c, n, ffcl_silu_cost(n));
 }

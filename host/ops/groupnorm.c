@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "cl/launch.h"
+#include "ops/cost.h"
 #include "ops/ops.h"
 #include "util.h"
 
@@ -23,6 +24,7 @@ static int partial(ffcl_ctx *ctx, cl_mem part, cl_mem x, size_t B, size_t P, siz
     size_t each = chunk_pixels(P);
     size_t local[3] = {ffcl_local_size(ctx, k, 128), 1, 1};
     size_t global[3] = {G * local[0], ffcl_div_up(P, each), B};
+    ffcl_work(ctx, ffcl_groupnorm_sums_cost(B * P * C, store));
     return ffcl_launch(ctx, k, 3, global, local, FFCL_BUF(part), FFCL_BUF(x), FFCL_I32(P),
                        FFCL_I32(C), FFCL_I32(G), FFCL_I32(each),
                        FFCL_LOCAL(local[0] * sizeof(float)));
@@ -41,6 +43,7 @@ static int partial_wide(ffcl_ctx *ctx, cl_mem part, cl_mem x, size_t B, size_t P
     size_t rows = ffcl_max(ffcl_local_size(ctx, k, 256) / columns, 1);
     size_t local[2] = {columns * rows, 1};
     size_t global[2] = {ffcl_div_up(P, each) * local[0], B};
+    ffcl_work(ctx, ffcl_groupnorm_sums_cost(B * P * C, store));
     return ffcl_launch(ctx, k, 2, global, local, FFCL_BUF(part), FFCL_BUF(x), FFCL_I32(P),
                        FFCL_I32(C), FFCL_I32(G), FFCL_I32(each), FFCL_I32(rows),
                        FFCL_LOCAL(16 * local[0] * sizeof(float)));
@@ -61,6 +64,7 @@ static int apply(ffcl_ctx *ctx, const char *name, size_t columns, cl_mem out, cl
     size_t local[3] = {width, total / width, 1};
     size_t global[3] = {ffcl_round_up(columns, local[0]),
                         ffcl_round_up(ffcl_div_up(P, 8), local[1]), B};
+    ffcl_work(ctx, ffcl_groupnorm_apply_cost(B * P * C, C, with_silu, store));
     return ffcl_launch(ctx, k, 3, global, local, FFCL_BUF(out), FFCL_BUF(x), FFCL_BUF(stats),
                        FFCL_BUF(gamma), FFCL_BUF(beta), FFCL_I32(P), FFCL_I32(C), FFCL_I32(G),
                        FFCL_I32(with_silu));

@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: MIT
+ * What the kernels have to do, by their algorithms: arithmetic, and the bytes of every input read
+ * once and every output written once.  The wrappers declare it to the profile, and the rows of the
+ * kernel registry take it from here, so that both speak of the same work.  exp and the like count
+ * as one operation.  Products: ffcl_gemm_cost. */
+#ifndef FFCL_OPS_COST_H
+#define FFCL_OPS_COST_H
+
+#include "cl/profile.h"
+#include "ops/ops.h"
+
+/* n elements with so many operations and bytes each. */
+static inline ffcl_cost ffcl_each_cost(size_t n, double flops, double bytes)
+{
+    return (ffcl_cost){(double)n * flops, (double)n * bytes};
+}
+
+/* Mean 1, squares 3, result 5 (subtract, multiply, 1 + scale, multiply, add). */
+static inline ffcl_cost ffcl_layernorm_cost(size_t B, size_t T, size_t D, ffcl_store store)
+{
+    double each = 4.0 + (double)ffcl_store_bytes(store), n = (double)B * (double)D;
+    return (ffcl_cost){9.0 * n * (double)T, n * (each * (double)T + 8.0)};
+}
+
+/* Two products of T x T x Dh a head; softmax is not counted, as is usual. */
+static inline ffcl_cost ffcl_attention_cost(size_t B, size_t T, size_t H, size_t Dh,
+                                            ffcl_store store)
+{
+    double n = (double)(B * T * H * Dh);
+    return (ffcl_cost){4.0 * n * (double)T, 4.0 * (double)ffcl_store_bytes(store) * n};
+}
+
+/* Maximum, difference, exp, sum, quotient. */
+static inline ffcl_cost ffcl_softmax_cost(size_t rows, size_t n)
+{
+    return ffcl_each_cost(rows * n, 5.0, 6.0);
+}
+
+static inline ffcl_cost ffcl_cast_cost(size_t n)
+{
+    return ffcl_each_cost(n, 1.0, 6.0);
+}
+
+static inline ffcl_cost ffcl_transpose_cost(size_t n, ffcl_store store)
+{
+    return ffcl_each_cost(n, 0.0, 2.0 * (double)ffcl_store_bytes(store));
+}
+
+/* Exponent, exp, product and cos or sin, of 256 waves. */
+static inline ffcl_cost ffcl_embed_scalar_cost(size_t B)
+{
+    return (ffcl_cost){4.0 * 256.0 * (double)B, 4.0 * 257.0 * (double)B};
+}
+
+static inline ffcl_cost ffcl_embed_label_cost(size_t B, size_t D)
+{
+    return (ffcl_cost){0.0, (double)B * (8.0 * (double)D + 4.0)};
+}
+
+static inline ffcl_cost ffcl_add_cost(size_t n)
+{
+    return ffcl_each_cost(n, 1.0, 12.0);
+}
+
+/* exp, sum and quotient. */
+static inline ffcl_cost ffcl_silu_cost(size_t n)
+{
+    return ffcl_each_cost(n, 3.0, 8.0);
+}
+
+/* Each kept element is read and written; unpatchify need not read the channels it drops. */
+static inline ffcl_cost ffcl_patchify_cost(size_t B, size_t C, size_t R)
+{
+    return ffcl_each_cost(B * C * R * R, 0.0, 8.0);
+}
+
+static inline ffcl_cost ffcl_latent_update_cost(size_t n)
+{
+    return ffcl_each_cost(n, 2.0, 12.0);
+}
+
+static inline ffcl_cost ffcl_latent_to_pixels_cost(size_t n)
+{
+    return ffcl_each_cost(n, 1.0, 8.0);
+}
+
+static inline ffcl_cost ffcl_image_bytes_cost(size_t n)
+{
+    return ffcl_each_cost(n, 4.0, 5.0);
+}
+
+static inline ffcl_cost ffcl_image_finite_cost(size_t B, size_t each)
+{
+    return (ffcl_cost){(double)(B * each), 4.0 * (double)B * (double)(each + 1)};
+}
+
+/* The norm as a whole: mean 1, squares 3, result 3, SiLU 3.  Its first step reads n elements for the
+ * first four, its last reads and writes them for the others: ffcl_groupnorm_sums_cost and
+ * ffcl_groupnorm_apply_cost. */
+static inline ffcl_cost ffcl_groupnorm_sums_cost(size_t n, ffcl_store store)
+{
+    return ffcl_each_cost(n, 4.0, (double)ffcl_store_bytes(store));
+}
+
+static inline ffcl_cost ffcl_groupnorm_apply_cost(size_t n, size_t C, int with_silu,
+                                                  ffcl_store store)
+{
+    ffcl_cost cost = ffcl_each_cost(n, with_silu ? 6.0 : 3.0, 2.0 * (double)ffcl_store_bytes(store));
+    cost.bytes += 8.0 * (double)C;
+    return cost;
+}
+
+static inline ffcl_cost ffcl_groupnorm_cost(size_t n, size_t C, int with_silu, ffcl_store store)
+{
+    ffcl_cost cost = ffcl_groupnorm_apply_cost(n, C, with_silu, store);
+    cost.flops += ffcl_groupnorm_sums_cost(n, store).flops;
+    return cost;
+}
+
+/* Of the sums as computed: an upsampled pixel takes 4 taps, not 9; a narrow one 8 columns. */
+static inline ffcl_cost ffcl_conv_cost(const ffcl_conv_weight *w, size_t B, size_t Hh, size_t Ww,
+                                       int has_add)
+{
+    const int up = w->kind == FFCL_CONV_UPSAMPLE, narrow = w->kind == FFCL_CONV_NARROW;
+    const double x = (double)(B * Hh * Ww), each = (double)ffcl_store_bytes(w->store);
+    const double pixels = up ? 4.0 * x : x, taps = up ? 4.0 : (double)(w->side * w->side);
+    const double computed = pixels * (narrow ? 8.0 : (double)w->out);
+    const double out_each = narrow || w->kind == FFCL_CONV_DIRECT ? 4.0 : each;
+    size_t parts;
+    const double weights = (double)ffcl_conv_floats(w, &parts);
+    return (ffcl_cost){
+        computed * (2.0 * taps * (double)w->in + (has_add ? 2.0 : 1.0)),
+        each * (x * (double)w->in + weights * (double)parts) + 4.0 * (double)w->out +
+            out_each * pixels * (double)w->out * (has_add ? 2.0 : 1.0)};
+}
+
+#endif
