@@ -145,14 +145,14 @@ int ffcl_buffer_create(ffcl_ctx *ctx, cl_mem *out, size_t bytes, const char *wha
 
 int ffcl_buffer_write(ffcl_ctx *ctx, cl_mem mem, size_t at, const void *host, size_t bytes)
 {
-    return FFCL_CL(ctx->err, clEnqueueWriteBuffer(ctx->queue, mem, CL_TRUE, at, bytes, host, 0, NULL,
-                                                  ffcl_profile_copy(ctx, "write", bytes)));
+    return FFCL_CL(ctx->err, clEnqueueWriteBuffer(ctx->queue, mem, CL_TRUE, at, bytes, host, 0,
+                                                  NULL, ffcl_profile_copy(ctx, "write", bytes)));
 }
 
 int ffcl_buffer_read(ffcl_ctx *ctx, cl_mem mem, size_t at, void *host, size_t bytes)
 {
-    return FFCL_CL(ctx->err, clEnqueueReadBuffer(ctx->queue, mem, CL_TRUE, at, bytes, host, 0, NULL,
-                                                 ffcl_profile_copy(ctx, "read", bytes)));
+    return FFCL_CL(ctx->err, clEnqueueReadBuffer(ctx->queue, mem, CL_TRUE, at, bytes, host, 0,
+                                                 NULL, ffcl_profile_copy(ctx, "read", bytes)));
 }
 
 int ffcl_finish(ffcl_ctx *ctx)

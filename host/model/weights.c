@@ -370,8 +370,9 @@ static int load_conv(ffcl_ctx *ctx, ffcl_tensor_file *file, const ffcl_weight_ro
 static int zero(ffcl_ctx *ctx, cl_mem mem, size_t bytes)
 {
     static const float nothing = 0.0f;
-    return FFCL_CL(ctx->err, clEnqueueFillBuffer(ctx->queue, mem, &nothing, sizeof nothing, 0, bytes,
-                                                 0, NULL, ffcl_profile_copy(ctx, "fill", bytes)));
+    return FFCL_CL(ctx->err, clEnqueueFillBuffer(ctx->queue, mem, &nothing, sizeof nothing, 0,
+                                                 bytes, 0, NULL,
+                                                 ffcl_profile_copy(ctx, "fill", bytes)));
 }
 
 static int load_row(uploader *u, ffcl_tensor_file *file, const ffcl_weight_row *r)

@@ -161,7 +161,8 @@ static int direct_conv(ffcl_ctx *ctx, cl_mem out, cl_mem x, const ffcl_conv_weig
         return rc;
     size_t n = B * Hh * Ww;
     int shift = -(int)(w->side / 2);
-    ffcl_work_shape(ctx, ffcl_conv_cost(w, B, Hh, Ww, 0), "%zux%zux%zux%zu>%zu", B, Hh, Ww, w->in, w->out);
+    ffcl_work_shape(ctx, ffcl_conv_cost(w, B, Hh, Ww, 0), "%zux%zux%zux%zu>%zu", B, Hh, Ww, w->in,
+                    w->out);
     return ffcl_launch_items(ctx, k, n, FFCL_BUF(out), FFCL_BUF(x), FFCL_BUF(w->weight[0]),
                              FFCL_BUF(w->bias), FFCL_I32(Hh), FFCL_I32(Ww), FFCL_I32(w->in),
                              FFCL_I32(w->out), FFCL_I32(w->side), FFCL_I32(w->side),

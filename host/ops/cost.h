@@ -94,9 +94,7 @@ static inline ffcl_cost ffcl_image_finite_cost(size_t B, size_t each)
     return (ffcl_cost){(double)(B * each), 4.0 * (double)B * (double)(each + 1)};
 }
 
-/* The norm as a whole: mean 1, squares 3, result 3, SiLU 3.  Its first step reads n elements for the
- * first four, its last reads and writes them for the others: ffcl_groupnorm_sums_cost and
- * ffcl_groupnorm_apply_cost. */
+/* Mean 1, squares 3 are a group norm's first step, result 3 and SiLU 3 its last. */
 static inline ffcl_cost ffcl_groupnorm_sums_cost(size_t n, ffcl_store store)
 {
     return ffcl_each_cost(n, 4.0, (double)ffcl_store_bytes(store));
@@ -105,11 +103,13 @@ static inline ffcl_cost ffcl_groupnorm_sums_cost(size_t n, ffcl_store store)
 static inline ffcl_cost ffcl_groupnorm_apply_cost(size_t n, size_t C, int with_silu,
                                                   ffcl_store store)
 {
-    ffcl_cost cost = ffcl_each_cost(n, with_silu ? 6.0 : 3.0, 2.0 * (double)ffcl_store_bytes(store));
+    const double each = (double)ffcl_store_bytes(store);
+    ffcl_cost cost = ffcl_each_cost(n, with_silu ? 6.0 : 3.0, 2.0 * each);
     cost.bytes += 8.0 * (double)C;
     return cost;
 }
 
+/* The whole norm, whose operand need not be read twice. */
 static inline ffcl_cost ffcl_groupnorm_cost(size_t n, size_t C, int with_silu, ffcl_store store)
 {
     ffcl_cost cost = ffcl_groupnorm_apply_cost(n, C, with_silu, store);

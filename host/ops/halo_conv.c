@@ -59,8 +59,8 @@ int ffcl_halo_conv(ffcl_ctx *ctx, cl_mem out, cl_mem x, const ffcl_conv_weight *
         return rc;
     size_t local[3] = {ITEMS, 1, 1};
     size_t global[3] = {ffcl_div_up(w->out, COLUMNS) * ITEMS, B * tiles(Hh, Ww), up ? 4 : 1};
-    ffcl_work_shape(ctx, ffcl_conv_cost(w, B, Hh, Ww, halo->has_add), "%zux%zux%zux%zu>%zu", B, Hh, Ww,
-              w->in, w->out);
+    ffcl_work_shape(ctx, ffcl_conv_cost(w, B, Hh, Ww, halo->has_add), "%zux%zux%zux%zu>%zu", B, Hh,
+                    Ww, w->in, w->out);
     return ffcl_launch(ctx, k, 3, global, local, FFCL_BUF(out), FFCL_BUF(x),
                        FFCL_BUF(w->weight[0]), FFCL_BUF(w->bias),
                        FFCL_BUF(halo->has_add ? halo->add : x), FFCL_I32(halo->has_add),

@@ -62,8 +62,9 @@ static int zero(ffcl_ctx *ctx, cl_mem mem, size_t bytes)
     static const cl_int nothing = 0;
     if (ctx->planning)
         return 0;
-    return FFCL_CL(ctx->err, clEnqueueFillBuffer(ctx->queue, mem, &nothing, sizeof nothing, 0, bytes,
-                                                 0, NULL, ffcl_profile_copy(ctx, "fill", bytes)));
+    return FFCL_CL(ctx->err, clEnqueueFillBuffer(ctx->queue, mem, &nothing, sizeof nothing, 0,
+                                                 bytes, 0, NULL,
+                                                 ffcl_profile_copy(ctx, "fill", bytes)));
 }
 
 /* Enqueues a read into host memory that is valid when the batch is done; to may be NULL. */

@@ -101,7 +101,7 @@ static int run_case(ffcl_case *c, ffcl_verdict *v)
     if (rc == 0)
         rc = ffcl_case_launch(c);
     if (rc == 0) {
-        c->op->ref(c);
+        ffcl_case_refer(c);
         rc = ffcl_case_compare(c, v);
     }
     return rc;

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include "ops/cost.h"
 #include "ops/ops.h"
 #include "../ref/ref.h"
 #include "registry.h"
@@ -50,21 +51,16 @@ static int update_run(ffcl_case *c)
                               c->shape.d[NEGATIVE] ? -1.0f : 1.0f, c->shape.d[0]);
 }
 
-static double update_flops(const ffcl_case *c)
+static ffcl_cost update_cost(const ffcl_case *c)
 {
-    return 2.0 * (double)c->shape.d[0];
-}
-
-static double update_bytes(const ffcl_case *c)
-{
-    return 12.0 * (double)c->shape.d[0];
+    return ffcl_latent_update_cost(c->shape.d[0]);
 }
 
 /* A product with +-1 is exact, so one rounding is left whether fused or not: exact. */
 const ffcl_op_test ffcl_test_latent_update = {
     .name = "latent_update", .letters = "n negative", .fills = FFCL_NOISE | FFCL_ZEROS | FFCL_LARGE,
     .model = update_model, .awkward = update_awkward, .setup = update_setup, .ref = update_ref,
-    .run = update_run, .flops = update_flops, .bytes = update_bytes,
+    .run = update_run, .cost = update_cost,
 };
 
 static int pixels_setup(ffcl_case *c)
@@ -92,20 +88,15 @@ static int pixels_run(ffcl_case *c)
                                  d[C], d[P]);
 }
 
-static double pixels_flops(const ffcl_case *c)
+static ffcl_cost pixels_cost(const ffcl_case *c)
 {
     const size_t *d = c->shape.d;
-    return (double)d[B] * (double)d[C] * (double)d[P];
-}
-
-static double pixels_bytes(const ffcl_case *c)
-{
-    return 8.0 * pixels_flops(c);
+    return ffcl_latent_to_pixels_cost(d[B] * d[C] * d[P]);
 }
 
 /* One correctly rounded product: exact. */
 const ffcl_op_test ffcl_test_latent_to_pixels = {
     .name = "latent_to_pixels", .letters = "B C P first", .fills = FFCL_NOISE,
     .model = pixels_model, .awkward = pixels_awkward, .setup = pixels_setup, .ref = pixels_ref,
-    .run = pixels_run, .flops = pixels_flops, .bytes = pixels_bytes,
+    .run = pixels_run, .cost = pixels_cost,
 };

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include "ops/cost.h"
 #include "ops/ops.h"
 #include "../ref/ref.h"
 #include "registry.h"
@@ -65,28 +66,20 @@ static int run(ffcl_case *c)
                                    (float)eps, (ffcl_store)c->op->variant);
 }
 
-/* Sum 1, squares 3, result 5 (subtract, multiply, 1 + scale, multiply, add). */
-static double flops(const ffcl_case *c)
+static ffcl_cost cost(const ffcl_case *c)
 {
     const size_t *d = c->shape.d;
-    return 9.0 * (double)d[B] * (double)d[T] * (double)d[D];
-}
-
-static double bytes(const ffcl_case *c)
-{
-    const size_t *d = c->shape.d;
-    double each = 4.0 + (double)ffcl_case_bytes(c, OUT);
-    return (double)d[B] * (double)d[D] * (each * (double)d[T] + 8.0);
+    return ffcl_layernorm_cost(d[B], d[T], d[D], (ffcl_store)c->op->variant);
 }
 
 /* Mean and deviation carry a few float roundings of sums of D terms, shrunk by the tree sum; the
  * part that cancels is in the scale.  Half storage adds half a unit in its last place, 2^-11. */
-#define LAYERNORM(row_name, store, relative)                                                    \
-    {                                                                                           \
-        .name = row_name, .letters = "B T D ld shift scale", .variant = store,                  \
-        .fills = FFCL_NOISE | FFCL_ZEROS | FFCL_LARGE | FFCL_OFFSET | FFCL_CONSTANT,            \
-        .model = model, .awkward = awkward, .setup = setup, .ref = ref, .run = run,             \
-        .rtol = relative, .atol = 3e-6f, .flops = flops, .bytes = bytes,                        \
+#define LAYERNORM(row_name, store, relative)                                         \
+    {                                                                                \
+        .name = row_name, .letters = "B T D ld shift scale", .variant = store,       \
+        .fills = FFCL_NOISE | FFCL_ZEROS | FFCL_LARGE | FFCL_OFFSET | FFCL_CONSTANT, \
+        .model = model, .awkward = awkward, .setup = setup, .ref = ref, .run = run,  \
+        .rtol = relative, .atol = 3e-6f, .cost = cost,                               \
     }
 
 const ffcl_op_test ffcl_test_layernorm_modulate =

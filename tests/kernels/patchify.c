@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include "ops/cost.h"
 #include "ops/ops.h"
 #include "../ref/ref.h"
 #include "registry.h"
@@ -71,27 +72,19 @@ static int unpatchify_run(ffcl_case *c)
                            d[P]);
 }
 
-static double flops(const ffcl_case *c)
+static ffcl_cost cost(const ffcl_case *c)
 {
-    (void)c;
-    return 0.0;
-}
-
-/* Each kept element is read and written; unpatchify need not read the channels it drops. */
-static double bytes(const ffcl_case *c)
-{
-    const size_t *d = c->shape.d;
-    return 8.0 * (double)d[B] * (double)d[C] * (double)d[R] * (double)d[R];
+    return ffcl_patchify_cost(c->shape.d[B], c->shape.d[C], c->shape.d[R]);
 }
 
 /* Copies: exact. */
 const ffcl_op_test ffcl_test_patchify = {
     .name = "patchify", .letters = "B C Cout R p", .fills = FFCL_NOISE, .model = model,
     .awkward = awkward, .setup = patchify_setup, .ref = patchify_ref, .run = patchify_run,
-    .flops = flops, .bytes = bytes,
+    .cost = cost,
 };
 const ffcl_op_test ffcl_test_unpatchify = {
     .name = "unpatchify", .letters = "B C Cout R p", .fills = FFCL_NOISE, .model = model,
     .awkward = awkward, .setup = unpatchify_setup, .ref = unpatchify_ref, .run = unpatchify_run,
-    .flops = flops, .bytes = bytes,
+    .cost = cost,
 };

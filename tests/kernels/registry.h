@@ -4,6 +4,7 @@
 #define FFCL_TESTS_KERNELS_REGISTRY_H
 
 #include "case.h"
+#include "cl/profile.h"
 
 typedef struct ffcl_op_test {
     const char *name;
@@ -14,13 +15,13 @@ typedef struct ffcl_op_test {
     const ffcl_shape *awkward;      /* sizes that are no multiple of anything */
     int (*setup)(ffcl_case *c);     /* tensors and data from the case's random numbers */
     void (*ref)(ffcl_case *c);      /* fills c->want */
+    /* Element index of the output alone, for cases that are too large for ref; or NULL. */
+    double (*at)(const ffcl_case *c, size_t index);
     int (*run)(ffcl_case *c);       /* calls the host wrapper as shipped */
     /* Why this device cannot run the case, or NULL; the member is NULL where every device can. */
     const char *(*skip)(const ffcl_case *c);
     float rtol, atol;               /* |got - want| <= atol * c->scale + rtol * |want| */
-    double (*flops)(const ffcl_case *c);
-    /* The least traffic: every input read once and every output written once. */
-    double (*bytes)(const ffcl_case *c);
+    ffcl_cost (*cost)(const ffcl_case *c);      /* by host/ops/cost.h or ffcl_gemm_cost */
 } ffcl_op_test;
 
 enum {
