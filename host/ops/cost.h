@@ -15,6 +15,12 @@ static inline ffcl_cost ffcl_each_cost(size_t n, double flops, double bytes)
     return (ffcl_cost){(double)n * flops, (double)n * bytes};
 }
 
+/* 128 chains an item, of rounds steps of a product and a sum. */
+static inline ffcl_cost ffcl_ceiling_fma_cost(size_t rounds, size_t n)
+{
+    return ffcl_each_cost(n, 256.0 * (double)rounds, 8.0);
+}
+
 /* Mean 1, squares 3, result 5 (subtract, multiply, 1 + scale, multiply, add). */
 static inline ffcl_cost ffcl_layernorm_cost(size_t B, size_t T, size_t D, ffcl_store store)
 {

@@ -273,6 +273,8 @@ const ffcl_op_test ffcl_test_mma_float_gelu =
 /* What follows the product is the same code at both levels: not all of it again. */
 const ffcl_op_test ffcl_test_wgmma_bias =
     ENGINE_HALF("wgmma_bias", USE_BIAS | ON(WGMMA), bias_model);
+const ffcl_op_test ffcl_test_wgmma_float_bias =
+    ENGINE_FLOAT("wgmma_float_bias", USE_BIAS | ON(WGMMA), none_model);
 const ffcl_op_test ffcl_test_wgmma_gelu =
     ENGINE_HALF("wgmma_gelu", USE_BIAS | USE_GELU | ON(WGMMA), gelu_model);
 const ffcl_op_test ffcl_test_wgmma_add =

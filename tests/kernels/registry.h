@@ -46,6 +46,7 @@ extern const ffcl_op_test ffcl_test_layernorm_modulate, ffcl_test_attn_row, ffcl
     ffcl_test_patchify, ffcl_test_unpatchify, ffcl_test_latent_update,
     ffcl_test_latent_to_pixels, ffcl_test_image_bytes_sit, ffcl_test_image_bytes_repa,
     ffcl_test_image_finite, ffcl_test_groupnorm, ffcl_test_groupnorm_silu, ffcl_test_transpose,
+    ffcl_test_ceiling_copy, ffcl_test_ceiling_fma,
     ffcl_test_gemm, ffcl_test_gemm_bias, ffcl_test_gemm_silu, ffcl_test_gemm_gelu,
     ffcl_test_gemm_gate, ffcl_test_gemm_add, ffcl_test_gemm_gate_add, ffcl_test_conv_columns,
     ffcl_test_conv_point, ffcl_test_conv_direct, ffcl_test_conv_upsample;
@@ -65,7 +66,7 @@ extern const ffcl_op_test ffcl_test_mma_bias, ffcl_test_mma_silu, ffcl_test_mma_
     ffcl_test_mma_float_gelu, ffcl_test_mma_conv_columns, ffcl_test_mma_conv_point,
     ffcl_test_mma_conv_narrow, ffcl_test_mma_conv_upsample, ffcl_test_mma_attention,
     ffcl_test_wgmma_attention, ffcl_test_wgmma_attention_products,
-    ffcl_test_wgmma_bias, ffcl_test_wgmma_gelu, ffcl_test_wgmma_add,
+    ffcl_test_wgmma_bias, ffcl_test_wgmma_float_bias, ffcl_test_wgmma_gelu, ffcl_test_wgmma_add,
     ffcl_test_wgmma_float_gate_add, ffcl_test_wgmma_conv_columns, ffcl_test_wgmma_conv_narrow,
     ffcl_test_wgmma_conv_upsample, ffcl_test_halo_conv, ffcl_test_halo_conv_upsample,
     ffcl_test_halo_conv_moments, ffcl_test_halo_conv_upsample_moments;

@@ -54,6 +54,10 @@ void ffcl_ref_groupnorm(double *out, const float *x, const float *gamma, const f
 /* out (cols, rows); in (rows, cols), rows in_ld apart. */
 void ffcl_ref_transpose(double *out, const float *in, size_t rows, size_t cols, size_t in_ld);
 
+/* out, in (n). */
+void ffcl_ref_ceiling_fma(double *out, const float *in, double times, double plus, size_t rounds,
+                          size_t n);
+
 /* out, in (rows, n). */
 void ffcl_ref_softmax(double *out, const float *in, double scale, size_t rows, size_t n);
 
