@@ -86,6 +86,7 @@ static const command commands[] = {
     {"devices", run_devices, NULL, 0, 0},
     {"verify", run_verify, NULL, 1, 1},
     {"keys", run_keys, NULL, 0, 0},
+    {"bench", NULL, ffcl_bench_command, 0, 0},
 
 };
 

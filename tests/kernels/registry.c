@@ -110,7 +110,7 @@ const ffcl_op_test *const ffcl_op_tests[] = {
     NULL,
 };
 
-void ffcl_shape_text(const ffcl_op_test *op, const ffcl_shape *shape, char *text, size_t size)
+void ffcl_case_shape_text(const ffcl_op_test *op, const ffcl_shape *shape, char *text, size_t size)
 {
     const char *p = op->letters;
     size_t used = 0;

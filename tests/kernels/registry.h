@@ -36,7 +36,7 @@ enum {
 extern const ffcl_op_test *const ffcl_op_tests[];
 
 /* Text of a shape in its row's letters, "B=2 T=256 D=1152", into text. */
-void ffcl_shape_text(const ffcl_op_test *op, const ffcl_shape *shape, char *text, size_t size);
+void ffcl_case_shape_text(const ffcl_op_test *op, const ffcl_shape *shape, char *text, size_t size);
 
 /* "noise" and so on. */
 const char *ffcl_fill_name(ffcl_fill fill);
