@@ -99,7 +99,7 @@ $(BUILD)/bench/output.o: ALL_CFLAGS += -I$(BUILD)
 bench: $(BUILD)/ffcl
 
 # ffcl and PyTorch side by side on this host (needs python3 with torch).
-bench-torch: all bench
+bench-torch: all
 	bash bench/torch.sh
 
 # Installs what building and the demo need.
