@@ -26,8 +26,8 @@ PROGRAM_SRC := host/main.c host/progress.c host/interrupt.c host/profile_table.c
 # ffcl bench takes its cases from the kernel registry, whose own program is check.c.
 CASES_SRC := $(filter-out tests/kernels/check.c,$(wildcard tests/kernels/*.c tests/ref/*.c))
 CASES_OBJ := $(CASES_SRC:%.c=$(BUILD)/%.o)
-PROGRAM_OBJ := $(PROGRAM_SRC:%.c=$(BUILD)/%.o) $(patsubst %.c,$(BUILD)/%.o,$(wildcard bench/*.c)) \
-    $(CASES_OBJ)
+BENCH_OBJ := $(patsubst %.c,$(BUILD)/%.o,$(wildcard bench/*.c)) $(CASES_OBJ)
+PROGRAM_OBJ := $(PROGRAM_SRC:%.c=$(BUILD)/%.o) $(BENCH_OBJ)
 RANKS_SRC := host/sample/ranks_one.c host/sample/ranks_mpi.c
 COMMON_SRC := $(filter-out $(PROGRAM_SRC) $(RANKS_SRC),$(wildcard host/*.c host/*/*.c blas/*.c))
 COMMON_OBJ := $(COMMON_SRC:%.c=$(BUILD)/%.o) $(BUILD)/kernels.o

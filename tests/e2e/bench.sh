@@ -127,7 +127,7 @@ same "the other device is told of" "$(grep -c 'another device or driver' stdout)
 
 cp -r "$root/cl" broken
 sed -i 's/= silu(c\[e\])/= silu(c[e]) + 1.0f/' broken/embed.cl
-FFCL_CL_DIR=$work/broken run bench '[s]ilu' "${quick[@]}" --device 0 --json broken.json --csv broken.csv \
+FFCL_CL_DIR=$work/broken run bench '[s]ilu' "${quick[@]}" --json broken.json --csv broken.csv \
     --plot broken.svg
 same "a wrong kernel: exit code and sentence" "$code $(grep '^ffcl: ' stderr)" \
     "13 ffcl: 1 of 1 cases failed and were not timed"

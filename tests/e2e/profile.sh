@@ -25,6 +25,7 @@ trace = json.load(open(sys.argv[1]))
 events = trace["traceEvents"]
 processes = [e for e in events if e["ph"] == "M" and e["name"] == "process_name"]
 assert len(processes) == int(sys.argv[2]), processes
+idle = 0
 for process in processes:
     rows = {e["args"]["name"]: e["tid"] for e in events
             if e["ph"] == "M" and e["name"] == "thread_name" and e["pid"] == process["pid"]}
@@ -32,21 +33,24 @@ for process in processes:
     for e in spans:
         assert e["dur"] >= 0 and e["ts"] >= 0, e
     names = {row: {e["name"] for e in spans if e["tid"] == tid} for row, tid in rows.items()}
-    if not names["commands"]:
+    if names["stages"] == {"load"}:
+        idle += 1           # the other device was faster
         continue
     assert names["stages"] == {"load", "SiT", "VAE"}, names["stages"]
     assert {"load weights", "wait for the device"} <= names["host"], names["host"]
     commands = [e for e in spans if e["tid"] == rows["commands"]]
-    for word in "embed_label_f32", "latent_update_f32", "read", "write", "gemm 32x":
+    for word in "embed_label_f32", "latent_update_f32", "read", "write", "gemm ":
         assert any(e["name"].startswith(word) for e in commands), word
     for e in commands:
         if e["name"].startswith("gemm "):
             m, n, k = (int(x) for x in e["name"][5:].split("x"))
-            assert abs(e["args"]["GFLOP"] - 2e-9 * m * n * k) < 1e-4 * 2e-9 * m * n * k, e
+            # Some back ends do what follows a product with it: some operations a result more.
+            assert 0.999 * 2 * k <= e["args"]["GFLOP"] / (1e-9 * m * n) <= 2 * k + 16, e
     # One queue: commands follow each other.
     commands.sort(key=lambda e: e["ts"])
     for a, b in zip(commands, commands[1:]):
         assert b["ts"] >= a["ts"] + a["dur"] - 1000, (a, b)
+assert idle < len(processes)
 PYTHON
 check "the trace is one of Chrome's, with kernels, stages and the host" \
     python3 look.py ffcl-trace.json 1

@@ -95,8 +95,8 @@ typedef struct ffcl_verdict {
 /* Starts a case: resets the random numbers to seed and calls the row's setup. */
 int ffcl_case_open(ffcl_case *c, ffcl_ctx *ctx, const struct ffcl_op_test *op,
                    const ffcl_shape *shape, ffcl_fill fill, uint64_t seed, int bare);
-/* The same for a large shape, with noise.  FFCL_EDEVMEM where the device cannot hold it, FFCL_ENOMEM
- * where the host cannot. */
+/* The same for a large shape, with noise.  FFCL_EDEVMEM where the device cannot hold it,
+ * FFCL_ENOMEM where the host cannot. */
 int ffcl_case_open_large(ffcl_case *c, ffcl_ctx *ctx, const struct ffcl_op_test *op,
                          const ffcl_shape *shape, uint64_t seed);
 void ffcl_case_close(ffcl_case *c);
