@@ -22,18 +22,22 @@ MPI_CFLAGS = $(shell pkg-config --cflags ompi-c)
 MPI_LIBS = $(shell pkg-config --libs ompi-c)
 RANKS := $(if $(MPI),mpi,one)
 
-PROGRAM_SRC := host/main.c host/progress.c host/interrupt.c
-PROGRAM_OBJ := $(PROGRAM_SRC:%.c=$(BUILD)/%.o)
+PROGRAM_SRC := host/main.c host/progress.c host/interrupt.c host/profile_table.c
+# ffcl bench takes its cases from the kernel registry, whose own program is check.c.
+CASES_SRC := $(filter-out tests/kernels/check.c,$(wildcard tests/kernels/*.c tests/ref/*.c))
+CASES_OBJ := $(CASES_SRC:%.c=$(BUILD)/%.o)
+BENCH_OBJ := $(patsubst %.c,$(BUILD)/%.o,$(wildcard bench/*.c)) $(CASES_OBJ)
+PROGRAM_OBJ := $(PROGRAM_SRC:%.c=$(BUILD)/%.o) $(BENCH_OBJ)
 RANKS_SRC := host/sample/ranks_one.c host/sample/ranks_mpi.c
 COMMON_SRC := $(filter-out $(PROGRAM_SRC) $(RANKS_SRC),$(wildcard host/*.c host/*/*.c blas/*.c))
 COMMON_OBJ := $(COMMON_SRC:%.c=$(BUILD)/%.o) $(BUILD)/kernels.o
 LIB_OBJ := $(COMMON_OBJ) $(BUILD)/host/sample/ranks_$(RANKS).o
 CL_SRC := $(wildcard cl/*.cl cl/*.clh)
 UNIT := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/unit/*.c))
-CHECK_SRC := $(wildcard tests/kernels/*.c tests/ref/*.c)
-CHECK_OBJ := $(CHECK_SRC:%.c=$(BUILD)/%.o)
+CHECK_OBJ := $(BUILD)/tests/kernels/check.o $(CASES_OBJ)
 
-.PHONY: all demo check unit lint clcheck bench bench-torch install uninstall clean docs deps asan
+.PHONY: force all demo check unit lint clcheck bench bench-torch install uninstall clean docs deps \
+    asan
 
 # The program, the libraries.
 all: $(BUILD)/ffcl $(BUILD)/libffcl.a $(BUILD)/libffcl.so
@@ -80,14 +84,23 @@ $(BUILD)/tests/unit/%: $(BUILD)/tests/unit/%.o $(BUILD)/libffcl.a
 $(BUILD)/tests/check: $(CHECK_OBJ) $(BUILD)/libffcl.a
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS)
 
-# What bench/ runs.
-$(BUILD)/bench/%: $(BUILD)/bench/%.o $(BUILD)/libffcl.a
-	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS)
+# What the results of ffcl bench say of the build; touched only when it changes.
+$(BUILD)/build_info.h: force
+	@mkdir -p $(@D)
+	@commit=$$(git describe --always --dirty --abbrev=10 2> /dev/null || echo unknown); \
+	printf '#define FFCL_BUILD_COMMIT "%s"\n#define FFCL_BUILD_CLBLAST "%s"\n' "$$commit" \
+	    "$$(pkg-config --modversion clblast)" > $@.tmp; \
+	cmp -s $@.tmp $@ && rm $@.tmp || mv $@.tmp $@
+force:
 
-bench: $(BUILD)/bench/step
+$(BUILD)/bench/output.o: $(BUILD)/build_info.h
+$(BUILD)/bench/output.o: ALL_CFLAGS += -I$(BUILD)
+
+# The benchmarks are part of the program: ffcl bench --help.
+bench: $(BUILD)/ffcl
 
 # ffcl and PyTorch side by side on this host (needs python3 with torch).
-bench-torch: all bench
+bench-torch: all
 	bash bench/torch.sh
 
 # Installs what building and the demo need.

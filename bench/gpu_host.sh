@@ -13,7 +13,7 @@ summary=$logs/summary.txt
 : > "$summary"
 say() { echo "$*" | tee -a "$summary"; }
 
-make -j"$(nproc)" all build/bench/step build/tests/check > "$logs/build.log" 2>&1 ||
+make -j"$(nproc)" all build/tests/check > "$logs/build.log" 2>&1 ||
     { tail -30 "$logs/build.log"; exit 1; }
 build/ffcl devices | tee "$logs/devices.txt"
 

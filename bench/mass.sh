@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 # Large sets: time, peak memory and pictures a second of whole jobs (npz and PNG), against what the
 # device alone can do; one GPU against two; the same bytes from any batch.
-#   make all bench && bench/mass.sh [PART ...]      PART: batches demo xl gpus; default: all
+#   make all && bench/mass.sh [PART ...]      PART: batches demo xl gpus; default: all
 # COUNT (50000): pictures of the demo's set; XL_COUNT (10000): of XL/2's.  DEVICE (auto): which
 # device computes.  BATCH (64): pictures at a time.  FOLDER (/tmp/ffcl-xl): where XL/2's random
 # weights are or go (needs python3 with torch then).  SETS (/tmp/ffcl-mass): where sets go; it is
@@ -106,10 +106,9 @@ demo() {
 # Pictures a second of the device DEVICES alone: no files, one batch after another, for as long as
 # the job takes, as a device that gets warm or draws too much power slows down within seconds.
 alone() { # DEVICES
-    local n=$((xl_count / batch))
-    "$build/bench/step" "$root/256/mass.ini" $n device.select="$1" sampler.batch="$batch" \
-        sampler.count=$(((n + 2) * batch)) sampler.classes=random output.grid= 2> "$out/step.err" |
-        sed -n 's/.* \([0-9.]*\) images\/s.*/\1/p'
+    "$build/ffcl" bench model "$root/256/mass.ini" --repeats $((xl_count / batch)) --device "$1" \
+        --batches "$batch" output.grid= --csv - 2> "$out/step.err" |
+        awk -F, 'NR == 2 { printf "%.1f\n", $NF }'
 }
 
 xl() {
@@ -117,7 +116,7 @@ xl() {
     fresh
     weights || return
     want=$(alone "$device")
-    [ -n "$want" ] || { say "xl: build/bench/step failed"; cat "$out/step.err"; return; }
+    [ -n "$want" ] || { say "xl: ffcl bench model failed"; cat "$out/step.err"; return; }
     for level in "${levels[@]}"; do
         fresh
         job "$root/256/mass.ini" device.select="$device" sampler.count="$xl_count" \

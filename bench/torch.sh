@@ -62,12 +62,10 @@ compare() {
     case $mode in *c) flags=(--compile) ;; esac
     torch_run "$size" --mode "${mode%c}" ${flags[@]+"${flags[@]}"} --batch "$batch" \
         --repeat "$repeat" 2> "$folder/torch.err" | tee "$folder/torch.log"
-    "$build/bench/step" "$folder/bench.ini" "$repeat" sampler.batch="$batch" \
-        sampler.count="$((batch * (repeat + 2)))" precision.compute="$compute" \
-        2> "$folder/step.err" |
-        tee "$folder/ffcl.log"
+    "$build/ffcl" bench model "$folder/bench.ini" precision.compute="$compute" \
+        --batches "$batch" --repeats "$repeat" --csv "$folder/ffcl.csv" 2> "$folder/ffcl.err"
     t=$(total_of "$folder/torch.log")
-    f=$(total_of "$folder/ffcl.log")
+    f=$(awk -F, -v b="$batch" 'NR == 2 { print 1e3 * b / $NF }' "$folder/ffcl.csv")
     awk -v s="$size" -v b="$batch" -v m="$mode" -v c="$compute" -v t="$t" -v f="$f" 'BEGIN {
         printf "%d x %d batch %3d | PyTorch %-5s %8.2f ms %7.2f images/s | ffcl %-7s %8.2f ms " \
                "%7.2f images/s | time %.2f, throughput %.2f\n", s, s, b, m, t, 1e3 * b / t, c, f,

@@ -25,6 +25,11 @@ int ffcl_half_gemm(ffcl_ctx *ctx, const ffcl_product *p, ffcl_parts *parts);
 /* A product of float32 operands with few rows or columns, epilogue and unpatch included. */
 int ffcl_slim_gemm(ffcl_ctx *ctx, const ffcl_product *p);
 
+/* The parts of ffcl_gemm_cost: A W alone, its result float32 where bare is 1; and what the epilogue
+ * reads and does beside the result. */
+ffcl_cost ffcl_bare_cost(const ffcl_product *p, int bare);
+ffcl_cost ffcl_after_cost(const ffcl_product *p);
+
 /* Applies p->epilogue to the product in p->out, in place. */
 int ffcl_epilogue_run(ffcl_ctx *ctx, const ffcl_product *p);
 

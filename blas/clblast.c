@@ -10,6 +10,7 @@
 #include <clblast_c.h>
 
 #include "cl/arena.h"
+#include "cl/profile.h"
 #include "util.h"
 
 static int check(ffcl_ctx *ctx, CLBlastStatusCode code, const char *call, int line)
@@ -65,12 +66,16 @@ static int product(ffcl_ctx *ctx, const ffcl_product *p)
                                                    out.at, p->out_ld, &ctx->queue, &bytes));
     if (rc == 0)
         rc = ffcl_take(ctx, &temp, ffcl_div_up(bytes, sizeof(float)));
-    if (rc == 0 && !ctx->planning)
+    if (rc == 0 && !ctx->planning) {
+        ffcl_work_shape(ctx, ffcl_bare_cost(p, 1), "%zux%zux%zu", p->m, p->n, p->k);
+        ffcl_profile_begin(ctx, "gemm");
         rc = CHECK(ctx, CLBlastSgemmWithTempBuffer(CLBlastLayoutColMajor, CLBlastTransposeNo, tb,
                                                    p->n, p->m, p->k, 1.0f, w.mem, w.at, p->w_ld,
                                                    a.mem, a.at, p->a_ld, 0.0f, out.mem, out.at,
                                                    p->out_ld, &ctx->queue, NULL,
                                                    bytes ? temp.mem : NULL));
+        ffcl_profile_end(ctx);
+    }
     if (rc == 0)
         ffcl_give(ctx, &temp);
     view_close(&out);

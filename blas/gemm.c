@@ -52,6 +52,49 @@ int ffcl_gemm_in_parts(ffcl_ctx *ctx, const ffcl_product *p, ffcl_parts *parts)
                                                           : ctx->blas->gemm(ctx, p);
 }
 
+/* How many products p stands for. */
+static double count_of(const ffcl_product *p)
+{
+    return p->batch ? (double)p->batch : p->gather && p->gather->upsample ? 4.0 : 1.0;
+}
+
+ffcl_cost ffcl_bare_cost(const ffcl_product *p, int bare)
+{
+    const double m = (double)p->m, n = (double)p->n, k = (double)p->k, count = count_of(p);
+    const double each = p->half ? 2.0 : 4.0, out = p->out_half && !bare ? 2.0 : 4.0;
+    /* A gathered operand is a picture, of which every parity reads the same. */
+    const double a = p->gather ? m * (double)p->gather->C : count * m * k;
+    return (ffcl_cost){2.0 * count * m * n * k,
+                       each * (a + count * k * n) + out * count * m * n};
+}
+
+ffcl_cost ffcl_after_cost(const ffcl_product *p)
+{
+    const ffcl_epilogue *e = &p->epilogue;
+    const double m = (double)p->m, n = (double)p->n, count = count_of(p);
+    const double act = e->act == FFCL_ACT_SILU ? 3.0 : e->act == FFCL_ACT_GELU ? 8.0 : 0.0;
+    ffcl_cost cost = {count * m * n * act, 0.0};
+    if (e->has_bias) {
+        cost.flops += count * m * n;
+        cost.bytes += 4.0 * n;
+    }
+    if (e->has_gate) {
+        cost.flops += count * m * n;
+        cost.bytes += 4.0 * (double)ffcl_div_up(p->m, e->gate_rows) * n;
+    }
+    if (e->has_add) {
+        cost.flops += count * m * n;
+        cost.bytes += (p->out_half ? 2.0 : 4.0) * count * (double)ffcl_min(p->m, e->add_rows) * n;
+    }
+    return cost;
+}
+
+ffcl_cost ffcl_gemm_cost(const ffcl_product *p)
+{
+    const ffcl_cost product = ffcl_bare_cost(p, 0), after = ffcl_after_cost(p);
+    return (ffcl_cost){product.flops + after.flops, product.bytes + after.bytes};
+}
+
 int ffcl_epilogue_run(ffcl_ctx *ctx, const ffcl_product *p)
 {
     const ffcl_epilogue *e = &p->epilogue;
@@ -66,6 +109,9 @@ int ffcl_epilogue_run(ffcl_ctx *ctx, const ffcl_product *p)
     size_t local[2] = {ffcl_min(64, total), ffcl_max(total / 64, 1)};
     size_t global[2] = {ffcl_round_up(p->n, local[0]),
                         ffcl_round_up(ffcl_div_up(p->m, 8), local[1])};
+    ffcl_cost cost = ffcl_after_cost(p);
+    cost.bytes += 8.0 * (double)p->m * (double)p->n;
+    ffcl_work(ctx, cost);
     return ffcl_launch(ctx, k, 2, global, local, FFCL_BUF(p->out), FFCL_I32(p->out_at),
                        FFCL_I32(p->out_ld), FFCL_BUF(e->has_bias ? e->bias : p->out),
                        FFCL_I32(e->bias_at),

@@ -9,7 +9,7 @@
 #define FFCL_BLAS_GEMM_H
 
 #include "cl/arena.h"
-#include "cl/context.h"
+#include "cl/profile.h"
 
 typedef enum ffcl_act { FFCL_ACT_NONE, FFCL_ACT_SILU, FFCL_ACT_GELU } ffcl_act;
 
@@ -100,6 +100,10 @@ const char *ffcl_blas_name(const ffcl_ctx *ctx);
 
 /* Enqueues the product; scratch memory comes from the context's arena. */
 int ffcl_gemm(ffcl_ctx *ctx, const ffcl_product *p);
+
+/* The product with its epilogue, an operation an operand, three for SiLU, eight for GELU; every
+ * operand read once.  Of a batch or of four parities, all of them. */
+ffcl_cost ffcl_gemm_cost(const ffcl_product *p);
 
 /* A sum that lies in n parts (n, M, N) float32, buf the caller's to give back; n 0: it does not. */
 typedef struct ffcl_parts {

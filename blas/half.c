@@ -174,11 +174,12 @@ static int flags_of(const ffcl_epilogue *e)
 
 /* Both kernels take the same arguments. */
 static int launch(ffcl_ctx *ctx, const ffcl_kernel *k, const ffcl_product *p, size_t k_each,
-                  const size_t *global, const size_t *local)
+                  const size_t *global, const size_t *local, ffcl_cost cost)
 {
     static const ffcl_gather none = {1, 1, 1, 1, 0, 0, 0};
     const ffcl_epilogue *e = &p->epilogue;
     const ffcl_gather *g = p->gather ? p->gather : &none;
+    ffcl_work_shape(ctx, cost, "%zux%zux%zu", p->m, p->n, p->k);
     const ffcl_arg args[] = {
         FFCL_BUF(p->out), FFCL_I32(p->out_ld), FFCL_BUF(p->a), FFCL_I32(p->a_ld), FFCL_BUF(p->w),
         FFCL_BUF(e->has_bias ? e->bias : p->out), FFCL_BUF(e->has_add ? e->add : p->out),
@@ -205,7 +206,7 @@ static int plain(ffcl_ctx *ctx, const ffcl_product *p)
     size_t local[3] = {ffcl_min(16, total), ffcl_max(total / 16, 1), 1};
     size_t global[3] = {ffcl_round_up(p->n, local[0]), ffcl_round_up(p->m, local[1]),
                         p->gather && p->gather->upsample ? 4 : 1};
-    return launch(ctx, k, p, p->k, global, local);
+    return launch(ctx, k, p, p->k, global, local, ffcl_gemm_cost(p));
 }
 
 /* The kernel for one row, where nothing asks for the sums of other numbers of rows. */
@@ -226,6 +227,7 @@ static int row(ffcl_ctx *ctx, const ffcl_product *p)
         return rc;
     size_t local[2] = {32, 8};
     size_t global[2] = {32, ffcl_div_up(p->n, 32) * 8};
+    ffcl_work_shape(ctx, ffcl_gemm_cost(p), "1x%zux%zu", p->n, p->k);
     return ffcl_launch(ctx, k, 2, global, local, FFCL_BUF(p->out), FFCL_BUF(p->a), FFCL_BUF(p->w),
                        FFCL_BUF(e->has_bias ? e->bias : p->out),
                        FFCL_BUF(e->has_add ? e->add : p->out),
@@ -246,6 +248,11 @@ static int reduce(ffcl_ctx *ctx, const ffcl_product *p, cl_mem parts, size_t spl
     size_t total = ffcl_local_size(ctx, k, 256);
     size_t local[2] = {ffcl_min(64, total), ffcl_max(total / 64, 1)};
     size_t global[2] = {ffcl_round_up(p->n, local[0]), ffcl_round_up(p->m, local[1])};
+    const double results = (double)p->m * (double)p->n;
+    ffcl_cost cost = ffcl_after_cost(p);
+    cost.flops += (double)splits * results;
+    cost.bytes += (4.0 * (double)splits + (p->out_half ? 2.0 : 4.0)) * results;
+    ffcl_work(ctx, cost);
     return ffcl_launch(ctx, k, 2, global, local, FFCL_BUF(p->out), FFCL_I32(p->out_ld),
                        FFCL_BUF(parts), FFCL_I32(splits), FFCL_BUF(e->has_bias ? e->bias : p->out),
                        FFCL_BUF(e->has_add ? e->add : p->out),
@@ -276,8 +283,10 @@ static int engine(ffcl_ctx *ctx, const ffcl_product *p, ffcl_parts *left)
     size_t local[3] = {items, 1, 1};
     size_t global[3] = {(first ? rows : columns) * items, first ? columns : rows,
                         p->gather && p->gather->upsample ? 4 : p->batch ? p->batch : c.splits};
+    ffcl_cost cost = c.splits > 1 ? ffcl_bare_cost(p, 1) : ffcl_gemm_cost(p);
+    cost.bytes += 4.0 * (double)(c.splits - 1) * (double)p->m * (double)p->n;
     if (rc == 0)
-        rc = launch(ctx, k, &part, c.k_each, global, local);
+        rc = launch(ctx, k, &part, c.k_each, global, local, cost);
     if (rc == 0 && c.splits > 1 && left) {
         *left = (ffcl_parts){parts, c.splits};
         return 0;

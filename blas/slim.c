@@ -78,6 +78,7 @@ int ffcl_slim_gemm(ffcl_ctx *ctx, const ffcl_product *p)
         FFCL_LOCAL(c.rows * items * c.vec * sizeof(float)),
         /* of unpatch only */
         FFCL_I32(u->C), FFCL_I32(u->Cout), FFCL_I32(u->R), FFCL_I32(u->p)};
+    ffcl_work_shape(ctx, ffcl_gemm_cost(p), "%zux%zux%zu", p->m, p->n, p->k);
     return ffcl_launch_args(ctx, k, 2, global, local, args,
                             sizeof args / sizeof *args - (p->unpatch ? 0 : 4));
 }

@@ -9,6 +9,7 @@
 
 #include "config_table.h"
 #include "config_value.h"
+#include "files/atomic.h"
 #include "util.h"
 
 /* One key = value of the file.  Values are stored after the whole file is read, since a preset
@@ -395,6 +396,23 @@ int ffcl_config_check(const ffcl_config *cfg, ffcl_error *err)
     return 0;
 }
 
+int ffcl_config_profile(ffcl_config *cfg, ffcl_profile_mode mode, const char *trace,
+                        ffcl_error *err)
+{
+    ffcl_atomic_file trial = {0};
+    int rc = trace ? ffcl_atomic_open(&trial, trace, err) : 0;
+    ffcl_atomic_discard(&trial);
+    if (rc)
+        return rc;
+    char *copy = trace ? ffcl_format("%s", trace) : NULL;
+    if (trace && !copy)
+        return ffcl_fail(err, FFCL_ENOMEM, "host memory does not suffice for the configuration");
+    free(cfg->profile.trace);
+    cfg->profile.trace = copy;
+    cfg->profile.mode = mode;
+    return 0;
+}
+
 int ffcl_config_copy(ffcl_config **out, const ffcl_config *cfg, ffcl_error *err)
 {
     int bad = 0;
@@ -405,7 +423,8 @@ int ffcl_config_copy(ffcl_config **out, const ffcl_config *cfg, ffcl_error *err)
     /* Every pointer is replaced before any failure is acted on: close must not see cfg's. */
     *copy = *cfg;
     copy->path = cfg->path ? ffcl_format("%s", cfg->path) : NULL;
-    bad |= cfg->path && !copy->path;
+    copy->profile.trace = cfg->profile.trace ? ffcl_format("%s", cfg->profile.trace) : NULL;
+    bad |= (cfg->path && !copy->path) || (cfg->profile.trace && !copy->profile.trace);
     for (size_t i = 0; i < ffcl_config_n_rows; i++) {
         char **text = ffcl_config_string(copy, &ffcl_config_rows[i]);
         if (!text || !*text)
@@ -455,6 +474,7 @@ void ffcl_config_close(ffcl_config **cfg)
     free(c->conditions);
     free(c->sampler.classes);
     free(c->path);
+    free(c->profile.trace);
     free(c);
     *cfg = NULL;
 }

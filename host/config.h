@@ -78,6 +78,11 @@ struct ffcl_config {
         ffcl_on_bad on_bad;
         int resume;             /* go on with what is there */
     } output;
+    /* Not keys of the INI file, as they change nothing of what is drawn. */
+    struct {
+        ffcl_profile_mode mode;
+        char *trace;            /* where ffcl_sampler_profile writes a trace, or NULL */
+    } profile;
 };
 
 /* How many pictures the set has. */

@@ -75,6 +75,17 @@ int ffcl_config_set(ffcl_config *cfg, const char *assignment, ffcl_error *err);
 
 void ffcl_config_close(ffcl_config **cfg);
 
+/* What is timed on the devices: SiT and VAE as a whole, or each command, which costs a little. */
+typedef enum ffcl_profile_mode {
+    FFCL_PROFILE_OFF, FFCL_PROFILE_STAGES, FFCL_PROFILE_COMMANDS
+} ffcl_profile_mode;
+
+/* Has samplers that are opened with cfg time what their devices do (ffcl_sampler_profile).  trace,
+ * or NULL: the file of a trace, of which is tried at once whether it can be written.
+ * FFCL_EOUTPUT. */
+int ffcl_config_profile(ffcl_config *cfg, ffcl_profile_mode mode, const char *trace,
+                        ffcl_error *err);
+
 /* Opens the device, plans memory, compiles what is not cached and loads the weights.
  * obs may be NULL.  cfg is copied.  Any status but EUSAGE, EVERIFY and EOUTPUT can come. */
 int ffcl_sampler_open(ffcl_sampler **out, const ffcl_config *cfg, const ffcl_observer *obs,
@@ -106,6 +117,19 @@ int ffcl_sampler_run(ffcl_sampler *s, ffcl_error *err);
 /* Has ffcl_sampler_run finish the batches under way and return; from any thread, while s is
  * open. */
 void ffcl_sampler_stop(ffcl_sampler *s);
+
+/* Commands of the same label, of all devices: what they took and, by their algorithms, did. */
+typedef struct ffcl_profile_line {
+    const char *stage, *label;      /* "SiT", "VAE", "load", "" for others; kernel and shape */
+    uint64_t calls;
+    double seconds, flops, bytes;
+} ffcl_profile_line;
+typedef void ffcl_profile_visitor(void *user, const ffcl_profile_line *line);
+
+/* What devices have done since the sampler was opened, the longest first; writes the trace.  Not
+ * while ffcl_sampler_run is running.  FFCL_EUSAGE without a profile, FFCL_EOUTPUT, FFCL_ENOMEM. */
+int ffcl_sampler_profile(ffcl_sampler *s, ffcl_profile_visitor *visit, void *user,
+                         ffcl_error *err);
 
 void ffcl_sampler_close(ffcl_sampler **s);
 

@@ -8,8 +8,10 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "command.h"
 #include "ffcl.h"
 #include "interrupt.h"
+#include "profile_table.h"
 #include "progress.h"
 
 static const char help_text[] =
@@ -18,11 +20,16 @@ static const char help_text[] =
     "\n"
     "usage: ffcl FILE.ini [section.key=value ...]     draw the pictures that FILE.ini asks for\n"
     "       ffcl devices                              list the OpenCL devices\n"
+    "       ffcl bench [PATTERN]                      time kernels; ffcl bench --help\n"
+    "       ffcl bench model [FILE.ini]               time SiT, VAE and the whole step\n"
     "       ffcl verify REF.safetensors [FILE.ini] [section.key=value ...] [--tolerance X]\n"
     "                                                 compare with recorded tensors\n"
     "       ffcl keys                                 explain every key of the INI file\n"
     "\n"
     "  -q, --quiet         print warnings and errors only\n"
+    "      --profile[=TRACE.json]\n"
+    "                      after drawing, say where the device's time went, and write a trace for\n"
+    "                      chrome://tracing or ui.perfetto.dev (ffcl-trace.json)\n"
     "      --tolerance X   verify: largest relative error, instead of each kind's own\n"
     "  -h, --help          print this text\n"
     "      --version       print the version\n"
@@ -40,23 +47,69 @@ static const char help_text[] =
     "14 host memory, 15 stopped by Ctrl-C, 16 another run has the folder, 17 begun with other\n"
     "settings. Errors are one sentence on stderr; docs/errors.md says what to do.\n";
 
+struct command;
+
 /* The command line, as given; pointers into argv. */
 typedef struct arguments {
-    const char *command;        /* "run", "devices", "verify", "keys", "help" or "version" */
+    const struct command *command;
     const char *ini, *reference;
     char **assignments;         /* the n_assignments overrides, in order */
     size_t n_assignments;
     double tolerance;           /* 0: each kind's own */
+    const char *trace;          /* --profile: where its trace goes; NULL: no profile */
     int quiet;
 } arguments;
 
-/* Fails with FFCL_EUSAGE: "SENTENCE; see ffcl --help". */
-static int bad_usage(ffcl_error *err, const char *sentence, const char *argument)
+/* What commands share. */
+typedef struct session {
+    arguments args;
+    ffcl_progress progress;
+    ffcl_interrupt interrupt;
+    ffcl_error err;
+} session;
+
+/* A command of the command line; what it takes beside options and section.key=value. */
+typedef struct command {
+    const char *name;
+    int (*run)(session *s);     /* NULL: the command parses its arguments itself, by own */
+    ffcl_command *own;
+    int takes_ini, takes_reference;
+} command;
+
+static int run_sampler(session *s), run_devices(session *s), run_verify(session *s),
+    run_keys(session *s), run_help(session *s), run_version(session *s);
+
+static const command draw_command = {"run", run_sampler, NULL, 1, 0};
+static const command help_command = {"help", run_help, NULL, 0, 0};
+static const command version_command = {"version", run_version, NULL, 0, 0};
+static const command commands[] = {
+    {"devices", run_devices, NULL, 0, 0},
+    {"verify", run_verify, NULL, 1, 1},
+    {"keys", run_keys, NULL, 0, 0},
+    {"bench", NULL, ffcl_bench_command, 0, 0},
+
+};
+
+static const command *find_command(const char *name)
+{
+    for (size_t i = 0; i < sizeof commands / sizeof *commands; i++)
+        if (!strcmp(name, commands[i].name))
+            return &commands[i];
+    return NULL;
+}
+
+int ffcl_bad_usage(ffcl_error *err, const char *of, const char *sentence,
+                   const char *argument)
 {
     err->code = FFCL_EUSAGE;
-    snprintf(err->text, sizeof err->text, "%s%s%.200s; see ffcl --help", sentence,
-             *argument ? " " : "", argument);
+    snprintf(err->text, sizeof err->text, "%s%s%.200s; see ffcl %s%s--help", sentence,
+             *argument ? " " : "", argument, of, *of ? " " : "");
     return err->code;
+}
+
+static int bad_usage(ffcl_error *err, const char *sentence, const char *argument)
+{
+    return ffcl_bad_usage(err, "", sentence, argument);
 }
 
 static int parse_tolerance(const char *text, arguments *args, ffcl_error *err)
@@ -70,12 +123,13 @@ static int parse_tolerance(const char *text, arguments *args, ffcl_error *err)
 
 static int parse_options(int argc, char **argv, arguments *args, ffcl_error *err)
 {
-    enum { TOLERANCE = 256, VERSION };
+    enum { TOLERANCE = 256, VERSION, PROFILE };
     static const struct option options[] = {
         {"quiet", no_argument, NULL, 'q'},
         {"help", no_argument, NULL, 'h'},
         {"version", no_argument, NULL, VERSION},
         {"tolerance", required_argument, NULL, TOLERANCE},
+        {"profile", optional_argument, NULL, PROFILE},
         {NULL, 0, NULL, 0},
     };
     int option, rc = 0;
@@ -89,10 +143,15 @@ static int parse_options(int argc, char **argv, arguments *args, ffcl_error *err
             args->quiet = 1;
             break;
         case 'h':
-            args->command = "help";
+            args->command = &help_command;
             break;
         case VERSION:
-            args->command = args->command ? args->command : "version";
+            args->command = args->command ? args->command : &version_command;
+            break;
+        case PROFILE:
+            args->trace = optarg ? optarg : "ffcl-trace.json";
+            if (!*args->trace)
+                rc = bad_usage(err, "--profile= needs the name of a file", "");
             break;
         case TOLERANCE:
             rc = parse_tolerance(optarg, args, err);
@@ -119,20 +178,17 @@ static int is_assignment(const char *argument)
 /* Sorts the arguments that are not options into command, files and overrides. */
 static int parse_words(int argc, char **argv, arguments *args, ffcl_error *err)
 {
-    static const char *const commands[] = {"devices", "verify", "keys"};
     int next = optind;
     if (next == argc)
         return bad_usage(err, "no INI file and no command given", "");
-    args->command = "run";
-    for (size_t i = 0; i < sizeof commands / sizeof *commands; i++)
-        if (!strcmp(argv[next], commands[i]))
-            args->command = commands[i];
-    int is_run = !strcmp(args->command, "run"), is_verify = !strcmp(args->command, "verify");
-    if (!is_run)
-        next++;
+    const command *c = find_command(argv[next]);
+    if (c && c->own)            /* as ffcl --profile bench would be */
+        return bad_usage(err, "options come after the command:", argv[next]);
+    next += c != NULL;
+    args->command = c = c ? c : &draw_command;
     args->assignments = argv + argc;
     for (; next < argc; next++) {
-        if (!is_run && !is_verify)
+        if (!c->takes_ini)
             return bad_usage(err, "this command takes no argument:", argv[next]);
         if (is_assignment(argv[next])) {
             /* Files come first, so that the overrides stand together. */
@@ -140,7 +196,7 @@ static int parse_words(int argc, char **argv, arguments *args, ffcl_error *err)
             args->n_assignments = (size_t)(argc - next);
             break;
         }
-        if (is_verify && !args->reference)
+        if (c->takes_reference && !args->reference)
             args->reference = argv[next];
         else if (!args->ini)
             args->ini = argv[next];
@@ -150,12 +206,14 @@ static int parse_words(int argc, char **argv, arguments *args, ffcl_error *err)
     for (size_t i = 0; i < args->n_assignments; i++)
         if (!is_assignment(args->assignments[i]))
             return bad_usage(err, "expected section.key=value instead of", args->assignments[i]);
-    if (is_run && !args->ini)
+    if (c == &draw_command && !args->ini)
         return bad_usage(err, "an INI file must come before", args->assignments[0]);
-    if (is_verify && !args->reference)
+    if (c->takes_reference && !args->reference)
         return bad_usage(err, "verify needs a safetensors file of recorded tensors", "");
-    if (args->tolerance > 0 && !is_verify)
+    if (args->tolerance > 0 && !c->takes_reference)
         return bad_usage(err, "--tolerance is for verify only", "");
+    if (args->trace && c != &draw_command)
+        return bad_usage(err, "--profile is for drawing only", "");
     return 0;
 }
 
@@ -175,31 +233,52 @@ static void tell_of_stop(void *user)
         fputs("\nffcl: finishing the batch under way; Ctrl-C once more stops at once\n", stderr);
 }
 
-static int run(const arguments *args, ffcl_progress *progress, ffcl_interrupt *interrupt,
-               ffcl_error *err)
+/* The table of a run's profile, and its trace. */
+static int tell_profile(ffcl_sampler *sampler, const arguments *args, ffcl_progress *progress,
+                        ffcl_error *err)
+{
+    ffcl_profile_table table = {0};
+    int rc = ffcl_sampler_profile(sampler, ffcl_profile_table_add, &table, err);
+    ffcl_progress_end(progress);
+    ffcl_profile_table_print(&table, stdout);
+    ffcl_profile_table_close(&table);
+    if (!rc)
+        printf("trace: %s, for chrome://tracing or ui.perfetto.dev\n", args->trace);
+    return rc;
+}
+
+static int run_sampler(session *s)
 {
     ffcl_config *cfg = NULL;
     ffcl_sampler *sampler = NULL;
+    ffcl_error *err = &s->err, other = {0};
     size_t rank = 0, size = 1;
-    const ffcl_observer observer = {ffcl_progress_report, progress};
+    const ffcl_observer observer = {ffcl_progress_report, &s->progress};
     /* Before MPI, whose threads would take the signals otherwise. */
-    int rc = ffcl_interrupt_watch(interrupt, tell_of_stop, progress, err);
+    int rc = ffcl_interrupt_watch(&s->interrupt, tell_of_stop, &s->progress, err);
     if (!rc)
         rc = ffcl_ranks_open(&rank, &size, err);
     if (rc)
         return rc;
-    progress->quiet |= rank > 0;
-    rc = open_config(&cfg, args, err);
+    s->progress.quiet |= rank > 0;
+    rc = open_config(&cfg, &s->args, err);
     /* Rank 0 alone: the others would find its lock. */
     if (!rc && rank == 0)
         rc = ffcl_config_check_outputs(cfg, err);
+    if (!rc && rank == 0 && s->args.trace)
+        rc = ffcl_config_profile(cfg, FFCL_PROFILE_COMMANDS, s->args.trace, err);
     if (!rc)
         rc = ffcl_sampler_open(&sampler, cfg, &observer, err);
     int is_ready = !rc;
-    ffcl_interrupt_set(interrupt, sampler);
+    ffcl_interrupt_set(&s->interrupt, sampler);
     if (!rc)
         rc = ffcl_sampler_run(sampler, err);
-    ffcl_interrupt_set(interrupt, NULL);
+    ffcl_interrupt_set(&s->interrupt, NULL);
+    /* Of a run that was stopped or failed, too; its own failure is told then. */
+    if (is_ready && rank == 0 && s->args.trace) {
+        int told = tell_profile(sampler, &s->args, &s->progress, rc ? &other : err);
+        rc = rc ? rc : told;
+    }
     ffcl_sampler_close(&sampler);
     ffcl_config_close(&cfg);
     if (!is_ready && size > 1) {
@@ -238,69 +317,93 @@ static void print_tensor(void *user, const ffcl_verify_line *line)
     fflush(stdout);
 }
 
-static int verify(const arguments *args, ffcl_progress *progress, ffcl_error *err)
+static int run_verify(session *s)
 {
     ffcl_config *cfg = NULL;
-    verdict v = {.progress = progress};
-    const ffcl_observer observer = {ffcl_progress_report, progress};
-    int rc = open_config(&cfg, args, err);
+    const arguments *args = &s->args;
+    verdict v = {.progress = &s->progress};
+    const ffcl_observer observer = {ffcl_progress_report, &s->progress};
+    int rc = open_config(&cfg, args, &s->err);
     if (!rc)
-        rc = ffcl_verify(args->reference, cfg, args->tolerance, &observer, print_tensor, &v, err);
+        rc = ffcl_verify(args->reference, cfg, args->tolerance, &observer, print_tensor, &v,
+                         &s->err);
     if (!rc || v.ok || v.failed)
         printf("%zu tensors ok, %zu failed\n", v.ok, v.failed);
     ffcl_config_close(&cfg);
     return rc;
 }
 
-static int print_keys(ffcl_error *err)
+static int run_devices(session *s)
+{
+    return ffcl_devices(print_device, NULL, &s->err);
+}
+
+static int run_keys(session *s)
 {
     char *text = NULL;
-    int rc = ffcl_config_reference(&text, err);
+    int rc = ffcl_config_reference(&text, &s->err);
     if (!rc)
         fputs(text, stdout);
     free(text);
     return rc;
 }
 
-static int dispatch(const arguments *args, ffcl_progress *progress, ffcl_interrupt *interrupt,
-                    ffcl_error *err)
+static int run_help(session *s)
 {
-    if (!strcmp(args->command, "help"))
-        fputs(help_text, stdout);
-    else if (!strcmp(args->command, "version"))
-        puts("ffcl " FFCL_VERSION);
-    else if (!strcmp(args->command, "keys"))
-        return print_keys(err);
-    else if (!strcmp(args->command, "devices"))
-        return ffcl_devices(print_device, NULL, err);
-    else if (!strcmp(args->command, "verify"))
-        return verify(args, progress, err);
-    else
-        return run(args, progress, interrupt, err);
+    (void)s;
+    fputs(help_text, stdout);
     return 0;
+}
+
+static int run_version(session *s)
+{
+    (void)s;
+    puts("ffcl " FFCL_VERSION);
+    return 0;
+}
+
+/* The place in argv of a command that parses its own arguments, 0 where there is none: it comes
+ * first, but for -q. */
+static int find_own(int argc, char **argv, int *quiet)
+{
+    int at = 1;
+    *quiet = 0;
+    while (at < argc && (!strcmp(argv[at], "-q") || !strcmp(argv[at], "--quiet"))) {
+        *quiet = 1;
+        at++;
+    }
+    const command *c = at < argc ? find_command(argv[at]) : NULL;
+    return c && c->own ? at : 0;
+}
+
+static int dispatch(session *s, int argc, char **argv)
+{
+    int rc = 0, own = find_own(argc, argv, &s->args.quiet);
+    if (!own)
+        rc = parse_options(argc, argv, &s->args, &s->err);
+    if (!own && !rc && !s->args.command)
+        rc = parse_words(argc, argv, &s->args, &s->err);
+    ffcl_progress_init(&s->progress, stderr, isatty(STDERR_FILENO), s->args.quiet);
+    if (rc)
+        return rc;
+    if (own)
+        return find_command(argv[own])->own(argc - own, argv + own, &s->progress, &s->err);
+    return s->args.command->run(s);
 }
 
 int main(int argc, char **argv)
 {
-    arguments args = {0};
-    ffcl_error err = {0};
-    ffcl_progress progress;
-    ffcl_interrupt interrupt = {0};
-    int rc = parse_options(argc, argv, &args, &err);
-    if (!rc && !args.command)
-        rc = parse_words(argc, argv, &args, &err);
-    ffcl_progress_init(&progress, stderr, isatty(STDERR_FILENO), args.quiet);
-    if (!rc)
-        rc = dispatch(&args, &progress, &interrupt, &err);
+    session s = {0};
+    int rc = dispatch(&s, argc, argv);
 
-    ffcl_progress_end(&progress);
+    ffcl_progress_end(&s.progress);
     errno = 0;
     if ((fflush(stdout) || ferror(stdout)) && !rc) {
         rc = FFCL_EOUTPUT;
-        snprintf(err.text, sizeof err.text, "cannot write to stdout: %s",
+        snprintf(s.err.text, sizeof s.err.text, "cannot write to stdout: %s",
                  errno ? strerror(errno) : "an earlier write failed");
     }
-    if (rc && err.text[0])
-        fprintf(stderr, "ffcl: %s\n", err.text);
+    if (rc && s.err.text[0])
+        fprintf(stderr, "ffcl: %s\n", s.err.text);
     return -rc;
 }

@@ -95,6 +95,17 @@ void ffcl_progress_end(ffcl_progress *p)
     p->is_running = 0;
 }
 
+void ffcl_progress_status(ffcl_progress *p, const char *text)
+{
+    if (!p->is_terminal || p->quiet)
+        return;
+    int n = fprintf(p->out, "\r%-*s", (int)p->width, text);
+    p->width = *text && n > 0 ? (size_t)n - 1 : 0;
+    if (!*text)
+        fputc('\r', p->out);
+    fflush(p->out);
+}
+
 void ffcl_progress_report(void *user, ffcl_phase phase, const char *text, uint64_t done,
                           uint64_t total)
 {

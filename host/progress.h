@@ -26,6 +26,9 @@ void ffcl_progress_init(ffcl_progress *p, FILE *out, int is_terminal, int quiet)
 void ffcl_progress_report(void *user, ffcl_phase phase, const char *text, uint64_t done,
                           uint64_t total);
 
+/* On a terminal, the updating line says text, "" nothing, until it says something else. */
+void ffcl_progress_status(ffcl_progress *p, const char *text);
+
 /* Prints what the last phase still owes and ends the updating line; other output may follow. */
 void ffcl_progress_end(ffcl_progress *p);
 

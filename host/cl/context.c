@@ -5,11 +5,18 @@
 #include <sys/mman.h>
 
 #include "cl/arena.h"
+#include "cl/profile.h"
 #include "cl/program.h"
 #include "util.h"
 
 int ffcl_ctx_open(ffcl_ctx **out, const ffcl_device *device, const ffcl_observer *obs,
                   ffcl_error *err)
+{
+    return ffcl_ctx_open_profiled(out, device, obs, NULL, err);
+}
+
+int ffcl_ctx_open_profiled(ffcl_ctx **out, const ffcl_device *device, const ffcl_observer *obs,
+                           ffcl_profile *profile, ffcl_error *err)
 {
     *out = NULL;
     ffcl_ctx *ctx = calloc(1, sizeof *ctx);
@@ -26,9 +33,12 @@ int ffcl_ctx_open(ffcl_ctx **out, const ffcl_device *device, const ffcl_observer
     ctx->context = clCreateContext(properties, 1, &device->id, NULL, NULL, &code);
     int rc = FFCL_CL(err, code);
     if (rc == 0) {
-        ctx->queue = clCreateCommandQueue(ctx->context, device->id, 0, &code);
+        ctx->queue = clCreateCommandQueue(ctx->context, device->id,
+                                          profile ? CL_QUEUE_PROFILING_ENABLE : 0, &code);
         rc = FFCL_CL(err, code);
     }
+    if (rc == 0 && profile)
+        rc = ffcl_profile_attach(profile, ctx);
     if (rc == 0)
         rc = ffcl_programs_open(&ctx->programs, ctx);
     if (rc == 0)
@@ -49,6 +59,7 @@ void ffcl_ctx_close(ffcl_ctx **ctx)
         return;
     if (c->queue)
         clFinish(c->queue);
+    ffcl_profile_detach(c);
     ffcl_arena_close(&c->arena);
     ffcl_programs_close(&c->programs);
     if (c->tickets)
@@ -137,13 +148,13 @@ int ffcl_buffer_create(ffcl_ctx *ctx, cl_mem *out, size_t bytes, const char *wha
 int ffcl_buffer_write(ffcl_ctx *ctx, cl_mem mem, size_t at, const void *host, size_t bytes)
 {
     return FFCL_CL(ctx->err, clEnqueueWriteBuffer(ctx->queue, mem, CL_TRUE, at, bytes, host, 0,
-                                                  NULL, NULL));
+                                                  NULL, ffcl_profile_copy(ctx, "write", bytes)));
 }
 
 int ffcl_buffer_read(ffcl_ctx *ctx, cl_mem mem, size_t at, void *host, size_t bytes)
 {
     return FFCL_CL(ctx->err, clEnqueueReadBuffer(ctx->queue, mem, CL_TRUE, at, bytes, host, 0,
-                                                 NULL, NULL));
+                                                 NULL, ffcl_profile_copy(ctx, "read", bytes)));
 }
 
 int ffcl_finish(ffcl_ctx *ctx)

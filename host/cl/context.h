@@ -8,6 +8,8 @@
 struct ffcl_programs;
 struct ffcl_arena;
 struct ffcl_blas;
+struct ffcl_profile;
+struct ffcl_profile_lane;
 
 /* Matrix engines: of NVIDIA mma.sync (compute capability 8.0) and wgmma (9.0); of AMD WMMA (RDNA 3)
  * and MFMA (CDNA); of Intel dpas in sub-groups of 8 or 16. */
@@ -37,6 +39,7 @@ typedef struct ffcl_ctx {
     struct ffcl_programs *programs;     /* cl/program.h */
     struct ffcl_arena *arena;           /* cl/arena.h */
     const struct ffcl_blas *blas;       /* blas/gemm.h */
+    struct ffcl_profile_lane *profile;  /* cl/profile.h; NULL: nothing is timed */
     ffcl_error *err;                    /* the slot of the call in progress; never NULL */
     const ffcl_observer *obs;           /* may be NULL */
     /* While planning, launches and products do nothing but name their programs and take their
@@ -60,6 +63,9 @@ typedef struct ffcl_ctx {
  * until ctx->err is set to another slot. */
 int ffcl_ctx_open(ffcl_ctx **out, const ffcl_device *device, const ffcl_observer *obs,
                   ffcl_error *err);
+/* The same; where profile is not NULL, it gathers what the device does. */
+int ffcl_ctx_open_profiled(ffcl_ctx **out, const ffcl_device *device, const ffcl_observer *obs,
+                           struct ffcl_profile *profile, ffcl_error *err);
 void ffcl_ctx_close(ffcl_ctx **ctx);
 
 /* Tells the observer; text may be NULL. */

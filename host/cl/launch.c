@@ -3,6 +3,7 @@
 
 #include <assert.h>
 
+#include "cl/profile.h"
 #include "util.h"
 
 int ffcl_launch_args(ffcl_ctx *ctx, const ffcl_kernel *kernel, cl_uint dims, const size_t *global,
@@ -19,7 +20,7 @@ int ffcl_launch_args(ffcl_ctx *ctx, const ffcl_kernel *kernel, cl_uint dims, con
                              kernel->name, ffcl_cl_name(code) ? ffcl_cl_name(code) : "error");
     }
     cl_int code = clEnqueueNDRangeKernel(ctx->queue, kernel->handle, dims, NULL, global, local, 0,
-                                         NULL, NULL);
+                                         NULL, ffcl_profile_slot(ctx, kernel->name));
     if (code == CL_SUCCESS && ctx->sync)
         code = clFinish(ctx->queue);
     if (code == CL_SUCCESS)

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cl/profile.h"
 #include "gemm.h"
 #include "util.h"
 
@@ -272,9 +273,11 @@ static int uploader_next(uploader *u, int *piece)
 
 static int upload(uploader *u, int piece, cl_mem to, size_t at, size_t n)
 {
-    return FFCL_CL(u->ctx->err, clEnqueueWriteBuffer(u->ctx->queue, to, CL_FALSE,
-                                                     at * sizeof(float), n * sizeof(float),
-                                                     u->host[piece], 0, NULL, &u->busy[piece]));
+    int rc = FFCL_CL(u->ctx->err, clEnqueueWriteBuffer(u->ctx->queue, to, CL_FALSE,
+                                                       at * sizeof(float), n * sizeof(float),
+                                                       u->host[piece], 0, NULL, &u->busy[piece]));
+    ffcl_profile_note(u->ctx, "write", n * sizeof(float), u->busy[piece]);
+    return rc;
 }
 
 static int load_plain(uploader *u, ffcl_tensor_file *file, const ffcl_weight_row *r, cl_mem to)
@@ -368,7 +371,8 @@ static int zero(ffcl_ctx *ctx, cl_mem mem, size_t bytes)
 {
     static const float nothing = 0.0f;
     return FFCL_CL(ctx->err, clEnqueueFillBuffer(ctx->queue, mem, &nothing, sizeof nothing, 0,
-                                                 bytes, 0, NULL, NULL));
+                                                 bytes, 0, NULL,
+                                                 ffcl_profile_copy(ctx, "fill", bytes)));
 }
 
 static int load_row(uploader *u, ffcl_tensor_file *file, const ffcl_weight_row *r)

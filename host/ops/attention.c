@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "cl/launch.h"
+#include "ops/cost.h"
 #include "ops/ops.h"
 #include "util.h"
 
@@ -132,9 +133,10 @@ int ffcl_attention(ffcl_ctx *ctx, cl_mem out, cl_mem qkv, size_t B, size_t T, si
         else if (store == FFCL_STORE_FLOAT && !(caps->type & CL_DEVICE_TYPE_CPU) && fits)
             variant = FFCL_ATTENTION_TILED;
     }
-    switch (variant) {
-    case FFCL_ATTENTION_PRODUCTS:
+    if (variant == FFCL_ATTENTION_PRODUCTS)
         return ffcl_attention_products(ctx, out, qkv, B, T, Dh);
+    ffcl_work_shape(ctx, ffcl_attention_cost(B, T, H, Dh, store), "%zux%zux%zux%zu", B, T, H, Dh);
+    switch (variant) {
     case FFCL_ATTENTION_WGMMA:
         return wgmma(ctx, out, qkv, B, T, H, Dh);
     case FFCL_ATTENTION_MMA:

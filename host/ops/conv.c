@@ -3,6 +3,7 @@
 
 #include "cl/launch.h"
 #include "gemm.h"
+#include "ops/cost.h"
 #include "ops/ops.h"
 #include "util.h"
 
@@ -69,6 +70,7 @@ static int im2col(ffcl_ctx *ctx, cl_mem columns, cl_mem x, size_t Hh, size_t Ww,
         return rc;
     size_t local[2] = {32, 8};
     size_t global[2] = {ffcl_round_up(M, 32), ffcl_div_up(C, 32) * 8};
+    ffcl_work(ctx, ffcl_each_cost(M * C, 0.0, 4.0 + 4.0 * (double)(t->kh * t->kw)));
     return ffcl_launch(ctx, k, 2, global, local, FFCL_BUF(columns), FFCL_BUF(x), FFCL_I32(Hh),
                        FFCL_I32(Ww), FFCL_I32(C), FFCL_I32(t->kh), FFCL_I32(t->kw), FFCL_I32(t->dy),
                        FFCL_I32(t->dx), FFCL_I32(first), FFCL_I32(M), FFCL_I32(M));
@@ -118,6 +120,7 @@ static int scatter(ffcl_ctx *ctx, cl_mem out, cl_mem acc, cl_mem bias, size_t N,
     size_t total = ffcl_local_size(ctx, k, 256);
     size_t local[2] = {ffcl_min(64, total), ffcl_max(total / 64, 1)};
     size_t global[2] = {ffcl_round_up(N, local[0]), ffcl_round_up(ffcl_div_up(M, 8), local[1])};
+    ffcl_work(ctx, ffcl_each_cost(M * N, 1.0, 8.0));
     return ffcl_launch(ctx, k, 2, global, local, FFCL_BUF(out), FFCL_BUF(acc), FFCL_I32(N),
                        FFCL_BUF(bias), FFCL_I32(Ww), FFCL_I32(first), FFCL_I32(parity >> 1),
                        FFCL_I32(parity & 1), FFCL_I32(M), FFCL_I32(N));
@@ -158,6 +161,8 @@ static int direct_conv(ffcl_ctx *ctx, cl_mem out, cl_mem x, const ffcl_conv_weig
         return rc;
     size_t n = B * Hh * Ww;
     int shift = -(int)(w->side / 2);
+    ffcl_work_shape(ctx, ffcl_conv_cost(w, B, Hh, Ww, 0), "%zux%zux%zux%zu>%zu", B, Hh, Ww, w->in,
+                    w->out);
     return ffcl_launch_items(ctx, k, n, FFCL_BUF(out), FFCL_BUF(x), FFCL_BUF(w->weight[0]),
                              FFCL_BUF(w->bias), FFCL_I32(Hh), FFCL_I32(Ww), FFCL_I32(w->in),
                              FFCL_I32(w->out), FFCL_I32(w->side), FFCL_I32(w->side),
@@ -197,6 +202,7 @@ static int narrow_conv(ffcl_ctx *ctx, cl_mem out, cl_mem x, const ffcl_conv_weig
         rc = ffcl_gemm(ctx, &p);
     if (rc == 0)
         rc = ffcl_kernel_get(ctx, &k, "conv", "conv_narrow_f32", "");
+    ffcl_work(ctx, ffcl_each_cost(M * w->out, 0.0, 8.0));
     if (rc == 0)
         rc = ffcl_launch_items(ctx, k, M * w->out, FFCL_BUF(out), FFCL_BUF(wide.mem),
                                FFCL_I32(NARROW), FFCL_I32(w->out), FFCL_I32(M * w->out));

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "cl/launch.h"
+#include "ops/cost.h"
 #include "ops/ops.h"
 
 int ffcl_embed_scalar(ffcl_ctx *ctx, cl_mem out, cl_mem t, size_t B)
@@ -8,6 +9,7 @@ int ffcl_embed_scalar(ffcl_ctx *ctx, cl_mem out, cl_mem t, size_t B)
     int rc = ffcl_kernel_get(ctx, &k, "embed", "embed_scalar_f32", "");
     if (rc)
         return rc;
+    ffcl_work(ctx, ffcl_embed_scalar_cost(B));
     return ffcl_launch_items(ctx, k, B * 256, FFCL_BUF(out), FFCL_BUF(t), FFCL_I32(B * 256));
 }
 
@@ -17,6 +19,7 @@ int ffcl_embed_label(ffcl_ctx *ctx, cl_mem out, cl_mem table, cl_mem y, size_t B
     int rc = ffcl_kernel_get(ctx, &k, "embed", "embed_label_f32", "");
     if (rc)
         return rc;
+    ffcl_work(ctx, ffcl_embed_label_cost(B, D));
     return ffcl_launch_items(ctx, k, B * D, FFCL_BUF(out), FFCL_BUF(table), FFCL_BUF(y),
                              FFCL_I32(D), FFCL_I32(B * D));
 }
@@ -27,5 +30,6 @@ int ffcl_silu(ffcl_ctx *ctx, cl_mem out, cl_mem c, size_t n)
     int rc = ffcl_kernel_get(ctx, &k, "embed", "embed_silu_f32", "");
     if (rc)
         return rc;
+    ffcl_work(ctx, ffcl_silu_cost(n));
     return ffcl_launch_items(ctx, k, n, FFCL_BUF(out), FFCL_BUF(c), FFCL_I32(n));
 }

@@ -2,6 +2,7 @@
 #include <stdio.h>
 
 #include "cl/launch.h"
+#include "ops/cost.h"
 #include "ops/ops.h"
 #include "util.h"
 
@@ -32,6 +33,7 @@ static int partial(ffcl_ctx *ctx, cl_mem part, cl_mem x, size_t B, size_t P, siz
     size_t each = chunk_pixels(P);
     size_t local[3] = {ffcl_local_size(ctx, k, 128), 1, 1};
     size_t global[3] = {G * local[0], ffcl_div_up(P, each), B};
+    ffcl_work(ctx, ffcl_groupnorm_sums_cost(B * P * C, store));
     return ffcl_launch(ctx, k, 3, global, local, FFCL_BUF(part), FFCL_BUF(x), FFCL_I32(P),
                        FFCL_I32(C), FFCL_I32(G), FFCL_I32(each),
                        FFCL_LOCAL(local[0] * sizeof(float)));
@@ -50,6 +52,7 @@ static int partial_wide(ffcl_ctx *ctx, cl_mem part, cl_mem x, size_t B, size_t P
     size_t rows = ffcl_max(ffcl_local_size(ctx, k, 256) / columns, 1);
     size_t local[2] = {columns * rows, 1};
     size_t global[2] = {ffcl_div_up(P, each) * local[0], B};
+    ffcl_work(ctx, ffcl_groupnorm_sums_cost(B * P * C, store));
     return ffcl_launch(ctx, k, 2, global, local, FFCL_BUF(part), FFCL_BUF(x), FFCL_I32(P),
                        FFCL_I32(C), FFCL_I32(G), FFCL_I32(each), FFCL_I32(rows),
                        FFCL_LOCAL(16 * local[0] * sizeof(float)));
@@ -138,6 +141,7 @@ static int apply(ffcl_ctx *ctx, const norm *n, cl_mem stats)
     int rc = apply_kernel(ctx, &k, n, 32, "", local, global);
     if (rc)
         return rc;
+    ffcl_work(ctx, ffcl_groupnorm_apply_cost(n->B * n->P * n->C, n->C, n->with_silu, n->store));
     return ffcl_launch(ctx, k, 3, global, local, FFCL_BUF(n->out), FFCL_BUF(n->x), FFCL_BUF(stats),
                        FFCL_BUF(n->gamma), FFCL_BUF(n->beta), FFCL_I32(n->P), FFCL_I32(n->C),
                        FFCL_I32(n->G), FFCL_I32(n->with_silu));
@@ -170,6 +174,7 @@ static int apply_fold(ffcl_ctx *ctx, const norm *n, const parts *p)
     size_t items = local[0] * local[1];
     while (2 * team * fold_groups(n) <= items)
         team *= 2;
+    ffcl_work(ctx, ffcl_groupnorm_apply_cost(n->B * n->P * n->C, n->C, n->with_silu, n->store));
     return ffcl_launch(ctx, k, 3, global, local, FFCL_BUF(n->out), FFCL_BUF(n->x),
                        FFCL_BUF(p->mem), FFCL_BUF(n->gamma), FFCL_BUF(n->beta), FFCL_I32(n->P),
                        FFCL_I32(n->C), FFCL_I32(n->G), FFCL_I32(n->with_silu),
@@ -198,6 +203,7 @@ static int kept(ffcl_ctx *ctx, const norm *n)
     if (rc)
         return rc;
     size_t local[2] = {ITEMS, 1}, global[2] = {n->G * ITEMS, n->B};
+    ffcl_work(ctx, ffcl_groupnorm_cost(n->B * n->P * n->C, n->C, n->with_silu, n->store));
     return ffcl_launch(ctx, k, 2, global, local, FFCL_BUF(n->out), FFCL_BUF(n->x),
                        FFCL_BUF(n->gamma), FFCL_BUF(n->beta), FFCL_I32(n->P), FFCL_I32(n->C),
                        FFCL_I32(n->G), FFCL_F32(n->eps), FFCL_I32(n->with_silu),

@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "cl/launch.h"
+#include "ops/cost.h"
 #include "ops/ops.h"
 #include "util.h"
 
@@ -120,6 +121,8 @@ int ffcl_halo_conv(ffcl_ctx *ctx, cl_mem out, cl_mem x, const ffcl_conv_weight *
     size_t local[3] = {ITEMS, 1, 1};
     size_t global[3] = {ffcl_div_up(w->out, c.columns) * ITEMS, B * tiles(Hh, Ww),
                         (up ? 4 : 1) * c.n};
+    ffcl_work_shape(ctx, ffcl_conv_cost(w, B, Hh, Ww, halo->has_add), "%zux%zux%zux%zu>%zu", B, Hh,
+                    Ww, w->in, w->out);
     if (rc == 0)
         rc = ffcl_launch(ctx, k, 3, global, local, FFCL_BUF(out), FFCL_BUF(x),
                          FFCL_BUF(w->weight[0]), FFCL_BUF(w->bias),

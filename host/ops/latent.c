@@ -2,6 +2,7 @@
 #include <stdio.h>
 
 #include "cl/launch.h"
+#include "ops/cost.h"
 #include "ops/ops.h"
 #include "util.h"
 
@@ -11,6 +12,7 @@ int ffcl_latent_update(ffcl_ctx *ctx, cl_mem latent, cl_mem z, cl_mem F, float s
     int rc = ffcl_kernel_get(ctx, &k, "latent", "latent_update_f32", "");
     if (rc)
         return rc;
+    ffcl_work(ctx, ffcl_latent_update_cost(n));
     return ffcl_launch_items(ctx, k, n, FFCL_BUF(latent), FFCL_BUF(z), FFCL_BUF(F),
                              FFCL_F32(sign), FFCL_I32(n));
 }
@@ -37,6 +39,7 @@ int ffcl_latent_conv(ffcl_ctx *ctx, cl_mem out, cl_mem latent, size_t first, flo
         return rc;
     size_t local[2] = {ffcl_local_size(ctx, k, 128), 1};
     size_t global[2] = {ffcl_round_up(N / vec, local[0]), ffcl_div_up(M, pixels)};
+    ffcl_work(ctx, ffcl_latent_conv_cost(point, conv, B, R, store));
     return ffcl_launch(ctx, k, 2, global, local, FFCL_BUF(out), FFCL_BUF(latent),
                        FFCL_I32(first * C * R * R), FFCL_F32(factor), FFCL_BUF(p->weight[0]),
                        FFCL_BUF(p->bias), FFCL_I32(point != NULL), FFCL_BUF(conv->weight[0]),

@@ -2,6 +2,7 @@
 #include <stdio.h>
 
 #include "cl/launch.h"
+#include "ops/cost.h"
 #include "ops/ops.h"
 #include "util.h"
 
@@ -65,6 +66,7 @@ int ffcl_layernorm_modulate(ffcl_ctx *ctx, cl_mem out, cl_mem x, const ffcl_modu
         return rc;
     size_t local = ffcl_local_size(ctx, k, items_for(D, 0));
     size_t global = B * T / rows * local;
+    ffcl_work(ctx, ffcl_layernorm_cost(B, T, D, store));
     return ffcl_launch(ctx, k, 1, &global, &local, FFCL_BUF(out), FFCL_BUF(x), FFCL_BUF(mod->mem),
                        FFCL_I32(D), FFCL_I32(T), FFCL_I32(mod->ld), FFCL_I32(mod->shift_at),
                        FFCL_I32(mod->scale_at), FFCL_F32(eps),
@@ -89,6 +91,7 @@ int ffcl_layernorm_residual(ffcl_ctx *ctx, cl_mem out, cl_mem x, const ffcl_resi
                        local, ctx->device.caps.name);
     if (rc)
         return rc;
+    ffcl_work(ctx, ffcl_layernorm_residual_cost(residual->n, B, T, D, store));
     return ffcl_launch(ctx, k, 1, &global, &local, FFCL_BUF(out), FFCL_BUF(x),
                        FFCL_BUF(residual->add), FFCL_BUF(residual->parts), FFCL_I32(residual->n),
                        FFCL_BUF(residual->bias), FFCL_BUF(residual->gate),

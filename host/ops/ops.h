@@ -110,6 +110,12 @@ int ffcl_transpose(ffcl_ctx *ctx, cl_mem out, size_t out_at, size_t out_ld, cl_m
 int ffcl_transpose_half(ffcl_ctx *ctx, cl_mem out, cl_mem in, size_t B, size_t rows, size_t cols,
                         size_t in_at, size_t in_ld);
 
+/* out = in, n floats, a multiple of 4; and out (n) = the sum of 128 chains v = v times + plus of
+ * in (n): what the device can do at most, for ffcl bench. */
+int ffcl_ceiling_copy(ffcl_ctx *ctx, cl_mem out, cl_mem in, size_t n);
+int ffcl_ceiling_fma(ffcl_ctx *ctx, cl_mem out, cl_mem in, float times, float plus, size_t rounds,
+                     size_t n);
+
 /* How a convolution is computed, fixed when its weight is laid out. */
 typedef enum ffcl_conv_kind {
     FFCL_CONV_COLUMNS,      /* im2col and one product; weight (k*k*Cin, Cout) */

@@ -2,6 +2,7 @@
 #include <stdio.h>
 
 #include "cl/launch.h"
+#include "ops/cost.h"
 #include "ops/ops.h"
 #include "util.h"
 
@@ -31,6 +32,7 @@ int ffcl_softmax(ffcl_ctx *ctx, cl_mem out, cl_mem in, double scale, size_t rows
     int rc = ffcl_kernel_get(ctx, &k, "softmax", "softmax_rows", options);
     if (rc)
         return rc;
+    ffcl_work(ctx, ffcl_softmax_cost(rows, n));
     return ffcl_launch(ctx, k, 1, &global, &local, FFCL_BUF(out), FFCL_BUF(in), FFCL_I32(n),
                        FFCL_F32(scale * log2_e), FFCL_LOCAL(local * sizeof(float)));
 }

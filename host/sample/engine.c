@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cl/profile.h"
 #include "cl/program.h"
 #include "gemm.h"
 #include "util.h"
@@ -62,7 +63,8 @@ static int zero(ffcl_ctx *ctx, cl_mem mem, size_t bytes)
     if (ctx->planning)
         return 0;
     return FFCL_CL(ctx->err, clEnqueueFillBuffer(ctx->queue, mem, &nothing, sizeof nothing, 0,
-                                                 bytes, 0, NULL, NULL));
+                                                 bytes, 0, NULL,
+                                                 ffcl_profile_copy(ctx, "fill", bytes)));
 }
 
 /* Enqueues a read into host memory that is valid when the batch is done; to may be NULL. */
@@ -71,7 +73,7 @@ static int fetch(ffcl_ctx *ctx, cl_mem mem, void *to, size_t bytes)
     if (ctx->planning || !to)
         return 0;
     return FFCL_CL(ctx->err, clEnqueueReadBuffer(ctx->queue, mem, CL_FALSE, 0, bytes, to, 0, NULL,
-                                                 NULL));
+                                                 ffcl_profile_copy(ctx, "read", bytes)));
 }
 
 /* latent = z +- F(z, scalars, y) for B pictures. */
@@ -80,6 +82,7 @@ static int run_sit(ffcl_engine *e, const lane *l, size_t B, float *F_out, const 
     ffcl_ctx *ctx = e->ctx;
     const size_t n = B * latent_floats(e);
     ffcl_buf F = {0};
+    ffcl_profile_stage(ctx, "SiT");
     int rc = ffcl_take(ctx, &F, n);
     if (rc == 0)
         rc = ffcl_sit_forward(e->sit, ctx, F.mem, l->z, l->y, l->scalars, B, tap);
@@ -104,6 +107,7 @@ static int run_vae(ffcl_engine *e, const lane *l, size_t first, size_t b, const 
     const cl_mem bytes = l->bytes ? l->bytes[first / e->decode_batch] : NULL;
     const float factor = e->sit ? (float)(1.0 / e->cfg->vae.scale) : 1.0f;
     ffcl_buf image = {0};
+    ffcl_profile_stage(ctx, "VAE");
     int rc = ffcl_take(ctx, &image, b * each);
     if (rc == 0)
         rc = ffcl_vae_decode(e->vae, ctx, image.mem, e->latent, first, factor, b, e->R, step->tap);
@@ -142,6 +146,7 @@ static int run_batch(ffcl_engine *e, const lane *l, size_t B, const ffcl_step *s
     for (size_t first = 0; rc == 0 && e->vae && first < B; first += e->decode_batch)
         rc = run_vae(e, l, first, ffcl_min(e->decode_batch, B - first), step, at + first,
                      bad_image ? bad_image + first : NULL);
+    ffcl_profile_stage(ctx, "");
     return rc;
 }
 
@@ -261,21 +266,21 @@ static int choose_batch(ffcl_engine *e, const ffcl_engine_wants *wants)
 
 /* ---- opening ----------------------------------------------------------------------------- */
 
-static int open_device(ffcl_engine *e, const ffcl_device *chosen, int any_batch,
-                       const ffcl_observer *obs, ffcl_error *err)
+static int open_device(ffcl_engine *e, const ffcl_engine_wants *wants, const ffcl_observer *obs,
+                       ffcl_error *err)
 {
     ffcl_device device;
     int rc = 0;
-    if (chosen)
-        device = *chosen;
+    if (wants->device)
+        device = *wants->device;
     else
         rc = ffcl_device_select(&device, e->cfg->device.select, err);
     if (rc == 0)
-        rc = ffcl_ctx_open(&e->ctx, &device, obs, err);
+        rc = ffcl_ctx_open_profiled(&e->ctx, &device, obs, wants->profile, err);
     if (rc)
         return rc;
     e->ctx->err = err;
-    e->ctx->any_batch = any_batch;
+    e->ctx->any_batch = wants->any_batch;
     rc = ffcl_blas_open(e->ctx, e->cfg->blas.backend);
     if (rc == 0 && e->cfg->precision.compute != FFCL_PRECISION_FLOAT32)
         rc = ffcl_matrix_engine_probe(e->ctx, e->cfg->blas.backend);
@@ -412,6 +417,8 @@ static int create_buffers(ffcl_engine *e)
 static int load(ffcl_engine *e)
 {
     uint64_t done = 0, total = weight_bytes(e);
+    const double began = ffcl_clock();
+    ffcl_profile_stage(e->ctx, "load");
     ffcl_report(e->ctx->obs, FFCL_PHASE_LOAD, NULL, 0, total);
     int rc = e->sit ? ffcl_sit_load(e->sit, e->ctx, &done, total) : 0;
     if (rc == 0 && e->vae)
@@ -419,6 +426,8 @@ static int load(ffcl_engine *e)
     /* The last tensor has reported the end, unless part of the total is computed, not read. */
     if (rc == 0 && done < total)
         ffcl_report(e->ctx->obs, FFCL_PHASE_LOAD, NULL, total, total);
+    ffcl_profile_stage(e->ctx, "");
+    ffcl_profile_host(e->ctx, "load weights", began, ffcl_clock());
     return rc;
 }
 
@@ -437,10 +446,12 @@ static int note_load_programs(ffcl_ctx *ctx)
 static int open_for_side(ffcl_engine *e, const ffcl_engine_wants *wants)
 {
     int rc = choose_batch(e, wants);
+    const double began = ffcl_clock();
     if (rc == 0)
         rc = note_load_programs(e->ctx);
     if (rc == 0)
         rc = ffcl_programs_build(e->ctx);
+    ffcl_profile_host(e->ctx, "build programs", began, ffcl_clock());
     if (rc == 0)
         rc = create_buffers(e);
     if (rc == 0)
@@ -460,7 +471,7 @@ int ffcl_engine_open(ffcl_engine **out, const ffcl_config *cfg, const ffcl_engin
     if (rc == 0 && wants->sit && !wants->own_labels)
         rc = check_classes(e, err);
     if (rc == 0)
-        rc = open_device(e, wants->device, wants->any_batch, obs, err);
+        rc = open_device(e, wants, obs, err);
     if (rc == 0 && e->sit)
         rc = ffcl_sit_prepare(e->sit, e->ctx, e->store);
     if (rc == 0 && e->vae)
@@ -545,6 +556,11 @@ size_t ffcl_engine_batch(const ffcl_engine *engine)
     return engine->batch;
 }
 
+void ffcl_engine_phase(ffcl_engine *engine, const char *name, double began, double ended)
+{
+    ffcl_profile_host(engine->ctx, name, began, ended);
+}
+
 const ffcl_condition *ffcl_engine_condition(const ffcl_engine *engine, size_t i)
 {
     return ffcl_sit_condition(engine->sit, i);
@@ -575,7 +591,7 @@ static int put(ffcl_ctx *ctx, cl_mem to, void *by, const void *from, size_t n)
 {
     memcpy(by, from, n);
     return FFCL_CL(ctx->err, clEnqueueWriteBuffer(ctx->queue, to, CL_FALSE, 0, n, by, 0, NULL,
-                                                  NULL));
+                                                  ffcl_profile_copy(ctx, "write", n)));
 }
 
 /* Enqueues the inputs of pictures at .. at+B-1. */
@@ -638,6 +654,7 @@ static int receive(ffcl_engine *e, ffcl_step *step, size_t at, size_t B)
     }
     clReleaseEvent(l->done);
     l->done = NULL;
+    ffcl_profile_collect(e->ctx);
     e->first_lane = (e->first_lane + 1) % LANES;
     e->in_flight--;
     if (e->vae && step->bytes)

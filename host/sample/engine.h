@@ -19,6 +19,7 @@ typedef struct ffcl_engine_wants {
     const ffcl_device *device;  /* the one to open; NULL: the one that cfg selects */
     int any_batch;              /* see ffcl_ctx */
     int own_labels;             /* steps bring labels of their own; cfg's classes are not checked */
+    struct ffcl_profile *profile;   /* gathers what the device does; NULL: nothing is timed */
 } ffcl_engine_wants;
 
 /* Selects and opens the device, reads the weight files' directories, plans memory (reported as a
@@ -34,6 +35,8 @@ const ffcl_vae_dims *ffcl_engine_vae(const ffcl_engine *engine);
 ffcl_store ffcl_engine_store(const ffcl_engine *engine);
 const ffcl_device *ffcl_engine_device(const ffcl_engine *engine);
 size_t ffcl_engine_batch(const ffcl_engine *engine);
+/* Tells the profile, if there is one, of a phase of the host, in seconds of ffcl_clock. */
+void ffcl_engine_phase(ffcl_engine *engine, const char *name, double began, double ended);
 /* What embedder i is fed with. */
 const ffcl_condition *ffcl_engine_condition(const ffcl_engine *engine, size_t i);
 

@@ -248,7 +248,7 @@ static int start_workers(run *r, ffcl_error *err)
             .cfg = s->cfg, .device = &s->devices[i], .engine = i ? NULL : s->engine,
             .store = ffcl_engine_store(s->engine), .count = r->count, .draws = s->draws,
             .work = r->work, .writers = r->writers, .opening = &r->opening,
-            .observer = &r->observer};
+            .observer = &r->observer, .profile = s->profile};
         rc = ffcl_worker_start(&r->workers[i], &spec, err);
         r->n_active += rc == 0;
     }

@@ -17,6 +17,7 @@ typedef struct ffcl_run_spec {
     const ffcl_draws_spec *draws;
     ffcl_hashes *hashes;                /* NULL for a grid alone */
     const ffcl_observer *observer;
+    struct ffcl_profile *profile;       /* NULL: nothing is timed */
     atomic_int *stop;                   /* set from outside: finish what is under way and return */
 } ffcl_run_spec;
 

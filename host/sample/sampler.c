@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cl/context.h"
+#include "cl/profile.h"
 #include "config.h"
 #include "sample/draws.h"
 #include "sample/engine.h"
@@ -21,6 +21,7 @@ struct ffcl_sampler {
     ffcl_device *devices;           /* (n_devices) those that this process uses */
     size_t n_devices;
     ffcl_engine *engine;            /* of the first */
+    ffcl_profile *profile;          /* NULL: nothing is timed */
     ffcl_draws_spec spec;
     ffcl_draws *draws;
     ffcl_hashes *hashes;            /* NULL where no set is kept on disk */
@@ -56,7 +57,7 @@ static int open_engine(ffcl_sampler *s, ffcl_error *err)
     while (rc && s->n_devices) {
         const ffcl_engine_wants wants = {
             .sit = 1, .vae = 1, .batch = ffcl_min(s->cfg->sampler.batch, s->count),
-            .count = s->count, .device = &s->devices[0],
+            .count = s->count, .device = &s->devices[0], .profile = s->profile,
             .any_batch = ffcl_config_keeps_a_set(s->cfg)};
         char text[1200];
         rc = ffcl_engine_open(&s->engine, s->cfg, &wants, &s->observer, err);
@@ -110,6 +111,8 @@ int ffcl_sampler_open(ffcl_sampler **out, const ffcl_config *cfg, const ffcl_obs
     }
     if (rc == 0 && ffcl_config_keeps_a_set(s->cfg))
         rc = ffcl_hashes_start(&s->hashes, s->cfg, err);
+    if (rc == 0 && s->cfg->profile.mode != FFCL_PROFILE_OFF)
+        rc = ffcl_profile_open(&s->profile, s->cfg->profile.mode, err);
     if (rc == 0)
         rc = open_engine(s, err);
     if (rc == 0)
@@ -127,6 +130,7 @@ void ffcl_sampler_close(ffcl_sampler **s)
     ffcl_hashes_close(&(*s)->hashes);
     ffcl_draws_close(&(*s)->draws);
     ffcl_engine_close(&(*s)->engine);
+    ffcl_profile_close(&(*s)->profile);
     ffcl_config_close(&(*s)->cfg);
     free((*s)->devices);
     free((*s)->ahead);
@@ -203,8 +207,25 @@ int ffcl_sampler_run(ffcl_sampler *s, ffcl_error *err)
 {
     const ffcl_run_spec spec = {.cfg = s->cfg, .engine = s->engine, .devices = s->devices,
                                 .n_devices = s->n_devices, .draws = &s->spec,
-                                .hashes = s->hashes, .observer = &s->observer, .stop = &s->stop};
+                                .hashes = s->hashes, .observer = &s->observer,
+                                .profile = s->profile, .stop = &s->stop};
     return ffcl_run(&spec, err);
+}
+
+int ffcl_sampler_profile(ffcl_sampler *s, ffcl_profile_visitor *visit, void *user,
+                         ffcl_error *err)
+{
+    ffcl_profile_line *lines = NULL;
+    size_t n = 0;
+    if (!s->profile)
+        return ffcl_fail(err, FFCL_EUSAGE, "the sampler was opened without a profile");
+    int rc = ffcl_profile_table(s->profile, &lines, &n, err);
+    for (size_t i = 0; rc == 0 && i < n; i++)
+        visit(user, &lines[i]);
+    free(lines);
+    if (rc == 0 && s->cfg->profile.trace)
+        rc = ffcl_profile_trace(s->profile, s->cfg->profile.trace, err);
+    return rc;
 }
 
 void ffcl_sampler_stop(ffcl_sampler *s)

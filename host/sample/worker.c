@@ -61,6 +61,7 @@ static int open_engine(ffcl_worker *w)
         return 0;
     const ffcl_engine_wants wants = {.sit = 1, .vae = 1, .device = s->device, .count = s->count,
                                      .any_batch = ffcl_config_keeps_a_set(s->cfg),
+                                     .profile = s->profile,
                                      .batch = ffcl_min(s->cfg->sampler.batch, s->count)};
     pthread_mutex_lock(s->opening);
     int rc = ffcl_engine_open(&w->engine, s->cfg, &wants, &observer, &w->err);
@@ -128,7 +129,10 @@ static void give_back(ffcl_worker *w, ffcl_parcel *p)
 /* The time since *t goes to what. */
 static void spend(ffcl_worker *w, int what, double *t)
 {
+    static const char *const names[] = {"draw noise, send", "wait for the device",
+                                        "wait for writers"};
     double now = ffcl_clock();
+    ffcl_engine_phase(w->engine, names[what], *t, now);
     w->seconds[what] += now - *t;
     *t = now;
 }

@@ -29,6 +29,7 @@ typedef struct ffcl_worker_spec {
     ffcl_writers *writers;
     pthread_mutex_t *opening;       /* one device at a time */
     const ffcl_observer *observer;  /* called from the worker's thread */
+    struct ffcl_profile *profile;   /* NULL: nothing is timed */
 } ffcl_worker_spec;
 
 typedef struct ffcl_worker ffcl_worker;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include <math.h>
 
+#include "ops/cost.h"
 #include "ops/ops.h"
 #include "../ref/ref.h"
 #include "registry.h"
@@ -134,6 +135,12 @@ static void ref(ffcl_case *c)
     ffcl_ref_attention(c->want, ffcl_f32(c, QKV), d[B], d[T], d[H], d[DH]);
 }
 
+static double at(const ffcl_case *c, size_t index)
+{
+    const size_t *d = c->shape.d;
+    return ffcl_ref_attention_at(ffcl_f32(c, QKV), d[T], d[H], d[DH], index);
+}
+
 static int run(ffcl_case *c)
 {
     const size_t *d = c->shape.d;
@@ -171,28 +178,21 @@ static const char *skip(const ffcl_case *c)
     return caps->max_work_group < 128 ? "needs work-groups of 128" : NULL;
 }
 
-/* Two products of T x T x Dh a head; softmax not counted, as is usual. */
-static double flops(const ffcl_case *c)
+static ffcl_cost cost(const ffcl_case *c)
 {
     const size_t *d = c->shape.d;
-    return 4.0 * (double)d[B] * (double)d[H] * (double)d[T] * (double)d[T] * (double)d[DH];
-}
-
-static double bytes(const ffcl_case *c)
-{
-    const size_t *d = c->shape.d;
-    double each = (double)ffcl_case_bytes(c, QKV);
-    return 4.0 * each * (double)d[B] * (double)d[T] * (double)d[H] * (double)d[DH];
+    return ffcl_attention_cost(d[B], d[T], d[H], d[DH], c->op->variant & HALF ? FFCL_STORE_HALF
+                                                                               : FFCL_STORE_FLOAT);
 }
 
 /* Sums of T weighted values, each weight an exp of 3 units in the last place.  A half result is
  * rounded by up to 2^-11 of itself. */
-#define ATTENTION(kernel_name, kind, shapes, ragged, why_not, relative)                         \
-    {                                                                                           \
-        .name = kernel_name, .letters = "B T H Dh", .variant = kind,                            \
-        .fills = FFCL_NOISE | FFCL_ZEROS | FFCL_LARGE | FFCL_CONSTANT, .model = shapes,         \
-        .awkward = ragged, .setup = setup, .ref = ref, .run = run, .skip = why_not,             \
-        .rtol = relative, .atol = 4e-7f, .flops = flops, .bytes = bytes,                        \
+#define ATTENTION(kernel_name, kind, shapes, ragged, why_not, relative)                       \
+    {                                                                                         \
+        .name = kernel_name, .letters = "B T H Dh", .variant = kind,                          \
+        .fills = FFCL_NOISE | FFCL_ZEROS | FFCL_LARGE | FFCL_CONSTANT, .model = shapes,       \
+        .awkward = ragged, .setup = setup, .ref = ref, .at = at, .run = run, .skip = why_not, \
+        .rtol = relative, .atol = 4e-7f, .cost = cost,                                        \
     }
 
 const ffcl_op_test ffcl_test_attn_row =

@@ -4,6 +4,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cl/arena.h"
 #include "gemm.h"
@@ -19,6 +20,9 @@ enum {
     IN_GUARD = 0xff,
     OUT_GUARD = 0xfe,
     OUT_GUARD_F16 = 0xf6,       /* the same of half: -28512 */
+    /* Of a large case: noise repeats after so many numbers, a prime; elements that are compared. */
+    PERIOD = 1048573,
+    SAMPLES = 256,
     /* Unwritten bytes: not 0 or 255, which pictures are full of. */
     UNWRITTEN_U8 = 0xa5
 };
@@ -66,8 +70,48 @@ static int guard_of(const ffcl_tensor *t)
     return t->role == FFCL_IN ? IN_GUARD : t->type == FFCL_F16 ? OUT_GUARD_F16 : OUT_GUARD;
 }
 
+/* Whether device and host can hold the tensors of a large case, before gigabytes are filled. */
+static int check_memory(const ffcl_case *c, const ffcl_tensor *list, size_t n)
+{
+    const ffcl_caps *caps = &c->ctx->device.caps;
+    double device = 0, host = 0, largest = 0;
+    double physical = (double)sysconf(_SC_PHYS_PAGES) * (double)sysconf(_SC_PAGESIZE);
+    for (size_t i = 0; i < n; i++) {
+        double bytes = list[i].role == FFCL_HOST ? 0.0
+                                                 : (double)(list[i].n * type_bytes(list[i].type));
+        device += bytes;
+        largest = fmax(largest, bytes);
+        host += (double)(list[i].n * host_bytes(list[i].type));
+    }
+    if (largest > (double)caps->max_alloc_bytes)
+        return ffcl_fail(c->ctx->err, FFCL_EDEVMEM, "needs %.1f GB in one piece, the device has "
+                         "%.1f", largest / 1e9, (double)caps->max_alloc_bytes / 1e9);
+    if (device > 0.9 * (double)caps->global_bytes)
+        return ffcl_fail(c->ctx->err, FFCL_EDEVMEM, "needs %.1f GB, the device has %.1f",
+                         device / 1e9, (double)caps->global_bytes / 1e9);
+    host += caps->unified ? device : 0.0;
+    if (host > 0.6 * physical)
+        return ffcl_fail(c->ctx->err, FFCL_ENOMEM, "needs %.1f GB of host memory", host / 1e9);
+    return 0;
+}
+
+/* Which elements of a large result are compared: the first, the last, and some by chance. */
+static int choose_samples(ffcl_case *c, size_t n)
+{
+    c->n_samples = ffcl_min(n, SAMPLES);
+    c->sample = malloc(ffcl_max(c->n_samples, 1) * sizeof *c->sample);
+    if (!c->sample)
+        return ffcl_fail(c->ctx->err, FFCL_ENOMEM, "out of memory for a case of %s", c->op->name);
+    for (size_t i = 0; i < c->n_samples; i++)
+        c->sample[i] = i == 0 ? 0 : i == 1 ? n - 1 : ffcl_case_below(c, n);
+    return 0;
+}
+
 int ffcl_case_tensors(ffcl_case *c, const ffcl_tensor *list, size_t n)
 {
+    int rc = c->large ? check_memory(c, list, n) : 0;
+    if (rc)
+        return rc;
     for (size_t i = 0; i < n; i++) {
         ffcl_tensor *t = &c->tensor[i];
         *t = list[i];
@@ -87,7 +131,12 @@ int ffcl_case_tensors(ffcl_case *c, const ffcl_tensor *list, size_t n)
                    t->type == FFCL_U8 ? UNWRITTEN_U8 : 0xff, t->cols * element);
     }
     const ffcl_tensor *out = &c->tensor[0];
-    c->want = calloc(ffcl_max(out->rows * out->cols, 1), sizeof *c->want);
+    if (c->large && c->op->at)
+        rc = choose_samples(c, out->rows * out->cols);
+    if (rc)
+        return rc;
+    c->want = calloc(ffcl_max(c->sample ? c->n_samples : out->rows * out->cols, 1),
+                     sizeof *c->want);
     return c->want ? 0 : ffcl_fail(c->ctx->err, FFCL_ENOMEM, "out of memory for a test of %s",
                                    c->op->name);
 }
@@ -164,10 +213,30 @@ static float stored(const ffcl_tensor *t, double value)
     return t->type == FFCL_F16 ? ffcl_half_value(ffcl_half_from((float)value)) : (float)value;
 }
 
+/* Of a large case, whose tensors are dense: x again and again. */
+static void repeat(const ffcl_tensor *t, size_t done)
+{
+    float *x = t->host;
+    for (size_t n; done < t->n; done += n) {
+        n = ffcl_min(done, t->n - done);
+        memcpy(x + done, x, n * sizeof *x);
+    }
+}
+
+/* Whether the tensor is one that a large case fills by repeating its first PERIOD numbers. */
+static int repeats(const ffcl_case *c, const ffcl_tensor *t)
+{
+    return c->large && t->at == 0 && t->rows * t->cols == t->n && t->n > PERIOD;
+}
+
 void ffcl_case_fill(ffcl_case *c, size_t i, size_t rows)
 {
     const ffcl_tensor *t = &c->tensor[i];
     float *x = t->host;
+    if (repeats(c, t)) {
+        ffcl_case_noise(c, i, 0.0, 1.0);
+        return;
+    }
     size_t n = rows ? rows : t->rows, cols = rows ? t->n / rows : t->cols;
     size_t ld = rows ? cols : t->ld;
     for (size_t r = 0; r < n; r++)
@@ -179,6 +248,12 @@ void ffcl_case_noise(ffcl_case *c, size_t i, double mean, double deviation)
 {
     const ffcl_tensor *t = &c->tensor[i];
     float *x = t->host;
+    if (repeats(c, t)) {
+        for (size_t e = 0; e < PERIOD; e++)
+            x[e] = stored(t, mean + deviation * ffcl_case_normal(c));
+        repeat(t, PERIOD);
+        return;
+    }
     for (size_t r = 0; r < t->rows; r++)
         for (size_t k = 0; k < t->cols; k++)
             x[t->at + r * t->ld + k] = stored(t, mean + deviation * ffcl_case_normal(c));
@@ -213,6 +288,25 @@ int ffcl_case_open(ffcl_case *c, ffcl_ctx *ctx, const ffcl_op_test *op, const ff
     return rc;
 }
 
+int ffcl_case_open_large(ffcl_case *c, ffcl_ctx *ctx, const ffcl_op_test *op,
+                         const ffcl_shape *shape, uint64_t seed)
+{
+    *c = (ffcl_case){.ctx = ctx, .op = op, .shape = *shape, .fill = FFCL_FILL_NOISE, .seed = seed,
+                     .random = seed, .bare = 1, .large = 1, .scale = 1.0};
+    int rc = op->setup(c);
+    if (rc)
+        ffcl_case_close(c);
+    return rc;
+}
+
+void ffcl_case_refer(ffcl_case *c)
+{
+    for (size_t i = 0; i < c->n_samples; i++)
+        c->want[i] = c->op->at(c, c->sample[i]);
+    if (!c->sample)
+        c->op->ref(c);
+}
+
 void ffcl_case_close(ffcl_case *c)
 {
     for (size_t i = 0; i < c->n_tensors; i++) {
@@ -225,8 +319,10 @@ void ffcl_case_close(ffcl_case *c)
         free(t->image);
     }
     free(c->want);
+    free(c->sample);
     c->want = NULL;
-    c->n_tensors = 0;
+    c->sample = NULL;
+    c->n_tensors = c->n_samples = 0;
 }
 
 int ffcl_case_plan(ffcl_case *c)
@@ -262,19 +358,24 @@ static int upload(ffcl_case *c, ffcl_tensor *t)
     t->front = inside ? ffcl_round_up(GUARD_BYTES, ctx->device.caps.align_bytes) : 0;
     t->back = c->bare ? 0 : GUARD_BYTES;
     size_t total = t->front + bytes + t->back;
-    t->image = malloc(total);
-    if (!t->image)
-        return ffcl_fail(ctx->err, FFCL_ENOMEM, "out of memory for a test of %s", c->op->name);
-    memset(t->image, guard_of(t), total);
-    store(t, t->image + t->front);
+    const void *image = t->host;
+    if (!c->large || t->type == FFCL_F16) {
+        image = t->image = malloc(ffcl_max(total, 1));
+        if (!t->image)
+            return ffcl_fail(ctx->err, FFCL_ENOMEM, "out of memory for a test of %s", c->op->name);
+        memset(t->image, guard_of(t), total);
+        store(t, t->image + t->front);
+    }
     int rc = ffcl_buffer_create(ctx, &t->whole, total, "a test tensor");
     if (rc == 0)
-        rc = ffcl_buffer_write(ctx, t->whole, 0, t->image, total);
-    if (rc)
-        return rc;
+        rc = ffcl_buffer_write(ctx, t->whole, 0, image, total);
+    if (c->large) {
+        free(t->image);
+        t->image = NULL;
+    }
     t->mem = t->whole;
-    if (!inside)
-        return 0;
+    if (rc || !inside)
+        return rc;
     cl_buffer_region region = {t->front, bytes};
     cl_int code;
     t->mem = clCreateSubBuffer(t->whole, CL_MEM_READ_WRITE, CL_BUFFER_CREATE_TYPE_REGION, &region,
@@ -318,11 +419,12 @@ static double element(const ffcl_tensor *t, const unsigned char *data, size_t e)
     return (double)i;
 }
 
-static void compare_element(const ffcl_case *c, ffcl_verdict *v, size_t e, double got)
+static void compare_element(const ffcl_case *c, ffcl_verdict *v, size_t e, double got,
+                            double exact)
 {
     /* Rounded as a float32 output must be, so that tolerance 0 means equal floats.  Not to half:
      * that takes up half a unit in the last place of the tolerance as it is. */
-    double want = (double)(float)c->want[e];
+    double want = (double)(float)exact;
     double error = fabs(got - want);
     double allowed = (double)c->op->atol * c->scale + (double)c->op->rtol * fabs(want);
     if (isfinite(error)) {
@@ -391,9 +493,33 @@ static void check_tensor(const ffcl_case *c, ffcl_verdict *v, size_t i, const un
         size_t row = e < t->at ? t->rows : (e - t->at) / t->ld;
         size_t col = e < t->at ? 0 : (e - t->at) % t->ld;
         if (row < t->rows && col < t->cols)
-            compare_element(c, v, row * t->cols + col, element(t, data, e));
+            compare_element(c, v, row * t->cols + col, element(t, data, e),
+                            c->want[row * t->cols + col]);
         else if (memcmp(data + e * size, before + e * size, size) != 0)
             trespass(v, "gap between rows", i, (long)e);
+    }
+}
+
+/* Element e of the result, by row and column, as an index into memory. */
+static size_t place_of(const ffcl_tensor *t, size_t e)
+{
+    return t->at + e / t->cols * t->ld + e % t->cols;
+}
+
+/* The result alone, its samples or all of it; of what is no sample, that it is a number. */
+static void check_large(const ffcl_case *c, ffcl_verdict *v, const unsigned char *data)
+{
+    const ffcl_tensor *t = &c->tensor[0];
+    const size_t n = t->rows * t->cols;
+    for (size_t i = 0; i < c->n_samples; i++)
+        compare_element(c, v, c->sample[i], element(t, data, place_of(t, c->sample[i])),
+                        c->want[i]);
+    for (size_t e = 0; e < n && !c->sample; e++)
+        compare_element(c, v, e, element(t, data, place_of(t, e)), c->want[e]);
+    for (size_t e = 0; e < n && c->sample; e++) {
+        double got = element(t, data, place_of(t, e));
+        if (isnan(got))
+            compare_element(c, v, e, got, 0.0);
     }
 }
 
@@ -402,7 +528,7 @@ int ffcl_case_compare(ffcl_case *c, ffcl_verdict *v)
     *v = (ffcl_verdict){0};
     for (size_t i = 0; i < c->n_tensors; i++) {
         const ffcl_tensor *t = &c->tensor[i];
-        if (t->role == FFCL_HOST)
+        if (t->role == FFCL_HOST || (c->large && i > 0))
             continue;
         size_t total = t->front + t->n * type_bytes(t->type) + t->back;
         unsigned char *whole = malloc(total);
@@ -410,7 +536,9 @@ int ffcl_case_compare(ffcl_case *c, ffcl_verdict *v)
             return ffcl_fail(c->ctx->err, FFCL_ENOMEM, "out of memory for a test of %s",
                              c->op->name);
         int rc = ffcl_buffer_read(c->ctx, t->whole, 0, whole, total);
-        if (rc == 0)
+        if (rc == 0 && c->large)
+            check_large(c, v, whole);
+        else if (rc == 0)
             check_tensor(c, v, i, whole);
         free(whole);
         if (rc)

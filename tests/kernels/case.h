@@ -54,7 +54,7 @@ typedef struct ffcl_tensor {
     size_t n, at, rows, cols, ld;
     int flat;                   /* no sub-buffer, as the wrapper makes its own: no front guard */
     void *host;                 /* for setup and the reference */
-    unsigned char *image;       /* what went to the device, with its guards */
+    unsigned char *image;       /* what went to the device, with its guards; of a large case NULL */
     cl_mem whole, mem;          /* the buffer with its guards; what the wrapper gets */
     size_t front, back;         /* bytes of the guards */
 } ffcl_tensor;
@@ -68,12 +68,16 @@ typedef struct ffcl_case {
     ffcl_fill fill;
     uint64_t seed, random;
     int bare;                   /* no guards: lets a checking device see the exact bounds */
+    /* A shape as large as the models' own: noise repeats after some 10^6 numbers, there are no
+     * guards, and where the row has `at`, only n_samples elements of the result are compared. */
+    int large;
+    size_t n_samples, *sample;
     double scale;               /* multiplies atol: the size of the terms of a result; 1 or more */
     ffcl_tensor tensor[FFCL_MAX_TENSORS];
     size_t n_tensors;
     const char *axes;           /* "b t d": the output's axes */
     size_t extent[FFCL_MAX_AXES];
-    double *want;               /* the output's elements, by the reference */
+    double *want;               /* the output's elements, or the samples, by the reference */
 } ffcl_case;
 
 /* What a comparison found. */
@@ -91,7 +95,14 @@ typedef struct ffcl_verdict {
 /* Starts a case: resets the random numbers to seed and calls the row's setup. */
 int ffcl_case_open(ffcl_case *c, ffcl_ctx *ctx, const struct ffcl_op_test *op,
                    const ffcl_shape *shape, ffcl_fill fill, uint64_t seed, int bare);
+/* The same for a large shape, with noise.  FFCL_EDEVMEM where the device cannot hold it,
+ * FFCL_ENOMEM where the host cannot. */
+int ffcl_case_open_large(ffcl_case *c, ffcl_ctx *ctx, const struct ffcl_op_test *op,
+                         const ffcl_shape *shape, uint64_t seed);
 void ffcl_case_close(ffcl_case *c);
+
+/* Fills c->want by the row's reference. */
+void ffcl_case_refer(ffcl_case *c);
 
 /* Plans and allocates the scratch memory, with no buffers yet, as the model does. */
 int ffcl_case_plan(ffcl_case *c);

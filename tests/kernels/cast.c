@@ -4,6 +4,7 @@
 
 #include "gemm.h"
 #include "half.h"
+#include "ops/cost.h"
 #include "ops/ops.h"
 #include "../ref/ref.h"
 #include "registry.h"
@@ -101,28 +102,22 @@ static int run_float(ffcl_case *c)
     return ffcl_cast_to_float(c->ctx, ffcl_mem(c, OUT), ffcl_mem(c, X), c->shape.d[N]);
 }
 
-static double flops(const ffcl_case *c)
+static ffcl_cost cost(const ffcl_case *c)
 {
-    return (double)c->shape.d[N];
-}
-
-static double bytes(const ffcl_case *c)
-{
-    return 6.0 * (double)c->shape.d[N];
+    return ffcl_cast_cost(c->shape.d[N]);
 }
 
 /* Rounding to half is one correctly rounded operation, a half is a float exactly: no tolerance. */
 const ffcl_op_test ffcl_test_cast_to_half = {
     .name = "cast_to_half", .letters = "n at",
     .fills = FFCL_NOISE | FFCL_ZEROS | FFCL_LARGE | FFCL_OFFSET | FFCL_CONSTANT, .model = model,
-    .awkward = awkward, .setup = setup_half, .ref = ref_half, .run = run_half, .flops = flops,
-    .bytes = bytes,
+    .awkward = awkward, .setup = setup_half, .ref = ref_half, .run = run_half, .cost = cost,
 };
 const ffcl_op_test ffcl_test_cast_to_float = {
     .name = "cast_to_float", .letters = "n at",
     .fills = FFCL_NOISE | FFCL_ZEROS | FFCL_LARGE | FFCL_OFFSET | FFCL_CONSTANT, .model = model,
     .awkward = float_awkward, .setup = setup_float, .ref = ref_float, .run = run_float,
-    .flops = flops, .bytes = bytes,
+    .cost = cost,
 };
 
 /* ---- a weight's columns into tiles -------------------------------------------------------- */
@@ -179,19 +174,14 @@ static int run_tiles(ffcl_case *c)
                               d[ROWS], d[COLS]);
 }
 
-static double tiles_flops(const ffcl_case *c)
+static ffcl_cost tiles_cost(const ffcl_case *c)
 {
-    return (double)c->shape.d[ROWS] * (double)c->shape.d[COLS];
-}
-
-static double tiles_bytes(const ffcl_case *c)
-{
-    return 6.0 * tiles_flops(c);
+    return ffcl_cast_cost(c->shape.d[ROWS] * c->shape.d[COLS]);
 }
 
 const ffcl_op_test ffcl_test_cast_to_tiles = {
     .name = "cast_to_tiles", .letters = "first+1 rows K",
     .fills = FFCL_NOISE | FFCL_ZEROS | FFCL_LARGE | FFCL_OFFSET | FFCL_CONSTANT,
     .model = tiles_model, .awkward = tiles_awkward, .setup = setup_tiles, .ref = ref_tiles,
-    .run = run_tiles, .flops = tiles_flops, .bytes = tiles_bytes,
+    .run = run_tiles, .cost = tiles_cost,
 };

@@ -60,7 +60,7 @@ static void axes_text(const ffcl_case *c, const size_t *low, const size_t *high,
 static void heading(const ffcl_case *c, const char *word)
 {
     char shape[256];
-    ffcl_shape_text(c->op, &c->shape, shape, sizeof shape);
+    ffcl_case_shape_text(c->op, &c->shape, shape, sizeof shape);
     printf("%s %s %s, %s, seed %llu, %s", word, c->op->name, shape, ffcl_fill_name(c->fill),
            (unsigned long long)c->seed, c->ctx->device.caps.name);
 }
@@ -101,7 +101,7 @@ static int run_case(ffcl_case *c, ffcl_verdict *v)
     if (rc == 0)
         rc = ffcl_case_launch(c);
     if (rc == 0) {
-        c->op->ref(c);
+        ffcl_case_refer(c);
         rc = ffcl_case_compare(c, v);
     }
     return rc;
@@ -179,7 +179,7 @@ static void list_row(const ffcl_op_test *op)
     printf("%s\n", op->name);
     for (int k = 0; k < 2; k++)
         for (const ffcl_shape *s = k ? op->awkward : op->model; s->d[0]; s++) {
-            ffcl_shape_text(op, s, text, sizeof text);
+            ffcl_case_shape_text(op, s, text, sizeof text);
             printf("    %s%s\n", text, k ? "" : "  (model)");
         }
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include <math.h>
 
+#include "ops/cost.h"
 #include "ops/ops.h"
 #include "../ref/ref.h"
 #include "registry.h"
@@ -116,7 +117,15 @@ static void ref(ffcl_case *c)
                       d[HH], d[WW], d[C], d[COUT], d[SIDE]);
 }
 
-static int run(ffcl_case *c)
+static double at(const ffcl_case *c, size_t index)
+{
+    const size_t *d = c->shape.d, scale = is_upsample(c) ? 2 : 1;
+    return ffcl_ref_conv_at(ffcl_f32(c, X), ffcl_f32(c, PLAIN), ffcl_f32(c, BIAS),
+                            d[HAS_ADD] ? ffcl_f32(c, ADD) : NULL, scale, scale * d[HH],
+                            scale * d[WW], d[C], d[COUT], d[SIDE], index);
+}
+
+static ffcl_conv_weight weight_of(const ffcl_case *c)
 {
     const size_t *d = c->shape.d;
     ffcl_conv_weight w = {.kind = ffcl_conv_kind_of(d[COUT], d[SIDE], is_upsample(c),
@@ -124,6 +133,13 @@ static int run(ffcl_case *c)
                           .out = d[COUT], .side = d[SIDE], .bias = ffcl_mem(c, BIAS)};
     for (size_t i = 0; WEIGHT + i < c->n_tensors; i++)
         w.weight[i] = ffcl_mem(c, WEIGHT + i);
+    return w;
+}
+
+static int run(ffcl_case *c)
+{
+    const size_t *d = c->shape.d;
+    const ffcl_conv_weight w = weight_of(c);
     if ((int)w.kind != c->op->variant)
         return ffcl_fail(c->ctx->err, FFCL_EUSAGE, "this shape is computed by another kind");
     /* Bands take a sixteenth of the device's memory: a device that says it has little gets small
@@ -143,31 +159,20 @@ static const char *skip(const ffcl_case *c)
     return c->ctx->device.caps.max_work_group < 256 ? "needs work-groups of 256" : NULL;
 }
 
-/* Of the sums as computed: an upsampled pixel takes 4 taps, not 9. */
-static double flops(const ffcl_case *c)
+static ffcl_cost cost(const ffcl_case *c)
 {
     const size_t *d = c->shape.d;
-    double taps = is_upsample(c) ? 4.0 : (double)(d[SIDE] * d[SIDE]);
-    double out = (double)(c->tensor[OUT].n);
-    return out * (2.0 * taps * (double)d[C] + (d[HAS_ADD] ? 2.0 : 1.0));
-}
-
-static double bytes(const ffcl_case *c)
-{
-    const size_t *d = c->shape.d;
-    double n = (double)c->tensor[X].n + (double)c->tensor[OUT].n + (double)d[COUT];
-    for (size_t i = WEIGHT; i < c->n_tensors; i++)
-        n += (double)c->tensor[i].n;
-    return 4.0 * (n + (d[HAS_ADD] ? (double)c->tensor[OUT].n : 0.0));
+    const ffcl_conv_weight w = weight_of(c);
+    return ffcl_conv_cost(&w, d[B], d[HH], d[WW], d[HAS_ADD] != 0);
 }
 
 /* As for gemm.  The summed taps of an upsample add one rounding to each weight. */
-#define CONV(row_name, kind, shapes, ragged, why_not)                                          \
-    {                                                                                          \
-        .name = row_name, .letters = "B Hh Ww C Cout k add band", .variant = kind,             \
-        .fills = FFCL_NOISE | FFCL_ZEROS | FFCL_LARGE | FFCL_CONSTANT, .model = shapes,        \
-        .awkward = ragged, .setup = setup, .ref = ref, .run = run, .skip = why_not,            \
-        .rtol = 1e-5f, .atol = 6e-7f, .flops = flops, .bytes = bytes,                          \
+#define CONV(row_name, kind, shapes, ragged, why_not)                                         \
+    {                                                                                         \
+        .name = row_name, .letters = "B Hh Ww C Cout k add band", .variant = kind,            \
+        .fills = FFCL_NOISE | FFCL_ZEROS | FFCL_LARGE | FFCL_CONSTANT, .model = shapes,       \
+        .awkward = ragged, .setup = setup, .ref = ref, .at = at, .run = run, .skip = why_not, \
+        .rtol = 1e-5f, .atol = 6e-7f, .cost = cost,                                           \
     }
 
 const ffcl_op_test ffcl_test_conv_columns =

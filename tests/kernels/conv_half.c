@@ -3,6 +3,7 @@
  * product.c, which leave other channel counts to the plain kernel. */
 #include <math.h>
 
+#include "ops/cost.h"
 #include "ops/ops.h"
 #include "../ref/ref.h"
 #include "registry.h"
@@ -180,13 +181,27 @@ static void ref(ffcl_case *c)
                       d[HH], d[WW], d[C], d[COUT], d[SIDE]);
 }
 
-static int run(ffcl_case *c)
+static double at(const ffcl_case *c, size_t index)
+{
+    const size_t *d = c->shape.d, scale = is_upsample(c) ? 2 : 1;
+    return ffcl_ref_conv_at(ffcl_f32(c, X), ffcl_f32(c, PLAIN), ffcl_f32(c, BIAS),
+                            d[HAS_ADD] ? ffcl_f32(c, ADD) : NULL, scale, scale * d[HH],
+                            scale * d[WW], d[C], d[COUT], d[SIDE], index);
+}
+
+static ffcl_conv_weight weight_of(const ffcl_case *c)
 {
     const size_t *d = c->shape.d;
-    const ffcl_conv_weight w = {
+    return (ffcl_conv_weight){
         .kind = ffcl_conv_kind_of(d[COUT], d[SIDE], is_upsample(c), FFCL_STORE_HALF), .in = d[C],
         .out = d[COUT], .side = d[SIDE], .store = FFCL_STORE_HALF,
         .weight = {ffcl_mem(c, WEIGHT)}, .bias = ffcl_mem(c, BIAS)};
+}
+
+static int run(ffcl_case *c)
+{
+    const size_t *d = c->shape.d;
+    const ffcl_conv_weight w = weight_of(c);
     if (w.kind != kind_of(c))
         return ffcl_fail(c->ctx->err, FFCL_EUSAGE, "this shape is computed by another kind");
     ffcl_engine_use was = ffcl_case_engine(c, (ffcl_engine_use){level_of(c), d[UNITS]});
@@ -204,30 +219,20 @@ static const char *skip(const ffcl_case *c)
     return falls_back ? NULL : ffcl_case_no_engine(c, level_of(c));
 }
 
-/* Of the sums as computed: an upsampled pixel takes 4 taps, not 9; a narrow one 8 columns. */
-static double flops(const ffcl_case *c)
+static ffcl_cost cost(const ffcl_case *c)
 {
     const size_t *d = c->shape.d;
-    double taps = is_upsample(c) ? 4.0 : (double)(d[SIDE] * d[SIDE]);
-    double out = (double)(c->tensor[OUT].n / d[COUT] * columns(c));
-    return out * (2.0 * taps * (double)d[C] + (d[HAS_ADD] ? 2.0 : 1.0));
-}
-
-static double bytes(const ffcl_case *c)
-{
-    const size_t *d = c->shape.d;
-    double out = (double)(c->tensor[OUT].n * ffcl_case_bytes(c, OUT));
-    return 2.0 * ((double)c->tensor[X].n + (double)c->tensor[WEIGHT].n) + 4.0 * (double)d[COUT] +
-           out * (d[HAS_ADD] ? 2.0 : 1.0);
+    const ffcl_conv_weight w = weight_of(c);
+    return ffcl_conv_cost(&w, d[B], d[HH], d[WW], d[HAS_ADD] != 0);
 }
 
 /* As for product.c. */
-#define CONV(row_name, what, shapes, ragged, relative, absolute)                               \
-    {                                                                                          \
-        .name = row_name, .letters = "B Hh Ww C Cout k add units", .variant = (what),          \
-        .fills = FFCL_NOISE | FFCL_ZEROS | FFCL_LARGE | FFCL_CONSTANT, .model = shapes,        \
-        .awkward = ragged, .setup = setup, .ref = ref, .run = run, .skip = skip,               \
-        .rtol = relative, .atol = absolute, .flops = flops, .bytes = bytes,                    \
+#define CONV(row_name, what, shapes, ragged, relative, absolute)                           \
+    {                                                                                      \
+        .name = row_name, .letters = "B Hh Ww C Cout k add units", .variant = (what),      \
+        .fills = FFCL_NOISE | FFCL_ZEROS | FFCL_LARGE | FFCL_CONSTANT, .model = shapes,    \
+        .awkward = ragged, .setup = setup, .ref = ref, .at = at, .run = run, .skip = skip, \
+        .rtol = relative, .atol = absolute, .cost = cost,                                  \
     }
 #define PLAIN_CONV(name, kind, shapes, ragged, relative) \
     CONV("conv_half_" name, kind, shapes, ragged, relative, 6e-7f)

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include "ops/cost.h"
 #include "ops/ops.h"
 #include "../ref/ref.h"
 #include "registry.h"
@@ -57,15 +58,9 @@ static int scalar_run(ffcl_case *c)
     return ffcl_embed_scalar(c->ctx, ffcl_mem(c, OUT), ffcl_mem(c, IN), c->shape.d[B]);
 }
 
-/* Exponent, exp, product and cos or sin, each counted as one. */
-static double scalar_flops(const ffcl_case *c)
+static ffcl_cost scalar_cost(const ffcl_case *c)
 {
-    return 4.0 * 256.0 * (double)c->shape.d[B];
-}
-
-static double scalar_bytes(const ffcl_case *c)
-{
-    return 4.0 * 257.0 * (double)c->shape.d[B];
+    return ffcl_embed_scalar_cost(c->shape.d[B]);
 }
 
 /* The angle t f carries the 3 units in the last place of exp and the rounding of its argument (up
@@ -73,7 +68,7 @@ static double scalar_bytes(const ffcl_case *c)
 const ffcl_op_test ffcl_test_embed_scalar = {
     .name = "embed_scalar", .letters = "B", .fills = FFCL_NOISE | FFCL_ZEROS | FFCL_LARGE,
     .model = scalar_model, .awkward = scalar_awkward, .setup = scalar_setup, .ref = scalar_ref,
-    .run = scalar_run, .rtol = 0.0f, .atol = 2e-6f, .flops = scalar_flops, .bytes = scalar_bytes,
+    .run = scalar_run, .rtol = 0.0f, .atol = 2e-6f, .cost = scalar_cost,
 };
 
 /* ---- embed_label; CLASSES counts the table's rows, the null class included. */
@@ -106,23 +101,16 @@ static int label_run(ffcl_case *c)
                             c->shape.d[B], c->shape.d[D]);
 }
 
-static double no_flops(const ffcl_case *c)
+static ffcl_cost label_cost(const ffcl_case *c)
 {
-    (void)c;
-    return 0.0;
-}
-
-static double label_bytes(const ffcl_case *c)
-{
-    const size_t *d = c->shape.d;
-    return (double)d[B] * (8.0 * (double)d[D] + 4.0);
+    return ffcl_embed_label_cost(c->shape.d[B], c->shape.d[D]);
 }
 
 /* A copy: exact. */
 const ffcl_op_test ffcl_test_embed_label = {
     .name = "embed_label", .letters = "B D classes", .fills = FFCL_NOISE, .model = label_model,
     .awkward = label_awkward, .setup = label_setup, .ref = label_ref, .run = label_run,
-    .flops = no_flops, .bytes = label_bytes,
+    .cost = label_cost,
 };
 
 /* ---- silu */
@@ -148,15 +136,9 @@ static int silu_run(ffcl_case *c)
     return ffcl_silu(c->ctx, ffcl_mem(c, OUT), ffcl_mem(c, IN), c->shape.d[0]);
 }
 
-/* exp, sum and quotient. */
-static double silu_flops(const ffcl_case *c)
+static ffcl_cost silu_cost(const ffcl_case *c)
 {
-    return 3.0 * (double)c->shape.d[0];
-}
-
-static double silu_bytes(const ffcl_case *c)
-{
-    return 8.0 * (double)c->shape.d[0];
+    return ffcl_silu_cost(c->shape.d[0]);
 }
 
 /* exp has 3 units in the last place, division 2.5; atol covers results that a device may flush to
@@ -164,5 +146,5 @@ static double silu_bytes(const ffcl_case *c)
 const ffcl_op_test ffcl_test_silu = {
     .name = "silu", .letters = "n", .fills = FFCL_NOISE | FFCL_ZEROS | FFCL_LARGE,
     .model = flat_model, .awkward = flat_awkward, .setup = silu_setup, .ref = silu_ref,
-    .run = silu_run, .rtol = 1e-6f, .atol = 1e-30f, .flops = silu_flops, .bytes = silu_bytes,
+    .run = silu_run, .rtol = 1e-6f, .atol = 1e-30f, .cost = silu_cost,
 };

@@ -100,25 +100,43 @@ static ffcl_ref_matrix matrix(const ffcl_case *c, size_t i)
     return (ffcl_ref_matrix){ffcl_f32(c, i) + t->at, t->ld, 1};
 }
 
-static void ref(ffcl_case *c)
+/* What the reference is given. */
+typedef struct operands {
+    ffcl_ref_matrix a, w;
+    ffcl_ref_epilogue e;
+} operands;
+
+static operands operands_of(const ffcl_case *c)
 {
     const size_t *d = c->shape.d;
     int uses = c->op->variant;
-    ffcl_ref_matrix a = matrix(c, A);
+    operands o = {matrix(c, A), matrix(c, W),
+                  {.act = uses & USE_SILU ? 1 : uses & USE_GELU ? 2 : 0, .gate_rows = d[T],
+                   .add_rows = d[T]}};
     if (d[KMAJOR])
-        a = (ffcl_ref_matrix){a.x, 1, c->tensor[A].ld};
-    ffcl_ref_epilogue e = {.act = uses & USE_SILU ? 1 : uses & USE_GELU ? 2 : 0,
-                           .gate_rows = d[T], .add_rows = d[T]};
+        o.a = (ffcl_ref_matrix){o.a.x, 1, c->tensor[A].ld};
     if (uses & USE_BIAS)
-        e.bias = matrix(c, BIAS).x;
+        o.e.bias = matrix(c, BIAS).x;
     if (uses & USE_GATE)
-        e.gate = matrix(c, GATE);
+        o.e.gate = matrix(c, GATE);
     if (uses & USE_ADD)
-        e.add = matrix(c, ADD);
-    ffcl_ref_gemm(c->want, a, matrix(c, W), &e, d[M], d[N], d[K]);
+        o.e.add = matrix(c, ADD);
+    return o;
 }
 
-static int run(ffcl_case *c)
+static void ref(ffcl_case *c)
+{
+    const operands o = operands_of(c);
+    ffcl_ref_gemm(c->want, o.a, o.w, &o.e, c->shape.d[M], c->shape.d[N], c->shape.d[K]);
+}
+
+static double at(const ffcl_case *c, size_t index)
+{
+    const operands o = operands_of(c);
+    return ffcl_ref_gemm_at(o.a, o.w, &o.e, c->shape.d[N], c->shape.d[K], index);
+}
+
+static ffcl_product product_of(const ffcl_case *c)
 {
     const size_t *d = c->shape.d;
     const ffcl_tensor *t = c->tensor;
@@ -151,6 +169,13 @@ static int run(ffcl_case *c)
         e->add_ld = t[ADD].ld;
         e->add_rows = d[T];
     }
+    return p;
+}
+
+static int run(ffcl_case *c)
+{
+    const ffcl_product p = product_of(c);
+    const int uses = c->op->variant;
     if (!(uses & SLIM))
         return ffcl_gemm(c->ctx, &p);
     const ffcl_engine_use many = {c->ctx->matrix_engine, uses & MANY ? 132 : 0};
@@ -160,35 +185,20 @@ static int run(ffcl_case *c)
     return rc;
 }
 
-/* The product, and an operation an operand, three for SiLU, eight for GELU. */
-static double flops(const ffcl_case *c)
+static ffcl_cost cost(const ffcl_case *c)
 {
-    const size_t *d = c->shape.d;
-    int uses = c->op->variant;
-    double after = (uses & USE_BIAS ? 1.0 : 0.0) + (uses & USE_GATE ? 1.0 : 0.0) +
-                   (uses & USE_ADD ? 1.0 : 0.0) + (uses & USE_SILU ? 3.0 : 0.0) +
-                   (uses & USE_GELU ? 8.0 : 0.0);
-    return (double)d[M] * (double)d[N] * (2.0 * (double)d[K] + after);
-}
-
-static double bytes(const ffcl_case *c)
-{
-    const size_t *d = c->shape.d;
-    int uses = c->op->variant;
-    double rows = (uses & USE_BIAS ? 1.0 : 0.0) + (uses & USE_ADD ? (double)d[T] : 0.0) +
-                  (uses & USE_GATE ? (double)ffcl_div_up(d[M], d[T]) : 0.0);
-    return 4.0 * ((double)d[M] * (double)d[K] + (double)d[K] * (double)d[N] +
-                  ((double)d[M] + rows) * (double)d[N]);
+    const ffcl_product p = product_of(c);
+    return ffcl_gemm_cost(&p);
 }
 
 /* A sum of K terms gathers K roundings of either sign, each of partial sums of the size of the
  * result (about 1): sqrt(K) units in the last place, six of them in the tails and after a gate. */
-#define GEMM(row_name, uses, shapes)                                                       \
-    {                                                                                      \
-        .name = row_name, .letters = "M N K kmajor T place", .variant = (uses),            \
-        .fills = FFCL_NOISE | FFCL_ZEROS | FFCL_LARGE | FFCL_CONSTANT, .model = shapes,    \
-        .awkward = awkward, .setup = setup, .ref = ref, .run = run, .rtol = 1e-5f,         \
-        .atol = 6e-7f, .flops = flops, .bytes = bytes,                                     \
+#define GEMM(row_name, uses, shapes)                                                         \
+    {                                                                                        \
+        .name = row_name, .letters = "M N K kmajor T place", .variant = (uses),              \
+        .fills = FFCL_NOISE | FFCL_ZEROS | FFCL_LARGE | FFCL_CONSTANT, .model = shapes,      \
+        .awkward = awkward, .setup = setup, .ref = ref, .at = at, .run = run, .rtol = 1e-5f, \
+        .atol = 6e-7f, .cost = cost,                                                         \
     }
 
 const ffcl_op_test ffcl_test_gemm = GEMM("gemm", 0, none_model);

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include "ops/cost.h"
 #include "ops/ops.h"
 #include "../ref/ref.h"
 #include "registry.h"
@@ -128,18 +129,11 @@ static int run(ffcl_case *c)
                           c->op->variant & HALF ? FFCL_STORE_HALF : FFCL_STORE_FLOAT);
 }
 
-/* Sum 1, squares 3, result 3 (subtract, multiply, add), SiLU 3. */
-static double flops(const ffcl_case *c)
+static ffcl_cost cost(const ffcl_case *c)
 {
     const size_t *d = c->shape.d;
-    return (c->op->variant & WITH_SILU ? 10.0 : 7.0) * (double)d[B] * (double)d[P] * (double)d[C];
-}
-
-static double bytes(const ffcl_case *c)
-{
-    const size_t *d = c->shape.d;
-    double each = 2.0 * (double)ffcl_case_bytes(c, X);
-    return (double)d[C] * (each * (double)d[B] * (double)d[P] + 8.0);
+    return ffcl_groupnorm_cost(d[B] * d[P] * d[C], d[C], c->op->variant & WITH_SILU,
+                               c->op->variant & HALF ? FFCL_STORE_HALF : FFCL_STORE_FLOAT);
 }
 
 /* As for layer norm; the mean is combined from up to 128 chunks. */
@@ -148,7 +142,7 @@ static double bytes(const ffcl_case *c)
         .name = row_name, .letters = "B P C G", .variant = uses,                                \
         .fills = FFCL_NOISE | FFCL_ZEROS | FFCL_LARGE | FFCL_OFFSET | FFCL_CONSTANT,            \
         .model = shapes, .awkward = ragged, .setup = setup, .ref = ref, .run = run,             \
-        .rtol = relative, .atol = 3e-6f, .flops = flops, .bytes = bytes,                        \
+        .rtol = relative, .atol = 3e-6f, .cost = cost,                                           \
     }
 
 const ffcl_op_test ffcl_test_groupnorm = GROUPNORM("groupnorm", 0, model, awkward, 1e-5f);

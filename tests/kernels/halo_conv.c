@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "half.h"
+#include "ops/cost.h"
 #include "ops/ops.h"
 #include "../ref/ref.h"
 #include "registry.h"
@@ -120,6 +121,15 @@ static void ref(ffcl_case *c)
     free(y);
 }
 
+/* Not of moments: their norm needs every element. */
+static double at(const ffcl_case *c, size_t index)
+{
+    const size_t *d = c->shape.d, scale = is(c, UP) ? 2 : 1;
+    return ffcl_ref_conv_at(ffcl_f32(c, X), ffcl_f32(c, PLAIN), ffcl_f32(c, BIAS),
+                            d[HAS_ADD] && !is(c, UP) ? ffcl_f32(c, ADD) : NULL, scale,
+                            scale * d[HH], scale * d[WW], d[C], d[COUT], 3, index);
+}
+
 /* The convolution to scratch memory, then its norm by the moments that it left. */
 static int run_moments(ffcl_case *c, const ffcl_conv_weight *w, ffcl_halo *halo)
 {
@@ -165,29 +175,22 @@ static const char *skip(const ffcl_case *c)
     return ffcl_case_no_engine(c, FFCL_ENGINE_WGMMA);
 }
 
-static double flops(const ffcl_case *c)
+/* Without the norm that makes moments visible. */
+static ffcl_cost cost(const ffcl_case *c)
 {
     const size_t *d = c->shape.d;
-    double out = (double)(d[B] * d[HH] * d[WW] * d[COUT]) * (is(c, UP) ? 4.0 : 1.0);
-    return out * (2.0 * (is(c, UP) ? 4.0 : 9.0) * (double)d[C] + 1.0);
-}
-
-static double bytes(const ffcl_case *c)
-{
-    const size_t *d = c->shape.d;
-    double out = (double)(d[B] * d[HH] * d[WW] * d[COUT]) * (is(c, UP) ? 4.0 : 1.0);
-    return 2.0 * ((double)c->tensor[X].n + (double)c->tensor[WEIGHT].n +
-                  out * (d[HAS_ADD] && !is(c, UP) ? 2.0 : 1.0));
+    const ffcl_conv_weight w = weight_of(c);
+    return ffcl_conv_cost(&w, d[B], d[HH], d[WW], d[HAS_ADD] && !is(c, UP));
 }
 
 /* Tolerances of convolutions as in conv_half.c.  A norm's operand is within a rounding of a half of
  * the reference's, here and there on its other side, and its own result is rounded once more. */
-#define HALO(row_name, what, kinds, shapes, ragged, relative, absolute)                        \
-    {                                                                                          \
-        .name = row_name, .letters = "B Hh Ww C Cout add G", .variant = (what),                \
-        .fills = (kinds), .model = shapes, .awkward = ragged, .setup = setup, .ref = ref,      \
-        .run = run, .skip = skip, .rtol = relative, .atol = absolute, .flops = flops,          \
-        .bytes = bytes,                                                                        \
+#define HALO(row_name, what, kinds, shapes, ragged, relative, absolute)                   \
+    {                                                                                     \
+        .name = row_name, .letters = "B Hh Ww C Cout add G", .variant = (what),           \
+        .fills = (kinds), .model = shapes, .awkward = ragged, .setup = setup, .ref = ref, \
+        .at = (what) & MOMENTS ? NULL : at,                                               \
+        .run = run, .skip = skip, .rtol = relative, .atol = absolute, .cost = cost,       \
     }
 #define ALL_FILLS (FFCL_NOISE | FFCL_ZEROS | FFCL_LARGE | FFCL_CONSTANT)
 

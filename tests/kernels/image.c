@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include <math.h>
 
+#include "ops/cost.h"
 #include "ops/ops.h"
 #include "../ref/ref.h"
 #include "registry.h"
@@ -49,29 +50,21 @@ static int bytes_run(ffcl_case *c)
                             c->shape.d[0]);
 }
 
-/* Two or three operations and two of the clamp; counted as four. */
-static double bytes_flops(const ffcl_case *c)
+static ffcl_cost bytes_cost(const ffcl_case *c)
 {
-    return 4.0 * (double)c->shape.d[0];
-}
-
-static double bytes_bytes(const ffcl_case *c)
-{
-    return 5.0 * (double)c->shape.d[0];
+    return ffcl_image_bytes_cost(c->shape.d[0]);
 }
 
 /* The bytes that torch gives: exact. */
 const ffcl_op_test ffcl_test_image_bytes_sit = {
     .name = "image_bytes_sit", .letters = "n", .variant = 0,
     .fills = FFCL_NOISE | FFCL_ZEROS | FFCL_LARGE, .model = bytes_model, .awkward = bytes_awkward,
-    .setup = bytes_setup, .ref = bytes_ref, .run = bytes_run, .flops = bytes_flops,
-    .bytes = bytes_bytes,
+    .setup = bytes_setup, .ref = bytes_ref, .run = bytes_run, .cost = bytes_cost,
 };
 const ffcl_op_test ffcl_test_image_bytes_repa = {
     .name = "image_bytes_repa", .letters = "n", .variant = 1,
     .fills = FFCL_NOISE | FFCL_ZEROS | FFCL_LARGE, .model = bytes_model, .awkward = bytes_awkward,
-    .setup = bytes_setup, .ref = bytes_ref, .run = bytes_run, .flops = bytes_flops,
-    .bytes = bytes_bytes,
+    .setup = bytes_setup, .ref = bytes_ref, .run = bytes_run, .cost = bytes_cost,
 };
 
 /* ---- image_finite.  PLANT: 0 nothing; 1 NaN, 2 infinity, 3 minus infinity at a random place of
@@ -131,14 +124,9 @@ static int finite_run(ffcl_case *c)
                              c->shape.d[EACH]);
 }
 
-static double finite_flops(const ffcl_case *c)
+static ffcl_cost finite_cost(const ffcl_case *c)
 {
-    return (double)c->shape.d[B] * (double)c->shape.d[EACH];
-}
-
-static double finite_bytes(const ffcl_case *c)
-{
-    return 4.0 * (double)c->shape.d[B] * (double)(c->shape.d[EACH] + 1);
+    return ffcl_image_finite_cost(c->shape.d[B], c->shape.d[EACH]);
 }
 
 /* Flags: exact. */
@@ -146,5 +134,5 @@ const ffcl_op_test ffcl_test_image_finite = {
     .name = "image_finite", .letters = "B each plant",
     .fills = FFCL_NOISE | FFCL_ZEROS | FFCL_LARGE, .model = finite_model,
     .awkward = finite_awkward, .setup = finite_setup, .ref = finite_ref, .run = finite_run,
-    .flops = finite_flops, .bytes = finite_bytes,
+    .cost = finite_cost,
 };

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include <math.h>
 
+#include "ops/cost.h"
 #include "ops/ops.h"
 #include "../ref/ref.h"
 #include "registry.h"
@@ -64,21 +65,16 @@ static int update_run(ffcl_case *c)
                               c->shape.d[NEGATIVE] ? -1.0f : 1.0f, c->shape.d[0]);
 }
 
-static double update_flops(const ffcl_case *c)
+static ffcl_cost update_cost(const ffcl_case *c)
 {
-    return 2.0 * (double)c->shape.d[0];
-}
-
-static double update_bytes(const ffcl_case *c)
-{
-    return 12.0 * (double)c->shape.d[0];
+    return ffcl_latent_update_cost(c->shape.d[0]);
 }
 
 /* A product with +-1 is exact, so one rounding is left whether fused or not: exact. */
 const ffcl_op_test ffcl_test_latent_update = {
     .name = "latent_update", .letters = "n negative", .fills = FFCL_NOISE | FFCL_ZEROS | FFCL_LARGE,
     .model = update_model, .awkward = update_awkward, .setup = update_setup, .ref = update_ref,
-    .run = update_run, .flops = update_flops, .bytes = update_bytes,
+    .run = update_run, .cost = update_cost,
 };
 
 static int conv_setup(ffcl_case *c)
@@ -118,39 +114,40 @@ static void conv_ref(ffcl_case *c)
                          ffcl_f32(c, PLAIN), ffcl_f32(c, BIAS), d[B], d[C], d[R], d[N], d[SIDE]);
 }
 
+/* The two weights; the first is used by rows WITH_POINT. */
+static ffcl_conv_weight weight_of(const ffcl_case *c, int point)
+{
+    const size_t *d = c->shape.d;
+    if (point)
+        return (ffcl_conv_weight){.kind = FFCL_CONV_POINT, .in = d[C], .out = d[C], .side = 1,
+                                  .weight = {ffcl_mem(c, POINT)}, .bias = ffcl_mem(c, POINT_BIAS)};
+    return (ffcl_conv_weight){.kind = FFCL_CONV_COLUMNS, .in = d[C], .out = d[N], .side = d[SIDE],
+                              .weight = {ffcl_mem(c, WEIGHT)}, .bias = ffcl_mem(c, BIAS)};
+}
+
+static ffcl_store store_of(const ffcl_case *c)
+{
+    return c->op->variant & HALF ? FFCL_STORE_HALF : FFCL_STORE_FLOAT;
+}
+
 static int conv_run(ffcl_case *c)
 {
     const size_t *d = c->shape.d;
-    const ffcl_conv_weight point = {.kind = FFCL_CONV_POINT, .in = d[C], .out = d[C], .side = 1,
-                                    .weight = {ffcl_mem(c, POINT)},
-                                    .bias = ffcl_mem(c, POINT_BIAS)};
-    const ffcl_conv_weight conv = {.kind = FFCL_CONV_COLUMNS, .in = d[C], .out = d[N],
-                                   .side = d[SIDE], .weight = {ffcl_mem(c, WEIGHT)},
-                                   .bias = ffcl_mem(c, BIAS)};
+    const ffcl_conv_weight point = weight_of(c, 1), conv = weight_of(c, 0);
     const ffcl_engine_use use = {c->ctx->matrix_engine, d[UNITS]};
     const ffcl_engine_use before = ffcl_case_engine(c, use);
     int rc = ffcl_latent_conv(c->ctx, ffcl_mem(c, OUT), ffcl_mem(c, IN), d[FIRST], factor,
                               c->op->variant & WITH_POINT ? &point : NULL, &conv, d[B], d[R],
-                              c->op->variant & HALF ? FFCL_STORE_HALF : FFCL_STORE_FLOAT);
+                              store_of(c));
     ffcl_case_engine(c, before);
     return rc;
 }
 
-static double conv_flops(const ffcl_case *c)
+static ffcl_cost conv_cost(const ffcl_case *c)
 {
-    const size_t *d = c->shape.d;
-    double pixels = (double)d[B] * (double)d[R] * (double)d[R], C2 = (double)d[C] * (double)d[C];
-    double each = (2.0 * (double)(d[SIDE] * d[SIDE] * d[C]) + 1.0) * (double)d[N];
-    return pixels * (each + (c->op->variant & WITH_POINT ? 2.0 * C2 : 0.0));
-}
-
-static double conv_bytes(const ffcl_case *c)
-{
-    const size_t *d = c->shape.d;
-    double inputs = (double)(d[B] * d[C] * d[R] * d[R]);
-    for (size_t i = c->op->variant & WITH_POINT ? POINT : WEIGHT; i <= BIAS; i++)
-        inputs += (double)c->tensor[i].n;
-    return 4.0 * inputs + (double)ffcl_case_bytes(c, OUT) * (double)c->tensor[OUT].n;
+    const ffcl_conv_weight point = weight_of(c, 1), conv = weight_of(c, 0);
+    return ffcl_latent_conv_cost(c->op->variant & WITH_POINT ? &point : NULL, &conv, c->shape.d[B],
+                                 c->shape.d[R], store_of(c));
 }
 
 /* Sums as gemm's, one after the other; half storage adds half a unit in its last place. */
@@ -159,7 +156,7 @@ static double conv_bytes(const ffcl_case *c)
         .name = row_name, .letters = "B C R N k first units", .variant = (uses),               \
         .fills = FFCL_NOISE | FFCL_ZEROS | FFCL_LARGE | FFCL_CONSTANT, .model = conv_model,    \
         .awkward = conv_awkward, .setup = conv_setup, .ref = conv_ref, .run = conv_run,        \
-        .rtol = relative, .atol = 6e-7f, .flops = conv_flops, .bytes = conv_bytes,             \
+        .rtol = relative, .atol = 6e-7f, .cost = conv_cost,                                     \
     }
 
 const ffcl_op_test ffcl_test_latent_conv = LATENT_CONV("latent_conv", 0, 1e-5f);

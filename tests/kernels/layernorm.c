@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include <stdlib.h>
 
+#include "ops/cost.h"
 #include "ops/ops.h"
 #include "../ref/ref.h"
 #include "registry.h"
@@ -67,28 +68,20 @@ static int run(ffcl_case *c)
                                    (float)eps, (ffcl_store)c->op->variant);
 }
 
-/* Sum 1, squares 3, result 5 (subtract, multiply, 1 + scale, multiply, add). */
-static double flops(const ffcl_case *c)
+static ffcl_cost cost(const ffcl_case *c)
 {
     const size_t *d = c->shape.d;
-    return 9.0 * (double)d[B] * (double)d[T] * (double)d[D];
-}
-
-static double bytes(const ffcl_case *c)
-{
-    const size_t *d = c->shape.d;
-    double each = 4.0 + (double)ffcl_case_bytes(c, OUT);
-    return (double)d[B] * (double)d[D] * (each * (double)d[T] + 8.0);
+    return ffcl_layernorm_cost(d[B], d[T], d[D], (ffcl_store)c->op->variant);
 }
 
 /* Mean and deviation carry a few float roundings of sums of D terms, shrunk by the tree sum; the
  * part that cancels is in the scale.  Half storage adds half a unit in its last place, 2^-11. */
-#define LAYERNORM(row_name, store, relative)                                                    \
-    {                                                                                           \
-        .name = row_name, .letters = "B T D ld shift scale", .variant = store,                  \
-        .fills = FFCL_NOISE | FFCL_ZEROS | FFCL_LARGE | FFCL_OFFSET | FFCL_CONSTANT,            \
-        .model = model, .awkward = awkward, .setup = setup, .ref = ref, .run = run,             \
-        .rtol = relative, .atol = 3e-6f, .flops = flops, .bytes = bytes,                        \
+#define LAYERNORM(row_name, store, relative)                                         \
+    {                                                                                \
+        .name = row_name, .letters = "B T D ld shift scale", .variant = store,       \
+        .fills = FFCL_NOISE | FFCL_ZEROS | FFCL_LARGE | FFCL_OFFSET | FFCL_CONSTANT, \
+        .model = model, .awkward = awkward, .setup = setup, .ref = ref, .run = run,  \
+        .rtol = relative, .atol = 3e-6f, .cost = cost,                               \
     }
 
 const ffcl_op_test ffcl_test_layernorm_modulate =
@@ -184,17 +177,12 @@ static const char *residual_skip(const ffcl_case *c)
                ? NULL : "the device's work-groups have fewer than 256 items";
 }
 
-static double residual_flops(const ffcl_case *c)
+static ffcl_cost residual_cost(const ffcl_case *c)
 {
     const size_t *d = c->shape.d;
-    return (12.0 + (double)d[PARTS]) * (double)d[B] * (double)d[T] * (double)d[D];
-}
-
-static double residual_bytes(const ffcl_case *c)
-{
-    const size_t *d = c->shape.d;
-    double each = 4.0 * (2.0 + (double)d[PARTS]) + (double)ffcl_case_bytes(c, OUT);
-    return (double)d[B] * (double)d[D] * (each * (double)d[T] + 12.0);
+    return ffcl_layernorm_residual_cost(d[PARTS], d[B], d[T], d[D],
+                                        c->op->variant == NORM_HALF ? FFCL_STORE_HALF
+                                                                    : FFCL_STORE_FLOAT);
 }
 
 /* Data of a large offset is left out: a sum of parts of it cancels in the norm by their number. */
@@ -204,7 +192,7 @@ static double residual_bytes(const ffcl_case *c)
         .fills = FFCL_NOISE | FFCL_ZEROS | FFCL_LARGE, .model = residual_model,                 \
         .awkward = residual_awkward, .setup = residual_setup, .ref = residual_ref,              \
         .run = residual_run, .skip = residual_skip, .rtol = relative, .atol = absolute,         \
-        .flops = residual_flops, .bytes = residual_bytes,                                       \
+        .cost = residual_cost,                                                                  \
     }
 
 const ffcl_op_test ffcl_test_layernorm_residual =

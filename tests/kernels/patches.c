@@ -2,6 +2,7 @@
 #include <math.h>
 
 #include "backend.h"
+#include "ops/cost.h"
 #include "ops/ops.h"
 #include "../ref/ref.h"
 #include "registry.h"
@@ -67,19 +68,10 @@ static int embed_run(ffcl_case *c)
                             c->op->variant & WITH_POS, d[B], d[C], d[R], d[P], d[D]);
 }
 
-static double embed_flops(const ffcl_case *c)
+static ffcl_cost embed_cost(const ffcl_case *c)
 {
     const size_t *d = c->shape.d;
-    double each = 2.0 * (double)(d[C] * d[P] * d[P]) + (c->op->variant & WITH_POS ? 2.0 : 1.0);
-    return each * (double)c->tensor[OUT].n;
-}
-
-static double embed_bytes(const ffcl_case *c)
-{
-    double n = c->op->variant & WITH_POS ? (double)c->tensor[POS].n : 0.0;
-    for (size_t i = OUT; i < POS; i++)
-        n += (double)c->tensor[i].n;
-    return 4.0 * n;
+    return ffcl_patch_embed_cost(d[B], d[C], d[R], d[P], d[D], c->op->variant & WITH_POS);
 }
 
 /* ---- the product that writes a latent */
@@ -108,15 +100,21 @@ static void unpatch_ref(ffcl_case *c)
                      d[COUT], d[R], d[P], d[D]);
 }
 
-static int unpatch_run(ffcl_case *c)
+static ffcl_product unpatch_product(const ffcl_case *c, const ffcl_unpatch *unpatch)
 {
     const size_t *d = c->shape.d;
     const size_t N = d[P] * d[P] * d[COUT];
+    return (ffcl_product){.m = d[B] * side(d) * side(d), .n = N, .k = d[D], .a = ffcl_mem(c, IN),
+                          .a_ld = d[D], .w = ffcl_mem(c, WEIGHT), .w_ld = N,
+                          .out = ffcl_mem(c, OUT), .slim = 1, .unpatch = unpatch,
+                          .epilogue = {.has_bias = 1, .bias = ffcl_mem(c, BIAS)}};
+}
+
+static int unpatch_run(ffcl_case *c)
+{
+    const size_t *d = c->shape.d;
     const ffcl_unpatch unpatch = {d[C], d[COUT], d[R], d[P]};
-    const ffcl_product p = {.m = d[B] * side(d) * side(d), .n = N, .k = d[D],
-                            .a = ffcl_mem(c, IN), .a_ld = d[D], .w = ffcl_mem(c, WEIGHT),
-                            .w_ld = N, .out = ffcl_mem(c, OUT), .slim = 1, .unpatch = &unpatch,
-                            .epilogue = {.has_bias = 1, .bias = ffcl_mem(c, BIAS)}};
+    const ffcl_product p = unpatch_product(c, &unpatch);
     const ffcl_engine_use many = {c->ctx->matrix_engine, c->op->variant & MANY ? 132 : 0};
     const ffcl_engine_use before = ffcl_case_engine(c, many);
     int rc = ffcl_gemm(c->ctx, &p);
@@ -124,18 +122,10 @@ static int unpatch_run(ffcl_case *c)
     return rc;
 }
 
-static double unpatch_flops(const ffcl_case *c)
+static ffcl_cost unpatch_cost(const ffcl_case *c)
 {
-    const size_t *d = c->shape.d;
-    return (2.0 * (double)d[D] + 1.0) * (double)c->tensor[OUT].n;
-}
-
-static double unpatch_bytes(const ffcl_case *c)
-{
-    double n = 0.0;
-    for (size_t i = 0; i < c->n_tensors; i++)
-        n += (double)c->tensor[i].n;
-    return 4.0 * n;
+    const ffcl_product p = unpatch_product(c, NULL);
+    return ffcl_gemm_cost(&p);
 }
 
 /* Both are sums as gemm's. */
@@ -144,7 +134,7 @@ static double unpatch_bytes(const ffcl_case *c)
         .name = row_name, .letters = "B C Cout R p D", .variant = (uses),                  \
         .fills = FFCL_NOISE | FFCL_ZEROS | FFCL_LARGE | FFCL_CONSTANT, .model = model,     \
         .awkward = awkward, .setup = kind##_setup, .ref = kind##_ref, .run = kind##_run,   \
-        .rtol = 1e-5f, .atol = 6e-7f, .flops = kind##_flops, .bytes = kind##_bytes,        \
+        .rtol = 1e-5f, .atol = 6e-7f, .cost = kind##_cost,                               \
     }
 
 const ffcl_op_test ffcl_test_patch_embed = PATCHES("patch_embed", embed, 0);

@@ -137,22 +137,40 @@ static ffcl_ref_matrix matrix(const ffcl_case *c, size_t i)
     return (ffcl_ref_matrix){ffcl_f32(c, i) + t->at, t->ld, 1};
 }
 
-static void ref(ffcl_case *c)
+/* What the reference is given. */
+typedef struct operands {
+    ffcl_ref_matrix a, w;
+    ffcl_ref_epilogue e;
+} operands;
+
+static operands operands_of(const ffcl_case *c)
 {
     const size_t *d = c->shape.d;
-    const ffcl_ref_matrix w = {ffcl_f32(c, PLAIN), 1, d[K]};
-    ffcl_ref_epilogue e = {.act = uses(c, USE_SILU) ? 1 : uses(c, USE_GELU) ? 2 : 0,
-                           .gate_rows = d[T], .add_rows = d[M]};
+    operands o = {matrix(c, A), {ffcl_f32(c, PLAIN), 1, d[K]},
+                  {.act = uses(c, USE_SILU) ? 1 : uses(c, USE_GELU) ? 2 : 0, .gate_rows = d[T],
+                   .add_rows = d[M]}};
     if (uses(c, USE_BIAS))
-        e.bias = ffcl_f32(c, BIAS);
+        o.e.bias = ffcl_f32(c, BIAS);
     if (uses(c, USE_GATE))
-        e.gate = matrix(c, GATE);
+        o.e.gate = matrix(c, GATE);
     if (uses(c, USE_ADD))
-        e.add = matrix(c, ADD);
-    ffcl_ref_gemm(c->want, matrix(c, A), w, &e, d[M], d[N], d[K]);
+        o.e.add = matrix(c, ADD);
+    return o;
 }
 
-static int run(ffcl_case *c)
+static void ref(ffcl_case *c)
+{
+    const operands o = operands_of(c);
+    ffcl_ref_gemm(c->want, o.a, o.w, &o.e, c->shape.d[M], c->shape.d[N], c->shape.d[K]);
+}
+
+static double at(const ffcl_case *c, size_t index)
+{
+    const operands o = operands_of(c);
+    return ffcl_ref_gemm_at(o.a, o.w, &o.e, c->shape.d[N], c->shape.d[K], index);
+}
+
+static ffcl_product product_of(const ffcl_case *c)
 {
     const size_t *d = c->shape.d;
     const ffcl_tensor *t = c->tensor;
@@ -181,7 +199,13 @@ static int run(ffcl_case *c)
         e->add_ld = t[ADD].ld;
         e->add_rows = d[M];
     }
-    ffcl_engine_use was = ffcl_case_engine(c, (ffcl_engine_use){level_of(c), d[UNITS]});
+    return p;
+}
+
+static int run(ffcl_case *c)
+{
+    const ffcl_product p = product_of(c);
+    ffcl_engine_use was = ffcl_case_engine(c, (ffcl_engine_use){level_of(c), c->shape.d[UNITS]});
     int rc = ffcl_gemm(c->ctx, &p);
     ffcl_case_engine(c, was);
     return rc;
@@ -195,24 +219,10 @@ static const char *skip(const ffcl_case *c)
     return falls_back ? NULL : ffcl_case_no_engine(c, level_of(c));
 }
 
-/* The product, and an operation an operand, three for SiLU, eight for GELU. */
-static double flops(const ffcl_case *c)
+static ffcl_cost cost(const ffcl_case *c)
 {
-    const size_t *d = c->shape.d;
-    double after = (uses(c, USE_BIAS) ? 1.0 : 0.0) + (uses(c, USE_GATE) ? 1.0 : 0.0) +
-                   (uses(c, USE_ADD) ? 1.0 : 0.0) + (uses(c, USE_SILU) ? 3.0 : 0.0) +
-                   (uses(c, USE_GELU) ? 8.0 : 0.0);
-    return (double)d[M] * (double)d[N] * (2.0 * (double)d[K] + after);
-}
-
-static double bytes(const ffcl_case *c)
-{
-    const size_t *d = c->shape.d;
-    double m = (double)d[M], n = (double)d[N], k = (double)d[K];
-    double result = (double)ffcl_case_bytes(c, OUT) * m * n;
-    double floats = (uses(c, USE_BIAS) ? 1.0 : 0.0) +
-                    (uses(c, USE_GATE) ? (double)ffcl_div_up(d[M], d[T]) : 0.0);
-    return 2.0 * (m * k + k * n) + 4.0 * floats * n + (uses(c, USE_ADD) ? 2.0 : 1.0) * result;
+    const ffcl_product p = product_of(c);
+    return ffcl_gemm_cost(&p);
 }
 
 /* Sums as for gemm, since products of halves are exact in float32.  The matrix engine adds the 16
@@ -220,12 +230,12 @@ static double bytes(const ffcl_case *c)
  * where float32 additions round: up to a unit in the last place instead of half of one, and always
  * towards zero, so not evening out; three times the allowance.  A half result is rounded by up to
  * 2^-11 of itself. */
-#define PRODUCT(row_name, what, shapes, ragged, relative, absolute)                         \
-    {                                                                                       \
-        .name = row_name, .letters = "M N K T place units", .variant = (what),              \
-        .fills = FFCL_NOISE | FFCL_ZEROS | FFCL_LARGE | FFCL_CONSTANT, .model = shapes,     \
-        .awkward = ragged, .setup = setup, .ref = ref, .run = run, .skip = skip,            \
-        .rtol = relative, .atol = absolute, .flops = flops, .bytes = bytes,                 \
+#define PRODUCT(row_name, what, shapes, ragged, relative, absolute)                        \
+    {                                                                                      \
+        .name = row_name, .letters = "M N K T place units", .variant = (what),             \
+        .fills = FFCL_NOISE | FFCL_ZEROS | FFCL_LARGE | FFCL_CONSTANT, .model = shapes,    \
+        .awkward = ragged, .setup = setup, .ref = ref, .at = at, .run = run, .skip = skip, \
+        .rtol = relative, .atol = absolute, .cost = cost,                                  \
     }
 #define PLAIN_HALF(name, what, shapes) \
     PRODUCT("product_" name, (what) | OUT_HALF, shapes, awkward, 5e-4f, 6e-7f)
@@ -263,6 +273,8 @@ const ffcl_op_test ffcl_test_mma_float_gelu =
 /* What follows the product is the same code at both levels: not all of it again. */
 const ffcl_op_test ffcl_test_wgmma_bias =
     ENGINE_HALF("wgmma_bias", USE_BIAS | ON(WGMMA), bias_model);
+const ffcl_op_test ffcl_test_wgmma_float_bias =
+    ENGINE_FLOAT("wgmma_float_bias", USE_BIAS | ON(WGMMA), none_model);
 const ffcl_op_test ffcl_test_wgmma_gelu =
     ENGINE_HALF("wgmma_gelu", USE_BIAS | USE_GELU | ON(WGMMA), gelu_model);
 const ffcl_op_test ffcl_test_wgmma_add =

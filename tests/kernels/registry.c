@@ -27,6 +27,8 @@ const ffcl_op_test *const ffcl_op_tests[] = {
     &ffcl_test_groupnorm_silu,
     &ffcl_test_groupnorm_moments,
     &ffcl_test_transpose,
+    &ffcl_test_ceiling_copy,
+    &ffcl_test_ceiling_fma,
     &ffcl_test_gemm,
     &ffcl_test_gemm_bias,
     &ffcl_test_gemm_silu,
@@ -104,6 +106,7 @@ const ffcl_op_test *const ffcl_op_tests[] = {
     &ffcl_test_mma_conv_upsample,
     &ffcl_test_mma_attention,
     &ffcl_test_wgmma_bias,
+    &ffcl_test_wgmma_float_bias,
     &ffcl_test_wgmma_gelu,
     &ffcl_test_wgmma_add,
     &ffcl_test_wgmma_float_gate_add,
@@ -123,7 +126,7 @@ const ffcl_op_test *const ffcl_op_tests[] = {
     NULL,
 };
 
-void ffcl_shape_text(const ffcl_op_test *op, const ffcl_shape *shape, char *text, size_t size)
+void ffcl_case_shape_text(const ffcl_op_test *op, const ffcl_shape *shape, char *text, size_t size)
 {
     const char *p = op->letters;
     size_t used = 0;

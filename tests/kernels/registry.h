@@ -4,6 +4,7 @@
 #define FFCL_TESTS_KERNELS_REGISTRY_H
 
 #include "case.h"
+#include "cl/profile.h"
 
 typedef struct ffcl_op_test {
     const char *name;
@@ -14,13 +15,13 @@ typedef struct ffcl_op_test {
     const ffcl_shape *awkward;      /* sizes that are no multiple of anything */
     int (*setup)(ffcl_case *c);     /* tensors and data from the case's random numbers */
     void (*ref)(ffcl_case *c);      /* fills c->want */
+    /* Element index of the output alone, for cases that are too large for ref; or NULL. */
+    double (*at)(const ffcl_case *c, size_t index);
     int (*run)(ffcl_case *c);       /* calls the host wrapper as shipped */
     /* Why this device cannot run the case, or NULL; the member is NULL where every device can. */
     const char *(*skip)(const ffcl_case *c);
     float rtol, atol;               /* |got - want| <= atol * c->scale + rtol * |want| */
-    double (*flops)(const ffcl_case *c);
-    /* The least traffic: every input read once and every output written once. */
-    double (*bytes)(const ffcl_case *c);
+    ffcl_cost (*cost)(const ffcl_case *c);      /* by host/ops/cost.h or ffcl_gemm_cost */
 } ffcl_op_test;
 
 enum {
@@ -35,7 +36,7 @@ enum {
 extern const ffcl_op_test *const ffcl_op_tests[];
 
 /* Text of a shape in its row's letters, "B=2 T=256 D=1152", into text. */
-void ffcl_shape_text(const ffcl_op_test *op, const ffcl_shape *shape, char *text, size_t size);
+void ffcl_case_shape_text(const ffcl_op_test *op, const ffcl_shape *shape, char *text, size_t size);
 
 /* "noise" and so on. */
 const char *ffcl_fill_name(ffcl_fill fill);
@@ -49,6 +50,7 @@ extern const ffcl_op_test ffcl_test_layernorm_modulate, ffcl_test_layernorm_resi
     ffcl_test_image_bytes_repa,
     ffcl_test_image_finite, ffcl_test_groupnorm, ffcl_test_groupnorm_silu,
     ffcl_test_groupnorm_moments, ffcl_test_transpose,
+    ffcl_test_ceiling_copy, ffcl_test_ceiling_fma,
     ffcl_test_gemm, ffcl_test_gemm_bias, ffcl_test_gemm_silu, ffcl_test_gemm_gelu,
     ffcl_test_gemm_gate, ffcl_test_gemm_add, ffcl_test_gemm_gate_add, ffcl_test_slim,
     ffcl_test_slim_silu, ffcl_test_slim_gelu, ffcl_test_slim_gate_add, ffcl_test_conv_columns,
@@ -71,7 +73,7 @@ extern const ffcl_op_test ffcl_test_mma_bias, ffcl_test_mma_silu, ffcl_test_mma_
     ffcl_test_mma_float_gelu, ffcl_test_mma_conv_columns, ffcl_test_mma_conv_point,
     ffcl_test_mma_conv_narrow, ffcl_test_mma_conv_upsample, ffcl_test_mma_attention,
     ffcl_test_wgmma_attention, ffcl_test_wgmma_attention_products,
-    ffcl_test_wgmma_bias, ffcl_test_wgmma_gelu, ffcl_test_wgmma_add,
+    ffcl_test_wgmma_bias, ffcl_test_wgmma_float_bias, ffcl_test_wgmma_gelu, ffcl_test_wgmma_add,
     ffcl_test_wgmma_float_gate_add, ffcl_test_wgmma_conv_columns, ffcl_test_wgmma_conv_narrow,
     ffcl_test_wgmma_conv_upsample, ffcl_test_halo_conv, ffcl_test_halo_conv_upsample,
     ffcl_test_halo_conv_moments, ffcl_test_halo_conv_upsample_moments,

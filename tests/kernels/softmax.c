@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include <math.h>
 
+#include "ops/cost.h"
 #include "ops/ops.h"
 #include "../ref/ref.h"
 #include "registry.h"
@@ -53,15 +54,9 @@ static const char *skip(const ffcl_case *c)
     return ffcl_softmax_fits(c->ctx, c->shape.d[N]) ? NULL : "needs larger work-groups";
 }
 
-/* Maximum, difference, exp counted as one, sum, quotient. */
-static double flops(const ffcl_case *c)
+static ffcl_cost cost(const ffcl_case *c)
 {
-    return 5.0 * (double)c->shape.d[ROWS] * (double)c->shape.d[N];
-}
-
-static double bytes(const ffcl_case *c)
-{
-    return 6.0 * (double)c->shape.d[ROWS] * (double)c->shape.d[N];
+    return ffcl_softmax_cost(c->shape.d[ROWS], c->shape.d[N]);
 }
 
 /* A score's rounding, 2^-24 of up to 0.25 * 4000 with large data, is the weight's relative error;
@@ -70,5 +65,5 @@ const ffcl_op_test ffcl_test_softmax = {
     .name = "softmax", .letters = "rows n",
     .fills = FFCL_NOISE | FFCL_ZEROS | FFCL_LARGE | FFCL_OFFSET | FFCL_CONSTANT, .model = model,
     .awkward = awkward, .setup = setup, .ref = ref, .run = run, .skip = skip, .rtol = 6e-4f,
-    .atol = 3e-8f, .flops = flops, .bytes = bytes,
+    .atol = 3e-8f, .cost = cost,
 };

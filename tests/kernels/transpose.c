@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include "ops/cost.h"
 #include "ops/ops.h"
 #include "../ref/ref.h"
 #include "registry.h"
@@ -54,22 +55,15 @@ static const char *skip(const ffcl_case *c)
     return c->ctx->device.caps.max_work_group < 256 ? "needs work-groups of 256" : NULL;
 }
 
-static double flops(const ffcl_case *c)
+static ffcl_cost cost(const ffcl_case *c)
 {
-    (void)c;
-    return 0.0;
-}
-
-static double bytes(const ffcl_case *c)
-{
-    return 8.0 * (double)c->shape.d[ROWS] * (double)c->shape.d[COLS];
+    return ffcl_transpose_cost(c->shape.d[ROWS] * c->shape.d[COLS], FFCL_STORE_FLOAT);
 }
 
 /* A copy: exact. */
 const ffcl_op_test ffcl_test_transpose = {
     .name = "transpose", .letters = "rows cols ld at", .fills = FFCL_NOISE, .model = model,
-    .awkward = awkward, .setup = setup, .ref = ref, .run = run, .skip = skip, .flops = flops,
-    .bytes = bytes,
+    .awkward = awkward, .setup = setup, .ref = ref, .run = run, .skip = skip, .cost = cost,
 };
 
 /* ---- half columns of several matrices ----------------------------------------------------- */
@@ -116,14 +110,14 @@ static int half_run(ffcl_case *c)
                                d[HALF_COLS], d[HALF_AT], d[HALF_LD]);
 }
 
-static double half_bytes(const ffcl_case *c)
+static ffcl_cost half_cost(const ffcl_case *c)
 {
     const size_t *d = c->shape.d;
-    return 4.0 * (double)d[HALF_B] * (double)d[HALF_ROWS] * (double)d[HALF_COLS];
+    return ffcl_transpose_cost(d[HALF_B] * d[HALF_ROWS] * d[HALF_COLS], FFCL_STORE_HALF);
 }
 
 const ffcl_op_test ffcl_test_transpose_half = {
     .name = "transpose_half", .letters = "B rows cols ld at", .fills = FFCL_NOISE,
     .model = half_model, .awkward = half_awkward, .setup = half_setup, .ref = half_ref,
-    .run = half_run, .skip = skip, .flops = flops, .bytes = half_bytes,
+    .run = half_run, .skip = skip, .cost = half_cost,
 };

@@ -42,3 +42,11 @@ void ffcl_ref_attention(double *out, const float *qkv, size_t B, size_t T, size_
                 query(out + (b * T + t) * width + h * Dh, qkv + b * T * 3 * width + h * Dh, t, T,
                       width, Dh);
 }
+
+double ffcl_ref_attention_at(const float *qkv, size_t T, size_t H, size_t Dh, size_t index)
+{
+    double out[512];
+    const size_t width = H * Dh, row = index / width, column = index % width;
+    query(out, qkv + row / T * T * 3 * width + column / Dh * Dh, row % T, T, width, Dh);
+    return out[column % Dh];
+}

@@ -40,3 +40,13 @@ void ffcl_ref_gemm(double *out, ffcl_ref_matrix a, ffcl_ref_matrix w, const ffcl
             row[n] = finish(row[n], e, m, n);
     }
 }
+
+double ffcl_ref_gemm_at(ffcl_ref_matrix a, ffcl_ref_matrix w, const ffcl_ref_epilogue *e, size_t N,
+                        size_t K, size_t index)
+{
+    const size_t m = index / N, n = index % N;
+    double sum = 0.0;
+    for (size_t k = 0; k < K; k++)
+        sum += at(&a, m, k) * at(&w, k, n);
+    return finish(sum, e, m, n);
+}

@@ -21,6 +21,9 @@ void ffcl_ref_cast_to_half(double *out, const float *x, size_t n);
 /* out (B*T, H*Dh); qkv (B*T, 3*H*Dh). */
 void ffcl_ref_attention(double *out, const float *qkv, size_t B, size_t T, size_t H, size_t Dh);
 
+/* Element index of that; Dh at most 512. */
+double ffcl_ref_attention_at(const float *qkv, size_t T, size_t H, size_t Dh, size_t index);
+
 /* out (B, 256); t (B). */
 void ffcl_ref_embed_scalar(double *out, const float *t, size_t B);
 /* out (B, D); table (classes + 1, D); y (B). */
@@ -56,6 +59,10 @@ void ffcl_ref_groupnorm(double *out, const float *x, const float *gamma, const f
 /* out (cols, rows); in (rows, cols), rows in_ld apart. */
 void ffcl_ref_transpose(double *out, const float *in, size_t rows, size_t cols, size_t in_ld);
 
+/* out, in (n). */
+void ffcl_ref_ceiling_fma(double *out, const float *in, double times, double plus, size_t rounds,
+                          size_t n);
+
 /* out, in (rows, n). */
 void ffcl_ref_softmax(double *out, const float *in, double scale, size_t rows, size_t n);
 
@@ -77,10 +84,18 @@ typedef struct ffcl_ref_epilogue {
 void ffcl_ref_gemm(double *out, ffcl_ref_matrix a, ffcl_ref_matrix w, const ffcl_ref_epilogue *e,
                    size_t M, size_t N, size_t K);
 
+/* Element index of that. */
+double ffcl_ref_gemm_at(ffcl_ref_matrix a, ffcl_ref_matrix w, const ffcl_ref_epilogue *e, size_t N,
+                        size_t K, size_t index);
+
 /* out (B, Hh, Ww, Cout); x (B, Hh, Ww, C); w (Cout, C, k, k); bias (Cout); add as out or NULL. */
 void ffcl_ref_conv(double *out, const float *x, const float *w, const float *bias,
                    const float *add, size_t B, size_t Hh, size_t Ww, size_t C, size_t Cout,
                    size_t k);
+/* Element index of that, or for scale 2 of the next: of a result of Hh x Ww pixels. */
+double ffcl_ref_conv_at(const float *x, const float *w, const float *bias, const float *add,
+                        size_t scale, size_t Hh, size_t Ww, size_t C, size_t Cout, size_t k,
+                        size_t index);
 /* out (B, 2*Hh, 2*Ww, Cout): the same after a nearest upsample of x (B, Hh, Ww, C). */
 void ffcl_ref_upsample_conv(double *out, const float *x, const float *w, const float *bias,
                             const float *add, size_t B, size_t Hh, size_t Ww, size_t C,

@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: MIT
+ * ffcl bench: kernels and products of the registry, and whole models, timed on one device. */
+#ifndef FFCL_BENCH_H
+#define FFCL_BENCH_H
+
+#include "../tests/kernels/registry.h"
+#include "command.h"
+
+struct cJSON;
+
+enum { FFCL_BENCH_MOST = 8 };       /* sizes, and batches, of a command line */
+
+typedef struct ffcl_bench_options {
+    const char *pattern;            /* rows whose name contains or matches it */
+    const char *device, *backend;   /* as the keys of an INI file */
+    uint64_t seed;
+    size_t sizes[FFCL_BENCH_MOST], batches[FFCL_BENCH_MOST];    /* sides of pictures */
+    size_t n_sizes, n_batches;
+    double seconds;                 /* for the repeats of a case, where it is not */
+    size_t repeats;                 /* just so many */
+    int list, quick, help, quiet, model;
+    const char *json, *csv, *compare, *plot;    /* files; "-" is stdout; NULL: none */
+    const char *ini;                /* of bench model, with its overrides */
+    char **assignments;
+    size_t n_assignments;
+} ffcl_bench_options;
+
+/* A case to be timed; role says what the model has it for, "" where the shape is a test's. */
+typedef struct ffcl_bench_case {
+    const ffcl_op_test *op;
+    ffcl_shape shape;
+    char role[40];
+    int large;
+} ffcl_bench_case;
+
+typedef enum ffcl_bench_status {
+    FFCL_BENCH_OK, FFCL_BENCH_FAILED, FFCL_BENCH_SKIPPED
+} ffcl_bench_status;
+
+/* The roofs of the device; 0 where there is none. */
+typedef enum ffcl_bench_roof {
+    FFCL_ROOF_COPY, FFCL_ROOF_FMA, FFCL_ROOF_MATRIX, FFCL_BENCH_ROOFS
+} ffcl_bench_roof;
+
+/* How a result compares with an old one. */
+typedef enum ffcl_bench_change {
+    FFCL_CHANGE_NONE, FFCL_CHANGE_SAME, FFCL_CHANGE_FASTER, FFCL_CHANGE_SLOWER, FFCL_CHANGE_NEW
+} ffcl_bench_change;
+
+typedef struct ffcl_bench_result {
+    ffcl_bench_case what;
+    ffcl_bench_status status;
+    char reason[240];               /* why it failed or was skipped */
+    double median, least;           /* seconds of a call */
+    double spread;                  /* (upper quartile - lower quartile) / median */
+    size_t repeats;
+    ffcl_cost cost;
+    ffcl_bench_roof roof;           /* the one that limits it, */
+    double share;                   /* and how much of it is reached */
+    ffcl_bench_change change;
+    double old;                     /* median of the old result */
+} ffcl_bench_result;
+
+typedef struct ffcl_bench_report {
+    const ffcl_bench_options *options;
+    const ffcl_device *device;
+    const char *blas, *engine;      /* "" for none */
+    char date[32];
+    double roofs[FFCL_BENCH_ROOFS]; /* bytes/s, flops/s, flops/s */
+    char roof_names[FFCL_BENCH_ROOFS][80];
+    ffcl_bench_result *results;     /* (n) */
+    size_t n, n_failed;
+    const char *old_name;           /* the file compared with; NULL: none */
+    int other_device;               /* that is of another device or driver */
+    size_t gone;                    /* cases of it that are no more */
+} ffcl_bench_report;
+
+/* cases.c: what there is to time; *list is the caller's to free. */
+int ffcl_bench_cases(ffcl_bench_case **list, size_t *n, const ffcl_ctx *ctx,
+                     const ffcl_bench_options *o, ffcl_error *err);
+/* The matrix engine that the row is for. */
+ffcl_engine_level ffcl_bench_engine_of(const ffcl_op_test *op);
+/* What the names of its rows begin with, "" for none. */
+const char *ffcl_bench_engine_prefix(ffcl_engine_level level);
+int ffcl_bench_matches(const char *pattern, const char *name);
+
+/* measure.c: the device with what timing needs. */
+typedef struct ffcl_bench_meter ffcl_bench_meter;
+int ffcl_bench_meter_open(ffcl_bench_meter **out, ffcl_ctx *ctx, const ffcl_bench_options *o);
+void ffcl_bench_meter_close(ffcl_bench_meter **meter);
+/* Checks and times r->what; a failure of the case is in r, not in the return value, which is a
+ * failure of the device. */
+int ffcl_bench_measure(ffcl_bench_meter *meter, ffcl_bench_result *r);
+/* Measures the roofs.  FFCL_EVERIFY where one of their kernels computes wrong. */
+int ffcl_bench_roofs(ffcl_bench_meter *meter, ffcl_bench_report *report);
+/* Fills roof and share. */
+void ffcl_bench_share(const ffcl_bench_report *report, ffcl_bench_result *r);
+/* Sorts the n times and gives their median and the spread. */
+double ffcl_bench_median(double *times, size_t n, double *spread);
+
+/* table.c: the terminal. */
+typedef struct ffcl_bench_table {
+    size_t name, role, shape;       /* widths; role 0: left out */
+    int has_change;
+} ffcl_bench_table;
+void ffcl_bench_table_head(ffcl_bench_table *t, const ffcl_bench_report *report,
+                           const ffcl_bench_case *list, size_t n);
+void ffcl_bench_table_row(const ffcl_bench_table *t, const ffcl_bench_result *r);
+void ffcl_bench_table_foot(const ffcl_bench_report *report);
+/* "256x3456x1152": a shape without the names of its letters. */
+void ffcl_bench_shape_text(const ffcl_bench_case *c, char *text, size_t size);
+
+/* output.c: files.  "-" is stdout.  FFCL_EOUTPUT. */
+int ffcl_bench_write_json(const ffcl_bench_report *report, const char *path, ffcl_error *err);
+int ffcl_bench_write_csv(const ffcl_bench_report *report, const char *path, ffcl_error *err);
+/* What bench and bench model have in common, for "format": kind; and writing it. */
+struct cJSON *ffcl_bench_json_head(const char *kind, const char *date, const ffcl_device *device,
+                                   const char *blas, const char *engine);
+/* The whole text to path, or to stdout for "-". */
+int ffcl_bench_write_text(const char *path, const char *text, ffcl_error *err);
+int ffcl_bench_write_root(struct cJSON *root, const char *path, ffcl_error *err);
+void ffcl_bench_add_number(struct cJSON *to, const char *key, double value);
+/* An old report, as cJSON's root, checked.  FFCL_EFILE, FFCL_EFORMAT. */
+int ffcl_bench_read_json(struct cJSON **out, const char *path, ffcl_error *err);
+int ffcl_bench_is_other(const ffcl_bench_report *report, const struct cJSON *old);
+void ffcl_bench_compare(const struct cJSON *old, ffcl_bench_result *r);
+void ffcl_bench_compare_rest(ffcl_bench_report *report, const struct cJSON *old);
+/* Whether the file can be written, by trying; path may be NULL or "-". */
+int ffcl_bench_try_output(const char *path, ffcl_error *err);
+/* Date in UTC, "2026-11-24T12:00:00Z", and the commit that was built, "unknown" where unknown. */
+void ffcl_bench_date(char *text, size_t size);
+const char *ffcl_bench_commit(void);
+
+/* plot.c: the roofline as SVG. */
+int ffcl_bench_plot(const ffcl_bench_report *report, const char *path, ffcl_error *err);
+
+/* model.c: ffcl bench model. */
+int ffcl_bench_model(const ffcl_bench_options *o, ffcl_progress *progress, ffcl_error *err);
+
+#endif

@@ -1,0 +1,288 @@
+/* SPDX-License-Identifier: MIT
+ * Checks a case against its reference, then times it by the device's events: from the beginning of
+ * its first command to the end of its last, with the caches emptied before. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "bench.h"
+#include "cl/arena.h"
+#include "cl/profile.h"
+#include "gemm.h"
+#include "ops/ops.h"
+#include "util.h"
+
+/* Calls of a case: a warm-up beside the one that is checked, and how many are timed.  A long case
+ * has few, as it is its own warm-up. */
+enum { LEAST_REPEATS = 5, LEAST_LONG = 3, MOST_REPEATS = 200, MOST_COMMANDS = 8192 };
+static const double long_case = 1.0;            /* seconds */
+
+struct ffcl_bench_meter {
+    ffcl_ctx *ctx;
+    const ffcl_bench_options *options;
+    cl_mem flush[2];                            /* more than the last-level cache */
+    size_t flush_floats;
+    ffcl_profile_entry entries[MOST_COMMANDS];
+    double times[MOST_REPEATS];
+};
+
+/* Twice the largest cache that the device tells of, and at least what large ones have that tell of
+ * a smaller one. */
+static size_t flush_bytes(const ffcl_ctx *ctx)
+{
+    const int cpu = (ctx->device.caps.type & CL_DEVICE_TYPE_CPU) != 0;
+    cl_ulong cache = 0;
+    (void)clGetDeviceInfo(ctx->device.id, CL_DEVICE_GLOBAL_MEM_CACHE_SIZE, sizeof cache, &cache,
+                          NULL);
+    size_t least = (size_t)(cpu ? 32 : 128) << 20, most = (size_t)256 << 20;
+    most = ffcl_min(most, (size_t)(ctx->device.caps.global_bytes / 16));
+    return ffcl_min(ffcl_max(2 * (size_t)cache, least), most) / 16 * 16;
+}
+
+int ffcl_bench_meter_open(ffcl_bench_meter **out, ffcl_ctx *ctx, const ffcl_bench_options *o)
+{
+    ffcl_bench_meter *m = calloc(1, sizeof *m);
+    *out = m;
+    if (!m)
+        return ffcl_fail(ctx->err, FFCL_ENOMEM, "out of memory for timing");
+    m->ctx = ctx;
+    m->options = o;
+    m->flush_floats = flush_bytes(ctx) / sizeof(float);
+    int rc = 0;
+    for (int i = 0; rc == 0 && i < 2; i++) {
+        static const float one = 1.0f;
+        rc = ffcl_buffer_create(ctx, &m->flush[i], m->flush_floats * sizeof(float), "timing");
+        if (rc == 0)
+            rc = FFCL_CL(ctx->err, clEnqueueFillBuffer(ctx->queue, m->flush[i], &one, sizeof one, 0,
+                                                       m->flush_floats * sizeof(float), 0, NULL,
+                                                       NULL));
+    }
+    return rc;
+}
+
+void ffcl_bench_meter_close(ffcl_bench_meter **meter)
+{
+    ffcl_bench_meter *m = *meter;
+    if (!m)
+        return;
+    for (int i = 0; i < 2; i++)
+        if (m->flush[i])
+            clReleaseMemObject(m->flush[i]);
+    free(m);
+    *meter = NULL;
+}
+
+static int by_value(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+/* Of n sorted numbers, what lies at the share q of them. */
+static double quantile(const double *x, size_t n, double q)
+{
+    double at = q * (double)(n - 1);
+    size_t i = (size_t)at;
+    return i + 1 < n ? x[i] + (at - (double)i) * (x[i + 1] - x[i]) : x[n - 1];
+}
+
+double ffcl_bench_median(double *times, size_t n, double *spread)
+{
+    qsort(times, n, sizeof *times, by_value);
+    double median = quantile(times, n, 0.5);
+    *spread = median > 0 ? (quantile(times, n, 0.75) - quantile(times, n, 0.25)) / median : 0.0;
+    return median;
+}
+
+/* Seconds of one call on the device. */
+static int time_call(ffcl_bench_meter *m, ffcl_case *c, double *seconds)
+{
+    static const char here[] = "case";
+    ffcl_profile_clear(m->ctx);
+    int rc = ffcl_ceiling_copy(m->ctx, m->flush[1], m->flush[0], m->flush_floats);
+    ffcl_profile_stage(m->ctx, here);
+    if (rc == 0)
+        rc = ffcl_case_launch(c);
+    ffcl_profile_stage(m->ctx, "");
+    if (rc)
+        return rc;
+    size_t n = ffcl_profile_entries(m->ctx, m->entries, MOST_COMMANDS);
+    double begin = 0, end = 0;
+    int found = 0;
+    for (size_t i = 0; i < n; i++) {
+        const ffcl_profile_entry *e = &m->entries[i];
+        if (strcmp(e->stage, here))
+            continue;
+        begin = found && begin < e->begin ? begin : e->begin;
+        end = found && end > e->end ? end : e->end;
+        found = 1;
+    }
+    *seconds = end - begin;
+    return found ? 0 : ffcl_fail(m->ctx->err, FFCL_EOPENCL, "the driver gives no times of events");
+}
+
+static int time_case(ffcl_bench_meter *m, ffcl_case *c, ffcl_bench_result *r)
+{
+    const double started = ffcl_clock(), budget = m->options->seconds;
+    double warm_up = 0;
+    int rc = time_call(m, c, &warm_up);
+    const size_t exact = ffcl_min(m->options->repeats, MOST_REPEATS);
+    size_t n = 0, least = exact ? exact : warm_up > long_case ? LEAST_LONG : LEAST_REPEATS;
+    while (rc == 0 && n < MOST_REPEATS &&
+           (n < least || (!exact && ffcl_clock() - started < budget)))
+        rc = time_call(m, c, &m->times[n++]);
+    if (rc)
+        return rc;
+    r->repeats = n;
+    r->median = ffcl_bench_median(m->times, n, &r->spread);
+    r->least = m->times[0];
+    r->cost = c->op->cost(c);
+    return 0;
+}
+
+static void tell_wrong(const ffcl_case *c, const ffcl_verdict *v, ffcl_bench_result *r)
+{
+    if (v->trespass)
+        snprintf(r->reason, sizeof r->reason, "%s of tensor %zu changed at element %ld",
+                 v->trespass, v->trespass_tensor, v->trespass_at);
+    else
+        snprintf(r->reason, sizeof r->reason, "wrong: element %zu is %.9g and should be %.9g; %zu "
+                 "of %zu are wrong", v->first, v->got, v->want, v->bad,
+                 c->sample ? c->n_samples : c->tensor[0].rows * c->tensor[0].cols);
+}
+
+/* The first call, compared with the reference. */
+static int check_case(ffcl_case *c, ffcl_bench_result *r)
+{
+    ffcl_verdict v;
+    int rc = ffcl_case_plan(c);
+    if (rc == 0)
+        rc = ffcl_case_upload(c);
+    if (rc == 0)
+        rc = ffcl_case_launch(c);
+    if (rc)
+        return rc;
+    ffcl_case_refer(c);
+    rc = ffcl_case_compare(c, &v);
+    if (rc == 0 && (v.bad || v.trespass)) {
+        r->status = FFCL_BENCH_FAILED;
+        tell_wrong(c, &v, r);
+    }
+    return rc;
+}
+
+/* Why the device is not asked to run the case at all, or NULL. */
+static const char *why_not(const ffcl_case *c)
+{
+    const ffcl_ctx plain = {.device = c->ctx->device};
+    const ffcl_engine_level level = ffcl_bench_engine_of(c->op);
+    if (level != FFCL_ENGINE_NONE && !ffcl_engine_is_nvidia(level) &&
+        !ffcl_engine_listed(&plain, level))
+        return "emulated here, which says nothing of speed";
+    if (level != FFCL_ENGINE_NONE && ffcl_engine_is_nvidia(level)) {
+        const char *reason = ffcl_case_no_engine(c, level);
+        if (reason)
+            return reason;
+    }
+    return c->op->skip ? c->op->skip(c) : NULL;
+}
+
+int ffcl_bench_measure(ffcl_bench_meter *m, ffcl_bench_result *r)
+{
+    ffcl_case c;
+    const ffcl_bench_case *w = &r->what;
+    const uint64_t seed = m->options->seed;
+    m->ctx->err->text[0] = '\0';
+    /* Asked before gigabytes are filled for a device that cannot. */
+    ffcl_case unfilled = {.ctx = m->ctx, .op = w->op, .shape = w->shape};
+    const char *reason = why_not(&unfilled);
+    if (reason) {
+        r->status = FFCL_BENCH_SKIPPED;
+        snprintf(r->reason, sizeof r->reason, "%s", reason);
+        return 0;
+    }
+    int rc = w->large ? ffcl_case_open_large(&c, m->ctx, w->op, &w->shape, seed)
+                      : ffcl_case_open(&c, m->ctx, w->op, &w->shape, FFCL_FILL_NOISE, seed, 0);
+    if (rc == 0) {
+        rc = check_case(&c, r);
+        if (rc == 0 && r->status == FFCL_BENCH_OK)
+            rc = time_case(m, &c, r);
+        ffcl_case_close(&c);
+        ffcl_arena_reset(m->ctx->arena);
+    }
+    if (rc == 0)
+        return 0;
+    /* Too large is no fault of the kernel's; nor does it end the run. */
+    r->status = rc == FFCL_EDEVMEM || rc == FFCL_ENOMEM ? FFCL_BENCH_SKIPPED : FFCL_BENCH_FAILED;
+    snprintf(r->reason, sizeof r->reason, "%.*s", (int)strcspn(m->ctx->err->text, "\n"),
+             m->ctx->err->text);
+    return 0;
+}
+
+/* ---- roofs -------------------------------------------------------------------------------- */
+
+/* The rate of one kernel at one shape, in the fastest of its calls, as what disturbs it only makes
+ * it slower; the highest one is the roof. */
+static int raise_roof(ffcl_bench_meter *m, ffcl_bench_report *report, ffcl_bench_roof roof,
+                      const char *row, ffcl_shape shape, const char *name)
+{
+    ffcl_bench_result r = {.what = {.shape = shape, .large = 1}};
+    for (size_t i = 0; ffcl_op_tests[i]; i++)
+        if (strcmp(ffcl_op_tests[i]->name, row) == 0)
+            r.what.op = ffcl_op_tests[i];
+    int rc = ffcl_bench_measure(m, &r);
+    if (rc)
+        return rc;
+    if (r.status == FFCL_BENCH_SKIPPED)
+        return 0;
+    if (r.status == FFCL_BENCH_FAILED)
+        return ffcl_fail(m->ctx->err, FFCL_EVERIFY, "%s, which measures a ceiling: %.200s", row,
+                         r.reason);
+    double rate = (roof == FFCL_ROOF_COPY ? r.cost.bytes : r.cost.flops) / r.least;
+    if (rate > report->roofs[roof]) {
+        report->roofs[roof] = rate;
+        snprintf(report->roof_names[roof], sizeof report->roof_names[roof], "%s", name);
+    }
+    return 0;
+}
+
+int ffcl_bench_roofs(ffcl_bench_meter *m, ffcl_bench_report *report)
+{
+    const size_t units = ffcl_max(m->ctx->device.caps.units, 1);
+    const ffcl_engine_level level = m->ctx->matrix_engine;
+    char row[64];
+    int rc = raise_roof(m, report, FFCL_ROOF_COPY, "ceiling_copy",
+                        (ffcl_shape){{m->flush_floats}, 0}, "a copy");
+    if (rc == 0)
+        rc = raise_roof(m, report, FFCL_ROOF_FMA, "ceiling_fma",
+                        (ffcl_shape){{units * 2048, 512}, 0}, "multiply-add from registers");
+    if (rc || level == FFCL_ENGINE_NONE)
+        return rc;
+    /* The fastest work that the engine is known to do; nothing above it has been seen. */
+    snprintf(row, sizeof row, "%s%s", ffcl_bench_engine_prefix(level), "gelu");
+    rc = raise_roof(m, report, FFCL_ROOF_MATRIX, row,
+                    (ffcl_shape){{8192, 8192, 8192, 8192, 0, 0}, 0}, "a product of 8192^3");
+    if (rc == 0)
+        rc = raise_roof(m, report, FFCL_ROOF_MATRIX, row,
+                        (ffcl_shape){{16384, 1152, 4608, 16384, 0, 0}, 0},
+                        "a product of 16384 x 1152 x 4608");
+    if (rc == 0 && level == FFCL_ENGINE_WGMMA)
+        rc = raise_roof(m, report, FFCL_ROOF_MATRIX, "wgmma_halo_conv",
+                        (ffcl_shape){{32, 64, 64, 512, 512, 0, 0}, 0},
+                        "a convolution of 32 x 64 x 64, 512 to 512");
+    return rc;
+}
+
+void ffcl_bench_share(const ffcl_bench_report *report, ffcl_bench_result *r)
+{
+    const int matrix = ffcl_bench_engine_of(r->what.op) != FFCL_ENGINE_NONE &&
+                       report->roofs[FFCL_ROOF_MATRIX] > 0;
+    const ffcl_bench_roof arithmetic = matrix ? FFCL_ROOF_MATRIX : FFCL_ROOF_FMA;
+    double copy = 0, compute = 0;
+    if (report->roofs[FFCL_ROOF_COPY] > 0)
+        copy = r->cost.bytes / r->median / report->roofs[FFCL_ROOF_COPY];
+    if (report->roofs[arithmetic] > 0)
+        compute = r->cost.flops / r->median / report->roofs[arithmetic];
+    r->roof = compute > copy ? arithmetic : FFCL_ROOF_COPY;
+    r->share = compute > copy ? compute : copy;
+}

@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: MIT */
+#include <ctype.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include "bench.h"
+#include "gemm.h"
+#include "util.h"
+
+/* Characters of a line of the terminal; many where there is none. */
+static size_t terminal_width(void)
+{
+    struct winsize size;
+    if (!isatty(STDOUT_FILENO))
+        return 1000;
+    return ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col >= 40 ? size.ws_col : 80;
+}
+
+/* The sizes, whose letters are capitals, joined by x; then what else is not 0, but for strides and
+ * places, which follow from the sizes. */
+void ffcl_bench_shape_text(const ffcl_bench_case *c, char *text, size_t size)
+{
+    static const char *const shown[] = {"k", "p", "add", "n", "rows", "cols", "rounds", "each"};
+    size_t used = 0;
+    const char *letter = c->op->letters;
+    text[0] = '\0';
+    for (size_t i = 0; *letter && i < FFCL_MAX_DIMS && used + 24 < size; i++) {
+        const size_t length = strcspn(letter, " ");
+        const char *separator = used == 0 ? "" : isupper((unsigned char)*letter) ? "x" : " ";
+        int is_shown = isupper((unsigned char)*letter) != 0;
+        for (size_t k = 0; k < sizeof shown / sizeof *shown; k++)
+            if (length == strlen(shown[k]) && !strncmp(letter, shown[k], length))
+                is_shown = c->shape.d[i] != 0;
+        /* Rows that share a gate follow the sizes of a product. */
+        if (!strncmp(c->op->letters, "M N K", 5) && *letter == 'T')
+            is_shown = 0;
+        if (is_shown && isupper((unsigned char)*letter))
+            used += (size_t)snprintf(text + used, size - used, "%s%zu", separator, c->shape.d[i]);
+        else if (is_shown)
+            used += (size_t)snprintf(text + used, size - used, "%s%.*s=%zu", separator,
+                                     (int)length, letter, c->shape.d[i]);
+        letter += length + (letter[length] == ' ');
+    }
+}
+
+/* In ms, with three or four digits. */
+static void time_text(double seconds, char *text, size_t size)
+{
+    double ms = 1e3 * seconds;
+    snprintf(text, size, "%.*f", ms < 1 ? 4 : ms < 10 ? 3 : ms < 100 ? 2 : ms < 1000 ? 1 : 0, ms);
+}
+
+static void rate_text(double amount, double seconds, char *text, size_t size)
+{
+    double rate = 1e-9 * amount / seconds;
+    text[0] = '\0';
+    if (rate > 0)
+        snprintf(text, size, "%.*f", rate < 10 ? 2 : rate < 100 ? 1 : 0, rate);
+}
+
+/* "0.71 TFLOP/s" and the like. */
+static void roof_text(double rate, const char *unit, char *text, size_t size)
+{
+    const char *prefix = rate >= 1e12 ? "T" : "G";
+    snprintf(text, size, "%.3g %s%s", rate / (rate >= 1e12 ? 1e12 : 1e9), prefix, unit);
+}
+
+static const struct {
+    const char *name, *unit;
+} roofs[FFCL_BENCH_ROOFS] = {
+    [FFCL_ROOF_COPY] = {"memory", "B/s"}, [FFCL_ROOF_FMA] = {"float32", "FLOP/s"},
+    [FFCL_ROOF_MATRIX] = {"matrix engine", "FLOP/s"}};
+
+void ffcl_bench_table_head(ffcl_bench_table *t, const ffcl_bench_report *report,
+                           const ffcl_bench_case *list, size_t n)
+{
+    enum { NUMBERS = 10 + 7 + 9 + 8 + 7, CHANGE = 14 };
+    const ffcl_caps *caps = &report->device->caps;
+    char text[96];
+    *t = (ffcl_bench_table){.name = 6, .shape = 5, .has_change = report->old_name != NULL};
+    for (size_t i = 0; i < n; i++) {
+        ffcl_bench_shape_text(&list[i], text, sizeof text);
+        t->name = ffcl_max(t->name, strlen(list[i].op->name));
+        t->role = ffcl_max(t->role, strlen(list[i].role));
+        t->shape = ffcl_max(t->shape, strlen(text));
+    }
+    const size_t width = terminal_width(), fixed = NUMBERS + (t->has_change ? CHANGE : 0);
+    if (t->name + 1 + t->role + 1 + t->shape + fixed > width)
+        t->role = 0;
+    if (t->name + 1 + t->shape + fixed > width)
+        t->shape = width > t->name + 1 + fixed + 8 ? width - t->name - 1 - fixed : 8;
+    printf("device %zu: %s (%s, driver %s), %s%s%s\n", report->device->index, caps->name,
+           caps->platform, caps->driver, report->blas, *report->engine ? " and " : "",
+           report->engine);
+    for (int i = 0; i < FFCL_BENCH_ROOFS; i++) {
+        if (report->roofs[i] <= 0)
+            continue;
+        roof_text(report->roofs[i], roofs[i].unit, text, sizeof text);
+        printf("ceiling of %-14s %14s  (%s)\n", roofs[i].name, text, report->roof_names[i]);
+    }
+    if (report->other_device)
+        printf("%s is of another device or driver\n", report->old_name);
+    printf("%-*s ", (int)t->name, "kernel");
+    if (t->role)
+        printf("%-*s ", (int)t->role, "what");
+    printf("%-*s%10s%7s%9s%8s%7s%s\n", (int)t->shape, "shape", "ms", "+-", "GFLOP/s", "GB/s",
+           "share", t->has_change ? "  against old" : "");
+    fflush(stdout);
+}
+
+static void print_change(const ffcl_bench_result *r)
+{
+    double ratio = r->median > 0 ? r->old / r->median : 0;
+    switch (r->change) {
+    case FFCL_CHANGE_FASTER: printf("  %.2fx faster", ratio); break;
+    case FFCL_CHANGE_SLOWER: printf("  %.2fx slower", 1 / ratio); break;
+    case FFCL_CHANGE_SAME: printf("  same"); break;
+    case FFCL_CHANGE_NEW: printf("  new"); break;
+    default: break;
+    }
+}
+
+void ffcl_bench_table_row(const ffcl_bench_table *t, const ffcl_bench_result *r)
+{
+    char shape[96], ms[24], flops[24], bytes[24];
+    if (r->status == FFCL_BENCH_SKIPPED)
+        return;
+    ffcl_bench_shape_text(&r->what, shape, sizeof shape);
+    printf("%-*s ", (int)t->name, r->what.op->name);
+    if (t->role)
+        printf("%-*s ", (int)t->role, r->what.role);
+    printf("%-*.*s", (int)t->shape, (int)t->shape, shape);
+    if (r->status == FFCL_BENCH_FAILED) {
+        printf("  FAILED: %s\n", r->reason);
+    } else {
+        time_text(r->median, ms, sizeof ms);
+        rate_text(r->cost.flops, r->median, flops, sizeof flops);
+        rate_text(r->cost.bytes, r->median, bytes, sizeof bytes);
+        printf("%10s%6.1f%%%9s%8s%6.0f%%", ms, 100 * r->spread, flops, bytes, 100 * r->share);
+        print_change(r);
+        printf("\n");
+    }
+    fflush(stdout);
+}
+
+/* What was skipped, a line a reason: "skipped 3: REASON: name, name". */
+static void print_skipped(const ffcl_bench_report *report)
+{
+    for (size_t i = 0; i < report->n; i++) {
+        const ffcl_bench_result *r = &report->results[i];
+        size_t count = 0, first = 0, named = 0;
+        const char *last = "";
+        if (r->status != FFCL_BENCH_SKIPPED)
+            continue;
+        while (report->results[first].status != FFCL_BENCH_SKIPPED ||
+               strcmp(report->results[first].reason, r->reason))
+            first++;
+        if (first < i)
+            continue;
+        for (size_t k = i; k < report->n; k++)
+            count += report->results[k].status == FFCL_BENCH_SKIPPED &&
+                     !strcmp(report->results[k].reason, r->reason);
+        printf("skipped %zu: %s:", count, r->reason);
+        for (size_t k = i; k < report->n && named < 4; k++) {
+            const ffcl_bench_result *s = &report->results[k];
+            if (s->status != FFCL_BENCH_SKIPPED || strcmp(s->reason, r->reason) ||
+                !strcmp(s->what.op->name, last))
+                continue;
+            last = s->what.op->name;
+            printf("%s %s", named++ ? "," : "", last);
+        }
+        printf(named == 4 && count > 4 ? " and others\n" : "\n");
+    }
+}
+
+void ffcl_bench_table_foot(const ffcl_bench_report *report)
+{
+    size_t counts[3] = {0}, changes[5] = {0};
+    for (size_t i = 0; i < report->n; i++) {
+        counts[report->results[i].status]++;
+        changes[report->results[i].change]++;
+    }
+    print_skipped(report);
+    printf("%zu timed, %zu failed, %zu skipped\n", counts[FFCL_BENCH_OK],
+           counts[FFCL_BENCH_FAILED], counts[FFCL_BENCH_SKIPPED]);
+    if (report->old_name)
+        printf("against %s: %zu faster, %zu slower, %zu the same, %zu new, %zu gone\n",
+               report->old_name, changes[FFCL_CHANGE_FASTER], changes[FFCL_CHANGE_SLOWER],
+               changes[FFCL_CHANGE_SAME], changes[FFCL_CHANGE_NEW], report->gone);
+}

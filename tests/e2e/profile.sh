@@ -1,0 +1,85 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# ffcl --profile: the table, the trace, and that pictures are the same with it and without.
+. "$(dirname "$0")/lib.sh"
+need_device
+
+few=("$demo" sampler.count=3 sampler.batch=2)
+
+refuses "a trace that cannot be written" 12 "no/trace.json" -- \
+    "${few[@]}" output.grid=out/a.png --profile=no/trace.json
+refuses "a trace without a name" 2 "--profile=" -- "${few[@]}" output.grid=out/a.png --profile=
+refuses "a profile of something else" 2 "--profile is for drawing only" -- devices --profile
+
+works "without" -q "${few[@]}" output.grid=plain.png
+same "without: neither table nor trace" "$(cat stdout)$(ls ./*.json 2> /dev/null)" ""
+works "with a profile" -q "${few[@]}" output.grid=timed.png --profile
+check "the picture is the same" cmp plain.png timed.png
+same "the table has models, kernels, products, copies and sums" "$(lacks stdout stage GFLOP/s GB/s \
+    "SiT   " "VAE   " "load  " "SiT   gemm 32x" "VAE   gemm " write "in all" "all  " \
+    "trace: ffcl-trace.json")" ""
+cat > look.py << 'PYTHON'
+import json, sys
+
+trace = json.load(open(sys.argv[1]))
+events = trace["traceEvents"]
+processes = [e for e in events if e["ph"] == "M" and e["name"] == "process_name"]
+assert len(processes) == int(sys.argv[2]), processes
+idle = 0
+for process in processes:
+    rows = {e["args"]["name"]: e["tid"] for e in events
+            if e["ph"] == "M" and e["name"] == "thread_name" and e["pid"] == process["pid"]}
+    spans = [e for e in events if e["ph"] == "X" and e["pid"] == process["pid"]]
+    for e in spans:
+        assert e["dur"] >= 0 and e["ts"] >= 0, e
+    names = {row: {e["name"] for e in spans if e["tid"] == tid} for row, tid in rows.items()}
+    if names["stages"] == {"load"}:
+        idle += 1           # the other device was faster
+        continue
+    assert names["stages"] == {"load", "SiT", "VAE"}, names["stages"]
+    assert {"load weights", "wait for the device"} <= names["host"], names["host"]
+    commands = [e for e in spans if e["tid"] == rows["commands"]]
+    for word in "embed_label_f32", "latent_update_f32", "read", "write", "gemm ":
+        assert any(e["name"].startswith(word) for e in commands), word
+    for e in commands:
+        if e["name"].startswith("gemm "):
+            m, n, k = (int(x) for x in e["name"][5:].split("x"))
+            # Some back ends do what follows a product with it: some operations a result more.
+            assert 0.999 * 2 * k <= e["args"]["GFLOP"] / (1e-9 * m * n) <= 2 * k + 16, e
+    # One queue: commands follow each other.
+    commands.sort(key=lambda e: e["ts"])
+    for a, b in zip(commands, commands[1:]):
+        assert b["ts"] >= a["ts"] + a["dur"] - 1000, (a, b)
+assert idle < len(processes)
+PYTHON
+check "the trace is one of Chrome's, with kernels, stages and the host" \
+    python3 look.py ffcl-trace.json 1
+
+# ---- two devices ----
+
+if [ "$("$ffcl" devices | grep -c 'Portable Computing Language')" != 0 ]; then
+    POCL_DEVICES='pthread pthread' works "two devices" -q "$demo" sampler.count=4 sampler.batch=1 \
+        device.select=all output.grid=both.png --profile=both.json
+    check "the trace has a process for each" python3 look.py both.json 2
+else
+    skip "two devices" "no PoCL here"
+fi
+
+# ---- a run that is stopped, and one that fails ----
+
+"$ffcl" -q "$demo" sampler.count=100000 sampler.batch=2 output.grid= output.folder=many \
+    --profile=stopped.json > stdout 2> stderr < /dev/null &
+pid=$!
+for ((i = 0; i < 600; i++)); do
+    [ -e many/000001.png ] && break
+    sleep 0.1
+done
+kill -TERM $pid
+wait $pid
+code=$? last="ffcl ... --profile=stopped.json, stopped"
+same "stopped: exit code" $code 15
+same "stopped: the table is there" "$(lacks stdout "SiT   " "VAE   " "in all")" ""
+check "stopped: the trace is there" python3 look.py stopped.json 1
+same "nothing is left behind" "$(find . -name '.*.tmp')" ""
+
+finish
