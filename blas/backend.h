@@ -3,6 +3,7 @@
 #ifndef FFCL_BLAS_BACKEND_H
 #define FFCL_BLAS_BACKEND_H
 
+#include "cl/launch.h"
 #include "gemm.h"
 
 struct ffcl_blas {
@@ -14,10 +15,29 @@ struct ffcl_blas {
     void (*close)(ffcl_ctx *ctx);
 };
 
-extern const ffcl_blas ffcl_blas_clblast;
+extern const ffcl_blas ffcl_blas_clblast, ffcl_blas_builtin;
+
+/* The built-in product by gemm_f32_tiled in work-groups of side x side, 8 or 16; 0: by gemm_f32. */
+int ffcl_builtin_gemm(ffcl_ctx *ctx, const ffcl_product *p, size_t side);
+/* The side that suits device and product. */
+size_t ffcl_builtin_side(const ffcl_ctx *ctx, const ffcl_product *p);
 
 /* A product of half operands, by the matrix engine or the plain kernel. */
 int ffcl_half_gemm(ffcl_ctx *ctx, const ffcl_product *p);
+
+/* The arguments of a kernel with p's epilogue, from bias to flags (cl/epilogue.cl); absent operands
+ * are out. */
+#define FFCL_EPILOGUE(p)                                                                      \
+    FFCL_BUF((p)->epilogue.has_bias ? (p)->epilogue.bias : (p)->out),                         \
+    FFCL_I32((p)->epilogue.bias_at),                                                          \
+    FFCL_BUF((p)->epilogue.has_gate ? (p)->epilogue.gate : (p)->out),                         \
+    FFCL_I32((p)->epilogue.gate_at), FFCL_I32((p)->epilogue.gate_ld),                         \
+    FFCL_I32((p)->epilogue.has_gate ? (p)->epilogue.gate_rows : 1),                           \
+    FFCL_BUF((p)->epilogue.has_add ? (p)->epilogue.add : (p)->out),                           \
+    FFCL_I32((p)->epilogue.add_at), FFCL_I32((p)->epilogue.add_ld),                           \
+    FFCL_I32((p)->epilogue.has_add ? (p)->epilogue.add_rows : 1), FFCL_I32((p)->epilogue.act), \
+    FFCL_I32(((p)->epilogue.has_bias ? 1 : 0) | ((p)->epilogue.has_gate ? 2 : 0) |            \
+             ((p)->epilogue.has_add ? 4 : 0))
 
 /* Applies p->epilogue to the product in p->out, in place. */
 int ffcl_epilogue_run(ffcl_ctx *ctx, const ffcl_product *p);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "gemm.h"
+#include "backend.h"
 
 #include <math.h>
 
@@ -13,8 +13,9 @@ enum { M, N, K, KMAJOR, T, PLACE };
 /* Where operands lie: at the start of their buffers and dense; at an offset that a sub-buffer can
  * begin at, with gaps between rows; at an odd offset. */
 enum { DENSE, ALIGNED, ODD };
-/* What follows the product, a row's variant. */
-enum { USE_BIAS = 1, USE_SILU = 2, USE_GELU = 4, USE_GATE = 8, USE_ADD = 16 };
+/* What follows the product, and for the built-in product its kernel: a row's variant. */
+enum { USE_BIAS = 1, USE_SILU = 2, USE_GELU = 4, USE_GATE = 8, USE_ADD = 16,
+       USE_PLAIN = 32, USE_TILES_8 = 64, USE_TILES_16 = 128 };
 
 static const ffcl_shape none_model[] = {{{64, 1152, 1152, 0, 64, DENSE}, 0}, {{0}, 0}};
 static const ffcl_shape bias_model[] = {
@@ -141,7 +142,15 @@ static int run(ffcl_case *c)
         e->add_ld = t[ADD].ld;
         e->add_rows = d[T];
     }
+    if (uses & (USE_PLAIN | USE_TILES_8 | USE_TILES_16))
+        return ffcl_builtin_gemm(c->ctx, &p, uses & USE_PLAIN ? 0 : uses & USE_TILES_8 ? 8 : 16);
     return ffcl_gemm(c->ctx, &p);
+}
+
+static const char *skip(const ffcl_case *c)
+{
+    size_t items = c->op->variant & USE_TILES_16 ? 256 : c->op->variant & USE_TILES_8 ? 64 : 1;
+    return c->ctx->device.caps.max_work_group < items ? "work-groups are too small" : NULL;
 }
 
 /* The product, and an operation an operand, three for SiLU, eight for GELU. */
@@ -171,8 +180,8 @@ static double bytes(const ffcl_case *c)
     {                                                                                      \
         .name = row_name, .letters = "M N K kmajor T place", .variant = (uses),            \
         .fills = FFCL_NOISE | FFCL_ZEROS | FFCL_LARGE | FFCL_CONSTANT, .model = shapes,    \
-        .awkward = awkward, .setup = setup, .ref = ref, .run = run, .rtol = 1e-5f,         \
-        .atol = 6e-7f, .flops = flops, .bytes = bytes,                                     \
+        .awkward = awkward, .setup = setup, .ref = ref, .run = run, .skip = skip,          \
+        .rtol = 1e-5f, .atol = 6e-7f, .flops = flops, .bytes = bytes,                      \
     }
 
 const ffcl_op_test ffcl_test_gemm = GEMM("gemm", 0, none_model);
@@ -183,3 +192,17 @@ const ffcl_op_test ffcl_test_gemm_gate = GEMM("gemm_gate", USE_GATE, gate_model)
 const ffcl_op_test ffcl_test_gemm_add = GEMM("gemm_add", USE_BIAS | USE_ADD, add_model);
 const ffcl_op_test ffcl_test_gemm_gate_add =
     GEMM("gemm_gate_add", USE_BIAS | USE_GATE | USE_ADD, gate_add_model);
+
+/* Every kind of epilogue with each of the built-in product's kernels. */
+const ffcl_op_test ffcl_test_builtin_plain =
+    GEMM("builtin_plain", USE_BIAS | USE_GATE | USE_ADD | USE_PLAIN, gate_add_model);
+const ffcl_op_test ffcl_test_builtin_plain_silu =
+    GEMM("builtin_plain_silu", USE_BIAS | USE_SILU | USE_PLAIN, silu_model);
+const ffcl_op_test ffcl_test_builtin_tiles_8 =
+    GEMM("builtin_tiles_8", USE_BIAS | USE_GATE | USE_ADD | USE_TILES_8, gate_add_model);
+const ffcl_op_test ffcl_test_builtin_tiles_16 =
+    GEMM("builtin_tiles_16", USE_BIAS | USE_GATE | USE_ADD | USE_TILES_16, gate_add_model);
+const ffcl_op_test ffcl_test_builtin_tiles_16_gelu =
+    GEMM("builtin_tiles_16_gelu", USE_BIAS | USE_GELU | USE_TILES_16, bias_model);
+const ffcl_op_test ffcl_test_builtin_tiles_16_bare =
+    GEMM("builtin_tiles_16_bare", USE_TILES_16, none_model);
