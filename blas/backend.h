@@ -5,6 +5,7 @@
 
 #include "cl/launch.h"
 #include "gemm.h"
+#include "tuning.h"
 
 struct ffcl_blas {
     const char *name;
@@ -13,9 +14,28 @@ struct ffcl_blas {
     int (*gemm)(ffcl_ctx *ctx, const ffcl_product *p);
     /* Called before the context is released. */
     void (*close)(ffcl_ctx *ctx);
+    /* Text of what its results depend on, the caller's to free: its products are checked once for
+     * each text before they are used.  NULL: they are not checked. */
+    char *(*describe)(ffcl_ctx *ctx);
 };
 
 extern const ffcl_blas ffcl_blas_clblast, ffcl_blas_builtin;
+
+/* Before the first product: checks ctx->blas unless the verdict is known, and puts the built-in
+ * products in its place, with a warning, where it computes wrong or fails. */
+int ffcl_blas_check(ffcl_ctx *ctx);
+
+/* The parameters of CLBlast for the device, which is at home here: ffcl's own for its kind, and over
+ * them what [blas] tuning asks for, reported in a note.  Sets ctx->tuning_id and untuned.
+ * FFCL_EFILE, FFCL_ECONFIG: of a file that was asked for by name. */
+int ffcl_tuning_choose(ffcl_ctx *ctx, ffcl_tuning *t, const ffcl_tuning_home *here);
+/* ffcl's own alone. */
+void ffcl_tuning_usual(const ffcl_ctx *ctx, ffcl_tuning *t);
+
+/* Where parameters for ctx's device and the CLBlast in use are at home. */
+void ffcl_clblast_home(const ffcl_ctx *ctx, ffcl_tuning_home *home);
+/* Hands t to CLBlast, for the device and the rest of the process.  FFCL_ECONFIG where it refuses. */
+int ffcl_clblast_apply(ffcl_ctx *ctx, const ffcl_tuning *t);
 
 /* The built-in product by gemm_f32_tiled in work-groups of side x side, 8 or 16; 0: by gemm_f32. */
 int ffcl_builtin_gemm(ffcl_ctx *ctx, const ffcl_product *p, size_t side);

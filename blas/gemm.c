@@ -19,6 +19,7 @@ int ffcl_blas_open(ffcl_ctx *ctx, const char *name)
                          "wgmma, wmma, mfma and dpas",
                          name);
     ctx->blas = strcmp(name, "builtin") == 0 ? &ffcl_blas_builtin : &ffcl_blas_clblast;
+    ctx->blas_checked = 0;
     return ctx->blas->open(ctx);
 }
 
@@ -36,7 +37,10 @@ const char *ffcl_blas_name(const ffcl_ctx *ctx)
 
 int ffcl_gemm(ffcl_ctx *ctx, const ffcl_product *p)
 {
-    return p->half ? ffcl_half_gemm(ctx, p) : ctx->blas->gemm(ctx, p);
+    if (p->half)
+        return ffcl_half_gemm(ctx, p);
+    int rc = ctx->blas_checked ? 0 : ffcl_blas_check(ctx);
+    return rc ? rc : ctx->blas->gemm(ctx, p);
 }
 
 int ffcl_epilogue_run(ffcl_ctx *ctx, const ffcl_product *p)

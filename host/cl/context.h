@@ -37,6 +37,11 @@ typedef struct ffcl_ctx {
     struct ffcl_programs *programs;     /* cl/program.h */
     struct ffcl_arena *arena;           /* cl/arena.h */
     const struct ffcl_blas *blas;       /* blas/gemm.h */
+    int blas_checked;                   /* its results were, here or at an earlier start */
+    const char *tuning;                 /* [blas] tuning: auto, off or a file; NULL: off */
+    char tuning_id[9];                  /* of the tuned parameters in use, "": none */
+    char *parameters;                   /* CLBlast's, as text; NULL: another back end */
+    int untuned;                        /* tuned parameters would be used and there are none */
     ffcl_error *err;                    /* the slot of the call in progress; never NULL */
     const ffcl_observer *obs;           /* may be NULL */
     /* While planning, launches and products do nothing but name their programs and take their

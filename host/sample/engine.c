@@ -276,6 +276,7 @@ static int open_device(ffcl_engine *e, const ffcl_device *chosen, int any_batch,
         return rc;
     e->ctx->err = err;
     e->ctx->any_batch = any_batch;
+    e->ctx->tuning = e->cfg->blas.tuning;
     rc = ffcl_blas_open(e->ctx, e->cfg->blas.backend);
     if (rc == 0 && e->cfg->precision.compute != FFCL_PRECISION_FLOAT32)
         rc = ffcl_matrix_engine_probe(e->ctx, e->cfg->blas.backend);
@@ -292,6 +293,10 @@ static int open_device(ffcl_engine *e, const ffcl_device *chosen, int any_batch,
                  ffcl_blas_name(e->ctx), *matrix ? " and " : "", matrix);
         ffcl_report(obs, FFCL_PHASE_NOTE, text, 0, 0);
     }
+    /* In half mode what CLBlast computes is too little to be worth a word. */
+    if (rc == 0 && e->ctx->untuned && e->store == FFCL_STORE_FLOAT)
+        ffcl_report(obs, FFCL_PHASE_NOTE, "CLBlast is not tuned for this device; ffcl tune finds "
+                    "faster parameters (docs/tuning.md)", 0, 0);
     return rc;
 }
 
@@ -543,6 +548,13 @@ const ffcl_device *ffcl_engine_device(const ffcl_engine *engine)
 size_t ffcl_engine_batch(const ffcl_engine *engine)
 {
     return engine->batch;
+}
+
+void ffcl_engine_products(const ffcl_engine *engine, char *text, size_t size)
+{
+    const ffcl_ctx *ctx = engine->ctx;
+    snprintf(text, size, "%s%s%s", ffcl_blas_name(ctx), *ctx->tuning_id ? ", tuning " : "",
+             ctx->tuning_id);
 }
 
 const ffcl_condition *ffcl_engine_condition(const ffcl_engine *engine, size_t i)

@@ -34,6 +34,8 @@ const ffcl_vae_dims *ffcl_engine_vae(const ffcl_engine *engine);
 ffcl_store ffcl_engine_store(const ffcl_engine *engine);
 const ffcl_device *ffcl_engine_device(const ffcl_engine *engine);
 size_t ffcl_engine_batch(const ffcl_engine *engine);
+/* Who computes its float32 products, and with which tuning: "clblast, tuning 1a2b3c4d". */
+void ffcl_engine_products(const ffcl_engine *engine, char *text, size_t size);
 /* What embedder i is fed with. */
 const ffcl_condition *ffcl_engine_condition(const ffcl_engine *engine, size_t i);
 
