@@ -22,7 +22,7 @@ MPI_CFLAGS = $(shell pkg-config --cflags ompi-c)
 MPI_LIBS = $(shell pkg-config --libs ompi-c)
 RANKS := $(if $(MPI),mpi,one)
 
-PROGRAM_SRC := host/main.c host/progress.c host/interrupt.c
+PROGRAM_SRC := host/main.c host/progress.c host/interrupt.c host/program_info.c
 PROGRAM_OBJ := $(PROGRAM_SRC:%.c=$(BUILD)/%.o)
 RANKS_SRC := host/sample/ranks_one.c host/sample/ranks_mpi.c
 COMMON_SRC := $(filter-out $(PROGRAM_SRC) $(RANKS_SRC),$(wildcard host/*.c host/*/*.c blas/*.c))

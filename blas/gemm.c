@@ -39,6 +39,8 @@ int ffcl_gemm(ffcl_ctx *ctx, const ffcl_product *p)
 {
     if (p->half)
         return ffcl_half_gemm(ctx, p);
+    if (ctx->planning && ctx->see_product)
+        ctx->see_product(ctx->see_user, p);
     int rc = ctx->blas_checked ? 0 : ffcl_blas_check(ctx);
     return rc ? rc : ctx->blas->gemm(ctx, p);
 }

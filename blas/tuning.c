@@ -428,11 +428,7 @@ int ffcl_tuning_read(ffcl_tuning *t, ffcl_tuning_home *home, const char *path, f
         rc = ffcl_fail(err, FFCL_EFILE, "cannot read %s: %s", path, strerror(errno));
     free(line);
     fclose(f);
-    if (rc == 0)
-        rc = check_sections(&r);
-    if (rc == 0 && ffcl_tuning_is_empty(t))
-        rc = ffcl_fail(err, FFCL_ECONFIG, "%s holds no parameters", path);
-    return rc;
+    return rc ? rc : check_sections(&r);
 }
 
 int ffcl_tuning_scan(ffcl_tuning *t, const char *line, ffcl_error *err)

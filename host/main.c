@@ -20,10 +20,13 @@ static const char help_text[] =
     "       ffcl devices                              list the OpenCL devices\n"
     "       ffcl verify REF.safetensors [FILE.ini] [section.key=value ...] [--tolerance X]\n"
     "                                                 compare with recorded tensors\n"
+    "       ffcl tune [FILE.ini] [section.key=value ...] [--minutes N]\n"
+    "                                                 find fast parameters of CLBlast\n"
     "       ffcl keys                                 explain every key of the INI file\n"
     "\n"
     "  -q, --quiet         print warnings and errors only\n"
     "      --tolerance X   verify: largest relative error, instead of each kind's own\n"
+    "      --minutes N     tune: how long to look, instead of 10\n"
     "  -h, --help          print this text\n"
     "      --version       print the version\n"
     "\n"
@@ -42,11 +45,12 @@ static const char help_text[] =
 
 /* The command line, as given; pointers into argv. */
 typedef struct arguments {
-    const char *command;        /* "run", "devices", "verify", "keys", "help" or "version" */
+    const char *command;        /* "run", "devices", "verify", "tune", "keys", ... */
     const char *ini, *reference;
     char **assignments;         /* the n_assignments overrides, in order */
     size_t n_assignments;
     double tolerance;           /* 0: each kind's own */
+    double minutes;             /* 0: not given */
     int quiet;
 } arguments;
 
@@ -59,23 +63,24 @@ static int bad_usage(ffcl_error *err, const char *sentence, const char *argument
     return err->code;
 }
 
-static int parse_tolerance(const char *text, arguments *args, ffcl_error *err)
+static int parse_number(const char *text, double *value, const char *sentence, ffcl_error *err)
 {
     char *end;
-    args->tolerance = strtod(text, &end);
-    if (end == text || *end || !isfinite(args->tolerance) || args->tolerance <= 0)
-        return bad_usage(err, "--tolerance must be a number above 0, not", text);
+    *value = strtod(text, &end);
+    if (end == text || *end || !isfinite(*value) || *value <= 0)
+        return bad_usage(err, sentence, text);
     return 0;
 }
 
 static int parse_options(int argc, char **argv, arguments *args, ffcl_error *err)
 {
-    enum { TOLERANCE = 256, VERSION };
+    enum { TOLERANCE = 256, MINUTES, VERSION };
     static const struct option options[] = {
         {"quiet", no_argument, NULL, 'q'},
         {"help", no_argument, NULL, 'h'},
         {"version", no_argument, NULL, VERSION},
         {"tolerance", required_argument, NULL, TOLERANCE},
+        {"minutes", required_argument, NULL, MINUTES},
         {NULL, 0, NULL, 0},
     };
     int option, rc = 0;
@@ -95,10 +100,16 @@ static int parse_options(int argc, char **argv, arguments *args, ffcl_error *err
             args->command = args->command ? args->command : "version";
             break;
         case TOLERANCE:
-            rc = parse_tolerance(optarg, args, err);
+            rc = parse_number(optarg, &args->tolerance,
+                              "--tolerance must be a number above 0, not", err);
+            break;
+        case MINUTES:
+            rc = parse_number(optarg, &args->minutes, "--minutes must be a number above 0, not",
+                              err);
             break;
         case ':':
-            rc = bad_usage(err, "--tolerance needs a number", "");
+            rc = bad_usage(err, optopt == MINUTES ? "--minutes needs a number"
+                                                  : "--tolerance needs a number", "");
             break;
         default:
             if (is_known)
@@ -119,7 +130,7 @@ static int is_assignment(const char *argument)
 /* Sorts the arguments that are not options into command, files and overrides. */
 static int parse_words(int argc, char **argv, arguments *args, ffcl_error *err)
 {
-    static const char *const commands[] = {"devices", "verify", "keys"};
+    static const char *const commands[] = {"devices", "verify", "keys", "tune", "tune-candidate"};
     int next = optind;
     if (next == argc)
         return bad_usage(err, "no INI file and no command given", "");
@@ -128,11 +139,12 @@ static int parse_words(int argc, char **argv, arguments *args, ffcl_error *err)
         if (!strcmp(argv[next], commands[i]))
             args->command = commands[i];
     int is_run = !strcmp(args->command, "run"), is_verify = !strcmp(args->command, "verify");
+    int is_tune = !strcmp(args->command, "tune");
     if (!is_run)
         next++;
     args->assignments = argv + argc;
     for (; next < argc; next++) {
-        if (!is_run && !is_verify)
+        if (!is_run && !is_verify && !is_tune)
             return bad_usage(err, "this command takes no argument:", argv[next]);
         if (is_assignment(argv[next])) {
             /* Files come first, so that the overrides stand together. */
@@ -156,6 +168,8 @@ static int parse_words(int argc, char **argv, arguments *args, ffcl_error *err)
         return bad_usage(err, "verify needs a safetensors file of recorded tensors", "");
     if (args->tolerance > 0 && !is_verify)
         return bad_usage(err, "--tolerance is for verify only", "");
+    if (args->minutes > 0 && !is_tune)
+        return bad_usage(err, "--minutes is for tune only", "");
     return 0;
 }
 
@@ -252,6 +266,28 @@ static int verify(const arguments *args, ffcl_progress *progress, ffcl_error *er
     return rc;
 }
 
+static void print_line(void *user, const char *line)
+{
+    ffcl_progress_end(user);
+    puts(line);
+}
+
+static int tune(const arguments *args, ffcl_progress *progress, ffcl_interrupt *interrupt,
+                ffcl_error *err)
+{
+    ffcl_config *cfg = NULL;
+    const ffcl_observer observer = {ffcl_progress_report, progress};
+    /* What was found is kept as it is found, so Ctrl-C ends the program there and then. */
+    int rc = ffcl_interrupt_watch(interrupt, tell_of_stop, progress, err);
+    if (!rc)
+        rc = open_config(&cfg, args, err);
+    if (!rc)
+        rc = ffcl_tune(cfg, args->minutes > 0 ? args->minutes : 10, "/proc/self/exe", &observer,
+                       print_line, progress, err);
+    ffcl_config_close(&cfg);
+    return rc;
+}
+
 static int print_keys(ffcl_error *err)
 {
     char *text = NULL;
@@ -275,6 +311,10 @@ static int dispatch(const arguments *args, ffcl_progress *progress, ffcl_interru
         return ffcl_devices(print_device, NULL, err);
     else if (!strcmp(args->command, "verify"))
         return verify(args, progress, err);
+    else if (!strcmp(args->command, "tune"))
+        return tune(args, progress, interrupt, err);
+    else if (!strcmp(args->command, "tune-candidate"))
+        return ffcl_tune_candidate(stdin, stdout);
     else
         return run(args, progress, interrupt, err);
     return 0;

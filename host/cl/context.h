@@ -8,6 +8,7 @@
 struct ffcl_programs;
 struct ffcl_arena;
 struct ffcl_blas;
+struct ffcl_product;
 
 /* Matrix engines: of NVIDIA mma.sync (compute capability 8.0) and wgmma (9.0); of AMD WMMA (RDNA 3)
  * and MFMA (CDNA); of Intel dpas in sub-groups of 8 or 16. */
@@ -47,6 +48,9 @@ typedef struct ffcl_ctx {
     /* While planning, launches and products do nothing but name their programs and take their
      * buffers, so that one pass over a model's op list gives sizes and programs beforehand. */
     int planning;
+    /* Told of every float32 product of a planning pass; may be NULL. */
+    void (*see_product)(void *user, const struct ffcl_product *p);
+    void *see_user;
     /* Matrix-engine kernels that may be used, as the device builds them and they passed their
      * check. */
     ffcl_engine_level matrix_engine;

@@ -478,6 +478,36 @@ int ffcl_engine_open(ffcl_engine **out, const ffcl_config *cfg, const ffcl_engin
     return rc;
 }
 
+int ffcl_engine_shapes(const ffcl_config *cfg, const ffcl_device *device,
+                       void (*see)(void *user, const ffcl_product *p), void *user,
+                       const ffcl_observer *obs, ffcl_error *err)
+{
+    const ffcl_engine_wants wants = {.sit = 1, .vae = 1, .batch = cfg->sampler.batch,
+                                     .count = ffcl_config_count(cfg)};
+    ffcl_engine *e = calloc(1, sizeof *e);
+    if (!e)
+        return ffcl_fail(err, FFCL_ENOMEM, "out of memory for the plan");
+    e->cfg = cfg;
+    int rc = open_models(e, &wants, err);
+    if (rc == 0)
+        rc = open_device(e, device, 0, obs, err);
+    if (rc == 0)
+        rc = ffcl_sit_prepare(e->sit, e->ctx, e->store);
+    if (rc == 0)
+        rc = ffcl_vae_prepare(e->vae, e->store, err);
+    if (rc == 0) {
+        e->ctx->blas_checked = 1;       /* nothing is multiplied here */
+        rc = choose_batch(e, &wants);
+    }
+    if (rc == 0) {
+        e->ctx->see_product = see;
+        e->ctx->see_user = user;
+        rc = plan(e, e->batch, NULL);
+    }
+    ffcl_engine_close(&e);
+    return rc;
+}
+
 static void release(cl_mem *mem)
 {
     if (*mem)

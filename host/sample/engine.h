@@ -5,6 +5,7 @@
 #define FFCL_SAMPLE_ENGINE_H
 
 #include "config.h"
+#include "gemm.h"
 #include "model/sit.h"
 #include "model/vae.h"
 
@@ -26,6 +27,12 @@ typedef struct ffcl_engine_wants {
 int ffcl_engine_open(ffcl_engine **out, const ffcl_config *cfg, const ffcl_engine_wants *wants,
                      const ffcl_observer *obs, ffcl_error *err);
 void ffcl_engine_close(ffcl_engine **engine);
+
+/* Tells see of every float32 product of a batch, as cfg and the device make it; nothing is loaded or
+ * computed. */
+int ffcl_engine_shapes(const ffcl_config *cfg, const ffcl_device *device,
+                       void (*see)(void *user, const ffcl_product *p), void *user,
+                       const ffcl_observer *obs, ffcl_error *err);
 
 /* NULL where the engine has no such model. */
 const ffcl_sit_dims *ffcl_engine_sit(const ffcl_engine *engine);
