@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * The program ffcl: arguments, printing and the exit code; the work is behind ffcl.h. */
 #include <errno.h>
+#include <fcntl.h>
 #include <getopt.h>
 #include <math.h>
 #include <stdio.h>
@@ -288,6 +289,16 @@ static int tune(const arguments *args, ffcl_progress *progress, ffcl_interrupt *
     return rc;
 }
 
+/* CLBlast and drivers print what compilers say to stdout, where the answer is to stand alone. */
+static int tune_candidate(void)
+{
+    int answer = dup(STDOUT_FILENO), nothing = open("/dev/null", O_WRONLY);
+    FILE *out = answer >= 0 && nothing >= 0 ? fdopen(answer, "w") : NULL;
+    if (!out || dup2(nothing, STDOUT_FILENO) < 0)
+        return FFCL_ENOMEM;
+    return ffcl_tune_candidate(stdin, out);
+}
+
 static int print_keys(ffcl_error *err)
 {
     char *text = NULL;
@@ -314,7 +325,7 @@ static int dispatch(const arguments *args, ffcl_progress *progress, ffcl_interru
     else if (!strcmp(args->command, "tune"))
         return tune(args, progress, interrupt, err);
     else if (!strcmp(args->command, "tune-candidate"))
-        return ffcl_tune_candidate(stdin, stdout);
+        return tune_candidate();
     else
         return run(args, progress, interrupt, err);
     return 0;

@@ -26,7 +26,7 @@
 /* Products of more operations are never worth XgemmDirect. */
 #define SMALL_WORK 1e9
 
-enum { ALWAYS_DIRECT = 65534, FIRST_SECONDS = 300, LEAST_SECONDS = 8 };
+enum { ALWAYS_DIRECT = 65534, FIRST_SECONDS = 300, LEAST_SECONDS = 5 };
 
 typedef struct tuner {
     const char *program;
@@ -105,6 +105,7 @@ static int consider(tuner *t, const ffcl_tuning *p, const ffcl_tune_result *r)
     t->best = *p;
     t->best_score = score_of(t, r->ms);
     memcpy(t->best_ms, r->ms, sizeof t->best_ms);
+    t->each = fmin(t->each, LEAST_SECONDS + 2 * r->seconds);
     return write_result(t, "");
 }
 
@@ -164,8 +165,8 @@ static int start(tuner *t)
     }
     for (size_t i = 0; i < t->n_shapes; i++)
         t->weight[i] /= total;
-    t->each = fmax(LEAST_SECONDS, fmin(4 * r.seconds, FIRST_SECONDS));
-    t->search = t->budget - 3 * r.seconds;
+    t->each = fmin(LEAST_SECONDS + 2 * r.seconds, FIRST_SECONDS);
+    t->search = fmax(t->budget - 3 * r.seconds, 0.6 * t->budget);
     usual(t, &p);
     if (!ffcl_tuning_is_empty(&p))
         rc = time_base(t, &p, &r);
