@@ -25,8 +25,8 @@ extern const ffcl_blas ffcl_blas_clblast, ffcl_blas_builtin;
  * products in its place, with a warning, where it computes wrong or fails. */
 int ffcl_blas_check(ffcl_ctx *ctx);
 
-/* The parameters of CLBlast for the device, which is at home here: ffcl's own for its kind, and over
- * them what [blas] tuning asks for, reported in a note.  Sets ctx->tuning_id and untuned.
+/* The parameters of CLBlast for the device, which is at home here: ffcl's own for its kind, and
+ * over them what [blas] tuning asks for, reported in a note.  Sets ctx->tuning_id and untuned.
  * FFCL_EFILE, FFCL_ECONFIG: of a file that was asked for by name. */
 int ffcl_tuning_choose(ffcl_ctx *ctx, ffcl_tuning *t, const ffcl_tuning_home *here);
 /* ffcl's own alone. */
@@ -34,7 +34,7 @@ void ffcl_tuning_usual(const ffcl_ctx *ctx, ffcl_tuning *t);
 
 /* Where parameters for ctx's device and the CLBlast in use are at home. */
 void ffcl_clblast_home(const ffcl_ctx *ctx, ffcl_tuning_home *home);
-/* Hands t to CLBlast, for the device and the rest of the process.  FFCL_ECONFIG where it refuses. */
+/* Hands t to CLBlast, for the device and the rest of the process.  FFCL_ECONFIG: it refuses. */
 int ffcl_clblast_apply(ffcl_ctx *ctx, const ffcl_tuning *t);
 
 /* The built-in product by gemm_f32_tiled in work-groups of side x side, 8 or 16; 0: by gemm_f32. */

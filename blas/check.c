@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * Does the back end multiply right here?  Asked before its first product: CLBlast 1.4 to 1.6.2 has a
- * kernel that does not for some parameters, and drivers miscompile. */
+ * Does the back end multiply right here?  Asked before its first product: CLBlast 1.4 to 1.6.2 has
+ * a kernel that does not for some parameters, and drivers miscompile. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -7,11 +7,12 @@
 
 #include "backend.h"
 
-/* CLBlast's database has no entry for most CPU devices, and its defaults are those of GPUs
- * (docs/performance.md).  Legal on every device of 64 work-items; needs no local memory. */
+/* CLBlast's database has no entry for most CPU devices, and its defaults are those of GPUs.  These
+ * were found by ffcl tune on two cores with AVX-512 under PoCL 3.1 (docs/performance.md): large
+ * blocks of results an item, no local memory, work-groups of 2. */
 static const char cpu_parameters[] =
-    "GEMMK=0 KREG=1 KWG=32 KWI=2 MDIMA=8 MDIMC=8 MWG=128 NDIMB=8 NDIMC=8 NWG=16 SA=0 SB=0 STRM=0 "
-    "STRN=0 VWM=8 VWN=2";
+    "GEMMK=1 KREG=4 KWG=1 KWI=1 MDIMA=1 MDIMC=1 MWG=64 NDIMB=2 NDIMC=2 NWG=64 SA=0 SB=0 STRM=0 "
+    "STRN=0 VWM=8 VWN=4";
 
 void ffcl_tuning_usual(const ffcl_ctx *ctx, ffcl_tuning *t)
 {

@@ -117,17 +117,16 @@ const ffcl_config_row ffcl_config_rows[] = {
     {"blas", "backend", FFCL_TYPE_TEXT, "auto", AT(blas.backend),
      .help = "Who multiplies matrices: `clblast`, or beside it for half operands `mma` or `wgmma`, "
              "two levels of NVIDIA's matrix engine; `builtin`: ffcl's own float32 products, which "
-             "are slow and take over where CLBlast fails its check. `auto` takes the highest that passes its "
-             "check; `clblast` alone means that `[precision] compute = auto` is float32. `wmma` "
-             "(AMD RDNA 3), `mfma` (AMD CDNA) and `dpas` (Intel) are never taken by `auto`: "
-             "compilers accept them and their emulation is tested, but no such device has run "
-             "them. They are checked as the others are before they are used"},
-
+             "are slow and take over where CLBlast fails its check. `auto` takes the highest that "
+             "passes its check; `clblast` alone means that `[precision] compute = auto` is "
+             "float32. `wmma` (AMD RDNA 3), `mfma` (AMD CDNA) and `dpas` (Intel) are never taken "
+             "by `auto`: compilers accept them and their emulation is tested, but no such device "
+             "has run them. They are checked as the others are before they are used"},
     {"blas", "tuning", FFCL_TYPE_INPUT, "auto", AT(blas.tuning), .choices = auto_off,
-     .help = "CLBlast's parameters. `auto`: those that `ffcl tune` found for this device, driver and "
-             "library, if it was run; `off`: none but what is built in; or a file that `ffcl tune` "
-             "wrote. They can change a picture's last bits, so a set goes on with those that it was "
-             "begun with"},
+     .help = "CLBlast's parameters. `auto`: those that `ffcl tune` found for this device, driver "
+             "and library, if it was run; `off`: none but what is built in; or a file that `ffcl "
+             "tune` wrote. They can change a picture's last bits, so a set goes on with those that "
+             "it was begun with"},
 
     {"output", "grid", FFCL_TYPE_OUTPUT, "sample.png", AT(output.grid),
      .help = "One PNG with all pictures, laid out as torchvision's `save_image` does"},

@@ -127,7 +127,7 @@ cl_int clEnqueueReadBuffer(cl_command_queue queue, cl_mem mem, cl_bool blocking,
     return real(queue, mem, blocking, at, n, to, waits, wait, done);
 }
 
-/* What the parameters that CLBlast was given, or FFCL_SHIM_SGEMM, have in store for its products. */
+/* What the parameters that CLBlast was given, or FFCL_SHIM_SGEMM, do to its products. */
 static atomic_int wrong, failing;
 
 static void misbehave(const char *how)

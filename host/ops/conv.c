@@ -87,7 +87,8 @@ static int columns_conv(ffcl_ctx *ctx, cl_mem out, cl_mem x, const ffcl_conv_wei
                         size_t Hh, size_t Ww, int has_add, cl_mem add)
 {
     const taps t = {w->side, w->side, -(int)(w->side / 2), -(int)(w->side / 2)};
-    size_t K = w->side * w->side * w->in, P = B * Hh * Ww, band = ffcl_conv_band(&ctx->device.caps, K, P);
+    size_t K = w->side * w->side * w->in, P = B * Hh * Ww;
+    size_t band = ffcl_conv_band(&ctx->device.caps, K, P);
     ffcl_buf columns = {0};
     int rc = ffcl_take(ctx, &columns, K * band);
     for (size_t first = 0; rc == 0 && first < P; first += band) {
@@ -124,7 +125,8 @@ static int scatter(ffcl_ctx *ctx, cl_mem out, cl_mem acc, cl_mem bias, size_t N,
 static int upsample_conv(ffcl_ctx *ctx, cl_mem out, cl_mem x, const ffcl_conv_weight *w, size_t B,
                          size_t Hh, size_t Ww)
 {
-    size_t K = 4 * w->in, P = B * Hh * Ww, band = ffcl_conv_band(&ctx->device.caps, K, P);
+    size_t K = 4 * w->in, P = B * Hh * Ww;
+    size_t band = ffcl_conv_band(&ctx->device.caps, K, P);
     ffcl_buf columns = {0}, acc = {0};
     int rc = ffcl_take(ctx, &columns, K * band);
     if (rc == 0)

@@ -28,8 +28,8 @@ int ffcl_engine_open(ffcl_engine **out, const ffcl_config *cfg, const ffcl_engin
                      const ffcl_observer *obs, ffcl_error *err);
 void ffcl_engine_close(ffcl_engine **engine);
 
-/* Tells see of every float32 product of a batch, as cfg and the device make it; nothing is loaded or
- * computed. */
+/* Tells see of every float32 product of a batch, as cfg and the device make it; nothing is loaded
+ * or computed. */
 int ffcl_engine_shapes(const ffcl_config *cfg, const ffcl_device *device,
                        void (*see)(void *user, const ffcl_product *p), void *user,
                        const ffcl_observer *obs, ffcl_error *err);

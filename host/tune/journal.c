@@ -10,7 +10,8 @@
 #include "util.h"
 
 /* Raise when the way of timing changes: older times are then void. */
-static const char FORMAT[] = "# ffcl tune, journal 1: how it ended, seconds, ms a shape: parameters";
+static const char FORMAT[] =
+    "# ffcl tune, journal 1: how it ended, seconds, ms a shape: parameters";
 
 static int no_memory(const ffcl_journal *j, ffcl_error *err)
 {

@@ -9,14 +9,14 @@
 static const char *const known[] = {
     "GEMMK=1 KREG=16 KWG=1 KWI=1 MDIMA=2 MDIMC=2 MWG=64 NDIMB=2 NDIMC=2 NWG=64 SA=0 SB=0 STRM=0 "
     "STRN=0 VWM=16 VWN=16",
-    "GEMMK=1 KREG=4 KWG=1 KWI=1 MDIMA=2 MDIMC=2 MWG=64 NDIMB=2 NDIMC=2 NWG=64 SA=0 SB=0 STRM=0 "
-    "STRN=0 VWM=8 VWN=4",
+    "GEMMK=1 KREG=8 KWG=1 KWI=1 MDIMA=2 MDIMC=2 MWG=64 NDIMB=2 NDIMC=2 NWG=64 SA=0 SB=0 STRM=0 "
+    "STRN=0 VWM=8 VWN=8",
     "GEMMK=0 KREG=1 KWG=16 KWI=2 MDIMA=16 MDIMC=16 MWG=128 NDIMB=16 NDIMC=16 NWG=128 SA=1 SB=1 "
     "STRM=0 STRN=0 VWM=4 VWN=4",
     "GEMMK=0 KREG=1 KWG=32 KWI=2 MDIMA=16 MDIMC=16 MWG=64 NDIMB=8 NDIMC=8 NWG=64 SA=1 SB=1 STRM=1 "
     "STRN=0 VWM=2 VWN=2",
-    "GEMMK=1 KREG=8 KWG=1 KWI=1 MDIMA=2 MDIMC=2 MWG=64 NDIMB=2 NDIMC=2 NWG=64 SA=0 SB=0 STRM=0 "
-    "STRN=0 VWM=8 VWN=8",
+    "GEMMK=1 KREG=4 KWG=1 KWI=1 MDIMA=2 MDIMC=2 MWG=64 NDIMB=2 NDIMC=2 NWG=64 SA=0 SB=0 STRM=0 "
+    "STRN=0 VWM=8 VWN=4",
     "GEMMK=0 KREG=1 KWG=32 KWI=2 MDIMA=8 MDIMC=8 MWG=128 NDIMB=8 NDIMC=8 NWG=16 SA=0 SB=0 STRM=0 "
     "STRN=0 VWM=8 VWN=2",
     "GEMMK=0 KREG=1 KWG=16 KWI=2 MDIMA=32 MDIMC=32 MWG=128 NDIMB=16 NDIMC=8 NWG=64 SA=1 SB=1 "
@@ -61,8 +61,8 @@ static size_t *at(ffcl_tuning *t, const char *name)
     return &t->value[ffcl_tuning_find(name)];
 }
 
-/* What goes without saying for one of the two kernels of Xgemm: values that it does not look at, and
- * squares for GEMMK = 1, as CLBlast before 1.6.3 computes others wrong. */
+/* What goes without saying for one of the two kernels of Xgemm: values that it does not look at,
+ * and squares for GEMMK = 1, as CLBlast before 1.6.3 computes others wrong. */
 static void settle(ffcl_tuning *t)
 {
     static const char *const unused[] = {"SA", "SB", "STRM", "STRN"};

@@ -16,7 +16,7 @@ typedef struct ffcl_tune_shape {
 } ffcl_tune_shape;
 
 /* The shapes that make up nearly all of the work, at most FFCL_TUNE_SHAPES, those of least work
- * first: of cfg's checkpoint and VAE where cfg comes from an INI file, else of XL/2 at 256 x 256. */
+ * first: of cfg's checkpoint and VAE where cfg comes from an INI file, else of XL/2 256. */
 int ffcl_tune_shapes(ffcl_tune_shape *list, size_t *n, const ffcl_config *cfg,
                      const ffcl_device *device, const ffcl_observer *obs, ffcl_error *err);
 

@@ -43,7 +43,7 @@ static void become(const char *program, const int *in, const int *out)
     char *const arguments[] = {(char *)"ffcl", (char *)"tune-candidate", NULL};
     int nothing = open("/dev/null", O_WRONLY);
     prctl(PR_SET_PDEATHSIG, SIGKILL);
-    /* Programs that are built once need no place in the drivers' caches, unless the user says so. */
+    /* Programs that are built once need no place in drivers' caches, unless the user says so. */
     setenv("POCL_KERNEL_CACHE", "0", 0);
     setenv("CUDA_CACHE_DISABLE", "1", 0);
     setenv("FFCL_TUNE_CANDIDATE", "1", 1);

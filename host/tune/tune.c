@@ -2,8 +2,8 @@
  * ffcl tune: looks for the parameters of CLBlast that suit a device and the shapes of a model.
  *
  * First known sets, then random ones and neighbours of the best, for Xgemm; then those of the
- * kernels that copy and transpose operands for it, with the best Xgemm; then XgemmDirect, which takes
- * small products whole, and the size up to which it does better. */
+ * kernels that copy and transpose operands for it, with the best Xgemm; then XgemmDirect, which
+ * takes small products whole, and the size up to which it does better. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -235,7 +235,7 @@ static int explore_around(tuner *t, double from, double until)
     return rc;
 }
 
-/* ---- XgemmDirect ------------------------------------------------------------------------------ */
+/* ---- XgemmDirect ---------------------------------------------------------------------------- */
 
 /* The sum of the weighted logarithms if products below that size cubed go to XgemmDirect. */
 static double score_with(const tuner *t, const double *direct, size_t size)
@@ -325,7 +325,7 @@ static int explore_direct(tuner *t, double until)
     return rc ? rc : take_direct(t);
 }
 
-/* ---- the whole -------------------------------------------------------------------------------- */
+/* ---- the whole ------------------------------------------------------------------------------ */
 
 static double gflops(const ffcl_tune_shape *s, double ms)
 {
@@ -428,9 +428,10 @@ static int open_tuner(tuner *t, const ffcl_config *cfg)
     if (rc == 0)
         rc = ffcl_journal_open(&t->journal, journal, t->shapes, t->n_shapes, t->err);
     if (rc == 0) {
-        snprintf(text, sizeof text, "device %zu: %s (%s, driver %s), %s, %zu shapes; %zu sets tried "
-                 "before", t->device.index, t->device.caps.name, ffcl_device_kind(&t->device.caps),
-                 t->device.caps.driver, t->home.library, t->n_shapes, t->journal.n);
+        const ffcl_caps *caps = &t->device.caps;
+        snprintf(text, sizeof text, "device %zu: %s (%s, driver %s), %s, %zu shapes; %zu sets "
+                 "tried before", t->device.index, caps->name, ffcl_device_kind(caps), caps->driver,
+                 t->home.library, t->n_shapes, t->journal.n);
         ffcl_report(t->obs, FFCL_PHASE_NOTE, text, 0, 0);
         if (t->journal.discarded)
             ffcl_report(t->obs, FFCL_PHASE_NOTE, t->journal.discarded, 0, 0);

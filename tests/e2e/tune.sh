@@ -109,7 +109,7 @@ fi
 tried() { # END: how many sets ended so
     cat "$folder"/*.tried 2> /dev/null | grep -c "^$1 "
 }
-[ -z "$shim" ] || export FFCL_SHIM_SETS='KREG=16:crash,KREG=4:wrong' LD_PRELOAD=$shim
+[ -z "$shim" ] || export FFCL_SHIM_SETS='KREG=16:crash,KREG=8:wrong' LD_PRELOAD=$shim
 run tune "${small[@]}" --minutes 0.05
 first=$(cat "$folder"/*.tried | wc -l)
 for _ in 1 2 3 4 5 6 7 8; do
@@ -130,7 +130,8 @@ if [ "$(cat "$folder"/*.tried | wc -l)" -gt "$first" ]; then
 else
     not_ok "the second run went on where the first ended" "$first lines before and after"
 fi
-same "no set was tried twice" "$(grep -v '^#' "$folder"/*.tried | sed 's/.*: //' | sort | uniq -d)" ""
+same "no set was tried twice" \
+    "$(grep -v '^#' "$folder"/*.tried | sed 's/.*: //' | sort | uniq -d)" ""
 if [ -n "$shim" ]; then
     check "a set that crashes is lost alone" [ "$(tried crashed)" -ge 1 ]
     check "a set that computes wrong is not timed" [ "$(tried wrong)" -ge 1 ]

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Sets of CLBlast's parameters: files and lines of them, which are legal, and what a search draws. */
+ * Sets of CLBlast's parameters: files and lines of them, which are legal, what a search draws, and
+ * what becomes of a candidate. */
 #include "tuning.h"
 
 #include <setjmp.h>
