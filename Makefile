@@ -22,7 +22,8 @@ MPI_CFLAGS = $(shell pkg-config --cflags ompi-c)
 MPI_LIBS = $(shell pkg-config --libs ompi-c)
 RANKS := $(if $(MPI),mpi,one)
 
-PROGRAM_SRC := host/main.c host/progress.c host/interrupt.c host/profile_table.c
+PROGRAM_SRC := host/main.c host/progress.c host/interrupt.c host/program_info.c \
+    host/profile_table.c
 # ffcl bench takes its cases from the kernel registry, whose own program is check.c.
 CASES_SRC := $(filter-out tests/kernels/check.c,$(wildcard tests/kernels/*.c tests/ref/*.c))
 CASES_OBJ := $(CASES_SRC:%.c=$(BUILD)/%.o)

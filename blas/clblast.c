@@ -8,6 +8,10 @@
 #include "backend.h"
 
 #include <clblast_c.h>
+#include <dlfcn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include "cl/arena.h"
 #include "cl/profile.h"
@@ -90,32 +94,93 @@ static int clblast_gemm(ffcl_ctx *ctx, const ffcl_product *p)
     return rc ? rc : ffcl_epilogue_run(ctx, p);
 }
 
-/* CLBlast's database has no entry for most CPU devices, and its defaults are those of GPUs.  This
- * row was the best of a search on two Zen 4 cores under PoCL 3.1: 1.4 to 3 times the defaults on
- * the shapes of SiT and VAE (docs/performance.md).  It is legal on every device of 64 work-items
- * and needs no local memory. */
-static int clblast_open(ffcl_ctx *ctx)
+/* The name of the library's file, which has its version in it. */
+static void library_name(char *text, size_t size)
 {
-    static const char *names[] = {"GEMMK", "KREG", "KWG", "KWI", "MDIMA", "MDIMC", "MWG", "NDIMB",
-                                  "NDIMC", "NWG", "SA", "SB", "STRM", "STRN", "VWM", "VWN"};
-    static const size_t values[] = {0, 1, 32, 2, 8, 8, 128, 8, 8, 16, 0, 0, 0, 0, 8, 2};
-    static const char *routine[] = {"XGEMM_MIN_INDIRECT_SIZE"};
-    static const size_t always[] = {1};
+    CLBlastStatusCode (*function)(void) = CLBlastClearCache;
+    void *address = NULL;
+    Dl_info info = {0};
+    memcpy(&address, &function, sizeof address);
+    char *path = dladdr(address, &info) && info.dli_fname ? realpath(info.dli_fname, NULL) : NULL;
+    const char *slash = path ? strrchr(path, '/') : NULL;
+    if (slash && strstr(slash, "clblast"))
+        snprintf(text, size, "%s", slash + 1);
+    else        /* linked statically */
+        snprintf(text, size, "CLBlast %d.%d.%d", CLBLAST_VERSION_MAJOR, CLBLAST_VERSION_MINOR,
+                 CLBLAST_VERSION_PATCH);
+    free(path);
+}
+
+void ffcl_clblast_home(const ffcl_ctx *ctx, ffcl_tuning_home *home)
+{
+    char library[130];
+    library_name(library, sizeof library);
+    ffcl_tuning_home_of(home, &ctx->device, library);
+}
+
+int ffcl_clblast_apply(ffcl_ctx *ctx, const ffcl_tuning *t)
+{
+    const char *names[FFCL_TUNING_ROWS];
+    size_t end = 0;
+    for (size_t i = 0; i < FFCL_TUNING_ROWS; i++)
+        names[i] = ffcl_tuning_rows[i].name;
+    for (size_t first = 0; first < FFCL_TUNING_ROWS; first = end) {
+        end = ffcl_tuning_end(first);
+        if (t->value[first] == FFCL_TUNING_UNSET)
+            continue;
+        const char *kernel = ffcl_tuning_rows[first].kernel;
+        CLBlastStatusCode code = CLBlastOverrideParameters(
+            ctx->device.id, kernel, CLBlastPrecisionSingle, end - first, names + first,
+            t->value + first);
+        if (code != CLBlastSuccess)
+            return ffcl_fail(ctx->err, FFCL_ECONFIG, "CLBlast refuses the parameters of %s (%s)",
+                             kernel, ffcl_cl_name((cl_int)code) ? ffcl_cl_name((cl_int)code)
+                                                                : "unknown error");
+    }
+    return 0;
+}
+
+/* The parameters that a context of this kind shall have. */
+static int parameters(ffcl_ctx *ctx, ffcl_tuning *t)
+{
+    ffcl_tuning_home here;
+    ffcl_clblast_home(ctx, &here);
+    int rc = ffcl_tuning_choose(ctx, t, &here);
     /* Small products take a kernel of their own otherwise; what is small depends on the batch. */
     if (ctx->any_batch)
-        (void)CLBlastOverrideParameters(ctx->device.id, "GemmRoutine", CLBlastPrecisionSingle, 1,
-                                        routine, always);
-    if (!(ctx->device.caps.type & CL_DEVICE_TYPE_CPU))
-        return 0;
-    return CHECK(ctx, CLBlastOverrideParameters(ctx->device.id, "Xgemm", CLBlastPrecisionSingle,
-                                                sizeof values / sizeof *values, names, values));
+        t->value[ffcl_tuning_find("XGEMM_MIN_INDIRECT_SIZE")] = 1;
+    return rc;
+}
+
+static int clblast_open(ffcl_ctx *ctx)
+{
+    ffcl_tuning t;
+    int rc = parameters(ctx, &t);
+    if (rc == 0)
+        rc = ffcl_clblast_apply(ctx, &t);
+    if (rc == 0)
+        ctx->parameters = ffcl_tuning_line(&t);
+    if (rc == 0 && !ctx->parameters)
+        rc = ffcl_fail(ctx->err, FFCL_ENOMEM, "out of memory for CLBlast's parameters");
+    return rc;
+}
+
+/* Results depend on the kernels that run, hence on device, driver, library and parameters. */
+static char *clblast_describe(ffcl_ctx *ctx)
+{
+    ffcl_tuning_home home;
+    ffcl_clblast_home(ctx, &home);
+    return ffcl_format("device %s\nplatform %s\ndriver %s\nlibrary %s\nparameters %s\n",
+                       home.device, home.platform, home.driver, home.library, ctx->parameters);
 }
 
 /* CLBlast's static caches hold programs of this context and can outlive the driver. */
 static void clblast_close(ffcl_ctx *ctx)
 {
-    (void)ctx;
+    free(ctx->parameters);
+    ctx->parameters = NULL;
     CLBlastClearCache();
 }
 
-const ffcl_blas ffcl_blas_clblast = {"clblast", clblast_open, clblast_gemm, clblast_close, 0};
+const ffcl_blas ffcl_blas_clblast = {"clblast", clblast_open, clblast_gemm, clblast_close, 0,
+                                     clblast_describe};

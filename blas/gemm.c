@@ -4,22 +4,22 @@
 #include <string.h>
 
 #include "backend.h"
-#include "cl/launch.h"
 #include "util.h"
 
 int ffcl_blas_open(ffcl_ctx *ctx, const char *name)
 {
-    static const char *const names[] = {"auto", "clblast", "mma", "wgmma",
-                                        "wmma", "mfma", "dpas"};
+    static const char *const names[] = {"auto", "clblast", "builtin", "mma",
+                                        "wgmma", "wmma", "mfma", "dpas"};
     int known = 0;
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         known |= strcmp(name, names[i]) == 0;
     if (!known)
         return ffcl_fail(ctx->err, FFCL_ECONFIG,
-                         "[blas] backend = %s is unknown; known are auto, clblast, mma, wgmma, "
-                         "wmma, mfma and dpas",
+                         "[blas] backend = %s is unknown; known are auto, clblast, builtin, mma, "
+                         "wgmma, wmma, mfma and dpas",
                          name);
-    ctx->blas = &ffcl_blas_clblast;
+    ctx->blas = strcmp(name, "builtin") == 0 ? &ffcl_blas_builtin : &ffcl_blas_clblast;
+    ctx->blas_checked = 0;
     return ctx->blas->open(ctx);
 }
 
@@ -48,8 +48,12 @@ int ffcl_gemm_in_parts(ffcl_ctx *ctx, const ffcl_product *p, ffcl_parts *parts)
         return ffcl_half_gemm(ctx, p, parts);
     /* One row reads the weights once and needs no tile; but its sums are not those of many. */
     int slim = p->slim || (p->m == 1 && !ctx->any_batch);
-    return slim && (p->unpatch || !ctx->blas->takes_slim) ? ffcl_slim_gemm(ctx, p)
-                                                          : ctx->blas->gemm(ctx, p);
+    if (slim && (p->unpatch || !ctx->blas->takes_slim))
+        return ffcl_slim_gemm(ctx, p);
+    if (ctx->planning && ctx->see_product)
+        ctx->see_product(ctx->see_user, p);
+    int rc = ctx->blas_checked ? 0 : ffcl_blas_check(ctx);
+    return rc ? rc : ctx->blas->gemm(ctx, p);
 }
 
 /* How many products p stands for. */
@@ -104,7 +108,6 @@ int ffcl_epilogue_run(ffcl_ctx *ctx, const ffcl_product *p)
     int rc = ffcl_kernel_get(ctx, &k, "epilogue", "epilogue_f32", "");
     if (rc)
         return rc;
-    int flags = (e->has_bias ? 1 : 0) | (e->has_gate ? 2 : 0) | (e->has_add ? 4 : 0);
     size_t total = ffcl_local_size(ctx, k, 256);
     size_t local[2] = {ffcl_min(64, total), ffcl_max(total / 64, 1)};
     size_t global[2] = {ffcl_round_up(p->n, local[0]),
@@ -113,11 +116,5 @@ int ffcl_epilogue_run(ffcl_ctx *ctx, const ffcl_product *p)
     cost.bytes += 8.0 * (double)p->m * (double)p->n;
     ffcl_work(ctx, cost);
     return ffcl_launch(ctx, k, 2, global, local, FFCL_BUF(p->out), FFCL_I32(p->out_at),
-                       FFCL_I32(p->out_ld), FFCL_BUF(e->has_bias ? e->bias : p->out),
-                       FFCL_I32(e->bias_at),
-                       FFCL_BUF(e->has_gate ? e->gate : p->out), FFCL_I32(e->gate_at),
-                       FFCL_I32(e->gate_ld), FFCL_I32(e->has_gate ? e->gate_rows : 1),
-                       FFCL_BUF(e->has_add ? e->add : p->out), FFCL_I32(e->add_at),
-                       FFCL_I32(e->add_ld), FFCL_I32(e->has_add ? e->add_rows : 1),
-                       FFCL_I32(e->act), FFCL_I32(flags), FFCL_I32(p->m), FFCL_I32(p->n));
+                       FFCL_I32(p->out_ld), FFCL_EPILOGUE(p), FFCL_I32(p->m), FFCL_I32(p->n));
 }

@@ -6,10 +6,10 @@
 
 #include "backend.h"
 #include "cl/arena.h"
-#include "cl/binary_cache.h"
 #include "cl/launch.h"
 #include "ops/ops.h"
 #include "util.h"
+#include "verdict.h"
 
 /* mma.sync on halves with cp.async from 8.0 on; wgmma in 9.0 alone. */
 enum { MMA_CAPABILITY = 80, WGMMA_CAPABILITY = 90 };
@@ -187,21 +187,6 @@ static int verdict_key(ffcl_ctx *ctx, ffcl_engine_level level, char **key)
     return rc;
 }
 
-static const char *const verdicts[] = {"failed", "passed"};
-
-/* The verdict kept under key: 0 or 1, -1 where there is none. */
-static int recall(const char *key)
-{
-    size_t size = 0;
-    unsigned char *text = ffcl_binary_load(key, &size);
-    int verdict = -1;
-    for (int i = 0; text && i < 2; i++)
-        if (size == strlen(verdicts[i]) && memcmp(text, verdicts[i], size) == 0)
-            verdict = i;
-    free(text);
-    return verdict;
-}
-
 /* Runs the check.  A verdict on the kernels is kept; want of memory or a lost device is none. */
 static int check(ffcl_ctx *ctx, ffcl_engine_level level, const char *key)
 {
@@ -219,8 +204,7 @@ static int check(ffcl_ctx *ctx, ffcl_engine_level level, const char *key)
     ctx->matrix_engine = FFCL_ENGINE_NONE;
     verdict = verdict && rc == 0;
     if (rc == 0 || rc == FFCL_EBUILD)
-        ffcl_binary_store(key, (const unsigned char *)verdicts[verdict],
-                          strlen(verdicts[verdict]));
+        ffcl_verdict_store(key, verdict);
     return verdict;
 }
 
@@ -239,7 +223,7 @@ static int works(ffcl_ctx *ctx, ffcl_engine_level level)
         rc = verdict_key(ctx, level, &key);
     }
     if (rc == 0) {
-        verdict = recall(key);
+        verdict = ffcl_verdict_recall(key);
         if (verdict < 0)
             verdict = check(ctx, level, key);
     }
@@ -319,7 +303,7 @@ static ffcl_engine_level named(ffcl_ctx *ctx, const char *name)
 int ffcl_matrix_engine_probe(ffcl_ctx *ctx, const char *name)
 {
     ctx->matrix_engine = FFCL_ENGINE_NONE;
-    if (strcmp(name, "clblast") == 0)
+    if (strcmp(name, "clblast") == 0 || strcmp(name, "builtin") == 0)
         return 0;
     if (strcmp(name, "auto") == 0) {
         ctx->matrix_engine = highest(ctx, FFCL_ENGINE_WGMMA);

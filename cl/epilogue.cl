@@ -4,16 +4,7 @@
  * act: 0 none, 1 SiLU, 2 GELU (tanh).  flags: 1 bias, 2 gate, 4 add; an absent operand is any
  * buffer.  In place: out holds acc before and v after.
  * Global (N rounded up, row groups), local any; an item keeps its column and strides over rows. */
-
-static inline float epilogue_value(float v, int act, float bias)
-{
-    v += bias;
-    if (act == 1)
-        v = silu(v);
-    else if (act == 2)
-        v = gelu_tanh(v);
-    return v;
-}
+#include "epilogue_finish.clh"
 
 __kernel void epilogue_f32(__global float *out, int out_at, int out_ld,
                            __global const float *bias, int bias_at,
@@ -27,12 +18,8 @@ __kernel void epilogue_f32(__global float *out, int out_at, int out_ld,
     float b = (flags & 1) ? bias[bias_at + n] : 0.0f;
     for (int m = get_global_id(1); m < M; m += get_global_size(1)) {
         size_t at = out_at + (size_t)m * out_ld + n;
-        float v = epilogue_value(out[at], act, b);
-        if (flags & 2)
-            v *= gate[gate_at + (size_t)(m / gate_rows) * gate_ld + n];
-        if (flags & 4)
-            v += add[add_at + (size_t)(m % add_rows) * add_ld + n];
-        out[at] = v;
+        out[at] = epilogue_finish(out[at], b, gate, gate_at, gate_ld, gate_rows, add, add_at,
+                                  add_ld, add_rows, act, flags, m, n);
     }
 }
 

@@ -68,6 +68,7 @@ struct ffcl_config {
     } precision;
     struct {
         char *backend;
+        char *tuning;           /* auto, off, or the resolved path of a file */
     } blas;
     struct {
         char *grid, *folder, *npz;  /* NULL: none */

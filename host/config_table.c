@@ -29,6 +29,7 @@ static const ffcl_config_choice precisions[] = {
 static const ffcl_config_choice on_bad[] = {
     {"stop", FFCL_BAD_STOP}, {"skip", FFCL_BAD_SKIP}, {NULL, 0},
 };
+static const ffcl_config_choice auto_off[] = {{"auto", 0}, {"off", 0}, {NULL, 0}};
 static const ffcl_config_choice yes_no[] = {{"yes", 1}, {"no", 0}, {NULL, 0}};
 static const ffcl_config_choice byte_rules[] = {
     {"sit", FFCL_BYTES_SIT},
@@ -115,11 +116,17 @@ const ffcl_config_row ffcl_config_rows[] = {
 
     {"blas", "backend", FFCL_TYPE_TEXT, "auto", AT(blas.backend),
      .help = "Who multiplies matrices: `clblast`, or beside it for half operands `mma` or `wgmma`, "
-             "two levels of NVIDIA's matrix engine. `auto` takes the highest that passes its "
-             "check; `clblast` alone means that `[precision] compute = auto` is float32. `wmma` "
-             "(AMD RDNA 3), `mfma` (AMD CDNA) and `dpas` (Intel) are never taken by `auto`: "
-             "compilers accept them and their emulation is tested, but no such device has run "
-             "them. They are checked as the others are before they are used"},
+             "two levels of NVIDIA's matrix engine; `builtin`: ffcl's own float32 products, which "
+             "are slow and take over where CLBlast fails its check. `auto` takes the highest that "
+             "passes its check; `clblast` alone means that `[precision] compute = auto` is "
+             "float32. `wmma` (AMD RDNA 3), `mfma` (AMD CDNA) and `dpas` (Intel) are never taken "
+             "by `auto`: compilers accept them and their emulation is tested, but no such device "
+             "has run them. They are checked as the others are before they are used"},
+    {"blas", "tuning", FFCL_TYPE_INPUT, "auto", AT(blas.tuning), .choices = auto_off,
+     .help = "CLBlast's parameters. `auto`: those that `ffcl tune` found for this device, driver "
+             "and library, if it was run; `off`: none but what is built in; or a file that `ffcl "
+             "tune` wrote. They can change a picture's last bits, so a set goes on with those that "
+             "it was begun with"},
 
     {"output", "grid", FFCL_TYPE_OUTPUT, "sample.png", AT(output.grid),
      .help = "One PNG with all pictures, laid out as torchvision's `save_image` does"},
@@ -317,7 +324,9 @@ char *ffcl_config_expected(const ffcl_config_row *row)
     case FFCL_TYPE_TEXT:
         return ffcl_format("text");
     case FFCL_TYPE_INPUT:
-        return ffcl_format("the path of a file");
+        return row->choices ? ffcl_format("%s, %s, or the path of a file", row->choices[0].name,
+                                          row->choices[1].name)
+                            : ffcl_format("the path of a file");
     case FFCL_TYPE_OUTPUT:
         return ffcl_format("a path, or nothing for none");
     case FFCL_TYPE_CHOICE:

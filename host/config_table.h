@@ -15,7 +15,8 @@
 
 typedef enum ffcl_config_type {
     FFCL_TYPE_TEXT,         /* char *, not empty */
-    FFCL_TYPE_INPUT,        /* char *, a file that is read: relative to the INI file's folder */
+    FFCL_TYPE_INPUT,        /* char *, a file that is read: relative to the INI file's folder;
+                             * or one of choices, two words that are no files */
     FFCL_TYPE_OUTPUT,       /* char *, relative to the current folder; empty: NULL */
     FFCL_TYPE_CHOICE,       /* an enum or int, one of choices */
     FFCL_TYPE_COUNT,        /* size_t from min to max */

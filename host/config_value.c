@@ -157,7 +157,10 @@ static int store_string(char **member, const ffcl_config_row *row, const char *t
     if (!*text && row->type != FFCL_TYPE_OUTPUT)
         return bad_value(source, row, text, "is empty", err);
     if (*text) {
-        value = row->type == FFCL_TYPE_INPUT ? input_path(text, source) : ffcl_format("%s", text);
+        int is_path = row->type == FFCL_TYPE_INPUT;
+        for (const ffcl_config_choice *c = row->choices; c && c->name; c++)
+            is_path &= strcmp(c->name, text) != 0;
+        value = is_path ? input_path(text, source) : ffcl_format("%s", text);
         if (!value)
             return no_memory(source, err);
     }

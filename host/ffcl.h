@@ -12,6 +12,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -56,10 +57,12 @@ typedef enum ffcl_phase {
     FFCL_PHASE_COMPILE,     /* OpenCL programs compiled; not reported when all are cached */
     FFCL_PHASE_SAMPLE,      /* pictures finished */
     FFCL_PHASE_WARN,        /* text is a warning */
-    FFCL_PHASE_CHECK        /* pictures of an earlier run read and checked */
+    FFCL_PHASE_CHECK,       /* pictures of an earlier run read and checked */
+    FFCL_PHASE_TUNE         /* seconds of ffcl_tune; text says what was found so far */
 } ffcl_phase;
 
-/* Receives progress; user is the caller's.  text is NULL unless the phase is NOTE or WARN. */
+/* Receives progress; user is the caller's.  text is NULL unless the phase is NOTE,
+ * WARN or TUNE. */
 typedef struct ffcl_observer {
     void (*report)(void *user, ffcl_phase phase, const char *text, uint64_t done, uint64_t total);
     void *user;
@@ -161,6 +164,19 @@ typedef void ffcl_verify_visitor(void *user, const ffcl_verify_line *line);
 int ffcl_verify(const char *reference, const ffcl_config *cfg, double tolerance,
                 const ffcl_observer *obs, ffcl_verify_visitor *visit, void *user,
                 ffcl_error *err);
+
+/* Called with the lines of the table that ends ffcl_tune. */
+typedef void ffcl_tune_visitor(void *user, const char *line);
+
+/* Looks for the parameters of CLBlast that suit the device and the float32 products of cfg's model
+ * (XL/2 at 256 x 256 where cfg comes from no file) and keeps the best in the user's folder, where
+ * [blas] tuning = auto finds them (docs/tuning.md).  Each set is timed in a process of its own,
+ * `program tune-candidate`, which must call ffcl_tune_candidate(stdin, stdout).  It can be ended at
+ * any time; the next call goes on.  FFCL_EDEVICE, FFCL_EOUTPUT, FFCL_ENOMEM and those of cfg's
+ * files. */
+int ffcl_tune(const ffcl_config *cfg, double minutes, const char *program,
+              const ffcl_observer *obs, ffcl_tune_visitor *visit, void *user, ffcl_error *err);
+int ffcl_tune_candidate(FILE *in, FILE *out);
 
 /* The reference of all INI keys as Markdown; *out is the caller's to free. */
 int ffcl_config_reference(char **out, ffcl_error *err);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * The program ffcl: arguments, printing and the exit code; the work is behind ffcl.h. */
 #include <errno.h>
+#include <fcntl.h>
 #include <getopt.h>
 #include <math.h>
 #include <stdio.h>
@@ -24,6 +25,8 @@ static const char help_text[] =
     "       ffcl bench model [FILE.ini]               time SiT, VAE and the whole step\n"
     "       ffcl verify REF.safetensors [FILE.ini] [section.key=value ...] [--tolerance X]\n"
     "                                                 compare with recorded tensors\n"
+    "       ffcl tune [FILE.ini] [section.key=value ...] [--minutes N]\n"
+    "                                                 find fast parameters of CLBlast\n"
     "       ffcl keys                                 explain every key of the INI file\n"
     "\n"
     "  -q, --quiet         print warnings and errors only\n"
@@ -31,6 +34,7 @@ static const char help_text[] =
     "                      after drawing, say where the device's time went, and write a trace for\n"
     "                      chrome://tracing or ui.perfetto.dev (ffcl-trace.json)\n"
     "      --tolerance X   verify: largest relative error, instead of each kind's own\n"
+    "      --minutes N     tune: how long to look, instead of 10\n"
     "  -h, --help          print this text\n"
     "      --version       print the version\n"
     "\n"
@@ -57,6 +61,7 @@ typedef struct arguments {
     size_t n_assignments;
     double tolerance;           /* 0: each kind's own */
     const char *trace;          /* --profile: where its trace goes; NULL: no profile */
+    double minutes;             /* 0: not given */
     int quiet;
 } arguments;
 
@@ -73,21 +78,23 @@ typedef struct command {
     const char *name;
     int (*run)(session *s);     /* NULL: the command parses its arguments itself, by own */
     ffcl_command *own;
-    int takes_ini, takes_reference;
+    int takes_ini, takes_reference, takes_minutes;
 } command;
 
 static int run_sampler(session *s), run_devices(session *s), run_verify(session *s),
-    run_keys(session *s), run_help(session *s), run_version(session *s);
+    run_tune(session *s), run_tune_candidate(session *s), run_keys(session *s),
+    run_help(session *s), run_version(session *s);
 
-static const command draw_command = {"run", run_sampler, NULL, 1, 0};
-static const command help_command = {"help", run_help, NULL, 0, 0};
-static const command version_command = {"version", run_version, NULL, 0, 0};
+static const command draw_command = {"run", run_sampler, NULL, 1, 0, 0};
+static const command help_command = {"help", run_help, NULL, 0, 0, 0};
+static const command version_command = {"version", run_version, NULL, 0, 0, 0};
 static const command commands[] = {
-    {"devices", run_devices, NULL, 0, 0},
-    {"verify", run_verify, NULL, 1, 1},
-    {"keys", run_keys, NULL, 0, 0},
-    {"bench", NULL, ffcl_bench_command, 0, 0},
-
+    {"devices", run_devices, NULL, 0, 0, 0},
+    {"verify", run_verify, NULL, 1, 1, 0},
+    {"keys", run_keys, NULL, 0, 0, 0},
+    {"bench", NULL, ffcl_bench_command, 0, 0, 0},
+    {"tune", run_tune, NULL, 1, 0, 1},
+    {"tune-candidate", run_tune_candidate, NULL, 0, 0, 0},      /* by tune, for each candidate */
 };
 
 static const command *find_command(const char *name)
@@ -112,24 +119,25 @@ static int bad_usage(ffcl_error *err, const char *sentence, const char *argument
     return ffcl_bad_usage(err, "", sentence, argument);
 }
 
-static int parse_tolerance(const char *text, arguments *args, ffcl_error *err)
+static int parse_number(const char *text, double *value, const char *sentence, ffcl_error *err)
 {
     char *end;
-    args->tolerance = strtod(text, &end);
-    if (end == text || *end || !isfinite(args->tolerance) || args->tolerance <= 0)
-        return bad_usage(err, "--tolerance must be a number above 0, not", text);
+    *value = strtod(text, &end);
+    if (end == text || *end || !isfinite(*value) || *value <= 0)
+        return bad_usage(err, sentence, text);
     return 0;
 }
 
 static int parse_options(int argc, char **argv, arguments *args, ffcl_error *err)
 {
-    enum { TOLERANCE = 256, VERSION, PROFILE };
+    enum { TOLERANCE = 256, MINUTES, VERSION, PROFILE };
     static const struct option options[] = {
         {"quiet", no_argument, NULL, 'q'},
         {"help", no_argument, NULL, 'h'},
         {"version", no_argument, NULL, VERSION},
         {"tolerance", required_argument, NULL, TOLERANCE},
         {"profile", optional_argument, NULL, PROFILE},
+        {"minutes", required_argument, NULL, MINUTES},
         {NULL, 0, NULL, 0},
     };
     int option, rc = 0;
@@ -154,10 +162,16 @@ static int parse_options(int argc, char **argv, arguments *args, ffcl_error *err
                 rc = bad_usage(err, "--profile= needs the name of a file", "");
             break;
         case TOLERANCE:
-            rc = parse_tolerance(optarg, args, err);
+            rc = parse_number(optarg, &args->tolerance,
+                              "--tolerance must be a number above 0, not", err);
+            break;
+        case MINUTES:
+            rc = parse_number(optarg, &args->minutes, "--minutes must be a number above 0, not",
+                              err);
             break;
         case ':':
-            rc = bad_usage(err, "--tolerance needs a number", "");
+            rc = bad_usage(err, optopt == MINUTES ? "--minutes needs a number"
+                                                  : "--tolerance needs a number", "");
             break;
         default:
             if (is_known)
@@ -214,6 +228,8 @@ static int parse_words(int argc, char **argv, arguments *args, ffcl_error *err)
         return bad_usage(err, "--tolerance is for verify only", "");
     if (args->trace && c != &draw_command)
         return bad_usage(err, "--profile is for drawing only", "");
+    if (args->minutes > 0 && !c->takes_minutes)
+        return bad_usage(err, "--minutes is for tune only", "");
     return 0;
 }
 
@@ -336,6 +352,39 @@ static int run_verify(session *s)
 static int run_devices(session *s)
 {
     return ffcl_devices(print_device, NULL, &s->err);
+}
+
+static void print_line(void *user, const char *line)
+{
+    ffcl_progress_end(user);
+    puts(line);
+}
+
+static int run_tune(session *s)
+{
+    const arguments *args = &s->args;
+    ffcl_config *cfg = NULL;
+    const ffcl_observer observer = {ffcl_progress_report, &s->progress};
+    /* What was found is kept as it is found, so Ctrl-C ends the program there and then. */
+    int rc = ffcl_interrupt_watch(&s->interrupt, tell_of_stop, &s->progress, &s->err);
+    if (!rc)
+        rc = open_config(&cfg, args, &s->err);
+    if (!rc)
+        rc = ffcl_tune(cfg, args->minutes > 0 ? args->minutes : 10, "/proc/self/exe", &observer,
+                       print_line, &s->progress, &s->err);
+    ffcl_config_close(&cfg);
+    return rc;
+}
+
+/* CLBlast and drivers print what compilers say to stdout, where the answer is to stand alone. */
+static int run_tune_candidate(session *s)
+{
+    (void)s;
+    int answer = dup(STDOUT_FILENO), nothing = open("/dev/null", O_WRONLY);
+    FILE *out = answer >= 0 && nothing >= 0 ? fdopen(answer, "w") : NULL;
+    if (!out || dup2(nothing, STDOUT_FILENO) < 0)
+        return FFCL_ENOMEM;
+    return ffcl_tune_candidate(stdin, out);
 }
 
 static int run_keys(session *s)

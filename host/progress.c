@@ -69,6 +69,10 @@ static void print_phase(ffcl_progress *p)
         snprintf(line, sizeof line, "sampling %llu/%llu%s", (unsigned long long)p->done,
                  (unsigned long long)p->total, detail);
         break;
+    case FFCL_PHASE_TUNE:
+        snprintf(line, sizeof line, "tuning %llu/%llu s%s%.110s", (unsigned long long)p->done,
+                 (unsigned long long)p->total, *p->words ? ", " : "", p->words);
+        break;
     default:
         return;
     }
@@ -132,6 +136,7 @@ void ffcl_progress_report(void *user, ffcl_phase phase, const char *text, uint64
     }
     p->done = done;
     p->total = total;
+    snprintf(p->words, sizeof p->words, "%s", text ? text : "");
     p->is_shown = 0;
     if (done >= total)
         ffcl_progress_end(p);

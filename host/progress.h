@@ -15,6 +15,7 @@ typedef struct ffcl_progress {
     uint64_t done, total;       /* of that report */
     uint64_t first_done;        /* done of the first report of the phase */
     double started, printed;    /* seconds: first report of the phase, last line of it */
+    char words[120];            /* text of that report */
     int is_running;             /* a phase has begun and not ended */
     int is_shown;               /* the last report has been printed */
     size_t width;               /* characters of the updating line, 0: none is open */

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 
 char *ffcl_format(const char *format, ...)
@@ -62,4 +63,16 @@ double ffcl_clock(void)
     struct timespec t;
     clock_gettime(CLOCK_MONOTONIC, &t);
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+void ffcl_make_folders(const char *path)
+{
+    char *copy = ffcl_format("%s", path);
+    for (char *p = copy ? copy + 1 : NULL; p && *p; p++)
+        if (*p == '/') {
+            *p = '\0';
+            mkdir(copy, 0777);
+            *p = '/';
+        }
+    free(copy);
 }

@@ -17,8 +17,9 @@ fi
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 trap 'exit 130' INT TERM HUP
-# A user's cache must neither help nor suffer.  PoCL's own stays, as it saves minutes.
-export FFCL_CACHE_DIR=$scratch/cache
+# A user's cache and tuned parameters must neither help nor suffer.  PoCL's own cache stays, as it
+# saves minutes.
+export FFCL_CACHE_DIR=$scratch/cache XDG_CONFIG_HOME=$scratch/config
 export TMPDIR=$scratch/tmp
 mkdir "$TMPDIR"
 export CMOCKA_MESSAGE_OUTPUT=TAP

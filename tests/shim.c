@@ -4,8 +4,12 @@
  *                             or pwrite by this process
  *   FFCL_SHIM_READS=D:N       reads from the D-th OpenCL device in use (0, 1, ...; -1: all) fail
  *                             from the N-th on
+ *   FFCL_SHIM_SGEMM=HOW       CLBlast's products crash, hang, fail, or are wrong in one element
+ *   FFCL_SHIM_SETS=NAME=VALUE:HOW,...
+ *                             the same where CLBlast is given a parameter of that value
  *   FFCL_SHIM_CLOCK=1         the clock of the day jumps by years at every look */
 #include <CL/cl.h>
+#include <clblast_c.h>
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -121,4 +125,64 @@ cl_int clEnqueueReadBuffer(cl_command_queue queue, cl_mem mem, cl_bool blocking,
             return CL_OUT_OF_RESOURCES;
     }
     return real(queue, mem, blocking, at, n, to, waits, wait, done);
+}
+
+/* What the parameters that CLBlast was given, or FFCL_SHIM_SGEMM, do to its products. */
+static atomic_int wrong, failing;
+
+static void misbehave(const char *how)
+{
+    if (!strcmp(how, "crash"))
+        raise(SIGKILL);         /* PoCL has a handler for SIGSEGV, which goes on */
+    for (; !strcmp(how, "hang");)
+        pause();
+    if (!strcmp(how, "wrong"))
+        wrong = 1;
+    if (!strcmp(how, "fail"))
+        failing = 1;
+}
+
+CLBlastStatusCode CLBlastOverrideParameters(const cl_device_id device, const char *kernel,
+                                            const CLBlastPrecision precision, const size_t n,
+                                            const char **names, const size_t *values)
+{
+    CLBlastStatusCode (*real)(cl_device_id, const char *, CLBlastPrecision, size_t, const char **,
+                              const size_t *) = dlsym(RTLD_NEXT, "CLBlastOverrideParameters");
+    const char *wish = getenv("FFCL_SHIM_SETS");
+    char name[40], how[20];
+    size_t value;
+    int used = 0;
+    for (; wish && sscanf(wish, "%39[A-Z_]=%zu:%19[a-z]%n", name, &value, how, &used) == 3;
+         wish += used + (wish[used] == ','))
+        for (size_t i = 0; i < n; i++)
+            if (!strcmp(names[i], name) && values[i] == value)
+                misbehave(how);
+    return real(device, kernel, precision, n, names, values);
+}
+
+CLBlastStatusCode CLBlastSgemmWithTempBuffer(
+    const CLBlastLayout layout, const CLBlastTranspose ta, const CLBlastTranspose tb,
+    const size_t m, const size_t n, const size_t k, const float alpha, const cl_mem a,
+    const size_t a_at, const size_t lda, const cl_mem b, const size_t b_at, const size_t ldb,
+    const float beta, cl_mem c, const size_t c_at, const size_t ldc, cl_command_queue *queue,
+    cl_event *event, cl_mem temp)
+{
+    CLBlastStatusCode (*real)(CLBlastLayout, CLBlastTranspose, CLBlastTranspose, size_t, size_t,
+                              size_t, float, cl_mem, size_t, size_t, cl_mem, size_t, size_t, float,
+                              cl_mem, size_t, size_t, cl_command_queue *, cl_event *, cl_mem) =
+        dlsym(RTLD_NEXT, "CLBlastSgemmWithTempBuffer");
+    const char *how = getenv("FFCL_SHIM_SGEMM");
+    static const float nothing = 0.0f;
+    if (how)
+        misbehave(how);
+    if (failing)
+        return CLBlastOpenCLBuildProgramFailure;
+    CLBlastStatusCode code = real(layout, ta, tb, m, n, k, alpha, a, a_at, lda, b, b_at, ldb, beta,
+                                  c, c_at, ldc, queue, event, temp);
+    /* The last element is enough. */
+    if (wrong && code == CLBlastSuccess)
+        clEnqueueFillBuffer(*queue, c, &nothing, sizeof nothing,
+                            (c_at + (n - 1) * ldc + m - 1) * sizeof nothing, sizeof nothing, 0,
+                            NULL, NULL);
+    return code;
 }

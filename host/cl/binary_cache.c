@@ -5,7 +5,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "util.h"
@@ -42,17 +41,6 @@ static char *entry_path(const char *key)
                      : NULL;
     free(dir);
     return path;
-}
-
-/* Creates the folders of path; a failure shows when the file is opened. */
-static void make_folders(char *path)
-{
-    for (char *p = path + 1; *p; p++)
-        if (*p == '/') {
-            *p = 0;
-            mkdir(path, 0777);
-            *p = '/';
-        }
 }
 
 typedef struct header {
@@ -97,7 +85,7 @@ void ffcl_binary_store(const char *key, const unsigned char *binary, size_t size
     FILE *f = NULL;
     if (!temporary)
         goto out;
-    make_folders(temporary);
+    ffcl_make_folders(temporary);
     f = fopen(temporary, "wb");
     if (!f)
         goto out;

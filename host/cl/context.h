@@ -10,6 +10,7 @@ struct ffcl_arena;
 struct ffcl_blas;
 struct ffcl_profile;
 struct ffcl_profile_lane;
+struct ffcl_product;
 
 /* Matrix engines: of NVIDIA mma.sync (compute capability 8.0) and wgmma (9.0); of AMD WMMA (RDNA 3)
  * and MFMA (CDNA); of Intel dpas in sub-groups of 8 or 16. */
@@ -40,11 +41,19 @@ typedef struct ffcl_ctx {
     struct ffcl_arena *arena;           /* cl/arena.h */
     const struct ffcl_blas *blas;       /* blas/gemm.h */
     struct ffcl_profile_lane *profile;  /* cl/profile.h; NULL: nothing is timed */
+    int blas_checked;                   /* its results were, here or at an earlier start */
+    const char *tuning;                 /* [blas] tuning: auto, off or a file; NULL: off */
+    char tuning_id[9];                  /* of the tuned parameters in use, "": none */
+    char *parameters;                   /* CLBlast's, as text; NULL: another back end */
+    int untuned;                        /* tuned parameters would be used and there are none */
     ffcl_error *err;                    /* the slot of the call in progress; never NULL */
     const ffcl_observer *obs;           /* may be NULL */
     /* While planning, launches and products do nothing but name their programs and take their
      * buffers, so that one pass over a model's op list gives sizes and programs beforehand. */
     int planning;
+    /* Told of every float32 product of a planning pass; may be NULL. */
+    void (*see_product)(void *user, const struct ffcl_product *p);
+    void *see_user;
     /* Matrix-engine kernels that may be used, as the device builds them and they passed their
      * check. */
     ffcl_engine_level matrix_engine;

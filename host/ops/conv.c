@@ -76,10 +76,8 @@ static int im2col(ffcl_ctx *ctx, cl_mem columns, cl_mem x, size_t Hh, size_t Ww,
                        FFCL_I32(t->dx), FFCL_I32(first), FFCL_I32(M), FFCL_I32(M));
 }
 
-/* Pixels whose columns are held at a time: a share of the device's memory, in whole steps. */
-static size_t band_pixels(const ffcl_ctx *ctx, size_t K, size_t pixels)
+size_t ffcl_conv_band(const ffcl_caps *caps, size_t K, size_t pixels)
 {
-    const ffcl_caps *caps = &ctx->device.caps;
     size_t most = (size_t)((caps->type & CL_DEVICE_TYPE_CPU) ? 32u << 20 : 256u << 20);
     most = ffcl_min(most, (size_t)(caps->global_bytes / 16));
     most = ffcl_min(most, (size_t)caps->max_alloc_bytes);
@@ -91,7 +89,8 @@ static int columns_conv(ffcl_ctx *ctx, cl_mem out, cl_mem x, const ffcl_conv_wei
                         size_t Hh, size_t Ww, int has_add, cl_mem add)
 {
     const taps t = {w->side, w->side, -(int)(w->side / 2), -(int)(w->side / 2)};
-    size_t K = w->side * w->side * w->in, P = B * Hh * Ww, band = band_pixels(ctx, K, P);
+    size_t K = w->side * w->side * w->in, P = B * Hh * Ww;
+    size_t band = ffcl_conv_band(&ctx->device.caps, K, P);
     ffcl_buf columns = {0};
     int rc = ffcl_take(ctx, &columns, K * band);
     for (size_t first = 0; rc == 0 && first < P; first += band) {
@@ -129,7 +128,8 @@ static int scatter(ffcl_ctx *ctx, cl_mem out, cl_mem acc, cl_mem bias, size_t N,
 static int upsample_conv(ffcl_ctx *ctx, cl_mem out, cl_mem x, const ffcl_conv_weight *w, size_t B,
                          size_t Hh, size_t Ww)
 {
-    size_t K = 4 * w->in, P = B * Hh * Ww, band = band_pixels(ctx, K, P);
+    size_t K = 4 * w->in, P = B * Hh * Ww;
+    size_t band = ffcl_conv_band(&ctx->device.caps, K, P);
     ffcl_buf columns = {0}, acc = {0};
     int rc = ffcl_take(ctx, &columns, K * band);
     if (rc == 0)

@@ -147,6 +147,10 @@ size_t ffcl_conv_floats(const ffcl_conv_weight *w, size_t *parts);
 void ffcl_conv_layout(ffcl_conv_kind kind, ffcl_store store, size_t i, const float *w, size_t in,
                       size_t out, size_t side, float *laid_out);
 
+/* Pixels of `pixels` whose columns, K a pixel, are held at a time: a share of the device's memory,
+ * in whole steps. */
+size_t ffcl_conv_band(const ffcl_caps *caps, size_t K, size_t pixels);
+
 /* out (B, Hh, Ww, Cout) = conv(x) + bias (+ add, of out's shape; has_add), zero padding.  With
  * FFCL_CONV_UPSAMPLE x is (B, Hh, Ww, Cin), out (B, 2 Hh, 2 Ww, Cout) and add is not offered.
  * x, out and add are stored as w->store says, but DIRECT's and NARROW's out is always float32. */

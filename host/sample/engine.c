@@ -281,6 +281,7 @@ static int open_device(ffcl_engine *e, const ffcl_engine_wants *wants, const ffc
         return rc;
     e->ctx->err = err;
     e->ctx->any_batch = wants->any_batch;
+    e->ctx->tuning = e->cfg->blas.tuning;
     rc = ffcl_blas_open(e->ctx, e->cfg->blas.backend);
     if (rc == 0 && e->cfg->precision.compute != FFCL_PRECISION_FLOAT32)
         rc = ffcl_matrix_engine_probe(e->ctx, e->cfg->blas.backend);
@@ -297,6 +298,10 @@ static int open_device(ffcl_engine *e, const ffcl_engine_wants *wants, const ffc
                  ffcl_blas_name(e->ctx), *matrix ? " and " : "", matrix);
         ffcl_report(obs, FFCL_PHASE_NOTE, text, 0, 0);
     }
+    /* In half mode what CLBlast computes is too little to be worth a word. */
+    if (rc == 0 && e->ctx->untuned && e->store == FFCL_STORE_FLOAT)
+        ffcl_report(obs, FFCL_PHASE_NOTE, "CLBlast is not tuned for this device; ffcl tune finds "
+                    "faster parameters (docs/tuning.md)", 0, 0);
     return rc;
 }
 
@@ -484,6 +489,37 @@ int ffcl_engine_open(ffcl_engine **out, const ffcl_config *cfg, const ffcl_engin
     return rc;
 }
 
+int ffcl_engine_shapes(const ffcl_config *cfg, const ffcl_device *device,
+                       void (*see)(void *user, const ffcl_product *p), void *user,
+                       const ffcl_observer *obs, ffcl_error *err)
+{
+    const ffcl_engine_wants wants = {.sit = 1, .vae = 1, .device = device,
+                                     .batch = cfg->sampler.batch,
+                                     .count = ffcl_config_count(cfg)};
+    ffcl_engine *e = calloc(1, sizeof *e);
+    if (!e)
+        return ffcl_fail(err, FFCL_ENOMEM, "out of memory for the plan");
+    e->cfg = cfg;
+    int rc = open_models(e, &wants, err);
+    if (rc == 0)
+        rc = open_device(e, &wants, obs, err);
+    if (rc == 0)
+        rc = ffcl_sit_prepare(e->sit, e->ctx, e->store);
+    if (rc == 0)
+        rc = ffcl_vae_prepare(e->vae, e->store, err);
+    if (rc == 0) {
+        e->ctx->blas_checked = 1;       /* nothing is multiplied here */
+        rc = choose_batch(e, &wants);
+    }
+    if (rc == 0) {
+        e->ctx->see_product = see;
+        e->ctx->see_user = user;
+        rc = plan(e, e->batch, NULL);
+    }
+    ffcl_engine_close(&e);
+    return rc;
+}
+
 static void release(cl_mem *mem)
 {
     if (*mem)
@@ -559,6 +595,13 @@ size_t ffcl_engine_batch(const ffcl_engine *engine)
 void ffcl_engine_phase(ffcl_engine *engine, const char *name, double began, double ended)
 {
     ffcl_profile_host(engine->ctx, name, began, ended);
+}
+
+void ffcl_engine_products(const ffcl_engine *engine, char *text, size_t size)
+{
+    const ffcl_ctx *ctx = engine->ctx;
+    snprintf(text, size, "%s%s%s", ffcl_blas_name(ctx), *ctx->tuning_id ? ", tuning " : "",
+             ctx->tuning_id);
 }
 
 const ffcl_condition *ffcl_engine_condition(const ffcl_engine *engine, size_t i)

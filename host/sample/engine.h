@@ -5,6 +5,7 @@
 #define FFCL_SAMPLE_ENGINE_H
 
 #include "config.h"
+#include "gemm.h"
 #include "model/sit.h"
 #include "model/vae.h"
 
@@ -28,6 +29,12 @@ int ffcl_engine_open(ffcl_engine **out, const ffcl_config *cfg, const ffcl_engin
                      const ffcl_observer *obs, ffcl_error *err);
 void ffcl_engine_close(ffcl_engine **engine);
 
+/* Tells see of every float32 product of a batch, as cfg and the device make it; nothing is loaded
+ * or computed. */
+int ffcl_engine_shapes(const ffcl_config *cfg, const ffcl_device *device,
+                       void (*see)(void *user, const ffcl_product *p), void *user,
+                       const ffcl_observer *obs, ffcl_error *err);
+
 /* NULL where the engine has no such model. */
 const ffcl_sit_dims *ffcl_engine_sit(const ffcl_engine *engine);
 const ffcl_vae_dims *ffcl_engine_vae(const ffcl_engine *engine);
@@ -37,6 +44,8 @@ const ffcl_device *ffcl_engine_device(const ffcl_engine *engine);
 size_t ffcl_engine_batch(const ffcl_engine *engine);
 /* Tells the profile, if there is one, of a phase of the host, in seconds of ffcl_clock. */
 void ffcl_engine_phase(ffcl_engine *engine, const char *name, double began, double ended);
+/* Who computes its float32 products, and with which tuning: "clblast, tuning 1a2b3c4d". */
+void ffcl_engine_products(const ffcl_engine *engine, char *text, size_t size);
 /* What embedder i is fed with. */
 const ffcl_condition *ffcl_engine_condition(const ffcl_engine *engine, size_t i);
 

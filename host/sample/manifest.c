@@ -16,6 +16,8 @@
 #include "util.h"
 
 static const char FORMAT[] = "ffcl manifest 1";
+/* Settings that only count for the device that they name. */
+static const char PRODUCTS[] = "blas.products of ";
 
 struct ffcl_manifest {
     char *path;
@@ -103,6 +105,25 @@ int ffcl_manifest_set(ffcl_manifest *m, const char *key, const char *text, ffcl_
     return cJSON_AddStringToObject(m->settings, key, text) ? 0 : no_memory(m, err);
 }
 
+static int is_of_device(const char *key)
+{
+    return !strncmp(key, PRODUCTS, sizeof PRODUCTS - 1);
+}
+
+int ffcl_manifest_set_products(ffcl_manifest *m, const char *device, const char *how,
+                               ffcl_error *err)
+{
+    char key[200];
+    const cJSON *old = NULL;
+    int rc = 0;
+    cJSON_ArrayForEach(old, cJSON_GetObjectItem(m->old, "settings")) {
+        if (!rc && is_of_device(old->string) && cJSON_IsString(old))
+            rc = ffcl_manifest_set(m, old->string, old->valuestring, err);
+    }
+    snprintf(key, sizeof key, "%s%.128s", PRODUCTS, device);
+    return rc ? rc : ffcl_manifest_set(m, key, how, err);
+}
+
 static int set_number(ffcl_manifest *m, const char *key, double value, ffcl_error *err)
 {
     char text[40];
@@ -180,7 +201,9 @@ int ffcl_manifest_check(const ffcl_manifest *m, ffcl_error *err)
     cJSON_ArrayForEach(now, m->settings) {
         const char *before = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(old,
                                                                                   now->string));
-        if ((before && !strcmp(before, now->valuestring)) || used >= sizeof text)
+        if (before ? !strcmp(before, now->valuestring) : is_of_device(now->string))
+            continue;
+        if (used >= sizeof text)
             continue;
         used += (size_t)snprintf(text + used, sizeof text - used, "%s%s was %s and is %s",
                                  used ? "; " : "", now->string, before ? before : "not set",

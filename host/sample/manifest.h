@@ -20,6 +20,11 @@ int ffcl_manifest_is_old(const ffcl_manifest *m);
 /* One setting; text is copied.  Those that do not change the pictures do not belong here. */
 int ffcl_manifest_set(ffcl_manifest *m, const char *key, const char *text, ffcl_error *err);
 
+/* How a device multiplies float32 matrices, by which results differ in their last bits: a set goes
+ * on with the same on the same device.  What the file says of other devices stays. */
+int ffcl_manifest_set_products(ffcl_manifest *m, const char *device, const char *how,
+                               ffcl_error *err);
+
 /* The settings that cfg alone tells, before any file or device is opened. */
 int ffcl_manifest_set_config(ffcl_manifest *m, const ffcl_config *cfg, ffcl_error *err);
 

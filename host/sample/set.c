@@ -170,6 +170,9 @@ static int set_facts(ffcl_manifest *m, const ffcl_set_spec *s, ffcl_error *err)
         rc = ffcl_manifest_set(m, "precision.compute",
                                ffcl_engine_store(s->engine) == FFCL_STORE_HALF ? "half"
                                : "float32", err);
+    ffcl_engine_products(s->engine, text, sizeof text);
+    if (!rc)
+        rc = ffcl_manifest_set_products(m, ffcl_engine_device(s->engine)->caps.name, text, err);
     for (size_t i = 0; !rc && i < d->embedders; i++) {
         const ffcl_condition *c = ffcl_engine_condition(s->engine, i);
         const char *name = ffcl_config_input_name(c->kind);

@@ -20,6 +20,7 @@ out=$work/out                   # where outputs of the tested runs go; refuses w
 mkdir "$out"
 cd "$work" || exit 2
 export FFCL_CACHE_DIR=${FFCL_CACHE_DIR-$work/cache}
+export XDG_CONFIG_HOME=$work/config
 n_passed=0 n_failed=0 n_skipped=0
 
 ok() { # NAME

@@ -14,8 +14,9 @@ enum { M, N, K, KMAJOR, T, PLACE };
  * begin at, with gaps between rows; at an odd offset. */
 enum { DENSE, ALIGNED, ODD };
 /* A row's variant: what follows the product; the kernel for few rows or columns, with its columns
- * divided as for a device of many compute units. */
-enum { USE_BIAS = 1, USE_SILU = 2, USE_GELU = 4, USE_GATE = 8, USE_ADD = 16, SLIM = 32, MANY = 64 };
+ * divided as for a device of many compute units; the built-in product's kernels. */
+enum { USE_BIAS = 1, USE_SILU = 2, USE_GELU = 4, USE_GATE = 8, USE_ADD = 16, SLIM = 32, MANY = 64,
+       USE_PLAIN = 128, USE_TILES_8 = 256, USE_TILES_16 = 512 };
 
 static const ffcl_shape none_model[] = {{{64, 1152, 1152, 0, 64, DENSE}, 0}, {{0}, 0}};
 static const ffcl_shape bias_model[] = {
@@ -172,10 +173,18 @@ static ffcl_product product_of(const ffcl_case *c)
     return p;
 }
 
+static const char *skip(const ffcl_case *c)
+{
+    size_t items = c->op->variant & USE_TILES_16 ? 256 : c->op->variant & USE_TILES_8 ? 64 : 1;
+    return c->ctx->device.caps.max_work_group < items ? "work-groups are too small" : NULL;
+}
+
 static int run(ffcl_case *c)
 {
     const ffcl_product p = product_of(c);
     const int uses = c->op->variant;
+    if (uses & (USE_PLAIN | USE_TILES_8 | USE_TILES_16))
+        return ffcl_builtin_gemm(c->ctx, &p, uses & USE_PLAIN ? 0 : uses & USE_TILES_8 ? 8 : 16);
     if (!(uses & SLIM))
         return ffcl_gemm(c->ctx, &p);
     const ffcl_engine_use many = {c->ctx->matrix_engine, uses & MANY ? 132 : 0};
@@ -197,8 +206,8 @@ static ffcl_cost cost(const ffcl_case *c)
     {                                                                                        \
         .name = row_name, .letters = "M N K kmajor T place", .variant = (uses),              \
         .fills = FFCL_NOISE | FFCL_ZEROS | FFCL_LARGE | FFCL_CONSTANT, .model = shapes,      \
-        .awkward = awkward, .setup = setup, .ref = ref, .at = at, .run = run, .rtol = 1e-5f, \
-        .atol = 6e-7f, .cost = cost,                                                         \
+        .awkward = awkward, .setup = setup, .ref = ref, .at = at, .run = run, .skip = skip,  \
+        .rtol = 1e-5f, .atol = 6e-7f, .cost = cost,                                          \
     }
 
 const ffcl_op_test ffcl_test_gemm = GEMM("gemm", 0, none_model);
@@ -215,3 +224,17 @@ const ffcl_op_test ffcl_test_slim_silu =
 const ffcl_op_test ffcl_test_slim_gelu = GEMM("slim_gelu", SLIM | USE_BIAS | USE_GELU, slim_model);
 const ffcl_op_test ffcl_test_slim_gate_add =
     GEMM("slim_gate_add", SLIM | MANY | USE_BIAS | USE_GATE | USE_ADD, slim_model);
+
+/* Every kind of epilogue with each of the built-in product's kernels. */
+const ffcl_op_test ffcl_test_builtin_plain =
+    GEMM("builtin_plain", USE_BIAS | USE_GATE | USE_ADD | USE_PLAIN, gate_add_model);
+const ffcl_op_test ffcl_test_builtin_plain_silu =
+    GEMM("builtin_plain_silu", USE_BIAS | USE_SILU | USE_PLAIN, silu_model);
+const ffcl_op_test ffcl_test_builtin_tiles_8 =
+    GEMM("builtin_tiles_8", USE_BIAS | USE_GATE | USE_ADD | USE_TILES_8, gate_add_model);
+const ffcl_op_test ffcl_test_builtin_tiles_16 =
+    GEMM("builtin_tiles_16", USE_BIAS | USE_GATE | USE_ADD | USE_TILES_16, gate_add_model);
+const ffcl_op_test ffcl_test_builtin_tiles_16_gelu =
+    GEMM("builtin_tiles_16_gelu", USE_BIAS | USE_GELU | USE_TILES_16, bias_model);
+const ffcl_op_test ffcl_test_builtin_tiles_16_bare =
+    GEMM("builtin_tiles_16_bare", USE_TILES_16, none_model);

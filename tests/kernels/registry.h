@@ -54,7 +54,9 @@ extern const ffcl_op_test ffcl_test_layernorm_modulate, ffcl_test_layernorm_resi
     ffcl_test_gemm, ffcl_test_gemm_bias, ffcl_test_gemm_silu, ffcl_test_gemm_gelu,
     ffcl_test_gemm_gate, ffcl_test_gemm_add, ffcl_test_gemm_gate_add, ffcl_test_slim,
     ffcl_test_slim_silu, ffcl_test_slim_gelu, ffcl_test_slim_gate_add, ffcl_test_conv_columns,
-    ffcl_test_conv_point, ffcl_test_conv_direct, ffcl_test_conv_upsample;
+    ffcl_test_conv_point, ffcl_test_conv_direct, ffcl_test_conv_upsample, ffcl_test_builtin_plain,
+    ffcl_test_builtin_plain_silu, ffcl_test_builtin_tiles_8, ffcl_test_builtin_tiles_16,
+    ffcl_test_builtin_tiles_16_gelu, ffcl_test_builtin_tiles_16_bare;
 
 /* Of tensors stored as half. */
 extern const ffcl_op_test ffcl_test_cast_to_half, ffcl_test_cast_to_float,

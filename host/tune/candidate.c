@@ -1,0 +1,234 @@
+/* SPDX-License-Identifier: MIT
+ * The side of the candidate: checks the products of its job and times them. */
+#include "tune/candidate.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "backend.h"
+#include "cl/arena.h"
+#include "cl/context.h"
+#include "util.h"
+
+/* NOISE: floats of the noise that fills the operands, over and over; a prime, so that rows differ.
+ * CHECKED: steps that a check may take for A. */
+enum { NOISE = 1048573, LINE = 4096, BLOCKS = 3, CHECKED = 1 << 24 };
+/* Seconds that a block of products takes at least, by repeating them. */
+#define BLOCK 0.02
+/* As in the check before ffcl's first product (blas/check.c). */
+#define MOST_DISTANCE 1e-3
+
+typedef struct bench {
+    ffcl_ctx *ctx;
+    cl_mem a, w, out;
+    size_t n_a, n_w, n_out;     /* floats */
+    float *noise;               /* (NOISE) from -1 to 1 */
+} bench;
+
+typedef struct task {
+    ffcl_tune_shape shape;
+    double limit;               /* ms */
+} task;
+
+
+static int fill(bench *b, cl_mem *to, size_t n)
+{
+    int rc = ffcl_buffer_create(b->ctx, to, n * sizeof(float), "a candidate");
+    for (size_t at = 0; rc == 0 && at < n; at += NOISE)
+        rc = ffcl_buffer_write(b->ctx, *to, at * sizeof(float), b->noise,
+                               ffcl_min(NOISE, n - at) * sizeof(float));
+    return rc;
+}
+
+static int open_buffers(bench *b, const task *tasks, size_t n)
+{
+    uint32_t state = 99;
+    b->noise = malloc(NOISE * sizeof *b->noise);
+    if (!b->noise)
+        return FFCL_ENOMEM;
+    for (size_t i = 0; i < NOISE; i++) {
+        state = state * 1664525u + 1013904223u;
+        b->noise[i] = (float)(state >> 8) / 8388608.0f - 1.0f;
+    }
+    for (size_t i = 0; i < n; i++) {
+        const ffcl_tune_shape *s = &tasks[i].shape;
+        b->n_a = ffcl_max(b->n_a, s->m * s->k);
+        b->n_w = ffcl_max(b->n_w, s->k * s->n);
+        b->n_out = ffcl_max(b->n_out, s->m * s->n);
+    }
+    int rc = fill(b, &b->a, b->n_a);
+    if (rc == 0)
+        rc = fill(b, &b->w, b->n_w);
+    return rc ? rc : fill(b, &b->out, b->n_out);
+}
+
+static ffcl_product product_of(const bench *b, const ffcl_tune_shape *s)
+{
+    return (ffcl_product){.m = s->m, .n = s->n, .k = s->k, .a = b->a,
+                          .a_ld = s->a_kmajor ? s->m : s->k, .a_kmajor = s->a_kmajor, .w = b->w,
+                          .w_ld = s->n, .out = b->out, .out_ld = s->n};
+}
+
+/* `times` products in a row; seconds of one. */
+static int run(bench *b, const ffcl_product *p, size_t times, double *seconds)
+{
+    double began = ffcl_clock();
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && i < times; i++) {
+        ffcl_arena_rewind(b->ctx->arena);
+        rc = b->ctx->blas->gemm(b->ctx, p);
+    }
+    if (rc == 0)
+        rc = ffcl_finish(b->ctx);
+    *seconds = (ffcl_clock() - began) / (double)times;
+    return rc;
+}
+
+/* Lays out scratch memory and runs the product once, over a result of NaN. */
+static int run_first(bench *b, const ffcl_tune_shape *s)
+{
+    static const float nothing = NAN;
+    ffcl_ctx *ctx = b->ctx;
+    double seconds;
+    ffcl_product p = product_of(b, s);
+    ffcl_arena_plan(ctx->arena);
+    ctx->planning = 1;
+    int rc = ctx->blas->gemm(ctx, &p);
+    ctx->planning = 0;
+    if (rc == 0)
+        rc = ffcl_arena_commit(ctx->arena, ctx);
+    if (rc == 0)
+        rc = FFCL_CL(ctx->err, clEnqueueFillBuffer(ctx->queue, b->out, &nothing, sizeof nothing, 0,
+                                                   s->m * s->n * sizeof(float), 0, NULL, NULL));
+    return rc ? rc : run(b, &p, 1, &seconds);
+}
+
+/* out x = A (W x), see blas/check.c; of very long products some rows and the last ones. */
+static int compare(const bench *b, const ffcl_tune_shape *s, const float *out, double *x,
+                   double *wx)
+{
+    size_t step = ffcl_max(s->m * s->k / CHECKED, 1);
+    for (size_t n = 0; n < s->n; n++)
+        x[n] = (double)b->noise[n] + (b->noise[n] < 0 ? -1.0 : 1.0);
+    for (size_t k = 0; k < s->k; k++) {
+        wx[k] = 0.0;
+        for (size_t n = 0; n < s->n; n++)
+            wx[k] += (double)b->noise[(k * s->n + n) % NOISE] * x[n];
+    }
+    for (size_t m = 0; m < s->m; m += m + 64 < s->m ? step : 1) {
+        double got = 0.0, want = 0.0;
+        for (size_t n = 0; n < s->n; n++)
+            got += (double)out[m * s->n + n] * x[n];
+        for (size_t k = 0; k < s->k; k++)
+            want += (double)b->noise[(s->a_kmajor ? k * s->m + m : m * s->k + k) % NOISE] * wx[k];
+        if (!(fabs(got - want) <= MOST_DISTANCE * sqrt((double)s->k)))
+            return 0;
+    }
+    return 1;
+}
+
+static int check(bench *b, const ffcl_tune_shape *s, int *right)
+{
+    size_t n = s->m * s->n;
+    float *out = malloc(n * sizeof *out);
+    double *x = malloc((s->n + s->k) * sizeof *x);
+    int rc = out && x ? ffcl_buffer_read(b->ctx, b->out, 0, out, n * sizeof *out) : FFCL_ENOMEM;
+    if (rc == 0)
+        *right = compare(b, s, out, x, x + s->n);
+    free(out);
+    free(x);
+    return rc;
+}
+
+/* The shortest of some blocks, ms of one product. */
+static int measure(bench *b, const ffcl_tune_shape *s, double limit, double *ms)
+{
+    const ffcl_product p = product_of(b, s);
+    double seconds;
+    int rc = run(b, &p, 1, &seconds);
+    size_t times = seconds < BLOCK ? (size_t)(BLOCK / fmax(seconds, 1e-6)) + 1 : 1;
+    *ms = 1e3 * seconds;
+    for (int i = 0; rc == 0 && i < BLOCKS && *ms < 2 * limit; i++) {
+        rc = run(b, &p, times, &seconds);
+        *ms = fmin(*ms, 1e3 * seconds);
+    }
+    return rc;
+}
+
+static int time_all(bench *b, const task *tasks, size_t n, FILE *out, ffcl_tune_end *end)
+{
+    int rc = open_buffers(b, tasks, n);
+    *end = FFCL_TUNE_TIMED;
+    for (size_t i = 0; rc == 0 && *end == FFCL_TUNE_TIMED && i < n; i++) {
+        int right = 0;
+        double ms = 0;
+        rc = run_first(b, &tasks[i].shape);
+        if (rc == 0)
+            rc = check(b, &tasks[i].shape, &right);
+        if (rc == 0 && !right)
+            *end = FFCL_TUNE_WRONG;
+        if (rc || !right)
+            break;
+        rc = measure(b, &tasks[i].shape, tasks[i].limit, &ms);
+        if (rc == 0 && ms > tasks[i].limit)
+            *end = FFCL_TUNE_SLOW;
+        if (rc == 0)
+            fprintf(out, "ms %.6g\n", ms);
+        fflush(out);
+    }
+    return rc;
+}
+
+static int read_job(FILE *in, ffcl_tuning *t, char *select, task *tasks, size_t *n, ffcl_error *err)
+{
+    char line[LINE];
+    int rc = 0;
+    *select = '\0';
+    *n = 0;
+    ffcl_tuning_clear(t);
+    while (rc == 0 && fgets(line, sizeof line, in)) {
+        task x = {.limit = 0};
+        line[strcspn(line, "\n")] = '\0';
+        if (!strncmp(line, "device ", 7))
+            snprintf(select, 64, "%.60s", line + 7);
+        else if (!strncmp(line, "parameters ", 11))
+            rc = ffcl_tuning_scan(t, line + 11, err);
+        else if (sscanf(line, "shape %zu %zu %zu %d %lf", &x.shape.m, &x.shape.n, &x.shape.k,
+                        &x.shape.a_kmajor, &x.limit) == 5 && *n < FFCL_TUNE_SHAPES)
+            tasks[(*n)++] = x;
+        else
+            rc = FFCL_EUSAGE;
+    }
+    return rc ? rc : *select && *n ? 0 : FFCL_EUSAGE;
+}
+
+int ffcl_tune_candidate(FILE *in, FILE *out)
+{
+    task tasks[FFCL_TUNE_SHAPES];
+    char select[64];
+    size_t n = 0;
+    ffcl_tuning t;
+    ffcl_error err = {0, ""};
+    ffcl_device device;
+    ffcl_tune_end end = FFCL_TUNE_REFUSED;
+    bench b = {.ctx = NULL};
+    int rc = read_job(in, &t, select, tasks, &n, &err);
+    if (rc)
+        return FFCL_EUSAGE;
+    rc = ffcl_device_select(&device, select, &err);
+    if (rc == 0)
+        rc = ffcl_ctx_open(&b.ctx, &device, NULL, &err);
+    if (rc == 0) {
+        /* CLBlast with these parameters and no others: ffcl_blas_open would add ffcl's own. */
+        b.ctx->err = &err;
+        b.ctx->blas = &ffcl_blas_clblast;
+        rc = ffcl_clblast_apply(b.ctx, &t);
+    }
+    if (rc == 0)
+        rc = time_all(&b, tasks, n, out, &end);
+    fprintf(out, "%s\n", ffcl_tune_end_name(rc ? FFCL_TUNE_REFUSED : end));
+    /* Nothing is torn down: a driver may hang in that, and the process ends here. */
+    return fflush(out) ? FFCL_EOUTPUT : rc;
+}

@@ -1,0 +1,462 @@
+/* SPDX-License-Identifier: MIT
+ * ffcl tune: looks for the parameters of CLBlast that suit a device and the shapes of a model.
+ *
+ * First known sets, then random ones and neighbours of the best, for Xgemm; then those of the
+ * kernels that copy and transpose operands for it, with the best Xgemm; then XgemmDirect, which
+ * takes small products whole, and the size up to which it does better. */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "backend.h"
+#include "cl/context.h"
+#include "ffcl.h"
+#include "tune/journal.h"
+#include "tune/search.h"
+#include "util.h"
+
+/* Shares of the time after which Xgemm, and the kernels around it, have had theirs. */
+#define XGEMM_UNTIL 0.75
+#define AROUND_UNTIL 0.88
+/* A shape that takes so much longer than with the best set ends a candidate's process. */
+#define MUCH_SLOWER 1.6
+/* Below this gain of the mean a change is noise. */
+#define A_GAIN 0.01
+/* Products of more operations are never worth XgemmDirect. */
+#define SMALL_WORK 1e9
+
+enum { ALWAYS_DIRECT = 65534, FIRST_SECONDS = 300, LEAST_SECONDS = 5 };
+
+typedef struct tuner {
+    const char *program;
+    const ffcl_observer *obs;
+    ffcl_error *err;
+    ffcl_device device;
+    ffcl_tuning_home home;
+    char *path;                 /* of the result */
+    ffcl_tune_shape shapes[FFCL_TUNE_SHAPES];
+    double weight[FFCL_TUNE_SHAPES];    /* shares of the time with CLBlast's own parameters */
+    double own_ms[FFCL_TUNE_SHAPES];    /* with those */
+    size_t n_shapes, n_small;
+    ffcl_journal journal;
+    ffcl_tuning best;
+    double best_ms[FFCL_TUNE_SHAPES], best_score;
+    double began, budget;       /* seconds */
+    double search;              /* seconds of them, without the comparison at the end */
+    double each;                /* seconds after which a candidate is ended */
+    size_t tried, failed;       /* of this run */
+    uint64_t random;
+} tuner;
+
+static double elapsed(const tuner *t)
+{
+    return ffcl_clock() - t->began;
+}
+
+static void tell(const tuner *t)
+{
+    char text[120];
+    snprintf(text, sizeof text, "%zu sets tried, %zu of them failed; best %.2f times as fast",
+             t->journal.n, t->failed, exp(t->best_score));
+    ffcl_report(t->obs, FFCL_PHASE_TUNE, text, (uint64_t)fmin(elapsed(t), t->budget - 1),
+                (uint64_t)t->budget);
+}
+
+/* The weighted mean of the logarithms of speed over CLBlast's own. */
+static double score_of(const tuner *t, const double *ms)
+{
+    double sum = 0;
+    for (size_t i = 0; i < t->n_shapes; i++)
+        sum += t->weight[i] * log(t->own_ms[i] / ms[i]);
+    return sum;
+}
+
+static int is_whole(const tuner *t, const ffcl_tune_result *r)
+{
+    return r->end == FFCL_TUNE_TIMED && r->n == t->n_shapes;
+}
+
+static size_t row_of(const char *name)
+{
+    return ffcl_tuning_find(name);
+}
+
+static int is_direct(const ffcl_tuning *p)
+{
+    return p->value[row_of("XGEMM_MIN_INDIRECT_SIZE")] == ALWAYS_DIRECT;
+}
+
+static int write_result(const tuner *t, const char *more)
+{
+    char *comment = ffcl_format("# Parameters of CLBlast, found by ffcl tune (docs/tuning.md): %zu "
+                                "sets tried.\n%s", t->journal.n, more);
+    int rc = comment ? ffcl_tuning_write(&t->best, &t->home, comment, t->path, t->err)
+                     : ffcl_fail(t->err, FFCL_ENOMEM, "out of memory for %s", t->path);
+    free(comment);
+    return rc;
+}
+
+/* Takes a set that was timed for the best if it is, and keeps it at once. */
+static int consider(tuner *t, const ffcl_tuning *p, const ffcl_tune_result *r)
+{
+    if (!is_whole(t, r) || is_direct(p) || score_of(t, r->ms) <= t->best_score)
+        return 0;
+    t->best = *p;
+    t->best_score = score_of(t, r->ms);
+    memcpy(t->best_ms, r->ms, sizeof t->best_ms);
+    t->each = fmin(t->each, LEAST_SECONDS + 2 * r->seconds);
+    return write_result(t, "");
+}
+
+/* Times a set that has not been. */
+static int try_set(tuner *t, const ffcl_tuning *p, size_t n_shapes, const double *limits,
+                   ffcl_tune_result *r)
+{
+    const ffcl_tune_job job = {.program = t->program, .device = &t->device, .shapes = t->shapes,
+                               .n_shapes = n_shapes, .parameters = p, .limits = limits,
+                               .seconds = t->each};
+    int rc = ffcl_tune_try(&job, r, t->err);
+    if (rc == 0)
+        rc = ffcl_journal_add(&t->journal, p, r, t->err);
+    t->tried++;
+    t->failed += r->end > FFCL_TUNE_SLOW;
+    return rc;
+}
+
+/* ---- what the search compares with --------------------------------------------------------- */
+
+/* The set's times, from the journal or now. */
+static int time_base(tuner *t, const ffcl_tuning *p, ffcl_tune_result *r)
+{
+    const ffcl_journal_entry *e = ffcl_journal_find(&t->journal, p);
+    if (e) {
+        *r = e->result;
+        return 0;
+    }
+    return try_set(t, p, t->n_shapes, NULL, r);
+}
+
+static void usual(const tuner *t, ffcl_tuning *p)
+{
+    const ffcl_ctx ctx = {.device = t->device};
+    ffcl_tuning_usual(&ctx, p);
+}
+
+static int start(tuner *t)
+{
+    ffcl_tune_result r;
+    ffcl_tuning p;
+    double total = 0;
+    ffcl_tuning_clear(&p);
+    t->best = p;
+    t->each = FIRST_SECONDS;
+    int rc = time_base(t, &p, &r);
+    if (rc)
+        return rc;
+    if (!is_whole(t, &r))
+        return ffcl_fail(t->err, FFCL_EDEVICE, "CLBlast with its own parameters was %s on %s, so "
+                         "there is nothing to compare with", ffcl_tune_end_name(r.end),
+                         t->device.caps.name);
+    for (size_t i = 0; i < t->n_shapes; i++) {
+        t->own_ms[i] = t->best_ms[i] = r.ms[i];
+        t->weight[i] = r.ms[i] * (double)t->shapes[i].count;
+        total += t->weight[i];
+    }
+    for (size_t i = 0; i < t->n_shapes; i++)
+        t->weight[i] /= total;
+    t->each = fmin(LEAST_SECONDS + 2 * r.seconds, FIRST_SECONDS);
+    t->search = fmax(t->budget - 3 * r.seconds, 0.6 * t->budget);
+    usual(t, &p);
+    if (!ffcl_tuning_is_empty(&p))
+        rc = time_base(t, &p, &r);
+    if (rc == 0)
+        rc = consider(t, &p, &r);
+    /* What earlier runs found. */
+    for (size_t i = 0; rc == 0 && i < t->journal.n; i++)
+        if (ffcl_tuning_scan(&p, t->journal.entries[i].parameters, NULL) == 0)
+            rc = consider(t, &p, &t->journal.entries[i].result);
+    tell(t);
+    return rc;
+}
+
+/* ---- Xgemm, and the kernels around it ------------------------------------------------------- */
+
+/* Times p unless it was; *fresh tells. */
+static int visit_set(tuner *t, const ffcl_tuning *p, int *fresh)
+{
+    double limits[FFCL_TUNE_SHAPES];
+    ffcl_tune_result r;
+    *fresh = !ffcl_journal_find(&t->journal, p);
+    if (!*fresh)
+        return 0;
+    for (size_t i = 0; i < t->n_shapes; i++)
+        limits[i] = MUCH_SLOWER * t->best_ms[i];
+    int rc = try_set(t, p, t->n_shapes, limits, &r);
+    if (rc == 0)
+        rc = consider(t, p, &r);
+    tell(t);
+    return rc;
+}
+
+/* Tries sets of the kernel that begins with row `first`, everything else as in the best, until that
+ * time.  One in three is a random one, the others are neighbours of the best. */
+static int explore(tuner *t, size_t first, double until)
+{
+    enum { STALE = 300 };
+    int rc = 0, stale = 0;
+    for (size_t k = 0; rc == 0 && stale < STALE && elapsed(t) < until; k++) {
+        ffcl_tuning p = t->best, set;
+        int fresh = 0;
+        if (ffcl_search_known(&set, first, k) == 0) {
+            if (ffcl_tuning_check(&set, first, &t->device.caps, NULL))
+                continue;
+            ffcl_tuning_merge(&p, &set);
+        } else {
+            int near = p.value[first] != FFCL_TUNING_UNSET &&
+                       ffcl_search_below(&t->random, 3) > 0;
+            if (ffcl_search_random(&p, first, &t->device.caps, near, &t->random))
+                break;
+        }
+        p.value[row_of("XGEMM_MIN_INDIRECT_SIZE")] = 1;
+        rc = visit_set(t, &p, &fresh);
+        stale = fresh ? 0 : stale + 1;
+    }
+    return rc;
+}
+
+static int explore_around(tuner *t, double from, double until)
+{
+    static const char *const kernels[] = {"TRA_DIM", "PADTRA_PAD", "PAD_DIMX", "COPY_DIMX"};
+    enum { N = sizeof kernels / sizeof *kernels };
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && i < N; i++)
+        rc = explore(t, row_of(kernels[i]), from + (until - from) * (double)(i + 1) / N);
+    return rc;
+}
+
+/* ---- XgemmDirect ---------------------------------------------------------------------------- */
+
+/* The sum of the weighted logarithms if products below that size cubed go to XgemmDirect. */
+static double score_with(const tuner *t, const double *direct, size_t size)
+{
+    double ms[FFCL_TUNE_SHAPES];
+    for (size_t i = 0; i < t->n_shapes; i++) {
+        int is_small = ffcl_tune_work(&t->shapes[i]) < 2 * pow((double)size, 3);
+        ms[i] = is_small && i < t->n_small ? direct[i] : t->best_ms[i];
+    }
+    return score_of(t, ms);
+}
+
+/* The size from which Xgemm is better, and the score with it. */
+static size_t threshold(const tuner *t, const double *direct, double *score)
+{
+    size_t best = 1;
+    *score = t->best_score;
+    for (size_t i = 0; i < t->n_small; i++) {
+        size_t size = (size_t)cbrt(ffcl_tune_work(&t->shapes[i]) / 2) + 1;
+        double s = score_with(t, direct, size);
+        if (s > *score) {
+            *score = s;
+            best = size;
+        }
+    }
+    return best;
+}
+
+static void only_direct(ffcl_tuning *p, size_t first)
+{
+    for (size_t i = 0; i < FFCL_TUNING_ROWS; i++)
+        if (i < first || i >= ffcl_tuning_end(first))
+            p->value[i] = FFCL_TUNING_UNSET;
+    p->value[row_of("XGEMM_MIN_INDIRECT_SIZE")] = ALWAYS_DIRECT;
+}
+
+/* The best set of XgemmDirect among those tried goes into the result if it gains something. */
+static int take_direct(tuner *t)
+{
+    const size_t first = row_of("KWID"), limit = row_of("XGEMM_MIN_INDIRECT_SIZE");
+    ffcl_tuning with = t->best;
+    double most = t->best_score + A_GAIN, score;
+    for (size_t i = 0; i < t->journal.n; i++) {
+        const ffcl_journal_entry *e = &t->journal.entries[i];
+        ffcl_tuning p;
+        if (ffcl_tuning_scan(&p, e->parameters, NULL) || !is_direct(&p) ||
+            e->result.end != FFCL_TUNE_TIMED || e->result.n != t->n_small)
+            continue;
+        size_t size = threshold(t, e->result.ms, &score);
+        if (score <= most)
+            continue;
+        most = score;
+        with = t->best;
+        p.value[limit] = size;
+        if (p.value[first] != FFCL_TUNING_UNSET || size > 1)
+            ffcl_tuning_merge(&with, &p);
+    }
+    if (most <= t->best_score + A_GAIN)
+        return 0;
+    t->best = with;
+    t->best_score = most;
+    return write_result(t, "");
+}
+
+static int explore_direct(tuner *t, double until)
+{
+    const size_t first = row_of("KWID");
+    double limits[FFCL_TUNE_SHAPES];
+    int rc = 0;
+    for (size_t i = 0; i < t->n_small; i++)
+        limits[i] = 2 * MUCH_SLOWER * t->best_ms[i];
+    for (size_t k = 0; rc == 0 && t->n_small && k < 200 && elapsed(t) < until; k++) {
+        ffcl_tuning p;
+        ffcl_tune_result r;
+        ffcl_tuning_clear(&p);
+        /* The first is CLBlast's own. */
+        if (k > 0 && ffcl_search_known(&p, first, k - 1) != 0 &&
+            ffcl_search_random(&p, first, &t->device.caps, 0, &t->random))
+            break;
+        only_direct(&p, first);
+        if ((k > 0 && ffcl_tuning_check(&p, first, &t->device.caps, NULL)) ||
+            ffcl_journal_find(&t->journal, &p))
+            continue;
+        rc = try_set(t, &p, t->n_small, limits, &r);
+        tell(t);
+    }
+    return rc ? rc : take_direct(t);
+}
+
+/* ---- the whole ------------------------------------------------------------------------------ */
+
+static double gflops(const ffcl_tune_shape *s, double ms)
+{
+    return ms > 0 ? 1e-6 * ffcl_tune_work(s) / ms : 0;
+}
+
+/* Times own, usual and best sets anew, one after the other, as the machine may have been busy with
+ * something else when one of them was timed. */
+static int compare(tuner *t, ffcl_tune_result r[3])
+{
+    ffcl_tuning sets[3];
+    int rc = 0;
+    ffcl_tuning_clear(&sets[0]);
+    usual(t, &sets[1]);
+    sets[2] = t->best;
+    memset(r, 0, 3 * sizeof *r);
+    for (size_t k = 0; rc == 0 && k < 3; k++) {
+        const ffcl_tune_job job = {.program = t->program, .device = &t->device,
+                                   .shapes = t->shapes, .n_shapes = t->n_shapes,
+                                   .parameters = &sets[k], .seconds = FIRST_SECONDS};
+        if (k == 1 && ffcl_tuning_is_empty(&sets[1]))
+            continue;
+        rc = ffcl_tune_try(&job, &r[k], t->err);
+        tell(t);
+    }
+    return rc;
+}
+
+/* The table, and the same as comments for the file. */
+static int report(tuner *t, ffcl_tune_visitor *visit, void *user)
+{
+    ffcl_tune_result r[3];
+    char line[160], name[80], built_in[16];
+    double means[2] = {0, 0};
+    int rc = compare(t, r), full = is_whole(t, &r[0]) && is_whole(t, &r[2]);
+    if (rc || !full)
+        return rc ? rc : ffcl_fail(t->err, FFCL_EDEVICE, "the best set was %s when it was timed "
+                                   "once more", ffcl_tune_end_name(r[2].end));
+    char *comment = ffcl_format("# GFLOP/s by CLBlast's own parameters, by these:\n");
+    ffcl_report(t->obs, FFCL_PHASE_TUNE, "", (uint64_t)t->budget, (uint64_t)t->budget);
+    snprintf(line, sizeof line, "%-34s %9s %9s %9s %6s", "GFLOP/s of M x N x K", "CLBlast's",
+             "built in", "tuned", "ratio");
+    visit(user, line);
+    for (size_t i = 0; i < t->n_shapes; i++) {
+        const ffcl_tune_shape *s = &t->shapes[i];
+        double own = gflops(s, r[0].ms[i]), tuned = gflops(s, r[2].ms[i]);
+        ffcl_tune_shape_text(s, name, sizeof name);
+        snprintf(built_in, sizeof built_in, "%.1f", gflops(s, r[1].ms[i]));
+        snprintf(line, sizeof line, "%-34s %9.1f %9s %9.1f %6.2f", name, own,
+                 is_whole(t, &r[1]) ? built_in : "-", tuned, tuned / own);
+        visit(user, line);
+        char *longer = comment ? ffcl_format("%s#   %-34s %9.1f %9.1f\n", comment, name, own, tuned)
+                               : NULL;
+        free(comment);
+        comment = longer;
+        means[0] += log(tuned / own) / (double)t->n_shapes;
+        if (is_whole(t, &r[1]))
+            means[1] += log(tuned / gflops(s, r[1].ms[i])) / (double)t->n_shapes;
+    }
+    snprintf(line, sizeof line, "geometric mean: %.2f times CLBlast's own", exp(means[0]));
+    visit(user, line);
+    if (is_whole(t, &r[1])) {
+        snprintf(line, sizeof line, "                %.2f times what is built in", exp(means[1]));
+        visit(user, line);
+    }
+    rc = comment ? write_result(t, comment)
+                 : ffcl_fail(t->err, FFCL_ENOMEM, "out of memory for %s", t->path);
+    free(comment);
+    return rc;
+}
+
+static int search(tuner *t)
+{
+    int rc = start(t);
+    if (rc == 0)
+        rc = explore(t, row_of("GEMMK"), XGEMM_UNTIL * t->search);
+    if (rc == 0)
+        rc = explore_around(t, XGEMM_UNTIL * t->search, AROUND_UNTIL * t->search);
+    return rc ? rc : explore_direct(t, t->search);
+}
+
+static int open_tuner(tuner *t, const ffcl_config *cfg)
+{
+    char *journal = NULL, text[600];
+    int rc = ffcl_device_select(&t->device, cfg->device.select, t->err);
+    if (rc)
+        return rc;
+    const ffcl_ctx ctx = {.device = t->device};
+    ffcl_clblast_home(&ctx, &t->home);
+    rc = ffcl_tune_shapes(t->shapes, &t->n_shapes, cfg, &t->device, t->obs, t->err);
+    while (t->n_small < t->n_shapes && ffcl_tune_work(&t->shapes[t->n_small]) < SMALL_WORK)
+        t->n_small++;
+    if (rc)
+        return rc;
+    t->path = ffcl_tuning_path(&t->home, ".txt");
+    journal = ffcl_tuning_path(&t->home, ".tried");
+    if (!t->path || !journal)
+        rc = ffcl_fail(t->err, FFCL_EOUTPUT, "neither XDG_CONFIG_HOME nor HOME names a folder for "
+                       "what is found");
+    if (rc == 0)
+        rc = ffcl_journal_open(&t->journal, journal, t->shapes, t->n_shapes, t->err);
+    if (rc == 0) {
+        const ffcl_caps *caps = &t->device.caps;
+        snprintf(text, sizeof text, "device %zu: %s (%s, driver %s), %s, %zu shapes; %zu sets "
+                 "tried before", t->device.index, caps->name, ffcl_device_kind(caps), caps->driver,
+                 t->home.library, t->n_shapes, t->journal.n);
+        ffcl_report(t->obs, FFCL_PHASE_NOTE, text, 0, 0);
+        if (t->journal.discarded)
+            ffcl_report(t->obs, FFCL_PHASE_NOTE, t->journal.discarded, 0, 0);
+    }
+    t->random = 88172645463325252u + t->journal.n;
+    free(journal);
+    return rc;
+}
+
+int ffcl_tune(const ffcl_config *cfg, double minutes, const char *program,
+              const ffcl_observer *obs, ffcl_tune_visitor *visit, void *user, ffcl_error *err)
+{
+    tuner t = {.program = program, .obs = obs, .err = err, .began = ffcl_clock(),
+               .budget = 60 * minutes};
+    char text[600];
+    int rc = open_tuner(&t, cfg);
+    if (rc == 0)
+        rc = search(&t);
+    if (rc == 0)
+        rc = report(&t, visit, user);
+    if (rc == 0) {
+        snprintf(text, sizeof text, "%.500s: [blas] tuning = auto uses it", t.path);
+        visit(user, text);
+    }
+    ffcl_journal_close(&t.journal);
+    free(t.path);
+    return rc;
+}
