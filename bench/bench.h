@@ -56,8 +56,8 @@ typedef struct ffcl_bench_result {
     double times[FFCL_BENCH_REPEATS];       /* (repeats) seconds of a call */
     size_t repeats;
     double median, least;
-    /* Of the median: from the lower quartile to the upper, or from the least median of a round to the
-     * greatest, whichever is wider. */
+    /* Of the median: from the lower quartile to the upper, or from the least median of a round to
+     * the greatest, whichever is wider. */
     double spread;
     double low, high;               /* the medians of rounds */
     ffcl_cost cost;

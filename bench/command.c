@@ -39,8 +39,8 @@ static const char help_text[] =
     "  ffcl bench --json new.json --compare old.json\n"
     "  ffcl bench model config/demo.ini\n"
     "\n"
-    "Columns: median time of a call, spread (between quartiles or rounds, of the median), rates of\n"
-    "arithmetic and of memory, share of the ceiling that limits the case (docs/bench.md).\n";
+    "Columns: median time of a call, spread (of quartiles or rounds, in % of the median), rates\n"
+    "of arithmetic and of memory, share of the ceiling that limits the case (docs/bench.md).\n";
 
 static int bad(ffcl_error *err, const char *sentence, const char *argument)
 {

@@ -58,7 +58,7 @@ import csv, json, sys, xml.etree.ElementTree as xml
 
 a = json.load(open("a.json"))
 assert a["format"] == "ffcl-bench" and a["version"] == 1, a["format"]
-for key in "date", "ffcl", "commit", "device", "libraries", "blas", "ceilings", "seed", "other_load":
+for key in "date", "ffcl", "commit", "libraries", "blas", "engine", "ceilings", "other_load":
     assert key in a, key
 for key in "name", "type", "platform", "driver", "opencl", "units":
     assert a["device"][key], key
