@@ -37,8 +37,8 @@ CL_SRC := $(wildcard cl/*.cl cl/*.clh)
 UNIT := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/unit/*.c))
 CHECK_OBJ := $(BUILD)/tests/kernels/check.o $(CASES_OBJ)
 
-.PHONY: force all demo check unit lint clcheck bench bench-torch install uninstall clean docs deps \
-    asan
+.PHONY: all demo check unit lint clcheck bench bench-torch install uninstall clean docs deps asan \
+    force
 
 # The program, the libraries.
 all: $(BUILD)/ffcl $(BUILD)/libffcl.a $(BUILD)/libffcl.so

@@ -8,7 +8,8 @@
 
 struct cJSON;
 
-enum { FFCL_BENCH_MOST = 8 };       /* sizes, and batches, of a command line */
+/* Sizes, batches, and rounds of a command line; calls of a case that are timed. */
+enum { FFCL_BENCH_MOST = 8, FFCL_BENCH_REPEATS = 200 };
 
 typedef struct ffcl_bench_options {
     const char *pattern;            /* rows whose name contains or matches it */
@@ -18,6 +19,7 @@ typedef struct ffcl_bench_options {
     size_t n_sizes, n_batches;
     double seconds;                 /* for the repeats of a case, where it is not */
     size_t repeats;                 /* just so many */
+    size_t rounds;                  /* over all cases, among which repeats are divided */
     int list, quick, help, quiet, model;
     const char *json, *csv, *compare, *plot;    /* files; "-" is stdout; NULL: none */
     const char *ini;                /* of bench model, with its overrides */
@@ -51,9 +53,13 @@ typedef struct ffcl_bench_result {
     ffcl_bench_case what;
     ffcl_bench_status status;
     char reason[240];               /* why it failed or was skipped */
-    double median, least;           /* seconds of a call */
-    double spread;                  /* (upper quartile - lower quartile) / median */
+    double times[FFCL_BENCH_REPEATS];       /* (repeats) seconds of a call */
     size_t repeats;
+    double median, least;
+    /* Of the median: from the lower quartile to the upper, or from the least median of a round to
+     * the greatest, whichever is wider. */
+    double spread;
+    double low, high;               /* the medians of rounds */
     ffcl_cost cost;
     ffcl_bench_roof roof;           /* the one that limits it, */
     double share;                   /* and how much of it is reached */
@@ -73,6 +79,7 @@ typedef struct ffcl_bench_report {
     const char *old_name;           /* the file compared with; NULL: none */
     int other_device;               /* that is of another device or driver */
     size_t gone;                    /* cases of it that are no more */
+    double others;                  /* share of the processors' time that other processes had */
 } ffcl_bench_report;
 
 /* cases.c: what there is to time; *list is the caller's to free. */
@@ -88,15 +95,24 @@ int ffcl_bench_matches(const char *pattern, const char *name);
 typedef struct ffcl_bench_meter ffcl_bench_meter;
 int ffcl_bench_meter_open(ffcl_bench_meter **out, ffcl_ctx *ctx, const ffcl_bench_options *o);
 void ffcl_bench_meter_close(ffcl_bench_meter **meter);
-/* Checks and times r->what; a failure of the case is in r, not in the return value, which is a
- * failure of the device. */
-int ffcl_bench_measure(ffcl_bench_meter *meter, ffcl_bench_result *r);
+/* One round of r->what, which is compared with the reference in the first: what it took is added to
+ * r.  Nothing where it failed before, or was skipped. */
+void ffcl_bench_measure(ffcl_bench_meter *meter, ffcl_bench_result *r);
 /* Measures the roofs.  FFCL_EVERIFY where one of their kernels computes wrong. */
 int ffcl_bench_roofs(ffcl_bench_meter *meter, ffcl_bench_report *report);
 /* Fills roof and share. */
 void ffcl_bench_share(const ffcl_bench_report *report, ffcl_bench_result *r);
 /* Sorts the n times and gives their median and the spread. */
 double ffcl_bench_median(double *times, size_t n, double *spread);
+
+/* load.c: what other processes, and other virtual machines, take of the processors' time; in clock
+ * ticks of all of them since the start. */
+typedef struct ffcl_bench_load {
+    double busy, total, own;
+} ffcl_bench_load;
+void ffcl_bench_load_start(ffcl_bench_load *load);
+/* Their share since then, 0 to 1; 0 where the system does not tell. */
+double ffcl_bench_load_of_others(const ffcl_bench_load *since);
 
 /* table.c: the terminal. */
 typedef struct ffcl_bench_table {

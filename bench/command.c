@@ -28,6 +28,7 @@ static const char help_text[] =
     "      --quick           the first size and batch alone, and little time for each case\n"
     "      --seconds S       for the repeats of a case (0.3); model: of a batch size (3)\n"
     "      --repeats N       just N times in place of --seconds\n"
+    "      --rounds N        over all cases, to see the device's ups and downs (1, on a CPU 3)\n"
     "      --seed N          of the random inputs (1)\n"
     "      --json FILE       write results as JSON, --csv FILE as CSV; - is stdout\n"
     "      --plot FILE.svg   draw the roofline\n"
@@ -38,8 +39,8 @@ static const char help_text[] =
     "  ffcl bench --json new.json --compare old.json\n"
     "  ffcl bench model config/demo.ini\n"
     "\n"
-    "Columns: median time of a call, spread (upper less lower quartile, of the median), rates of\n"
-    "arithmetic and of memory, share of the ceiling that limits the case (docs/bench.md).\n";
+    "Columns: median time of a call, spread (of quartiles or rounds, in % of the median), rates\n"
+    "of arithmetic and of memory, share of the ceiling that limits the case (docs/bench.md).\n";
 
 static int bad(ffcl_error *err, const char *sentence, const char *argument)
 {
@@ -77,19 +78,22 @@ static int parse_number(const char *option, const char *text, double *out, ffcl_
     return bad(err, sentence, text);
 }
 
-static int parse_repeats(const char *text, size_t *out, ffcl_error *err)
+static int parse_count(const char *option, const char *text, size_t most, size_t *out,
+                       ffcl_error *err)
 {
-    char *end;
+    char *end, sentence[80];
     unsigned long long value = strtoull(text, &end, 10);
     *out = (size_t)value;
-    if (end != text && !*end && value > 0 && value <= 10000)
+    if (end != text && !*end && value > 0 && value <= most)
         return 0;
-    return bad(err, "--repeats must be a whole number from 1 to 10000, not", text);
+    snprintf(sentence, sizeof sentence, "%s must be a whole number from 1 to %zu, not", option,
+             most);
+    return bad(err, sentence, text);
 }
 
 enum {
-    LIST = 256, DEVICE, BACKEND, SIZES, BATCHES, QUICK, SECONDS, REPEATS, SEED, JSON, CSV, PLOT,
-    COMPARE
+    LIST = 256, DEVICE, BACKEND, SIZES, BATCHES, QUICK, SECONDS, REPEATS, ROUNDS, SEED, JSON, CSV,
+    PLOT, COMPARE
 };
 
 static int take_option(ffcl_bench_options *o, int option, const char *value, ffcl_error *err)
@@ -108,7 +112,8 @@ static int take_option(ffcl_bench_options *o, int option, const char *value, ffc
     case COMPARE: o->compare = value; return 0;
     case SIZES: return parse_list(value, o->sizes, &o->n_sizes, 16, err);
     case BATCHES: return parse_list(value, o->batches, &o->n_batches, 1, err);
-    case REPEATS: return parse_repeats(value, &o->repeats, err);
+    case REPEATS: return parse_count("--repeats", value, 10000, &o->repeats, err);
+    case ROUNDS: return parse_count("--rounds", value, FFCL_BENCH_MOST, &o->rounds, err);
     case SECONDS: return parse_number("--seconds", value, &o->seconds, err);
     default:
         o->seed = strtoull(value, &end, 10);
@@ -124,6 +129,7 @@ static int parse_options(ffcl_bench_options *o, int argc, char **argv, ffcl_erro
         {"batches", required_argument, NULL, BATCHES}, {"quick", no_argument, NULL, QUICK},
         {"seconds", required_argument, NULL, SECONDS}, {"seed", required_argument, NULL, SEED},
         {"repeats", required_argument, NULL, REPEATS},
+        {"rounds", required_argument, NULL, ROUNDS},
         {"json", required_argument, NULL, JSON},    {"csv", required_argument, NULL, CSV},
         {"plot", required_argument, NULL, PLOT},    {"compare", required_argument, NULL, COMPARE},
         {"help", no_argument, NULL, 'h'},           {"quiet", no_argument, NULL, 'q'},
@@ -166,9 +172,10 @@ static int parse_words(ffcl_bench_options *o, int argc, char **argv, ffcl_error 
         if (!o->model || !is_assignment(argv[next]))
             return bad(err, o->model ? "expected section.key=value instead of"
                                      : "one PATTERN at most, and not also", argv[next]);
-    if (o->model && (o->list || o->plot || o->n_sizes || o->quick || o->compare || *o->backend))
-        return bad(err, "--list, --plot, --sizes, --quick, --compare and --backend are for kernels;"
-                   " bench model takes keys such as blas.backend=NAME", "");
+    if (o->model && (o->list || o->plot || o->n_sizes || o->quick || o->compare || o->rounds ||
+                     *o->backend))
+        return bad(err, "--list, --plot, --sizes, --quick, --compare, --rounds and --backend are "
+                   "for kernels; bench model takes keys such as blas.backend=NAME", "");
     return 0;
 }
 
@@ -196,6 +203,8 @@ static void complete(ffcl_bench_options *o, const ffcl_ctx *ctx)
     }
     if (o->quick)
         o->n_sizes = o->n_batches = 1;
+    if (!o->rounds)
+        o->rounds = cpu && !o->quick ? 3 : 1;
     if (o->seconds <= 0)
         o->seconds = o->quick ? 0.05 : 0.3;
 }
@@ -210,41 +219,45 @@ static void list_cases(const ffcl_bench_case *list, size_t n)
     printf("%zu cases\n", n);
 }
 
-/* All cases in turn; the table grows as they end. */
-static int run_cases(ffcl_bench_report *report, ffcl_bench_meter *meter,
-                     const ffcl_bench_case *list, size_t n, const cJSON *old,
-                     ffcl_progress *progress)
+/* All cases in turn, in several rounds, as a device's speed changes within minutes; in the last the
+ * table grows. */
+static void run_cases(ffcl_bench_report *report, ffcl_bench_meter *meter,
+                      const ffcl_bench_case *list, size_t n, const cJSON *old,
+                      ffcl_progress *progress)
 {
     ffcl_bench_table table;
+    ffcl_bench_load load;
     const ffcl_bench_options *o = report->options;
     const int silent = (o->json && !strcmp(o->json, "-")) || (o->csv && !strcmp(o->csv, "-"));
-    int rc = 0;
+    char text[96];
+    ffcl_bench_load_start(&load);
     if (!silent)
         ffcl_bench_table_head(&table, report, list, n);
-    for (size_t i = 0; !rc && i < n; i++) {
-        ffcl_bench_result *r = &report->results[report->n];
-        char text[96];
+    for (size_t k = 0; k < n * o->rounds; k++) {
+        const size_t round = k / n, i = k % n;
+        ffcl_bench_result *r = &report->results[i];
         r->what = list[i];
-        snprintf(text, sizeof text, "%zu/%zu %s %.30s", i + 1, n, list[i].op->name, list[i].role);
+        snprintf(text, sizeof text, "round %zu/%zu, case %zu/%zu: %s %.30s", round + 1, o->rounds,
+                 i + 1, n, list[i].op->name, list[i].role);
         ffcl_progress_status(progress, text);
-        rc = ffcl_bench_measure(meter, r);
-        if (rc)
-            break;
-        report->n++;
+        ffcl_bench_measure(meter, r);
+        ffcl_progress_status(progress, "");
+        if (round + 1 < o->rounds)
+            continue;
         report->n_failed += r->status == FFCL_BENCH_FAILED;
         if (r->status == FFCL_BENCH_OK)
             ffcl_bench_share(report, r);
         if (old)
             ffcl_bench_compare(old, r);
-        ffcl_progress_status(progress, "");
         if (!silent)
             ffcl_bench_table_row(&table, r);
     }
-    if (old && !rc)
+    report->n = n;
+    report->others = ffcl_bench_load_of_others(&load);
+    if (old)
         ffcl_bench_compare_rest(report, old);
-    if (!silent && !rc)
+    if (!silent)
         ffcl_bench_table_foot(report);
-    return rc;
 }
 
 static int write_files(const ffcl_bench_report *report, ffcl_error *err)
@@ -293,7 +306,7 @@ static int bench_device(ffcl_ctx *ctx, ffcl_bench_options *o, const cJSON *old,
         rc = ffcl_bench_roofs(meter, &report);
     ffcl_progress_status(progress, "");
     if (!rc)
-        rc = run_cases(&report, meter, list, n, old, progress);
+        run_cases(&report, meter, list, n, old, progress);
     if (!rc)
         rc = write_files(&report, ctx->err);
 out:

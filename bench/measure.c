@@ -12,9 +12,9 @@
 #include "ops/ops.h"
 #include "util.h"
 
-/* Calls of a case: a warm-up beside the one that is checked, and how many are timed.  A long case
- * has few, as it is its own warm-up. */
-enum { LEAST_REPEATS = 5, LEAST_LONG = 3, MOST_REPEATS = 200, MOST_COMMANDS = 8192 };
+/* How many calls of a case are timed at least, in all rounds; a long case has few, and is its own
+ * warm-up. */
+enum { LEAST_REPEATS = 6, LEAST_LONG = 3, MOST_COMMANDS = 8192 };
 static const double long_case = 1.0;            /* seconds */
 
 struct ffcl_bench_meter {
@@ -23,7 +23,6 @@ struct ffcl_bench_meter {
     cl_mem flush[2];                            /* more than the last-level cache */
     size_t flush_floats;
     ffcl_profile_entry entries[MOST_COMMANDS];
-    double times[MOST_REPEATS];
 };
 
 /* Twice the largest cache that the device tells of, and at least what large ones have that tell of
@@ -121,22 +120,38 @@ static int time_call(ffcl_bench_meter *m, ffcl_case *c, double *seconds)
     return found ? 0 : ffcl_fail(m->ctx->err, FFCL_EOPENCL, "the driver gives no times of events");
 }
 
+/* The results of a round whose times begin at first, and of all so far. */
+static void summarize(ffcl_bench_result *r, size_t first)
+{
+    double round[FFCL_BENCH_REPEATS], all[FFCL_BENCH_REPEATS], ignored;
+    memcpy(round, r->times + first, (r->repeats - first) * sizeof *round);
+    memcpy(all, r->times, r->repeats * sizeof *all);
+    const double median = ffcl_bench_median(round, r->repeats - first, &ignored);
+    r->low = first && r->low < median ? r->low : median;
+    r->high = first && r->high > median ? r->high : median;
+    r->median = ffcl_bench_median(all, r->repeats, &r->spread);
+    r->least = all[0];
+    if (r->median > 0 && (r->high - r->low) / r->median > r->spread)
+        r->spread = (r->high - r->low) / r->median;
+}
+
 static int time_case(ffcl_bench_meter *m, ffcl_case *c, ffcl_bench_result *r)
 {
-    const double started = ffcl_clock(), budget = m->options->seconds;
-    double warm_up = 0;
-    int rc = time_call(m, c, &warm_up);
-    const size_t exact = ffcl_min(m->options->repeats, MOST_REPEATS);
-    size_t n = 0, least = exact ? exact : warm_up > long_case ? LEAST_LONG : LEAST_REPEATS;
-    while (rc == 0 && n < MOST_REPEATS &&
-           (n < least || (!exact && ffcl_clock() - started < budget)))
-        rc = time_call(m, c, &m->times[n++]);
+    const size_t rounds = m->options->rounds, exact = ffcl_div_up(m->options->repeats, rounds);
+    const double started = ffcl_clock(), budget = m->options->seconds / (double)rounds;
+    const size_t first = r->repeats, most = ffcl_min(first + FFCL_BENCH_REPEATS / rounds,
+                                                     FFCL_BENCH_REPEATS);
+    double warm_up = first ? r->median : 0;
+    int rc = warm_up > long_case ? 0 : time_call(m, c, &warm_up);
+    size_t least = ffcl_div_up(warm_up > long_case ? LEAST_LONG : LEAST_REPEATS, rounds);
+    least = first + (exact ? exact : least);
+    while (rc == 0 && r->repeats < most &&
+           (r->repeats < least || (!exact && ffcl_clock() - started < budget)))
+        rc = time_call(m, c, &r->times[r->repeats++]);
     if (rc)
         return rc;
-    r->repeats = n;
-    r->median = ffcl_bench_median(m->times, n, &r->spread);
-    r->least = m->times[0];
     r->cost = c->op->cost(c);
+    summarize(r, first);
     return 0;
 }
 
@@ -151,7 +166,7 @@ static void tell_wrong(const ffcl_case *c, const ffcl_verdict *v, ffcl_bench_res
                  c->sample ? c->n_samples : c->tensor[0].rows * c->tensor[0].cols);
 }
 
-/* The first call, compared with the reference. */
+/* The first call, in the first round compared with the reference. */
 static int check_case(ffcl_case *c, ffcl_bench_result *r)
 {
     ffcl_verdict v;
@@ -160,7 +175,7 @@ static int check_case(ffcl_case *c, ffcl_bench_result *r)
         rc = ffcl_case_upload(c);
     if (rc == 0)
         rc = ffcl_case_launch(c);
-    if (rc)
+    if (rc || r->repeats)
         return rc;
     ffcl_case_refer(c);
     rc = ffcl_case_compare(c, &v);
@@ -187,11 +202,13 @@ static const char *why_not(const ffcl_case *c)
     return c->op->skip ? c->op->skip(c) : NULL;
 }
 
-int ffcl_bench_measure(ffcl_bench_meter *m, ffcl_bench_result *r)
+void ffcl_bench_measure(ffcl_bench_meter *m, ffcl_bench_result *r)
 {
     ffcl_case c;
     const ffcl_bench_case *w = &r->what;
     const uint64_t seed = m->options->seed;
+    if (r->status != FFCL_BENCH_OK)
+        return;
     m->ctx->err->text[0] = '\0';
     /* Asked before gigabytes are filled for a device that cannot. */
     ffcl_case unfilled = {.ctx = m->ctx, .op = w->op, .shape = w->shape};
@@ -199,7 +216,7 @@ int ffcl_bench_measure(ffcl_bench_meter *m, ffcl_bench_result *r)
     if (reason) {
         r->status = FFCL_BENCH_SKIPPED;
         snprintf(r->reason, sizeof r->reason, "%s", reason);
-        return 0;
+        return;
     }
     int rc = w->large ? ffcl_case_open_large(&c, m->ctx, w->op, &w->shape, seed)
                       : ffcl_case_open(&c, m->ctx, w->op, &w->shape, FFCL_FILL_NOISE, seed, 0);
@@ -211,12 +228,11 @@ int ffcl_bench_measure(ffcl_bench_meter *m, ffcl_bench_result *r)
         ffcl_arena_reset(m->ctx->arena);
     }
     if (rc == 0)
-        return 0;
-    /* Too large is no fault of the kernel's; nor does it end the run. */
+        return;
+    /* Too large is no fault of the kernel's. */
     r->status = rc == FFCL_EDEVMEM || rc == FFCL_ENOMEM ? FFCL_BENCH_SKIPPED : FFCL_BENCH_FAILED;
     snprintf(r->reason, sizeof r->reason, "%.*s", (int)strcspn(m->ctx->err->text, "\n"),
              m->ctx->err->text);
-    return 0;
 }
 
 /* ---- roofs -------------------------------------------------------------------------------- */
@@ -230,9 +246,8 @@ static int raise_roof(ffcl_bench_meter *m, ffcl_bench_report *report, ffcl_bench
     for (size_t i = 0; ffcl_op_tests[i]; i++)
         if (strcmp(ffcl_op_tests[i]->name, row) == 0)
             r.what.op = ffcl_op_tests[i];
-    int rc = ffcl_bench_measure(m, &r);
-    if (rc)
-        return rc;
+    for (size_t i = 0; i < m->options->rounds; i++)
+        ffcl_bench_measure(m, &r);
     if (r.status == FFCL_BENCH_SKIPPED)
         return 0;
     if (r.status == FFCL_BENCH_FAILED)

@@ -138,6 +138,8 @@ int ffcl_bench_write_json(const ffcl_bench_report *report, const char *path, ffc
                                        report->engine);
     cJSON_AddNumberToObject(root, "seed", (double)report->options->seed);
     ffcl_bench_add_number(root, "seconds", report->options->seconds);
+    cJSON_AddNumberToObject(root, "rounds", (double)report->options->rounds);
+    ffcl_bench_add_number(root, "other_load", report->others);
     cJSON *ceilings = cJSON_AddObjectToObject(root, "ceilings");
     for (int i = 0; i < FFCL_BENCH_ROOFS; i++) {
         if (report->roofs[i] <= 0)

@@ -183,6 +183,9 @@ void ffcl_bench_table_foot(const ffcl_bench_report *report)
         changes[report->results[i].change]++;
     }
     print_skipped(report);
+    if (report->others > 0.03 && report->device->caps.type & CL_DEVICE_TYPE_CPU)
+        printf("other processes had %.0f %% of the processors meanwhile: the times are not those "
+               "of a quiet machine\n", 100 * report->others);
     printf("%zu timed, %zu failed, %zu skipped\n", counts[FFCL_BENCH_OK],
            counts[FFCL_BENCH_FAILED], counts[FFCL_BENCH_SKIPPED]);
     if (report->old_name)

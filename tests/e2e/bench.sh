@@ -16,6 +16,7 @@ refuses "a size that is none" 2 "--sizes" "250" -- bench --sizes 250
 refuses "a list of batches that is none" 2 "--batches" "1;2" -- bench --batches '1;2'
 refuses "no time at all" 2 "--seconds" -- bench --seconds 0
 refuses "no repeats" 2 "--repeats" -- bench --repeats 0
+refuses "too many rounds" 2 "--rounds" -- bench --rounds 9
 refuses "a seed that is none" 2 "--seed" -- bench --seed x
 refuses "a value is missing" 2 "needs a value: --json" -- bench --json
 refuses "options of kernels for models" 2 "for kernels" -- bench model "$demo" --plot x.svg
@@ -32,7 +33,7 @@ echo '{"format": "ffcl-bench", "version": 99}' > later.json
 refuses "an old file of a later format" 5 "version 99" -- bench softmax --compare later.json
 works "help" bench --help
 same "help names every option" "$(lacks "$work/stdout" --list --device --backend --sizes --batches \
-    --quick --seconds --repeats --seed --json --csv --plot --compare)" ""
+    --quick --seconds --repeats --rounds --seed --json --csv --plot --compare)" ""
 
 # ---- every row of the registry ----
 
@@ -57,7 +58,7 @@ import csv, json, sys, xml.etree.ElementTree as xml
 
 a = json.load(open("a.json"))
 assert a["format"] == "ffcl-bench" and a["version"] == 1, a["format"]
-for key in "date", "ffcl", "commit", "device", "libraries", "blas", "ceilings", "seed":
+for key in "date", "ffcl", "commit", "libraries", "blas", "engine", "ceilings", "other_load":
     assert key in a, key
 for key in "name", "type", "platform", "driver", "opencl", "units":
     assert a["device"][key], key
