@@ -12,7 +12,7 @@
 
 /* Of this share of all work none may be missing. */
 #define SHARE 0.97
-enum { DIFFERENT = 64, GPU_BATCH = 16 };
+enum { DIFFERENT = 64, GPU_BATCH = 8 };
 
 typedef struct shapes {
     ffcl_tune_shape list[DIFFERENT];
