@@ -18,8 +18,9 @@ struct ffcl_blas {
 
 extern const ffcl_blas ffcl_blas_clblast;
 
-/* A product of half operands, by the matrix engine or the plain kernel. */
-int ffcl_half_gemm(ffcl_ctx *ctx, const ffcl_product *p);
+/* A product of half operands, by the matrix engine or the plain kernel.  parts: NULL, or where the
+ * product may be left (ffcl_gemm_in_parts). */
+int ffcl_half_gemm(ffcl_ctx *ctx, const ffcl_product *p, ffcl_parts *parts);
 
 /* A product of float32 operands with few rows or columns, epilogue and unpatch included. */
 int ffcl_slim_gemm(ffcl_ctx *ctx, const ffcl_product *p);

@@ -37,8 +37,15 @@ const char *ffcl_blas_name(const ffcl_ctx *ctx)
 
 int ffcl_gemm(ffcl_ctx *ctx, const ffcl_product *p)
 {
+    return ffcl_gemm_in_parts(ctx, p, NULL);
+}
+
+int ffcl_gemm_in_parts(ffcl_ctx *ctx, const ffcl_product *p, ffcl_parts *parts)
+{
+    if (parts)
+        *parts = (ffcl_parts){{0}, 0};
     if (p->half)
-        return ffcl_half_gemm(ctx, p);
+        return ffcl_half_gemm(ctx, p, parts);
     /* One row reads the weights once and needs no tile; but its sums are not those of many. */
     int slim = p->slim || (p->m == 1 && !ctx->any_batch);
     return slim && (p->unpatch || !ctx->blas->takes_slim) ? ffcl_slim_gemm(ctx, p)

@@ -8,6 +8,7 @@
 #ifndef FFCL_BLAS_GEMM_H
 #define FFCL_BLAS_GEMM_H
 
+#include "cl/arena.h"
 #include "cl/context.h"
 
 typedef enum ffcl_act { FFCL_ACT_NONE, FFCL_ACT_SILU, FFCL_ACT_GELU } ffcl_act;
@@ -99,6 +100,16 @@ const char *ffcl_blas_name(const ffcl_ctx *ctx);
 
 /* Enqueues the product; scratch memory comes from the context's arena. */
 int ffcl_gemm(ffcl_ctx *ctx, const ffcl_product *p);
+
+/* A sum that lies in n parts (n, M, N) float32, buf the caller's to give back; n 0: it does not. */
+typedef struct ffcl_parts {
+    ffcl_buf buf;
+    size_t n;
+} ffcl_parts;
+
+/* As ffcl_gemm, but where the product was cut along K it is left in parts, nothing of its epilogue
+ * done, for the caller's next kernel to add up as it reads.  parts NULL: as ffcl_gemm. */
+int ffcl_gemm_in_parts(ffcl_ctx *ctx, const ffcl_product *p, ffcl_parts *parts);
 
 /* Does the matrix engine take products of these sizes? */
 int ffcl_gemm_mma_fits(const ffcl_ctx *ctx, const ffcl_product *p);

@@ -2,7 +2,9 @@
  * Products of half operands: the matrix engine's kernel in several tile sizes, and its plain twin
  * for every other device and shape.  Both fuse the epilogue. */
 #include <assert.h>
+#include <math.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "backend.h"
 #include "cl/arena.h"
@@ -40,7 +42,7 @@ static const tile tiles[] = {
     {FFCL_ENGINE_MMA, 64, 64, 2, 2, 4, 5, 0.60},
     {FFCL_ENGINE_WGMMA, 128, 128, 4, 1, 3, 3, 1.00},
     {FFCL_ENGINE_WGMMA, 128, 64, 4, 1, 3, 4, 0.79},
-    {FFCL_ENGINE_WGMMA, 64, 64, 4, 1, 4, 6, 0.60},
+    {FFCL_ENGINE_WGMMA, 64, 64, 4, 1, 6, 4, 0.66},
     {FFCL_ENGINE_WMMA, 128, 64, 4, 2, 2, 2, 1.00},
     {FFCL_ENGINE_WMMA, 64, 64, 2, 2, 2, 3, 0.80},
     {FFCL_ENGINE_MFMA, 128, 64, 2, 2, 2, 2, 1.00},
@@ -63,7 +65,7 @@ typedef struct cut {
 /* Estimated time of a cut, in units of a tile element and K column.  A compute unit works on up to
  * t->groups work-groups at once; one alone reaches less than half of the unit's rate, as it waits
  * for memory.  Parts cost a pass over their floats and another launch. */
-static double estimate(const ffcl_ctx *ctx, const ffcl_product *p, const cut *c)
+static double estimate(const ffcl_ctx *ctx, const ffcl_product *p, const cut *c, int in_parts)
 {
     const tile *t = c->t;
     const size_t units = ffcl_max(ctx->device.caps.units, 1);
@@ -77,15 +79,19 @@ static double estimate(const ffcl_ctx *ctx, const ffcl_product *p, const cut *c)
     double load = busiest <= 2.0 * (double)t->groups ? busiest
                                                      : (double)count / (double)units + 1.0;
     double together = (double)ffcl_min((size_t)busiest, t->groups);
-    double share = 0.45 + 0.55 * (together - 1.0) / (double)ffcl_max(t->groups - 1, 1);
+    double share = 0.4 + 0.6 * (together - 1.0) / (double)ffcl_max(t->groups - 1, 1);
     double time = load * (double)(t->bm * t->bn) * (double)(c->k_each + 128) / (t->rate * share);
+    /* What all work-groups read through the L2 cache bounds it, too. */
+    double halves = (double)(count * c->k_each * (t->bm + t->bn));
+    time = fmax(time, 0.86 * halves);
     if (c->splits > 1)
-        time += 6e6 + 3.6 * (double)(p->m * p->n * c->splits);
+        time += (in_parts ? 0 : 6e6) + 9.0 * (double)(p->m * p->n * c->splits);
     return time;
 }
 
-static cut choose_cut(const ffcl_ctx *ctx, const ffcl_product *p)
+static cut choose_cut(const ffcl_ctx *ctx, const ffcl_product *p, int in_parts)
 {
+    static const size_t splits[] = {1, 2, 3, 4, 6, 8};
     cut best = {0};
     double least = 0;
     if (p->n <= narrow_tile.bn && ffcl_engine_is_nvidia(ctx->matrix_engine))
@@ -93,13 +99,13 @@ static cut choose_cut(const ffcl_ctx *ctx, const ffcl_product *p)
     for (size_t i = 0; i < sizeof tiles / sizeof *tiles; i++) {
         if (tiles[i].level != ctx->matrix_engine)
             continue;
-        for (size_t splits = 1; splits <= 8; splits *= 2) {
-            cut c = {&tiles[i], splits, ffcl_round_up(ffcl_div_up(p->k, splits), 32)};
-            if (splits > 1 && (ctx->any_batch || p->batch || c.k_each < 512 ||
-                               (p->gather && p->gather->upsample) ||
-                               (splits - 1) * c.k_each >= p->k))
+        for (size_t n = 0; n < sizeof splits / sizeof *splits; n++) {
+            cut c = {&tiles[i], splits[n], ffcl_round_up(ffcl_div_up(p->k, splits[n]), 32)};
+            if (c.splits > 1 && (ctx->any_batch || p->batch || c.k_each < 256 ||
+                                 (p->gather && p->gather->upsample) ||
+                                 (c.splits - 1) * c.k_each >= p->k))
                 continue;
-            double time = estimate(ctx, p, &c);
+            double time = estimate(ctx, p, &c, in_parts);
             if (!best.t || time < least) {
                 best = c;
                 least = time;
@@ -131,6 +137,13 @@ static size_t registers(const tile *t)
     return 65536 / (t->groups * 32 * t->warps_m * t->warps_n) / 8 * 8;
 }
 
+/* Do tiles go through the rows first?  See cl/mma.cl; measured with few rows. */
+static int rows_first(const ffcl_product *p, const tile *t)
+{
+    enum { FEW_ROWS = 512 };
+    return t->level == FFCL_ENGINE_WGMMA && p->m <= FEW_ROWS && !p->gather && !p->batch;
+}
+
 /* Options that both kernels and the reduction share; parts are written as floats, bare. */
 static void options_of(const ffcl_ctx *ctx, const ffcl_product *p, const cut *c, char *text,
                        size_t size)
@@ -150,6 +163,8 @@ static void options_of(const ffcl_ctx *ctx, const ffcl_product *p, const cut *c,
     snprintf(text + used, size - used, "-DCONV=%d -DUP=%d -DOUT_FLOAT=%d -DACT=%d%s",
              p->gather != NULL, p->gather && p->gather->upsample, split || !p->out_half,
              split ? 0 : (int)p->epilogue.act, p->batch ? " -DBATCH=1" : "");
+    if (c && rows_first(p, c->t))
+        snprintf(text + strlen(text), size - strlen(text), " -DROWS_FIRST=1");
 }
 
 static int flags_of(const ffcl_epilogue *e)
@@ -239,11 +254,11 @@ static int reduce(ffcl_ctx *ctx, const ffcl_product *p, cl_mem parts, size_t spl
                        FFCL_I32(flags_of(e)), FFCL_I32(p->m), FFCL_I32(p->n));
 }
 
-static int engine(ffcl_ctx *ctx, const ffcl_product *p)
+static int engine(ffcl_ctx *ctx, const ffcl_product *p, ffcl_parts *left)
 {
     char options[256];
     const ffcl_kernel *k;
-    const cut c = choose_cut(ctx, p);
+    const cut c = choose_cut(ctx, p, left != NULL);
     ffcl_product part = *p;
     ffcl_buf parts = {0};
     const engine_kernel *own = &kernels[c.t->level];
@@ -256,18 +271,24 @@ static int engine(ffcl_ctx *ctx, const ffcl_product *p)
         part.epilogue = (ffcl_epilogue){0};
     }
     size_t items = own->lanes * c.t->warps_m * c.t->warps_n;
+    size_t columns = ffcl_div_up(p->n, c.t->bn), rows = ffcl_div_up(p->m, c.t->bm);
+    int first = rows_first(p, c.t);
     size_t local[3] = {items, 1, 1};
-    size_t global[3] = {ffcl_div_up(p->n, c.t->bn) * items, ffcl_div_up(p->m, c.t->bm),
+    size_t global[3] = {(first ? rows : columns) * items, first ? columns : rows,
                         p->gather && p->gather->upsample ? 4 : p->batch ? p->batch : c.splits};
     if (rc == 0)
         rc = launch(ctx, k, &part, c.k_each, global, local);
+    if (rc == 0 && c.splits > 1 && left) {
+        *left = (ffcl_parts){parts, c.splits};
+        return 0;
+    }
     if (rc == 0 && c.splits > 1)
         rc = reduce(ctx, p, parts.mem, c.splits);
     ffcl_give(ctx, &parts);
     return rc;
 }
 
-int ffcl_half_gemm(ffcl_ctx *ctx, const ffcl_product *p)
+int ffcl_half_gemm(ffcl_ctx *ctx, const ffcl_product *p, ffcl_parts *parts)
 {
     const ffcl_epilogue *e = &p->epilogue;
     assert(!e->bias_at && !e->add_at && !p->out_at && !p->a_kmajor);
@@ -276,5 +297,5 @@ int ffcl_half_gemm(ffcl_ctx *ctx, const ffcl_product *p)
     assert(!e->has_add || (e->add_ld == p->out_ld && e->add_rows >= p->m));
     if (is_row(ctx, p))
         return row(ctx, p);
-    return ffcl_gemm_mma_fits(ctx, p) ? engine(ctx, p) : plain(ctx, p);
+    return ffcl_gemm_mma_fits(ctx, p) ? engine(ctx, p, parts) : plain(ctx, p);
 }

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "backend.h"
+#include "cl/arena.h"
 #include "cl/binary_cache.h"
 #include "cl/launch.h"
 #include "ops/ops.h"
@@ -14,7 +15,7 @@
 enum { MMA_CAPABILITY = 80, WGMMA_CAPABILITY = 90 };
 /* Raise CHECK_VERSION when the check or its tolerances change: old verdicts are then void.
  * REACH: halves of an operand, floats of a result, and more than any trial takes. */
-enum { CHECK_VERSION = 2, REACH = 1 << 17 };
+enum { CHECK_VERSION = 3, REACH = 1 << 18 };
 
 typedef struct probe {
     cl_mem a, w, bias;          /* noise: REACH halves, REACH halves, REACH floats */
@@ -38,12 +39,12 @@ static int try_product(ffcl_ctx *ctx, const probe *p)
     const ffcl_product product = {
         .m = M, .n = N, .k = K, .a = p->a, .a_ld = K, .w = p->w, .out = p->out, .out_ld = N,
         .epilogue = {.has_bias = 1, .bias = p->bias, .act = FFCL_ACT_GELU}, .half = 1};
-    return ffcl_half_gemm(ctx, &product);
+    return ffcl_half_gemm(ctx, &product, NULL);
 }
 
 static int try_conv(ffcl_ctx *ctx, const probe *p)
 {
-    enum { SIDE = 24, C = 64, COUT = 40 };
+    enum { SIDE = 24, C = 128, COUT = 40 };    /* enough channels to be shared out */
     const ffcl_conv_weight w = {.kind = FFCL_CONV_COLUMNS, .in = C, .out = COUT, .side = 3,
                                 .store = FFCL_STORE_HALF, .weight = {p->w}, .bias = p->bias};
     const ffcl_halo halo = {0};
@@ -115,6 +116,20 @@ static void close_probe(probe *p)
     free(p->host[0]);
 }
 
+/* Plans the trial's scratch memory, then runs it. */
+static int run_trial(ffcl_ctx *ctx, const probe *p, const trial *t)
+{
+    const probe nothing = {0};
+    ffcl_arena_plan(ctx->arena);
+    ctx->planning = 1;
+    int rc = t->run(ctx, &nothing);
+    ctx->planning = 0;
+    if (rc == 0)
+        rc = ffcl_arena_commit(ctx->arena, ctx);
+    ffcl_arena_rewind(ctx->arena);
+    return rc ? rc : t->run(ctx, p);
+}
+
 /* Relative distance of the level's result from the plain kernels'. */
 static int distance(ffcl_ctx *ctx, const probe *p, const trial *t, ffcl_engine_level level,
                     double *result)
@@ -122,7 +137,7 @@ static int distance(ffcl_ctx *ctx, const probe *p, const trial *t, ffcl_engine_l
     int rc = 0;
     for (int with = 0; rc == 0 && with < 2; with++) {
         ctx->matrix_engine = with ? level : FFCL_ENGINE_NONE;
-        rc = t->run(ctx, p);
+        rc = run_trial(ctx, p, t);
         if (rc == 0 && t->half)
             rc = ffcl_cast_to_float(ctx, p->wide, p->out, t->n);
         if (rc == 0)
@@ -150,6 +165,7 @@ static int verdict_key(ffcl_ctx *ctx, ffcl_engine_level level, char **key)
 {
     const probe nothing = {0};
     char *programs = NULL;
+    ffcl_arena_plan(ctx->arena);
     ctx->planning = 1;
     int rc = ffcl_cast_to_half(ctx, NULL, 0, NULL, REACH);
     if (rc == 0)
@@ -199,6 +215,7 @@ static int check(ffcl_ctx *ctx, ffcl_engine_level level, const char *key)
         verdict = rc == 0 && off < trials[i].most;      /* NaN fails too */
     }
     close_probe(&p);
+    ffcl_arena_reset(ctx->arena);
     ctx->matrix_engine = FFCL_ENGINE_NONE;
     verdict = verdict && rc == 0;
     if (rc == 0 || rc == FFCL_EBUILD)

@@ -11,22 +11,34 @@
  * STATS 1: part[((b * groups + g) * chunks) + tile] = (mean, sum of squared differences) of what
  *   this work-group wrote of group g = n / (N / groups), as groupnorm.cl's first step has them;
  *   chunks = tiles (x 4 parities) of a picture.  Needs whole tiles and N/groups = 4, 8 or 16.
+ * SPLIT 1: `splits` work-groups share a tile, each with c_each of the channels (mma_parts.clh),
+ *   where there are too few tiles to fill the device: group z is parity + parities * part.
+ * BN 8: N is at most 4, and out is float32, as of the last convolution of the VAE.
  * x, out, add half; W (taps * C, N) half in tiles (tiles.clh), which one item has copied by the
  * hardware: the copies of all items are what limits the kernel.  C % 32 == 0, N % 8 == 0.
- * Global (ceil(N/128) * 128, tiles of all pictures, parities), local 128.
- * Local memory 47896 bytes.  wgmma hidden in PTX comments: see mma.cl. */
+ * Global (ceil(N/BN) * 128, tiles of all pictures, parities * splits), local 128; BN 8, 64, 128.
+ * Local memory 47900 bytes, 39712 for BN 64.  wgmma hidden in PTX comments: see mma.cl. */
 #ifndef UP
 #define UP 0
 #endif
 #ifndef STATS
 #define STATS 0
 #endif
+#ifndef SPLIT
+#define SPLIT 0
+#endif
+#ifndef BN
+#define BN 128
+#endif
 #define WGMMA 1
 #define BM 128
-#define BN 128
 #define MI 2
-#define NI 16
-#define STAGES 3                            /* of weights */
+#define NI (BN / 8)
+/* Steps whose products may be under way when the next begins.  With them the weights of one step
+ * more are kept, for which BN 128 leaves no room. */
+#define DEFER (BN < 128)
+#define STAGES (3 + DEFER)                  /* of weights */
+#define AHEAD 2                             /* of them, being copied while one is used */
 #define CACHE "cg"
 #define ITEMS 128
 
@@ -45,9 +57,11 @@
 
 #include "mma_common.clh"
 #include "mma_copy.clh"
+#include "tiles.clh"
 #include "mma_step.clh"
 #include "halo_patch.clh"
 #include "halo_store.clh"
+#include "mma_parts.clh"
 
 /* acc += a tap's 32 columns; a is the tap's corner in the patch. */
 INLINE void tap_step(float acc[MI][NI][4], uint a, uint w)
@@ -65,39 +79,35 @@ INLINE void tap_step(float acc[MI][NI][4], uint a, uint w)
 __kernel __attribute__((reqd_work_group_size(ITEMS, 1, 1)))
 void halo_conv_f16(__global ushort *out, __global const ushort *x, __global const ushort *W,
                    __global const float *bias, __global const ushort *add, int has_add,
-                   __global float2 *part, int groups, int Hh, int Ww, int C, int N)
+                   __global float2 *part, int groups, int Hh, int Ww, int C, int N,
+                   __global float4 *parts, __global int *tickets, int splits, int c_each)
 {
     __local uint4 memory[(STAGES * W_BYTES + 2 * PATCH) / 16] __attribute__((aligned(1024)));
     __local ulong arrived[STAGES];
     const uint weights = local_address(memory), bars = local_address(arrived);
-    const int n0 = get_group_id(0) * BN, parity = UP ? get_group_id(2) : 0;
+    const int parities = UP ? 4 : 1, share = get_group_id(2) / parities;
+    const int n0 = get_group_id(0) * BN, parity = get_group_id(2) % parities;
+    const int c_first = SPLIT ? share * c_each : 0, c_end = SPLIT ? min(C, c_first + c_each) : C;
     const int tiles_x = (Ww + TILE_X - 1) / TILE_X, tiles_y = (Hh + TILE_Y - 1) / TILE_Y;
-    const int tile = get_group_id(1) % (tiles_x * tiles_y);
-    const int b = get_group_id(1) / (tiles_x * tiles_y);
+    const int tiles = tiles_x * tiles_y;
+    const int tile = get_group_id(1) % tiles, b = get_group_id(1) / tiles;
     const int y0 = tile / tiles_x * TILE_Y, x0 = tile % tiles_x * TILE_X;
-    /* Tiles of 128 columns by 32 of K in a row for each 128 columns. */
-    W += (size_t)(parity * get_num_groups(0) + get_group_id(0)) * TAPS * C * BN;
+    W += piece_at(parity * ((N + 127) / 128 * 128) + n0, 0, TAPS * C);
     float acc[MI][NI][4];
-#pragma unroll
-    for (int i = 0; i < MI; i++)
-#pragma unroll
-        for (int j = 0; j < NI; j++)
-            acc[i][j][0] = acc[i][j][1] = acc[i][j][2] = acc[i][j][3] = 0.0f;
-
+    clear(acc);
     loader l;
     loader_open(&l, b, y0 - (UP ? 1 - (parity >> 1) : 1), x0 - (UP ? 1 - (parity & 1) : 1), Hh, Ww,
                 C);
-    uint now = weights + STAGES * W_BYTES, next = now + PATCH, stage = 0, fill = STAGES - 1;
-    uint turn = 0;
+    uint now = weights + STAGES * W_BYTES, next = now + PATCH, stage = 0, fill = AHEAD, turn = 0;
     bulk_open(bars, STAGES);
     barrier(CLK_LOCAL_MEM_FENCE);
 #pragma unroll
     for (int i = 0; i < PORTIONS; i++)
-        load_portion(&l, now, x, i, 0);
-    load_weights(weights, W, 0, bars);
-    load_weights(weights + W_BYTES, W, C, bars + 8);
+        load_portion(&l, now, x, i, c_first);
+    load_weights(weights, W, c_first, bars);
+    load_weights(weights + W_BYTES, W, C + c_first, bars + 8);
 
-    for (int c = 0; c < C; c += 32) {
+    for (int c = c_first; c < c_end; c += 32) {
 #if UP      /* nine taps unrolled are slower */
 #pragma unroll
 #else
@@ -112,16 +122,14 @@ void halo_conv_f16(__global ushort *out, __global const ushort *x, __global cons
             bulk_wait(bars + stage * 8, turn);
             barrier(CLK_LOCAL_MEM_FENCE);
             tap_step(acc, now + (tap / KW * PITCH + tap % KW) * 16, weights + stage * W_BYTES);
-            /* The weights two steps ahead, and a part of the next channels' patch. */
             if (tap + 2 < TAPS)
                 load_weights(weights + fill * W_BYTES, W, (tap + 2) * C + c, bars + fill * 8);
-            else if (c + 32 < C)
+            else if (c + 32 < c_end)
                 load_weights(weights + fill * W_BYTES, W, (tap + 2 - TAPS) * C + c + 32,
                              bars + fill * 8);
-            if (c + 32 < C)
-#pragma unroll
-                for (int i = tap * PER_STEP; i < (tap + 1) * PER_STEP && i < PORTIONS; i++)
-                    load_portion(&l, next, x, i, c + 32);
+            /* Of the patch before, the last step may still be read as the first one begins. */
+            if (c + 32 < c_end && tap >= DEFER)
+                load_step(&l, next, x, tap - DEFER, c + 32);
             compute_wait();
             turn ^= stage == STAGES - 1;
             stage = stage == STAGES - 1 ? 0 : stage + 1;
@@ -131,13 +139,21 @@ void halo_conv_f16(__global ushort *out, __global const ushort *x, __global cons
         now = next;
         next = other;
     }
+    compute_end();
 
+#if SPLIT
+    __local int told;
+    int whole = (parity * get_num_groups(1) + get_group_id(1)) * get_num_groups(0) +
+                get_group_id(0);
+    if (!last_of_parts(acc, parts, tickets, whole, share, splits, &told))
+        return;
+#endif
     const target t = {out, add, bias, has_add, Hh, Ww, N, b, parity, y0, x0};
     store_tile(acc, &t, n0);
 #if STATS
-    const int chunks = tiles_x * tiles_y * (UP ? 4 : 1);
+    const int chunks = tiles * (UP ? 4 : 1);
     barrier(CLK_LOCAL_MEM_FENCE);
     store_stats(acc, (__local float2 *)memory, part, n0, N, N / groups,
-                (size_t)b * groups * chunks + tile + parity * tiles_x * tiles_y, chunks);
+                (size_t)b * groups * chunks + tile + parity * tiles, chunks);
 #endif
 }

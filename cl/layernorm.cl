@@ -39,7 +39,11 @@ __kernel void layernorm_mod(__global act *out, __global const float *x,
  * 16: each item keeps its part of the row in registers, so memory is read once.  A work-group has
  * ROWS rows of one picture at a time, which share the modulation and the barriers.  All is asked for
  * at the start: in small batches it is the waiting that takes the time.
- * ALIGNED: mod_ld, shift_at and scale_at are multiples of 4.  Local memory: 2 ROWS floats an item. */
+ * ALIGNED: mod_ld, shift_at, scale_at, gate_ld and gate_at are multiples of 4.
+ * PARTS above 0: x is not there yet.  The product before left its sum (rows, D) in that many parts,
+ * one after the other, and the norm completes the residual on its way (adding them up alone costs a
+ * launch):  x = add + gate[b] * (bias + sum of parts),  which is written too.
+ * Local memory: 2 ROWS floats an item. */
 #ifndef KEEP
 #define KEEP 2
 #endif
@@ -50,6 +54,10 @@ __kernel void layernorm_mod(__global act *out, __global const float *x,
 #define ALIGNED 0
 #endif
 
+#ifndef PARTS
+#define PARTS 0
+#endif
+
 #if ALIGNED
 #define LOAD_MOD(p, q) (((__global const float4 *)(p))[q])
 #else
@@ -58,7 +66,8 @@ __kernel void layernorm_mod(__global act *out, __global const float *x,
 
 /* v[r] becomes its sum over the n items of the work-group, for each r; scratch is ROWS floats an
  * item.  Of each row four values are added first, n / 4 apart, then the n / 4 sums, in this order
- * whatever ROWS is; for one row every item does all of it, for more they share the first step. */
+ * whatever ROWS is.  For one row of few items every item does all of it, which saves barriers;
+ * otherwise they share the first step. */
 static inline void group_sums(float v[ROWS], __local float4 *scratch, int n)
 {
     __local float *one = (__local float *)scratch;
@@ -66,7 +75,7 @@ static inline void group_sums(float v[ROWS], __local float4 *scratch, int n)
     for (int r = 0; r < ROWS; r++)
         one[r * n + lid] = v[r];
     barrier(CLK_LOCAL_MEM_FENCE);
-#if ROWS == 1
+#if ROWS == 1 && !PARTS
     float4 sum = (float4)(0.0f);
     for (int i = 0; i < quads; i++)
         sum += (scratch[i] + scratch[i + quads]) +
@@ -85,12 +94,22 @@ static inline void group_sums(float v[ROWS], __local float4 *scratch, int n)
 #endif
 }
 
-__kernel void layernorm_mod_kept(__global act *out, __global const float4 *x,
+__kernel void layernorm_mod_kept(__global act *out,
+#if PARTS
+                                 __global float4 *x, __global const float4 *add,
+                                 __global const float4 *part, __global const float4 *bias,
+                                 __global const float *gate, int gate_ld, int gate_at,
+#else
+                                 __global const float4 *x,
+#endif
                                  __global const float *mod, int D, int T, int mod_ld, int shift_at,
                                  int scale_at, float eps, __local float4 *scratch)
 {
     int row = get_group_id(0) * ROWS, lid = get_local_id(0), n = get_local_size(0), quads = D / 4;
-    __global const float4 *in = x + (size_t)row * quads;
+#if PARTS
+    const size_t apart = get_num_groups(0) * ROWS * (size_t)quads;
+    gate += (size_t)(row / T) * gate_ld + gate_at;
+#endif
     __global const float *m = mod + (size_t)(row / T) * mod_ld;
     float4 kept[ROWS][KEEP], scale[KEEP], shift[KEEP];
     float v[ROWS];
@@ -98,8 +117,20 @@ __kernel void layernorm_mod_kept(__global act *out, __global const float4 *x,
     for (int i = 0; i < KEEP; i++) {
         int q = min(lid + i * n, quads - 1);
 #pragma unroll
-        for (int r = 0; r < ROWS; r++)
-            kept[r][i] = in[(size_t)r * quads + q];
+        for (int r = 0; r < ROWS; r++) {
+            size_t at = (size_t)(row + r) * quads + q;
+#if PARTS
+            kept[r][i] = part[at];
+#pragma unroll
+            for (int s = 1; s < PARTS; s++)
+                kept[r][i] += part[at + s * apart];
+            kept[r][i] = add[at] + LOAD_MOD(gate, q) * (kept[r][i] + bias[q]);
+            if (lid + i * n < quads)
+                x[at] = kept[r][i];
+#else
+            kept[r][i] = x[at];
+#endif
+        }
         scale[i] = LOAD_MOD(m + scale_at, q);
         shift[i] = LOAD_MOD(m + shift_at, q);
     }

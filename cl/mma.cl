@@ -25,7 +25,8 @@
  * PTX comments that start with "//sm_90a "; host/cl/ptx.c uncovers them in the built program and
  * raises its target.  WARPS_M 4, WARPS_N 1, BN 64 or 128.
  * Needs K % 8 == 0, N % 8 == 0, 16-byte aligned rows; CONV: C % 32 == 0.
- * Global (ceil(N/BN) * items, ceil(M/BM), parities, products or parts).
+ * Global (ceil(N/BN) * items, ceil(M/BM), parities, products or parts), with ROWS_FIRST
+ * (ceil(M/BM) * items, ceil(N/BN), ...).
  * Local memory STAGES * (BM + BN) * 64 bytes. */
 #ifndef BM
 #define BM 128
@@ -43,6 +44,11 @@
 #endif
 #ifndef BATCH
 #define BATCH 0
+#endif
+/* Which of rows and columns goes first through the tiles.  Neighbours share what they read: the
+ * weights, where there are few rows, else A. */
+#ifndef ROWS_FIRST
+#define ROWS_FIRST 0
 #endif
 
 /* Through L1 (ca) or past it (cg), whichever measured faster beside the one or the other product:
@@ -74,6 +80,9 @@
 #error "the result's way through local memory needs more of it than the stages have"
 #endif
 #define ROW_STEP (ITEMS / 4)
+/* Steps whose products may be under way when the next begins, where there is a stage for it. */
+#define DEFER (WGMMA && STAGES > 4)
+#define AHEAD (STAGES - 1 - DEFER)          /* stages that are copied while one is used */
 
 #include "mma_common.clh"
 #include "mma_copy.clh"
@@ -164,11 +173,7 @@ INLINE void multiply_steps(float acc[MI][NI][4], uint base, __global const ushor
                            __global const ushort *W, int m0, int n0, int k0, int k_end, int M,
                            int N, int K, int lda, int ldw, int wm, int wn, const picture *p)
 {
-#pragma unroll
-    for (int i = 0; i < MI; i++)
-#pragma unroll
-        for (int j = 0; j < NI; j++)
-            acc[i][j][0] = acc[i][j][1] = acc[i][j][2] = acc[i][j][3] = 0.0f;
+    clear(acc);
 #if !WGMMA
     int lane = get_local_id(0) & 31;
     /* ldmatrix addresses of this lane inside a stage; the swizzle of a row does not depend on the
@@ -180,12 +185,12 @@ INLINE void multiply_steps(float acc[MI][NI][4], uint base, __global const ushor
     loader l;
     loader_open(&l, m0, n0, k0, M, N, lda, ldw, p);
     int steps = (k_end - k0 + 31) / 32;
-    for (int s = 0; s < STAGES - 1; s++) {
+    for (int s = 0; s < AHEAD; s++) {
         if (s < steps)
             loader_step(&l, base + s * STAGE_BYTES, A, W, k0 + s * 32, K, p);
         copy_commit();
     }
-    int stage = 0, fill = STAGES - 1;
+    int stage = 0, fill = AHEAD;
     for (int s = 0; s < steps; s++) {
         copy_wait();
 #if WGMMA
@@ -193,9 +198,8 @@ INLINE void multiply_steps(float acc[MI][NI][4], uint base, __global const ushor
         __asm__ volatile("fence.proxy.async.shared::cta;" ::: "memory");
 #endif
         barrier(CLK_LOCAL_MEM_FENCE);
-        if (s + STAGES - 1 < steps)
-            loader_step(&l, base + fill * STAGE_BYTES, A, W, k0 + (s + STAGES - 1) * 32, K,
-                        p);
+        if (s + AHEAD < steps)
+            loader_step(&l, base + fill * STAGE_BYTES, A, W, k0 + (s + AHEAD) * 32, K, p);
         copy_commit();
         fill = fill + 1 == STAGES ? 0 : fill + 1;
 #if WGMMA
@@ -206,6 +210,9 @@ INLINE void multiply_steps(float acc[MI][NI][4], uint base, __global const ushor
 #endif
         stage = stage + 1 == STAGES ? 0 : stage + 1;
     }
+#if WGMMA
+    compute_end();
+#endif
     __asm__ volatile("cp.async.wait_group 0;" ::: "memory");
     barrier(CLK_LOCAL_MEM_FENCE);
 }
@@ -227,7 +234,7 @@ void mma_f16(__global uchar *out, int ldo, __global const ushort *A, int lda,
 #else
     int wm = warp / WARPS_N, wn = warp % WARPS_N;
 #endif
-    int m0 = get_group_id(1) * BM, n0 = get_group_id(0) * BN;
+    int m0 = get_group_id(!ROWS_FIRST) * BM, n0 = get_group_id(ROWS_FIRST) * BN;
     uint base = local_address(memory);
     picture p = {Hh, Ww, C, kw, dy, dx};
     int parity = 0;

@@ -24,6 +24,7 @@
 #define STAGE (K_BYTES + OJ * PLANE)
 #define CACHE "cg"
 #define STAGES 2
+#define AHEAD 1
 
 #include "mma_common.clh"
 #include "mma_copy.clh"

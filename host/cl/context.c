@@ -51,6 +51,8 @@ void ffcl_ctx_close(ffcl_ctx **ctx)
         clFinish(c->queue);
     ffcl_arena_close(&c->arena);
     ffcl_programs_close(&c->programs);
+    if (c->tickets)
+        clReleaseMemObject(c->tickets);
     if (c->queue)
         clReleaseCommandQueue(c->queue);
     if (c->context)
@@ -147,4 +149,19 @@ int ffcl_buffer_read(ffcl_ctx *ctx, cl_mem mem, size_t at, void *host, size_t by
 int ffcl_finish(ffcl_ctx *ctx)
 {
     return FFCL_CL(ctx->err, clFinish(ctx->queue));
+}
+
+int ffcl_tickets(ffcl_ctx *ctx, cl_mem *out)
+{
+    static const cl_int zero = 0;
+    *out = ctx->tickets;
+    if (ctx->planning || ctx->tickets)
+        return 0;
+    const size_t bytes = FFCL_TICKETS * sizeof zero;
+    int rc = ffcl_buffer_create(ctx, &ctx->tickets, bytes, "the counters of shared tiles");
+    if (rc == 0)
+        rc = FFCL_CL(ctx->err, clEnqueueFillBuffer(ctx->queue, ctx->tickets, &zero, sizeof zero, 0,
+                                                   bytes, 0, NULL, NULL));
+    *out = ctx->tickets;
+    return rc;
 }

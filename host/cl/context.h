@@ -51,6 +51,7 @@ typedef struct ffcl_ctx {
     /* No choice may depend on how many pictures a batch has, so that sums are rounded in one way
      * and a picture is the same bytes in any batch; costs speed in small batches. */
     int any_batch;
+    cl_mem tickets;                     /* ffcl_tickets */
     int sync;                           /* FFCL_SYNC=1: finish after each launch */
     ffcl_error own_err;
 } ffcl_ctx;
@@ -71,6 +72,11 @@ int ffcl_buffer_create(ffcl_ctx *ctx, cl_mem *out, size_t bytes, const char *wha
 /* Blocking copies between host and device; at counts bytes. */
 int ffcl_buffer_write(ffcl_ctx *ctx, cl_mem mem, size_t at, const void *host, size_t bytes);
 int ffcl_buffer_read(ffcl_ctx *ctx, cl_mem mem, size_t at, void *host, size_t bytes);
+
+/* FFCL_TICKETS int32 counters, which every kernel that uses them finds at 0 and leaves so.  *out
+ * stays the context's; NULL while planning. */
+enum { FFCL_TICKETS = 4096 };
+int ffcl_tickets(ffcl_ctx *ctx, cl_mem *out);
 
 /* Waits for the queue; reports what an earlier launch ran into. */
 int ffcl_finish(ffcl_ctx *ctx);

@@ -114,16 +114,17 @@ static int slim_linear(ffcl_ctx *ctx, cl_mem out, cl_mem a, const ffcl_weight *w
     return ffcl_gemm(ctx, &p);
 }
 
-/* The same for the linear layers of the blocks, whose operands are stored as sit->store says; so is
- * out where out_stored is 1, and float32 otherwise. */
+/* The same for the linear layers of the blocks, whose operands are stored as sit->store says; so
+ * is out where out_stored is 1, and float32 otherwise.  parts: NULL, or where the product may be
+ * left (ffcl_gemm_in_parts). */
 static int block_linear(const ffcl_sit *sit, ffcl_ctx *ctx, cl_mem out, int out_stored, cl_mem a,
                         const ffcl_weight *w, const ffcl_weight *b, size_t M, size_t N, size_t K,
-                        ffcl_epilogue epilogue)
+                        ffcl_epilogue epilogue, ffcl_parts *parts)
 {
     ffcl_product p = product_of(out, a, w, b, M, N, K, epilogue);
     p.half = sit->store == FFCL_STORE_HALF;
     p.out_half = p.half && out_stored;
-    return ffcl_gemm(ctx, &p);
+    return ffcl_gemm_in_parts(ctx, &p, parts);
 }
 
 static void swap(ffcl_buf *a, ffcl_buf *b)
@@ -198,7 +199,7 @@ static int modulations(ffcl_sit *sit, ffcl_ctx *ctx, ffcl_buf *mods, cl_mem c, s
         rc = ffcl_take(ctx, &mods[g], B * m->columns);
         if (rc == 0)
             rc = block_linear(sit, ctx, mods[g].mem, 0, half ? rounded.mem : activated.mem, &m->w,
-                              &m->b, B, m->columns, D, (ffcl_epilogue){0});
+                              &m->b, B, m->columns, D, (ffcl_epilogue){0}, NULL);
     }
     ffcl_give(ctx, &rounded);
     ffcl_give(ctx, &activated);
@@ -206,12 +207,16 @@ static int modulations(ffcl_sit *sit, ffcl_ctx *ctx, ffcl_buf *mods, cl_mem c, s
 }
 
 /* The buffers of one pass: x and y take turns as residual stream, h holds normed or attended
- * tokens, wide the qkv rows or the MLP's hidden units. */
+ * tokens, wide the qkv rows or the MLP's hidden units.  Where parts.n is not 0, x is yet to be
+ * completed from residual, by the norm that reads it next. */
 typedef struct stream {
     ffcl_buf x, y, h, wide;
+    ffcl_parts parts;
+    ffcl_residual residual;
+    int leaves_parts;           /* products of this pass may do so */
 } stream;
 
-/* out = x + gate * (a w + b), the gate's columns at gate_at. */
+/* x += gate * (a w + b), the gate's columns at gate_at. */
 static int gated_residual(ffcl_sit *sit, ffcl_ctx *ctx, stream *s, cl_mem a, const ffcl_weight *w,
                           const ffcl_weight *b, size_t B, size_t K, cl_mem mod, size_t ld,
                           size_t gate_at)
@@ -220,8 +225,23 @@ static int gated_residual(ffcl_sit *sit, ffcl_ctx *ctx, stream *s, cl_mem a, con
     int rc = block_linear(sit, ctx, s->y.mem, 0, a, w, b, B * T, D, K,
                     (ffcl_epilogue){.has_gate = 1, .gate = mod, .gate_at = gate_at, .gate_ld = ld,
                                     .gate_rows = T, .has_add = 1, .add = s->x.mem, .add_ld = D,
-                                    .add_rows = B * T});
+                                    .add_rows = B * T}, s->leaves_parts ? &s->parts : NULL);
+    s->residual = (ffcl_residual){s->parts.buf.mem, s->parts.n, b->mem, s->x.mem, mod, ld, gate_at};
     swap(&s->x, &s->y);
+    return rc;
+}
+
+/* h (M, D) = the norm of x, modulated. */
+static int norm(const ffcl_sit *sit, ffcl_ctx *ctx, stream *s, const ffcl_modulation *mod, size_t B,
+                ffcl_store store)
+{
+    const size_t D = sit->d.D, T = sit->d.T;
+    if (!s->parts.n)
+        return ffcl_layernorm_modulate(ctx, s->h.mem, s->x.mem, mod, B, T, D, norm_eps, store);
+    int rc = ffcl_layernorm_residual(ctx, s->h.mem, s->x.mem, &s->residual, mod, B, T, D, norm_eps,
+                                     store);
+    ffcl_give(ctx, &s->parts.buf);
+    s->parts.n = 0;
     return rc;
 }
 
@@ -235,10 +255,10 @@ static int block(ffcl_sit *sit, ffcl_ctx *ctx, const ffcl_sit_block *b, stream *
     const cl_mem mod = mods[b->group].mem;
     const ffcl_modulation attn = {mod, ld, at, at + D}, mlp = {mod, ld, at + 3 * D, at + 4 * D};
 
-    int rc = ffcl_layernorm_modulate(ctx, s->h.mem, s->x.mem, &attn, B, T, D, norm_eps, sit->store);
+    int rc = norm(sit, ctx, s, &attn, B, sit->store);
     if (rc == 0)
         rc = block_linear(sit, ctx, s->wide.mem, 1, s->h.mem, &b->qkv_w, &b->qkv_b, M, 3 * D, D,
-                    (ffcl_epilogue){0});                                        /* (M, 3D) */
+                    (ffcl_epilogue){0}, NULL);                                  /* (M, 3D) */
     if (rc == 0)
         rc = ffcl_attention(ctx, s->h.mem, s->wide.mem, B, T, sit->d.H, sit->d.Dh,
                             sit->store, FFCL_ATTENTION_AUTO);                   /* (M, D) */
@@ -247,10 +267,10 @@ static int block(ffcl_sit *sit, ffcl_ctx *ctx, const ffcl_sit_block *b, stream *
                             at + 2 * D);
 
     if (rc == 0)
-        rc = ffcl_layernorm_modulate(ctx, s->h.mem, s->x.mem, &mlp, B, T, D, norm_eps, sit->store);
+        rc = norm(sit, ctx, s, &mlp, B, sit->store);
     if (rc == 0)
         rc = block_linear(sit, ctx, s->wide.mem, 1, s->h.mem, &b->fc1_w, &b->fc1_b, M, sit->d.mlp,
-                          D, (ffcl_epilogue){.act = FFCL_ACT_GELU});            /* (M, mlp) */
+                          D, (ffcl_epilogue){.act = FFCL_ACT_GELU}, NULL);      /* (M, mlp) */
     if (rc == 0)
         rc = gated_residual(sit, ctx, s, s->wide.mem, &b->fc2_w, &b->fc2_b, B, sit->d.mlp, mod, ld,
                             at + 5 * D);
@@ -283,8 +303,7 @@ static int final_layer(ffcl_sit *sit, ffcl_ctx *ctx, cl_mem out, stream *s, cons
     ffcl_product p = product_of(s->wide.mem, s->h.mem, &sit->final_w, &sit->final_b, M, N, d->D,
                                 (ffcl_epilogue){0});
     p.slim = 1;
-    int rc = ffcl_layernorm_modulate(ctx, s->h.mem, s->x.mem, &mod, B, d->T, d->D, norm_eps,
-                                     FFCL_STORE_FLOAT);
+    int rc = norm(sit, ctx, s, &mod, B, FFCL_STORE_FLOAT);
     if (rc == 0 && tap)
         rc = ffcl_gemm(ctx, &p);                                                /* (M, N) */
     if (rc == 0)
@@ -300,7 +319,8 @@ int ffcl_sit_forward(ffcl_sit *sit, ffcl_ctx *ctx, cl_mem out, cl_mem z, cl_mem 
     const ffcl_sit_dims *d = &sit->d;
     const size_t M = B * d->T, patch = d->p * d->p * d->Cout;
     ffcl_buf c = {0};
-    stream s = {0};
+    /* A tap sees the stream between blocks, where it must be complete. */
+    stream s = {.leaves_parts = !tap && ffcl_layernorm_residual_fits(ctx, d->D)};
     ffcl_buf *mods = calloc(sit->n_groups, sizeof *mods);
     if (!mods)
         return ffcl_fail(ctx->err, FFCL_ENOMEM, "out of memory for the modulations");

@@ -207,6 +207,8 @@ static int narrow_conv(ffcl_ctx *ctx, cl_mem out, cl_mem x, const ffcl_conv_weig
 int ffcl_conv(ffcl_ctx *ctx, cl_mem out, cl_mem x, const ffcl_conv_weight *w, size_t B, size_t Hh,
               size_t Ww, int has_add, cl_mem add)
 {
+    if (w->kind == FFCL_CONV_NARROW && ffcl_halo_conv_can(ctx, w))
+        return ffcl_halo_conv(ctx, out, x, w, B, Hh, Ww, &(ffcl_halo){0});
     if (w->kind == FFCL_CONV_NARROW)
         return narrow_conv(ctx, out, x, w, B, Hh, Ww);
     if (w->store == FFCL_STORE_HALF)

@@ -18,6 +18,22 @@ typedef struct ffcl_modulation {
 int ffcl_layernorm_modulate(ffcl_ctx *ctx, cl_mem out, cl_mem x, const ffcl_modulation *mod,
                             size_t B, size_t T, size_t D, float eps, ffcl_store store);
 
+/* A residual stream that its last product left in parts (blas/gemm.h):
+ * x (B*T, D) = add + gate * (bias + the sum of n parts), gate a column of some modulation. */
+typedef struct ffcl_residual {
+    cl_mem parts;               /* (n, B*T, D) */
+    size_t n;
+    cl_mem bias, add;           /* (D), (B*T, D) */
+    cl_mem gate;                /* (B, gate_ld) from column gate_at on */
+    size_t gate_ld, gate_at;
+} ffcl_residual;
+
+/* The same norm of such a stream, completed on the way: x is written.  Where it fits. */
+int ffcl_layernorm_residual(ffcl_ctx *ctx, cl_mem out, cl_mem x, const ffcl_residual *residual,
+                            const ffcl_modulation *mod, size_t B, size_t T, size_t D, float eps,
+                            ffcl_store store);
+int ffcl_layernorm_residual_fits(const ffcl_ctx *ctx, size_t D);
+
 /* How attention is computed; AUTO: by device, storage and fit.  TILED takes float32, those after it
  * half. */
 typedef enum ffcl_attention_variant {
@@ -131,9 +147,9 @@ void ffcl_conv_layout(ffcl_conv_kind kind, ffcl_store store, size_t i, const flo
 int ffcl_conv(ffcl_ctx *ctx, cl_mem out, cl_mem x, const ffcl_conv_weight *w, size_t B, size_t Hh,
               size_t Ww, int has_add, cl_mem add);
 
-/* out (B, R, R, Cout), stored as `store`, = conv(point(factor * x)), where x are the latents first ..
- * first+B-1 of latent (., C, R, R) and point is 1 x 1, C to C, or NULL for none.  Both weights are
- * float32 of kinds other than UPSAMPLE. */
+/* out (B, R, R, Cout), stored as `store`, = conv(point(factor * x)), where x are the latents
+ * first .. first+B-1 of latent (., C, R, R) and point is 1 x 1, C to C, or NULL for none.  Both
+ * weights are float32 of kinds other than UPSAMPLE. */
 int ffcl_latent_conv(ffcl_ctx *ctx, cl_mem out, cl_mem latent, size_t first, float factor,
                      const ffcl_conv_weight *point, const ffcl_conv_weight *conv, size_t B,
                      size_t R, ffcl_store store);

@@ -13,8 +13,8 @@
 /* PLAIN: the weight as torch stores it; GAMMA, BETA: of the norm that follows. */
 enum { OUT, X, BIAS, ADD, PLAIN, WEIGHT, GAMMA, BETA };
 enum { B, HH, WW, C, COUT, HAS_ADD, G };
-/* A row's variant. */
-enum { UP = 1, MOMENTS = 2 };
+/* A row's variant; WIDE: the tiles of large pictures, which the batch does not change. */
+enum { UP = 1, MOMENTS = 2, WIDE = 4 };
 
 static const double eps = 1e-6;
 
@@ -151,9 +151,11 @@ static int run(ffcl_case *c)
     const ffcl_conv_weight w = weight_of(c);
     ffcl_halo halo = {.has_add = d[HAS_ADD] && !is(c, UP), .add = ffcl_mem(c, ADD)};
     ffcl_engine_use was = ffcl_case_engine(c, (ffcl_engine_use){FFCL_ENGINE_WGMMA, 0});
+    c->ctx->any_batch = is(c, WIDE);
     int rc = is(c, MOMENTS) ? run_moments(c, &w, &halo)
                             : ffcl_halo_conv(c->ctx, ffcl_mem(c, OUT), ffcl_mem(c, X), &w, d[B],
                                              d[HH], d[WW], &halo);
+    c->ctx->any_batch = 0;
     ffcl_case_engine(c, was);
     return rc;
 }
@@ -191,11 +193,21 @@ static double bytes(const ffcl_case *c)
 
 const ffcl_op_test ffcl_test_halo_conv =
     HALO("wgmma_halo_conv", 0, ALL_FILLS, model, awkward, 5e-4f, 1.8e-6f);
+const ffcl_op_test ffcl_test_halo_conv_wide =
+    HALO("wgmma_halo_conv_wide", WIDE, ALL_FILLS, model, awkward, 5e-4f, 1.8e-6f);
 const ffcl_op_test ffcl_test_halo_conv_upsample =
     HALO("wgmma_halo_conv_upsample", UP, ALL_FILLS, model, awkward, 5e-4f, 1.8e-6f);
+const ffcl_op_test ffcl_test_halo_conv_upsample_wide =
+    HALO("wgmma_halo_conv_upsample_wide", UP | WIDE, ALL_FILLS, model, awkward, 5e-4f, 1.8e-6f);
 const ffcl_op_test ffcl_test_halo_conv_moments =
     HALO("wgmma_halo_conv_moments", MOMENTS, FFCL_NOISE | FFCL_CONSTANT, moments_model,
          moments_awkward, 1.5e-3f, 2e-3f);
+const ffcl_op_test ffcl_test_halo_conv_moments_wide =
+    HALO("wgmma_halo_conv_moments_wide", MOMENTS | WIDE, FFCL_NOISE | FFCL_CONSTANT,
+         moments_model, moments_awkward, 1.5e-3f, 2e-3f);
 const ffcl_op_test ffcl_test_halo_conv_upsample_moments =
     HALO("wgmma_halo_conv_upsample_moments", UP | MOMENTS, FFCL_NOISE, moments_model,
+         moments_awkward, 1.5e-3f, 2e-3f);
+const ffcl_op_test ffcl_test_halo_conv_upsample_moments_wide =
+    HALO("wgmma_halo_conv_upsample_moments_wide", UP | MOMENTS | WIDE, FFCL_NOISE, moments_model,
          moments_awkward, 1.5e-3f, 2e-3f);

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT */
+#include <stdlib.h>
+
 #include "ops/ops.h"
 #include "../ref/ref.h"
 #include "registry.h"
 
 enum { OUT, X, MOD };
-enum { B, T, D, LD, SHIFT, SCALE };
+enum { B, T, D, LD, SHIFT, SCALE, PARTS };
 
 static const double eps = 1e-6;
 
@@ -93,3 +95,121 @@ const ffcl_op_test ffcl_test_layernorm_modulate =
     LAYERNORM("layernorm_modulate", FFCL_STORE_FLOAT, 1e-5f);
 const ffcl_op_test ffcl_test_layernorm_modulate_half =
     LAYERNORM("layernorm_modulate_half", FFCL_STORE_HALF, 5e-4f);
+
+/* ---- of a residual stream that a product left in parts -------------------------------------- */
+
+static const ffcl_shape residual_model[] = {
+    {{1, 256, 1152, 6912, 3456, 4608, 8}, 0},
+    {{2, 256, 1152, 2304, 0, 1152, 4}, 0},
+    {{0}, 0},
+};
+static const ffcl_shape residual_awkward[] = {
+    {{2, 3, 68, 140, 72, 0, 2}, FFCL_SHAPE_FILLS | FFCL_SHAPE_SMALL},
+    {{3, 17, 1000, 3004, 1000, 4, 3}, FFCL_SHAPE_FILLS},
+    {{5, 7, 4, 12, 4, 8, 1}, 0},
+    {{1, 3, 8192, 24576, 8192, 0, 2}, FFCL_SHAPE_FILLS},    /* the longest */
+    {{61, 28, 68, 204, 0, 68, 2}, 0},                       /* several rows a work-group */
+    {{0}, 0},
+};
+
+/* Tensors of these rows, and their variants: what of the kernel's two results is compared. */
+enum { ADD = 1, PART = 3, BIAS };
+enum { NORM, NORM_HALF, STREAM };
+
+/* The gate's columns are the last D of a row of mod. */
+static size_t gate_at(const size_t *d)
+{
+    return d[LD] - d[D];
+}
+
+static int residual_setup(ffcl_case *c)
+{
+    const size_t *d = c->shape.d;
+    size_t n = d[B] * d[T] * d[D];
+    ffcl_type out = c->op->variant == NORM_HALF ? FFCL_F16 : FFCL_F32;
+    int rc = FFCL_TENSORS(c, {.role = FFCL_OUT, .type = out, .n = n}, {.role = FFCL_IN, .n = n},
+                          {.role = FFCL_IN, .n = d[B] * d[LD]},
+                          {.role = FFCL_IN, .n = d[PARTS] * n}, {.role = FFCL_IN, .n = d[D]});
+    if (rc)
+        return rc;
+    ffcl_case_axes(c, "b t d", d[B], d[T], d[D], 0);
+    ffcl_case_fill(c, ADD, d[B] * d[T]);
+    ffcl_case_fill(c, PART, d[PARTS] * d[B] * d[T]);
+    ffcl_case_noise(c, MOD, 0.0, 0.5);
+    ffcl_case_noise(c, BIAS, 0.0, 0.5);
+    /* A term of x is rounded at the size of the largest, and a norm makes that relative. */
+    c->scale = 1.0 + ffcl_case_magnitude(c) * (double)d[PARTS];
+    if (c->op->variant != STREAM)
+        c->scale = ffcl_case_norm_scale(c, d[D], eps);
+    return 0;
+}
+
+static void residual_ref(ffcl_case *c)
+{
+    const size_t *d = c->shape.d, rows = d[B] * d[T];
+    ffcl_ref_residual(c->want, ffcl_f32(c, ADD), ffcl_f32(c, PART), d[PARTS], ffcl_f32(c, BIAS),
+                      ffcl_f32(c, MOD) + gate_at(d), d[LD], d[T], rows, d[D]);
+    float *x = c->op->variant == STREAM ? NULL : malloc(rows * d[D] * sizeof *x);
+    for (size_t e = 0; x && e < rows * d[D]; e++)
+        x[e] = (float)c->want[e];
+    if (x)
+        ffcl_ref_layernorm_modulate(c->want, x, ffcl_f32(c, MOD), d[LD], d[SHIFT], d[SCALE], d[B],
+                                    d[T], d[D], eps);
+    free(x);
+}
+
+/* The result that is not compared goes to scratch memory. */
+static int residual_run(ffcl_case *c)
+{
+    const size_t *d = c->shape.d;
+    const int stream = c->op->variant == STREAM;
+    const ffcl_modulation mod = {ffcl_mem(c, MOD), d[LD], d[SHIFT], d[SCALE]};
+    const ffcl_residual residual = {ffcl_mem(c, PART), d[PARTS], ffcl_mem(c, BIAS),
+                                    ffcl_mem(c, ADD), ffcl_mem(c, MOD), d[LD], gate_at(d)};
+    ffcl_buf other = {0};
+    int rc = ffcl_take(c->ctx, &other, d[B] * d[T] * d[D]);
+    if (rc == 0)
+        rc = ffcl_layernorm_residual(c->ctx, stream ? other.mem : ffcl_mem(c, OUT),
+                                     stream ? ffcl_mem(c, OUT) : other.mem, &residual, &mod, d[B],
+                                     d[T], d[D], (float)eps,
+                                     c->op->variant == NORM_HALF ? FFCL_STORE_HALF
+                                                                 : FFCL_STORE_FLOAT);
+    ffcl_give(c->ctx, &other);
+    return rc;
+}
+
+static const char *residual_skip(const ffcl_case *c)
+{
+    return ffcl_layernorm_residual_fits(c->ctx, c->shape.d[D])
+               ? NULL : "the device's work-groups have fewer than 256 items";
+}
+
+static double residual_flops(const ffcl_case *c)
+{
+    const size_t *d = c->shape.d;
+    return (12.0 + (double)d[PARTS]) * (double)d[B] * (double)d[T] * (double)d[D];
+}
+
+static double residual_bytes(const ffcl_case *c)
+{
+    const size_t *d = c->shape.d;
+    double each = 4.0 * (2.0 + (double)d[PARTS]) + (double)ffcl_case_bytes(c, OUT);
+    return (double)d[B] * (double)d[D] * (each * (double)d[T] + 12.0);
+}
+
+/* Data of a large offset is left out: a sum of parts of it cancels in the norm by their number. */
+#define RESIDUAL(row_name, what, relative, absolute)                                            \
+    {                                                                                           \
+        .name = row_name, .letters = "B T D ld shift scale parts", .variant = (what),           \
+        .fills = FFCL_NOISE | FFCL_ZEROS | FFCL_LARGE, .model = residual_model,                 \
+        .awkward = residual_awkward, .setup = residual_setup, .ref = residual_ref,              \
+        .run = residual_run, .skip = residual_skip, .rtol = relative, .atol = absolute,         \
+        .flops = residual_flops, .bytes = residual_bytes,                                       \
+    }
+
+const ffcl_op_test ffcl_test_layernorm_residual =
+    RESIDUAL("layernorm_residual", NORM, 1e-5f, 6e-6f);
+const ffcl_op_test ffcl_test_layernorm_residual_half =
+    RESIDUAL("layernorm_residual_half", NORM_HALF, 5e-4f, 6e-6f);
+const ffcl_op_test ffcl_test_layernorm_residual_stream =
+    RESIDUAL("layernorm_residual_stream", STREAM, 1e-6f, 5e-7f);

@@ -6,6 +6,8 @@
 
 const ffcl_op_test *const ffcl_op_tests[] = {
     &ffcl_test_layernorm_modulate,
+    &ffcl_test_layernorm_residual,
+    &ffcl_test_layernorm_residual_stream,
     &ffcl_test_attn_row,
     &ffcl_test_attn_tiled,
     &ffcl_test_embed_scalar,
@@ -45,6 +47,7 @@ const ffcl_op_test *const ffcl_op_tests[] = {
     &ffcl_test_cast_to_float,
     &ffcl_test_latent_conv_point_half,
     &ffcl_test_layernorm_modulate_half,
+    &ffcl_test_layernorm_residual_half,
     &ffcl_test_groupnorm_half,
     &ffcl_test_groupnorm_silu_half,
     &ffcl_test_groupnorm_moments_half,
@@ -110,9 +113,13 @@ const ffcl_op_test *const ffcl_op_tests[] = {
     &ffcl_test_wgmma_attention,
     &ffcl_test_wgmma_attention_products,
     &ffcl_test_halo_conv,
+    &ffcl_test_halo_conv_wide,
     &ffcl_test_halo_conv_upsample,
+    &ffcl_test_halo_conv_upsample_wide,
     &ffcl_test_halo_conv_moments,
+    &ffcl_test_halo_conv_moments_wide,
     &ffcl_test_halo_conv_upsample_moments,
+    &ffcl_test_halo_conv_upsample_moments_wide,
     NULL,
 };
 

@@ -40,7 +40,8 @@ void ffcl_shape_text(const ffcl_op_test *op, const ffcl_shape *shape, char *text
 /* "noise" and so on. */
 const char *ffcl_fill_name(ffcl_fill fill);
 
-extern const ffcl_op_test ffcl_test_layernorm_modulate, ffcl_test_attn_row, ffcl_test_attn_tiled,
+extern const ffcl_op_test ffcl_test_layernorm_modulate, ffcl_test_layernorm_residual,
+    ffcl_test_layernorm_residual_stream, ffcl_test_attn_row, ffcl_test_attn_tiled,
     ffcl_test_embed_scalar, ffcl_test_embed_label, ffcl_test_silu,
     ffcl_test_patch_embed, ffcl_test_patch_embed_pos, ffcl_test_slim_unpatch,
     ffcl_test_slim_unpatch_many, ffcl_test_latent_update,
@@ -55,13 +56,14 @@ extern const ffcl_op_test ffcl_test_layernorm_modulate, ffcl_test_attn_row, ffcl
 
 /* Of tensors stored as half. */
 extern const ffcl_op_test ffcl_test_cast_to_half, ffcl_test_cast_to_float,
-    ffcl_test_layernorm_modulate_half, ffcl_test_groupnorm_half, ffcl_test_groupnorm_silu_half,
-    ffcl_test_groupnorm_moments_half,
+    ffcl_test_layernorm_modulate_half, ffcl_test_layernorm_residual_half,
+    ffcl_test_groupnorm_half, ffcl_test_groupnorm_silu_half, ffcl_test_groupnorm_moments_half,
     ffcl_test_attn_row_half, ffcl_test_product_bias, ffcl_test_product_silu,
     ffcl_test_product_gelu, ffcl_test_product_add, ffcl_test_product_float_bias,
     ffcl_test_product_float_gate_add, ffcl_test_product_float_gelu, ffcl_test_conv_half_columns,
     ffcl_test_conv_half_point, ffcl_test_conv_half_narrow, ffcl_test_conv_half_upsample,
-    ffcl_test_latent_conv_point_half, ffcl_test_softmax, ffcl_test_cast_to_tiles, ffcl_test_transpose_half;
+    ffcl_test_latent_conv_point_half, ffcl_test_softmax, ffcl_test_cast_to_tiles,
+    ffcl_test_transpose_half;
 
 /* On the matrix engine. */
 extern const ffcl_op_test ffcl_test_mma_bias, ffcl_test_mma_silu, ffcl_test_mma_gelu,
@@ -72,7 +74,9 @@ extern const ffcl_op_test ffcl_test_mma_bias, ffcl_test_mma_silu, ffcl_test_mma_
     ffcl_test_wgmma_bias, ffcl_test_wgmma_gelu, ffcl_test_wgmma_add,
     ffcl_test_wgmma_float_gate_add, ffcl_test_wgmma_conv_columns, ffcl_test_wgmma_conv_narrow,
     ffcl_test_wgmma_conv_upsample, ffcl_test_halo_conv, ffcl_test_halo_conv_upsample,
-    ffcl_test_halo_conv_moments, ffcl_test_halo_conv_upsample_moments;
+    ffcl_test_halo_conv_moments, ffcl_test_halo_conv_upsample_moments,
+    ffcl_test_halo_conv_wide, ffcl_test_halo_conv_upsample_wide, ffcl_test_halo_conv_moments_wide,
+    ffcl_test_halo_conv_upsample_moments_wide;
 
 /* On AMD's and Intel's, emulated elsewhere. */
 extern const ffcl_op_test ffcl_test_wmma_gelu, ffcl_test_wmma_add, ffcl_test_wmma_float_gate_add,

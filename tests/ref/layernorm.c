@@ -24,3 +24,17 @@ void ffcl_ref_layernorm_modulate(double *out, const float *x, const float *mod, 
                                  (1.0 + (double)m[scale_at + d]) + (double)m[shift_at + d];
     }
 }
+
+/* x[r][d] = add[r][d] + gate[b][d] (bias[d] + sum over s of parts[s][r][d]). */
+void ffcl_ref_residual(double *x, const float *add, const float *parts, size_t n,
+                       const float *bias, const float *gate, size_t gate_ld, size_t T, size_t rows,
+                       size_t D)
+{
+    for (size_t r = 0; r < rows; r++)
+        for (size_t d = 0; d < D; d++) {
+            double sum = (double)bias[d];
+            for (size_t s = 0; s < n; s++)
+                sum += (double)parts[(s * rows + r) * D + d];
+            x[r * D + d] = (double)add[r * D + d] + (double)gate[r / T * gate_ld + d] * sum;
+        }
+}

@@ -11,6 +11,9 @@
 void ffcl_ref_layernorm_modulate(double *out, const float *x, const float *mod, size_t mod_ld,
                                  size_t shift_at, size_t scale_at, size_t B, size_t T, size_t D,
                                  double eps);
+void ffcl_ref_residual(double *x, const float *add, const float *parts, size_t n,
+                       const float *bias, const float *gate, size_t gate_ld, size_t T, size_t rows,
+                       size_t D);
 
 /* out, x (n). */
 void ffcl_ref_cast_to_half(double *out, const float *x, size_t n);
