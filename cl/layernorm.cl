@@ -35,10 +35,10 @@ __kernel void layernorm_mod(__global act *out, __global const float *x,
         STORE_ACT(to, d, (in[d] - mean) * inv * (1.0f + m[scale_at + d]) + m[shift_at + d]);
 }
 
-/* The same for D a multiple of 4 and at most 4 KEEP times the work-group size, which is a multiple of
- * 16: each item keeps its part of the row in registers, so memory is read once.  A work-group has
- * ROWS rows of one picture at a time, which share the modulation and the barriers.  All is asked for
- * at the start: in small batches it is the waiting that takes the time.
+/* The same for D a multiple of 4 and at most 4 KEEP times the work-group size, which is a multiple
+ * of 16: each item keeps its part of the row in registers, so memory is read once.  A work-group
+ * has ROWS rows of one picture at a time, which share the modulation and the barriers.  All is
+ * asked for at the start: in small batches it is the waiting that takes the time.
  * ALIGNED: mod_ld, shift_at, scale_at, gate_ld and gate_at are multiples of 4.
  * PARTS above 0: x is not there yet.  The product before left its sum (rows, D) in that many parts,
  * one after the other, and the norm completes the residual on its way (adding them up alone costs a
