@@ -109,20 +109,16 @@ static const char *on_engine(const list *l, const char *name, char text[64])
 /* What both precisions have: the conditioning path and the ends of the transformer. */
 static void add_shared(list *l, size_t B, size_t R)
 {
-    const size_t T = R * R / 4, M = B * T;
+    const size_t T = R * R / 4;
     ADD(l, "embed_scalar", "waves", B);
     ADD(l, "embed_label", "label", B, D, CLASSES);
-    ADD(l, "add", "condition", B * D);
     ADD(l, "silu", "condition", B * D);
-    ADD(l, "patchify", "patches", B, 4, 4, R, 2);
-    ADD(l, "unpatchify", "patches", B, 4, 4, R, 2);
-    ADD(l, "gemm_silu", "embedder 1", B, D, 256, 0, B, 0);
-    ADD(l, "gemm_bias", "embedder 2", B, D, D, 0, B, 0);
-    ADD(l, "gemm_add", "patch embed", M, D, 16, 0, T, 0);
-    ADD(l, "gemm_bias", "final", M, 16, D, 0, M, 0);
+    ADD(l, "slim_silu", "embedder 1", B, D, 256, 0, B, 0);
+    ADD(l, "slim", "embedder 2", B, D, D, 0, B, 0);
+    ADD(l, "patch_embed_pos", "patches", B, 4, 4, R, 2, D);
+    ADD(l, "slim_unpatch", "final", B, 4, 4, R, 2, D);
     ADD(l, "layernorm_modulate", "norm", B, T, D, 6 * D, 3 * D, 4 * D);
     ADD(l, "latent_update", "latent", B * 4 * R * R, 0);
-    ADD(l, "latent_to_pixels", "latent", B, 4, R * R, 0);
     ADD(l, "image_bytes_sit", "bytes", B * 3 * 64 * R * R);
     ADD(l, "image_finite", "check", B, 3 * 64 * R * R, 0);
 }
@@ -150,7 +146,7 @@ static void add_sit_half(list *l, size_t B, size_t R)
     ADD(l, on_engine(l, "float_gate_add", name), "fc2", M, D, MLP, T, 0, 0);
     ADD(l, on_engine(l, "attention", name), "attention", B, T, HEADS, D / HEADS);
     ADD(l, "layernorm_modulate_half", "norm", B, T, D, 6 * D, 3 * D, 4 * D);
-    ADD(l, "cast_to_half", "condition", B * D, 0);
+    ADD(l, "silu_half", "condition", B * D);
 }
 
 /* The 3 x 3 convolutions: by level of the picture, channels in and out, and whether the residual is
@@ -176,8 +172,7 @@ static const struct norm {
 static void add_vae(list *l, size_t B, size_t R)
 {
     const size_t P = R * R, M = B * P;
-    ADD(l, "conv_direct", "post quant", B, R, R, 4, 4, 1, 0, 0);
-    ADD(l, "conv_columns", "conv in", B, R, R, 4, MID, 3, 0, 0);
+    ADD(l, "latent_conv_point", "conv in", B, 4, R, MID, 3, 0, 0);
     for (size_t i = 0; i < sizeof convs / sizeof *convs; i++) {
         const struct conv *c = &convs[i];
         ADD(l, c->upsample ? "conv_upsample" : "conv_columns", c->role, B, c->scale * R,
@@ -214,6 +209,7 @@ static void add_vae_half(list *l, size_t B, size_t R)
 {
     char name[64] = "";
     const size_t P = R * R, M = B * P;
+    ADD(l, "latent_conv_point_half", "conv in", B, 4, R, MID, 3, 0, 0);
     for (size_t i = 0; i < sizeof convs / sizeof *convs; i++)
         add_half_conv(l, &convs[i], B, convs[i].scale * R);
     /* A 1 x 1 convolution is a product there. */

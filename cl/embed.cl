@@ -25,9 +25,9 @@ __kernel void embed_label_f32(__global float *out, __global const float *table,
 }
 
 /* out[e] = silu(c[e]) */
-__kernel void embed_silu_f32(__global float *out, __global const float *c, int n)
+__kernel void embed_silu(__global act *out, __global const float *c, int n)
 {
     int e = get_global_id(0);
     if (e < n)
-        out[e] = silu(c[e]);
+        STORE_ACT(out, e, silu(c[e]));
 }

@@ -2,13 +2,18 @@
  * Between SiT and VAE.  One item an element. */
 
 /* latent[e] = z[e] + sign F[e]: the one-step flow map z + delta F(z, delta) at delta = 1
- * (FreeFlow, arXiv 2511.19428). */
-__kernel void latent_update_f32(__global float *latent, __global const float *z,
-                                __global const float *F, float sign, int n)
+ * (FreeFlow, arXiv 2511.19428); bad[b] becomes 1 where one of the `each` values of latent b is
+ * infinite or NaN. */
+__kernel void latent_update_f32(__global float *latent, __global int *bad, __global const float *z,
+                                __global const float *F, float sign, int each, int n)
 {
     int e = get_global_id(0);
-    if (e < n)
-        latent[e] = z[e] + sign * F[e];
+    if (e >= n)
+        return;
+    float v = z[e] + sign * F[e];
+    latent[e] = v;
+    if (!isfinite(v))
+        atomic_or(&bad[e / each], 1);
 }
 
 /* The decoder's first convolution, of latents as they lie, with the 1 x 1 convolution before it:

@@ -35,102 +35,135 @@ __kernel void layernorm_mod(__global act *out, __global const float *x,
         STORE_ACT(to, d, (in[d] - mean) * inv * (1.0f + m[scale_at + d]) + m[shift_at + d]);
 }
 
-/* The same for D a multiple of 4 and at most 4 KEEP times the work-group size: each item keeps its
- * part of the row in registers, so memory is read once.  A work-group has ROWS rows of one picture
- * at a time, which share the modulation and the barriers; local memory: ROWS floats an item. */
+/* The same for D a multiple of 4 and at most 4 KEEP times the work-group size, which is a multiple
+ * of 16: each item keeps its part of the row in registers, so memory is read once.  A work-group
+ * has ROWS rows of one picture at a time, which share the modulation and the barriers.  All is
+ * asked for at the start: in small batches it is the waiting that takes the time.
+ * ALIGNED: mod_ld, shift_at, scale_at, gate_ld and gate_at are multiples of 4.
+ * PARTS above 0: x is not there yet.  The product before left its sum (rows, D) in that many parts,
+ * one after the other, and the norm completes the residual on its way (adding them up alone costs a
+ * launch):  x = add + gate[b] * (bias + sum of parts),  which is written too.
+ * Local memory: 2 ROWS floats an item. */
 #ifndef KEEP
 #define KEEP 2
 #endif
 #ifndef ROWS
 #define ROWS 1
 #endif
-/* PARTS 1: x is not there yet.  The product before left its sum (rows, D) in n_parts parts, rows D
- * apart, and the norm completes the residual on its way (adding them up alone costs a launch):
- *   x = add + gate[b] * (bias + sum of parts), which is written too. */
+#ifndef ALIGNED
+#define ALIGNED 0
+#endif
+
 #ifndef PARTS
 #define PARTS 0
 #endif
 
-/* v[r] becomes its sum over the n (a power of two) items of the work-group, for each r. */
-static inline void group_sums(float v[ROWS], __local float *scratch, int n)
+#if ALIGNED
+#define LOAD_MOD(p, q) (((__global const float4 *)(p))[q])
+#else
+#define LOAD_MOD(p, q) vload4((q), (p))
+#endif
+
+/* v[r] becomes its sum over the n items of the work-group, for each r; scratch is ROWS floats an
+ * item.  Of each row four values are added first, n / 4 apart, then the n / 4 sums, in this order
+ * whatever ROWS is.  For one row of few items every item does all of it, which saves barriers;
+ * otherwise they share the first step. */
+static inline void group_sums(float v[ROWS], __local float4 *scratch, int n)
 {
-    int lid = get_local_id(0);
-    barrier(CLK_LOCAL_MEM_FENCE);
+    __local float *one = (__local float *)scratch;
+    int lid = get_local_id(0), parts = n / 4, quads = n / 16;
     for (int r = 0; r < ROWS; r++)
-        scratch[r * n + lid] = v[r];
+        one[r * n + lid] = v[r];
     barrier(CLK_LOCAL_MEM_FENCE);
-    for (int half_n = n >> 1; half_n > 0; half_n >>= 1) {
-        if (lid < half_n)
-            for (int r = 0; r < ROWS; r++)
-                scratch[r * n + lid] += scratch[r * n + lid + half_n];
-        barrier(CLK_LOCAL_MEM_FENCE);
-    }
-    for (int r = 0; r < ROWS; r++)
-        v[r] = scratch[r * n];
+#if ROWS == 1 && !PARTS
+    float4 sum = (float4)(0.0f);
+    for (int i = 0; i < quads; i++)
+        sum += (scratch[i] + scratch[i + quads]) +
+               (scratch[i + 2 * quads] + scratch[i + 3 * quads]);
+    v[0] = (sum.x + sum.y) + (sum.z + sum.w);
+#else
+    int r = lid / parts;
+    __local const float *row = one + min(r, ROWS - 1) * n + lid % parts;
+    float four = (row[0] + row[parts]) + (row[2 * parts] + row[3 * parts]);
+    barrier(CLK_LOCAL_MEM_FENCE);
+    if (r < ROWS)
+        one[lid] = four;
+    barrier(CLK_LOCAL_MEM_FENCE);
+    for (r = 0; r < ROWS; r++)
+        v[r] = local_sum(scratch + r * quads, parts);
+#endif
 }
 
 __kernel void layernorm_mod_kept(__global act *out,
 #if PARTS
-                                 __global float *x, __global const float *add,
-                                 __global const float *parts, int n_parts,
-                                 __global const float *bias, __global const float *gate,
-                                 int gate_ld, int gate_at,
+                                 __global float4 *x, __global const float4 *add,
+                                 __global const float4 *part, __global const float4 *bias,
+                                 __global const float *gate, int gate_ld, int gate_at,
 #else
-                                 __global const float *x,
+                                 __global const float4 *x,
 #endif
                                  __global const float *mod, int D, int T, int mod_ld, int shift_at,
-                                 int scale_at, float eps, __local float *scratch)
+                                 int scale_at, float eps, __local float4 *scratch)
 {
     int row = get_group_id(0) * ROWS, lid = get_local_id(0), n = get_local_size(0), quads = D / 4;
 #if PARTS
     const size_t apart = get_num_groups(0) * ROWS * (size_t)quads;
     gate += (size_t)(row / T) * gate_ld + gate_at;
-#else
-    __global const float *in = x + (size_t)row * D;
 #endif
     __global const float *m = mod + (size_t)(row / T) * mod_ld;
-    float4 kept[ROWS][KEEP];
+    float4 kept[ROWS][KEEP], scale[KEEP], shift[KEEP];
     float v[ROWS];
-    for (int r = 0; r < ROWS; r++)
-        for (int i = 0; i < KEEP; i++) {
-            int q = lid + i * n;
-#if PARTS
+#pragma unroll
+    for (int i = 0; i < KEEP; i++) {
+        int q = min(lid + i * n, quads - 1);
+#pragma unroll
+        for (int r = 0; r < ROWS; r++) {
             size_t at = (size_t)(row + r) * quads + q;
-            kept[r][i] = (float4)(0.0f);
-            if (q >= quads)
-                continue;
-            for (int s = 0; s < n_parts; s++)
-                kept[r][i] += vload4(at + s * apart, parts);
-            kept[r][i] = vload4(at, add) + vload4(q, gate) * (kept[r][i] + vload4(q, bias));
-            vstore4(kept[r][i], at, x);
+#if PARTS
+            kept[r][i] = part[at];
+#pragma unroll
+            for (int s = 1; s < PARTS; s++)
+                kept[r][i] += part[at + s * apart];
+            kept[r][i] = add[at] + LOAD_MOD(gate, q) * (kept[r][i] + bias[q]);
+            if (lid + i * n < quads)
+                x[at] = kept[r][i];
 #else
-            kept[r][i] = q < quads ? vload4(q, in + (size_t)r * D) : (float4)(0.0f);
+            kept[r][i] = x[at];
 #endif
         }
+        scale[i] = LOAD_MOD(m + scale_at, q);
+        shift[i] = LOAD_MOD(m + shift_at, q);
+    }
+#pragma unroll
     for (int r = 0; r < ROWS; r++) {
         v[r] = 0.0f;
+#pragma unroll
         for (int i = 0; i < KEEP; i++)
-            v[r] += (kept[r][i].x + kept[r][i].y) + (kept[r][i].z + kept[r][i].w);
+            if (lid + i * n < quads)
+                v[r] += (kept[r][i].x + kept[r][i].y) + (kept[r][i].z + kept[r][i].w);
     }
     group_sums(v, scratch, n);
+#pragma unroll
     for (int r = 0; r < ROWS; r++) {
         float mean = v[r] / D;
         v[r] = 0.0f;
+#pragma unroll
         for (int i = 0; i < KEEP; i++) {
             kept[r][i] -= mean;
             if (lid + i * n < quads)
                 v[r] += dot(kept[r][i], kept[r][i]);
         }
     }
-    group_sums(v, scratch, n);
-    for (int i = 0; i < KEEP; i++) {
-        int q = lid + i * n;
-        if (q >= quads)
-            continue;
-        float4 scale = 1.0f + vload4(q, m + scale_at), shift = vload4(q, m + shift_at);
-        for (int r = 0; r < ROWS; r++) {
-            float4 y = kept[r][i] * (1.0f / sqrt(v[r] / D + eps)) * scale + shift;
-            STORE_ACT4(out, (size_t)(row + r) * D + q * 4, y);
+    group_sums(v, scratch + ROWS * n / 4, n);
+#pragma unroll
+    for (int r = 0; r < ROWS; r++) {
+        float inv = 1.0f / sqrt(v[r] / D + eps);
+#pragma unroll
+        for (int i = 0; i < KEEP; i++) {
+            int q = lid + i * n;
+            if (q < quads)
+                STORE_ACT4(out, (size_t)(row + r) * D + q * 4,
+                           kept[r][i] * inv * (1.0f + scale[i]) + shift[i]);
         }
     }
 }

@@ -185,23 +185,17 @@ static int condition(ffcl_sit *sit, ffcl_ctx *ctx, ffcl_buf *c, cl_mem y, const 
 static int modulations(ffcl_sit *sit, ffcl_ctx *ctx, ffcl_buf *mods, cl_mem c, size_t B)
 {
     const size_t D = sit->d.D;
-    const int half = sit->store == FFCL_STORE_HALF;
-    ffcl_buf activated = {0}, rounded = {0};
-    int rc = ffcl_take(ctx, &activated, B * D);
+    ffcl_buf activated = {0};
+    int rc = ffcl_take_stored(ctx, &activated, B * D, sit->store);
     if (rc == 0)
-        rc = ffcl_silu(ctx, activated.mem, c, B * D);
-    if (rc == 0 && half)
-        rc = ffcl_take_stored(ctx, &rounded, B * D, sit->store);
-    if (rc == 0 && half)
-        rc = ffcl_cast_to_half(ctx, rounded.mem, 0, activated.mem, B * D);
+        rc = ffcl_silu(ctx, activated.mem, c, B * D, sit->store);
     for (size_t g = 0; rc == 0 && g < sit->n_groups; g++) {
         const ffcl_sit_modulations *m = &sit->groups[g];
         rc = ffcl_take(ctx, &mods[g], B * m->columns);
         if (rc == 0)
-            rc = block_linear(sit, ctx, mods[g].mem, 0, half ? rounded.mem : activated.mem, &m->w,
-                              &m->b, B, m->columns, D, (ffcl_epilogue){0}, NULL);
+            rc = block_linear(sit, ctx, mods[g].mem, 0, activated.mem, &m->w, &m->b, B,
+                              m->columns, D, (ffcl_epilogue){0}, NULL);
     }
-    ffcl_give(ctx, &rounded);
     ffcl_give(ctx, &activated);
     return rc;
 }

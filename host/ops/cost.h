@@ -75,9 +75,9 @@ static inline ffcl_cost ffcl_embed_label_cost(size_t B, size_t D)
 }
 
 /* exp, sum and quotient. */
-static inline ffcl_cost ffcl_silu_cost(size_t n)
+static inline ffcl_cost ffcl_silu_cost(size_t n, ffcl_store store)
 {
-    return ffcl_each_cost(n, 3.0, 8.0);
+    return ffcl_each_cost(n, 3.0, 4.0 + (double)ffcl_store_bytes(store));
 }
 
 /* A product of C p p terms a token and column, bias and position. */
@@ -99,11 +99,6 @@ static inline ffcl_cost ffcl_latent_update_cost(size_t n)
 static inline ffcl_cost ffcl_image_bytes_cost(size_t n)
 {
     return ffcl_each_cost(n, 4.0, 5.0);
-}
-
-static inline ffcl_cost ffcl_image_finite_cost(size_t B, size_t each)
-{
-    return (ffcl_cost){(double)(B * each), 4.0 * (double)B * (double)(each + 1)};
 }
 
 /* Mean 1, squares 3 are a group norm's first step, result 3 and SiLU 3 its last. */

@@ -24,12 +24,12 @@ int ffcl_embed_label(ffcl_ctx *ctx, cl_mem out, cl_mem table, cl_mem y, size_t B
                              FFCL_I32(D), FFCL_I32(B * D));
 }
 
-int ffcl_silu(ffcl_ctx *ctx, cl_mem out, cl_mem c, size_t n)
+int ffcl_silu(ffcl_ctx *ctx, cl_mem out, cl_mem c, size_t n, ffcl_store store)
 {
     const ffcl_kernel *k;
-    int rc = ffcl_kernel_get(ctx, &k, "embed", "embed_silu_f32", "");
+    int rc = ffcl_kernel_get(ctx, &k, "embed", "embed_silu", ffcl_store_option(store));
     if (rc)
         return rc;
-    ffcl_work(ctx, ffcl_silu_cost(n));
+    ffcl_work(ctx, ffcl_silu_cost(n, store));
     return ffcl_launch_items(ctx, k, n, FFCL_BUF(out), FFCL_BUF(c), FFCL_I32(n));
 }

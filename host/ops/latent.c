@@ -6,15 +6,16 @@
 #include "ops/ops.h"
 #include "util.h"
 
-int ffcl_latent_update(ffcl_ctx *ctx, cl_mem latent, cl_mem z, cl_mem F, float sign, size_t n)
+int ffcl_latent_update(ffcl_ctx *ctx, cl_mem latent, cl_mem bad, cl_mem z, cl_mem F, float sign,
+                       size_t B, size_t each)
 {
     const ffcl_kernel *k;
     int rc = ffcl_kernel_get(ctx, &k, "latent", "latent_update_f32", "");
     if (rc)
         return rc;
-    ffcl_work(ctx, ffcl_latent_update_cost(n));
-    return ffcl_launch_items(ctx, k, n, FFCL_BUF(latent), FFCL_BUF(z), FFCL_BUF(F),
-                             FFCL_F32(sign), FFCL_I32(n));
+    ffcl_work(ctx, ffcl_latent_update_cost(B * each));
+    return ffcl_launch_items(ctx, k, B * each, FFCL_BUF(latent), FFCL_BUF(bad), FFCL_BUF(z),
+                             FFCL_BUF(F), FFCL_F32(sign), FFCL_I32(each), FFCL_I32(B * each));
 }
 
 /* Pixels of an item: more read the weights less often, where there is work for every unit. */

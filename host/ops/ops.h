@@ -61,8 +61,8 @@ int ffcl_softmax_fits(const ffcl_ctx *ctx, size_t n);
 int ffcl_embed_scalar(ffcl_ctx *ctx, cl_mem out, cl_mem t, size_t B);
 /* out (B, D) = rows y (B, int32) of table (classes + 1, D). */
 int ffcl_embed_label(ffcl_ctx *ctx, cl_mem out, cl_mem table, cl_mem y, size_t B, size_t D);
-/* out = silu(c), n floats. */
-int ffcl_silu(ffcl_ctx *ctx, cl_mem out, cl_mem c, size_t n);
+/* out (n), stored as `store`, = silu(c), n floats. */
+int ffcl_silu(ffcl_ctx *ctx, cl_mem out, cl_mem c, size_t n, ffcl_store store);
 
 /* Of patches of p x p pixels and C channels, T of them a latent. */
 typedef struct ffcl_patch_weights {
@@ -73,13 +73,14 @@ typedef struct ffcl_patch_weights {
 int ffcl_patch_embed(ffcl_ctx *ctx, cl_mem x, cl_mem z, const ffcl_patch_weights *w, int has_pos,
                      size_t B, size_t C, size_t R, size_t p, size_t D);
 
-/* latent = z + sign F, n floats. */
-int ffcl_latent_update(ffcl_ctx *ctx, cl_mem latent, cl_mem z, cl_mem F, float sign, size_t n);
+/* latent = z + sign F, (B, each); bad[b] (B, int32) |= 1 where latent b is not finite. */
+int ffcl_latent_update(ffcl_ctx *ctx, cl_mem latent, cl_mem bad, cl_mem z, cl_mem F, float sign,
+                       size_t B, size_t each);
 
-/* bytes (n) by rule 0 (sit) or 1 (repa) of x (n). */
-int ffcl_image_bytes(ffcl_ctx *ctx, cl_mem bytes, cl_mem x, int rule, size_t n);
-/* bad[b] |= 1 where x (B, each) has a value that is not finite; bad (B) int32. */
-int ffcl_image_finite(ffcl_ctx *ctx, cl_mem bad, cl_mem x, size_t B, size_t each);
+/* bytes (B, each) by rule 0 (sit) or 1 (repa) of x (B, each); bad[bad_at + b] |= 1 where picture b
+ * has a value that is not finite; bad int32. */
+int ffcl_image_bytes(ffcl_ctx *ctx, cl_mem bytes, cl_mem bad, size_t bad_at, cl_mem x, int rule,
+                     size_t B, size_t each);
 
 /* What a group norm needs of a picture, where the convolution that wrote the picture leaves it:
  * (mean, sum of squared differences) of equal chunks of its pixels. */

@@ -39,7 +39,7 @@ struct ffcl_engine {
     size_t batch, decode_batch; /* pictures a SiT pass, pictures a VAE pass */
     size_t planned, planned_R, planned_tap; /* what the arena is laid out for; 0: nothing */
     cl_mem latent;              /* (batch, C, R, R) */
-    cl_mem bad_latent, bad_image;   /* (batch), (decode_batch) int32 */
+    cl_mem flags;               /* (2, batch) int32: latents, images that are not finite */
     lane lanes[LANES];
     size_t n_parts;             /* VAE passes of a whole batch */
     size_t first_lane, in_flight;   /* the oldest batch on its way; how many are */
@@ -89,18 +89,15 @@ static int run_sit(ffcl_engine *e, const lane *l, size_t B, float *F_out, const 
     if (rc == 0)
         rc = fetch(ctx, F.mem, F_out, n * sizeof(float));
     if (rc == 0)
-        rc = ffcl_latent_update(ctx, e->latent, l->z, F.mem, (float)e->cfg->model.update, n);
+        rc = ffcl_latent_update(ctx, e->latent, e->flags, l->z, F.mem,
+                                (float)e->cfg->model.update, B, latent_floats(e));
     ffcl_give(ctx, &F);
-    if (rc == 0)
-        rc = zero(ctx, e->bad_latent, B * sizeof(cl_int));
-    if (rc == 0)
-        rc = ffcl_image_finite(ctx, e->bad_latent, e->latent, B, latent_floats(e));
     return rc;
 }
 
 /* Decodes latents first .. first+b-1 and fetches what is wanted of the pictures. */
 static int run_vae(ffcl_engine *e, const lane *l, size_t first, size_t b, const ffcl_step *step,
-                   size_t at, cl_int *bad)
+                   size_t at)
 {
     ffcl_ctx *ctx = e->ctx;
     const size_t each = image_values(e);
@@ -112,13 +109,8 @@ static int run_vae(ffcl_engine *e, const lane *l, size_t first, size_t b, const 
     if (rc == 0)
         rc = ffcl_vae_decode(e->vae, ctx, image.mem, e->latent, first, factor, b, e->R, step->tap);
     if (rc == 0)
-        rc = zero(ctx, e->bad_image, b * sizeof(cl_int));
-    if (rc == 0)
-        rc = ffcl_image_finite(ctx, e->bad_image, image.mem, b, each);
-    if (rc == 0)
-        rc = ffcl_image_bytes(ctx, bytes, image.mem, (int)e->cfg->output.bytes, b * each);
-    if (rc == 0)
-        rc = fetch(ctx, e->bad_image, bad, b * sizeof(cl_int));
+        rc = ffcl_image_bytes(ctx, bytes, e->flags, e->batch + first, image.mem,
+                              (int)e->cfg->output.bytes, b, each);
     if (rc == 0 && step->bytes)
         rc = fetch(ctx, bytes, l->host_bytes + first * each, b * each);
     if (rc == 0)
@@ -133,19 +125,17 @@ static int run_batch(ffcl_engine *e, const lane *l, size_t B, const ffcl_step *s
 {
     ffcl_ctx *ctx = e->ctx;
     const size_t n = latent_floats(e);
-    cl_int *bad_latent = l->flags, *bad_image = l->flags ? l->flags + e->batch : NULL;
-    int rc = 0;
-    if (e->sit) {
+    int rc = zero(ctx, e->flags, 2 * e->batch * sizeof(cl_int));
+    if (rc == 0 && e->sit) {
         rc = run_sit(e, l, B, step->F ? step->F + at * n : NULL, step->tap);
-        if (rc == 0)
-            rc = fetch(ctx, e->bad_latent, bad_latent, B * sizeof(cl_int));
         if (rc == 0)
             rc = fetch(ctx, e->latent, step->latent ? step->latent + at * n : NULL,
                        B * n * sizeof(float));
     }
     for (size_t first = 0; rc == 0 && e->vae && first < B; first += e->decode_batch)
-        rc = run_vae(e, l, first, ffcl_min(e->decode_batch, B - first), step, at + first,
-                     bad_image ? bad_image + first : NULL);
+        rc = run_vae(e, l, first, ffcl_min(e->decode_batch, B - first), step, at + first);
+    if (rc == 0)
+        rc = fetch(ctx, e->flags, l->flags, 2 * e->batch * sizeof(cl_int));
     ffcl_profile_stage(ctx, "");
     return rc;
 }
@@ -168,8 +158,8 @@ static int plan(ffcl_engine *e, size_t B, const ffcl_tap *tap)
 static size_t fixed_bytes(const ffcl_engine *e, size_t B, size_t b)
 {
     size_t embedders = e->sit ? ffcl_sit_dims_of(e->sit)->embedders : 0;
-    return B * (LANES * (latent_floats(e) + embedders + 1) + latent_floats(e) + 1) * sizeof(float) +
-           LANES * ffcl_round_up(B, b) * image_values(e) + b * 4;
+    return B * (LANES * (latent_floats(e) + embedders + 1) + latent_floats(e) + 2) * sizeof(float) +
+           LANES * ffcl_round_up(B, b) * image_values(e);
 }
 
 static size_t weight_bytes(const ffcl_engine *e)
@@ -411,9 +401,7 @@ static int create_buffers(ffcl_engine *e)
     int rc = ffcl_buffer_create(ctx, &e->latent, e->batch * latent_floats(e) * sizeof(float),
                                 "latents");
     if (rc == 0)
-        rc = ffcl_buffer_create(ctx, &e->bad_latent, e->batch * sizeof(cl_int), "flags");
-    if (rc == 0)
-        rc = ffcl_buffer_create(ctx, &e->bad_image, e->decode_batch * sizeof(cl_int), "flags");
+        rc = ffcl_buffer_create(ctx, &e->flags, 2 * e->batch * sizeof(cl_int), "flags");
     for (size_t k = 0; rc == 0 && k < LANES; k++)
         rc = create_lane(e, &e->lanes[k]);
     return rc;
@@ -556,8 +544,7 @@ void ffcl_engine_close(ffcl_engine **engine)
     for (size_t k = 0; k < LANES; k++)
         close_lane(e, &e->lanes[k]);
     release(&e->latent);
-    release(&e->bad_latent);
-    release(&e->bad_image);
+    release(&e->flags);
     ffcl_vae_close(&e->vae);
     ffcl_sit_close(&e->sit);
     if (e->ctx)
@@ -669,7 +656,6 @@ static int send(ffcl_engine *e, ffcl_step *step, size_t at, size_t B)
 {
     assert(e->in_flight < LANES && B <= e->batch);
     lane *l = &e->lanes[(e->first_lane + e->in_flight) % LANES];
-    memset(l->flags, 0, 2 * e->batch * sizeof *l->flags);
     int rc = ready_for(e, B, step->tap);
     if (rc == 0)
         rc = upload(e, l, step, at, B);

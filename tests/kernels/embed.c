@@ -118,7 +118,8 @@ const ffcl_op_test ffcl_test_embed_label = {
 static int silu_setup(ffcl_case *c)
 {
     size_t n = c->shape.d[0];
-    int rc = FFCL_TENSORS(c, {.role = FFCL_OUT, .n = n}, {.role = FFCL_IN, .n = n});
+    const ffcl_type out = c->op->variant == FFCL_STORE_HALF ? FFCL_F16 : FFCL_F32;
+    int rc = FFCL_TENSORS(c, {.role = FFCL_OUT, .type = out, .n = n}, {.role = FFCL_IN, .n = n});
     if (rc)
         return rc;
     ffcl_case_axes(c, "e", n, 0, 0, 0);
@@ -133,18 +134,24 @@ static void silu_ref(ffcl_case *c)
 
 static int silu_run(ffcl_case *c)
 {
-    return ffcl_silu(c->ctx, ffcl_mem(c, OUT), ffcl_mem(c, IN), c->shape.d[0]);
+    return ffcl_silu(c->ctx, ffcl_mem(c, OUT), ffcl_mem(c, IN), c->shape.d[0],
+                     (ffcl_store)c->op->variant);
 }
 
 static ffcl_cost silu_cost(const ffcl_case *c)
 {
-    return ffcl_silu_cost(c->shape.d[0]);
+    return ffcl_silu_cost(c->shape.d[0], (ffcl_store)c->op->variant);
 }
 
 /* exp has 3 units in the last place, division 2.5; atol covers results that a device may flush to
- * zero. */
-const ffcl_op_test ffcl_test_silu = {
-    .name = "silu", .letters = "n", .fills = FFCL_NOISE | FFCL_ZEROS | FFCL_LARGE,
-    .model = flat_model, .awkward = flat_awkward, .setup = silu_setup, .ref = silu_ref,
-    .run = silu_run, .rtol = 1e-6f, .atol = 1e-30f, .cost = silu_cost,
-};
+ * zero, as half the small ones: half a unit of its last place is 3e-8 there. */
+#define SILU(row_name, store, relative, absolute)                                               \
+    {                                                                                           \
+        .name = row_name, .letters = "n", .variant = store,                                     \
+        .fills = FFCL_NOISE | FFCL_ZEROS | FFCL_LARGE, .model = flat_model,                     \
+        .awkward = flat_awkward, .setup = silu_setup, .ref = silu_ref, .run = silu_run,         \
+        .rtol = relative, .atol = absolute, .cost = silu_cost,                                  \
+    }
+
+const ffcl_op_test ffcl_test_silu = SILU("silu", FFCL_STORE_FLOAT, 1e-6f, 1e-30f);
+const ffcl_op_test ffcl_test_silu_half = SILU("silu_half", FFCL_STORE_HALF, 5e-4f, 6e-8f);

@@ -61,8 +61,14 @@ static void update_ref(ffcl_case *c)
 
 static int update_run(ffcl_case *c)
 {
-    return ffcl_latent_update(c->ctx, ffcl_mem(c, OUT), ffcl_mem(c, IN), ffcl_mem(c, F),
-                              c->shape.d[NEGATIVE] ? -1.0f : 1.0f, c->shape.d[0]);
+    ffcl_buf flags = {0};
+    int rc = ffcl_take(c->ctx, &flags, 1);
+    if (rc == 0)
+        rc = ffcl_latent_update(c->ctx, ffcl_mem(c, OUT), flags.mem, ffcl_mem(c, IN),
+                                ffcl_mem(c, F), c->shape.d[NEGATIVE] ? -1.0f : 1.0f, 1,
+                                c->shape.d[0]);
+    ffcl_give(c->ctx, &flags);
+    return rc;
 }
 
 static ffcl_cost update_cost(const ffcl_case *c)

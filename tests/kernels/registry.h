@@ -48,7 +48,7 @@ extern const ffcl_op_test ffcl_test_layernorm_modulate, ffcl_test_layernorm_resi
     ffcl_test_slim_unpatch_many, ffcl_test_latent_update,
     ffcl_test_latent_conv, ffcl_test_latent_conv_point, ffcl_test_image_bytes_sit,
     ffcl_test_image_bytes_repa,
-    ffcl_test_image_finite, ffcl_test_groupnorm, ffcl_test_groupnorm_silu,
+    ffcl_test_image_finite, ffcl_test_latent_finite, ffcl_test_groupnorm, ffcl_test_groupnorm_silu,
     ffcl_test_groupnorm_moments, ffcl_test_transpose,
     ffcl_test_ceiling_copy, ffcl_test_ceiling_fma,
     ffcl_test_gemm, ffcl_test_gemm_bias, ffcl_test_gemm_silu, ffcl_test_gemm_gelu,
@@ -66,7 +66,8 @@ extern const ffcl_op_test ffcl_test_cast_to_half, ffcl_test_cast_to_float,
     ffcl_test_product_gelu, ffcl_test_product_add, ffcl_test_product_float_bias,
     ffcl_test_product_float_gate_add, ffcl_test_product_float_gelu, ffcl_test_conv_half_columns,
     ffcl_test_conv_half_point, ffcl_test_conv_half_narrow, ffcl_test_conv_half_upsample,
-    ffcl_test_latent_conv_point_half, ffcl_test_softmax, ffcl_test_cast_to_tiles,
+    ffcl_test_latent_conv_point_half, ffcl_test_silu_half,
+    ffcl_test_softmax, ffcl_test_cast_to_tiles,
     ffcl_test_transpose_half;
 
 /* On the matrix engine. */
