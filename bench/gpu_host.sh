@@ -1,23 +1,31 @@
 #!/bin/bash
-# Everything that wants a GPU host, in one call: build, check every kernel and recording on the
-# GPU and on the CPU's OpenCL, sample the demo, compare and time the full-size model.
+# Everything that wants a GPU host, in one call.  Of the first GPU: comparison and times against
+# PyTorch, large sets, and where there is a second one both together.  Of the last GPU, at the same
+# time if it is another: every kernel and recording, ffcl bench, ffcl tune.
 #   bench/gpu_host.sh [LOG_FOLDER]
+# CASES: of bench/torch.sh.  MINUTES (1): of ffcl tune.  XL_COUNT (10000): pictures of XL/2's sets.
 # Prints a short table last; logs go to LOG_FOLDER.
 set -uo pipefail
 here=$(cd "$(dirname "$0")/.." && pwd)
-cd "$here"
+cd "$here" || exit 2
 logs=${1:-/tmp/ffcl-logs}
+cases=${CASES:-256:1:tf32:half 256:64:tf32:half 256:1:bf16c:half 256:64:bf16c:half}
+late=${LATE_CASES:-512:16:bf16c:half}
 mkdir -p "$logs"
-export FFCL_CACHE_DIR=${FFCL_CACHE_DIR:-/tmp/ffcl-cache}
+export FFCL_CACHE_DIR=${FFCL_CACHE_DIR:-/tmp/ffcl-cache} XL_COUNT=${XL_COUNT:-10000} LEVELS=6
 summary=$logs/summary.txt
 : > "$summary"
 say() { echo "$*" | tee -a "$summary"; }
+took() { say "$1: $((SECONDS - $2)) s"; }
 
 make -j"$(nproc)" all build/tests/check > "$logs/build.log" 2>&1 ||
     { tail -30 "$logs/build.log"; exit 1; }
 build/ffcl devices | tee "$logs/devices.txt"
+gpus=$(awk '/^\[/ { i = substr($1, 2) + 0 } /type: GPU/ { print i }' "$logs/devices.txt")
+first=$(head -n 1 <<< "$gpus") last=$(tail -n 1 <<< "$gpus")
+[ -n "$first" ] || { echo "no GPU here" >&2; exit 1; }
 
-verify_all() {
+verify_all() { # DEVICE
     local d=tests/data m
     for m in sit_h64_p2_sigma sit_h144_p2 sit_h96_p4_bf16; do
         build/ffcl verify -q $d/$m.ref.safetensors model.checkpoint=$d/$m.pt device.select="$1"
@@ -29,24 +37,58 @@ verify_all() {
         build/ffcl verify -q $d/demo_seed$m.ref.safetensors config/demo.ini device.select="$1"
     done
 }
-for kind in gpu cpu; do
-    timeout 200 build/tests/check --device $kind > "$logs/check-$kind.txt" 2>&1
-    say "$kind kernels: $(tail -1 "$logs/check-$kind.txt")"
-    verify_all $kind > "$logs/verify-$kind.txt" 2>&1
-    say "$kind recordings: $(grep -c ' ok$' "$logs/verify-$kind.txt") ok," \
-        "$(grep -c 'FAILED' "$logs/verify-$kind.txt") failed"
-    start=$(date +%s%N)
-    build/ffcl config/demo.ini device.select=$kind output.grid="$logs/demo-$kind.png" \
-        > "$logs/demo-$kind.txt" 2>&1
-    say "$kind demo: exit $?, $((($(date +%s%N) - start) / 1000000)) ms"
-done
 
-DEVICE=gpu bash bench/torch.sh ${CASES:-} > "$logs/torch.txt" 2>&1
-cat "$logs/torch.txt" >> "$summary"
-start=$(date +%s)
-build/ffcl /tmp/ffcl-xl/256/bench.ini device.select=cpu sampler.classes=207 \
-    output.grid="$logs/xl-cpu.png" > "$logs/xl-cpu.txt" 2>&1
-say "XL/2 256, one picture, CPU: exit $?, $(($(date +%s) - start)) s"
+kernels() {
+    local start=$SECONDS
+    build/tests/check --device "$last" > "$logs/check.txt" 2>&1
+    say "kernels: $(tail -n 1 "$logs/check.txt")"
+    verify_all "$last" > "$logs/verify.txt" 2>&1
+    say "recordings: $(grep -c ' ok$' "$logs/verify.txt") ok," \
+        "$(grep -c 'FAILED' "$logs/verify.txt") failed"
+    build/ffcl config/demo.ini device.select="$last" output.grid="$logs/demo.png" \
+        > "$logs/demo.txt" 2>&1
+    say "demo: exit $?"
+    took "kernels, recordings and demo" "$start"
+    start=$SECONDS
+    XDG_CONFIG_HOME=$logs/config build/ffcl tune --minutes "${MINUTES:-1}" \
+        device.select="$last" > "$logs/tune.txt" 2>&1
+    say "tune: exit $?, $(tail -n 1 "$logs/tune.txt")"
+    took "ffcl tune" "$start"
+    start=$SECONDS
+    build/ffcl bench --device "$last" --sizes 256 --batches 1,64 --seconds 0.05 \
+        --json "$logs/bench.json" --csv "$logs/bench.csv" --plot "$logs/bench.svg" \
+        > "$logs/bench.txt" 2>&1
+    say "bench: exit $?, $(tail -n 1 "$logs/bench.txt")"
+    took "ffcl bench" "$start"
+}
+
+torch_cases() { # LOG CASE...
+    local log=$1 start=$SECONDS
+    shift
+    DEVICE=$first bash bench/torch.sh "$@" > "$logs/$log" 2>&1
+    sed -n '/^---- /,$p' "$logs/$log" >> "$summary"
+    grep -E '^(out|latent|image|F) ' "$logs/$log" >> "$summary"
+    took "against PyTorch" "$start"
+}
+
+sets() { # PART...
+    local start=$SECONDS
+    DEVICE=$first bash bench/mass.sh "$@" > "$logs/mass-$1.txt" 2>&1
+    sed -n '/^---- table/,$p' "$logs/mass-$1.txt" | tail -n +2 >> "$summary"
+    took "sets: $*" "$start"
+}
+
+[ "$first" = "$last" ] || kernels &
+# shellcheck disable=SC2086 # lists of cases are split on purpose
+torch_cases torch.txt $cases
+wait
+sets gpus
+sets xl
+# shellcheck disable=SC2086
+torch_cases torch-late.txt $late
+sets demo
+sets batches
+[ "$first" != "$last" ] || kernels
 tar -C "$logs" -cf "$logs/text.tar" --exclude='*.png' --exclude=text.tar .
 echo "---- summary"
 cat "$summary"
