@@ -44,20 +44,26 @@ void ffcl_profile_close(ffcl_profile **profile)
     *profile = NULL;
 }
 
-/* The device's clock has an origin of its own: a command that is queued now tells it. */
+/* The device's clock has an origin of its own: a command that is queued now tells it.  A write, as
+ * every driver has times of those. */
 static int set_clock(ffcl_profile_lane *lane)
 {
+    static const cl_int nothing = 0;
     cl_event event = NULL;
     cl_ulong queued = 0;
+    cl_int code;
+    cl_mem mem = clCreateBuffer(lane->ctx->context, CL_MEM_READ_WRITE, sizeof nothing, NULL, &code);
     lane->host_at = ffcl_clock();
-    cl_int code = clEnqueueMarkerWithWaitList(lane->ctx->queue, 0, NULL, &event);
     if (code == CL_SUCCESS)
-        code = clWaitForEvents(1, &event);
+        code = clEnqueueWriteBuffer(lane->ctx->queue, mem, CL_TRUE, 0, sizeof nothing, &nothing, 0,
+                                    NULL, &event);
     if (code == CL_SUCCESS)
         code = clGetEventProfilingInfo(event, CL_PROFILING_COMMAND_QUEUED, sizeof queued, &queued,
                                        NULL);
     if (event)
         clReleaseEvent(event);
+    if (mem)
+        clReleaseMemObject(mem);
     lane->device_at = queued;
     return ffcl_cl_check(lane->ctx->err, code, "clGetEventProfilingInfo", __FILE__, __LINE__);
 }
@@ -133,7 +139,7 @@ static void keep(ffcl_profile_lane *lane, const profile_entry *entry)
 static double event_time(const ffcl_profile_lane *lane, cl_event event, cl_profiling_info what)
 {
     cl_ulong ns = 0;
-    if (clGetEventProfilingInfo(event, what, sizeof ns, &ns, NULL) != CL_SUCCESS)
+    if (clGetEventProfilingInfo(event, what, sizeof ns, &ns, NULL) != CL_SUCCESS || ns == 0)
         return -1.0;
     return lane->host_at + 1e-9 * ((double)ns - (double)lane->device_at);
 }
@@ -143,6 +149,8 @@ static void account(ffcl_profile_lane *lane, profile_pending *p)
     double begin = p->first ? event_time(lane, p->first, CL_PROFILING_COMMAND_END)
                             : event_time(lane, p->last, CL_PROFILING_COMMAND_START);
     double end = event_time(lane, p->last, CL_PROFILING_COMMAND_END);
+    if (p->first && begin < 0.0)        /* markers without times: the queue is in order */
+        begin = lane->last_end;
     if (begin >= 0.0 && end >= begin) {
         profile_label *l = &lane->labels[p->label];
         l->calls++;
@@ -150,6 +158,7 @@ static void account(ffcl_profile_lane *lane, profile_pending *p)
         l->cost.flops += p->cost.flops;
         l->cost.bytes += p->cost.bytes;
         keep(lane, &(profile_entry){begin, end, p->cost, p->label});
+        lane->last_end = end;
     }
 }
 

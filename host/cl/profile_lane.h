@@ -52,6 +52,7 @@ struct ffcl_profile_lane {
     size_t n_entries, room, dropped;
     double host_at;             /* ffcl_clock when the device's clock showed device_at ns */
     cl_ulong device_at;
+    double last_end;            /* of the command that was read last */
 };
 
 struct ffcl_profile {

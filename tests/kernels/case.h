@@ -53,6 +53,9 @@ typedef struct ffcl_tensor {
     ffcl_type type;
     size_t n, at, rows, cols, ld;
     int flat;                   /* no sub-buffer, as the wrapper makes its own: no front guard */
+    /* Of a large case: filled by repeating its first numbers, and not changed after that; or the
+     * result, which is NaN. */
+    int is_repeated;
     void *host;                 /* for setup and the reference */
     unsigned char *image;       /* what went to the device, with its guards; of a large case NULL */
     cl_mem whole, mem;          /* the buffer with its guards; what the wrapper gets */

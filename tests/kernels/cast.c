@@ -76,6 +76,7 @@ static int setup_float(ffcl_case *c)
         uint16_t half = (uint16_t)(d[N] == 65536 ? e : ffcl_case_below(c, 65536));
         float value = ffcl_half_value(half);
         ffcl_f32(c, X)[e] = isnan(value) ? 1.0f : value;
+        c->tensor[X].is_repeated = 0;
     }
     return 0;
 }
