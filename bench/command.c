@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "bench.h"
-#include "cJSON.h"
+#include <cjson/cJSON.h>
 #include "cl/profile.h"
 #include "gemm.h"
 

@@ -9,7 +9,7 @@
 
 #include "bench.h"
 #include "build_info.h"
-#include "cJSON.h"
+#include <cjson/cJSON.h>
 #include "files/atomic.h"
 #include "util.h"
 

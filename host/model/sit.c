@@ -313,8 +313,10 @@ int ffcl_sit_forward(ffcl_sit *sit, ffcl_ctx *ctx, cl_mem out, cl_mem z, cl_mem 
     const ffcl_sit_dims *d = &sit->d;
     const size_t M = B * d->T, patch = d->p * d->p * d->Cout;
     ffcl_buf c = {0};
-    /* A tap sees the stream between blocks, where it must be complete. */
-    stream s = {.leaves_parts = !tap && ffcl_layernorm_residual_fits(ctx, d->D)};
+    /* A tap sees the stream between blocks, where it must be complete.  Parts are for engines on
+     * which that was measured. */
+    stream s = {.leaves_parts = !tap && ffcl_engine_is_nvidia(ctx->matrix_engine) &&
+                                ffcl_layernorm_residual_fits(ctx, d->D)};
     ffcl_buf *mods = calloc(sit->n_groups, sizeof *mods);
     if (!mods)
         return ffcl_fail(ctx->err, FFCL_ENOMEM, "out of memory for the modulations");

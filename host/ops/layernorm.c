@@ -9,7 +9,7 @@
 /* A row in registers: few items with several quads each, as the sums over a work-group cost more
  * than the loads they hide; with several rows at most QUADS_MOST.  Parts are many loads, for which
  * more items wait together. */
-enum { KEEP_MOST = 8, ROWS_MOST = 4, QUADS_MOST = 12, ITEMS_MOST = 128, ITEMS_OF_PARTS = 320 };
+enum { KEEP_MOST = 8, ROWS_MOST = 4, QUADS_MOST = 12, ITEMS_MOST = 128, ITEMS_OF_PARTS = 256 };
 
 /* Items of a row: those that leave the fewest without a quad, the more of two such. */
 static size_t items_for(const ffcl_ctx *ctx, size_t D, size_t parts)
