@@ -229,7 +229,7 @@ static void run_cases(ffcl_bench_report *report, ffcl_bench_meter *meter,
     ffcl_bench_load load;
     const ffcl_bench_options *o = report->options;
     const int silent = (o->json && !strcmp(o->json, "-")) || (o->csv && !strcmp(o->csv, "-"));
-    char text[96];
+    char text[192];
     ffcl_bench_load_start(&load);
     if (!silent)
         ffcl_bench_table_head(&table, report, list, n);
