@@ -71,7 +71,7 @@ __kernel void layernorm_mod(__global act *out, __global const float *x,
 static inline void group_sums(float v[ROWS], __local float4 *scratch, int n)
 {
     __local float *one = (__local float *)scratch;
-    int lid = get_local_id(0), parts = n / 4, quads = n / 16;
+    int lid = get_local_id(0), quads = n / 16;
     for (int r = 0; r < ROWS; r++)
         one[r * n + lid] = v[r];
     barrier(CLK_LOCAL_MEM_FENCE);
@@ -82,7 +82,7 @@ static inline void group_sums(float v[ROWS], __local float4 *scratch, int n)
                (scratch[i + 2 * quads] + scratch[i + 3 * quads]);
     v[0] = (sum.x + sum.y) + (sum.z + sum.w);
 #else
-    int r = lid / parts;
+    int parts = n / 4, r = lid / parts;
     __local const float *row = one + min(r, ROWS - 1) * n + lid % parts;
     float four = (row[0] + row[parts]) + (row[2 * parts] + row[3 * parts]);
     barrier(CLK_LOCAL_MEM_FENCE);
