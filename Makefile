@@ -15,7 +15,7 @@ WARN := -std=c11 -Wall -Wextra -Wpedantic -Wshadow
 DEPS_CFLAGS = $(shell pkg-config --cflags $(PACKAGES))
 DEPS_LIBS = $(shell pkg-config --libs $(PACKAGES))
 ALL_CFLAGS = $(WARN) $(EXTRA) -fPIC -MMD -MP -D_GNU_SOURCE -Ihost -Iblas $(DEPS_CFLAGS) $(CFLAGS)
-LIBS = $(DEPS_LIBS) $(if $(MPI),$(MPI_LIBS)) -lpthread -lm
+LIBS = $(DEPS_LIBS) $(if $(MPI),$(MPI_LIBS)) -lpthread -ldl -lm
 
 # MPI=1: the processes of an mpirun draw one set together (Open MPI).  One object differs.
 MPI_CFLAGS = $(shell pkg-config --cflags ompi-c)
@@ -54,7 +54,7 @@ $(BUILD)/.ranks-$(RANKS):
 
 # The program with MPI beside the one without, for the tests.
 $(BUILD)/ffcl-mpi: $(PROGRAM_OBJ) $(COMMON_OBJ) $(BUILD)/host/sample/ranks_mpi.o
-	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(DEPS_LIBS) $(MPI_LIBS) -lpthread -lm
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(DEPS_LIBS) $(MPI_LIBS) -lpthread -ldl -lm
 
 $(BUILD)/host/sample/ranks_mpi.o: host/sample/ranks_mpi.c Makefile
 	@mkdir -p $(@D)

@@ -14,7 +14,7 @@ struct ffcl_blas {
     void (*close)(ffcl_ctx *ctx);
 };
 
-extern const ffcl_blas ffcl_blas_clblast;
+extern const ffcl_blas ffcl_blas_clblast, ffcl_blas_cblas;
 
 /* A product of half operands, by the matrix engine or the plain kernel. */
 int ffcl_half_gemm(ffcl_ctx *ctx, const ffcl_product *p);

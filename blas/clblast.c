@@ -52,6 +52,7 @@ static int vector_product(ffcl_ctx *ctx, const ffcl_product *p)
 {
     static const float nothing = 0.0f;
     size_t stride = p->a_kmajor ? p->a_ld : 1;
+    CLBlastTranspose tw = p->w_nmajor ? CLBlastTransposeYes : CLBlastTransposeNo;
     if (ctx->planning)
         return 0;
     /* CLBlast's kernel multiplies the old result with beta even where that is 0, and what the
@@ -61,36 +62,38 @@ static int vector_product(ffcl_ctx *ctx, const ffcl_product *p)
                                                    p->n * sizeof(float), 0, NULL, NULL));
     if (rc)
         return rc;
-    return CHECK(ctx, CLBlastSgemv(CLBlastLayoutColMajor, CLBlastTransposeNo, p->n, p->k, 1.0f,
-                                   p->w, p->w_at, p->w_ld, p->a, p->a_at, stride, 0.0f, p->out,
-                                   p->out_at, 1, &ctx->queue, NULL));
+    return CHECK(ctx, CLBlastSgemv(CLBlastLayoutColMajor, tw, p->w_nmajor ? p->k : p->n,
+                                   p->w_nmajor ? p->n : p->k, 1.0f, p->w, p->w_at, p->w_ld, p->a,
+                                   p->a_at, stride, 0.0f, p->out, p->out_at, 1, &ctx->queue,
+                                   NULL));
 }
 
 /* The bare product into out. */
 static int product(ffcl_ctx *ctx, const ffcl_product *p)
 {
     CLBlastTranspose tb = p->a_kmajor ? CLBlastTransposeYes : CLBlastTransposeNo;
+    CLBlastTranspose tw = p->w_nmajor ? CLBlastTransposeYes : CLBlastTransposeNo;
+    size_t w_span = p->w_nmajor ? (p->n - 1) * p->w_ld + p->k : (p->k - 1) * p->w_ld + p->n;
     size_t a_span = p->a_kmajor ? (p->k - 1) * p->a_ld + p->m : (p->m - 1) * p->a_ld + p->k;
     view a = {0}, w = {0}, out = {0};
     ffcl_buf temp = {0};
     size_t bytes = 0;
     int rc = view_open(ctx, &a, p->a, p->a_at, a_span);
     if (rc == 0)
-        rc = view_open(ctx, &w, p->w, p->w_at, (p->k - 1) * p->w_ld + p->n);
+        rc = view_open(ctx, &w, p->w, p->w_at, w_span);
     if (rc == 0)
         rc = view_open(ctx, &out, p->out, p->out_at, (p->m - 1) * p->out_ld + p->n);
     if (rc == 0)
-        rc = CHECK(ctx, CLBlastSGemmTempBufferSize(CLBlastLayoutColMajor, CLBlastTransposeNo, tb,
-                                                   p->n, p->m, p->k, w.at, p->w_ld, a.at, p->a_ld,
-                                                   out.at, p->out_ld, &ctx->queue, &bytes));
+        rc = CHECK(ctx, CLBlastSGemmTempBufferSize(CLBlastLayoutColMajor, tw, tb, p->n, p->m, p->k,
+                                                   w.at, p->w_ld, a.at, p->a_ld, out.at, p->out_ld,
+                                                   &ctx->queue, &bytes));
     if (rc == 0)
         rc = ffcl_take(ctx, &temp, ffcl_div_up(bytes, sizeof(float)));
     if (rc == 0 && !ctx->planning)
-        rc = CHECK(ctx, CLBlastSgemmWithTempBuffer(CLBlastLayoutColMajor, CLBlastTransposeNo, tb,
-                                                   p->n, p->m, p->k, 1.0f, w.mem, w.at, p->w_ld,
-                                                   a.mem, a.at, p->a_ld, 0.0f, out.mem, out.at,
-                                                   p->out_ld, &ctx->queue, NULL,
-                                                   bytes ? temp.mem : NULL));
+        rc = CHECK(ctx, CLBlastSgemmWithTempBuffer(CLBlastLayoutColMajor, tw, tb, p->n, p->m, p->k,
+                                                   1.0f, w.mem, w.at, p->w_ld, a.mem, a.at, p->a_ld,
+                                                   0.0f, out.mem, out.at, p->out_ld, &ctx->queue,
+                                                   NULL, bytes ? temp.mem : NULL));
     if (rc == 0)
         ffcl_give(ctx, &temp);
     view_close(&out);

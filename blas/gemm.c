@@ -4,21 +4,40 @@
 #include <string.h>
 
 #include "backend.h"
+#include "cblas.h"
 #include "cl/launch.h"
 #include "util.h"
 
+/* Does CLBlast do in place of cblas, which could not be opened?  A missing library is a hint, one
+ * that fails its check a warning. */
+static int may_do_without(const ffcl_ctx *ctx, int rc, int automatic)
+{
+    int missing = rc == FFCL_EFILE && !ctx->blas_library, wrong = rc == FFCL_EDEVICE;
+    if (!automatic || !(missing || wrong))
+        return 0;
+    ffcl_report(ctx->obs, missing ? FFCL_PHASE_NOTE : FFCL_PHASE_WARN, ctx->err->text, 0, 0);
+    return 1;
+}
+
 int ffcl_blas_open(ffcl_ctx *ctx, const char *name)
 {
-    static const char *const names[] = {"auto", "clblast", "mma", "wgmma",
-                                        "wmma", "mfma", "dpas"};
+    static const char *const names[] = {"auto", "clblast", "cblas", "mma",
+                                        "wgmma", "wmma", "mfma", "dpas"};
     int known = 0;
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         known |= strcmp(name, names[i]) == 0;
     if (!known)
         return ffcl_fail(ctx->err, FFCL_ECONFIG,
-                         "[blas] backend = %s is unknown; known are auto, clblast, mma, wgmma, "
-                         "wmma, mfma and dpas",
+                         "[blas] backend = %s is unknown; known are auto, clblast, cblas, mma, "
+                         "wgmma, wmma, mfma and dpas",
                          name);
+    int automatic = strcmp(name, "auto") == 0, rc = 0;
+    if (strcmp(name, "cblas") == 0 || (automatic && ffcl_cblas_fits(ctx))) {
+        ctx->blas = &ffcl_blas_cblas;
+        rc = ctx->blas->open(ctx);
+        if (rc == 0 || !may_do_without(ctx, rc, automatic))
+            return rc;
+    }
     ctx->blas = &ffcl_blas_clblast;
     return ctx->blas->open(ctx);
 }
@@ -32,7 +51,7 @@ void ffcl_blas_close(ffcl_ctx *ctx)
 
 const char *ffcl_blas_name(const ffcl_ctx *ctx)
 {
-    return ctx->blas->name;
+    return ctx->cblas ? ffcl_cblas_text(ctx) : ctx->blas->name;
 }
 
 int ffcl_gemm(ffcl_ctx *ctx, const ffcl_product *p)

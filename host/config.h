@@ -67,7 +67,7 @@ struct ffcl_config {
         ffcl_precision compute;
     } precision;
     struct {
-        char *backend;
+        char *backend, *library;
     } blas;
     struct {
         char *grid, *folder, *npz;  /* NULL: none */

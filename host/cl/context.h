@@ -8,6 +8,7 @@
 struct ffcl_programs;
 struct ffcl_arena;
 struct ffcl_blas;
+struct ffcl_cblas;
 
 /* Matrix engines: of NVIDIA mma.sync (compute capability 8.0) and wgmma (9.0); of AMD WMMA (RDNA 3)
  * and MFMA (CDNA); of Intel dpas in sub-groups of 8 or 16. */
@@ -37,6 +38,8 @@ typedef struct ffcl_ctx {
     struct ffcl_programs *programs;     /* cl/program.h */
     struct ffcl_arena *arena;           /* cl/arena.h */
     const struct ffcl_blas *blas;       /* blas/gemm.h */
+    struct ffcl_cblas *cblas;           /* blas/cblas.c; NULL: another back end */
+    const char *blas_library;           /* the file for it, the caller's; NULL: any that is there */
     ffcl_error *err;                    /* the slot of the call in progress; never NULL */
     const ffcl_observer *obs;           /* may be NULL */
     /* While planning, launches and products do nothing but name their programs and take their

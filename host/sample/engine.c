@@ -276,6 +276,8 @@ static int open_device(ffcl_engine *e, const ffcl_device *chosen, int any_batch,
         return rc;
     e->ctx->err = err;
     e->ctx->any_batch = any_batch;
+    if (strcmp(e->cfg->blas.library, "auto") != 0)
+        e->ctx->blas_library = e->cfg->blas.library;
     rc = ffcl_blas_open(e->ctx, e->cfg->blas.backend);
     if (rc == 0 && e->cfg->precision.compute != FFCL_PRECISION_FLOAT32)
         rc = ffcl_matrix_engine_probe(e->ctx, e->cfg->blas.backend);
