@@ -163,6 +163,8 @@ static void add_conv(ffcl_vae *vae, ffcl_conv_weight *conv, size_t out, size_t i
     /* Latents and the first convolution stay float32. */
     conv->store = in == vae->d.zc ? FFCL_STORE_FLOAT : vae->store;
     conv->kind = ffcl_conv_kind_of(out, side, upsample, conv->store);
+    if (vae->winograd)
+        ffcl_winograd_kind(&conv->kind, in, side);
     conv->in = in;
     conv->out = out;
     conv->side = side;

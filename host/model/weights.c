@@ -364,6 +364,32 @@ static int load_conv(ffcl_ctx *ctx, ffcl_tensor_file *file, const ffcl_weight_ro
     return rc;
 }
 
+/* Output channels in pieces, laid out on the device. */
+static int load_winograd(uploader *u, ffcl_tensor_file *file, const ffcl_weight_row *r)
+{
+    ffcl_conv_weight *conv = r->conv;
+    size_t parts, floats = ffcl_conv_floats(conv, &parts), each = r->found->count / conv->out;
+    size_t step = PIECE_FLOATS / each / FFCL_WINOGRAD_STEP * FFCL_WINOGRAD_STEP;
+    if (step == 0)
+        return ffcl_fail(u->ctx->err, FFCL_EWEIGHTS, "%s has %zu input channels, more than any "
+                         "model", r->found->name, conv->in);
+    int rc = ffcl_buffer_create(u->ctx, &conv->weight[0], floats * sizeof(float), r->name);
+    for (size_t first = 0; rc == 0 && first < conv->out; first += step) {
+        size_t rows = ffcl_min(step, conv->out - first);
+        int piece;
+        rc = uploader_next(u, &piece);
+        if (rc == 0)
+            rc = ffcl_tensor_file_read_f32(file, r->found, first * each, rows * each,
+                                           u->host[piece], u->ctx->err);
+        if (rc == 0)
+            rc = upload(u, piece, u->staging[piece], 0, rows * each);
+        if (rc == 0)
+            rc = ffcl_winograd_weights(u->ctx, conv->weight[0], u->staging[piece], conv, first,
+                                       rows);
+    }
+    return rc;
+}
+
 static int zero(ffcl_ctx *ctx, cl_mem mem, size_t bytes)
 {
     static const float nothing = 0.0f;
@@ -374,7 +400,8 @@ static int zero(ffcl_ctx *ctx, cl_mem mem, size_t bytes)
 static int load_row(uploader *u, ffcl_tensor_file *file, const ffcl_weight_row *r)
 {
     if (r->kind == FFCL_ROW_CONV)
-        return load_conv(u->ctx, file, r);
+        return ffcl_is_winograd(r->conv->kind) ? load_winograd(u, file, r)
+                                               : load_conv(u->ctx, file, r);
     int is_bias = r->kind == FFCL_ROW_CONV_BIAS;
     cl_mem *to = is_bias ? &r->conv->bias : &r->to->mem;
     if (!*to) {

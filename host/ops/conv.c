@@ -27,6 +27,10 @@ static size_t parity_tap(size_t parity, size_t tap)
 
 size_t ffcl_conv_floats(const ffcl_conv_weight *w, size_t *parts)
 {
+    if (ffcl_is_winograd(w->kind)) {
+        *parts = 1;
+        return ffcl_winograd_points(w->kind) * w->in * w->out;
+    }
     *parts = w->kind == FFCL_CONV_UPSAMPLE ? 4 : 1;
     size_t out = w->kind == FFCL_CONV_NARROW ? NARROW : w->out;
     size_t K = (w->kind == FFCL_CONV_UPSAMPLE ? 4 : w->side * w->side) * w->in;
@@ -212,6 +216,9 @@ int ffcl_conv(ffcl_ctx *ctx, cl_mem out, cl_mem x, const ffcl_conv_weight *w, si
     if (w->store == FFCL_STORE_HALF)
         return gathered_conv(ctx, out, x, w, B, Hh, Ww, has_add, add);
     switch (w->kind) {
+    case FFCL_CONV_WINOGRAD:
+    case FFCL_CONV_WINOGRAD_UPSAMPLE:
+        return ffcl_winograd_conv(ctx, out, x, w, B, Hh, Ww, has_add, add);
     case FFCL_CONV_UPSAMPLE:
         return upsample_conv(ctx, out, x, w, B, Hh, Ww);
     case FFCL_CONV_DIRECT:

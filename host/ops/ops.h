@@ -102,7 +102,10 @@ typedef enum ffcl_conv_kind {
     FFCL_CONV_NARROW,       /* few outputs of half pictures: a product of 8 columns, the others 0 */
     /* 3 x 3 after a nearest 2x upsample, as four 2 x 2 convolutions of the small picture with
      * taps summed beforehand, one for each output parity; weight[py*2+px] (4*Cin, Cout). */
-    FFCL_CONV_UPSAMPLE
+    FFCL_CONV_UPSAMPLE,
+    /* COLUMNS and UPSAMPLE of 3 x 3, float32, by fewer products (cl/winograd.cl); weight
+     * (ffcl_winograd_points, Cin, Cout). */
+    FFCL_CONV_WINOGRAD, FFCL_CONV_WINOGRAD_UPSAMPLE
 } ffcl_conv_kind;
 
 typedef struct ffcl_conv_weight {
@@ -117,11 +120,20 @@ typedef struct ffcl_conv_weight {
 /* The kind for a convolution of `side` x `side`, after an upsample or not. */
 ffcl_conv_kind ffcl_conv_kind_of(size_t out, size_t side, int upsample, ffcl_store store);
 
+static inline int ffcl_is_winograd(ffcl_conv_kind kind)
+{
+    return kind == FFCL_CONV_WINOGRAD || kind == FFCL_CONV_WINOGRAD_UPSAMPLE;
+}
+
+/* The Winograd kind in place of *kind, where there is one for `in` channels. */
+void ffcl_winograd_kind(ffcl_conv_kind *kind, size_t in, size_t side);
+
 /* Floats of one weight of the kind, and how many there are. */
 size_t ffcl_conv_floats(const ffcl_conv_weight *w, size_t *parts);
 
 /* Weight i of the kind, from w (Cout, Cin, k, k), into laid_out of ffcl_conv_floats.  Order
- * (taps*Cin, Cout), four taps for UPSAMPLE; for FFCL_STORE_HALF tiles, still as floats. */
+ * (taps*Cin, Cout), four taps for UPSAMPLE; for FFCL_STORE_HALF tiles, still as floats.  Not for
+ * the Winograd kinds, which ffcl_winograd_weights lays out on the device. */
 void ffcl_conv_layout(ffcl_conv_kind kind, ffcl_store store, size_t i, const float *w, size_t in,
                       size_t out, size_t side, float *laid_out);
 
@@ -130,6 +142,18 @@ void ffcl_conv_layout(ffcl_conv_kind kind, ffcl_store store, size_t i, const flo
  * x, out and add are stored as w->store says, but DIRECT's and NARROW's out is always float32. */
 int ffcl_conv(ffcl_ctx *ctx, cl_mem out, cl_mem x, const ffcl_conv_weight *w, size_t B, size_t Hh,
               size_t Ww, int has_add, cl_mem add);
+
+/* ffcl_conv of the Winograd kinds, and output channels first .. first+n-1 of their weight `of`,
+ * from w (n, Cin, 3, 3) into out; first a multiple of FFCL_WINOGRAD_STEP, and so is n but where it
+ * ends with the last channel.  They are for devices with batches of products. */
+enum { FFCL_WINOGRAD_STEP = 16 };
+int ffcl_winograd_conv(ffcl_ctx *ctx, cl_mem out, cl_mem x, const ffcl_conv_weight *w, size_t B,
+                       size_t Hh, size_t Ww, int has_add, cl_mem add);
+int ffcl_winograd_weights(ffcl_ctx *ctx, cl_mem out, cl_mem w, const ffcl_conv_weight *of,
+                          size_t first, size_t n);
+int ffcl_winograd_fits(const ffcl_ctx *ctx);
+/* Products that a convolution of the kind is made of. */
+size_t ffcl_winograd_points(ffcl_conv_kind kind);
 
 /* What the halo convolution does on the way; members without their has_* may be NULL. */
 typedef struct ffcl_halo {

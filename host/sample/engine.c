@@ -466,7 +466,7 @@ int ffcl_engine_open(ffcl_engine **out, const ffcl_config *cfg, const ffcl_engin
     if (rc == 0 && e->sit)
         rc = ffcl_sit_prepare(e->sit, e->ctx, e->store);
     if (rc == 0 && e->vae)
-        rc = ffcl_vae_prepare(e->vae, e->store, err);
+        rc = ffcl_vae_prepare(e->vae, e->ctx, e->store);
     if (rc == 0 && e->sit)
         rc = open_for_side(e, wants);
     if (rc)

@@ -33,6 +33,8 @@ const ffcl_op_test *const ffcl_op_tests[] = {
     &ffcl_test_conv_point,
     &ffcl_test_conv_direct,
     &ffcl_test_conv_upsample,
+    &ffcl_test_conv_winograd,
+    &ffcl_test_conv_winograd_upsample,
     &ffcl_test_cast_to_half,
     &ffcl_test_cast_to_tiles,
     &ffcl_test_cast_to_float,

@@ -47,7 +47,8 @@ extern const ffcl_op_test ffcl_test_layernorm_modulate, ffcl_test_attn_row, ffcl
     ffcl_test_image_finite, ffcl_test_groupnorm, ffcl_test_groupnorm_silu, ffcl_test_transpose,
     ffcl_test_gemm, ffcl_test_gemm_bias, ffcl_test_gemm_silu, ffcl_test_gemm_gelu,
     ffcl_test_gemm_gate, ffcl_test_gemm_add, ffcl_test_gemm_gate_add, ffcl_test_conv_columns,
-    ffcl_test_conv_point, ffcl_test_conv_direct, ffcl_test_conv_upsample;
+    ffcl_test_conv_point, ffcl_test_conv_direct, ffcl_test_conv_upsample, ffcl_test_conv_winograd,
+    ffcl_test_conv_winograd_upsample;
 
 /* Of tensors stored as half. */
 extern const ffcl_op_test ffcl_test_cast_to_half, ffcl_test_cast_to_float,
