@@ -53,8 +53,10 @@ void ffcl_conv_layout(ffcl_conv_kind kind, ffcl_store store, size_t i, const flo
                     if (kind == FFCL_CONV_UPSAMPLE)
                         tap = parity_tap(i >> 1, y) * 2 + parity_tap(i & 1, x);
                     size_t k = tap * in + c;
-                    laid_out[tiled ? ffcl_tiled_at(o, k, K) : k * out + o] +=
-                        w[((o * in + c) * side + y) * side + x];
+                    size_t at = tiled                      ? ffcl_tiled_at(o, k, K)
+                                : kind == FFCL_CONV_DIRECT ? o * K + k
+                                                           : k * out + o;
+                    laid_out[at] += w[((o * in + c) * side + y) * side + x];
                 }
 }
 
@@ -157,7 +159,8 @@ static int direct_conv(ffcl_ctx *ctx, cl_mem out, cl_mem x, const ffcl_conv_weig
                        size_t Hh, size_t Ww)
 {
     const ffcl_kernel *k;
-    int rc = ffcl_kernel_get(ctx, &k, "conv", "conv_direct_f32", "");
+    const int vectors = (ctx->device.caps.type & CL_DEVICE_TYPE_CPU) && w->in % 16 == 0;
+    int rc = ffcl_kernel_get(ctx, &k, "conv", "conv_direct_f32", vectors ? "-DVW=16" : "");
     if (rc)
         return rc;
     size_t n = B * Hh * Ww;

@@ -18,10 +18,11 @@ typedef struct ffcl_modulation {
 int ffcl_layernorm_modulate(ffcl_ctx *ctx, cl_mem out, cl_mem x, const ffcl_modulation *mod,
                             size_t B, size_t T, size_t D, float eps, ffcl_store store);
 
-/* How attention is computed; AUTO: by device, storage and fit.  TILED takes float32, those after it
- * half. */
+/* How attention is computed; AUTO: by device, storage and fit.  TILED and BATCHED take float32,
+ * those after them half. */
 typedef enum ffcl_attention_variant {
-    FFCL_ATTENTION_AUTO, FFCL_ATTENTION_ROW, FFCL_ATTENTION_TILED, FFCL_ATTENTION_MMA,
+    FFCL_ATTENTION_AUTO, FFCL_ATTENTION_ROW, FFCL_ATTENTION_TILED, FFCL_ATTENTION_BATCHED,
+    FFCL_ATTENTION_MMA,
     FFCL_ATTENTION_WGMMA, FFCL_ATTENTION_PRODUCTS
 } ffcl_attention_variant;
 
@@ -36,6 +37,14 @@ int ffcl_attention_wgmma_fits(const ffcl_ctx *ctx, size_t Dh);
 /* out (B, T, C) = attention of one head of C columns, qkv (B, T, 3*C), half, where it fits. */
 int ffcl_attention_products(ffcl_ctx *ctx, cl_mem out, cl_mem qkv, size_t B, size_t T, size_t C);
 int ffcl_attention_products_fit(const ffcl_ctx *ctx, size_t T, size_t H, size_t Dh);
+
+/* The same for float32 by batches of products, where the back end takes them. */
+int ffcl_attention_batched(ffcl_ctx *ctx, cl_mem out, cl_mem qkv, size_t B, size_t T, size_t H,
+                           size_t Dh);
+int ffcl_attention_batched_fits(const ffcl_ctx *ctx);
+
+/* x (rows, n) float32 = softmax of each row of scale * x, on a CPU. */
+int ffcl_softmax_in_place(ffcl_ctx *ctx, cl_mem x, double scale, size_t rows, size_t n);
 
 /* out (rows, n) half = softmax of each row of scale * in (rows, n) float32, where n fits. */
 int ffcl_softmax(ffcl_ctx *ctx, cl_mem out, cl_mem in, double scale, size_t rows, size_t n);
@@ -98,7 +107,7 @@ int ffcl_transpose_half(ffcl_ctx *ctx, cl_mem out, cl_mem in, size_t B, size_t r
 typedef enum ffcl_conv_kind {
     FFCL_CONV_COLUMNS,      /* im2col and one product; weight (k*k*Cin, Cout) */
     FFCL_CONV_POINT,        /* 1 x 1: the product alone; weight (Cin, Cout) */
-    FFCL_CONV_DIRECT,       /* few outputs (at most 4): one kernel; weight (k*k*Cin, Cout) */
+    FFCL_CONV_DIRECT,       /* few outputs (at most 4): one kernel; weight (Cout, k*k*Cin) */
     FFCL_CONV_NARROW,       /* few outputs of half pictures: a product of 8 columns, the others 0 */
     /* 3 x 3 after a nearest 2x upsample, as four 2 x 2 convolutions of the small picture with
      * taps summed beforehand, one for each output parity; weight[py*2+px] (4*Cin, Cout). */

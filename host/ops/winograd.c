@@ -17,16 +17,11 @@ static int is_upsample(const ffcl_conv_weight *w)
     return w->kind == FFCL_CONV_WINOGRAD_UPSAMPLE;
 }
 
-static size_t vector_of(size_t channels)
-{
-    return channels % 16 == 0 ? 16 : channels % 8 == 0 ? 8 : channels % 4 == 0 ? 4 : 1;
-}
-
 static int kernel_of(ffcl_ctx *ctx, const ffcl_kernel **k, const char *name, size_t channels,
                      int upsample)
 {
     char options[48];
-    snprintf(options, sizeof options, "-DVW=%zu%s", vector_of(channels),
+    snprintf(options, sizeof options, "-DVW=%zu%s", ffcl_vector(channels),
              upsample ? " -DUPSAMPLE" : "");
     return ffcl_kernel_get(ctx, k, "winograd", name, options);
 }
@@ -62,7 +57,7 @@ int ffcl_winograd_weights(ffcl_ctx *ctx, cl_mem out, cl_mem w, const ffcl_conv_w
     if (rc)
         return rc;
     size_t local[2] = {1, ffcl_local_size(ctx, k, 16)};
-    size_t global[2] = {n / vector_of(of->out), ffcl_round_up(of->in, local[1])};
+    size_t global[2] = {n / ffcl_vector(of->out), ffcl_round_up(of->in, local[1])};
     return ffcl_launch(ctx, k, 2, global, local, FFCL_BUF(out), FFCL_BUF(w), FFCL_I32(of->in),
                        FFCL_I32(of->out), FFCL_I32(first));
 }

@@ -8,6 +8,8 @@ const ffcl_op_test *const ffcl_op_tests[] = {
     &ffcl_test_layernorm_modulate,
     &ffcl_test_attn_row,
     &ffcl_test_attn_tiled,
+    &ffcl_test_attn_batched,
+    &ffcl_test_softmax_in_place,
     &ffcl_test_embed_scalar,
     &ffcl_test_embed_label,
     &ffcl_test_add,

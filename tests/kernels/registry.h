@@ -41,6 +41,7 @@ void ffcl_shape_text(const ffcl_op_test *op, const ffcl_shape *shape, char *text
 const char *ffcl_fill_name(ffcl_fill fill);
 
 extern const ffcl_op_test ffcl_test_layernorm_modulate, ffcl_test_attn_row, ffcl_test_attn_tiled,
+    ffcl_test_attn_batched, ffcl_test_softmax_in_place,
     ffcl_test_embed_scalar, ffcl_test_embed_label, ffcl_test_add, ffcl_test_silu,
     ffcl_test_patchify, ffcl_test_unpatchify, ffcl_test_latent_update,
     ffcl_test_latent_to_pixels, ffcl_test_image_bytes_sit, ffcl_test_image_bytes_repa,
