@@ -55,6 +55,11 @@ const char *ffcl_blas_name(const ffcl_ctx *ctx)
     return ctx->cblas ? ffcl_cblas_text(ctx) : ctx->blas->name;
 }
 
+int ffcl_gemm_takes_nmajor(const ffcl_ctx *ctx)
+{
+    return ctx->cblas != NULL;
+}
+
 int ffcl_gemm(ffcl_ctx *ctx, const ffcl_product *p)
 {
     return p->half ? ffcl_half_gemm(ctx, p) : ctx->blas->gemm(ctx, p);

@@ -46,8 +46,8 @@ typedef struct ffcl_product {
     cl_mem out;                             /* (M, N) rows out_ld apart; not epilogue.add */
     size_t out_at, out_ld;
     ffcl_epilogue epilogue;
-    /* 0, or the rows of one picture, M a multiple of them: with ctx->any_batch a row may be
-     * computed in no other way than it is where its picture is alone. */
+    /* 0, or the rows of one picture where they are not M / ctx->pictures: with ctx->any_batch a row
+     * is computed in no other way than it is where its picture is alone. */
     size_t each;
     /* half: A and W are half, W in tiles (ffcl_tiled_at; four in a row for upsample), nothing at an
      * offset but the gate, add of M rows out_ld apart.  out_half: so are out and add, and there is
@@ -115,6 +115,9 @@ int ffcl_engine_listed(const ffcl_ctx *ctx, ffcl_engine_level level);
  * Reports a warning where the device should be able to and is not; FFCL_EDEVICE where name asks for
  * an engine that is not to be had. */
 int ffcl_matrix_engine_probe(ffcl_ctx *ctx, const char *name);
+
+/* Does the back end read W (N, K) where it lies as fast as (K, N)? */
+int ffcl_gemm_takes_nmajor(const ffcl_ctx *ctx);
 
 /* The rows of out that a fast product wants at least, e.g. for cutting work into bands. */
 enum { FFCL_GEMM_ROW_STEP = 128 };

@@ -135,6 +135,14 @@ int ffcl_buffer_create(ffcl_ctx *ctx, cl_mem *out, size_t bytes, const char *wha
     return ffcl_cl_check(ctx->err, code, "clCreateBuffer", __FILE__, __LINE__);
 }
 
+int ffcl_buffer_over(ffcl_ctx *ctx, cl_mem *out, const void *at, size_t bytes)
+{
+    cl_int code;
+    *out = clCreateBuffer(ctx->context, CL_MEM_READ_ONLY | CL_MEM_USE_HOST_PTR, bytes,
+                          (void *)(uintptr_t)at, &code);
+    return ffcl_cl_check(ctx->err, code, "clCreateBuffer", __FILE__, __LINE__);
+}
+
 int ffcl_buffer_write(ffcl_ctx *ctx, cl_mem mem, size_t at, const void *host, size_t bytes)
 {
     return FFCL_CL(ctx->err, clEnqueueWriteBuffer(ctx->queue, mem, CL_TRUE, at, bytes, host, 0,

@@ -54,6 +54,8 @@ typedef struct ffcl_ctx {
     /* No choice may depend on how many pictures a batch has, so that sums are rounded in one way
      * and a picture is the same bytes in any batch; costs speed in small batches. */
     int any_batch;
+    /* Pictures of the pass under way, for products of rows that belong to them; 0: not known. */
+    size_t pictures;
     int sync;                           /* FFCL_SYNC=1: finish after each launch */
     ffcl_error own_err;
 } ffcl_ctx;
@@ -70,6 +72,10 @@ void ffcl_report(const ffcl_observer *obs, ffcl_phase phase, const char *text, u
 
 /* A device buffer of bytes (at least 4); checks CL_DEVICE_MAX_MEM_ALLOC_SIZE first. */
 int ffcl_buffer_create(ffcl_ctx *ctx, cl_mem *out, size_t bytes, const char *what);
+
+/* A buffer that is only read, over bytes of the caller's memory, for CPU devices; the memory stays
+ * the caller's and outlives the buffer. */
+int ffcl_buffer_over(ffcl_ctx *ctx, cl_mem *out, const void *at, size_t bytes);
 
 /* Blocking copies between host and device; at counts bytes. */
 int ffcl_buffer_write(ffcl_ctx *ctx, cl_mem mem, size_t at, const void *host, size_t bytes);

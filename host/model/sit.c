@@ -72,6 +72,7 @@ size_t ffcl_sit_largest(const ffcl_sit *sit)
 int ffcl_sit_prepare(ffcl_sit *sit, ffcl_ctx *ctx, ffcl_store store)
 {
     sit->store = store;
+    sit->nmajor = store == FFCL_STORE_FLOAT && ffcl_gemm_takes_nmajor(ctx);
     int rc = ffcl_sit_table(sit, ctx->device.caps.max_alloc_bytes, ctx->err);
     return rc ? rc : ffcl_weights_check(&sit->weights, "SiT checkpoint", ctx->err);
 }
@@ -102,8 +103,9 @@ static int linear(ffcl_ctx *ctx, cl_mem out, cl_mem a, const ffcl_weight *w, con
 {
     epilogue.has_bias = 1;
     epilogue.bias = b->mem;
-    ffcl_product p = {.m = M, .n = N, .k = K, .a = a, .a_ld = K, .w = w->mem, .w_ld = N,
-                      .out = out, .out_ld = N, .epilogue = epilogue};
+    ffcl_product p = {.m = M, .n = N, .k = K, .a = a, .a_ld = K, .w = w->mem,
+                      .w_ld = w->nmajor ? K : N, .w_nmajor = w->nmajor, .out = out, .out_ld = N,
+                      .epilogue = epilogue};
     return ffcl_gemm(ctx, &p);
 }
 
@@ -286,6 +288,7 @@ int ffcl_sit_forward(ffcl_sit *sit, ffcl_ctx *ctx, cl_mem out, cl_mem z, cl_mem 
     const ffcl_sit_dims *d = &sit->d;
     const size_t M = B * d->T, patch = d->p * d->p * ffcl_max(d->C, d->Cout);
     ffcl_buf c = {0};
+    ctx->pictures = B;
     stream s = {0};
     ffcl_buf *mods = calloc(sit->n_groups, sizeof *mods);
     if (!mods)

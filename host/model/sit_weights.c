@@ -187,6 +187,7 @@ static void add_matrix(ffcl_sit *sit, ffcl_weight *to, size_t N, size_t K, size_
                        int half, const char *name)
 {
     to->floats = half ? ffcl_tiled_halves(ld, K) : K * ld;
+    to->nmajor = sit->nmajor;
     ffcl_weight_row row = {.rank = 2, .shape = {N, K}, .kind = FFCL_ROW_MATRIX, .to = to,
                            .at = at, .ld = ld, .half = half};
     ffcl_weights_add(&sit->weights, &row, "%s.weight", name);
@@ -218,7 +219,7 @@ static void add_linear(ffcl_sit *sit, ffcl_weight *w, ffcl_weight *b, size_t N, 
 static int group_modulations(ffcl_sit *sit, size_t max_bytes, ffcl_error *err)
 {
     const ffcl_sit_dims *d = &sit->d;
-    size_t limit = max_bytes / (d->D * sizeof(float));
+    size_t limit = sit->nmajor ? 6 * d->D : max_bytes / (d->D * sizeof(float));
     free(sit->groups);
     sit->n_groups = 0;
     sit->groups = calloc(d->L + 2, sizeof *sit->groups);
@@ -256,6 +257,7 @@ int ffcl_sit_table(ffcl_sit *sit, size_t max_bytes, ffcl_error *err)
     sit->weights.n_rows = 0;
     size_t K = d->C * d->p * d->p;
     sit->patch_w.floats = K * d->D;
+    sit->patch_w.nmajor = sit->nmajor;
     ffcl_weights_add(&sit->weights,
                      &(ffcl_weight_row){.rank = 4, .shape = {d->D, d->C, d->p, d->p},
                                         .kind = FFCL_ROW_MATRIX, .to = &sit->patch_w, .ld = d->D},

@@ -349,6 +349,7 @@ int ffcl_vae_decode(ffcl_vae *vae, ffcl_ctx *ctx, cl_mem out, cl_mem latent, siz
 {
     feature x = {0}, h = {0};
     char name[32];
+    ctx->pictures = B;
     int rc = enter(vae, ctx, &x, latent, first, factor, B, R);
     if (rc == 0)
         rc = see(vae, tap, ctx, &x, B, "act.conv_in");

@@ -292,6 +292,18 @@ static int load_plain(uploader *u, ffcl_tensor_file *file, const ffcl_weight_row
     return rc;
 }
 
+/* A matrix that has its buffer to itself and lies in the file as it is wanted, used where it is.
+ * Small ones are not worth a buffer over part of the file. */
+static int map_matrix(ffcl_ctx *ctx, ffcl_tensor_file *file, const ffcl_weight_row *r)
+{
+    enum { LEAST = 1 << 18 };
+    if (r->kind != FFCL_ROW_MATRIX || !r->to->nmajor || r->found->count != r->to->floats ||
+        r->found->count < LEAST)
+        return 0;
+    const float *at = ffcl_tensor_file_map(file, r->found);
+    return at ? ffcl_buffer_over(ctx, &r->to->mem, at, r->found->count * sizeof *at) : 0;
+}
+
 static int load_matrix(uploader *u, ffcl_tensor_file *file, const ffcl_weight_row *r)
 {
     size_t N = r->shape[0], K = r->found->count / N;
@@ -307,6 +319,10 @@ static int load_matrix(uploader *u, ffcl_tensor_file *file, const ffcl_weight_ro
         if (rc == 0)
             rc = ffcl_tensor_file_read_f32(file, r->found, first * K, rows * K, u->host[piece],
                                            u->ctx->err);
+        if (rc == 0 && r->to->nmajor) {
+            rc = upload(u, piece, r->to->mem, (r->at + first) * K, rows * K);
+            continue;
+        }
         if (rc == 0)
             rc = upload(u, piece, u->staging[piece], 0, rows * K);
         if (rc == 0 && r->half)
@@ -404,6 +420,11 @@ static int load_row(uploader *u, ffcl_tensor_file *file, const ffcl_weight_row *
                                                : load_conv(u->ctx, file, r);
     int is_bias = r->kind == FFCL_ROW_CONV_BIAS;
     cl_mem *to = is_bias ? &r->conv->bias : &r->to->mem;
+    if (!*to) {
+        int rc = map_matrix(u->ctx, file, r);
+        if (rc || *to)
+            return rc;
+    }
     if (!*to) {
         size_t floats = is_bias ? ffcl_round_up(r->conv->out, 8) : r->to->floats;
         int rc = ffcl_buffer_create(u->ctx, to, floats * (r->half ? 2 : 4), r->name);

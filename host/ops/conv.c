@@ -95,18 +95,21 @@ static int columns_conv(ffcl_ctx *ctx, cl_mem out, cl_mem x, const ffcl_conv_wei
                         size_t Hh, size_t Ww, int has_add, cl_mem add)
 {
     const taps t = {w->side, w->side, -(int)(w->side / 2), -(int)(w->side / 2)};
-    size_t K = w->side * w->side * w->in, P = B * Hh * Ww, band = band_pixels(ctx, K, P);
+    const size_t P = B * Hh * Ww, together = ctx->any_batch ? Hh * Ww : P;
+    size_t K = w->side * w->side * w->in, band = band_pixels(ctx, K, together), M = 0;
     ffcl_buf columns = {0};
     int rc = ffcl_take(ctx, &columns, K * band);
-    for (size_t first = 0; rc == 0 && first < P; first += band) {
-        size_t M = ffcl_min(band, P - first);
+    /* Bands that end with a picture are the same in any batch. */
+    for (size_t first = 0; rc == 0 && first < P; first += M) {
+        M = ffcl_min(band, together - first % together);
         rc = im2col(ctx, columns.mem, x, Hh, Ww, w->in, &t, first, M);
         ffcl_product p = {
             .m = M, .n = w->out, .k = K, .a = columns.mem, .a_ld = M, .a_kmajor = 1,
             .w = w->weight[0], .w_ld = w->out,
             .out = out, .out_at = first * w->out, .out_ld = w->out,
             .epilogue = {.has_bias = 1, .bias = w->bias, .has_add = has_add, .add = add,
-                         .add_at = first * w->out, .add_ld = w->out, .add_rows = M}};
+                         .add_at = first * w->out, .add_ld = w->out, .add_rows = M},
+            .each = M};
         if (rc == 0)
             rc = ffcl_gemm(ctx, &p);
     }
