@@ -84,7 +84,7 @@ $(BUILD)/tests/check: $(CHECK_OBJ) $(BUILD)/libffcl.a
 $(BUILD)/bench/%: $(BUILD)/bench/%.o $(BUILD)/libffcl.a
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS)
 
-bench: $(BUILD)/bench/step
+bench: $(BUILD)/bench/step $(BUILD)/bench/gemm
 
 # ffcl and PyTorch side by side on this host (needs python3 with torch).
 bench-torch: all bench

@@ -6,6 +6,7 @@
 
 const ffcl_op_test *const ffcl_op_tests[] = {
     &ffcl_test_layernorm_modulate,
+    &ffcl_test_layernorm_modulate_group,
     &ffcl_test_attn_row,
     &ffcl_test_attn_tiled,
     &ffcl_test_attn_batched,
@@ -41,6 +42,7 @@ const ffcl_op_test *const ffcl_op_tests[] = {
     &ffcl_test_cast_to_tiles,
     &ffcl_test_cast_to_float,
     &ffcl_test_layernorm_modulate_half,
+    &ffcl_test_layernorm_modulate_group_half,
     &ffcl_test_groupnorm_half,
     &ffcl_test_groupnorm_silu_half,
     &ffcl_test_attn_row_half,

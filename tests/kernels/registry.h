@@ -40,7 +40,8 @@ void ffcl_shape_text(const ffcl_op_test *op, const ffcl_shape *shape, char *text
 /* "noise" and so on. */
 const char *ffcl_fill_name(ffcl_fill fill);
 
-extern const ffcl_op_test ffcl_test_layernorm_modulate, ffcl_test_attn_row, ffcl_test_attn_tiled,
+extern const ffcl_op_test ffcl_test_layernorm_modulate,
+    ffcl_test_layernorm_modulate_group, ffcl_test_attn_row, ffcl_test_attn_tiled,
     ffcl_test_attn_batched, ffcl_test_softmax_in_place,
     ffcl_test_embed_scalar, ffcl_test_embed_label, ffcl_test_add, ffcl_test_silu,
     ffcl_test_patchify, ffcl_test_unpatchify, ffcl_test_latent_update,
@@ -53,7 +54,8 @@ extern const ffcl_op_test ffcl_test_layernorm_modulate, ffcl_test_attn_row, ffcl
 
 /* Of tensors stored as half. */
 extern const ffcl_op_test ffcl_test_cast_to_half, ffcl_test_cast_to_float,
-    ffcl_test_layernorm_modulate_half, ffcl_test_groupnorm_half, ffcl_test_groupnorm_silu_half,
+    ffcl_test_layernorm_modulate_half, ffcl_test_layernorm_modulate_group_half,
+    ffcl_test_groupnorm_half, ffcl_test_groupnorm_silu_half,
     ffcl_test_attn_row_half, ffcl_test_product_bias, ffcl_test_product_silu,
     ffcl_test_product_gelu, ffcl_test_product_add, ffcl_test_product_float_bias,
     ffcl_test_product_float_gate_add, ffcl_test_product_float_gelu, ffcl_test_conv_half_columns,
