@@ -2,15 +2,15 @@
  * Products of XL/2 through ffcl's back end for CPUs beside a plain loop of cblas_sgemm of the same
  * library with threads of its own:
  *   gemm [LIBRARY]      LIBRARY: as [blas] library; libopenblas.so.0 by default
- * The plain loop runs in a child process each, as the back end has set the library to one thread
- * here, and the two take turns, as others may use the processor.  A line a shape: the least time of
- * each and the ratio of the rates; the geometric mean last. */
+ *   gemm --core         prints the core that OpenBLAS was told to take, if it had to be
+ * The plain loop runs in a program of its own, as the back end sets the library to one thread, and
+ * the two take turns, as others may use the processor.  A line a shape: the least time of each and
+ * the ratio of the rates; the geometric mean last. */
 #include <dlfcn.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "cl/context.h"
@@ -44,39 +44,41 @@ static void fill(float *x, size_t n)
         x[i] = (float)(i * 7 % 101) / 101.0f - 0.5f;
 }
 
-/* Seconds of the plain loop, in a process that has the library to itself. */
-static double plain(const char *file, size_t i)
+/* Prints the seconds of the plain loop. */
+static int loop(const char *file, size_t i)
 {
     const size_t m = shapes[i].m, n = shapes[i].n, k = shapes[i].k;
-    int ends[2];
+    void *handle = dlopen(file, RTLD_NOW | RTLD_LOCAL);
+    void *symbol = handle ? dlsym(handle, "cblas_sgemm") : NULL;
+    float *a = malloc((m * k + k * n + m * n) * sizeof *a), *w = a + m * k, *c = w + k * n;
+    sgemm *f = NULL;
     double best = INFINITY;
-    if (pipe(ends) != 0)
-        return NAN;
-    pid_t child = fork();
-    if (child == 0) {
-        void *handle = dlopen(file, RTLD_NOW | RTLD_LOCAL), *symbol = NULL;
-        sgemm *f = NULL;
-        float *a = malloc((m * k + k * n + m * n) * sizeof *a), *w = a + m * k, *c = w + k * n;
-        symbol = handle ? dlsym(handle, "cblas_sgemm") : NULL;
-        memcpy(&f, &symbol, sizeof f);
-        if (!f || !a)
-            _exit(1);
-        fill(a, m * k + k * n);
-        double begun = ffcl_clock();
-        for (int run = 0; run < 5 || ffcl_clock() - begun < 0.5; run++) {
-            double start = ffcl_clock();
-            f(101, 111, shapes[i].nmajor ? 112 : 111, (int)m, (int)n, (int)k, 1.0f, a, (int)k, w,
-              (int)(shapes[i].nmajor ? k : n), 0.0f, c, (int)n);
-            best = fmin(best, ffcl_clock() - start);
-        }
-        _exit(write(ends[1], &best, sizeof best) == sizeof best ? 0 : 1);
+    memcpy(&f, &symbol, sizeof f);
+    if (!f || !a)
+        return 1;
+    fill(a, m * k + k * n);
+    double begun = ffcl_clock();
+    for (int run = 0; run < 5 || ffcl_clock() - begun < 0.5; run++) {
+        double start = ffcl_clock();
+        f(101, 111, shapes[i].nmajor ? 112 : 111, (int)m, (int)n, (int)k, 1.0f, a, (int)k, w,
+          (int)(shapes[i].nmajor ? k : n), 0.0f, c, (int)n);
+        best = fmin(best, ffcl_clock() - start);
     }
-    close(ends[1]);
-    if (child < 0 || read(ends[0], &best, sizeof best) != sizeof best)
+    printf("%.9g\n", best);
+    return 0;
+}
+
+/* Seconds of the plain loop in a program of its own, in which the library has all its threads. */
+static double plain(const char *file, size_t i)
+{
+    char line[600];
+    double best = NAN;
+    snprintf(line, sizeof line, "exec /proc/%ld/exe --loop '%s' %zu", (long)getpid(), file, i);
+    FILE *f = popen(line, "r");
+    if (f && fscanf(f, "%lf", &best) != 1)
         best = NAN;
-    close(ends[0]);
-    if (child > 0)
-        waitpid(child, NULL, 0);
+    if (f)
+        pclose(f);
     return best;
 }
 
@@ -116,12 +118,14 @@ static int through(ffcl_ctx *ctx, size_t i, double *best)
 
 int main(int argc, char **argv)
 {
-    const char *file = argc > 1 ? argv[1] : "libopenblas.so.0";
+    const char *file = argc > 1 && argv[1][0] != '-' ? argv[1] : "libopenblas.so.0";
     const size_t count = sizeof shapes / sizeof *shapes;
     ffcl_error err = {0, ""};
     ffcl_device device;
     ffcl_ctx *ctx = NULL;
     double logs = 0.0;
+    if (argc == 4 && strcmp(argv[1], "--loop") == 0)
+        return loop(argv[2], (size_t)atoi(argv[3]) % count);
     int rc = ffcl_device_select(&device, "cpu", &err);
     if (rc == 0)
         rc = ffcl_ctx_open(&ctx, &device, NULL, &err);
@@ -129,6 +133,11 @@ int main(int argc, char **argv)
         ctx->err = &err;
         ctx->blas_library = file;
         rc = ffcl_blas_open(ctx, "cblas");
+    }
+    if (argc == 2 && strcmp(argv[1], "--core") == 0) {
+        if (getenv("OPENBLAS_CORETYPE"))
+            puts(getenv("OPENBLAS_CORETYPE"));
+        goto out;
     }
     if (rc == 0)
         printf("%s, %s\n%-36s %6s %6s %6s  %10s %10s  %s\n", device.caps.name, ffcl_blas_name(ctx),
@@ -151,6 +160,7 @@ int main(int argc, char **argv)
         fprintf(stderr, "gemm: %s\n", err.text);
     else
         printf("geometric mean of the ratios: %.2f\n", exp(logs / (double)count));
+out:
     if (ctx)
         ffcl_blas_close(ctx);
     ffcl_ctx_close(&ctx);

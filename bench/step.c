@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT
  * Times the whole step (noise, SiT, VAE, bytes back on the host) through the public API:
  *   step FILE.ini REPEATS [section.key=value ...]
- * One line: the median, least and greatest time of a batch, after two warm-up batches.  Batches
- * are consecutive pictures, as in a long run; sampler.count should be REPEATS + 2 batches. */
+ * One line for the time from the program's start until everything is loaded, when the first pass
+ * can begin; one for the median, least and greatest time of a batch, after two warm-up batches.
+ * Batches are consecutive pictures, as in a long run; sampler.count should be REPEATS + 2
+ * batches. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
@@ -61,6 +63,7 @@ int main(int argc, char **argv)
     ffcl_sampler *s = NULL;
     ffcl_error err = {0, ""};
     const ffcl_observer observer = {report, NULL};
+    const double begun = now_ms();
     int repeats = argc > 2 ? atoi(argv[2]) : 0;
     if (repeats < 1) {
         fprintf(stderr, "usage: step FILE.ini REPEATS [section.key=value ...]\n");
@@ -71,8 +74,11 @@ int main(int argc, char **argv)
         rc = ffcl_config_set(cfg, argv[i], &err);
     if (rc == 0)
         rc = ffcl_sampler_open(&s, cfg, &observer, &err);
-    if (rc == 0)
+    if (rc == 0) {
+        printf("ffcl: loaded after %.0f ms\n", now_ms() - begun);
+        fflush(stdout);
         rc = measure(s, repeats, &err);
+    }
     if (rc)
         fprintf(stderr, "step: %s\n", err.text);
     ffcl_sampler_close(&s);

@@ -125,7 +125,7 @@ static int place(ffcl_ctx *ctx, const float **at, cl_mem mem, size_t offset)
     if (rc == 0)
         rc = FFCL_CL(ctx->err, clGetMemObjectInfo(parent ? parent : mem, CL_MEM_HOST_PTR,
                                                   sizeof host, &host, NULL));
-    assert(rc || host);         /* ffcl_buffer_create puts buffers of such devices into our memory */
+    assert(rc || host);         /* ffcl_buffer_create puts such devices' buffers into our memory */
     *at = (const float *)((char *)host + origin) + offset;
     return rc;
 }
@@ -181,8 +181,8 @@ static int load_any(ffcl_cblas_library *lib, ffcl_error *err)
         ffcl_cblas_unload(lib);
     }
     return ffcl_fail(err, FFCL_EFILE,
-                     "no fast CBLAS library is installed%s: with libopenblas0 or libblis4, products "
-                     "on this CPU take a fraction of the time", slow);
+                     "no fast CBLAS library is installed%s: with libopenblas0 or libblis4, "
+                     "products on this CPU take a fraction of the time", slow);
 }
 
 static void cblas_close(ffcl_ctx *ctx)

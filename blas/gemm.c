@@ -65,8 +65,8 @@ int ffcl_gemm(ffcl_ctx *ctx, const ffcl_product *p)
     return p->half ? ffcl_half_gemm(ctx, p) : ctx->blas->gemm(ctx, p);
 }
 
-/* Columns of a row that an item of the CPU's kernel takes: all that a block of SiT has, and parts of
- * the one row of its modulations. */
+/* Columns of a row that an item of the CPU's kernel takes: all that a block of SiT has, and parts
+ * of the one row of its modulations. */
 enum { ROW_PART = 8192 };
 
 int ffcl_epilogue_run(ffcl_ctx *ctx, const ffcl_product *p)

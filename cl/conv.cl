@@ -41,8 +41,8 @@ void im2col_f32(__global float *columns, __global const float *x, int H, int W, 
 }
 
 /* out[b][y][x][o] = bias[o] + sum over taps and c: x (B, H, W, C), weight (Cout, kh*kw*C),
- * out (B, H, W, Cout), Cout at most 4; n = B*H*W.  One item a pixel, which takes channels in vectors
- * of VW (it divides C): 1 but on CPUs. */
+ * out (B, H, W, Cout), Cout at most 4; n = B*H*W.  One item a pixel, which takes channels in
+ * vectors of VW (it divides C): 1 but on CPUs. */
 #ifndef VW
 #define VW 1
 #endif

@@ -35,7 +35,8 @@ __kernel void layernorm_mod(__global act *out, __global const float *x,
         STORE_ACT(to, d, (in[d] - mean) * inv * (1.0f + m[scale_at + d]) + m[shift_at + d]);
 }
 
-/* The same, one item a row, in vectors of VW, which divides D; for CPUs.  Global (rows rounded up). */
+/* The same, one item a row, in vectors of VW, which divides D; for CPUs.  Global (rows rounded
+ * up). */
 #include "vector.clh"
 
 __kernel void layernorm_mod_row(__global act *out, __global const float *x,

@@ -117,15 +117,16 @@ const ffcl_config_row ffcl_config_rows[] = {
      .help = "Who multiplies matrices: `clblast`, or on CPU devices `cblas`, the library below, or "
              "beside CLBlast for half operands `mma` or `wgmma`, two levels of NVIDIA's matrix "
              "engine. `auto` takes `cblas` on a CPU device where a library is there and passes its "
-             "check, and of the engines the highest that passes; `clblast` alone means that `[precision] compute = auto` is float32. `wmma` "
-             "(AMD RDNA 3), `mfma` (AMD CDNA) and `dpas` (Intel) are never taken by `auto`: "
-             "compilers accept them and their emulation is tested, but no such device has run "
-             "them. They are checked as the others are before they are used"},
+             "check, and of the engines the highest that passes; `clblast` and `cblas` alone mean "
+             "that `[precision] compute = auto` is float32. `wmma` (AMD RDNA 3), `mfma` (AMD CDNA) "
+             "and `dpas` (Intel) are never taken by `auto`: compilers accept them and their "
+             "emulation is tested, but no such device has run them. They are checked as the others "
+             "are before they are used"},
     {"blas", "library", FFCL_TYPE_TEXT, "auto", AT(blas.library),
      .help = "The CBLAS library for CPU devices: a name that the loader finds, such as "
              "`libblis.so.4`, or an absolute path. `auto` takes the first of OpenBLAS, BLIS, MKL "
-             "and the system's own that is at least four times as fast as a plain loop; where there "
-             "is none, CLBlast multiplies, several times slower"},
+             "and the system's own that is at least four times as fast as a plain loop; where "
+             "there is none, CLBlast multiplies, several times slower"},
 
     {"output", "grid", FFCL_TYPE_OUTPUT, "sample.png", AT(output.grid),
      .help = "One PNG with all pictures, laid out as torchvision's `save_image` does"},

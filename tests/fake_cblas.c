@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * A CBLAS library whose products are wrong; or with -DHIDE, preloaded, what lets dlopen find no BLAS
- * at all. */
+ * A CBLAS library whose products are wrong; or with -DHIDE, preloaded, what lets dlopen find no
+ * BLAS at all. */
 #include <dlfcn.h>
 #include <stddef.h>
 #include <string.h>

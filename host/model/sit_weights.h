@@ -29,7 +29,7 @@ typedef struct ffcl_sit_modulations {
 struct ffcl_sit {
     ffcl_sit_dims d;
     ffcl_weights weights;
-    int nmajor;                                 /* matrices stay (N, K) where the file has them so */
+    int nmajor;                                 /* matrices stay (N, K), as in the file */
     ffcl_weight patch_w, patch_b;               /* (C*p*p, D), (D) */
     ffcl_weight pos;                            /* (T, D) */
     ffcl_weight table;                          /* (classes + 1, D) */

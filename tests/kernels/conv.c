@@ -69,7 +69,8 @@ static const ffcl_shape winograd_model[] = {
     {{1, 32, 32, 256, 128, 3, 0, 0}, 0},
     {{0}, 0},
 };
-/* C and Cout of different vectors, tiles that reach over the border, bands that end in a picture. */
+/* C and Cout of different vectors, tiles that reach over the border, bands that end within a
+ * picture. */
 static const ffcl_shape winograd_awkward[] = {
     {{2, 3, 5, 17, 7, 3, 1, 0}, FFCL_SHAPE_FILLS | FFCL_SHAPE_SMALL},
     {{1, 1, 1, 20, 5, 3, 0, 0}, 0},
