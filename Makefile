@@ -15,7 +15,7 @@ WARN := -std=c11 -Wall -Wextra -Wpedantic -Wshadow
 DEPS_CFLAGS = $(shell pkg-config --cflags $(PACKAGES))
 DEPS_LIBS = $(shell pkg-config --libs $(PACKAGES))
 ALL_CFLAGS = $(WARN) $(EXTRA) -fPIC -MMD -MP -D_GNU_SOURCE -Ihost -Iblas $(DEPS_CFLAGS) $(CFLAGS)
-LIBS = $(DEPS_LIBS) $(if $(MPI),$(MPI_LIBS)) -lpthread -lm
+LIBS = $(DEPS_LIBS) $(if $(MPI),$(MPI_LIBS)) -lpthread -ldl -lm
 
 # MPI=1: the processes of an mpirun draw one set together (Open MPI).  One object differs.
 MPI_CFLAGS = $(shell pkg-config --cflags ompi-c)
@@ -27,7 +27,8 @@ PROGRAM_SRC := host/main.c host/progress.c host/interrupt.c host/program_info.c 
 # ffcl bench takes its cases from the kernel registry, whose own program is check.c.
 CASES_SRC := $(filter-out tests/kernels/check.c,$(wildcard tests/kernels/*.c tests/ref/*.c))
 CASES_OBJ := $(CASES_SRC:%.c=$(BUILD)/%.o)
-BENCH_OBJ := $(patsubst %.c,$(BUILD)/%.o,$(wildcard bench/*.c)) $(CASES_OBJ)
+BENCH_SRC := $(filter-out bench/gemm.c,$(wildcard bench/*.c))
+BENCH_OBJ := $(BENCH_SRC:%.c=$(BUILD)/%.o) $(CASES_OBJ)
 PROGRAM_OBJ := $(PROGRAM_SRC:%.c=$(BUILD)/%.o) $(BENCH_OBJ)
 RANKS_SRC := host/sample/ranks_one.c host/sample/ranks_mpi.c
 COMMON_SRC := $(filter-out $(PROGRAM_SRC) $(RANKS_SRC),$(wildcard host/*.c host/*/*.c blas/*.c))
@@ -59,7 +60,7 @@ $(BUILD)/.ranks-$(RANKS):
 
 # The program with MPI beside the one without, for the tests.
 $(BUILD)/ffcl-mpi: $(PROGRAM_OBJ) $(COMMON_OBJ) $(BUILD)/host/sample/ranks_mpi.o
-	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(DEPS_LIBS) $(MPI_LIBS) -lpthread -lm
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(DEPS_LIBS) $(MPI_LIBS) -lpthread -ldl -lm
 
 $(BUILD)/host/sample/ranks_mpi.o: host/sample/ranks_mpi.c Makefile
 	@mkdir -p $(@D)
@@ -97,8 +98,12 @@ force:
 $(BUILD)/bench/output.o: $(BUILD)/build_info.h
 $(BUILD)/bench/output.o: ALL_CFLAGS += -I$(BUILD)
 
-# The benchmarks are part of the program: ffcl bench --help.
-bench: $(BUILD)/ffcl
+# The benchmarks are part of the program: ffcl bench --help.  bench/gemm compares with a plain loop
+# over cblas_sgemm.
+bench: $(BUILD)/ffcl $(BUILD)/bench/gemm
+
+$(BUILD)/bench/gemm: $(BUILD)/bench/gemm.o $(BUILD)/libffcl.a
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS)
 
 # ffcl and PyTorch side by side on this host (needs python3 with torch).
 bench-torch: all

@@ -21,7 +21,7 @@ struct ffcl_blas {
     char *(*describe)(ffcl_ctx *ctx);
 };
 
-extern const ffcl_blas ffcl_blas_clblast, ffcl_blas_builtin;
+extern const ffcl_blas ffcl_blas_clblast, ffcl_blas_builtin, ffcl_blas_cblas;
 
 /* Before the first product: checks ctx->blas unless the verdict is known, and puts the built-in
  * products in its place, with a warning, where it computes wrong or fails. */

@@ -55,29 +55,30 @@ static void view_close(view *v)
 static int product(ffcl_ctx *ctx, const ffcl_product *p)
 {
     CLBlastTranspose tb = p->a_kmajor ? CLBlastTransposeYes : CLBlastTransposeNo;
+    CLBlastTranspose tw = p->w_nmajor ? CLBlastTransposeYes : CLBlastTransposeNo;
+    size_t w_span = p->w_nmajor ? (p->n - 1) * p->w_ld + p->k : (p->k - 1) * p->w_ld + p->n;
     size_t a_span = p->a_kmajor ? (p->k - 1) * p->a_ld + p->m : (p->m - 1) * p->a_ld + p->k;
     view a = {0}, w = {0}, out = {0};
     ffcl_buf temp = {0};
     size_t bytes = 0;
     int rc = view_open(ctx, &a, p->a, p->a_at, a_span);
     if (rc == 0)
-        rc = view_open(ctx, &w, p->w, p->w_at, (p->k - 1) * p->w_ld + p->n);
+        rc = view_open(ctx, &w, p->w, p->w_at, w_span);
     if (rc == 0)
         rc = view_open(ctx, &out, p->out, p->out_at, (p->m - 1) * p->out_ld + p->n);
     if (rc == 0)
-        rc = CHECK(ctx, CLBlastSGemmTempBufferSize(CLBlastLayoutColMajor, CLBlastTransposeNo, tb,
-                                                   p->n, p->m, p->k, w.at, p->w_ld, a.at, p->a_ld,
-                                                   out.at, p->out_ld, &ctx->queue, &bytes));
+        rc = CHECK(ctx, CLBlastSGemmTempBufferSize(CLBlastLayoutColMajor, tw, tb, p->n, p->m, p->k,
+                                                   w.at, p->w_ld, a.at, p->a_ld, out.at, p->out_ld,
+                                                   &ctx->queue, &bytes));
     if (rc == 0)
         rc = ffcl_take(ctx, &temp, ffcl_div_up(bytes, sizeof(float)));
     if (rc == 0 && !ctx->planning) {
         ffcl_work_shape(ctx, ffcl_bare_cost(p, 1), "%zux%zux%zu", p->m, p->n, p->k);
         ffcl_profile_begin(ctx, "gemm");
-        rc = CHECK(ctx, CLBlastSgemmWithTempBuffer(CLBlastLayoutColMajor, CLBlastTransposeNo, tb,
-                                                   p->n, p->m, p->k, 1.0f, w.mem, w.at, p->w_ld,
-                                                   a.mem, a.at, p->a_ld, 0.0f, out.mem, out.at,
-                                                   p->out_ld, &ctx->queue, NULL,
-                                                   bytes ? temp.mem : NULL));
+        rc = CHECK(ctx, CLBlastSgemmWithTempBuffer(CLBlastLayoutColMajor, tw, tb, p->n, p->m,
+                                                   p->k, 1.0f, w.mem, w.at, p->w_ld, a.mem, a.at,
+                                                   p->a_ld, 0.0f, out.mem, out.at, p->out_ld,
+                                                   &ctx->queue, NULL, bytes ? temp.mem : NULL));
         ffcl_profile_end(ctx);
     }
     if (rc == 0)

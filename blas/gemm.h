@@ -47,11 +47,15 @@ typedef struct ffcl_product {
     cl_mem a;                               /* (M, K) rows a_ld apart; or (K, M) if a_kmajor */
     size_t a_at, a_ld;
     int a_kmajor;
-    cl_mem w;                               /* (K, N) rows w_ld apart */
+    cl_mem w;                               /* (K, N) rows w_ld apart; or (N, K) if w_nmajor */
     size_t w_at, w_ld;
+    int w_nmajor;
     cl_mem out;                             /* (M, N) rows out_ld apart; not epilogue.add */
     size_t out_at, out_ld;
     ffcl_epilogue epilogue;
+    /* 0, or the rows of one picture where they are not M / ctx->pictures: with ctx->any_batch a row
+     * is computed in no other way than it is where its picture is alone. */
+    size_t each;
     /* half: A and W are half, W in tiles (ffcl_tiled_at; four in a row for upsample), nothing at an
      * offset but the gate, add of M rows out_ld apart.  out_half: so are out and add, and there is
      * no gate.  gather may be NULL. */
@@ -62,8 +66,9 @@ typedef struct ffcl_product {
     int slim;
     const ffcl_unpatch *unpatch;
     /* 0, or that many products of the same shape, whose operands begin a_step, w_step and out_step
-     * elements after those of the one before: of half operands, where ffcl_gemm_batch_fits.  Then
-     * W is (N, K), rows w_ld apart, A and W may lie at offsets, and there is a bias at most. */
+     * elements after those of the one before, where ffcl_gemm_batch_fits.  Of half operands W is
+     * (N, K), rows w_ld apart, A and W may lie at offsets, and there is a bias at most; of float32
+     * there is no epilogue. */
     size_t batch, a_step, w_step, out_step;
 } ffcl_product;
 
@@ -89,13 +94,15 @@ static inline size_t ffcl_tiled_at(size_t n, size_t k, size_t K)
 
 typedef struct ffcl_blas ffcl_blas;
 
-/* Opens the back end called name for ctx and hangs it on ctx->blas: auto, clblast (no matrix
- * engine), or CLBlast with a matrix engine for half operands: mma, wgmma, wmma, mfma, dpas.
- * FFCL_ECONFIG for an unknown name (the known ones are listed). */
+/* Opens the back end called name for ctx and hangs it on ctx->blas: auto, clblast or cblas (no
+ * matrix engine), or CLBlast with a matrix engine for half operands: mma, wgmma, wmma, mfma, dpas.
+ * auto is cblas on a CPU device where such a library is installed and passes its check, and is told
+ * where it is not.  FFCL_ECONFIG for an unknown name (the known ones are listed), FFCL_EFILE for
+ * ctx->blas_library that is none, FFCL_EDEVICE where cblas is asked for and cannot be had. */
 int ffcl_blas_open(ffcl_ctx *ctx, const char *name);
 void ffcl_blas_close(ffcl_ctx *ctx);
 
-/* The name of the back end in use. */
+/* The name of the back end in use, or of its library. */
 const char *ffcl_blas_name(const ffcl_ctx *ctx);
 
 /* Enqueues the product; scratch memory comes from the context's arena. */
@@ -118,7 +125,7 @@ int ffcl_gemm_in_parts(ffcl_ctx *ctx, const ffcl_product *p, ffcl_parts *parts);
 /* Does the matrix engine take products of these sizes? */
 int ffcl_gemm_mma_fits(const ffcl_ctx *ctx, const ffcl_product *p);
 
-/* Can the matrix engine take p, a batch of products? */
+/* Can the back end, or of half operands the matrix engine, take p, a batch of products? */
 int ffcl_gemm_batch_fits(const ffcl_ctx *ctx, const ffcl_product *p);
 
 /* "mma" and so on; "" for none. */
@@ -133,6 +140,9 @@ int ffcl_engine_listed(const ffcl_ctx *ctx, ffcl_engine_level level);
  * Reports a warning where the device should be able to and is not; FFCL_EDEVICE where name asks for
  * an engine that is not to be had. */
 int ffcl_matrix_engine_probe(ffcl_ctx *ctx, const char *name);
+
+/* Does the back end read W (N, K) where it lies as fast as (K, N)? */
+int ffcl_gemm_takes_nmajor(const ffcl_ctx *ctx);
 
 /* The rows of out that a fast product wants at least, e.g. for cutting work into bands. */
 enum { FFCL_GEMM_ROW_STEP = 128 };

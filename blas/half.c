@@ -125,6 +125,8 @@ int ffcl_gemm_mma_fits(const ffcl_ctx *ctx, const ffcl_product *p)
 
 int ffcl_gemm_batch_fits(const ffcl_ctx *ctx, const ffcl_product *p)
 {
+    if (!p->half)
+        return ctx->cblas != NULL;
     return ffcl_engine_is_nvidia(ctx->matrix_engine) && ffcl_gemm_mma_fits(ctx, p) &&
            p->n > narrow_tile.bn && !p->gather && p->a_at % 8 == 0 && p->w_at % 8 == 0 &&
            p->w_ld % 8 == 0 && p->a_step % 8 == 0 && p->w_step % 8 == 0 && p->out_step % 8 == 0;

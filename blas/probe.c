@@ -303,7 +303,8 @@ static ffcl_engine_level named(ffcl_ctx *ctx, const char *name)
 int ffcl_matrix_engine_probe(ffcl_ctx *ctx, const char *name)
 {
     ctx->matrix_engine = FFCL_ENGINE_NONE;
-    if (strcmp(name, "clblast") == 0 || strcmp(name, "builtin") == 0)
+    if (strcmp(name, "clblast") == 0 || strcmp(name, "builtin") == 0 ||
+        strcmp(name, "cblas") == 0)
         return 0;
     if (strcmp(name, "auto") == 0) {
         ctx->matrix_engine = highest(ctx, FFCL_ENGINE_WGMMA);

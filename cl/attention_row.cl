@@ -6,59 +6,10 @@
 #ifndef DH
 #define DH 72
 #endif
-#ifndef VW
-#define VW 8
-#endif
+#include "vector.clh"
 #define QB 4
 #define KB 16
 #define NV (DH / VW)
-
-#if VW == 16
-typedef float16 vec;
-#define WIDTH 16
-static inline float lanes(vec v)
-{
-    float8 a = v.lo + v.hi;
-    float4 b = a.lo + a.hi;
-    return (b.x + b.y) + (b.z + b.w);
-}
-#elif VW == 8
-typedef float8 vec;
-#define WIDTH 8
-static inline float lanes(vec v)
-{
-    float4 b = v.lo + v.hi;
-    return (b.x + b.y) + (b.z + b.w);
-}
-#elif VW == 4
-typedef float4 vec;
-#define WIDTH 4
-static inline float lanes(vec v)
-{
-    return (v.x + v.y) + (v.z + v.w);
-}
-#else
-typedef float vec;
-static inline float lanes(vec v)
-{
-    return v;
-}
-#endif
-
-#ifdef WIDTH
-#define JOIN_(a, b) a##b
-#define JOIN(a, b) JOIN_(a, b)
-#ifdef HALF
-#define LOAD(p) JOIN(vload_half, WIDTH)(0, p)
-#define STORE(v, p) JOIN(JOIN(vstore_half, WIDTH), _rte)(v, 0, p)
-#else
-#define LOAD(p) JOIN(vload, WIDTH)(0, p)
-#define STORE(v, p) JOIN(vstore, WIDTH)(v, 0, p)
-#endif
-#else
-#define LOAD(p) LOAD_ACT(p, 0)
-#define STORE(v, p) STORE_ACT(p, 0, v)
-#endif
 
 __kernel void attn_row(__global act *out, __global const act *qkv, int T, int H, float scale)
 {

@@ -3,8 +3,10 @@
  *   v = act(acc[m][n] + bias[n]);  v *= gate[m / gate_rows][n];  v += add[m % add_rows][n]
  * act: 0 none, 1 SiLU, 2 GELU (tanh).  flags: 1 bias, 2 gate, 4 add; an absent operand is any
  * buffer.  In place: out holds acc before and v after.
- * Global (N rounded up, row groups), local any; an item keeps its column and strides over rows. */
+ * Global (N rounded up, row groups), local any; an item keeps its column and strides over rows.
+ * The kernel for CPUs takes parts of rows in vectors of VW, which divides N. */
 #include "epilogue_finish.clh"
+#include "vector.clh"
 
 __kernel void epilogue_f32(__global float *out, int out_at, int out_ld,
                            __global const float *bias, int bias_at,
@@ -20,6 +22,36 @@ __kernel void epilogue_f32(__global float *out, int out_at, int out_ld,
         size_t at = out_at + (size_t)m * out_ld + n;
         out[at] = epilogue_finish(out[at], b, gate, gate_at, gate_ld, gate_rows, add, add_at,
                                   add_ld, add_rows, act, flags, m, n);
+    }
+}
+
+/* The same; an item has up to `part` columns of a row to itself.  Global (M rounded up, ceil(N /
+ * part)). */
+__kernel void epilogue_row_f32(__global float *out, int out_at, int out_ld,
+                               __global const float *bias, int bias_at,
+                               __global const float *gate, int gate_at, int gate_ld, int gate_rows,
+                               __global const float *add, int add_at, int add_ld, int add_rows,
+                               int act, int flags, int M, int N, int part)
+{
+    int m = get_global_id(0), first = get_global_id(1) * part, last = min(first + part, N);
+    if (m >= M)
+        return;
+    __global float *to = out + out_at + (size_t)m * out_ld;
+    __global const float *g = gate + gate_at + (size_t)(m / gate_rows) * gate_ld;
+    __global const float *a = add + add_at + (size_t)(m % add_rows) * add_ld;
+    for (int n = first; n < last; n += VW) {
+        vec v = LOAD_FLOATS(to + n);
+        if (flags & 1)
+            v += LOAD_FLOATS(bias + bias_at + n);
+        if (act == 1)
+            v = silu_of(v);
+        else if (act == 2)
+            v = gelu_tanh_of(v);
+        if (flags & 2)
+            v *= LOAD_FLOATS(g + n);
+        if (flags & 4)
+            v += LOAD_FLOATS(a + n);
+        STORE_FLOATS(v, to + n);
     }
 }
 

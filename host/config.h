@@ -67,7 +67,7 @@ struct ffcl_config {
         ffcl_precision compute;
     } precision;
     struct {
-        char *backend;
+        char *backend, *library;
         char *tuning;           /* auto, off, or the resolved path of a file */
     } blas;
     struct {

@@ -115,13 +115,20 @@ const ffcl_config_row ffcl_config_rows[] = {
              "NVIDIA's matrix engine passes its check, else float32"},
 
     {"blas", "backend", FFCL_TYPE_TEXT, "auto", AT(blas.backend),
-     .help = "Who multiplies matrices: `clblast`, or beside it for half operands `mma` or `wgmma`, "
-             "two levels of NVIDIA's matrix engine; `builtin`: ffcl's own float32 products, which "
-             "are slow and take over where CLBlast fails its check. `auto` takes the highest that "
-             "passes its check; `clblast` alone means that `[precision] compute = auto` is "
-             "float32. `wmma` (AMD RDNA 3), `mfma` (AMD CDNA) and `dpas` (Intel) are never taken "
-             "by `auto`: compilers accept them and their emulation is tested, but no such device "
-             "has run them. They are checked as the others are before they are used"},
+     .help = "Who multiplies matrices: `clblast`, or on CPU devices `cblas`, the library below, or "
+             "beside CLBlast for half operands `mma` or `wgmma`, two levels of NVIDIA's matrix "
+             "engine; `builtin`: ffcl's own float32 products, which are slow and take over where "
+             "CLBlast fails its check. `auto` takes `cblas` on a CPU device where a library is "
+             "there and passes its check, and of the engines the highest that passes; `clblast` "
+             "and `cblas` alone mean that `[precision] compute = auto` is float32. `wmma` (AMD "
+             "RDNA 3), `mfma` (AMD CDNA) and `dpas` (Intel) are never taken by `auto`: compilers "
+             "accept them and their emulation is tested, but no such device has run them. They are "
+             "checked as the others are before they are used"},
+    {"blas", "library", FFCL_TYPE_TEXT, "auto", AT(blas.library),
+     .help = "The CBLAS library for CPU devices: a name that the loader finds, such as "
+             "`libblis.so.4`, or an absolute path. `auto` takes the first of OpenBLAS, BLIS, MKL "
+             "and the system's own that is at least four times as fast as a plain loop; where "
+             "there is none, CLBlast multiplies, several times slower"},
     {"blas", "tuning", FFCL_TYPE_INPUT, "auto", AT(blas.tuning), .choices = auto_off,
      .help = "CLBlast's parameters. `auto`: those that `ffcl tune` found for this device, driver "
              "and library, if it was run; `off`: none but what is built in; or a file that `ffcl "

@@ -35,6 +35,12 @@ static inline size_t ffcl_round_up(size_t a, size_t b)
     return ffcl_div_up(a, b) * b;
 }
 
+/* Elements of the vectors (VW of cl/vector.clh) in which n of them are taken. */
+static inline size_t ffcl_vector(size_t n)
+{
+    return n % 16 == 0 ? 16 : n % 8 == 0 ? 8 : n % 4 == 0 ? 4 : 1;
+}
+
 /* A new string of the formatted text, or NULL when memory is short; the caller frees it. */
 char *ffcl_format(const char *format, ...) __attribute__((format(printf, 1, 2)));
 

@@ -93,24 +93,27 @@ static void CL_CALLBACK free_pages(cl_mem mem, void *user)
     free(p);
 }
 
-/* A large buffer of a CPU device in huge pages, or NULL where that cannot be had.  Gigabytes of
- * weights in 4 KB pages cost a page fault each, seconds in all on a virtual machine. */
-static cl_mem create_in_huge_pages(ffcl_ctx *ctx, size_t bytes)
+/* A buffer of a CPU device in memory of our own, or NULL where that cannot be had: large ones in
+ * huge pages, as gigabytes of weights in 4 KB pages cost a page fault each, seconds in all on a
+ * virtual machine; small ones where host functions in the queue want their address. */
+static cl_mem create_in_own_pages(ffcl_ctx *ctx, size_t bytes)
 {
-    const size_t huge = (size_t)2 << 20;
+    const size_t huge = (size_t)2 << 20, small = 4096;
     const ffcl_caps *caps = &ctx->device.caps;
-    if (!(caps->type & CL_DEVICE_TYPE_CPU) || !caps->unified || bytes < 2 * huge)
+    const int large = bytes >= 2 * huge;
+    if (!(caps->type & CL_DEVICE_TYPE_CPU) || !caps->unified || !(large || caps->native))
         return NULL;
     pages *p = calloc(1, sizeof *p);
     if (!p)
         return NULL;
-    p->bytes = ffcl_round_up(bytes, huge);
+    p->bytes = ffcl_round_up(bytes, large ? huge : small);
     p->at = mmap(NULL, p->bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (p->at == MAP_FAILED) {
         free(p);
         return NULL;
     }
-    madvise(p->at, p->bytes, MADV_HUGEPAGE);
+    if (large)
+        madvise(p->at, p->bytes, MADV_HUGEPAGE);
     cl_int code;
     cl_mem mem = clCreateBuffer(ctx->context, CL_MEM_READ_WRITE | CL_MEM_USE_HOST_PTR, bytes, p->at,
                                 &code);
@@ -133,7 +136,7 @@ int ffcl_buffer_create(ffcl_ctx *ctx, cl_mem *out, size_t bytes, const char *wha
                          "%s needs a buffer of %.0f MB, and %s allows %.0f MB in one piece", what,
                          (double)size / 1e6, ctx->device.caps.name,
                          (double)ctx->device.caps.max_alloc_bytes / 1e6);
-    *out = create_in_huge_pages(ctx, size);
+    *out = create_in_own_pages(ctx, size);
     if (*out)
         return 0;
     cl_int code;
@@ -142,6 +145,14 @@ int ffcl_buffer_create(ffcl_ctx *ctx, cl_mem *out, size_t bytes, const char *wha
         return ffcl_fail(ctx->err, FFCL_EDEVMEM,
                          "out of device memory: %s has no %.0f MB left for %s",
                          ctx->device.caps.name, (double)size / 1e6, what);
+    return ffcl_cl_check(ctx->err, code, "clCreateBuffer", __FILE__, __LINE__);
+}
+
+int ffcl_buffer_over(ffcl_ctx *ctx, cl_mem *out, const void *at, size_t bytes)
+{
+    cl_int code;
+    *out = clCreateBuffer(ctx->context, CL_MEM_READ_ONLY | CL_MEM_USE_HOST_PTR, bytes,
+                          (void *)(uintptr_t)at, &code);
     return ffcl_cl_check(ctx->err, code, "clCreateBuffer", __FILE__, __LINE__);
 }
 

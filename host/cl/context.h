@@ -11,6 +11,7 @@ struct ffcl_blas;
 struct ffcl_profile;
 struct ffcl_profile_lane;
 struct ffcl_product;
+struct ffcl_cblas;
 
 /* Matrix engines: of NVIDIA mma.sync (compute capability 8.0) and wgmma (9.0); of AMD WMMA (RDNA 3)
  * and MFMA (CDNA); of Intel dpas in sub-groups of 8 or 16. */
@@ -46,6 +47,8 @@ typedef struct ffcl_ctx {
     char tuning_id[9];                  /* of the tuned parameters in use, "": none */
     char *parameters;                   /* CLBlast's, as text; NULL: another back end */
     int untuned;                        /* tuned parameters would be used and there are none */
+    struct ffcl_cblas *cblas;           /* blas/cblas.c; NULL: another back end */
+    const char *blas_library;           /* the file for it, the caller's; NULL: any that is there */
     ffcl_error *err;                    /* the slot of the call in progress; never NULL */
     const ffcl_observer *obs;           /* may be NULL */
     /* While planning, launches and products do nothing but name their programs and take their
@@ -64,6 +67,8 @@ typedef struct ffcl_ctx {
      * and a picture is the same bytes in any batch; costs speed in small batches. */
     int any_batch;
     cl_mem tickets;                     /* ffcl_tickets */
+    /* Pictures of the pass under way, for products of rows that belong to them; 0: not known. */
+    size_t pictures;
     int sync;                           /* FFCL_SYNC=1: finish after each launch */
     ffcl_error own_err;
 } ffcl_ctx;
@@ -83,6 +88,10 @@ void ffcl_report(const ffcl_observer *obs, ffcl_phase phase, const char *text, u
 
 /* A device buffer of bytes (at least 4); checks CL_DEVICE_MAX_MEM_ALLOC_SIZE first. */
 int ffcl_buffer_create(ffcl_ctx *ctx, cl_mem *out, size_t bytes, const char *what);
+
+/* A buffer that is only read, over bytes of the caller's memory, for CPU devices; the memory stays
+ * the caller's and outlives the buffer. */
+int ffcl_buffer_over(ffcl_ctx *ctx, cl_mem *out, const void *at, size_t bytes);
 
 /* Blocking copies between host and device; at counts bytes. */
 int ffcl_buffer_write(ffcl_ctx *ctx, cl_mem mem, size_t at, const void *host, size_t bytes);

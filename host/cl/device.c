@@ -61,6 +61,7 @@ static void read_caps(cl_platform_id platform, cl_device_id id, ffcl_caps *c)
     memset(c, 0, sizeof *c);
     cl_uint align_bits = 0;
     cl_bool unified = CL_FALSE;
+    cl_device_exec_capabilities runs = 0;
     text_info(id, CL_DEVICE_NAME, c->name, sizeof c->name);
     text_info(id, CL_DEVICE_VENDOR, c->vendor, sizeof c->vendor);
     text_info(id, CL_DEVICE_VERSION, c->version, sizeof c->version);
@@ -78,6 +79,8 @@ static void read_caps(cl_platform_id platform, cl_device_id id, ffcl_caps *c)
     clGetDeviceInfo(id, CL_DEVICE_HOST_UNIFIED_MEMORY, sizeof unified, &unified, NULL);
     c->align_bytes = ffcl_max(align_bits / 8, 4);
     c->unified = unified == CL_TRUE;
+    clGetDeviceInfo(id, CL_DEVICE_EXECUTION_CAPABILITIES, sizeof runs, &runs, NULL);
+    c->native = (runs & CL_EXEC_NATIVE_KERNEL) != 0;
     c->half = has_extension(id, "cl_khr_fp16");
     if (has_extension(id, "cl_nv_device_attribute_query")) {
         cl_uint major = 0, minor = 0;

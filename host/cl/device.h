@@ -12,7 +12,8 @@ typedef struct ffcl_caps {
     cl_ulong global_bytes, max_alloc_bytes, local_bytes;
     size_t max_work_group, align_bytes;     /* align: of a sub-buffer's origin */
     cl_uint units;
-    int half, unified;                      /* cl_khr_fp16; memory shared with the host */
+    int half, unified, native;              /* cl_khr_fp16; memory shared with the host; */
+                                            /* host functions in its queues */
     int nv_compute;                         /* NVIDIA compute capability, 90 for 9.0; 0: other */
     size_t amd_wavefront;                   /* AMD: items a wavefront; 0: other */
     size_t intel_lanes;                     /* Intel with dpas: smallest sub-group; 0: other */

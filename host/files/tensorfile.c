@@ -184,6 +184,7 @@ void ffcl_tensor_file_close(ffcl_tensor_file **file)
     *file = NULL;
     if (!f)
         return;
+    ffcl_tensor_file_unmap(f);
     ffcl_torchfile_close(f);
     if (f->fd >= 0)
         close(f->fd);

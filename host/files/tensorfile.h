@@ -48,6 +48,11 @@ const char *ffcl_tensor_file_metadata(const ffcl_tensor_file *file, const char *
 int ffcl_tensor_file_read_f32(ffcl_tensor_file *file, const ffcl_tensor_info *info, size_t first,
                               size_t n, float *out, ffcl_error *err);
 
+/* All elements where they lie in the file, mapped into memory until the file is closed, or NULL
+ * where they cannot be used so: of another type, not in row-major order, compressed, not aligned.
+ * The checksum of a zip member is not looked at; who writes into the file changes what is read. */
+const float *ffcl_tensor_file_map(ffcl_tensor_file *file, const ffcl_tensor_info *info);
+
 /* The same for integer tensors (I64 .. BOOL); FFCL_EFORMAT for floating-point ones. */
 int ffcl_tensor_file_read_i64(ffcl_tensor_file *file, const ffcl_tensor_info *info, size_t first,
                               size_t n, int64_t *out, ffcl_error *err);

@@ -49,6 +49,7 @@ struct ffcl_tensor_file {
     ffcl_torch_zip zip;
     const ffcl_tensor_entry *held;  /* the strided tensor whose extent is in memory */
     unsigned char *extent;
+    const unsigned char *map;       /* the whole file; NULL: not mapped */
     const char *subject;            /* what is being read, for messages */
     /* n bytes from byte at of a member into dst. */
     int (*read)(ffcl_tensor_file *file, uint64_t member, uint64_t at, size_t n, void *dst,
@@ -73,6 +74,8 @@ int ffcl_tensor_file_add(ffcl_tensor_file *file, ffcl_tensor_entry **out, const 
 
 /* A text of the file for messages, in a buffer of size bytes: cut, control characters as "?". */
 const char *ffcl_tensor_file_label(char *label, size_t size, const char *text, size_t length);
+
+void ffcl_tensor_file_unmap(ffcl_tensor_file *file);
 
 int ffcl_safetensors_open(ffcl_tensor_file *file, ffcl_error *err);
 

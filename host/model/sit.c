@@ -72,6 +72,7 @@ size_t ffcl_sit_largest(const ffcl_sit *sit)
 int ffcl_sit_prepare(ffcl_sit *sit, ffcl_ctx *ctx, ffcl_store store)
 {
     sit->store = store;
+    sit->nmajor = store == FFCL_STORE_FLOAT && ffcl_gemm_takes_nmajor(ctx);
     int rc = ffcl_sit_table(sit, ctx->device.caps.max_alloc_bytes, ctx->err);
     return rc ? rc : ffcl_weights_check(&sit->weights, "SiT checkpoint", ctx->err);
 }
@@ -101,8 +102,9 @@ static ffcl_product product_of(cl_mem out, cl_mem a, const ffcl_weight *w, const
 {
     epilogue.has_bias = 1;
     epilogue.bias = b->mem;
-    return (ffcl_product){.m = M, .n = N, .k = K, .a = a, .a_ld = K, .w = w->mem, .w_ld = N,
-                          .out = out, .out_ld = N, .epilogue = epilogue};
+    return (ffcl_product){.m = M, .n = N, .k = K, .a = a, .a_ld = K, .w = w->mem,
+                          .w_ld = w->nmajor ? K : N, .w_nmajor = w->nmajor, .out = out,
+                          .out_ld = N, .epilogue = epilogue};
 }
 
 /* out (M, N) = epilogue(a (M, K) w + b) for few rows. */
@@ -313,6 +315,7 @@ int ffcl_sit_forward(ffcl_sit *sit, ffcl_ctx *ctx, cl_mem out, cl_mem z, cl_mem 
     const ffcl_sit_dims *d = &sit->d;
     const size_t M = B * d->T, patch = d->p * d->p * d->Cout;
     ffcl_buf c = {0};
+    ctx->pictures = B;
     /* A tap sees the stream between blocks, where it must be complete.  Parts are for engines on
      * which that was measured. */
     stream s = {.leaves_parts = !tap && ffcl_engine_is_nvidia(ctx->matrix_engine) &&

@@ -187,6 +187,7 @@ static void add_matrix(ffcl_sit *sit, ffcl_weight *to, size_t N, size_t K, size_
                        int half, const char *name)
 {
     to->floats = half ? ffcl_tiled_halves(ld, K) : K * ld;
+    to->nmajor = sit->nmajor;
     ffcl_weight_row row = {.rank = 2, .shape = {N, K}, .kind = FFCL_ROW_MATRIX, .to = to,
                            .at = at, .ld = ld, .half = half};
     ffcl_weights_add(&sit->weights, &row, "%s.weight", name);
@@ -218,7 +219,7 @@ static void add_linear(ffcl_sit *sit, ffcl_weight *w, ffcl_weight *b, size_t N, 
 static int group_modulations(ffcl_sit *sit, size_t max_bytes, ffcl_error *err)
 {
     const ffcl_sit_dims *d = &sit->d;
-    size_t limit = max_bytes / (d->D * sizeof(float));
+    size_t limit = sit->nmajor ? 6 * d->D : max_bytes / (d->D * sizeof(float));
     free(sit->groups);
     sit->n_groups = 0;
     sit->groups = calloc(d->L + 2, sizeof *sit->groups);
@@ -289,5 +290,6 @@ int ffcl_sit_table(ffcl_sit *sit, size_t max_bytes, ffcl_error *err)
                    "final_layer.adaLN_modulation.1");
     add_linear(sit, &sit->final_w, &sit->final_b, d->p * d->p * d->Cout, d->D, 0,
                "final_layer.linear");
+    sit->final_w.nmajor = 0;    /* its product writes a latent, as no library does */
     return 0;
 }

@@ -11,7 +11,7 @@ typedef struct ffcl_sit_embedder {
 } ffcl_sit_embedder;
 
 typedef struct ffcl_sit_block {
-    /* Weights as (K, N) below; with half storage each is (N, K). */
+    /* Weights as (K, N) below; with half storage, or with nmajor, each is (N, K). */
     ffcl_weight qkv_w, qkv_b;                   /* (D, 3*D), (3*D): [q | k | v] */
     ffcl_weight proj_w, proj_b;                 /* (D, D), (D) */
     ffcl_weight fc1_w, fc1_b, fc2_w, fc2_b;     /* (D, mlp), (mlp), (mlp, D), (D) */
@@ -19,7 +19,8 @@ typedef struct ffcl_sit_block {
 } ffcl_sit_block;
 
 /* Modulations of several blocks side by side, so that one product computes them all; more than
- * one group only where a single buffer would exceed the device's limit. */
+ * one group where a single buffer would exceed the device's limit, or where each is to be used as
+ * it lies in the file. */
 typedef struct ffcl_sit_modulations {
     ffcl_weight w, b;                           /* (D, columns), (columns) */
     size_t columns;
@@ -28,6 +29,7 @@ typedef struct ffcl_sit_modulations {
 struct ffcl_sit {
     ffcl_sit_dims d;
     ffcl_weights weights;
+    int nmajor;                                 /* matrices stay (N, K), as in the file */
     ffcl_weight patch_w, patch_b;               /* (C*p*p, D), (D) */
     ffcl_weight pos;                            /* (T, D) */
     ffcl_weight table;                          /* (classes + 1, D) */

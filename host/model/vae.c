@@ -106,10 +106,11 @@ const ffcl_vae_dims *ffcl_vae_dims_of(const ffcl_vae *vae)
     return &vae->d;
 }
 
-int ffcl_vae_prepare(ffcl_vae *vae, ffcl_store store, ffcl_error *err)
+int ffcl_vae_prepare(ffcl_vae *vae, ffcl_ctx *ctx, ffcl_store store)
 {
     vae->store = store;
-    return ffcl_vae_table(vae, err);
+    vae->winograd = store == FFCL_STORE_FLOAT && ffcl_winograd_fits(ctx);
+    return ffcl_vae_table(vae, ctx->err);
 }
 
 size_t ffcl_vae_bytes(const ffcl_vae *vae)
@@ -188,7 +189,8 @@ static int halo_conv(ffcl_vae *vae, ffcl_ctx *ctx, feature *y, const feature *x,
 static int convolve(ffcl_vae *vae, ffcl_ctx *ctx, feature *y, const feature *x,
                     const ffcl_conv_weight *w, size_t B, const feature *add)
 {
-    const size_t scale = w->kind == FFCL_CONV_UPSAMPLE ? 2 : 1;
+    const size_t scale = w->kind == FFCL_CONV_UPSAMPLE || w->kind == FFCL_CONV_WINOGRAD_UPSAMPLE
+                             ? 2 : 1;
     int rc = take_feature(ctx, y, B, scale * x->Hh, scale * x->Ww, w->out, vae->store);
     if (rc)
         return rc;
@@ -322,6 +324,7 @@ int ffcl_vae_decode(ffcl_vae *vae, ffcl_ctx *ctx, cl_mem out, cl_mem latent, siz
 {
     feature x = {0}, h = {0};
     char name[32];
+    ctx->pictures = B;
     int rc = enter(vae, ctx, &x, latent, first, factor, B, R);
     if (rc == 0)
         rc = see(vae, tap, ctx, &x, B, "act.conv_in");

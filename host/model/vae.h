@@ -26,7 +26,7 @@ void ffcl_vae_close(ffcl_vae **vae);
 const ffcl_vae_dims *ffcl_vae_dims_of(const ffcl_vae *vae);
 /* Chooses how pictures between conv_in and conv_out, and the weights, are stored; before load and
  * decode.  Norm statistics and softmax stay float32. */
-int ffcl_vae_prepare(ffcl_vae *vae, ffcl_store store, ffcl_error *err);
+int ffcl_vae_prepare(ffcl_vae *vae, ffcl_ctx *ctx, ffcl_store store);
 size_t ffcl_vae_bytes(const ffcl_vae *vae);
 int ffcl_vae_load(ffcl_vae *vae, ffcl_ctx *ctx, uint64_t *done, uint64_t total);
 

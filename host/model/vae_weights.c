@@ -160,9 +160,13 @@ static void add_norm(ffcl_vae *vae, ffcl_vae_norm *norm, size_t C, const char *n
 static void add_conv(ffcl_vae *vae, ffcl_conv_weight *conv, size_t out, size_t in, size_t side,
                      int upsample, const char *name)
 {
-    /* Latents and the first convolution stay float32. */
-    conv->store = in == vae->d.zc ? FFCL_STORE_FLOAT : vae->store;
-    conv->kind = ffcl_conv_kind_of(out, side, upsample, conv->store);
+    /* Latents and the first convolutions stay float32, laid out for ffcl_latent_conv. */
+    const int of_latents = in == vae->d.zc;
+    conv->store = of_latents ? FFCL_STORE_FLOAT : vae->store;
+    conv->kind = of_latents ? side == 1 ? FFCL_CONV_POINT : FFCL_CONV_COLUMNS
+                            : ffcl_conv_kind_of(out, side, upsample, conv->store);
+    if (vae->winograd && !of_latents)
+        ffcl_winograd_kind(&conv->kind, in, side);
     conv->in = in;
     conv->out = out;
     conv->side = side;

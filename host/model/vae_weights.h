@@ -31,6 +31,7 @@ struct ffcl_vae {
     ffcl_weight qkv_w, qkv_b;           /* (C, 3*C), (3*C) */
     ffcl_weight proj_w, proj_b;         /* (C, C), (C) */
     ffcl_vae_level *up;                 /* (levels), the deepest first */
+    int winograd;               /* the device has the back end for it */
     ffcl_store store;                   /* of pictures between conv_in and conv_out, and weights */
 };
 

@@ -295,6 +295,18 @@ static int load_plain(uploader *u, ffcl_tensor_file *file, const ffcl_weight_row
     return rc;
 }
 
+/* A matrix that has its buffer to itself and lies in the file as it is wanted, used where it is.
+ * Small ones are not worth a buffer over part of the file. */
+static int map_matrix(ffcl_ctx *ctx, ffcl_tensor_file *file, const ffcl_weight_row *r)
+{
+    enum { LEAST = 1 << 18 };
+    if (r->kind != FFCL_ROW_MATRIX || !r->to->nmajor || r->found->count != r->to->floats ||
+        r->found->count < LEAST)
+        return 0;
+    const float *at = ffcl_tensor_file_map(file, r->found);
+    return at ? ffcl_buffer_over(ctx, &r->to->mem, at, r->found->count * sizeof *at) : 0;
+}
+
 static int load_matrix(uploader *u, ffcl_tensor_file *file, const ffcl_weight_row *r)
 {
     size_t N = r->shape[0], K = r->found->count / N;
@@ -310,6 +322,10 @@ static int load_matrix(uploader *u, ffcl_tensor_file *file, const ffcl_weight_ro
         if (rc == 0)
             rc = ffcl_tensor_file_read_f32(file, r->found, first * K, rows * K, u->host[piece],
                                            u->ctx->err);
+        if (rc == 0 && r->to->nmajor) {
+            rc = upload(u, piece, r->to->mem, (r->at + first) * K, rows * K);
+            continue;
+        }
         if (rc == 0)
             rc = upload(u, piece, u->staging[piece], 0, rows * K);
         if (rc == 0 && r->half)
@@ -367,6 +383,32 @@ static int load_conv(ffcl_ctx *ctx, ffcl_tensor_file *file, const ffcl_weight_ro
     return rc;
 }
 
+/* Output channels in pieces, laid out on the device. */
+static int load_winograd(uploader *u, ffcl_tensor_file *file, const ffcl_weight_row *r)
+{
+    ffcl_conv_weight *conv = r->conv;
+    size_t parts, floats = ffcl_conv_floats(conv, &parts), each = r->found->count / conv->out;
+    size_t step = PIECE_FLOATS / each / FFCL_WINOGRAD_STEP * FFCL_WINOGRAD_STEP;
+    if (step == 0)
+        return ffcl_fail(u->ctx->err, FFCL_EWEIGHTS, "%s has %zu input channels, more than any "
+                         "model", r->found->name, conv->in);
+    int rc = ffcl_buffer_create(u->ctx, &conv->weight[0], floats * sizeof(float), r->name);
+    for (size_t first = 0; rc == 0 && first < conv->out; first += step) {
+        size_t rows = ffcl_min(step, conv->out - first);
+        int piece;
+        rc = uploader_next(u, &piece);
+        if (rc == 0)
+            rc = ffcl_tensor_file_read_f32(file, r->found, first * each, rows * each,
+                                           u->host[piece], u->ctx->err);
+        if (rc == 0)
+            rc = upload(u, piece, u->staging[piece], 0, rows * each);
+        if (rc == 0)
+            rc = ffcl_winograd_weights(u->ctx, conv->weight[0], u->staging[piece], conv, first,
+                                       rows);
+    }
+    return rc;
+}
+
 static int zero(ffcl_ctx *ctx, cl_mem mem, size_t bytes)
 {
     static const float nothing = 0.0f;
@@ -378,9 +420,15 @@ static int zero(ffcl_ctx *ctx, cl_mem mem, size_t bytes)
 static int load_row(uploader *u, ffcl_tensor_file *file, const ffcl_weight_row *r)
 {
     if (r->kind == FFCL_ROW_CONV)
-        return load_conv(u->ctx, file, r);
+        return ffcl_is_winograd(r->conv->kind) ? load_winograd(u, file, r)
+                                               : load_conv(u->ctx, file, r);
     int is_bias = r->kind == FFCL_ROW_CONV_BIAS;
     cl_mem *to = is_bias ? &r->conv->bias : &r->to->mem;
+    if (!*to) {
+        int rc = map_matrix(u->ctx, file, r);
+        if (rc || *to)
+            return rc;
+    }
     if (!*to) {
         size_t floats = is_bias ? ffcl_round_up(r->conv->out, 8) : r->to->floats;
         int rc = ffcl_buffer_create(u->ctx, to, floats * (r->half ? 2 : 4), r->name);

@@ -12,11 +12,13 @@
 typedef struct ffcl_weight {
     cl_mem mem;
     size_t floats;
+    int nmajor;             /* a matrix as in the file, (N, K), for back ends that take it so */
 } ffcl_weight;
 
 typedef enum ffcl_row_kind {
     FFCL_ROW_PLAIN,         /* as in the file, from element at */
-    FFCL_ROW_MATRIX,        /* (N, K) in the file; element (n, k) goes to k * ld + at + n */
+    FFCL_ROW_MATRIX,        /* (N, K) in the file; element (n, k) goes to k * ld + at + n, or of */
+                            /* to->nmajor to (at + n) * K + k */
     FFCL_ROW_CONV,          /* (Cout, Cin, k, k), laid out by ffcl_conv_layout into conv */
     FFCL_ROW_CONV_BIAS      /* (Cout), into conv->bias */
 } ffcl_row_kind;

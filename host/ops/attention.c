@@ -53,8 +53,7 @@ static int row(ffcl_ctx *ctx, cl_mem out, cl_mem qkv, size_t B, size_t T, size_t
                ffcl_store store)
 {
     char options[64];
-    size_t vector = Dh % 16 == 0 ? 16 : Dh % 8 == 0 ? 8 : Dh % 4 == 0 ? 4 : 1;
-    snprintf(options, sizeof options, "-DDH=%zu -DVW=%zu %s", Dh, vector,
+    snprintf(options, sizeof options, "-DDH=%zu -DVW=%zu %s", Dh, ffcl_vector(Dh),
              ffcl_store_option(store));
     const ffcl_kernel *k;
     int rc = ffcl_kernel_get(ctx, &k, "attention_row", "attn_row", options);
@@ -130,6 +129,8 @@ int ffcl_attention(ffcl_ctx *ctx, cl_mem out, cl_mem qkv, size_t B, size_t T, si
             variant = FFCL_ATTENTION_WGMMA;
         else if (store == FFCL_STORE_HALF && ffcl_attention_mma_fits(ctx, Dh))
             variant = FFCL_ATTENTION_MMA;
+        else if (store == FFCL_STORE_FLOAT && ffcl_attention_batched_fits(ctx))
+            variant = FFCL_ATTENTION_BATCHED;
         else if (store == FFCL_STORE_FLOAT && !(caps->type & CL_DEVICE_TYPE_CPU) && fits)
             variant = FFCL_ATTENTION_TILED;
     }
@@ -141,6 +142,8 @@ int ffcl_attention(ffcl_ctx *ctx, cl_mem out, cl_mem qkv, size_t B, size_t T, si
         return wgmma(ctx, out, qkv, B, T, H, Dh);
     case FFCL_ATTENTION_MMA:
         return mma(ctx, out, qkv, B, T, H, Dh);
+    case FFCL_ATTENTION_BATCHED:
+        return ffcl_attention_batched(ctx, out, qkv, B, T, H, Dh);
     case FFCL_ATTENTION_TILED:
         return tiled(ctx, out, qkv, B, T, H, Dh);
     default:

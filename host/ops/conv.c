@@ -28,6 +28,10 @@ static size_t parity_tap(size_t parity, size_t tap)
 
 size_t ffcl_conv_floats(const ffcl_conv_weight *w, size_t *parts)
 {
+    if (ffcl_is_winograd(w->kind)) {
+        *parts = 1;
+        return ffcl_winograd_points(w->kind) * w->in * w->out;
+    }
     *parts = w->kind == FFCL_CONV_UPSAMPLE ? 4 : 1;
     size_t out = w->kind == FFCL_CONV_NARROW ? NARROW : w->out;
     size_t K = (w->kind == FFCL_CONV_UPSAMPLE ? 4 : w->side * w->side) * w->in;
@@ -50,8 +54,10 @@ void ffcl_conv_layout(ffcl_conv_kind kind, ffcl_store store, size_t i, const flo
                     if (kind == FFCL_CONV_UPSAMPLE)
                         tap = parity_tap(i >> 1, y) * 2 + parity_tap(i & 1, x);
                     size_t k = tap * in + c;
-                    laid_out[tiled ? ffcl_tiled_at(o, k, K) : k * out + o] +=
-                        w[((o * in + c) * side + y) * side + x];
+                    size_t at = tiled                      ? ffcl_tiled_at(o, k, K)
+                                : kind == FFCL_CONV_DIRECT ? o * K + k
+                                                           : k * out + o;
+                    laid_out[at] += w[((o * in + c) * side + y) * side + x];
                 }
 }
 
@@ -89,19 +95,22 @@ static int columns_conv(ffcl_ctx *ctx, cl_mem out, cl_mem x, const ffcl_conv_wei
                         size_t Hh, size_t Ww, int has_add, cl_mem add)
 {
     const taps t = {w->side, w->side, -(int)(w->side / 2), -(int)(w->side / 2)};
-    size_t K = w->side * w->side * w->in, P = B * Hh * Ww;
-    size_t band = ffcl_conv_band(&ctx->device.caps, K, P);
+    const size_t P = B * Hh * Ww, together = ctx->any_batch ? Hh * Ww : P;
+    size_t K = w->side * w->side * w->in, M = 0;
+    size_t band = ffcl_conv_band(&ctx->device.caps, K, together);
     ffcl_buf columns = {0};
     int rc = ffcl_take(ctx, &columns, K * band);
-    for (size_t first = 0; rc == 0 && first < P; first += band) {
-        size_t M = ffcl_min(band, P - first);
+    /* Bands that end with a picture are the same in any batch. */
+    for (size_t first = 0; rc == 0 && first < P; first += M) {
+        M = ffcl_min(band, together - first % together);
         rc = im2col(ctx, columns.mem, x, Hh, Ww, w->in, &t, first, M);
         ffcl_product p = {
             .m = M, .n = w->out, .k = K, .a = columns.mem, .a_ld = M, .a_kmajor = 1,
             .w = w->weight[0], .w_ld = w->out,
             .out = out, .out_at = first * w->out, .out_ld = w->out,
             .epilogue = {.has_bias = 1, .bias = w->bias, .has_add = has_add, .add = add,
-                         .add_at = first * w->out, .add_ld = w->out, .add_rows = M}};
+                         .add_at = first * w->out, .add_ld = w->out, .add_rows = M},
+            .each = M};
         if (rc == 0)
             rc = ffcl_gemm(ctx, &p);
     }
@@ -156,7 +165,8 @@ static int direct_conv(ffcl_ctx *ctx, cl_mem out, cl_mem x, const ffcl_conv_weig
                        size_t Hh, size_t Ww)
 {
     const ffcl_kernel *k;
-    int rc = ffcl_kernel_get(ctx, &k, "conv", "conv_direct_f32", "");
+    const int vectors = (ctx->device.caps.type & CL_DEVICE_TYPE_CPU) && w->in % 16 == 0;
+    int rc = ffcl_kernel_get(ctx, &k, "conv", "conv_direct_f32", vectors ? "-DVW=16" : "");
     if (rc)
         return rc;
     size_t n = B * Hh * Ww;
@@ -220,6 +230,9 @@ int ffcl_conv(ffcl_ctx *ctx, cl_mem out, cl_mem x, const ffcl_conv_weight *w, si
     if (w->store == FFCL_STORE_HALF)
         return gathered_conv(ctx, out, x, w, B, Hh, Ww, has_add, add);
     switch (w->kind) {
+    case FFCL_CONV_WINOGRAD:
+    case FFCL_CONV_WINOGRAD_UPSAMPLE:
+        return ffcl_winograd_conv(ctx, out, x, w, B, Hh, Ww, has_add, add);
     case FFCL_CONV_UPSAMPLE:
         return upsample_conv(ctx, out, x, w, B, Hh, Ww);
     case FFCL_CONV_DIRECT:

@@ -53,6 +53,11 @@ static inline ffcl_cost ffcl_softmax_cost(size_t rows, size_t n)
     return ffcl_each_cost(rows * n, 5.0, 6.0);
 }
 
+static inline ffcl_cost ffcl_softmax_in_place_cost(size_t rows, size_t n)
+{
+    return ffcl_each_cost(rows * n, 5.0, 8.0);
+}
+
 static inline ffcl_cost ffcl_cast_cost(size_t n)
 {
     return ffcl_each_cost(n, 1.0, 6.0);
@@ -124,13 +129,17 @@ static inline ffcl_cost ffcl_groupnorm_cost(size_t n, size_t C, int with_silu, f
     return cost;
 }
 
-/* Of the sums as computed: an upsampled pixel takes 4 taps, not 9; a narrow one 8 columns. */
+/* Of the sums as computed: an upsampled pixel takes 4 taps, not 9; by Winograd's way a tile of 16
+ * pixels takes 36 or 25; a narrow one 8 columns. */
 static inline ffcl_cost ffcl_conv_cost(const ffcl_conv_weight *w, size_t B, size_t Hh, size_t Ww,
                                        int has_add)
 {
-    const int up = w->kind == FFCL_CONV_UPSAMPLE, narrow = w->kind == FFCL_CONV_NARROW;
+    const int narrow = w->kind == FFCL_CONV_NARROW;
+    const int up = w->kind == FFCL_CONV_UPSAMPLE || w->kind == FFCL_CONV_WINOGRAD_UPSAMPLE;
     const double x = (double)(B * Hh * Ww), each = (double)ffcl_store_bytes(w->store);
-    const double pixels = up ? 4.0 * x : x, taps = up ? 4.0 : (double)(w->side * w->side);
+    const double own = ffcl_is_winograd(w->kind) ? (double)ffcl_winograd_points(w->kind) / 16.0
+                                                 : (double)(w->side * w->side);
+    const double pixels = up ? 4.0 * x : x, taps = w->kind == FFCL_CONV_UPSAMPLE ? 4.0 : own;
     const double computed = pixels * (narrow ? 8.0 : (double)w->out);
     const double out_each = narrow || w->kind == FFCL_CONV_DIRECT ? 4.0 : each;
     size_t parts;
@@ -139,6 +148,13 @@ static inline ffcl_cost ffcl_conv_cost(const ffcl_conv_weight *w, size_t B, size
         computed * (2.0 * taps * (double)w->in + (has_add ? 2.0 : 1.0)),
         each * (x * (double)w->in + weights * (double)parts) + 4.0 * (double)w->out +
             out_each * pixels * (double)w->out * (has_add ? 2.0 : 1.0)};
+}
+
+/* The transforms of so many tiles: 16 pixels of each channel to or from so many points, by two
+ * products with matrices of small numbers, counted as an operation a point and row. */
+static inline ffcl_cost ffcl_winograd_cost(size_t tiles, size_t channels, size_t points)
+{
+    return ffcl_each_cost(tiles * channels, 12.0 * (double)points, 4.0 * (16.0 + (double)points));
 }
 
 /* A convolution of latents, after a 1 x 1 one where point is not NULL. */

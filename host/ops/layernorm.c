@@ -27,8 +27,6 @@ static size_t items_for(const ffcl_ctx *ctx, size_t D, size_t parts)
 static size_t rows_for(const ffcl_ctx *ctx, size_t B, size_t T, size_t keep)
 {
     size_t rows = 1, units = ffcl_max(ctx->device.caps.units, 1);
-    if (ctx->device.caps.type & CL_DEVICE_TYPE_CPU)
-        return 1;
     while (rows < ROWS_MOST && 2 * rows * keep <= QUADS_MOST && T % (2 * rows) == 0 &&
            B * T / (2 * rows) >= 4 * units)
         rows *= 2;
@@ -70,10 +68,29 @@ static int is_aligned(const ffcl_modulation *mod)
     return (mod->ld | mod->shift_at | mod->scale_at) % 4 == 0;
 }
 
+/* An item a row, on CPUs, where a barrier splits a kernel into loops. */
+static int by_items(ffcl_ctx *ctx, cl_mem out, cl_mem x, const ffcl_modulation *mod, size_t B,
+                    size_t T, size_t D, float eps, ffcl_store store)
+{
+    const ffcl_kernel *k;
+    char options[32];
+    snprintf(options, sizeof options, "-DVW=%zu %s", ffcl_vector(D), ffcl_store_option(store));
+    int rc = ffcl_kernel_get(ctx, &k, "layernorm", "layernorm_mod_row", options);
+    if (rc)
+        return rc;
+    size_t local = ffcl_local_size(ctx, k, 8), global = ffcl_round_up(B * T, local);
+    ffcl_work(ctx, ffcl_layernorm_cost(B, T, D, store));
+    return ffcl_launch(ctx, k, 1, &global, &local, FFCL_BUF(out), FFCL_BUF(x), FFCL_BUF(mod->mem),
+                       FFCL_I32(D), FFCL_I32(T), FFCL_I32(mod->ld), FFCL_I32(mod->shift_at),
+                       FFCL_I32(mod->scale_at), FFCL_F32(eps), FFCL_I32(B * T));
+}
+
 int ffcl_layernorm_modulate(ffcl_ctx *ctx, cl_mem out, cl_mem x, const ffcl_modulation *mod,
                             size_t B, size_t T, size_t D, float eps, ffcl_store store)
 {
     const ffcl_kernel *k;
+    if (ctx->device.caps.type & CL_DEVICE_TYPE_CPU)
+        return by_items(ctx, out, x, mod, B, T, D, eps, store);
     size_t local = items_for(ctx, D, 0), rows = rows_for(ctx, B, T, ffcl_div_up(D / 4, local));
     int rc = kept_kernel(ctx, &k, rows, D, is_aligned(mod), store, 0);
     if (rc == 0 && !k) {

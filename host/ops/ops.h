@@ -34,10 +34,11 @@ int ffcl_layernorm_residual(ffcl_ctx *ctx, cl_mem out, cl_mem x, const ffcl_resi
                             ffcl_store store);
 int ffcl_layernorm_residual_fits(const ffcl_ctx *ctx, size_t D);
 
-/* How attention is computed; AUTO: by device, storage and fit.  TILED takes float32, those after it
- * half. */
+/* How attention is computed; AUTO: by device, storage and fit.  TILED and BATCHED take float32,
+ * those after them half. */
 typedef enum ffcl_attention_variant {
-    FFCL_ATTENTION_AUTO, FFCL_ATTENTION_ROW, FFCL_ATTENTION_TILED, FFCL_ATTENTION_MMA,
+    FFCL_ATTENTION_AUTO, FFCL_ATTENTION_ROW, FFCL_ATTENTION_TILED, FFCL_ATTENTION_BATCHED,
+    FFCL_ATTENTION_MMA,
     FFCL_ATTENTION_WGMMA, FFCL_ATTENTION_PRODUCTS
 } ffcl_attention_variant;
 
@@ -52,6 +53,14 @@ int ffcl_attention_wgmma_fits(const ffcl_ctx *ctx, size_t Dh);
 /* out (B, T, C) = attention of one head of C columns, qkv (B, T, 3*C), half, where it fits. */
 int ffcl_attention_products(ffcl_ctx *ctx, cl_mem out, cl_mem qkv, size_t B, size_t T, size_t C);
 int ffcl_attention_products_fit(const ffcl_ctx *ctx, size_t T, size_t H, size_t Dh);
+
+/* The same for float32 by batches of products, where the back end takes them. */
+int ffcl_attention_batched(ffcl_ctx *ctx, cl_mem out, cl_mem qkv, size_t B, size_t T, size_t H,
+                           size_t Dh);
+int ffcl_attention_batched_fits(const ffcl_ctx *ctx);
+
+/* x (rows, n) float32 = softmax of each row of scale * x, on a CPU. */
+int ffcl_softmax_in_place(ffcl_ctx *ctx, cl_mem x, double scale, size_t rows, size_t n);
 
 /* out (rows, n) half = softmax of each row of scale * in (rows, n) float32, where n fits. */
 int ffcl_softmax(ffcl_ctx *ctx, cl_mem out, cl_mem in, double scale, size_t rows, size_t n);
@@ -121,11 +130,14 @@ int ffcl_ceiling_fma(ffcl_ctx *ctx, cl_mem out, cl_mem in, float times, float pl
 typedef enum ffcl_conv_kind {
     FFCL_CONV_COLUMNS,      /* im2col and one product; weight (k*k*Cin, Cout) */
     FFCL_CONV_POINT,        /* 1 x 1: the product alone; weight (Cin, Cout) */
-    FFCL_CONV_DIRECT,       /* few outputs (at most 4): one kernel; weight (k*k*Cin, Cout) */
+    FFCL_CONV_DIRECT,       /* few outputs (at most 4): one kernel; weight (Cout, k*k*Cin) */
     FFCL_CONV_NARROW,       /* few outputs of half pictures: a product of 8 columns, the others 0 */
     /* 3 x 3 after a nearest 2x upsample, as four 2 x 2 convolutions of the small picture with
      * taps summed beforehand, one for each output parity; weight[py*2+px] (4*Cin, Cout). */
-    FFCL_CONV_UPSAMPLE
+    FFCL_CONV_UPSAMPLE,
+    /* COLUMNS and UPSAMPLE of 3 x 3, float32, by fewer products (cl/winograd.cl); weight
+     * (ffcl_winograd_points, Cin, Cout). */
+    FFCL_CONV_WINOGRAD, FFCL_CONV_WINOGRAD_UPSAMPLE
 } ffcl_conv_kind;
 
 typedef struct ffcl_conv_weight {
@@ -140,11 +152,20 @@ typedef struct ffcl_conv_weight {
 /* The kind for a convolution of `side` x `side`, after an upsample or not. */
 ffcl_conv_kind ffcl_conv_kind_of(size_t out, size_t side, int upsample, ffcl_store store);
 
+static inline int ffcl_is_winograd(ffcl_conv_kind kind)
+{
+    return kind == FFCL_CONV_WINOGRAD || kind == FFCL_CONV_WINOGRAD_UPSAMPLE;
+}
+
+/* The Winograd kind in place of *kind, where there is one for `in` channels. */
+void ffcl_winograd_kind(ffcl_conv_kind *kind, size_t in, size_t side);
+
 /* Floats of one weight of the kind, and how many there are. */
 size_t ffcl_conv_floats(const ffcl_conv_weight *w, size_t *parts);
 
 /* Weight i of the kind, from w (Cout, Cin, k, k), into laid_out of ffcl_conv_floats.  Order
- * (taps*Cin, Cout), four taps for UPSAMPLE; for FFCL_STORE_HALF tiles, still as floats. */
+ * (taps*Cin, Cout), four taps for UPSAMPLE; for FFCL_STORE_HALF tiles, still as floats.  Not for
+ * the Winograd kinds, which ffcl_winograd_weights lays out on the device. */
 void ffcl_conv_layout(ffcl_conv_kind kind, ffcl_store store, size_t i, const float *w, size_t in,
                       size_t out, size_t side, float *laid_out);
 
@@ -164,6 +185,17 @@ int ffcl_conv(ffcl_ctx *ctx, cl_mem out, cl_mem x, const ffcl_conv_weight *w, si
 int ffcl_latent_conv(ffcl_ctx *ctx, cl_mem out, cl_mem latent, size_t first, float factor,
                      const ffcl_conv_weight *point, const ffcl_conv_weight *conv, size_t B,
                      size_t R, ffcl_store store);
+/* ffcl_conv of the Winograd kinds, and output channels first .. first+n-1 of their weight `of`,
+ * from w (n, Cin, 3, 3) into out; first a multiple of FFCL_WINOGRAD_STEP, and so is n but where it
+ * ends with the last channel.  They are for devices with batches of products. */
+enum { FFCL_WINOGRAD_STEP = 16 };
+int ffcl_winograd_conv(ffcl_ctx *ctx, cl_mem out, cl_mem x, const ffcl_conv_weight *w, size_t B,
+                       size_t Hh, size_t Ww, int has_add, cl_mem add);
+int ffcl_winograd_weights(ffcl_ctx *ctx, cl_mem out, cl_mem w, const ffcl_conv_weight *of,
+                          size_t first, size_t n);
+int ffcl_winograd_fits(const ffcl_ctx *ctx);
+/* Products that a convolution of the kind is made of. */
+size_t ffcl_winograd_points(ffcl_conv_kind kind);
 
 /* What the halo convolution does on the way; members without their has_* may be NULL. */
 typedef struct ffcl_halo {

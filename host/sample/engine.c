@@ -272,6 +272,8 @@ static int open_device(ffcl_engine *e, const ffcl_engine_wants *wants, const ffc
     e->ctx->err = err;
     e->ctx->any_batch = wants->any_batch;
     e->ctx->tuning = e->cfg->blas.tuning;
+    if (strcmp(e->cfg->blas.library, "auto") != 0)
+        e->ctx->blas_library = e->cfg->blas.library;
     rc = ffcl_blas_open(e->ctx, e->cfg->blas.backend);
     if (rc == 0 && e->cfg->precision.compute != FFCL_PRECISION_FLOAT32)
         rc = ffcl_matrix_engine_probe(e->ctx, e->cfg->blas.backend);
@@ -468,7 +470,7 @@ int ffcl_engine_open(ffcl_engine **out, const ffcl_config *cfg, const ffcl_engin
     if (rc == 0 && e->sit)
         rc = ffcl_sit_prepare(e->sit, e->ctx, e->store);
     if (rc == 0 && e->vae)
-        rc = ffcl_vae_prepare(e->vae, e->store, err);
+        rc = ffcl_vae_prepare(e->vae, e->ctx, e->store);
     if (rc == 0 && e->sit)
         rc = open_for_side(e, wants);
     if (rc)
@@ -494,7 +496,7 @@ int ffcl_engine_shapes(const ffcl_config *cfg, const ffcl_device *device,
     if (rc == 0)
         rc = ffcl_sit_prepare(e->sit, e->ctx, e->store);
     if (rc == 0)
-        rc = ffcl_vae_prepare(e->vae, e->store, err);
+        rc = ffcl_vae_prepare(e->vae, e->ctx, e->store);
     if (rc == 0) {
         e->ctx->blas_checked = 1;       /* nothing is multiplied here */
         rc = choose_batch(e, &wants);

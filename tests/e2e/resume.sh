@@ -137,9 +137,9 @@ begin() {
     done
 }
 
-set_of 24
+set_of 160
 to many
-works "24 pictures" "${args[@]}" "${where[@]}"
+works "160 pictures" "${args[@]}" "${where[@]}"
 for signal in INT TERM; do
     rm -rf stop
     to stop
@@ -151,10 +151,10 @@ for signal in INT TERM; do
     same "SIG$signal: its own exit code" "$code" 15
     same "SIG$signal: says how to go on" \
         "$(sed 's/[0-9]* of/N of/' stderr)" \
-        "ffcl: stopped: N of 24 pictures are there; the same command goes on"
+        "ffcl: stopped: N of 160 pictures are there; the same command goes on"
     n=$(sed -n 's/^ffcl: stopped: \([0-9]*\) of.*/\1/p' stderr)
     same "SIG$signal: what it says is there" "$(ls stop/f | grep -c '\.png$')" "$n"
-    check "SIG$signal: the run ended early" [ "$n" -lt 24 ]
+    check "SIG$signal: the run ended early" [ "$n" -lt 160 ]
     same "SIG$signal: no temporary file, no lock" "$(find stop/f -name '.*' -type f)" ""
     works "SIG$signal: the same command goes on" "${args[@]}" "${where[@]}"
     equal "SIG$signal: the same set" stop many
@@ -165,7 +165,7 @@ runs = json.load(open("stop/f/manifest.json"))["runs"]
 a, b = runs
 print(a["end"], b["end"], a["drawn"] + b["drawn"], a["drawn"] == b["kept"])
 PYTHON
-)" "stopped complete 24 True"
+)" "stopped complete 160 True"
 rm -rf stop
 to stop
 begin
@@ -201,7 +201,7 @@ differs() { # NAME OVERRIDE WORDS: refused, with the difference
 }
 differs seed sampler.seed=2 "sampler.seed was 1 and is 2"
 differs classes sampler.classes=1-3 "sampler.classes was list of 10"
-differs count sampler.count=25 "sampler.count was 24 and is 25"
+differs count sampler.count=161 "sampler.count was 160 and is 161"
 differs guidance sampler.guidance=1.25 "sampler.guidance was 2 and is 1.25"
 differs precision precision.compute=half "precision.compute was float32 and is half"
 differs level output.png_level=1 "output.png_level was 6 and is 1"

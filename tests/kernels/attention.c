@@ -29,6 +29,22 @@ static const ffcl_shape awkward[] = {
     {{0}, 0},
 };
 
+/* In parts: of heads, and where the scores of one head are many, of queries. */
+static const ffcl_shape batched_model[] = {
+    {{1, 256, 16, 72}, 0},
+    {{1, 1024, 1, 512}, 0},
+    {{0}, 0},
+};
+static const ffcl_shape batched_awkward[] = {
+    {{2, 17, 2, 72}, FFCL_SHAPE_FILLS},
+    {{2, 67, 2, 5}, FFCL_SHAPE_FILLS},
+    {{1, 67, 2, 3}, FFCL_SHAPE_SMALL},
+    {{3, 1, 2, 32}, 0},
+    {{1, 1000, 7, 8}, 0},
+    {{1, 2100, 2, 4}, 0},
+    {{0}, 0},
+};
+
 /* Tiles of the matrix engine's kernel: 64 queries and 64 keys, for heads above 96 columns 16 of
  * each and the columns shared by four warps; heads are padded to a multiple of 16. */
 static const ffcl_shape mma_awkward[] = {
@@ -178,6 +194,12 @@ static const char *skip(const ffcl_case *c)
     return caps->max_work_group < 128 ? "needs work-groups of 128" : NULL;
 }
 
+static const char *skip_batched(const ffcl_case *c)
+{
+    return ffcl_attention_batched_fits(c->ctx) ? NULL
+                                               : "no back end with batches of float32 products";
+}
+
 static ffcl_cost cost(const ffcl_case *c)
 {
     const size_t *d = c->shape.d;
@@ -201,6 +223,9 @@ const ffcl_op_test ffcl_test_attn_row_half =
     ATTENTION("attn_row_half", FFCL_ATTENTION_ROW | HALF, model, awkward, NULL, 5e-4f);
 const ffcl_op_test ffcl_test_attn_tiled =
     ATTENTION("attn_f32_tiled", FFCL_ATTENTION_TILED, model, awkward, skip, 1e-5f);
+const ffcl_op_test ffcl_test_attn_batched =
+    ATTENTION("attn_f32_batched", FFCL_ATTENTION_BATCHED, batched_model, batched_awkward,
+              skip_batched, 1e-5f);
 const ffcl_op_test ffcl_test_mma_attention =
     ATTENTION("mma_attention", FFCL_ATTENTION_MMA | HALF, model, mma_awkward, skip_mma, 5e-4f);
 const ffcl_op_test ffcl_test_wgmma_attention =

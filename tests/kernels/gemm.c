@@ -9,7 +9,9 @@
 
 enum { OUT, A, W, BIAS, GATE, ADD };
 /* T: rows that share a gate, and rows after which add repeats. */
-enum { M, N, K, KMAJOR, T, PLACE };
+enum { M, N, K, MAJOR, T, PLACE };
+/* MAJOR: which operands lie transposed, A as (K, M), W as (N, K). */
+enum { KMAJOR = 1, NMAJOR = 2 };
 /* Where operands lie: at the start of their buffers and dense; at an offset that a sub-buffer can
  * begin at, with gaps between rows; at an odd offset. */
 enum { DENSE, ALIGNED, ODD };
@@ -25,6 +27,8 @@ static const ffcl_shape bias_model[] = {
     {{1, 6912, 1152, 0, 1, DENSE}, 0},          /* of one */
     {{256, 32, 1152, 0, 256, DENSE}, 0},        /* the final layer */
     {{64, 256, 1152, 1, 64, DENSE}, 0},         /* a convolution's columns, K-major */
+    {{64, 3456, 1152, NMAJOR, 64, DENSE}, 0},   /* weights as they lie in the file */
+    {{1, 6912, 1152, NMAJOR, 1, DENSE}, 0},
     {{0}, 0},
 };
 static const ffcl_shape silu_model[] = {{{8, 1152, 256, 0, 8, DENSE}, 0}, {{0}, 0}};
@@ -60,6 +64,14 @@ static const ffcl_shape awkward[] = {
     {{130, 129, 70, 0, 130, ODD}, 0},
     {{257, 131, 140, 1, 100, ALIGNED}, 0},      /* several tiles of the large-matrix kernel */
     {{384, 388, 136, 0, 128, DENSE}, 0},
+    {{5, 3, 7, NMAJOR, 2, ODD}, FFCL_SHAPE_SMALL},
+    {{1, 131, 77, NMAJOR, 1, ALIGNED}, 0},
+    {{1, 65, 130, KMAJOR | NMAJOR, 1, ODD}, 0},
+    {{33, 65, 17, NMAJOR, 8, ALIGNED}, FFCL_SHAPE_FILLS},
+    {{70, 100, 33, KMAJOR | NMAJOR, 7, ODD}, 0},
+    {{37, 48, 20, 0, 5, ODD}, 0},               /* rows of whole vectors, not aligned */
+    {{3, 8208, 9, 0, 2, DENSE}, 0},             /* in two parts after the product */
+    {{1031, 70, 40, NMAJOR, 100, ALIGNED}, 0},  /* several blocks of a CPU's library */
     {{0}, 0},
 };
 
@@ -78,9 +90,11 @@ static int setup(ffcl_case *c)
     const size_t *d = c->shape.d;
     size_t gates = ffcl_div_up(d[M], d[T]);
     int rc = FFCL_TENSORS(c, place(c, FFCL_OUT, d[M], d[N], 1),
-                          d[KMAJOR] ? place(c, FFCL_IN, d[K], d[M], 2)
-                                    : place(c, FFCL_IN, d[M], d[K], 2),
-                          place(c, FFCL_IN, d[K], d[N], 3), place(c, FFCL_IN, 1, d[N], 4),
+                          d[MAJOR] & KMAJOR ? place(c, FFCL_IN, d[K], d[M], 2)
+                                            : place(c, FFCL_IN, d[M], d[K], 2),
+                          d[MAJOR] & NMAJOR ? place(c, FFCL_IN, d[N], d[K], 3)
+                                            : place(c, FFCL_IN, d[K], d[N], 3),
+                          place(c, FFCL_IN, 1, d[N], 4),
                           place(c, FFCL_IN, gates, d[N], 5), place(c, FFCL_IN, d[T], d[N], 6));
     if (rc)
         return rc;
@@ -114,8 +128,10 @@ static operands operands_of(const ffcl_case *c)
     operands o = {matrix(c, A), matrix(c, W),
                   {.act = uses & USE_SILU ? 1 : uses & USE_GELU ? 2 : 0, .gate_rows = d[T],
                    .add_rows = d[T]}};
-    if (d[KMAJOR])
+    if (d[MAJOR] & KMAJOR)
         o.a = (ffcl_ref_matrix){o.a.x, 1, c->tensor[A].ld};
+    if (d[MAJOR] & NMAJOR)
+        o.w = (ffcl_ref_matrix){o.w.x, 1, c->tensor[W].ld};
     if (uses & USE_BIAS)
         o.e.bias = matrix(c, BIAS).x;
     if (uses & USE_GATE)
@@ -144,7 +160,8 @@ static ffcl_product product_of(const ffcl_case *c)
     int uses = c->op->variant;
     ffcl_product p = {
         .m = d[M], .n = d[N], .k = d[K], .a = t[A].mem, .a_at = t[A].at, .a_ld = t[A].ld,
-        .a_kmajor = (int)d[KMAJOR], .w = t[W].mem, .w_at = t[W].at, .w_ld = t[W].ld,
+        .a_kmajor = (d[MAJOR] & KMAJOR) != 0, .w = t[W].mem, .w_at = t[W].at, .w_ld = t[W].ld,
+        .w_nmajor = (d[MAJOR] & NMAJOR) != 0,
         .out = t[OUT].mem, .out_at = t[OUT].at, .out_ld = t[OUT].ld};
     ffcl_epilogue *e = &p.epilogue;
     if (uses & USE_SILU)
@@ -175,7 +192,10 @@ static ffcl_product product_of(const ffcl_case *c)
 
 static const char *skip(const ffcl_case *c)
 {
-    size_t items = c->op->variant & USE_TILES_16 ? 256 : c->op->variant & USE_TILES_8 ? 64 : 1;
+    const int uses = c->op->variant, tiles = uses & (USE_TILES_8 | USE_TILES_16);
+    const size_t items = uses & USE_TILES_16 ? 256 : uses & USE_TILES_8 ? 64 : 1;
+    if ((uses & SLIM || uses & USE_PLAIN || tiles) && c->shape.d[MAJOR] & NMAJOR)
+        return "takes W as (K, N) alone";
     return c->ctx->device.caps.max_work_group < items ? "work-groups are too small" : NULL;
 }
 
@@ -204,7 +224,7 @@ static ffcl_cost cost(const ffcl_case *c)
  * result (about 1): sqrt(K) units in the last place, six of them in the tails and after a gate. */
 #define GEMM(row_name, uses, shapes)                                                         \
     {                                                                                        \
-        .name = row_name, .letters = "M N K kmajor T place", .variant = (uses),              \
+        .name = row_name, .letters = "M N K major T place", .variant = (uses),               \
         .fills = FFCL_NOISE | FFCL_ZEROS | FFCL_LARGE | FFCL_CONSTANT, .model = shapes,      \
         .awkward = awkward, .setup = setup, .ref = ref, .at = at, .run = run, .skip = skip,  \
         .rtol = 1e-5f, .atol = 6e-7f, .cost = cost,                                          \

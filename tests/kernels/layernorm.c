@@ -8,6 +8,8 @@
 
 enum { OUT, X, MOD };
 enum { B, T, D, LD, SHIFT, SCALE, PARTS };
+/* Beside the storage in a row's variant: the kernels of work-groups, on CPUs as well. */
+enum { AS_GPU = 16 };
 
 static const double eps = 1e-6;
 
@@ -41,7 +43,7 @@ static int setup(ffcl_case *c)
 {
     const size_t *d = c->shape.d;
     size_t n = d[B] * d[T] * d[D];
-    ffcl_type out = c->op->variant == FFCL_STORE_HALF ? FFCL_F16 : FFCL_F32;
+    ffcl_type out = (c->op->variant & ~AS_GPU) == FFCL_STORE_HALF ? FFCL_F16 : FFCL_F32;
     int rc = FFCL_TENSORS(c, {.role = FFCL_OUT, .type = out, .n = n}, {.role = FFCL_IN, .n = n},
                           {.role = FFCL_IN, .n = d[B] * d[LD]});
     if (rc)
@@ -64,14 +66,19 @@ static int run(ffcl_case *c)
 {
     const size_t *d = c->shape.d;
     const ffcl_modulation mod = {ffcl_mem(c, MOD), d[LD], d[SHIFT], d[SCALE]};
-    return ffcl_layernorm_modulate(c->ctx, ffcl_mem(c, OUT), ffcl_mem(c, X), &mod, d[B], d[T], d[D],
-                                   (float)eps, (ffcl_store)c->op->variant);
+    cl_device_type *type = &c->ctx->device.caps.type, was = *type;
+    if (c->op->variant & AS_GPU)
+        *type = CL_DEVICE_TYPE_GPU;
+    int rc = ffcl_layernorm_modulate(c->ctx, ffcl_mem(c, OUT), ffcl_mem(c, X), &mod, d[B], d[T],
+                                     d[D], (float)eps, (ffcl_store)(c->op->variant & ~AS_GPU));
+    *type = was;
+    return rc;
 }
 
 static ffcl_cost cost(const ffcl_case *c)
 {
     const size_t *d = c->shape.d;
-    return ffcl_layernorm_cost(d[B], d[T], d[D], (ffcl_store)c->op->variant);
+    return ffcl_layernorm_cost(d[B], d[T], d[D], (ffcl_store)(c->op->variant & ~AS_GPU));
 }
 
 /* Mean and deviation carry a few float roundings of sums of D terms, shrunk by the tree sum; the
@@ -86,6 +93,10 @@ static ffcl_cost cost(const ffcl_case *c)
 
 const ffcl_op_test ffcl_test_layernorm_modulate =
     LAYERNORM("layernorm_modulate", FFCL_STORE_FLOAT, 1e-5f);
+const ffcl_op_test ffcl_test_layernorm_modulate_group =
+    LAYERNORM("layernorm_modulate_group", FFCL_STORE_FLOAT | AS_GPU, 1e-5f);
+const ffcl_op_test ffcl_test_layernorm_modulate_group_half =
+    LAYERNORM("layernorm_modulate_group_half", FFCL_STORE_HALF | AS_GPU, 5e-4f);
 const ffcl_op_test ffcl_test_layernorm_modulate_half =
     LAYERNORM("layernorm_modulate_half", FFCL_STORE_HALF, 5e-4f);
 

@@ -42,7 +42,8 @@ void ffcl_case_shape_text(const ffcl_op_test *op, const ffcl_shape *shape, char 
 const char *ffcl_fill_name(ffcl_fill fill);
 
 extern const ffcl_op_test ffcl_test_layernorm_modulate, ffcl_test_layernorm_residual,
-    ffcl_test_layernorm_residual_stream, ffcl_test_attn_row, ffcl_test_attn_tiled,
+    ffcl_test_layernorm_residual_stream, ffcl_test_layernorm_modulate_group,
+    ffcl_test_attn_row, ffcl_test_attn_tiled, ffcl_test_attn_batched, ffcl_test_softmax_in_place,
     ffcl_test_embed_scalar, ffcl_test_embed_label, ffcl_test_silu,
     ffcl_test_patch_embed, ffcl_test_patch_embed_pos, ffcl_test_slim_unpatch,
     ffcl_test_slim_unpatch_many, ffcl_test_latent_update,
@@ -56,11 +57,13 @@ extern const ffcl_op_test ffcl_test_layernorm_modulate, ffcl_test_layernorm_resi
     ffcl_test_slim_silu, ffcl_test_slim_gelu, ffcl_test_slim_gate_add, ffcl_test_conv_columns,
     ffcl_test_conv_point, ffcl_test_conv_direct, ffcl_test_conv_upsample, ffcl_test_builtin_plain,
     ffcl_test_builtin_plain_silu, ffcl_test_builtin_tiles_8, ffcl_test_builtin_tiles_16,
-    ffcl_test_builtin_tiles_16_gelu, ffcl_test_builtin_tiles_16_bare;
+    ffcl_test_builtin_tiles_16_gelu, ffcl_test_builtin_tiles_16_bare, ffcl_test_conv_winograd,
+    ffcl_test_conv_winograd_upsample;
 
 /* Of tensors stored as half. */
 extern const ffcl_op_test ffcl_test_cast_to_half, ffcl_test_cast_to_float,
     ffcl_test_layernorm_modulate_half, ffcl_test_layernorm_residual_half,
+    ffcl_test_layernorm_modulate_group_half,
     ffcl_test_groupnorm_half, ffcl_test_groupnorm_silu_half, ffcl_test_groupnorm_moments_half,
     ffcl_test_attn_row_half, ffcl_test_product_bias, ffcl_test_product_silu,
     ffcl_test_product_gelu, ffcl_test_product_add, ffcl_test_product_float_bias,

@@ -16,6 +16,14 @@ static const ffcl_shape model[] = {
     {{16, 4096}, 0},            /* and at 512 x 512 */
     {{0}, 0},
 };
+static const ffcl_shape row_awkward[] = {
+    {{3, 4}, FFCL_SHAPE_FILLS | FFCL_SHAPE_SMALL},
+    {{5, 67}, FFCL_SHAPE_FILLS},
+    {{1, 1}, 0},
+    {{19, 17}, FFCL_SHAPE_FILLS},
+    {{2, 4100}, FFCL_SHAPE_FILLS},
+    {{0}, 0},
+};
 static const ffcl_shape awkward[] = {
     {{3, 4}, FFCL_SHAPE_FILLS | FFCL_SHAPE_SMALL},
     {{5, 68}, FFCL_SHAPE_FILLS},
@@ -49,6 +57,34 @@ static int run(ffcl_case *c)
                         c->shape.d[N]);
 }
 
+/* In place: the rows are filled in where the result comes. */
+static int setup_in_place(ffcl_case *c)
+{
+    const size_t *d = c->shape.d;
+    int rc = FFCL_TENSORS(c, {.role = FFCL_INOUT, .n = d[ROWS] * d[N]});
+    if (rc)
+        return rc;
+    ffcl_case_axes(c, "r n", d[ROWS], d[N], 0, 0);
+    ffcl_case_fill(c, OUT, d[ROWS]);
+    return 0;
+}
+
+static void ref_in_place(ffcl_case *c)
+{
+    ffcl_ref_softmax(c->want, ffcl_f32(c, OUT), scale, c->shape.d[ROWS], c->shape.d[N]);
+}
+
+static int run_in_place(ffcl_case *c)
+{
+    return ffcl_softmax_in_place(c->ctx, ffcl_mem(c, OUT), scale, c->shape.d[ROWS],
+                                 c->shape.d[N]);
+}
+
+static ffcl_cost cost_in_place(const ffcl_case *c)
+{
+    return ffcl_softmax_in_place_cost(c->shape.d[ROWS], c->shape.d[N]);
+}
+
 static const char *skip(const ffcl_case *c)
 {
     return ffcl_softmax_fits(c->ctx, c->shape.d[N]) ? NULL : "needs larger work-groups";
@@ -66,4 +102,12 @@ const ffcl_op_test ffcl_test_softmax = {
     .fills = FFCL_NOISE | FFCL_ZEROS | FFCL_LARGE | FFCL_OFFSET | FFCL_CONSTANT, .model = model,
     .awkward = awkward, .setup = setup, .ref = ref, .run = run, .skip = skip, .rtol = 6e-4f,
     .atol = 3e-8f, .cost = cost,
+};
+
+/* As above without the half; the sum of up to thousands of weights rounds, too. */
+const ffcl_op_test ffcl_test_softmax_in_place = {
+    .name = "softmax_in_place", .letters = "rows n",
+    .fills = FFCL_NOISE | FFCL_ZEROS | FFCL_LARGE | FFCL_OFFSET | FFCL_CONSTANT, .model = model,
+    .awkward = row_awkward, .setup = setup_in_place, .ref = ref_in_place, .run = run_in_place,
+    .rtol = 1e-4f, .atol = 3e-8f, .cost = cost_in_place,
 };

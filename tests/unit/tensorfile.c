@@ -493,6 +493,45 @@ static void test_deflated(void **state)
 }
 
 /* The file becomes shorter after it was opened. */
+/* What is mapped is what is read; says how many tensors of the case are mapped. */
+static size_t check_map(const char *name)
+{
+    ffcl_tensor_file *file = open_case(name);
+    size_t mapped = 0;
+    for (size_t i = 0; i < ffcl_tensor_file_count(file); i++) {
+        const ffcl_tensor_info *info = ffcl_tensor_file_at(file, i);
+        const float *at = ffcl_tensor_file_map(file, info);
+        if (!at)
+            continue;
+        mapped++;
+        assert_int_equal(info->dtype, FFCL_F32);
+        assert_int_equal((uintptr_t)at % sizeof *at, 0);
+        float *want = read_all(file, info);
+        assert_memory_equal(at, want, info->count * sizeof *want);
+        free(want);
+    }
+    ffcl_tensor_file_close(&file);
+    return mapped;
+}
+
+static void test_map(void **state)
+{
+    static const char *const whole[] = {"st_good", "pt_good", "pt_protocol4", "pt_no_crc",
+                                        "pt_zip64"};
+    (void)state;
+    for (size_t i = 0; i < sizeof good / sizeof *good; i++)
+        if (strcmp(good[i], "pt_crc") != 0)     /* which cannot be read */
+            check_map(good[i]);
+    for (size_t i = 0; i < sizeof whole / sizeof *whole; i++)
+        assert_int_equal(check_map(whole[i]), 2);
+    assert_int_equal(check_map("pt_deflated"), 0);
+    assert_int_equal(check_map("st_all_halves"), 0);
+    ffcl_tensor_file *file = open_path("tests/data/sit_h144_p2.pt");
+    const ffcl_tensor_info *info = find(file, "blocks.0.mlp.fc1.weight");
+    assert_non_null(ffcl_tensor_file_map(file, info));
+    ffcl_tensor_file_close(&file);
+}
+
 static void test_cut_while_open(void **state)
 {
     static const char *const names[] = {"st_good", "pt_deflated"};
@@ -638,7 +677,8 @@ int main(void)
         cmocka_unit_test(test_shared_storage), cmocka_unit_test(test_wrappers),
         cmocka_unit_test(test_prefixes), cmocka_unit_test(test_constructors),
         cmocka_unit_test(test_nothing_is_run), cmocka_unit_test(test_checksum),
-        cmocka_unit_test(test_deflated), cmocka_unit_test(test_cut_while_open),
+        cmocka_unit_test(test_deflated), cmocka_unit_test(test_map),
+        cmocka_unit_test(test_cut_while_open),
         cmocka_unit_test(test_pt_equals_safetensors), cmocka_unit_test(test_data),
         cmocka_unit_test(test_names_and_shapes), cmocka_unit_test(test_shape_text),
     };

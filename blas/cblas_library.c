@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: MIT */
+#include "cblas_library.h"
+
+#include <dlfcn.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "util.h"
+
+/* The function of that name as f, a pointer to a function pointer; ISO C knows no cast. */
+static int find(void *handle, const char *name, void *f)
+{
+    void *symbol = dlsym(handle, name);
+    memcpy(f, &symbol, sizeof symbol);
+    return symbol != NULL;
+}
+
+/* OpenBLAS computes with the instructions of the first 64-bit processors on one that is newer than
+ * itself, which its name for them, Prescott, tells: 5 times slower than AVX-512 allows.  The name
+ * of a core with the instructions that this one has, or NULL where it need not be told. */
+static const char *better_core(void *handle)
+{
+#if defined(__x86_64__)
+    char *(*corename)(void) = NULL;
+    if (getenv("OPENBLAS_CORETYPE") || !find(handle, "openblas_get_corename", &corename) ||
+        strcmp(corename(), "Prescott") != 0)
+        return NULL;
+    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
+        __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl"))
+        return "SkylakeX";
+    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
+        return "Haswell";
+#else
+    (void)handle;
+#endif
+    return NULL;
+}
+
+/* The callers divide the work among threads of their own: blocks are then the same whatever the
+ * number of threads, and no thread of the library spins beside the device's. */
+static void use_one_thread(void *handle)
+{
+    static const char *const names[] = {"openblas_set_num_threads", "bli_thread_set_num_threads",
+                                        "MKL_Set_Num_Threads"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        /* BLIS takes an integer of its own, of 64 bits; the others look at 32 of them. */
+        void (*set)(int64_t n) = NULL;
+        if (find(handle, names[i], &set))
+            set(1);
+    }
+}
+
+int ffcl_cblas_load(ffcl_cblas_library *lib, const char *file, ffcl_error *err)
+{
+    char *(*corename)(void) = NULL;
+    memset(lib, 0, sizeof *lib);
+    lib->handle = dlopen(file, RTLD_NOW | RTLD_LOCAL);
+    if (!lib->handle)
+        return ffcl_fail(err, FFCL_EFILE, "the CBLAS library %s cannot be loaded: %s", file,
+                         dlerror());
+    const char *core = better_core(lib->handle);
+    if (core) {
+        /* It is read while the library is loaded, so it is loaded again. */
+        setenv("OPENBLAS_CORETYPE", core, 0);
+        dlclose(lib->handle);
+        lib->handle = dlopen(file, RTLD_NOW | RTLD_LOCAL);
+    }
+    if (!lib->handle || !find(lib->handle, "cblas_sgemm", &lib->sgemm) ||
+        !find(lib->handle, "cblas_sgemv", &lib->sgemv)) {
+        ffcl_cblas_unload(lib);
+        return ffcl_fail(err, FFCL_EFILE, "%s has no cblas_sgemm and cblas_sgemv", file);
+    }
+    use_one_thread(lib->handle);
+    const char *base = strrchr(file, '/');
+    int known = find(lib->handle, "openblas_get_corename", &corename);
+    snprintf(lib->name, sizeof lib->name, "%s%s%s%s", base ? base + 1 : file, known ? " (" : "",
+             known ? corename() : "", known ? ")" : "");
+    return 0;
+}
+
+void ffcl_cblas_unload(ffcl_cblas_library *lib)
+{
+    if (lib->handle)
+        dlclose(lib->handle);
+    memset(lib, 0, sizeof *lib);
+}
+
+/* Numbers between -1 and 1 without any order. */
+static void fill(float *x, size_t n, uint32_t seed)
+{
+    for (size_t i = 0; i < n; i++) {
+        seed = seed * 1664525u + 1013904223u;
+        x[i] = (float)(seed >> 8) / 8388608.0f - 1.0f;
+    }
+}
+
+/* The largest difference of c from the product of a and b, either possibly transposed. */
+static double worst(const float *c, const float *a, int ta, const float *b, int tb, size_t m,
+                    size_t n, size_t k)
+{
+    double most = 0.0;
+    for (size_t i = 0; i < m; i++)
+        for (size_t j = 0; j < n; j++) {
+            double sum = 0.0;
+            for (size_t l = 0; l < k; l++)
+                sum += (double)a[ta ? l * m + i : i * k + l] *
+                       (double)b[tb ? j * k + l : l * n + j];
+            double off = fabs(sum - (double)c[i * n + j]);
+            most = off > most || isnan(off) ? (isnan(off) ? INFINITY : off) : most;
+        }
+    return most;
+}
+
+int ffcl_cblas_check(const ffcl_cblas_library *lib, ffcl_error *err)
+{
+    enum { M = 37, N = 83, K = 517, MOST = 83 * 517 };
+    /* The terms are a ninth on average, their roundings of either sign. */
+    const double allowed = 2e-6 * 23.0;
+    float *a = malloc(3 * MOST * sizeof *a), *b = a + MOST, *c = b + MOST;
+    double most = 0.0;
+    if (!a)
+        return ffcl_fail(err, FFCL_ENOMEM, "out of memory for a check of %s", lib->name);
+    fill(a, M * K, 1);
+    fill(b, N * K, 2);
+    for (int kind = 0; kind < 4; kind++) {
+        int ta = kind & 1, tb = kind >> 1;
+        for (size_t i = 0; i < M * N; i++)
+            c[i] = NAN;
+        lib->sgemm(FFCL_CBLAS_ROW_MAJOR, ta ? FFCL_CBLAS_TRANSPOSED : FFCL_CBLAS_PLAIN,
+                   tb ? FFCL_CBLAS_TRANSPOSED : FFCL_CBLAS_PLAIN, M, N, K, 1.0f, a, ta ? M : K, b,
+                   tb ? K : N, 0.0f, c, N);
+        most = fmax(most, worst(c, a, ta, b, tb, M, N, K));
+    }
+    for (int tb = 0; tb < 2; tb++) {
+        memset(c, 0, N * sizeof *c);
+        lib->sgemv(FFCL_CBLAS_ROW_MAJOR, tb ? FFCL_CBLAS_PLAIN : FFCL_CBLAS_TRANSPOSED,
+                   tb ? N : K, tb ? K : N, 1.0f, b, tb ? K : N, a, 1, 0.0f, c, 1);
+        most = fmax(most, worst(c, a, 0, b, tb, 1, N, K));
+    }
+    free(a);
+    return most <= allowed ? 0
+                           : ffcl_fail(err, FFCL_EDEVICE,
+                                       "%s gives wrong results: off by %.2g where %.2g is allowed",
+                                       lib->name, most, allowed);
+}
+
+static void plain_loop(float *c, const float *a, const float *b, size_t n)
+{
+    memset(c, 0, n * n * sizeof *c);
+    for (size_t i = 0; i < n; i++)
+        for (size_t l = 0; l < n; l++)
+            for (size_t j = 0; j < n; j++)
+                c[i * n + j] += a[i * n + l] * b[l * n + j];
+}
+
+double ffcl_cblas_speed(const ffcl_cblas_library *lib)
+{
+    enum { N = 160 };
+    float *a = malloc(3 * N * N * sizeof *a), *b = a + N * N, *c = b + N * N;
+    double mine = INFINITY, its = INFINITY;
+    if (!a)
+        return 0.0;
+    fill(a, 2 * N * N, 3);
+    /* The least of several times, as others may use the processor. */
+    for (int i = 0; i < 4; i++) {
+        double start = ffcl_clock();
+        lib->sgemm(FFCL_CBLAS_ROW_MAJOR, FFCL_CBLAS_PLAIN, FFCL_CBLAS_PLAIN, N, N, N, 1.0f, a, N,
+                   b, N, 0.0f, c, N);
+        double middle = ffcl_clock();
+        plain_loop(c, a, b, N);
+        its = fmin(its, middle - start);
+        mine = fmin(mine, ffcl_clock() - middle);
+    }
+    free(a);
+    return mine / fmax(its, 1e-9);
+}

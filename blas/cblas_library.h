@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: MIT
+ * A CBLAS library of the system, loaded at run time: ffcl starts without one. */
+#ifndef FFCL_BLAS_CBLAS_LIBRARY_H
+#define FFCL_BLAS_CBLAS_LIBRARY_H
+
+#include "error.h"
+
+/* As in cblas.h, whose enumerations have these values in every implementation. */
+enum { FFCL_CBLAS_ROW_MAJOR = 101, FFCL_CBLAS_PLAIN = 111, FFCL_CBLAS_TRANSPOSED = 112 };
+
+typedef struct ffcl_cblas_library {
+    void *handle;
+    char name[256];         /* "libopenblas.so.0 (SkylakeX)" */
+    void (*sgemm)(int order, int trans_a, int trans_b, int m, int n, int k, float alpha,
+                  const float *a, int lda, const float *b, int ldb, float beta, float *c, int ldc);
+    void (*sgemv)(int order, int trans, int m, int n, float alpha, const float *a, int lda,
+                  const float *x, int incx, float beta, float *y, int incy);
+} ffcl_cblas_library;
+
+/* Loads file (a name that the loader finds, or a path) and has it compute in the calling thread
+ * alone, as far as it is known how.  FFCL_EFILE where it cannot be loaded or is no CBLAS. */
+int ffcl_cblas_load(ffcl_cblas_library *lib, const char *file, ffcl_error *err);
+void ffcl_cblas_unload(ffcl_cblas_library *lib);
+
+/* Results against a plain loop, of awkward sizes: FFCL_EDEVICE where they are wrong. */
+int ffcl_cblas_check(const ffcl_cblas_library *lib, ffcl_error *err);
+
+/* How many times as fast as a plain C loop a product of middling size is, on one thread. */
+double ffcl_cblas_speed(const ffcl_cblas_library *lib);
+
+#endif
