@@ -261,9 +261,11 @@ static void draw_list(FILE *f, const dot *dots, size_t n)
 {
     char number[12], rates[64];
     double y = TOP + 8;
-    size_t next = 1;
+    size_t next = 1, plotted = 0;
+    for (size_t i = 0; i < n; i++)
+        plotted += is_plotted(dots[i].r) != 0;
     for (int with = 1; with >= 0; with--) {
-        if (!with) {
+        if (!with && plotted < n) {
             y += 6;
             label(f, LIST_AT + 38, y, "start", "font-style=\"italic\"", "without arithmetic");
             y += LINE;
