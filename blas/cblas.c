@@ -96,7 +96,9 @@ static size_t part(size_t n, size_t parts)
 static void cut(const ffcl_ctx *ctx, job *j, const ffcl_product *p)
 {
     const size_t threads = j->blas->threads;
-    size_t each = p->each ? p->each : p->m / ffcl_max(ctx->pictures, 1);
+    size_t each = p->each    ? p->each
+                  : p->batch ? p->m     /* of one picture each */
+                             : p->m / ffcl_max(ctx->pictures, 1);
     j->each = ctx->any_batch && each && p->m % each == 0 ? each : p->m;
     size_t column_parts = ffcl_div_up(j->n, j->each == 1 ? COLUMNS_VECTOR : COLUMNS);
     size_t row_parts = ffcl_div_up(j->each, ROWS);

@@ -336,6 +336,8 @@ namespace=(unshare -m)
 mkdir disk
 if "${namespace[@]}" mount -t tmpfs ffcl disk 2> /dev/null; then
     set_of 24
+    rm -rf before
+    run "${args[@]}" output.folder=before/f
     "${namespace[@]}" bash disk.sh full "$ffcl" "${args[@]}" output.folder=disk/f > log 2>&1
     same "a full disk, then room" "$(head -n 2 log | tr '\n' ' ')" "12 1 1 0 "
     check "a full disk, then room: the same pictures" diff -r -x manifest.json copy/f before/f
