@@ -123,6 +123,14 @@ static void add_shared(list *l, size_t B, size_t R)
     ADD(l, "image_finite", "check", B, 3 * 64 * R * R, 0);
 }
 
+/* The float32 attention that the device takes. */
+static const char *attention_row(const list *l)
+{
+    if (ffcl_attention_batched_fits(l->ctx))
+        return "attn_f32_batched";
+    return l->ctx->device.caps.type & CL_DEVICE_TYPE_CPU ? "attn_f32_row" : "attn_f32_tiled";
+}
+
 static void add_sit(list *l, size_t B, size_t R)
 {
     const size_t T = R * R / 4, M = B * T, columns = (BLOCKS * 6 + 2) * D;
@@ -131,8 +139,7 @@ static void add_sit(list *l, size_t B, size_t R)
     ADD(l, "gemm_gate_add", "proj", M, D, D, 0, T, 0);
     ADD(l, "gemm_gelu", "fc1", M, MLP, D, 0, M, 0);
     ADD(l, "gemm_gate_add", "fc2", M, D, MLP, 0, T, 0);
-    ADD(l, l->ctx->device.caps.type & CL_DEVICE_TYPE_CPU ? "attn_f32_row" : "attn_f32_tiled",
-        "attention", B, T, HEADS, D / HEADS);
+    ADD(l, attention_row(l), "attention", B, T, HEADS, D / HEADS);
 }
 
 static void add_sit_half(list *l, size_t B, size_t R)
@@ -175,16 +182,17 @@ static void add_vae(list *l, size_t B, size_t R)
     ADD(l, "latent_conv_point", "conv in", B, 4, R, MID, 3, 0, 0);
     for (size_t i = 0; i < sizeof convs / sizeof *convs; i++) {
         const struct conv *c = &convs[i];
-        ADD(l, c->upsample ? "conv_upsample" : "conv_columns", c->role, B, c->scale * R,
-            c->scale * R, c->in, c->out, 3, c->has_add, 0);
+        const char *name = ffcl_winograd_fits(l->ctx)
+                               ? c->upsample ? "conv_winograd_upsample" : "conv_winograd"
+                               : c->upsample ? "conv_upsample" : "conv_columns";
+        ADD(l, name, c->role, B, c->scale * R, c->scale * R, c->in, c->out, 3, c->has_add, 0);
     }
     ADD(l, "conv_point", "shortcut up2", B, 4 * R, 4 * R, MID, 256, 1, 0, 0);
     ADD(l, "conv_point", "shortcut up3", B, 8 * R, 8 * R, 256, 128, 1, 0, 0);
     ADD(l, "conv_direct", "conv out", B, 8 * R, 8 * R, 128, 3, 3, 0, 0);
     ADD(l, "gemm_bias", "VAE qkv", M, 3 * MID, MID, 0, M, 0);
     ADD(l, "gemm_add", "VAE proj", M, MID, MID, 0, M, 0);
-    ADD(l, l->ctx->device.caps.type & CL_DEVICE_TYPE_CPU ? "attn_f32_row" : "attn_f32_tiled",
-        "VAE attention", B, P, 1, MID);
+    ADD(l, attention_row(l), "VAE attention", B, P, 1, MID);
     ADD(l, "groupnorm", "VAE attention norm", B, P, MID, GROUPS);
     for (size_t i = 0; i < sizeof norms / sizeof *norms; i++)
         ADD(l, "groupnorm_silu", norms[i].role, B, norms[i].scale * norms[i].scale * P,

@@ -51,18 +51,19 @@ row() {
         echo "$log"
         return 1
     }
-    printf '%-40s %s\n' "$name" "$(grep -E '^(torch|ffcl|peak|in all)' <<< "$log" |
-        sed -e 's/^torch [^:]*: //' -e 's/^ffcl[^:]*: //' | paste -sd ';' | sed 's/;/; /g')" |
+    printf '%-40s %s\n' "$name" "$(grep -E '^(torch|loaded| *1 |peak|in all)' <<< "$log" |
+        sed -e 's/^torch [^:]*: //' -e 's/^ *1 /a batch, ms and spread, of SiT, VAE and in all: /' |
+        paste -sd ';' | sed 's/;/; /g')" |
         tee -a "$table"
 }
 
 torch=("$python" "$here/bench/torch_baseline.py" run --ckpt "$folder/sit.pt"
     --vae "$folder/vae/diffusion_pytorch_model.safetensors" --mode fp32 --batch 1 --repeat 3)
-step=("$build/bench/step" "$folder/cpu.ini" 3 sampler.count=5)
+step=("$build/ffcl" bench model "$folder/cpu.ini" --batches 1)
 # The core that ffcl has OpenBLAS take where OpenBLAS does not know the processor.
 core=$("$build/bench/gemm" --core 2> /dev/null)
 for ((i = 0; i < rounds; i++)); do
-    row "ffcl" "${step[@]}"
+    row "ffcl" "${step[@]}" --repeats 3
     row "PyTorch" "${torch[@]}"
     [ -z "$core" ] ||
         OPENBLAS_CORETYPE=$core row "PyTorch, OPENBLAS_CORETYPE=$core" "${torch[@]}"
@@ -76,7 +77,7 @@ mkdir "$POCL_CACHE_DIR"
 for name in "ffcl, a run with empty caches" "ffcl, a run after it"; do
     row "$name" "$build/ffcl" -q "$folder/cpu.ini" output.grid="$cold/a.png"
 done
-row "ffcl, models loaded by a third start" "$build/bench/step" "$folder/cpu.ini" 1 sampler.count=3
+row "ffcl, models loaded by a third start" "${step[@]}" --repeats 3
 ${lock[@]+"${lock[@]}"} "$build/bench/gemm" | tee -a "$table"
 echo "---- table"
 cat "$table"

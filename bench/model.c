@@ -240,8 +240,11 @@ int ffcl_bench_model(const ffcl_bench_options *o, ffcl_progress *progress, ffcl_
     ffcl_bench_date(date, sizeof date);
     if (!rc)
         rc = ffcl_bench_try_output(o->csv, err);
+    const double began = ffcl_clock();
     if (!rc)
         rc = open_sampler(&m, progress, err);
+    if (!rc && !silent)
+        printf("loaded in %.0f ms\n", 1e3 * (ffcl_clock() - began));
     if (!rc)
         rc = ffcl_device_select(&device, m.cfg->device.select, err);
     if (!rc)

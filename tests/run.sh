@@ -91,6 +91,10 @@ device=1
 "$build/ffcl" devices > /dev/null 2>&1 || device=0
 if [ $device = 1 ]; then
     program kernels 900 "$build/tests/check"
+    # Where a CPU's library multiplies, CLBlast has rows to itself.
+    program "products, clblast" 300 "$build/tests/check" --backend clblast --op 'gemm*'
+    program "convolutions, clblast" 300 "$build/tests/check" --backend clblast \
+        --op 'conv_[cu][op][ls]*'
 elif [ "${CI:-}" = true ]; then
     echo "not ok - kernels (no OpenCL device)"
     failed=$((failed + 1))

@@ -11,7 +11,7 @@
 #include "registry.h"
 
 typedef struct options {
-    const char *op, *device;
+    const char *op, *device, *backend;
     uint64_t seed;
     int list, small, bare, verbose;
 } options;
@@ -22,12 +22,13 @@ typedef struct counts {
 } counts;
 
 static const char usage[] =
-    "usage: check [--list] [--op PATTERN] [--seed N] [--device SELECT] [--small] [--bare] "
-    "[--verbose]\n"
+    "usage: check [--list] [--op PATTERN] [--seed N] [--device SELECT] [--backend NAME] [--small] "
+    "[--bare] [--verbose]\n"
     "  --list           names of the rows and their shapes\n"
     "  --op PATTERN     rows whose name contains PATTERN, or matches it where it has * or ?\n"
     "  --seed N         of the random inputs; from the clock by default\n"
     "  --device SELECT  as device.select of an INI file; auto by default\n"
+    "  --backend NAME   as blas.backend of an INI file; auto by default\n"
     "  --small          one or two tiny shapes a row, noise alone, for very slow devices\n"
     "  --bare           no guard bands: a checking device then knows the exact bounds\n"
     "  --verbose        a line for each case, with its largest errors and time\n";
@@ -193,7 +194,7 @@ static int is_number(const char *text, uint64_t *out)
 
 static int parse(options *o, int argc, char **argv)
 {
-    *o = (options){.op = "", .device = "auto", .seed = (uint64_t)time(NULL)};
+    *o = (options){.op = "", .device = "auto", .backend = "auto", .seed = (uint64_t)time(NULL)};
     for (int i = 1; i < argc; i++) {
         const char *next = i + 1 < argc ? argv[i + 1] : NULL;
         if (strcmp(argv[i], "--list") == 0)
@@ -208,6 +209,8 @@ static int parse(options *o, int argc, char **argv)
             o->op = argv[++i];
         else if (strcmp(argv[i], "--device") == 0 && next)
             o->device = argv[++i];
+        else if (strcmp(argv[i], "--backend") == 0 && next)
+            o->backend = argv[++i];
         else if (strcmp(argv[i], "--seed") == 0 && next && is_number(next, &o->seed))
             i++;
         else
@@ -243,7 +246,7 @@ int main(int argc, char **argv)
         rc = ffcl_ctx_open(&ctx, &device, NULL, &err);
     if (rc == 0) {
         ctx->err = &err;
-        rc = ffcl_blas_open(ctx, "auto");
+        rc = ffcl_blas_open(ctx, o.backend);
     }
     if (rc) {
         fprintf(stderr, "check: %s\n", err.text);
@@ -251,7 +254,8 @@ int main(int argc, char **argv)
         return 1;
     }
     size_t rows = 0;
-    printf("device %s, seed %llu\n", device.caps.name, (unsigned long long)o.seed);
+    printf("device %s, %s, seed %llu\n", device.caps.name, ffcl_blas_name(ctx),
+           (unsigned long long)o.seed);
     for (size_t i = 0; ffcl_op_tests[i]; i++)
         if (matches(o.op, ffcl_op_tests[i]->name)) {
             rows++;
