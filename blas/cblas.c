@@ -217,7 +217,10 @@ static int cblas_open(ffcl_ctx *ctx)
         rc = ffcl_cblas_check(&c->lib, ctx->err);
     if (rc == 0)
         rc = ffcl_team_open(&c->team, c->threads, ctx->err);
-    if (rc)
+    /* It costs next to nothing here, and then a grid is drawn as a set is. */
+    if (rc == 0)
+        ctx->any_batch = 1;
+    else
         cblas_close(ctx);
     return rc;
 }

@@ -336,7 +336,7 @@ namespace=(unshare -m)
 mkdir disk
 if "${namespace[@]}" mount -t tmpfs ffcl disk 2> /dev/null; then
     set_of 24
-    rm -rf before
+    rm -rf before && mkdir before
     run "${args[@]}" output.folder=before/f
     "${namespace[@]}" bash disk.sh full "$ffcl" "${args[@]}" output.folder=disk/f > log 2>&1
     same "a full disk, then room" "$(head -n 2 log | tr '\n' ' ')" "12 1 1 0 "
