@@ -50,9 +50,9 @@ same "the models' products and convolutions are in the list" "$(cat lacking)" ""
 
 # ---- the files ----
 
-works "kernels" bench latent_ "${quick[@]}" --json a.json --csv a.csv --plot a.svg
+works "kernels" bench 'latent_[uf]*' "${quick[@]}" --json a.json --csv a.csv --plot a.svg
 same "the table has kernels, ceilings and a count" "$(lacks "$work/stdout" "ceiling of memory" \
-    "ceiling of float32" latent_update latent_to_pixels GFLOP/s GB/s "0 failed")" ""
+    "ceiling of float32" latent_update latent_finite GFLOP/s GB/s "0 failed")" ""
 cat > look.py << 'PYTHON'
 import csv, json, sys, xml.etree.ElementTree as xml
 
@@ -63,7 +63,7 @@ for key in "date", "ffcl", "commit", "libraries", "blas", "engine", "ceilings", 
 for key in "name", "type", "platform", "driver", "opencl", "units":
     assert a["device"][key], key
 assert a["ceilings"]["memory"]["gb_s"] > 0 and a["ceilings"]["float32"]["gflop_s"] > 0
-assert {c["kernel"] for c in a["cases"]} == {"latent_update", "latent_to_pixels"}
+assert {c["kernel"] for c in a["cases"]} == {"latent_update", "latent_finite"}
 for c in a["cases"]:
     assert c["status"] == "ok" and c["repeats"] == 2, c
     assert 0 < c["min_ms"] <= c["median_ms"] and c["spread"] >= 0, c
@@ -78,7 +78,7 @@ for row, c in zip(rows, a["cases"]):
     assert float(row["median_ms"]) == c["median_ms"] and row["status"] == "ok"
 svg = xml.parse("a.svg").getroot()
 texts = ["".join(t.itertext()) for t in svg.iter("{http://www.w3.org/2000/svg}text")]
-for word in "latent_update", "latent_to_pixels", "memory, ", "float32, ":
+for word in "latent_update", "latent_finite", "memory, ", "float32, ":
     assert any(word in t for t in texts), word
 assert {"1", "2"} <= set(texts)
 PYTHON
@@ -89,7 +89,7 @@ import json; assert json.load(open("stdout"))["cases"][0]["status"] == "ok"'
 
 # ---- changes ----
 
-# What was: latent_update a thousand times as slow, latent_to_pixels a thousand times as fast, with
+# What was: latent_update a thousand times as slow, latent_finite a thousand times as fast, with
 # little spread; a row that is no more.
 python3 - << 'PYTHON'
 import copy, json
@@ -109,17 +109,17 @@ a["cases"] = [c for c in cases if c["kernel"] == "latent_of_old"]
 a["device"]["name"] = "another"
 json.dump(a, open("empty.json", "w"))
 PYTHON
-n_update=$(grep -c '"latent_update"' a.json) n_pixels=$(grep -c '"latent_to_pixels"' a.json)
-works "against a doctored result" bench latent_ "${quick[@]}" --compare doctored.json --json b.json
+n_update=$(grep -c '"latent_update"' a.json) n_pixels=$(grep -c '"latent_finite"' a.json)
+works "against a doctored result" bench 'latent_[uf]*' "${quick[@]}" --compare doctored.json --json b.json
 same "what is faster, slower and gone" "$(tail -n 1 "$work/stdout")" \
     "against doctored.json: $n_update faster, $n_pixels slower, 0 the same, 0 new, 1 gone"
 same "lines say so, too" "$(grep -c ' faster$' stdout) $(grep -c ' slower$' stdout)" \
     "$n_update $n_pixels"
 same "and the JSON" "$(grep -c '"change":.*"faster"' b.json)" "$n_update"
-works "against one within its spread" bench latent_ "${quick[@]}" --compare wide.json
+works "against one within its spread" bench 'latent_[uf]*' "${quick[@]}" --compare wide.json
 same "what is the same" "$(tail -n 1 "$work/stdout")" \
     "against wide.json: 0 faster, 0 slower, $((n_update + n_pixels)) the same, 0 new, 1 gone"
-works "against one of another device" bench latent_ "${quick[@]}" --compare empty.json
+works "against one of another device" bench 'latent_[uf]*' "${quick[@]}" --compare empty.json
 same "what is new" "$(tail -n 1 "$work/stdout")" \
     "against empty.json: 0 faster, 0 slower, 0 the same, $((n_update + n_pixels)) new, 1 gone"
 same "the other device is told of" "$(grep -c 'another device or driver' stdout)" 1
@@ -127,7 +127,7 @@ same "the other device is told of" "$(grep -c 'another device or driver' stdout)
 # ---- a kernel that computes wrong ----
 
 cp -r "$root/cl" broken
-sed -i 's/= silu(c\[e\])/= silu(c[e]) + 1.0f/' broken/embed.cl
+sed -i 's/e, silu(c\[e\])/e, silu(c[e]) + 1.0f/' broken/embed.cl
 FFCL_CL_DIR=$work/broken run bench '[s]ilu' "${quick[@]}" --json broken.json --csv broken.csv \
     --plot broken.svg
 same "a wrong kernel: exit code and sentence" "$code $(grep '^ffcl: ' stderr)" \

@@ -161,11 +161,12 @@ static int run(ffcl_case *c)
     const ffcl_conv_weight w = weight_of(c);
     ffcl_halo halo = {.has_add = d[HAS_ADD] && !is(c, UP), .add = ffcl_mem(c, ADD)};
     ffcl_engine_use was = ffcl_case_engine(c, (ffcl_engine_use){FFCL_ENGINE_WGMMA, 0});
+    const int any_batch = c->ctx->any_batch;
     c->ctx->any_batch = is(c, WIDE);
     int rc = is(c, MOMENTS) ? run_moments(c, &w, &halo)
                             : ffcl_halo_conv(c->ctx, ffcl_mem(c, OUT), ffcl_mem(c, X), &w, d[B],
                                              d[HH], d[WW], &halo);
-    c->ctx->any_batch = 0;
+    c->ctx->any_batch = any_batch;
     ffcl_case_engine(c, was);
     return rc;
 }
