@@ -95,31 +95,34 @@ static inline void of_weight(const vec w[3], vec g[POINTS])
 #endif
 }
 
-/* U's columns of outputs first, first + 1, ..., whose weights are w (., C, 3, 3).
- * Global (those outputs / VW, C rounded up). */
+/* U's columns of outputs first .. first + n - 1 (n a multiple of VW), whose weights are
+ * w (n, C, 3, 3).  An item has an input channel to itself and so writes whole rows, as the lines of
+ * the POINTS^2 matrices are too far apart to be written one by one.  Global (C rounded up). */
 __kernel void winograd_weights_f32(__global float *U, __global const float *w, int C, int Cout,
-                                   int first)
+                                   int first, int n)
 {
-    int o = get_global_id(0) * VW, c = get_global_id(1);
+    int c = get_global_id(0);
     if (c >= C)
         return;
-    float taps[9][VW];
-    for (int i = 0; i < VW; i++)
-        for (int tap = 0; tap < 9; tap++)
-            taps[tap][i] = w[((size_t)(o + i) * C + c) * 9 + tap];
-    vec rows[POINTS][3], g[POINTS];
-    for (int x = 0; x < 3; x++) {
-        vec column[3];
-        for (int y = 0; y < 3; y++)
-            column[y] = LOAD_FLOATS(taps[3 * y + x]);
-        of_weight(column, g);
-        for (int i = 0; i < POINTS; i++)
-            rows[i][x] = g[i];
-    }
-    for (int i = 0; i < POINTS; i++) {
-        of_weight(rows[i], g);
-        for (int j = 0; j < POINTS; j++)
-            STORE_FLOATS(g[j], U + ((size_t)(i * POINTS + j) * C + c) * Cout + first + o);
+    for (int o = 0; o < n; o += VW) {
+        float taps[9][VW];
+        for (int i = 0; i < VW; i++)
+            for (int tap = 0; tap < 9; tap++)
+                taps[tap][i] = w[((size_t)(o + i) * C + c) * 9 + tap];
+        vec rows[POINTS][3], g[POINTS];
+        for (int x = 0; x < 3; x++) {
+            vec column[3];
+            for (int y = 0; y < 3; y++)
+                column[y] = LOAD_FLOATS(taps[3 * y + x]);
+            of_weight(column, g);
+            for (int i = 0; i < POINTS; i++)
+                rows[i][x] = g[i];
+        }
+        for (int i = 0; i < POINTS; i++) {
+            of_weight(rows[i], g);
+            for (int j = 0; j < POINTS; j++)
+                STORE_FLOATS(g[j], U + ((size_t)(i * POINTS + j) * C + c) * Cout + first + o);
+        }
     }
 }
 

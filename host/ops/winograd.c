@@ -57,10 +57,9 @@ int ffcl_winograd_weights(ffcl_ctx *ctx, cl_mem out, cl_mem w, const ffcl_conv_w
     int rc = kernel_of(ctx, &k, "winograd_weights_f32", of->out, is_upsample(of));
     if (rc)
         return rc;
-    size_t local[2] = {1, ffcl_local_size(ctx, k, 16)};
-    size_t global[2] = {n / ffcl_vector(of->out), ffcl_round_up(of->in, local[1])};
-    return ffcl_launch(ctx, k, 2, global, local, FFCL_BUF(out), FFCL_BUF(w), FFCL_I32(of->in),
-                       FFCL_I32(of->out), FFCL_I32(first));
+    size_t local = ffcl_local_size(ctx, k, 4), global = ffcl_round_up(of->in, local);
+    return ffcl_launch(ctx, k, 1, &global, &local, FFCL_BUF(out), FFCL_BUF(w), FFCL_I32(of->in),
+                       FFCL_I32(of->out), FFCL_I32(first), FFCL_I32(n));
 }
 
 /* The tiles of all pictures, and those under way. */
