@@ -110,7 +110,8 @@ a["device"]["name"] = "another"
 json.dump(a, open("empty.json", "w"))
 PYTHON
 n_update=$(grep -c '"latent_update"' a.json) n_pixels=$(grep -c '"latent_finite"' a.json)
-works "against a doctored result" bench 'latent_[uf]*' "${quick[@]}" --compare doctored.json --json b.json
+works "against a doctored result" bench 'latent_[uf]*' "${quick[@]}" --compare doctored.json \
+    --json b.json
 same "what is faster, slower and gone" "$(tail -n 1 "$work/stdout")" \
     "against doctored.json: $n_update faster, $n_pixels slower, 0 the same, 0 new, 1 gone"
 same "lines say so, too" "$(grep -c ' faster$' stdout) $(grep -c ' slower$' stdout)" \
