@@ -149,7 +149,11 @@ static int product(ffcl_ctx *ctx, const ffcl_product *p)
         rc = place(ctx, &out, p->out, p->out_at);
     j.out = (float *)out;
     if (rc == 0) {
-        ffcl_work_shape(ctx, ffcl_bare_cost(p, 1), "%zux%zux%zu", p->m, p->n, p->k);
+        if (j.batch == 1)
+            ffcl_work_shape(ctx, ffcl_bare_cost(p, 1), "%zux%zux%zu", p->m, p->n, p->k);
+        else
+            ffcl_work_shape(ctx, ffcl_bare_cost(p, 1), "%zux%zux%zux%zu", j.batch, p->m, p->n,
+                            p->k);
         rc = FFCL_CL(ctx->err, clEnqueueNativeKernel(ctx->queue, run, &j, sizeof j, 0, NULL, NULL,
                                                      0, NULL, ffcl_profile_slot(ctx, "gemm")));
     }

@@ -35,36 +35,6 @@ __kernel void layernorm_mod(__global act *out, __global const float *x,
         STORE_ACT(to, d, (in[d] - mean) * inv * (1.0f + m[scale_at + d]) + m[shift_at + d]);
 }
 
-/* The same, one item a row, in vectors of VW, which divides D; for CPUs.  Global (rows rounded
- * up). */
-#include "vector.clh"
-
-__kernel void layernorm_mod_row(__global act *out, __global const float *x,
-                                __global const float *mod, int D, int T, int mod_ld, int shift_at,
-                                int scale_at, float eps, int rows)
-{
-    int row = get_global_id(0);
-    if (row >= rows)
-        return;
-    __global const float *in = x + (size_t)row * D;
-    __global act *to = out + (size_t)row * D;
-    __global const float *m = mod + (size_t)(row / T) * mod_ld;
-    vec sum = (vec)(0.0f), squares = (vec)(0.0f);
-    for (int d = 0; d < D; d += VW)
-        sum += LOAD_FLOATS(in + d);
-    float mean = lanes(sum) / D;
-    for (int d = 0; d < D; d += VW) {
-        vec diff = LOAD_FLOATS(in + d) - mean;
-        squares += diff * diff;
-    }
-    float inv = 1.0f / sqrt(lanes(squares) / D + eps);
-    for (int d = 0; d < D; d += VW) {
-        vec v = (LOAD_FLOATS(in + d) - mean) * inv * (1.0f + LOAD_FLOATS(m + scale_at + d)) +
-                LOAD_FLOATS(m + shift_at + d);
-        STORE(v, to + d);
-    }
-}
-
 /* The same for D a multiple of 4 and at most 4 KEEP times the work-group size, which is a multiple
  * of 16: each item keeps its part of the row in registers, so memory is read once.  A work-group
  * has ROWS rows of one picture at a time, which share the modulation and the barriers.  All is

@@ -110,6 +110,7 @@ int ffcl_vae_prepare(ffcl_vae *vae, ffcl_ctx *ctx, ffcl_store store)
 {
     vae->store = store;
     vae->winograd = store == FFCL_STORE_FLOAT && ffcl_winograd_fits(ctx);
+    vae->nmajor = store == FFCL_STORE_FLOAT && ffcl_gemm_takes_nmajor(ctx);
     return ffcl_vae_table(vae, ctx->err);
 }
 
@@ -237,8 +238,8 @@ static int linear(ffcl_ctx *ctx, ffcl_store store, cl_mem out, cl_mem a, const f
                   const ffcl_weight *b, size_t M, size_t N, size_t C, int has_add, cl_mem add)
 {
     const int half = store == FFCL_STORE_HALF;
-    ffcl_product p = {.m = M, .n = N, .k = C, .a = a, .a_ld = C, .w = w->mem, .w_ld = N,
-                      .out = out, .out_ld = N,
+    ffcl_product p = {.m = M, .n = N, .k = C, .a = a, .a_ld = C, .w = w->mem,
+                      .w_ld = w->nmajor ? C : N, .w_nmajor = w->nmajor, .out = out, .out_ld = N,
                       .epilogue = {.has_bias = 1, .bias = b->mem, .has_add = has_add, .add = add,
                                    .add_ld = N, .add_rows = M},
                       .half = half, .out_half = half};

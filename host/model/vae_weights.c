@@ -202,6 +202,7 @@ static void add_linear(ffcl_vae *vae, ffcl_weight *w, ffcl_weight *b, size_t C, 
 {
     char full[96];
     w->floats = vae->store == FFCL_STORE_HALF ? ffcl_tiled_halves(ld, C) : C * ld;
+    w->nmajor = vae->nmajor;
     ffcl_weight_row row = {.rank = 2, .shape = {C, C}, .kind = FFCL_ROW_MATRIX, .to = w, .at = at,
                            .ld = ld, .half = vae->store == FFCL_STORE_HALF};
     ffcl_weights_add(&vae->weights, &row, "decoder.mid_block.attentions.0.%s.weight", name);

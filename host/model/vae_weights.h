@@ -28,10 +28,10 @@ struct ffcl_vae {
     ffcl_vae_resnet mid[2];
     int has_attention;
     ffcl_vae_norm attention_norm, norm_out;
-    ffcl_weight qkv_w, qkv_b;           /* (C, 3*C), (3*C) */
+    ffcl_weight qkv_w, qkv_b;           /* (C, 3*C) or if nmajor (3*C, C), (3*C) */
     ffcl_weight proj_w, proj_b;         /* (C, C), (C) */
     ffcl_vae_level *up;                 /* (levels), the deepest first */
-    int winograd;               /* the device has the back end for it */
+    int winograd, nmajor;       /* whether the back end has batches, and takes W as (N, K) */
     ffcl_store store;                   /* of pictures between conv_in and conv_out, and weights */
 };
 

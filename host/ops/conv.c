@@ -166,7 +166,7 @@ static int direct_conv(ffcl_ctx *ctx, cl_mem out, cl_mem x, const ffcl_conv_weig
 {
     const ffcl_kernel *k;
     const int vectors = (ctx->device.caps.type & CL_DEVICE_TYPE_CPU) && w->in % 16 == 0;
-    int rc = ffcl_kernel_get(ctx, &k, "conv", "conv_direct_f32", vectors ? "-DVW=16" : "");
+    int rc = ffcl_kernel_get(ctx, &k, "conv_direct", "conv_direct_f32", vectors ? "-DVW=16" : "");
     if (rc)
         return rc;
     size_t n = B * Hh * Ww;

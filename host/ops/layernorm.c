@@ -75,7 +75,7 @@ static int by_items(ffcl_ctx *ctx, cl_mem out, cl_mem x, const ffcl_modulation *
     const ffcl_kernel *k;
     char options[32];
     snprintf(options, sizeof options, "-DVW=%zu %s", ffcl_vector(D), ffcl_store_option(store));
-    int rc = ffcl_kernel_get(ctx, &k, "layernorm", "layernorm_mod_row", options);
+    int rc = ffcl_kernel_get(ctx, &k, "layernorm_row", "layernorm_mod_row", options);
     if (rc)
         return rc;
     size_t local = ffcl_local_size(ctx, k, 8), global = ffcl_round_up(B * T, local);

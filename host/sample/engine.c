@@ -427,11 +427,13 @@ static int load(ffcl_engine *e)
 }
 
 /* The transposes of loading are programs too; naming them here has them compiled with the rest. */
-static int note_load_programs(ffcl_ctx *ctx)
+static int note_load_programs(ffcl_ctx *ctx, ffcl_store store)
 {
+    int rc = 0;
     ctx->planning = 1;
-    int rc = ffcl_transpose(ctx, NULL, 0, 1, NULL, 1, 1);
-    if (rc == 0)
+    if (store == FFCL_STORE_HALF || !ffcl_gemm_takes_nmajor(ctx))
+        rc = ffcl_transpose(ctx, NULL, 0, 1, NULL, 1, 1);
+    if (rc == 0 && store == FFCL_STORE_HALF)
         rc = ffcl_cast_to_half(ctx, NULL, 0, NULL, 1);
     ctx->planning = 0;
     return rc;
@@ -443,7 +445,7 @@ static int open_for_side(ffcl_engine *e, const ffcl_engine_wants *wants)
     int rc = choose_batch(e, wants);
     const double began = ffcl_clock();
     if (rc == 0)
-        rc = note_load_programs(e->ctx);
+        rc = note_load_programs(e->ctx, e->store);
     if (rc == 0)
         rc = ffcl_programs_build(e->ctx);
     ffcl_profile_host(e->ctx, "build programs", began, ffcl_clock());

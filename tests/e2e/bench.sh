@@ -96,7 +96,7 @@ import copy, json
 a = json.load(open("a.json"))
 cases = a["cases"]
 gone = copy.deepcopy(cases[0])
-gone["kernel"] = "latent_of_old"
+gone["kernel"] = "latent_former"
 for c in cases:
     c["median_ms"] *= 1000 if c["kernel"] == "latent_update" else 0.001
     c["spread"] = 0.01
@@ -105,7 +105,7 @@ json.dump(a, open("doctored.json", "w"))
 for c in cases:
     c["spread"] = 1e6
 json.dump(a, open("wide.json", "w"))
-a["cases"] = [c for c in cases if c["kernel"] == "latent_of_old"]
+a["cases"] = [c for c in cases if c["kernel"] == "latent_former"]
 a["device"]["name"] = "another"
 json.dump(a, open("empty.json", "w"))
 PYTHON

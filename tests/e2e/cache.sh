@@ -135,7 +135,7 @@ same "no temporary files" "$(find "$cache" -type f ! -name '*.bin')" ""
 cp -r "$root/cl" cl
 export FFCL_CL_DIR=$work/cl
 start "FFCL_CL_DIR with the same sources: the cache serves" none
-echo '/* another text */' >> cl/latent.cl
+echo '/* another text */' >> cl/image.cl
 start "a changed source: it alone is compiled again" 1
 echo '/* another text */' >> cl/common.cl
 start "a changed common.cl: all is compiled again" all

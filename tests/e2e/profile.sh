@@ -19,7 +19,7 @@ same "the table has models, kernels, products, copies and sums" "$(lacks stdout 
     "SiT   " "VAE   " "load  " "SiT   gemm 32x" "VAE   gemm " write "in all" "all  " \
     "trace: ffcl-trace.json")" ""
 cat > look.py << 'PYTHON'
-import json, sys
+import json, math, sys
 
 trace = json.load(open(sys.argv[1]))
 events = trace["traceEvents"]
@@ -43,7 +43,9 @@ for process in processes:
         assert any(e["name"].startswith(word) for e in commands), word
     for e in commands:
         if e["name"].startswith("gemm "):
-            m, n, k = (int(x) for x in e["name"][5:].split("x"))
+            # M x N x K, or several of them: number x M x N x K.
+            *many, m, n, k = (int(x) for x in e["name"][5:].split("x"))
+            m *= math.prod(many)
             # Some back ends do what follows a product with it: some operations a result more.
             assert 0.999 * 2 * k <= e["args"]["GFLOP"] / (1e-9 * m * n) <= 2 * k + 16, e
     # One queue: commands follow each other.
