@@ -70,10 +70,16 @@ int ffcl_arena_commit(ffcl_arena *arena, ffcl_ctx *ctx)
         slot *s = &arena->slots[i];
         if (s->allocated >= s->bytes)
             continue;
+        /* Batches under way may use it: kernels hold their buffers, host functions in the queue do
+         * not. */
+        int rc = s->mem ? ffcl_finish(ctx) : 0;
+        if (rc)
+            return rc;
         if (s->mem)
             clReleaseMemObject(s->mem);
+        s->mem = NULL;
         s->allocated = 0;
-        int rc = ffcl_buffer_create(ctx, &s->mem, s->bytes, "activations");
+        rc = ffcl_buffer_create(ctx, &s->mem, s->bytes, "activations");
         if (rc)
             return rc;
         s->allocated = s->bytes;
