@@ -3,8 +3,9 @@
  * function in the device's queue, whose tasks a team of threads shares.
  *
  * The library computes on one thread at a time, each task a block of the result.  How a product is
- * cut follows from its sizes alone, not from who is free, so results are always the same; with
- * ctx->any_batch a block is of one picture, and is cut as it would be if that were the only one. */
+ * cut follows from its sizes alone, not from who is free, so results are always the same.  A block
+ * is of one picture, and cut as it would be if that were the only one: so a picture is the same in
+ * any batch, with ctx->any_batch or without, as it costs next to nothing here. */
 #include "cblas.h"
 
 #include <assert.h>
@@ -99,7 +100,7 @@ static void cut(const ffcl_ctx *ctx, job *j, const ffcl_product *p)
     size_t each = p->each    ? p->each
                   : p->batch ? p->m     /* of one picture each */
                              : p->m / ffcl_max(ctx->pictures, 1);
-    j->each = ctx->any_batch && each && p->m % each == 0 ? each : p->m;
+    j->each = each && p->m % each == 0 ? each : p->m;
     size_t column_parts = ffcl_div_up(j->n, j->each == 1 ? COLUMNS_VECTOR : COLUMNS);
     size_t row_parts = ffcl_div_up(j->each, ROWS);
     if (row_parts * j->batch < 4 * threads && j->n >= 256)
@@ -221,10 +222,7 @@ static int cblas_open(ffcl_ctx *ctx)
         rc = ffcl_cblas_check(&c->lib, ctx->err);
     if (rc == 0)
         rc = ffcl_team_open(&c->team, c->threads, ctx->err);
-    /* It costs next to nothing here, and then a grid is drawn as a set is. */
-    if (rc == 0)
-        ctx->any_batch = 1;
-    else
+    if (rc)
         cblas_close(ctx);
     return rc;
 }

@@ -53,8 +53,8 @@ typedef struct ffcl_product {
     cl_mem out;                             /* (M, N) rows out_ld apart; not epilogue.add */
     size_t out_at, out_ld;
     ffcl_epilogue epilogue;
-    /* 0, or the rows of one picture where they are not M / ctx->pictures: with ctx->any_batch a row
-     * is computed in no other way than it is where its picture is alone. */
+    /* 0, or the rows of one picture where they are not M / ctx->pictures: a back end that chooses
+     * by size is to compute a row as it does where its picture is alone. */
     size_t each;
     /* half: A and W are half, W in tiles (ffcl_tiled_at; four in a row for upsample), nothing at an
      * offset but the gate, add of M rows out_ld apart.  out_half: so are out and add, and there is

@@ -95,7 +95,7 @@ static int columns_conv(ffcl_ctx *ctx, cl_mem out, cl_mem x, const ffcl_conv_wei
                         size_t Hh, size_t Ww, int has_add, cl_mem add)
 {
     const taps t = {w->side, w->side, -(int)(w->side / 2), -(int)(w->side / 2)};
-    const size_t P = B * Hh * Ww, together = ctx->any_batch ? Hh * Ww : P;
+    const size_t P = B * Hh * Ww, together = ctx->any_batch || ctx->cblas ? Hh * Ww : P;
     size_t K = w->side * w->side * w->in, M = 0;
     size_t band = ffcl_conv_band(&ctx->device.caps, K, together);
     ffcl_buf columns = {0};

@@ -102,9 +102,8 @@ int ffcl_winograd_conv(ffcl_ctx *ctx, cl_mem out, cl_mem x, const ffcl_conv_weig
 {
     const size_t points = ffcl_winograd_points(w->kind), step = is_upsample(w) ? 2 : 4;
     band b = {.across = ffcl_div_up(Ww, step), .down = ffcl_div_up(Hh, step)};
-    const size_t each = b.across * b.down, total = B * each;
     /* Bands that end with a picture are the same in any batch. */
-    const size_t together = ctx->any_batch ? each : total;
+    const size_t together = b.across * b.down, total = B * together;
     size_t most = BAND_BYTES / (points * (w->in + w->out) * sizeof(float));
     ffcl_buf V = {0}, M = {0};
     most = ffcl_min(together, ffcl_max(most / BAND_TILES * BAND_TILES, BAND_TILES));

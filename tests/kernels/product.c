@@ -206,10 +206,7 @@ static int run(ffcl_case *c)
 {
     const ffcl_product p = product_of(c);
     ffcl_engine_use was = ffcl_case_engine(c, (ffcl_engine_use){level_of(c), c->shape.d[UNITS]});
-    const int any_batch = c->ctx->any_batch;
-    c->ctx->any_batch = 0;      /* one row has a kernel of its own then */
     int rc = ffcl_gemm(c->ctx, &p);
-    c->ctx->any_batch = any_batch;
     ffcl_case_engine(c, was);
     return rc;
 }
