@@ -144,7 +144,7 @@ static int examine(ffcl_ctx *ctx, int *verdict)
         rc = run(ctx, &nothing, verdict);
     ctx->planning = 0;
     if (rc == 0)
-        rc = ffcl_arena_commit(own, ctx);
+        rc = ffcl_arena_commit(own);
     if (rc == 0)
         rc = open_check(ctx, &c);
     if (rc == 0)

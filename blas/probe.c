@@ -125,7 +125,7 @@ static int run_trial(ffcl_ctx *ctx, const probe *p, const trial *t)
     int rc = t->run(ctx, &nothing);
     ctx->planning = 0;
     if (rc == 0)
-        rc = ffcl_arena_commit(ctx->arena, ctx);
+        rc = ffcl_arena_commit(ctx->arena);
     ffcl_arena_rewind(ctx->arena);
     return rc ? rc : t->run(ctx, p);
 }

@@ -14,6 +14,7 @@ typedef struct slot {
 } slot;
 
 struct ffcl_arena {
+    ffcl_ctx *ctx;
     slot *slots;
     size_t n_slots;
     size_t *order;          /* slot of the k-th take of the plan */
@@ -25,14 +26,28 @@ static const size_t no_slot = (size_t)-1;
 int ffcl_arena_open(ffcl_arena **out, ffcl_ctx *ctx)
 {
     *out = calloc(1, sizeof **out);
-    return *out ? 0 : ffcl_fail(ctx->err, FFCL_ENOMEM, "out of memory for the activation plan");
+    if (!*out)
+        return ffcl_fail(ctx->err, FFCL_ENOMEM, "out of memory for the activation plan");
+    (*out)->ctx = ctx;
+    return 0;
+}
+
+/* Batches under way may use the buffer: kernels in the queue hold theirs, host functions do not.
+ * What fails in the queue is told by the call that comes next. */
+static void release(ffcl_arena *arena, slot *s)
+{
+    if (!s->mem)
+        return;
+    clFinish(arena->ctx->queue);
+    clReleaseMemObject(s->mem);
+    s->mem = NULL;
+    s->allocated = 0;
 }
 
 void ffcl_arena_reset(ffcl_arena *arena)
 {
     for (size_t i = 0; i < arena->n_slots; i++)
-        if (arena->slots[i].mem)
-            clReleaseMemObject(arena->slots[i].mem);
+        release(arena, &arena->slots[i]);
     free(arena->slots);
     arena->slots = NULL;
     arena->n_slots = arena->n_order = arena->next = 0;
@@ -64,22 +79,14 @@ void ffcl_arena_size(const ffcl_arena *arena, size_t *total, size_t *largest)
     }
 }
 
-int ffcl_arena_commit(ffcl_arena *arena, ffcl_ctx *ctx)
+int ffcl_arena_commit(ffcl_arena *arena)
 {
     for (size_t i = 0; i < arena->n_slots; i++) {
         slot *s = &arena->slots[i];
         if (s->allocated >= s->bytes)
             continue;
-        /* Batches under way may use it: kernels hold their buffers, host functions in the queue do
-         * not. */
-        int rc = s->mem ? ffcl_finish(ctx) : 0;
-        if (rc)
-            return rc;
-        if (s->mem)
-            clReleaseMemObject(s->mem);
-        s->mem = NULL;
-        s->allocated = 0;
-        rc = ffcl_buffer_create(ctx, &s->mem, s->bytes, "activations");
+        release(arena, s);
+        int rc = ffcl_buffer_create(arena->ctx, &s->mem, s->bytes, "activations");
         if (rc)
             return rc;
         s->allocated = s->bytes;

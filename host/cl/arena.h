@@ -27,7 +27,7 @@ void ffcl_arena_plan(ffcl_arena *arena);
 void ffcl_arena_size(const ffcl_arena *arena, size_t *total, size_t *largest);
 
 /* Allocates what the plan needs.  FFCL_EDEVMEM. */
-int ffcl_arena_commit(ffcl_arena *arena, ffcl_ctx *ctx);
+int ffcl_arena_commit(ffcl_arena *arena);
 
 /* Forgets sizes and releases all buffers, for a plan with another batch. */
 void ffcl_arena_reset(ffcl_arena *arena);

@@ -452,7 +452,7 @@ static int open_for_side(ffcl_engine *e, const ffcl_engine_wants *wants)
     if (rc == 0)
         rc = create_buffers(e);
     if (rc == 0)
-        rc = ffcl_arena_commit(e->ctx->arena, e->ctx);
+        rc = ffcl_arena_commit(e->ctx->arena);
     return rc ? rc : load(e);
 }
 
@@ -611,7 +611,7 @@ static int ready_for(ffcl_engine *e, size_t B, const ffcl_tap *tap)
     }
     int rc = plan(e, B, tap);
     if (rc == 0)
-        rc = ffcl_arena_commit(e->ctx->arena, e->ctx);
+        rc = ffcl_arena_commit(e->ctx->arena);
     if (rc == 0) {
         e->planned = B;
         e->planned_tap = tap != NULL;

@@ -98,7 +98,7 @@ static int run_first(bench *b, const ffcl_tune_shape *s)
     int rc = ctx->blas->gemm(ctx, &p);
     ctx->planning = 0;
     if (rc == 0)
-        rc = ffcl_arena_commit(ctx->arena, ctx);
+        rc = ffcl_arena_commit(ctx->arena);
     if (rc == 0)
         rc = FFCL_CL(ctx->err, clEnqueueFillBuffer(ctx->queue, b->out, &nothing, sizeof nothing, 0,
                                                    s->m * s->n * sizeof(float), 0, NULL, NULL));

@@ -332,7 +332,7 @@ int ffcl_case_plan(ffcl_case *c)
     ffcl_arena_plan(c->ctx->arena);
     int rc = c->op->run(c);
     c->ctx->planning = 0;
-    return rc ? rc : ffcl_arena_commit(c->ctx->arena, c->ctx);
+    return rc ? rc : ffcl_arena_commit(c->ctx->arena);
 }
 
 /* The tensor as it lies on the device, to `to`, where the guards' pattern is so far. */
