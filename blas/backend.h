@@ -56,6 +56,9 @@ int ffcl_slim_gemm(ffcl_ctx *ctx, const ffcl_product *p);
 ffcl_cost ffcl_bare_cost(const ffcl_product *p, int bare);
 ffcl_cost ffcl_after_cost(const ffcl_product *p);
 
+/* Which operands there are, as kernels take it: 1 bias, 2 gate, 4 add. */
+int ffcl_epilogue_flags(const ffcl_epilogue *e);
+
 /* The arguments of a kernel with p's epilogue, from bias to flags (cl/epilogue.cl); absent operands
  * are out. */
 #define FFCL_EPILOGUE(p)                                                                      \
@@ -67,8 +70,7 @@ ffcl_cost ffcl_after_cost(const ffcl_product *p);
     FFCL_BUF((p)->epilogue.has_add ? (p)->epilogue.add : (p)->out),                           \
     FFCL_I32((p)->epilogue.add_at), FFCL_I32((p)->epilogue.add_ld),                           \
     FFCL_I32((p)->epilogue.has_add ? (p)->epilogue.add_rows : 1), FFCL_I32((p)->epilogue.act), \
-    FFCL_I32(((p)->epilogue.has_bias ? 1 : 0) | ((p)->epilogue.has_gate ? 2 : 0) |            \
-             ((p)->epilogue.has_add ? 4 : 0))
+    FFCL_I32(ffcl_epilogue_flags(&(p)->epilogue))
 
 /* Applies p->epilogue to the product in p->out, in place. */
 int ffcl_epilogue_run(ffcl_ctx *ctx, const ffcl_product *p);

@@ -125,6 +125,11 @@ ffcl_cost ffcl_gemm_cost(const ffcl_product *p)
     return (ffcl_cost){product.flops + after.flops, product.bytes + after.bytes};
 }
 
+int ffcl_epilogue_flags(const ffcl_epilogue *e)
+{
+    return (e->has_bias ? 1 : 0) | (e->has_gate ? 2 : 0) | (e->has_add ? 4 : 0);
+}
+
 /* Columns of a row that an item of the CPU's kernel takes: all that a block of SiT has, and parts
  * of the one row of its modulations. */
 enum { ROW_PART = 8192 };

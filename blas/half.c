@@ -169,11 +169,6 @@ static void options_of(const ffcl_ctx *ctx, const ffcl_product *p, const cut *c,
         snprintf(text + strlen(text), size - strlen(text), " -DROWS_FIRST=1");
 }
 
-static int flags_of(const ffcl_epilogue *e)
-{
-    return (e->has_bias ? 1 : 0) | (e->has_gate ? 2 : 0) | (e->has_add ? 4 : 0);
-}
-
 /* Both kernels take the same arguments. */
 static int launch(ffcl_ctx *ctx, const ffcl_kernel *k, const ffcl_product *p, size_t k_each,
                   const size_t *global, const size_t *local, ffcl_cost cost)
@@ -186,7 +181,7 @@ static int launch(ffcl_ctx *ctx, const ffcl_kernel *k, const ffcl_product *p, si
         FFCL_BUF(p->out), FFCL_I32(p->out_ld), FFCL_BUF(p->a), FFCL_I32(p->a_ld), FFCL_BUF(p->w),
         FFCL_BUF(e->has_bias ? e->bias : p->out), FFCL_BUF(e->has_add ? e->add : p->out),
         FFCL_BUF(e->has_gate ? e->gate : p->out), FFCL_I32(e->gate_at), FFCL_I32(e->gate_ld),
-        FFCL_I32(e->has_gate ? e->gate_rows : 1), FFCL_I32(flags_of(e)), FFCL_I32(p->m),
+        FFCL_I32(e->has_gate ? e->gate_rows : 1), FFCL_I32(ffcl_epilogue_flags(e)), FFCL_I32(p->m),
         FFCL_I32(p->n), FFCL_I32(p->k), FFCL_I32(k_each), FFCL_I32(g->Hh), FFCL_I32(g->Ww),
         FFCL_I32(g->C), FFCL_I32(g->kw), FFCL_I32(g->dy), FFCL_I32(g->dx),
         /* of a batch only */
@@ -234,7 +229,7 @@ static int row(ffcl_ctx *ctx, const ffcl_product *p)
                        FFCL_BUF(e->has_bias ? e->bias : p->out),
                        FFCL_BUF(e->has_add ? e->add : p->out),
                        FFCL_BUF(e->has_gate ? e->gate : p->out), FFCL_I32(e->gate_at),
-                       FFCL_I32(flags_of(e)), FFCL_I32(p->n), FFCL_I32(p->k));
+                       FFCL_I32(ffcl_epilogue_flags(e)), FFCL_I32(p->n), FFCL_I32(p->k));
 }
 
 /* out = epilogue(sum of parts). */
@@ -260,7 +255,7 @@ static int reduce(ffcl_ctx *ctx, const ffcl_product *p, cl_mem parts, size_t spl
                        FFCL_BUF(e->has_add ? e->add : p->out),
                        FFCL_BUF(e->has_gate ? e->gate : p->out), FFCL_I32(e->gate_at),
                        FFCL_I32(e->gate_ld), FFCL_I32(e->has_gate ? e->gate_rows : 1),
-                       FFCL_I32(flags_of(e)), FFCL_I32(p->m), FFCL_I32(p->n));
+                       FFCL_I32(ffcl_epilogue_flags(e)), FFCL_I32(p->m), FFCL_I32(p->n));
 }
 
 static int engine(ffcl_ctx *ctx, const ffcl_product *p, ffcl_parts *left)

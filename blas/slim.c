@@ -65,7 +65,6 @@ int ffcl_slim_gemm(ffcl_ctx *ctx, const ffcl_product *p)
     size_t items = ffcl_max(ffcl_local_size(ctx, k, c.items), c.wide);
     size_t local[2] = {items, 1};
     size_t global[2] = {ffcl_div_up(p->n / c.vec, c.wide) * items, ffcl_div_up(p->m, c.rows)};
-    int flags = (e->has_bias ? 1 : 0) | (e->has_gate ? 2 : 0) | (e->has_add ? 4 : 0);
     const ffcl_arg args[] = {
         FFCL_BUF(p->out), FFCL_I32(p->out_at), FFCL_I32(p->out_ld), FFCL_BUF(p->a),
         FFCL_I32(p->a_at), FFCL_I32(p->a_kmajor ? 1 : p->a_ld),
@@ -74,8 +73,8 @@ int ffcl_slim_gemm(ffcl_ctx *ctx, const ffcl_product *p)
         FFCL_BUF(e->has_gate ? e->gate : p->a), FFCL_I32(e->gate_at), FFCL_I32(e->gate_ld),
         FFCL_I32(e->has_gate ? e->gate_rows : 1), FFCL_BUF(e->has_add ? e->add : p->a),
         FFCL_I32(e->add_at), FFCL_I32(e->add_ld), FFCL_I32(e->has_add ? e->add_rows : 1),
-        FFCL_I32(flags), FFCL_I32(p->m), FFCL_I32(p->n), FFCL_I32(p->k), FFCL_I32(c.wide),
-        FFCL_LOCAL(c.rows * items * c.vec * sizeof(float)),
+        FFCL_I32(ffcl_epilogue_flags(e)), FFCL_I32(p->m), FFCL_I32(p->n), FFCL_I32(p->k),
+        FFCL_I32(c.wide), FFCL_LOCAL(c.rows * items * c.vec * sizeof(float)),
         /* of unpatch only */
         FFCL_I32(u->C), FFCL_I32(u->Cout), FFCL_I32(u->R), FFCL_I32(u->p)};
     ffcl_work_shape(ctx, ffcl_gemm_cost(p), "%zux%zux%zu", p->m, p->n, p->k);
