@@ -8,13 +8,14 @@ static void *watch(void *user)
 {
     ffcl_interrupt *i = user;
     int number;
-    for (int asked = 0; sigwait(&i->signals, &number) == 0;) {
+    while (sigwait(&i->signals, &number) == 0) {
         pthread_mutex_lock(&i->mutex);
         /* Files appear whole or not at all, so nothing needs to be put in order. */
-        if (asked || !i->sampler)
+        if (i->is_asked || !(i->sampler || i->has_others))
             _exit(-FFCL_ESTOPPED);
-        ffcl_sampler_stop(i->sampler);
-        asked = 1;
+        i->is_asked = 1;
+        if (i->sampler)
+            ffcl_sampler_stop(i->sampler);
         pthread_mutex_unlock(&i->mutex);
         i->told(i->user);
     }
@@ -26,6 +27,7 @@ int ffcl_interrupt_watch(ffcl_interrupt *i, void (*told)(void *user), void *user
     static const int numbers[] = {SIGINT, SIGTERM};
     pthread_t thread;
     i->sampler = NULL;
+    i->has_others = i->is_asked = 0;
     i->told = told;
     i->user = user;
     pthread_mutex_init(&i->mutex, NULL);
@@ -46,9 +48,18 @@ int ffcl_interrupt_watch(ffcl_interrupt *i, void (*told)(void *user), void *user
     return err->code;
 }
 
+void ffcl_interrupt_keep(ffcl_interrupt *i)
+{
+    pthread_mutex_lock(&i->mutex);
+    i->has_others = 1;
+    pthread_mutex_unlock(&i->mutex);
+}
+
 void ffcl_interrupt_set(ffcl_interrupt *i, ffcl_sampler *sampler)
 {
     pthread_mutex_lock(&i->mutex);
     i->sampler = sampler;
+    if (sampler && i->is_asked)
+        ffcl_sampler_stop(sampler);
     pthread_mutex_unlock(&i->mutex);
 }

@@ -263,6 +263,16 @@ static int tell_profile(ffcl_sampler *sampler, const arguments *args, ffcl_progr
     return rc;
 }
 
+/* What went wrong, once. */
+static void tell_error(session *s)
+{
+    if (!s->err.text[0])
+        return;
+    ffcl_progress_end(&s->progress);
+    fprintf(stderr, "ffcl: %s\n", s->err.text);
+    s->err.text[0] = '\0';
+}
+
 static int run_sampler(session *s)
 {
     ffcl_config *cfg = NULL;
@@ -276,6 +286,8 @@ static int run_sampler(session *s)
         rc = ffcl_ranks_open(&rank, &size, err);
     if (rc)
         return rc;
+    if (size > 1)
+        ffcl_interrupt_keep(&s->interrupt);
     s->progress.quiet |= rank > 0;
     rc = open_config(&cfg, &s->args, err);
     /* Rank 0 alone: the others would find its lock. */
@@ -299,11 +311,13 @@ static int run_sampler(session *s)
     ffcl_config_close(&cfg);
     if (!is_ready && size > 1) {
         /* The others are ended without a word, so this is the place for it. */
-        fprintf(stderr, "ffcl: %s\n", err->text);
+        tell_error(s);
         ffcl_ranks_close(-rc);
     }
     if (rank > 0)
         err->text[0] = '\0';        /* rank 0 has been told and says it */
+    else if (rc)
+        tell_error(s);              /* mpirun may end this rank as soon as another has ended */
     ffcl_ranks_close(rc == FFCL_ENOMEM ? -rc : 0);
     return rc;
 }
@@ -452,7 +466,7 @@ int main(int argc, char **argv)
         snprintf(s.err.text, sizeof s.err.text, "cannot write to stdout: %s",
                  errno ? strerror(errno) : "an earlier write failed");
     }
-    if (rc && s.err.text[0])
-        fprintf(stderr, "ffcl: %s\n", s.err.text);
+    if (rc)
+        tell_error(&s);
     return -rc;
 }

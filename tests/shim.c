@@ -3,7 +3,8 @@
  *   FFCL_SHIM_KILL=CALL:N     SIGKILL just before the N-th call of rename, fsync, ftruncate, unlink
  *                             or pwrite by this process
  *   FFCL_SHIM_READS=D:N       reads from the D-th OpenCL device in use (0, 1, ...; -1: all) fail
- *                             from the N-th on
+ *                             from the N-th on; other devices wait for the first to fail, or
+ *                             they might leave the D-th none to do
  *   FFCL_SHIM_SGEMM=HOW       CLBlast's products crash, hang, fail, or are wrong in one element
  *   FFCL_SHIM_SETS=NAME=VALUE:HOW,...
  *                             the same where CLBlast is given a parameter of that value
@@ -22,7 +23,7 @@
 #include <time.h>
 #include <unistd.h>
 
-static atomic_int calls, reads, looks;
+static atomic_int calls, reads, looks, has_failed;
 static _Atomic(cl_device_id) devices[16];
 
 static void count(const char *name)
@@ -99,6 +100,14 @@ time_t time(time_t *out)
     return t.tv_sec;
 }
 
+/* Until a read has failed, or 30 s. */
+static void await_failure(void)
+{
+    const struct timespec moment = {0, 1000000};
+    for (int i = 0; i < 30000 && !has_failed; i++)
+        nanosleep(&moment, NULL);
+}
+
 /* The place of a device among those that were read from. */
 static int place(cl_device_id id)
 {
@@ -121,8 +130,12 @@ cl_int clEnqueueReadBuffer(cl_command_queue queue, cl_mem mem, cl_bool blocking,
     if (wish && sscanf(wish, "%d:%d", &victim, &first) == 2) {
         clGetCommandQueueInfo(queue, CL_QUEUE_DEVICE, sizeof id, &id, NULL);
         int here = place(id);
-        if ((victim < 0 || here == victim) && atomic_fetch_add(&reads, 1) + 1 >= first)
+        if (victim >= 0 && here != victim) {
+            await_failure();
+        } else if (atomic_fetch_add(&reads, 1) + 1 >= first) {
+            has_failed = 1;
             return CL_OUT_OF_RESOURCES;
+        }
     }
     return real(queue, mem, blocking, at, n, to, waits, wait, done);
 }

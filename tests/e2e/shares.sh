@@ -5,7 +5,8 @@
 . "$(dirname "$0")/lib.sh"
 need_device
 
-count=16
+# Enough that everyone gets a share before the first to start has drawn all.
+count=97
 args=(-q "$demo" output.grid= sampler.count=$count)
 
 equal() { # NAME FOLDER NPZ: both are those of one device
@@ -102,8 +103,8 @@ fi
 rm -rf f a.npz
 array=("${args[@]}" sampler.world=3 output.folder=f output.npz=a.npz)
 works "rank 1 of 3" "${array[@]}" sampler.rank=1
-same "its pictures" "$(ls f | tr '\n' ' ')" "000001.png 000004.png 000007.png 000010.png \
-000013.png manifest.json "
+same "its pictures" "$(ls f | tr '\n' ' ')" \
+    "$(seq -f '%06g.png' 1 3 $((count - 1)) | tr '\n' ' ')manifest.json "
 check "no npz yet" [ ! -e a.npz ]
 "$ffcl" "${array[@]}" sampler.rank=0 > stdout0 2>&1 < /dev/null &
 first=$!
@@ -118,7 +119,7 @@ import json
 runs = json.load(open("f/manifest.json"))["runs"]
 print(sorted((r["rank"], r["end"], r["drawn"]) for r in runs))
 PYTHON
-)" "[('0 of 3', 'complete', 6), ('1 of 3', 'complete', 5), ('2 of 3', 'complete', 5)]"
+)" "[('0 of 3', 'complete', 33), ('1 of 3', 'complete', 32), ('2 of 3', 'complete', 32)]"
 rm f/000005.png a.npz
 works "a job again" "${array[@]}" sampler.rank=2
 equal "it repairs its share and makes the npz" f a.npz
@@ -175,30 +176,37 @@ SCRIPT
     same "a rank with other settings" "$code $(grep -c '^ffcl: rank 1: its settings' \
         "$work/stderr")" "3 1"
     program=()
-    # SIGTERM to all ranks, as a scheduler sends it.
-    rm -rf f a.npz
-    program=(env --default-signal=INT,TERM)
-    mpi 2 "${args[@]}" output.folder=f output.npz=a.npz sampler.batch=1 &
-    job=$!
-    for _ in $(seq 600); do
-        [ "$(ls f 2> /dev/null | grep -c '\.png$')" -lt 2 ] || break
-        sleep 0.05
+    # SIGTERM to all ranks, as a scheduler sends it; then while rank 1 is still compiling.
+    cat > late.sh << 'SCRIPT'
+[ "$OMPI_COMM_WORLD_RANK" = 0 ] || export FFCL_CACHE_DIR=late POCL_CACHE_DIR=$PWD/late
+exec "$@"
+SCRIPT
+    for how in "" "late "; do
+        rm -rf f a.npz
+        program=(env --default-signal=INT,TERM)
+        [ -z "$how" ] || program+=(sh late.sh)
+        mpi 2 "${args[@]}" output.folder=f output.npz=a.npz sampler.batch=1 &
+        job=$!
+        for _ in $(seq 600); do
+            [ "$(ls f 2> /dev/null | grep -c '\.png$')" -lt 2 ] || break
+            sleep 0.05
+        done
+        # Those whose current folder is ours.
+        for p in /proc/[0-9]*; do
+            if [ "$(readlink "$p/exe")" = "$build/ffcl-mpi" ] &&
+                [ "$(readlink "$p/cwd")" = "$work" ]; then
+                kill -TERM "${p#/proc/}"
+            fi
+        done
+        wait $job
+        same "${how}SIGTERM: says how to go on" \
+            "$(grep -c "^ffcl: stopped: [0-9]* of $count pictures are there; the same command" \
+            "$work/stderr")" 1
+        program=()
+        mpi 2 "${args[@]}" output.folder=f output.npz=a.npz
+        same "after ${how}SIGTERM the same command goes on" "$code" 0
+        equal "after ${how}SIGTERM: the same set" f a.npz
     done
-    # Those whose current folder is ours.
-    for p in /proc/[0-9]*; do
-        if [ "$(readlink "$p/exe")" = "$build/ffcl-mpi" ] && [ "$(readlink "$p/cwd")" = "$work" ]
-        then
-            kill -TERM "${p#/proc/}"
-        fi
-    done
-    wait $job
-    same "SIGTERM: says how to go on" \
-        "$(grep -c "^ffcl: stopped: [0-9]* of $count pictures are there; the same command" \
-        "$work/stderr")" 1
-    program=()
-    mpi 2 "${args[@]}" output.folder=f output.npz=a.npz
-    same "after SIGTERM the same command goes on" "$code" 0
-    equal "after SIGTERM: the same set" f a.npz
     # A rank that is killed takes the others with it; then the same command goes on.
     rm -rf f a.npz
     cat > die.sh << 'SCRIPT'
