@@ -1,10 +1,10 @@
 #!/bin/bash
-# Everything that wants a GPU host, in one call.  Of the first GPU: comparison and times against
-# PyTorch, large sets, and where there is a second one both together.  Of the last GPU, at the same
-# time if it is another: every kernel and recording, ffcl bench, ffcl tune.
+# Everything that wants a GPU host, in one call.  Where there are two GPUs: both together first.  Of
+# the first GPU: comparison and times against PyTorch, a profile, large sets.  Of the last GPU, at
+# the same time if it is another: every kernel and recording, ffcl tune, ffcl bench.
 #   bench/gpu_host.sh [LOG_FOLDER]
 # CASES: of bench/torch.sh.  MINUTES (1): of ffcl tune.  XL_COUNT (10000): pictures of XL/2's sets.
-# Prints a short table last; logs go to LOG_FOLDER.
+# Prints a short table last, also when `timeout` ends it; logs go to LOG_FOLDER.
 set -uo pipefail
 here=$(cd "$(dirname "$0")/.." && pwd)
 cd "$here" || exit 2
@@ -71,6 +71,12 @@ torch_cases() { # LOG CASE...
     took "against PyTorch" "$start"
 }
 
+profile() { # of one picture of XL/2
+    build/ffcl "${FOLDER:-/tmp/ffcl-xl}/256/bench.ini" device.select="$first" \
+        --profile="$logs/trace.json" output.grid="$logs/profile.png" > "$logs/profile.txt" 2>&1
+    say "profile: exit $?"
+}
+
 sets() { # PART...
     local start=$SECONDS
     DEVICE=$first bash bench/mass.sh "$@" > "$logs/mass-$1.txt" 2>&1
@@ -78,17 +84,24 @@ sets() { # PART...
     took "sets: $*" "$start"
 }
 
+# Also where a time limit ends this.
+finish() {
+    tar -C "$logs" -cf "$logs/text.tar" --exclude='*.png' --exclude=text.tar .
+    echo "---- summary"
+    cat "$summary"
+}
+trap finish EXIT
+trap 'exit 143' TERM
+
+sets gpus
 [ "$first" = "$last" ] || kernels &
 # shellcheck disable=SC2086 # lists of cases are split on purpose
 torch_cases torch.txt $cases
-wait
-sets gpus
+profile
 sets xl
 # shellcheck disable=SC2086
 torch_cases torch-late.txt $late
 sets demo
 sets batches
 [ "$first" != "$last" ] || kernels
-tar -C "$logs" -cf "$logs/text.tar" --exclude='*.png' --exclude=text.tar .
-echo "---- summary"
-cat "$summary"
+wait

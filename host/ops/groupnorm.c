@@ -44,7 +44,7 @@ static int partial_wide(ffcl_ctx *ctx, cl_mem part, cl_mem x, size_t B, size_t P
                         size_t G, ffcl_store store)
 {
     const ffcl_kernel *k;
-    int rc = ffcl_kernel_get(ctx, &k, "groupnorm", "groupnorm_partial_wide",
+    int rc = ffcl_kernel_get(ctx, &k, "groupnorm_wide", "groupnorm_partial_wide",
                              ffcl_store_option(store));
     if (rc)
         return rc;
@@ -97,7 +97,7 @@ static int take_parts(ffcl_ctx *ctx, parts *p, const norm *n, const ffcl_moments
 static int combine(ffcl_ctx *ctx, cl_mem stats, const parts *p, const norm *n)
 {
     const ffcl_kernel *k;
-    int rc = ffcl_kernel_get(ctx, &k, "groupnorm", "groupnorm_combine",
+    int rc = ffcl_kernel_get(ctx, &k, "groupnorm_combine", "groupnorm_combine",
                              ffcl_store_option(n->store));
     if (rc)
         return rc;
@@ -117,7 +117,7 @@ static int apply_kernel(ffcl_ctx *ctx, const ffcl_kernel **k, const norm *n, siz
     const size_t columns = wide ? n->C / 8 : n->C;
     char options[32];
     snprintf(options, sizeof options, "%s%s", ffcl_store_option(n->store), option);
-    int rc = ffcl_kernel_get(ctx, k, "groupnorm",
+    int rc = ffcl_kernel_get(ctx, k, wide ? "groupnorm_wide" : "groupnorm",
                              wide ? "groupnorm_apply_wide" : "groupnorm_apply", options);
     if (rc)
         return rc;
@@ -199,7 +199,7 @@ static int kept(ffcl_ctx *ctx, const norm *n)
     /* NVIDIA's compiler would save registers and have less on its way. */
     snprintf(options, sizeof options, "%s -DKEEP=%zu%s", ffcl_store_option(n->store),
              kept_vectors(ctx, n), ctx->device.caps.nv_compute ? " -cl-nv-maxrregcount=168" : "");
-    int rc = ffcl_kernel_get(ctx, &k, "groupnorm", "groupnorm_kept", options);
+    int rc = ffcl_kernel_get(ctx, &k, "groupnorm_kept", "groupnorm_kept", options);
     if (rc)
         return rc;
     size_t local[2] = {ITEMS, 1}, global[2] = {n->G * ITEMS, n->B};

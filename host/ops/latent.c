@@ -35,7 +35,7 @@ int ffcl_latent_conv(ffcl_ctx *ctx, cl_mem out, cl_mem latent, size_t first, flo
     char options[64];
     snprintf(options, sizeof options, "-DPIXELS=%zu -DVEC=%zu %s", pixels, vec,
              ffcl_store_option(store));
-    int rc = ffcl_kernel_get(ctx, &k, "latent", "latent_conv", options);
+    int rc = ffcl_kernel_get(ctx, &k, "latent_conv", "latent_conv", options);
     if (rc)
         return rc;
     size_t local[2] = {ffcl_local_size(ctx, k, 128), 1};
