@@ -89,7 +89,7 @@ typedef enum ffcl_profile_mode {
 int ffcl_config_profile(ffcl_config *cfg, ffcl_profile_mode mode, const char *trace,
                         ffcl_error *err);
 
-/* Opens the device, plans memory, compiles what is not cached and loads the weights.
+/* Opens the devices, plans memory, compiles what is not cached and loads the weights.
  * obs may be NULL.  cfg is copied.  Any status but EUSAGE, EVERIFY and EOUTPUT can come. */
 int ffcl_sampler_open(ffcl_sampler **out, const ffcl_config *cfg, const ffcl_observer *obs,
                       ffcl_error *err);

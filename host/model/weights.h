@@ -33,6 +33,7 @@ typedef struct ffcl_weight_row {
     int half;               /* MATRIX: stored as half in tiles (gemm.h), from column `at` on */
     ffcl_conv_weight *conv; /* CONV, CONV_BIAS */
     const ffcl_tensor_info *found;
+    int placed;             /* used where it lies in the file, so that it is not read */
 } ffcl_weight_row;
 
 /* A tensor of the file under its canonical name. */
@@ -77,6 +78,10 @@ void ffcl_weights_add(ffcl_weights *w, const ffcl_weight_row *row, const char *f
 /* Compares rows with the file: missing, extra and misshapen tensors are listed in one message.
  * what: "SiT checkpoint" and the like.  FFCL_EWEIGHTS. */
 int ffcl_weights_check(ffcl_weights *w, const char *what, ffcl_error *err);
+
+/* Is the row stored as half on the device?  Bytes that it takes there. */
+int ffcl_weight_is_half(const ffcl_weight_row *row);
+size_t ffcl_weight_row_bytes(const ffcl_weight_row *row);
 
 /* Bytes that the rows take on the device. */
 size_t ffcl_weights_bytes(const ffcl_weights *w);

@@ -439,8 +439,8 @@ static int note_load_programs(ffcl_ctx *ctx, ffcl_store store)
     return rc;
 }
 
-/* A VAE alone learns its latent side from the first step. */
-static int open_for_side(ffcl_engine *e, const ffcl_engine_wants *wants)
+/* All but the weights; a VAE alone learns its latent side from the first step. */
+static int plan_for_side(ffcl_engine *e, const ffcl_engine_wants *wants)
 {
     int rc = choose_batch(e, wants);
     const double began = ffcl_clock();
@@ -451,9 +451,21 @@ static int open_for_side(ffcl_engine *e, const ffcl_engine_wants *wants)
     ffcl_profile_host(e->ctx, "build programs", began, ffcl_clock());
     if (rc == 0)
         rc = create_buffers(e);
-    if (rc == 0)
-        rc = ffcl_arena_commit(e->ctx->arena);
-    return rc ? rc : load(e);
+    return rc ? rc : ffcl_arena_commit(e->ctx->arena);
+}
+
+/* The device and its programs. */
+static int prepare(ffcl_engine *e, const ffcl_engine_wants *wants, const ffcl_observer *obs,
+                   ffcl_error *err)
+{
+    int rc = open_device(e, wants, obs, err);
+    if (rc == 0 && e->sit)
+        rc = ffcl_sit_prepare(e->sit, e->ctx, e->store);
+    if (rc == 0 && e->vae)
+        rc = ffcl_vae_prepare(e->vae, e->ctx, e->store);
+    if (rc == 0 && e->sit)
+        rc = plan_for_side(e, wants);
+    return rc;
 }
 
 int ffcl_engine_open(ffcl_engine **out, const ffcl_config *cfg, const ffcl_engine_wants *wants,
@@ -467,14 +479,15 @@ int ffcl_engine_open(ffcl_engine **out, const ffcl_config *cfg, const ffcl_engin
     int rc = open_models(e, wants, err);
     if (rc == 0 && wants->sit && !wants->own_labels)
         rc = check_classes(e, err);
-    if (rc == 0)
-        rc = open_device(e, wants, obs, err);
+    if (rc == 0) {
+        if (wants->compiling)
+            pthread_mutex_lock(wants->compiling);
+        rc = prepare(e, wants, obs, err);
+        if (wants->compiling)
+            pthread_mutex_unlock(wants->compiling);
+    }
     if (rc == 0 && e->sit)
-        rc = ffcl_sit_prepare(e->sit, e->ctx, e->store);
-    if (rc == 0 && e->vae)
-        rc = ffcl_vae_prepare(e->vae, e->ctx, e->store);
-    if (rc == 0 && e->sit)
-        rc = open_for_side(e, wants);
+        rc = load(e);
     if (rc)
         ffcl_engine_close(&e);
     *out = e;
@@ -734,7 +747,9 @@ int ffcl_engine_run(ffcl_engine *e, ffcl_step *step, ffcl_error *err)
         e->R = step->R;
         e->S = e->R * ffcl_vae_dims_of(e->vae)->upscale;
         const ffcl_engine_wants wants = {.vae = 1, .batch = step->B, .count = step->B};
-        rc = open_for_side(e, &wants);
+        rc = plan_for_side(e, &wants);
+        if (rc == 0)
+            rc = load(e);
     }
     step->R = e->R;
     size_t batch = step->tap ? step->B : e->batch;

@@ -4,6 +4,8 @@
 #ifndef FFCL_SAMPLE_ENGINE_H
 #define FFCL_SAMPLE_ENGINE_H
 
+#include <pthread.h>
+
 #include "config.h"
 #include "gemm.h"
 #include "model/sit.h"
@@ -21,6 +23,9 @@ typedef struct ffcl_engine_wants {
     int any_batch;              /* see ffcl_ctx */
     int own_labels;             /* steps bring labels of their own; cfg's classes are not checked */
     struct ffcl_profile *profile;   /* gathers what the device does; NULL: nothing is timed */
+    /* NULL, or held until the programs are there: of engines that are opened side by side one
+     * compiles and checks what the others then find in the cache. */
+    pthread_mutex_t *compiling;
 } ffcl_engine_wants;
 
 /* Selects and opens the device, reads the weight files' directories, plans memory (reported as a

@@ -31,20 +31,16 @@ typedef struct run {
     ffcl_writers *writers;
     ffcl_worker **workers;          /* (n_devices) NULL: ended */
     size_t n_active;
-    pthread_mutex_t opening, telling, failing;
-    ffcl_observer observer;         /* the caller's, one call at a time */
+    pthread_mutex_t failing;
     atomic_int is_over;             /* no more pictures: a failure, or a stop from outside */
     int rc;                         /* the first failure; of bad pictures the first by index */
     size_t bad_index;               /* of FFCL_ENUMERIC */
     ffcl_error err;
 } run;
 
-static void report(void *user, ffcl_phase phase, const char *text, uint64_t done, uint64_t total)
+static void report(run *r, ffcl_phase phase, const char *text, uint64_t done, uint64_t total)
 {
-    run *r = user;
-    pthread_mutex_lock(&r->telling);
     ffcl_report(r->spec->observer, phase, text, done, total);
-    pthread_mutex_unlock(&r->telling);
 }
 
 /* Nothing more is given out; what is under way is finished. */
@@ -245,10 +241,9 @@ static int start_workers(run *r, ffcl_error *err)
         rc = ffcl_fail(err, FFCL_ENOMEM, "out of memory for %zu devices", s->n_devices);
     for (size_t i = 0; rc == 0 && i < s->n_devices; i++) {
         const ffcl_worker_spec spec = {
-            .cfg = s->cfg, .device = &s->devices[i], .engine = i ? NULL : s->engine,
-            .store = ffcl_engine_store(s->engine), .count = r->count, .draws = s->draws,
-            .work = r->work, .writers = r->writers, .opening = &r->opening,
-            .observer = &r->observer, .profile = s->profile};
+            .cfg = s->cfg, .engine = i ? NULL : s->engine, .opening = s->openings[i],
+            .store = ffcl_engine_store(s->engine), .draws = s->draws, .work = r->work,
+            .writers = r->writers};
         rc = ffcl_worker_start(&r->workers[i], &spec, err);
         r->n_active += rc == 0;
     }
@@ -318,7 +313,7 @@ static int open_rank0(run *r, ffcl_error *err)
     const int share = s->cfg->sampler.rank != FFCL_ALL_RANKS;
     const ffcl_set_spec set = {
         .cfg = s->cfg, .engine = s->engine, .hashes = s->hashes, .count = r->count,
-        .height = r->side, .width = r->side, .processes = r->size, .observer = &r->observer,
+        .height = r->side, .width = r->side, .processes = r->size, .observer = s->observer,
         .stop = s->stop};
     int rc = ffcl_indices_open(&r->indices, r->count, share ? s->cfg->sampler.rank : 0,
                                share ? s->cfg->sampler.world : 1, err);
@@ -444,14 +439,9 @@ int ffcl_run(const ffcl_run_spec *spec, ffcl_error *err)
     r->spec = spec;
     r->count = spec->draws->count;
     r->side = ffcl_engine_sit(spec->engine)->R * ffcl_engine_vae(spec->engine)->upscale;
-    r->observer = (ffcl_observer){report, r};
     ffcl_ranks_where(&r->rank, &r->size);
-    pthread_mutex_init(&r->opening, NULL);
-    pthread_mutex_init(&r->telling, NULL);
     pthread_mutex_init(&r->failing, NULL);
     int rc = r->rank ? run_client(r, err) : run_rank0(r, err);
-    pthread_mutex_destroy(&r->opening);
-    pthread_mutex_destroy(&r->telling);
     pthread_mutex_destroy(&r->failing);
     free(r);
     return rc;

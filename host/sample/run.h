@@ -8,16 +8,17 @@
 #include "sample/draws.h"
 #include "sample/engine.h"
 #include "sample/hashes.h"
+#include "sample/opening.h"
 
 typedef struct ffcl_run_spec {
     const ffcl_config *cfg;             /* borrowed, as all below */
     ffcl_engine *engine;                /* of devices[0] */
+    ffcl_opening **openings;            /* (n_devices) of those after it; [0] is not used */
     const ffcl_device *devices;         /* (n_devices) */
     size_t n_devices;
     const ffcl_draws_spec *draws;
     ffcl_hashes *hashes;                /* NULL for a grid alone */
-    const ffcl_observer *observer;
-    struct ffcl_profile *profile;       /* NULL: nothing is timed */
+    const ffcl_observer *observer;      /* called from several threads at once */
     atomic_int *stop;                   /* set from outside: finish what is under way and return */
 } ffcl_run_spec;
 

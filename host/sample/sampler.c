@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * The public sampler: pictures by index, from the configuration's seed, classes and guidance. */
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,10 +18,12 @@
 
 struct ffcl_sampler {
     ffcl_config *cfg;
-    ffcl_observer observer;
+    ffcl_observer caller, observer; /* observer: the caller's, one call at a time */
+    pthread_mutex_t telling, compiling;
     ffcl_device *devices;           /* (n_devices) those that this process uses */
     size_t n_devices;
     ffcl_engine *engine;            /* of the first */
+    ffcl_opening **openings;        /* (n_devices) of the others */
     ffcl_profile *profile;          /* NULL: nothing is timed */
     ffcl_draws_spec spec;
     ffcl_draws *draws;
@@ -50,24 +53,45 @@ static int select_devices(ffcl_sampler *s, ffcl_error *err)
     return 0;
 }
 
-/* Opens the first device that can be opened; those before it are left out. */
-static int open_engine(ffcl_sampler *s, ffcl_error *err)
+static void report(void *user, ffcl_phase phase, const char *text, uint64_t done, uint64_t total)
 {
-    int rc = FFCL_EDEVICE;
-    while (rc && s->n_devices) {
-        const ffcl_engine_wants wants = {
-            .sit = 1, .vae = 1, .batch = ffcl_min(s->cfg->sampler.batch, s->count),
-            .count = s->count, .device = &s->devices[0], .profile = s->profile,
-            .any_batch = ffcl_config_keeps_a_set(s->cfg)};
+    ffcl_sampler *s = user;
+    pthread_mutex_lock(&s->telling);
+    ffcl_report(&s->caller, phase, text, done, total);
+    pthread_mutex_unlock(&s->telling);
+}
+
+/* Opens the devices side by side, the first here, until one can be opened: those before it are left
+ * out.  The others may still be loading at the end. */
+static int open_engines(ffcl_sampler *s, ffcl_error *err)
+{
+    ffcl_engine_wants wants = {
+        .sit = 1, .vae = 1, .batch = ffcl_min(s->cfg->sampler.batch, s->count), .count = s->count,
+        .profile = s->profile, .any_batch = ffcl_config_keeps_a_set(s->cfg),
+        .compiling = &s->compiling};
+    int rc = 0;
+    s->openings = calloc(s->n_devices, sizeof *s->openings);
+    if (!s->openings)
+        return ffcl_fail(err, FFCL_ENOMEM, "out of memory for %zu devices", s->n_devices);
+    for (size_t i = 1; rc == 0 && i < s->n_devices; i++) {
+        wants.device = &s->devices[i];
+        rc = ffcl_opening_start(&s->openings[i], s->cfg, &wants, &s->observer, err);
+    }
+    if (rc)
+        return rc;
+    wants.device = &s->devices[0];
+    rc = ffcl_engine_open(&s->engine, s->cfg, &wants, &s->observer, err);
+    while (ffcl_worker_is_device_failure(rc) && s->n_devices > 1) {
         char text[1200];
-        rc = ffcl_engine_open(&s->engine, s->cfg, &wants, &s->observer, err);
-        if (!ffcl_worker_is_device_failure(rc) || s->n_devices == 1)
-            break;
         snprintf(text, sizeof text, "device %zu, %.100s, is left out: %.900s",
                  s->devices[0].index, s->devices[0].caps.name, err->text);
         ffcl_report(&s->observer, FFCL_PHASE_WARN, text, 0, 0);
+        ffcl_opening_close(&s->openings[0]);
         s->n_devices--;
         memmove(s->devices, s->devices + 1, s->n_devices * sizeof *s->devices);
+        memmove(s->openings, s->openings + 1, s->n_devices * sizeof *s->openings);
+        s->openings[s->n_devices] = NULL;
+        rc = ffcl_opening_wait(s->openings[0], &s->engine, err);
     }
     return rc;
 }
@@ -101,7 +125,10 @@ int ffcl_sampler_open(ffcl_sampler **out, const ffcl_config *cfg, const ffcl_obs
     if (!s)
         return ffcl_fail(err, FFCL_ENOMEM, "out of memory for the sampler");
     if (obs)
-        s->observer = *obs;
+        s->caller = *obs;
+    s->observer = (ffcl_observer){report, s};
+    pthread_mutex_init(&s->telling, NULL);
+    pthread_mutex_init(&s->compiling, NULL);
     int rc = ffcl_config_copy(&s->cfg, cfg, err);
     if (rc == 0)
         rc = ffcl_config_check(s->cfg, err);
@@ -114,7 +141,7 @@ int ffcl_sampler_open(ffcl_sampler **out, const ffcl_config *cfg, const ffcl_obs
     if (rc == 0 && s->cfg->profile.mode != FFCL_PROFILE_OFF)
         rc = ffcl_profile_open(&s->profile, s->cfg->profile.mode, err);
     if (rc == 0)
-        rc = open_engine(s, err);
+        rc = open_engines(s, err);
     if (rc == 0)
         rc = open_draws(s, err);
     if (rc)
@@ -130,6 +157,11 @@ void ffcl_sampler_close(ffcl_sampler **s)
     ffcl_hashes_close(&(*s)->hashes);
     ffcl_draws_close(&(*s)->draws);
     ffcl_engine_close(&(*s)->engine);
+    for (size_t i = 0; (*s)->openings && i < (*s)->n_devices; i++)
+        ffcl_opening_close(&(*s)->openings[i]);
+    free((*s)->openings);
+    pthread_mutex_destroy(&(*s)->telling);
+    pthread_mutex_destroy(&(*s)->compiling);
     ffcl_profile_close(&(*s)->profile);
     ffcl_config_close(&(*s)->cfg);
     free((*s)->devices);
@@ -205,10 +237,10 @@ int ffcl_sampler_draw(ffcl_sampler *s, size_t first, size_t n, uint8_t *rgb, ffc
 
 int ffcl_sampler_run(ffcl_sampler *s, ffcl_error *err)
 {
-    const ffcl_run_spec spec = {.cfg = s->cfg, .engine = s->engine, .devices = s->devices,
-                                .n_devices = s->n_devices, .draws = &s->spec,
-                                .hashes = s->hashes, .observer = &s->observer,
-                                .profile = s->profile, .stop = &s->stop};
+    const ffcl_run_spec spec = {.cfg = s->cfg, .engine = s->engine, .openings = s->openings,
+                                .devices = s->devices, .n_devices = s->n_devices,
+                                .draws = &s->spec, .hashes = s->hashes, .observer = &s->observer,
+                                .stop = &s->stop};
     return ffcl_run(&spec, err);
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "sample/worker.h"
 
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 
@@ -44,28 +45,12 @@ int ffcl_worker_is_device_failure(int rc)
     return rc == FFCL_EDEVICE || rc == FFCL_EBUILD || rc == FFCL_EDEVMEM || rc == FFCL_EOPENCL;
 }
 
-/* The progress of loading is that of the first device; of the others only words are shown. */
-static void report_words(void *user, ffcl_phase phase, const char *text, uint64_t done,
-                         uint64_t total)
-{
-    const ffcl_observer *to = user;
-    if ((phase == FFCL_PHASE_NOTE || phase == FFCL_PHASE_WARN) && to->report)
-        to->report(to->user, phase, text, done, total);
-}
-
-static int open_engine(ffcl_worker *w)
+static int take_engine(ffcl_worker *w)
 {
     const ffcl_worker_spec *s = &w->spec;
-    ffcl_observer observer = {report_words, (void *)s->observer};
     if (w->engine)
         return 0;
-    const ffcl_engine_wants wants = {.sit = 1, .vae = 1, .device = s->device, .count = s->count,
-                                     .any_batch = ffcl_config_keeps_a_set(s->cfg),
-                                     .profile = s->profile,
-                                     .batch = ffcl_min(s->cfg->sampler.batch, s->count)};
-    pthread_mutex_lock(s->opening);
-    int rc = ffcl_engine_open(&w->engine, s->cfg, &wants, &observer, &w->err);
-    pthread_mutex_unlock(s->opening);
+    int rc = ffcl_opening_wait(s->opening, &w->engine, &w->err);
     if (!rc && ffcl_engine_store(w->engine) != s->store)
         rc = ffcl_fail(&w->err, FFCL_ECONFIG, "the selected devices choose different precisions, "
                        "and one set has one: set [precision] compute to float32 or half");
@@ -180,7 +165,7 @@ static int draw_all(ffcl_worker *w)
 static void *work(void *user)
 {
     ffcl_worker *w = user;
-    int rc = open_engine(w);
+    int rc = take_engine(w);
     if (!rc)
         rc = ffcl_draws_open(&w->draws, w->spec.draws, &w->err);
     if (!rc)

@@ -5,10 +5,8 @@
 #ifndef FFCL_SAMPLE_WORKER_H
 #define FFCL_SAMPLE_WORKER_H
 
-#include <pthread.h>
-
 #include "sample/draws.h"
-#include "sample/engine.h"
+#include "sample/opening.h"
 #include "sample/writers.h"
 
 /* Where indices come from: the set of this process, or that of another. */
@@ -20,16 +18,12 @@ typedef struct ffcl_work {
 
 typedef struct ffcl_worker_spec {
     const ffcl_config *cfg;         /* borrowed, as all below */
-    const ffcl_device *device;
-    ffcl_engine *engine;            /* opened already, or NULL: the worker opens it */
-    ffcl_store store;               /* what an engine opened by the worker must choose, too */
-    size_t count;                   /* pictures of the run, for the plan of the batch */
+    ffcl_engine *engine;            /* opened already, or NULL: that of `opening` */
+    ffcl_opening *opening;
+    ffcl_store store;               /* what the engine must have chosen, too */
     const ffcl_draws_spec *draws;
     ffcl_work work;
     ffcl_writers *writers;
-    pthread_mutex_t *opening;       /* one device at a time */
-    const ffcl_observer *observer;  /* called from the worker's thread */
-    struct ffcl_profile *profile;   /* NULL: nothing is timed */
 } ffcl_worker_spec;
 
 typedef struct ffcl_worker ffcl_worker;
@@ -52,7 +46,7 @@ const ffcl_engine *ffcl_worker_engine(const ffcl_worker *worker);
 /* Is rc a failure of the device, so that others may go on without it? */
 int ffcl_worker_is_device_failure(int rc);
 
-/* Joins the thread; the engine is closed if the worker opened it. */
+/* Joins the thread; an engine of the opening is closed. */
 void ffcl_worker_close(ffcl_worker **worker);
 
 /* What a scalar embedder is fed with when sampling in one step of length 1 from noise. */

@@ -99,6 +99,21 @@ damaged st_duplicate_prefix 6 "more than one tensor of the same name"
 damaged pt_duplicate_prefix 6 "more than one tensor of the same name"
 head -c 2000000 "$demo_sit" > cut.pt
 refuses "the demo's checkpoint, cut" 5 cut.pt "cut short" -- "${tiny[@]}" model.checkpoint=cut.pt
+# One byte of a tensor, first of the largest, then of the last.
+for which in largest last; do
+    python3 - "$demo_sit" flipped.pt $which << 'EOF'
+import sys, zipfile
+data = bytearray(open(sys.argv[1], "rb").read())
+members = [i for i in zipfile.ZipFile(sys.argv[1]).infolist() if "/data/" in i.filename]
+member = max(members, key=lambda i: i.file_size) if sys.argv[3] == "largest" else members[-1]
+at = member.header_offset
+at += 30 + data[at + 26] + 256 * data[at + 27] + data[at + 28] + 256 * data[at + 29]
+data[at + member.file_size // 2] ^= 1
+open(sys.argv[2], "wb").write(data)
+EOF
+    refuses "the demo's checkpoint, a byte of its $which tensor changed" 5 flipped.pt \
+        "the checksum of" "is wrong" -- "${tiny[@]}" model.checkpoint=flipped.pt
+done
 head -c 2000000 "$demo_vae" > cut.safetensors
 refuses "the demo's VAE, cut" 5 cut.safetensors "cut short" -- \
     "${tiny[@]}" vae.weights=cut.safetensors
