@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 #include "cl/program.h"
 
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cl/binary_cache.h"
 #include "cl/ptx.h"
@@ -12,10 +14,13 @@
 
 /* Raise when the layout of an entry or the meaning of a key changes. */
 enum { CACHE_FORMAT = 1 };
+enum { MOST_COMPILERS = 16 };
 
 typedef struct program {
     char *source, *options;
     cl_program handle;          /* NULL until built */
+    unsigned char *binary;      /* compiled in another context; NULL as soon as it is built here */
+    size_t binary_size;
     ffcl_kernel **kernels;
     size_t n_kernels;
 } program;
@@ -45,6 +50,7 @@ static void program_free(program *p)
     if (p->handle)
         clReleaseProgram(p->handle);
     free(p->kernels);
+    free(p->binary);
     free(p->source);
     free(p->options);
     free(p);
@@ -124,17 +130,12 @@ static int build_failed(ffcl_ctx *ctx, const program *p, cl_program handle, cl_i
     return rc;
 }
 
-static cl_program from_cache(ffcl_ctx *ctx, const program *p, const char *key)
+static cl_program from_binary(ffcl_ctx *ctx, const program *p, const unsigned char *binary,
+                              size_t size)
 {
-    size_t size = 0;
-    unsigned char *binary = ffcl_binary_load(key, &size);
-    if (!binary)
-        return NULL;
     cl_int status = CL_SUCCESS, code = CL_SUCCESS;
-    const unsigned char *binaries[] = {binary};
-    cl_program handle = clCreateProgramWithBinary(ctx->context, 1, &ctx->device.id, &size, binaries,
+    cl_program handle = clCreateProgramWithBinary(ctx->context, 1, &ctx->device.id, &size, &binary,
                                                   &status, &code);
-    free(binary);
     if (code != CL_SUCCESS || status != CL_SUCCESS)
         return NULL;
     if (clBuildProgram(handle, 1, &ctx->device.id, p->options, NULL, NULL) != CL_SUCCESS) {
@@ -144,32 +145,44 @@ static cl_program from_cache(ffcl_ctx *ctx, const program *p, const char *key)
     return handle;
 }
 
-static void to_cache(cl_program handle, const char *key)
+/* Takes the program from the cache; no failure where it is not there. */
+static int load(ffcl_ctx *ctx, program *p)
 {
+    char *text = NULL, *key = NULL;
     size_t size = 0;
-    if (clGetProgramInfo(handle, CL_PROGRAM_BINARY_SIZES, sizeof size, &size, NULL) != CL_SUCCESS ||
-        size == 0)
-        return;
-    unsigned char *binary = malloc(size);
-    if (binary &&
-        clGetProgramInfo(handle, CL_PROGRAM_BINARIES, sizeof binary, &binary, NULL) == CL_SUCCESS)
-        ffcl_binary_store(key, binary, size);
+    int rc = read_program(ctx, p, &text, &key);
+    unsigned char *binary = rc ? NULL : ffcl_binary_load(key, &size);
+    if (binary)
+        p->handle = from_binary(ctx, p, binary, size);
+    ctx->programs->cached += p->handle != NULL;
     free(binary);
+    free(text);
+    free(key);
+    return rc;
 }
 
-/* Builds one program; only_cache: leave it unbuilt when the cache lacks it. */
-static int build(ffcl_ctx *ctx, program *p, int only_cache)
+/* The program's binary, the caller's to free, or NULL. */
+static unsigned char *binary_of(cl_program handle, size_t *size)
+{
+    if (clGetProgramInfo(handle, CL_PROGRAM_BINARY_SIZES, sizeof *size, size, NULL) != CL_SUCCESS ||
+        *size == 0)
+        return NULL;
+    unsigned char *binary = malloc(*size);
+    if (binary &&
+        clGetProgramInfo(handle, CL_PROGRAM_BINARIES, sizeof binary, &binary, NULL) == CL_SUCCESS)
+        return binary;
+    free(binary);
+    return NULL;
+}
+
+/* Compiles a program and puts it into the cache. */
+static int compile(ffcl_ctx *ctx, program *p)
 {
     char *text = NULL, *key = NULL;
     cl_program handle = NULL;
     cl_int code = CL_SUCCESS;
     int rc = read_program(ctx, p, &text, &key);
     if (rc)
-        goto out;
-    p->handle = from_cache(ctx, p, key);
-    if (p->handle)
-        ctx->programs->cached++;
-    if (p->handle || only_cache)
         goto out;
     const char *texts[] = {text};
     handle = clCreateProgramWithSource(ctx->context, 1, texts, NULL, &code);
@@ -186,13 +199,138 @@ static int build(ffcl_ctx *ctx, program *p, int only_cache)
         goto out;
     p->handle = handle;
     handle = NULL;
-    ctx->programs->compiled++;
-    to_cache(p->handle, key);
+    p->binary = binary_of(p->handle, &p->binary_size);
+    if (p->binary)
+        ffcl_binary_store(key, p->binary, p->binary_size);
 out:
     if (handle)
         clReleaseProgram(handle);
     free(text);
     free(key);
+    return rc;
+}
+
+/* Compiles programs side by side. */
+typedef struct compilers {
+    program **missing;
+    size_t n, next, done;
+    pthread_mutex_t lock;
+    pthread_cond_t changed;
+    size_t n_threads, n_ended;
+    size_t failed;              /* the first program that does not build; n: none */
+    int rc;
+    ffcl_error err;
+} compilers;
+
+typedef struct compiler {
+    compilers *all;
+    ffcl_ctx ctx;               /* the caller's but for the slot of errors, perhaps the context */
+    int has_own_context;
+    pthread_t thread;
+    ffcl_error err;
+} compiler;
+
+/* A program of another context stays as its binary. */
+static void leave_context(program *p)
+{
+    clReleaseProgram(p->handle);
+    p->handle = NULL;
+}
+
+static void *compile_some(void *user)
+{
+    compiler *c = user;
+    compilers *all = c->all;
+    pthread_mutex_lock(&all->lock);
+    while (all->next < all->n && !all->rc) {
+        const size_t i = all->next++;
+        pthread_mutex_unlock(&all->lock);
+        int rc = compile(&c->ctx, all->missing[i]);
+        if (rc == 0 && c->has_own_context)
+            leave_context(all->missing[i]);
+        pthread_mutex_lock(&all->lock);
+        all->done += rc == 0;
+        if (rc && i < all->failed) {
+            all->failed = i;
+            all->rc = rc;
+            all->err = c->err;
+        }
+        pthread_cond_signal(&all->changed);
+    }
+    all->n_ended++;
+    pthread_cond_signal(&all->changed);
+    pthread_mutex_unlock(&all->lock);
+    return NULL;
+}
+
+/* PoCL compiles one program of a context at a time, so on a CPU, where a context costs nothing,
+ * each thread has its own. */
+static void start_compiler(ffcl_ctx *ctx, compilers *all, compiler *c)
+{
+    *c = (compiler){.all = all, .ctx = *ctx};
+    c->ctx.err = &c->err;
+    if (ctx->device.caps.type & CL_DEVICE_TYPE_CPU) {
+        const cl_context_properties on[] = {CL_CONTEXT_PLATFORM,
+                                            (cl_context_properties)ctx->device.platform, 0};
+        c->ctx.context = clCreateContext(on, 1, &ctx->device.id, NULL, NULL, NULL);
+        c->has_own_context = 1;
+    }
+    if (c->ctx.context && pthread_create(&c->thread, NULL, compile_some, c) == 0)
+        all->n_threads++;
+    else if (c->ctx.context && c->has_own_context)
+        clReleaseContext(c->ctx.context);
+}
+
+/* What no thread could compile, or leave for this context, is left as it was. */
+static int compile_together(ffcl_ctx *ctx, program **missing, size_t n)
+{
+    compilers all = {.missing = missing, .n = n, .failed = n};
+    const long cores = sysconf(_SC_NPROCESSORS_ONLN);
+    const size_t most = ffcl_min(ffcl_min(n, MOST_COMPILERS), cores > 0 ? (size_t)cores : 1);
+    compiler *threads = calloc(most, sizeof *threads);
+    if (!threads)
+        return ffcl_fail(ctx->err, FFCL_ENOMEM, "out of memory for compiling");
+    pthread_mutex_init(&all.lock, NULL);
+    pthread_cond_init(&all.changed, NULL);
+    pthread_mutex_lock(&all.lock);
+    while (all.n_threads < most) {
+        const size_t before = all.n_threads;
+        start_compiler(ctx, &all, &threads[before]);
+        if (all.n_threads == before)
+            break;
+    }
+    for (size_t told = n + 1; all.n_ended < all.n_threads;) {
+        if (told != all.done)
+            ffcl_report(ctx->obs, FFCL_PHASE_COMPILE, NULL, told = all.done, n);
+        pthread_cond_wait(&all.changed, &all.lock);
+    }
+    pthread_mutex_unlock(&all.lock);
+    for (size_t i = 0; i < all.n_threads; i++) {
+        pthread_join(threads[i].thread, NULL);
+        if (threads[i].has_own_context)
+            clReleaseContext(threads[i].ctx.context);
+    }
+    pthread_mutex_destroy(&all.lock);
+    pthread_cond_destroy(&all.changed);
+    free(threads);
+    ctx->programs->compiled += all.done;
+    if (all.rc)
+        *ctx->err = all.err;
+    return all.rc;
+}
+
+/* The program here, after others may have compiled it in a context of theirs. */
+static int settle(ffcl_ctx *ctx, program *p)
+{
+    int rc = 0;
+    if (!p->handle && p->binary)
+        p->handle = from_binary(ctx, p, p->binary, p->binary_size);
+    if (!p->handle) {
+        rc = compile(ctx, p);
+        ctx->programs->compiled += rc == 0;
+    }
+    free(p->binary);
+    p->binary = NULL;
     return rc;
 }
 
@@ -272,7 +410,9 @@ int ffcl_kernel_get(ffcl_ctx *ctx, const ffcl_kernel **out, const char *source, 
     if (rc == 0)
         rc = find_kernel(ctx, p, &k, name);
     if (rc == 0 && !ctx->planning && !p->handle)
-        rc = build(ctx, p, 0);
+        rc = load(ctx, p);
+    if (rc == 0 && !ctx->planning && !p->handle)
+        rc = settle(ctx, p);
     if (rc == 0 && !ctx->planning && !k->handle)
         rc = open_kernel(ctx, p, k);
     if (rc == 0)
@@ -288,24 +428,26 @@ const char *ffcl_store_option(ffcl_store store)
 int ffcl_programs_build(ffcl_ctx *ctx)
 {
     ffcl_programs *all = ctx->programs;
-    size_t missing = 0, done = 0;
-    int rc = 0;
+    program **missing = calloc(all->n + 1, sizeof *missing);
+    size_t n = 0;
+    int rc = missing ? 0 : ffcl_fail(ctx->err, FFCL_ENOMEM, "out of memory for compiling");
     for (size_t i = 0; rc == 0 && i < all->n; i++)
         if (!all->list[i]->handle) {
-            rc = build(ctx, all->list[i], 1);
-            missing += !all->list[i]->handle;
+            rc = load(ctx, all->list[i]);
+            if (!all->list[i]->handle)
+                missing[n++] = all->list[i];
         }
-    for (size_t i = 0; rc == 0 && i < all->n; i++)
-        if (!all->list[i]->handle) {
-            ffcl_report(ctx->obs, FFCL_PHASE_COMPILE, NULL, done++, missing);
-            rc = build(ctx, all->list[i], 0);
-        }
-    if (rc == 0 && missing)
-        ffcl_report(ctx->obs, FFCL_PHASE_COMPILE, NULL, done, missing);
+    if (rc == 0 && n)
+        rc = compile_together(ctx, missing, n);
+    for (size_t i = 0; rc == 0 && i < n; i++)
+        rc = settle(ctx, missing[i]);
+    if (rc == 0 && n)
+        ffcl_report(ctx->obs, FFCL_PHASE_COMPILE, NULL, n, n);
     for (size_t i = 0; rc == 0 && i < all->n; i++)
         for (size_t j = 0; rc == 0 && j < all->list[i]->n_kernels; j++)
             if (!all->list[i]->kernels[j]->handle)
                 rc = open_kernel(ctx, all->list[i], all->list[i]->kernels[j]);
+    free(missing);
     return rc;
 }
 

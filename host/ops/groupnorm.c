@@ -79,6 +79,58 @@ static int is_wide(const ffcl_ctx *ctx, size_t C)
     return C % 8 == 0 && C <= WIDE_CHANNELS && C / 8 <= ctx->device.caps.max_work_group;
 }
 
+static int is_cpu(const ffcl_ctx *ctx)
+{
+    return (ctx->device.caps.type & CL_DEVICE_TYPE_CPU) != 0;
+}
+
+/* A kernel of those for CPUs, where a barrier splits a kernel into loops, with vectors that hold
+ * whole groups or parts of one. */
+static int kernel_for_items(ffcl_ctx *ctx, const ffcl_kernel **k, const norm *n, const char *name)
+{
+    const size_t width = n->C / n->G;
+    size_t vector = ffcl_vector(n->C);
+    char options[32];
+    while (width % vector && vector % width)
+        vector = vector > 4 ? vector / 2 : 1;
+    snprintf(options, sizeof options, "-DVW=%zu %s", vector, ffcl_store_option(n->store));
+    return ffcl_kernel_get(ctx, k, "groupnorm_row", name, options);
+}
+
+static int partial_by_items(ffcl_ctx *ctx, const parts *p, const norm *n)
+{
+    const ffcl_kernel *k;
+    int rc = kernel_for_items(ctx, &k, n, "groupnorm_sums_row");
+    if (rc)
+        return rc;
+    size_t local[2] = {1, 1}, global[2] = {p->chunks, n->B};
+    ffcl_work(ctx, ffcl_groupnorm_sums_cost(n->B * n->P * n->C, n->store));
+    return ffcl_launch(ctx, k, 2, global, local, FFCL_BUF(p->mem), FFCL_BUF(n->x), FFCL_I32(n->P),
+                       FFCL_I32(n->C), FFCL_I32(n->G), FFCL_I32(p->each), FFCL_I32(p->chunks));
+}
+
+/* The other two steps; means (B, 2, C). */
+static int apply_by_items(ffcl_ctx *ctx, const norm *n, const parts *p, cl_mem means)
+{
+    const ffcl_kernel *k;
+    int rc = kernel_for_items(ctx, &k, n, "groupnorm_combine_row");
+    if (rc)
+        return rc;
+    size_t local = 8, global = ffcl_round_up(n->B * n->G, local);
+    rc = ffcl_launch(ctx, k, 1, &global, &local, FFCL_BUF(means), FFCL_BUF(p->mem),
+                     FFCL_BUF(n->gamma), FFCL_I32(p->chunks), FFCL_I32(n->P), FFCL_I32(n->C),
+                     FFCL_I32(n->G), FFCL_I32(p->each), FFCL_F32(n->eps), FFCL_I32(n->B * n->G));
+    if (rc == 0)
+        rc = kernel_for_items(ctx, &k, n, "groupnorm_apply_row");
+    if (rc)
+        return rc;
+    global = ffcl_round_up(n->B * n->P, local);
+    ffcl_work(ctx, ffcl_groupnorm_apply_cost(n->B * n->P * n->C, n->C, n->with_silu, n->store));
+    return ffcl_launch(ctx, k, 1, &global, &local, FFCL_BUF(n->out), FFCL_BUF(n->x),
+                       FFCL_BUF(means), FFCL_BUF(n->beta), FFCL_I32(n->P), FFCL_I32(n->C),
+                       FFCL_I32(n->with_silu), FFCL_I32(n->B * n->P));
+}
+
 static int take_parts(ffcl_ctx *ctx, parts *p, const norm *n, const ffcl_moments *moments)
 {
     if (moments && moments->chunks) {
@@ -90,6 +142,8 @@ static int take_parts(ffcl_ctx *ctx, parts *p, const norm *n, const ffcl_moments
     p->mem = p->own.mem;
     if (rc)
         return rc;
+    if (is_cpu(ctx))
+        return partial_by_items(ctx, p, n);
     return is_wide(ctx, n->C) ? partial_wide(ctx, p->mem, n->x, n->B, n->P, n->C, n->G, n->store)
                               : partial(ctx, p->mem, n->x, n->B, n->P, n->C, n->G, n->store);
 }
@@ -217,10 +271,15 @@ int ffcl_groupnorm(ffcl_ctx *ctx, cl_mem out, cl_mem x, const ffcl_moments *mome
     const norm n = {out, x, gamma, beta, B, P, C, G, eps, with_silu, store};
     parts p = {0};
     ffcl_buf stats = {0};
-    if (!(moments && moments->chunks) && kept_vectors(ctx, &n))
+    const int by_items = is_cpu(ctx);
+    if (!by_items && !(moments && moments->chunks) && kept_vectors(ctx, &n))
         return kept(ctx, &n);
     int rc = take_parts(ctx, &p, &n, moments);
-    if (rc == 0 && folds(ctx, &n, &p)) {
+    if (rc == 0 && by_items) {
+        rc = ffcl_take(ctx, &stats, B * C * 2);
+        if (rc == 0)
+            rc = apply_by_items(ctx, &n, &p, stats.mem);
+    } else if (rc == 0 && folds(ctx, &n, &p)) {
         rc = apply_fold(ctx, &n, &p);
     } else {
         if (rc == 0)

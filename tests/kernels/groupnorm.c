@@ -8,8 +8,8 @@ enum { OUT, X, GAMMA, BETA, SUMS };
 enum { B, P, C, G };
 
 /* A row's variant.  MOMENTS: the mean and squared differences of chunks are given, as a convolution
- * leaves them. */
-enum { WITH_SILU = 1, HALF = 2, MOMENTS = 4 };
+ * leaves them.  AS_GPU: by the kernels of other devices than CPUs. */
+enum { WITH_SILU = 1, HALF = 2, MOMENTS = 4, AS_GPU = 8 };
 
 static const double eps = 1e-6;
 
@@ -19,8 +19,8 @@ static const ffcl_shape model[] = {
     {{1, 16384, 128, 32}, 0},           /* a quarter */
     {{0}, 0},
 };
-/* Widths C that are a multiple of 8, up to 1024, run the kernels called wide; groups of 8, 16, 32
- * or so channels, up to 16384 values, the one that keeps them. */
+/* Not on a CPU, widths C that are a multiple of 8, up to 1024, run the kernels called wide; groups
+ * of 8, 16, 32 or so channels, up to 16384 values, the one that keeps them. */
 static const ffcl_shape awkward[] = {
     {{2, 70, 12, 3}, FFCL_SHAPE_FILLS | FFCL_SHAPE_SMALL},
     {{2, 1000, 33, 11}, FFCL_SHAPE_FILLS},
@@ -123,10 +123,15 @@ static int run(ffcl_case *c)
     const size_t *d = c->shape.d;
     const int given = (c->op->variant & MOMENTS) != 0;
     const ffcl_moments moments = {given ? ffcl_mem(c, SUMS) : NULL, given ? chunks_of(d) : 0};
-    return ffcl_groupnorm(c->ctx, ffcl_mem(c, OUT), ffcl_mem(c, X), &moments, ffcl_mem(c, GAMMA),
-                          ffcl_mem(c, BETA), d[B], d[P], d[C], d[G], (float)eps,
-                          c->op->variant & WITH_SILU,
-                          c->op->variant & HALF ? FFCL_STORE_HALF : FFCL_STORE_FLOAT);
+    cl_device_type *type = &c->ctx->device.caps.type, was = *type;
+    if (c->op->variant & AS_GPU)
+        *type = CL_DEVICE_TYPE_GPU;
+    int rc = ffcl_groupnorm(c->ctx, ffcl_mem(c, OUT), ffcl_mem(c, X), &moments,
+                            ffcl_mem(c, GAMMA), ffcl_mem(c, BETA), d[B], d[P], d[C], d[G],
+                            (float)eps, c->op->variant & WITH_SILU,
+                            c->op->variant & HALF ? FFCL_STORE_HALF : FFCL_STORE_FLOAT);
+    *type = was;
+    return rc;
 }
 
 static ffcl_cost cost(const ffcl_case *c)
@@ -150,6 +155,16 @@ const ffcl_op_test ffcl_test_groupnorm_silu =
     GROUPNORM("groupnorm_silu", WITH_SILU, model, awkward, 1e-5f);
 const ffcl_op_test ffcl_test_groupnorm_moments =
     GROUPNORM("groupnorm_moments", MOMENTS | WITH_SILU, moments_model, moments_awkward, 1e-5f);
+const ffcl_op_test ffcl_test_groupnorm_group =
+    GROUPNORM("groupnorm_group", AS_GPU, model, awkward, 1e-5f);
+const ffcl_op_test ffcl_test_groupnorm_moments_group =
+    GROUPNORM("groupnorm_moments_group", AS_GPU | MOMENTS | WITH_SILU, moments_model,
+              moments_awkward, 1e-5f);
+const ffcl_op_test ffcl_test_groupnorm_silu_group_half =
+    GROUPNORM("groupnorm_silu_group_half", AS_GPU | WITH_SILU | HALF, model, awkward, 5e-4f);
+const ffcl_op_test ffcl_test_groupnorm_moments_group_half =
+    GROUPNORM("groupnorm_moments_group_half", AS_GPU | MOMENTS | HALF, moments_model,
+              moments_awkward, 5e-4f);
 const ffcl_op_test ffcl_test_groupnorm_half =
     GROUPNORM("groupnorm_half", HALF, model, awkward, 5e-4f);
 const ffcl_op_test ffcl_test_groupnorm_silu_half =
