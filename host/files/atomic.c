@@ -154,6 +154,16 @@ void ffcl_atomic_flush_folder(const char *path)
     free(dir);
 }
 
+/* Has the system begin to write the file: the end of a set would wait for thousands of them. */
+static void begin_to_flush(int fd)
+{
+#ifdef __linux__
+    (void)sync_file_range(fd, 0, 0, SYNC_FILE_RANGE_WRITE);
+#else
+    (void)fd;
+#endif
+}
+
 int ffcl_atomic_commit(ffcl_atomic_file *file, ffcl_error *err)
 {
     int status = 0;
@@ -162,6 +172,8 @@ int ffcl_atomic_commit(ffcl_atomic_file *file, ffcl_error *err)
         status = ffcl_write_error(file->path, errno, err);
         goto out;
     }
+    if (file->unflushed)
+        begin_to_flush(fileno(file->stream));
     if (ferror(file->stream)) {
         status = ffcl_write_error(file->path, 0, err);
         goto out;

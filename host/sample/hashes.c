@@ -2,93 +2,168 @@
 #include "sample/hashes.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 #include <zlib.h>
 
-enum { FILES = 2, PIECE = 4 << 20 };
+#include "util.h"
+
+/* Bytes of a piece, of a read; a thread computes a GB/s or so. */
+enum { FILES = 2, PIECE = 32 << 20, READ = 1 << 20, MOST_THREADS = 8 };
+
+/* A weight file in pieces, which threads take one after another. */
+typedef struct file {
+    const char *path;               /* borrowed from the configuration */
+    int fd;
+    uint64_t bytes;
+    size_t n;                       /* pieces */
+    uLong *crc;                     /* (n) */
+    char text[64];
+} file;
 
 struct ffcl_hashes {
-    const char *paths[FILES];       /* borrowed from the configuration */
-    char text[FILES][64];
-    pthread_t thread;
-    int is_running, rc;
+    file files[FILES];
+    size_t next;                    /* piece, counted over all files */
+    pthread_mutex_t lock;           /* of next, rc and err */
+    pthread_t threads[MOST_THREADS];
+    size_t n_threads;
+    int rc;
     atomic_int cancelled;
     ffcl_error err;
 };
 
-static int hash_file(ffcl_hashes *h, const char *path, char text[64])
+static int open_file(file *f, ffcl_error *err)
 {
-    unsigned long long bytes = 0;
-    uLong crc = crc32_z(0, NULL, 0);
-    FILE *f = fopen(path, "rb");
-    uint8_t *piece = malloc(PIECE);
-    int rc = 0;
-    if (!f)
-        rc = ffcl_fail(&h->err, FFCL_EFILE, "cannot open %s: %s", path, strerror(errno));
-    else if (!piece)
-        rc = ffcl_fail(&h->err, FFCL_ENOMEM, "out of memory while reading %s", path);
-    for (size_t n = 1; !rc && n && !atomic_load(&h->cancelled);) {
-        n = fread(piece, 1, PIECE, f);
-        crc = crc32_z(crc, piece, n);
-        bytes += n;
-    }
-    if (!rc && ferror(f))
-        rc = ffcl_fail(&h->err, FFCL_EFILE, "cannot read %s: %s", path, strerror(errno));
-    snprintf(text, 64, "crc32 %08lx, %llu bytes", (unsigned long)crc, bytes);
-    free(piece);
-    if (f)
-        fclose(f);
-    return rc;
+    struct stat st;
+    f->fd = open(f->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (f->fd < 0 || fstat(f->fd, &st) != 0)
+        return ffcl_fail(err, FFCL_EFILE, "cannot open %s: %s", f->path, strerror(errno));
+    f->bytes = S_ISREG(st.st_mode) ? (uint64_t)st.st_size : 0;
+    f->n = (size_t)((f->bytes + PIECE - 1) / PIECE);
+    f->crc = calloc(f->n + 1, sizeof *f->crc);
+    return f->crc ? 0 : ffcl_fail(err, FFCL_ENOMEM, "out of memory while reading %s", f->path);
 }
 
-static void *hash_files(void *user)
+static uint64_t piece_bytes(const file *f, size_t piece)
+{
+    return piece + 1 < f->n ? PIECE : f->bytes - (uint64_t)piece * PIECE;
+}
+
+static int hash_piece(ffcl_hashes *h, file *f, size_t piece, uint8_t *memory, ffcl_error *err)
+{
+    uint64_t at = (uint64_t)piece * PIECE, end = at + piece_bytes(f, piece);
+    uLong crc = crc32_z(0, NULL, 0);
+    while (at < end && !atomic_load(&h->cancelled)) {
+        ssize_t n = pread(f->fd, memory, ffcl_min(READ, (size_t)(end - at)), (off_t)at);
+        if (n <= 0)
+            return ffcl_fail(err, FFCL_EFILE, "cannot read %s: %s", f->path,
+                             n < 0 ? strerror(errno) : "it became shorter");
+        crc = crc32_z(crc, memory, (size_t)n);
+        at += (uint64_t)n;
+    }
+    f->crc[piece] = crc;
+    return 0;
+}
+
+/* The next piece of any file, NULL after the last. */
+static file *take(ffcl_hashes *h, size_t *piece)
+{
+    pthread_mutex_lock(&h->lock);
+    *piece = h->next++;
+    pthread_mutex_unlock(&h->lock);
+    for (size_t i = 0; i < FILES; i++) {
+        if (*piece < h->files[i].n)
+            return &h->files[i];
+        *piece -= h->files[i].n;
+    }
+    return NULL;
+}
+
+static void *hash_pieces(void *user)
 {
     ffcl_hashes *h = user;
-    for (size_t i = 0; i < FILES && !h->rc; i++)
-        h->rc = hash_file(h, h->paths[i], h->text[i]);
+    ffcl_error err = {0};
+    uint8_t *memory = malloc(READ);
+    size_t piece;
+    int rc = memory ? 0 : ffcl_fail(&err, FFCL_ENOMEM, "out of memory while reading weights");
+    for (file *f; !rc && !atomic_load(&h->cancelled) && (f = take(h, &piece));)
+        rc = hash_piece(h, f, piece, memory, &err);
+    free(memory);
+    pthread_mutex_lock(&h->lock);
+    if (rc && !h->rc) {
+        h->rc = rc;
+        h->err = err;
+    }
+    pthread_mutex_unlock(&h->lock);
     return NULL;
 }
 
 int ffcl_hashes_start(ffcl_hashes **out, const ffcl_config *cfg, ffcl_error *err)
 {
+    const char *const paths[FILES] = {cfg->model.checkpoint, cfg->vae.weights};
+    long cores = sysconf(_SC_NPROCESSORS_ONLN);
+    const size_t most = cores > 0 ? ffcl_min((size_t)cores, MOST_THREADS) : 1;
     ffcl_hashes *h = *out = calloc(1, sizeof *h);
     if (!h)
         return ffcl_fail(err, FFCL_ENOMEM, "out of memory for the weights' checksums");
-    h->paths[0] = cfg->model.checkpoint;
-    h->paths[1] = cfg->vae.weights;
-    h->is_running = pthread_create(&h->thread, NULL, hash_files, h) == 0;
-    if (h->is_running)
+    pthread_mutex_init(&h->lock, NULL);
+    for (size_t i = 0; i < FILES; i++)
+        h->files[i] = (file){.path = paths[i], .fd = -1};
+    /* A file that cannot be read is for the reader of weights to tell of, who knows more. */
+    for (size_t i = 0; i < FILES && !h->rc; i++)
+        h->rc = open_file(&h->files[i], &h->err);
+    for (size_t i = 0; i < most && !h->rc; i++)
+        h->n_threads += pthread_create(&h->threads[h->n_threads], NULL, hash_pieces, h) == 0;
+    if (h->n_threads || h->rc)
         return 0;
-    free(h);
-    *out = NULL;
+    ffcl_hashes_close(out);
     return ffcl_fail(err, FFCL_ENOMEM, "no thread can be started for the weights' checksums");
 }
 
 static void join(ffcl_hashes *h)
 {
-    if (h->is_running)
-        pthread_join(h->thread, NULL);
-    h->is_running = 0;
+    for (size_t i = 0; i < h->n_threads; i++)
+        pthread_join(h->threads[i], NULL);
+    h->n_threads = 0;
+}
+
+static const char *text_of(file *f)
+{
+    uLong crc = crc32_z(0, NULL, 0);
+    for (size_t i = 0; f->crc && i < f->n; i++)
+        crc = crc32_combine(crc, f->crc[i], (z_off_t)piece_bytes(f, i));
+    snprintf(f->text, sizeof f->text, "crc32 %08lx, %llu bytes", (unsigned long)crc,
+             (unsigned long long)f->bytes);
+    return f->text;
 }
 
 int ffcl_hashes_get(ffcl_hashes *h, const char **checkpoint, const char **vae, ffcl_error *err)
 {
     join(h);
-    *checkpoint = h->text[0];
-    *vae = h->text[1];
+    *checkpoint = text_of(&h->files[0]);
+    *vae = text_of(&h->files[1]);
     return h->rc ? ffcl_fail(err, h->rc, "%s", h->err.text) : 0;
 }
 
-void ffcl_hashes_close(ffcl_hashes **h)
+void ffcl_hashes_close(ffcl_hashes **hashes)
 {
-    if (!*h)
+    ffcl_hashes *h = *hashes;
+    if (!h)
         return;
-    atomic_store(&(*h)->cancelled, 1);
-    join(*h);
-    free(*h);
-    *h = NULL;
+    atomic_store(&h->cancelled, 1);
+    join(h);
+    for (size_t i = 0; i < FILES; i++) {
+        if (h->files[i].fd >= 0)
+            close(h->files[i].fd);
+        free(h->files[i].crc);
+    }
+    pthread_mutex_destroy(&h->lock);
+    free(h);
+    *hashes = NULL;
 }

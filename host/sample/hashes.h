@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * CRCs of the weight files for the manifest, read in a thread while the device opens. */
+ * CRCs of the weight files for the manifest, read in threads while the device opens. */
 #ifndef FFCL_SAMPLE_HASHES_H
 #define FFCL_SAMPLE_HASHES_H
 
