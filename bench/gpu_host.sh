@@ -73,7 +73,8 @@ torch_cases() { # LOG CASE...
 
 profile() { # of one picture of XL/2
     build/ffcl "${FOLDER:-/tmp/ffcl-xl}/256/bench.ini" device.select="$first" \
-        sampler.count=1 --profile="$logs/trace.json" output.grid="$logs/profile.png" > "$logs/profile.txt" 2>&1
+        sampler.count=1 --profile="$logs/trace.json" output.grid="$logs/profile.png" \
+        > "$logs/profile.txt" 2>&1
     say "profile: exit $?"
 }
 
