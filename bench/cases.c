@@ -110,11 +110,10 @@ static const char *on_engine(const list *l, const char *name, char text[64])
 static void add_shared(list *l, size_t B, size_t R)
 {
     const size_t T = R * R / 4;
-    ADD(l, "embed_scalar", "waves", B);
-    ADD(l, "embed_label", "label", B, D, CLASSES);
-    ADD(l, "silu", "condition", B * D);
-    ADD(l, "slim_silu", "embedder 1", B, D, 256, 0, B, 0);
-    ADD(l, "slim", "embedder 2", B, D, D, 0, B, 0);
+    ADD(l, "embed_scalar", "waves", 1);
+    ADD(l, "slim_silu", "embedder 1", 1, D, 256, 0, 1, 0);
+    ADD(l, "slim", "embedder 2", 1, D, D, 0, 1, 0);
+    ADD(l, "embed_condition", "condition", B, D, CLASSES, 1);
     ADD(l, "patch_embed_pos", "patches", B, 4, 4, R, 2, D);
     ADD(l, "slim_unpatch", "final", B, 4, 4, R, 2, D);
     ADD(l, "layernorm_modulate", "norm", B, T, D, 6 * D, 3 * D, 4 * D);
@@ -153,7 +152,7 @@ static void add_sit_half(list *l, size_t B, size_t R)
     ADD(l, on_engine(l, "float_gate_add", name), "fc2", M, D, MLP, T, 0, 0);
     ADD(l, on_engine(l, "attention", name), "attention", B, T, HEADS, D / HEADS);
     ADD(l, "layernorm_modulate_half", "norm", B, T, D, 6 * D, 3 * D, 4 * D);
-    ADD(l, "silu_half", "condition", B * D);
+    ADD(l, "embed_condition_half", "condition", B, D, CLASSES, 1);
 }
 
 /* The 3 x 3 convolutions: by level of the picture, channels in and out, and whether the residual is

@@ -211,7 +211,9 @@ static void draw_roofs(plot *p, const ffcl_bench_report *report)
     char turn[96];
     snprintf(turn, sizeof turn, "transform=\"rotate(%.1f %.1f %.1f) translate(0 -6)\"",
              angle * 180 / M_PI, x, y);
-    snprintf(text, sizeof text, "memory, %.3g GB/s", copy / 1e9);
+    const int large = copy >= 1e12;
+    snprintf(text, sizeof text, "memory, %.3g %s", copy / (large ? 1e12 : 1e9),
+             large ? "TB/s" : "GB/s");
     label(p->f, x, y, "middle", turn, text);
     const double half = 3.2 * (double)strlen(text);
     for (double t = -half; t <= half; t += 6)

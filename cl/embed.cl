@@ -13,21 +13,18 @@ __kernel void embed_scalar_f32(__global float *out, __global const float *t, int
     out[e] = (e & 128) ? sin(angle) : cos(angle);
 }
 
-/* out[b] = table[y[b]]: table (classes + 1, D), out (B, D); n = B * D. */
-__kernel void embed_label_f32(__global float *out, __global const float *table,
-                              __global const int *y, int D, int n)
+/* out[b] = silu(table[y[b]] + sum[b mod rows]): table (classes + 1, D), sum (rows, D), none of it
+ * where rows is 0, out (B, D); n = B * D. */
+__kernel void embed_condition(__global act *out, __global const float *table,
+                              __global const int *y, __global const float *sum, int rows, int D,
+                              int n)
 {
     int e = get_global_id(0);
     if (e >= n)
         return;
-    int b = e / D;
-    out[e] = table[(size_t)y[b] * D + (e - b * D)];
-}
-
-/* out[e] = silu(c[e]) */
-__kernel void embed_silu(__global act *out, __global const float *c, int n)
-{
-    int e = get_global_id(0);
-    if (e < n)
-        STORE_ACT(out, e, silu(c[e]));
+    int b = e / D, d = e - b * D;
+    float c = table[(size_t)y[b] * D + d];
+    if (rows)
+        c += sum[(size_t)(b % rows) * D + d];
+    STORE_ACT(out, e, silu(c));
 }

@@ -19,8 +19,6 @@ enum { MOST_COMPILERS = 16 };
 typedef struct program {
     char *source, *options;
     cl_program handle;          /* NULL until built */
-    unsigned char *binary;      /* compiled in another context; NULL as soon as it is built here */
-    size_t binary_size;
     ffcl_kernel **kernels;
     size_t n_kernels;
 } program;
@@ -50,7 +48,6 @@ static void program_free(program *p)
     if (p->handle)
         clReleaseProgram(p->handle);
     free(p->kernels);
-    free(p->binary);
     free(p->source);
     free(p->options);
     free(p);
@@ -161,18 +158,17 @@ static int load(ffcl_ctx *ctx, program *p)
     return rc;
 }
 
-/* The program's binary, the caller's to free, or NULL. */
-static unsigned char *binary_of(cl_program handle, size_t *size)
+static void to_cache(cl_program handle, const char *key)
 {
-    if (clGetProgramInfo(handle, CL_PROGRAM_BINARY_SIZES, sizeof *size, size, NULL) != CL_SUCCESS ||
-        *size == 0)
-        return NULL;
-    unsigned char *binary = malloc(*size);
+    size_t size = 0;
+    if (clGetProgramInfo(handle, CL_PROGRAM_BINARY_SIZES, sizeof size, &size, NULL) != CL_SUCCESS ||
+        size == 0)
+        return;
+    unsigned char *binary = malloc(size);
     if (binary &&
         clGetProgramInfo(handle, CL_PROGRAM_BINARIES, sizeof binary, &binary, NULL) == CL_SUCCESS)
-        return binary;
+        ffcl_binary_store(key, binary, size);
     free(binary);
-    return NULL;
 }
 
 /* Compiles a program and puts it into the cache. */
@@ -199,9 +195,7 @@ static int compile(ffcl_ctx *ctx, program *p)
         goto out;
     p->handle = handle;
     handle = NULL;
-    p->binary = binary_of(p->handle, &p->binary_size);
-    if (p->binary)
-        ffcl_binary_store(key, p->binary, p->binary_size);
+    to_cache(p->handle, key);
 out:
     if (handle)
         clReleaseProgram(handle);
@@ -210,7 +204,7 @@ out:
     return rc;
 }
 
-/* Compiles programs side by side. */
+/* Compiles programs side by side, for drivers that do so. */
 typedef struct compilers {
     program **missing;
     size_t n, next, done;
@@ -224,18 +218,10 @@ typedef struct compilers {
 
 typedef struct compiler {
     compilers *all;
-    ffcl_ctx ctx;               /* the caller's but for the slot of errors, perhaps the context */
-    int has_own_context;
+    ffcl_ctx ctx;               /* the caller's but for the slot of errors */
     pthread_t thread;
     ffcl_error err;
 } compiler;
-
-/* A program of another context stays as its binary. */
-static void leave_context(program *p)
-{
-    clReleaseProgram(p->handle);
-    p->handle = NULL;
-}
 
 static void *compile_some(void *user)
 {
@@ -246,8 +232,6 @@ static void *compile_some(void *user)
         const size_t i = all->next++;
         pthread_mutex_unlock(&all->lock);
         int rc = compile(&c->ctx, all->missing[i]);
-        if (rc == 0 && c->has_own_context)
-            leave_context(all->missing[i]);
         pthread_mutex_lock(&all->lock);
         all->done += rc == 0;
         if (rc && i < all->failed) {
@@ -263,25 +247,6 @@ static void *compile_some(void *user)
     return NULL;
 }
 
-/* PoCL compiles one program of a context at a time, so on a CPU, where a context costs nothing,
- * each thread has its own. */
-static void start_compiler(ffcl_ctx *ctx, compilers *all, compiler *c)
-{
-    *c = (compiler){.all = all, .ctx = *ctx};
-    c->ctx.err = &c->err;
-    if (ctx->device.caps.type & CL_DEVICE_TYPE_CPU) {
-        const cl_context_properties on[] = {CL_CONTEXT_PLATFORM,
-                                            (cl_context_properties)ctx->device.platform, 0};
-        c->ctx.context = clCreateContext(on, 1, &ctx->device.id, NULL, NULL, NULL);
-        c->has_own_context = 1;
-    }
-    if (c->ctx.context && pthread_create(&c->thread, NULL, compile_some, c) == 0)
-        all->n_threads++;
-    else if (c->ctx.context && c->has_own_context)
-        clReleaseContext(c->ctx.context);
-}
-
-/* What no thread could compile, or leave for this context, is left as it was. */
 static int compile_together(ffcl_ctx *ctx, program **missing, size_t n)
 {
     compilers all = {.missing = missing, .n = n, .failed = n};
@@ -293,10 +258,10 @@ static int compile_together(ffcl_ctx *ctx, program **missing, size_t n)
     pthread_mutex_init(&all.lock, NULL);
     pthread_cond_init(&all.changed, NULL);
     pthread_mutex_lock(&all.lock);
-    while (all.n_threads < most) {
-        const size_t before = all.n_threads;
-        start_compiler(ctx, &all, &threads[before]);
-        if (all.n_threads == before)
+    for (compiler *c = threads; all.n_threads < most; c++, all.n_threads++) {
+        *c = (compiler){.all = &all, .ctx = *ctx};
+        c->ctx.err = &c->err;
+        if (pthread_create(&c->thread, NULL, compile_some, c))
             break;
     }
     for (size_t told = n + 1; all.n_ended < all.n_threads;) {
@@ -305,33 +270,20 @@ static int compile_together(ffcl_ctx *ctx, program **missing, size_t n)
         pthread_cond_wait(&all.changed, &all.lock);
     }
     pthread_mutex_unlock(&all.lock);
-    for (size_t i = 0; i < all.n_threads; i++) {
+    for (size_t i = 0; i < all.n_threads; i++)
         pthread_join(threads[i].thread, NULL);
-        if (threads[i].has_own_context)
-            clReleaseContext(threads[i].ctx.context);
-    }
     pthread_mutex_destroy(&all.lock);
     pthread_cond_destroy(&all.changed);
     free(threads);
     ctx->programs->compiled += all.done;
     if (all.rc)
         *ctx->err = all.err;
-    return all.rc;
-}
-
-/* The program here, after others may have compiled it in a context of theirs. */
-static int settle(ffcl_ctx *ctx, program *p)
-{
-    int rc = 0;
-    if (!p->handle && p->binary)
-        p->handle = from_binary(ctx, p, p->binary, p->binary_size);
-    if (!p->handle) {
-        rc = compile(ctx, p);
-        ctx->programs->compiled += rc == 0;
+    /* Where no thread could be started. */
+    for (size_t i = all.next; all.rc == 0 && i < n; i++) {
+        all.rc = compile(ctx, missing[i]);
+        ctx->programs->compiled += all.rc == 0;
     }
-    free(p->binary);
-    p->binary = NULL;
-    return rc;
+    return all.rc;
 }
 
 static int find_program(ffcl_ctx *ctx, program **out, const char *source, const char *options)
@@ -411,8 +363,10 @@ int ffcl_kernel_get(ffcl_ctx *ctx, const ffcl_kernel **out, const char *source, 
         rc = find_kernel(ctx, p, &k, name);
     if (rc == 0 && !ctx->planning && !p->handle)
         rc = load(ctx, p);
-    if (rc == 0 && !ctx->planning && !p->handle)
-        rc = settle(ctx, p);
+    if (rc == 0 && !ctx->planning && !p->handle) {
+        rc = compile(ctx, p);
+        ctx->programs->compiled += rc == 0;
+    }
     if (rc == 0 && !ctx->planning && !k->handle)
         rc = open_kernel(ctx, p, k);
     if (rc == 0)
@@ -439,8 +393,6 @@ int ffcl_programs_build(ffcl_ctx *ctx)
         }
     if (rc == 0 && n)
         rc = compile_together(ctx, missing, n);
-    for (size_t i = 0; rc == 0 && i < n; i++)
-        rc = settle(ctx, missing[i]);
     if (rc == 0 && n)
         ffcl_report(ctx->obs, FFCL_PHASE_COMPILE, NULL, n, n);
     for (size_t i = 0; rc == 0 && i < all->n; i++)

@@ -48,7 +48,7 @@ static char *uncover(const char *text)
 
 int ffcl_ptx_uncover(ffcl_ctx *ctx, cl_program *program, const char *name, const char *options)
 {
-    char *covered = covered_text(*program), *text = NULL;
+    char *covered = ctx->device.caps.nv_compute ? covered_text(*program) : NULL, *text = NULL;
     cl_program raised = NULL;
     cl_int status = CL_SUCCESS, code = CL_SUCCESS;
     if (!covered)

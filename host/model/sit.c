@@ -38,6 +38,8 @@ void ffcl_sit_close(ffcl_sit **sit)
     for (size_t i = 0; i < s->weights.n_rows; i++)
         ffcl_weight_release(s->weights.rows[i].to);
     ffcl_weight_release(&s->pos);
+    if (s->fixed)
+        clReleaseMemObject(s->fixed);
     for (size_t i = 0; s->embedders && i < s->d.embedders; i++)
         free(s->embedders[i].condition.prefix);
     ffcl_weights_close(&s->weights);
@@ -148,57 +150,103 @@ static int embed(ffcl_ctx *ctx, const ffcl_sit_embedder *m, cl_mem out, cl_mem s
     return rc ? rc : slim_linear(ctx, out, hidden, &m->w1, &m->b1, B, D, D, add);
 }
 
-/* c (B, D) = label embedding + sum of the scalar embeddings; takes c. */
-static int condition(ffcl_sit *sit, ffcl_ctx *ctx, ffcl_buf *c, cl_mem y, const cl_mem *scalars,
-                     size_t B, const ffcl_tap *tap)
+/* sum (B, D) = the sum of the scalar embeddings; takes it. */
+static int embed_scalars(ffcl_sit *sit, ffcl_ctx *ctx, ffcl_buf *sum, const cl_mem *scalars,
+                         size_t B, const ffcl_tap *tap)
 {
     const size_t D = sit->d.D;
-    ffcl_buf waves = {0}, hidden = {0}, sum = {0};
-    int rc = ffcl_take(ctx, c, B * D);
-    if (rc == 0)
-        rc = ffcl_embed_label(ctx, c->mem, sit->table.mem, y, B, D);
+    ffcl_buf waves = {0}, hidden = {0}, next = {0};
+    int rc = ffcl_take(ctx, sum, B * D);
     if (rc == 0)
         rc = ffcl_take(ctx, &waves, B * 256);
     if (rc == 0)
         rc = ffcl_take(ctx, &hidden, B * D);
     if (rc == 0)
-        rc = ffcl_take(ctx, &sum, B * D);
+        rc = ffcl_take(ctx, &next, B * D);
     for (size_t i = 0; rc == 0 && i < sit->d.embedders; i++) {
         const ffcl_sit_embedder *m = &sit->embedders[i];
+        ffcl_epilogue add = {0};
         if (tap)
-            rc = embed(ctx, m, sum.mem, scalars[i], waves.mem, hidden.mem, B, D,
-                       (ffcl_epilogue){0});
+            rc = embed(ctx, m, next.mem, scalars[i], waves.mem, hidden.mem, B, D, add);
         if (rc == 0)
-            rc = ffcl_tap_see(tap, ctx, sum.mem, B, D, 0, "act.%.*s_embed",
+            rc = ffcl_tap_see(tap, ctx, next.mem, B, D, 0, "act.%.*s_embed",
                               (int)ffcl_min(strcspn(m->condition.prefix, "_"), 16),
                               m->condition.prefix);
+        if (i)
+            add = (ffcl_epilogue){.has_add = 1, .add = sum->mem, .add_ld = D, .add_rows = B};
         if (rc == 0)
-            rc = embed(ctx, m, sum.mem, scalars[i], waves.mem, hidden.mem, B, D,
-                       (ffcl_epilogue){.has_add = 1, .add = c->mem, .add_ld = D, .add_rows = B});
-        swap(c, &sum);
+            rc = embed(ctx, m, next.mem, scalars[i], waves.mem, hidden.mem, B, D, add);
+        swap(sum, &next);
     }
-    ffcl_give(ctx, &sum);
+    ffcl_give(ctx, &next);
     ffcl_give(ctx, &hidden);
     ffcl_give(ctx, &waves);
     return rc;
 }
 
-/* Every block's shift, scale and gate: mods[g] (B, columns) = SiLU(c) w + b, a product a group. */
+static int upload_values(ffcl_sit *sit, ffcl_ctx *ctx, cl_mem *scalars, const float *values)
+{
+    int rc = ffcl_buffer_create(ctx, &sit->fixed, sit->d.D * sizeof(float), "conditions");
+    for (size_t i = 0; rc == 0 && i < sit->d.embedders; i++) {
+        rc = ffcl_buffer_create(ctx, &scalars[i], sizeof(float), "a scalar");
+        if (rc == 0)
+            rc = ffcl_buffer_write(ctx, scalars[i], 0, &values[i], sizeof(float));
+    }
+    return rc;
+}
+
+int ffcl_sit_fix(ffcl_sit *sit, ffcl_ctx *ctx, const float *values)
+{
+    ffcl_buf sum = {0};
+    cl_mem *scalars = calloc(sit->d.embedders + 1, sizeof *scalars);
+    int rc = scalars ? 0 : ffcl_fail(ctx->err, FFCL_ENOMEM, "out of memory for the conditions");
+    if (rc == 0 && !ctx->planning && sit->d.embedders)
+        rc = upload_values(sit, ctx, scalars, values);
+    ctx->pictures = 1;
+    if (rc == 0 && sit->d.embedders)
+        rc = embed_scalars(sit, ctx, &sum, scalars, 1, NULL);
+    if (rc == 0 && sit->fixed)
+        rc = FFCL_CL(ctx->err, clEnqueueCopyBuffer(ctx->queue, sum.mem, sit->fixed, 0, 0,
+                                                   sit->d.D * sizeof(float), 0, NULL, NULL));
+    if (rc == 0 && sit->fixed)
+        rc = ffcl_finish(ctx);
+    ffcl_give(ctx, &sum);
+    for (size_t i = 0; scalars && i < sit->d.embedders; i++)
+        if (scalars[i])
+            clReleaseMemObject(scalars[i]);
+    free(scalars);
+    return rc;
+}
+
+/* out (B, D), stored as the blocks' weights, = SiLU(label embedding + scalar embeddings); takes
+ * it. */
+static int condition(ffcl_sit *sit, ffcl_ctx *ctx, ffcl_buf *out, cl_mem y, const cl_mem *scalars,
+                     size_t B, const ffcl_tap *tap)
+{
+    const int given = scalars && sit->d.embedders;
+    const size_t rows = given ? B : sit->d.embedders ? 1 : 0;
+    ffcl_buf sum = {0};
+    int rc = ffcl_take_stored(ctx, out, B * sit->d.D, sit->store);
+    if (rc == 0 && given)
+        rc = embed_scalars(sit, ctx, &sum, scalars, B, tap);
+    if (rc == 0)
+        rc = ffcl_embed_condition(ctx, out->mem, sit->table.mem, y, given ? sum.mem : sit->fixed,
+                                  rows, B, sit->d.D, sit->store);
+    ffcl_give(ctx, &sum);
+    return rc;
+}
+
+/* Every block's shift, scale and gate: mods[g] (B, columns) = c w + b, a product a group. */
 static int modulations(ffcl_sit *sit, ffcl_ctx *ctx, ffcl_buf *mods, cl_mem c, size_t B)
 {
-    const size_t D = sit->d.D;
-    ffcl_buf activated = {0};
-    int rc = ffcl_take_stored(ctx, &activated, B * D, sit->store);
-    if (rc == 0)
-        rc = ffcl_silu(ctx, activated.mem, c, B * D, sit->store);
+    int rc = 0;
     for (size_t g = 0; rc == 0 && g < sit->n_groups; g++) {
         const ffcl_sit_modulations *m = &sit->groups[g];
         rc = ffcl_take(ctx, &mods[g], B * m->columns);
         if (rc == 0)
-            rc = block_linear(sit, ctx, mods[g].mem, 0, activated.mem, &m->w, &m->b, B,
-                              m->columns, D, (ffcl_epilogue){0}, NULL);
+            rc = block_linear(sit, ctx, mods[g].mem, 0, c, &m->w, &m->b, B, m->columns, sit->d.D,
+                              (ffcl_epilogue){0}, NULL);
     }
-    ffcl_give(ctx, &activated);
     return rc;
 }
 

@@ -40,8 +40,12 @@ size_t ffcl_sit_largest(const ffcl_sit *sit);
 int ffcl_sit_prepare(ffcl_sit *sit, ffcl_ctx *ctx, ffcl_store store);
 int ffcl_sit_load(ffcl_sit *sit, ffcl_ctx *ctx, uint64_t *done, uint64_t total);
 
+/* Fixes what embedder i is fed with to values[i], for every picture of later passes without
+ * scalars.  Takes part in planning, as a pass of its own; after load. */
+int ffcl_sit_fix(ffcl_sit *sit, ffcl_ctx *ctx, const float *values);
+
 /* out (B, C, R, R) = F(z, scalars, y): z (B, C, R, R), y (B) int32 labels, scalars[i] (B) the value
- * for embedder i.  tap may be NULL. */
+ * for embedder i; scalars NULL: the fixed values.  tap may be NULL. */
 int ffcl_sit_forward(ffcl_sit *sit, ffcl_ctx *ctx, cl_mem out, cl_mem z, cl_mem y,
                      const cl_mem *scalars, size_t B, const ffcl_tap *tap);
 

@@ -40,6 +40,7 @@ struct ffcl_sit {
     ffcl_sit_modulations *groups;
     size_t n_groups;
     int pos_in_file;
+    cl_mem fixed;                               /* ffcl_sit_fix: (D), or NULL */
     ffcl_store store;                           /* of the blocks' weights and wide activations */
 };
 

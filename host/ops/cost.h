@@ -74,15 +74,13 @@ static inline ffcl_cost ffcl_embed_scalar_cost(size_t B)
     return (ffcl_cost){4.0 * 256.0 * (double)B, 4.0 * 257.0 * (double)B};
 }
 
-static inline ffcl_cost ffcl_embed_label_cost(size_t B, size_t D)
+/* A sum, exp, sum and quotient. */
+static inline ffcl_cost ffcl_embed_condition_cost(size_t B, size_t D, size_t rows,
+                                                  ffcl_store store)
 {
-    return (ffcl_cost){0.0, (double)B * (8.0 * (double)D + 4.0)};
-}
-
-/* exp, sum and quotient. */
-static inline ffcl_cost ffcl_silu_cost(size_t n, ffcl_store store)
-{
-    return ffcl_each_cost(n, 3.0, 4.0 + (double)ffcl_store_bytes(store));
+    ffcl_cost c = ffcl_each_cost(B * D, 4.0, 4.0 + (double)ffcl_store_bytes(store));
+    c.bytes += (double)rows * (double)D * 4.0 + (double)B * 4.0;
+    return c;
 }
 
 /* A product of C p p terms a token and column, bias and position. */

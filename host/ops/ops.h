@@ -68,10 +68,10 @@ int ffcl_softmax_fits(const ffcl_ctx *ctx, size_t n);
 
 /* out (B, 256) = [cos(t f) | sin(t f)], t (B). */
 int ffcl_embed_scalar(ffcl_ctx *ctx, cl_mem out, cl_mem t, size_t B);
-/* out (B, D) = rows y (B, int32) of table (classes + 1, D). */
-int ffcl_embed_label(ffcl_ctx *ctx, cl_mem out, cl_mem table, cl_mem y, size_t B, size_t D);
-/* out (n), stored as `store`, = silu(c), n floats. */
-int ffcl_silu(ffcl_ctx *ctx, cl_mem out, cl_mem c, size_t n, ffcl_store store);
+/* out (B, D), stored as `store`, = silu(rows y (B, int32) of table (classes + 1, D) + sum), sum
+ * (rows, D) with rows B, 1, or 0 where there is none. */
+int ffcl_embed_condition(ffcl_ctx *ctx, cl_mem out, cl_mem table, cl_mem y, cl_mem sum, size_t rows,
+                         size_t B, size_t D, ffcl_store store);
 
 /* Of patches of p x p pixels and C channels, T of them a latent. */
 typedef struct ffcl_patch_weights {

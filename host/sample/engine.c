@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "sample/engine.h"
+#include "sample/engine_impl.h"
 
 #include <assert.h>
 #include <stdio.h>
@@ -10,50 +10,6 @@
 #include "cl/program.h"
 #include "gemm.h"
 #include "util.h"
-
-/* What one batch on its way has of its own, so that the next can be sent after it. */
-typedef struct lane {
-    cl_mem z;                   /* (batch, C, R, R) */
-    cl_mem y;                   /* (batch) int32 */
-    cl_mem *scalars;            /* (embedders) of (batch) */
-    cl_mem *bytes;              /* (n_parts) of (decode_batch, S, S, 3) uint8 */
-    /* Page-locked memory, as some drivers have the host wait for the device when it reads into
-     * any other: parts of mapped. */
-    cl_mem locked;
-    void *mapped;
-    float *host_z, *host_scalars;   /* (batch, C, R, R), (embedders, batch) */
-    cl_int *host_y, *flags;         /* (batch), (2, batch): bad latents, bad images */
-    uint8_t *host_bytes;            /* (batch, S, S, 3) */
-    cl_event done;              /* of the last command; NULL where nothing is on its way */
-} lane;
-
-enum { LANES = 2 };
-
-struct ffcl_engine {
-    const ffcl_config *cfg;     /* borrowed */
-    ffcl_ctx *ctx;
-    ffcl_sit *sit;
-    ffcl_vae *vae;
-    ffcl_store store;           /* of wide activations and most weights */
-    size_t C, R, S;             /* latent channels and side, picture side */
-    size_t batch, decode_batch; /* pictures a SiT pass, pictures a VAE pass */
-    size_t planned, planned_R, planned_tap; /* what the arena is laid out for; 0: nothing */
-    cl_mem latent;              /* (batch, C, R, R) */
-    cl_mem flags;               /* (2, batch) int32: latents, images that are not finite */
-    lane lanes[LANES];
-    size_t n_parts;             /* VAE passes of a whole batch */
-    size_t first_lane, in_flight;   /* the oldest batch on its way; how many are */
-};
-
-static size_t latent_floats(const ffcl_engine *e)
-{
-    return e->C * e->R * e->R;
-}
-
-static size_t image_values(const ffcl_engine *e)
-{
-    return e->S * e->S * 3;
-}
 
 /* ---- one batch on the device ------------------------------------------------------------- */
 
@@ -77,10 +33,10 @@ static int fetch(ffcl_ctx *ctx, cl_mem mem, void *to, size_t bytes)
 }
 
 /* latent = z +- F(z, scalars, y) for B pictures. */
-static int run_sit(ffcl_engine *e, const lane *l, size_t B, float *F_out, const ffcl_tap *tap)
+static int run_sit(ffcl_engine *e, const ffcl_lane *l, size_t B, float *F_out, const ffcl_tap *tap)
 {
     ffcl_ctx *ctx = e->ctx;
-    const size_t n = B * latent_floats(e);
+    const size_t n = B * ffcl_latent_floats(e);
     ffcl_buf F = {0};
     ffcl_profile_stage(ctx, "SiT");
     int rc = ffcl_take(ctx, &F, n);
@@ -90,17 +46,17 @@ static int run_sit(ffcl_engine *e, const lane *l, size_t B, float *F_out, const 
         rc = fetch(ctx, F.mem, F_out, n * sizeof(float));
     if (rc == 0)
         rc = ffcl_latent_update(ctx, e->latent, e->flags, l->z, F.mem,
-                                (float)e->cfg->model.update, B, latent_floats(e));
+                                (float)e->cfg->model.update, B, ffcl_latent_floats(e));
     ffcl_give(ctx, &F);
     return rc;
 }
 
 /* Decodes latents first .. first+b-1 and fetches what is wanted of the pictures. */
-static int run_vae(ffcl_engine *e, const lane *l, size_t first, size_t b, const ffcl_step *step,
-                   size_t at)
+static int run_vae(ffcl_engine *e, const ffcl_lane *l, size_t first, size_t b,
+                   const ffcl_step *step, size_t at)
 {
     ffcl_ctx *ctx = e->ctx;
-    const size_t each = image_values(e);
+    const size_t each = ffcl_image_values(e);
     const cl_mem bytes = l->bytes ? l->bytes[first / e->decode_batch] : NULL;
     const float factor = e->sit ? (float)(1.0 / e->cfg->vae.scale) : 1.0f;
     ffcl_buf image = {0};
@@ -120,11 +76,11 @@ static int run_vae(ffcl_engine *e, const lane *l, size_t first, size_t b, const 
     return rc;
 }
 
-/* The whole pass over B pictures, which are pictures at .. of the step; also the planning pass. */
-static int run_batch(ffcl_engine *e, const lane *l, size_t B, const ffcl_step *step, size_t at)
+int ffcl_engine_run_batch(ffcl_engine *e, const ffcl_lane *l, size_t B, const ffcl_step *step,
+                          size_t at)
 {
     ffcl_ctx *ctx = e->ctx;
-    const size_t n = latent_floats(e);
+    const size_t n = ffcl_latent_floats(e);
     int rc = zero(ctx, e->flags, 2 * e->batch * sizeof(cl_int));
     if (rc == 0 && e->sit) {
         rc = run_sit(e, l, B, step->F ? step->F + at * n : NULL, step->tap);
@@ -138,120 +94,6 @@ static int run_batch(ffcl_engine *e, const lane *l, size_t B, const ffcl_step *s
         rc = fetch(ctx, e->flags, l->flags, 2 * e->batch * sizeof(cl_int));
     ffcl_profile_stage(ctx, "");
     return rc;
-}
-
-/* ---- planning ---------------------------------------------------------------------------- */
-
-/* Lays the arena out for batches of B. */
-static int plan(ffcl_engine *e, size_t B, const ffcl_tap *tap)
-{
-    const ffcl_step step = {.tap = tap};
-    lane nothing = {.scalars = e->lanes[0].scalars};
-    ffcl_arena_plan(e->ctx->arena);
-    e->ctx->planning = 1;
-    int rc = run_batch(e, &nothing, B, &step, 0);
-    e->ctx->planning = 0;
-    e->planned = 0;
-    return rc;
-}
-
-static size_t fixed_bytes(const ffcl_engine *e, size_t B, size_t b)
-{
-    size_t embedders = e->sit ? ffcl_sit_dims_of(e->sit)->embedders : 0;
-    return B * (LANES * (latent_floats(e) + embedders + 1) + latent_floats(e) + 2) * sizeof(float) +
-           LANES * ffcl_round_up(B, b) * image_values(e);
-}
-
-static size_t weight_bytes(const ffcl_engine *e)
-{
-    return (e->sit ? ffcl_sit_bytes(e->sit) : 0) + (e->vae ? ffcl_vae_bytes(e->vae) : 0);
-}
-
-/* The most pictures whose largest activation stays within `bytes`, so that one VAE pass neither
- * takes all memory nor loses to launch overhead; kernels index elements with 32 bits. */
-static size_t decode_limit(const ffcl_engine *e, size_t bytes)
-{
-    if (!e->vae)
-        return 1;
-    size_t each = ffcl_vae_largest(e->vae, e->R);
-    size_t most = ffcl_min(bytes / ffcl_store_bytes(e->store), (size_t)1 << 30);
-    return ffcl_max(most / each, 1);
-}
-
-/* SiT's widest activation in 32-bit element counts. */
-static size_t sit_limit(const ffcl_engine *e)
-{
-    if (!e->sit)
-        return (size_t)-1;
-    const ffcl_sit_dims *d = ffcl_sit_dims_of(e->sit);
-    return ffcl_max(((size_t)1 << 30) / (d->T * ffcl_max(3 * d->D, d->mlp)), 1);
-}
-
-typedef struct need {
-    size_t weights, activations, largest;
-} need;
-
-static int measure(ffcl_engine *e, size_t B, size_t b, need *n)
-{
-    e->batch = B;
-    e->decode_batch = b;
-    ffcl_arena_reset(e->ctx->arena);
-    int rc = plan(e, B, NULL);
-    ffcl_arena_size(e->ctx->arena, &n->activations, &n->largest);
-    n->activations += fixed_bytes(e, B, b);
-    n->weights = weight_bytes(e);
-    if (e->sit)
-        n->largest = ffcl_max(n->largest, ffcl_sit_largest(e->sit));
-    if (e->vae)
-        n->largest = ffcl_max(n->largest, ffcl_vae_largest_weight(e->vae));
-    return rc;
-}
-
-static int fits(const ffcl_engine *e, const need *n)
-{
-    const ffcl_caps *caps = &e->ctx->device.caps;
-    double room = 0.92 * (double)caps->global_bytes;    /* the driver keeps some for itself */
-    return n->largest <= caps->max_alloc_bytes && (double)(n->weights + n->activations) <= room;
-}
-
-/* Chooses batch and decode_batch: the largest that fit, by halving. */
-static int choose_batch(ffcl_engine *e, const ffcl_engine_wants *wants)
-{
-    const ffcl_caps *caps = &e->ctx->device.caps;
-    const int cpu = (caps->type & CL_DEVICE_TYPE_CPU) != 0;
-    size_t most = wants->batch ? wants->batch : ffcl_min(ffcl_max(wants->count, 1), cpu ? 8 : 64);
-    size_t B = ffcl_min(most, sit_limit(e));
-    size_t b = ffcl_min(B, decode_limit(e, cpu ? (size_t)64 << 20 : (size_t)1 << 30));
-    need n = {0};
-    int rc = measure(e, B, b, &n);
-    while (rc == 0 && !fits(e, &n) && B > 1) {
-        if (b > 1)
-            b /= 2;
-        else
-            B /= 2;
-        rc = measure(e, B, b, &n);
-    }
-    if (rc)
-        return rc;
-    if (!fits(e, &n))
-        return ffcl_fail(e->ctx->err, FFCL_EDEVMEM,
-                         "%s has too little memory: batch 1 needs %.2f GB of weights and %.2f GB "
-                         "of activations, the largest buffer %.2f GB, and there are %.2f GB, "
-                         "%.2f GB in one piece", caps->name, (double)n.weights / 1e9,
-                         (double)n.activations / 1e9, (double)n.largest / 1e9,
-                         (double)caps->global_bytes / 1e9, (double)caps->max_alloc_bytes / 1e9);
-    char text[320];
-    if (wants->batch && B < wants->batch) {
-        snprintf(text, sizeof text, "batch %zu does not fit %s; using %zu", wants->batch,
-                 caps->name, B);
-        ffcl_report(e->ctx->obs, FFCL_PHASE_WARN, text, 0, 0);
-    }
-    snprintf(text, sizeof text,
-             "plan: batch %zu (VAE %zu at a time), weights %.2f GB, activations %.2f GB, of "
-             "%.1f GB", B, b, (double)n.weights / 1e9, (double)n.activations / 1e9,
-             (double)caps->global_bytes / 1e9);
-    ffcl_report(e->ctx->obs, FFCL_PHASE_NOTE, text, 0, 0);
-    return 0;
 }
 
 /* ---- opening ----------------------------------------------------------------------------- */
@@ -309,8 +151,9 @@ static int open_models(ffcl_engine *e, const ffcl_engine_wants *wants, ffcl_erro
     if (e->sit) {
         e->C = ffcl_sit_dims_of(e->sit)->C;
         e->R = ffcl_sit_dims_of(e->sit)->R;
-        for (size_t k = 0; k < LANES; k++) {
-            e->lanes[k].scalars = calloc(ffcl_sit_dims_of(e->sit)->embedders + 1, sizeof(cl_mem));
+        e->embedders = wants->own_scalars ? ffcl_sit_dims_of(e->sit)->embedders : 0;
+        for (size_t k = 0; wants->own_scalars && k < FFCL_LANES; k++) {
+            e->lanes[k].scalars = calloc(e->embedders + 1, sizeof(cl_mem));
             if (!e->lanes[k].scalars)
                 return ffcl_fail(err, FFCL_ENOMEM, "out of memory for the embedders");
         }
@@ -347,19 +190,18 @@ static void *part_of(char *memory, size_t *used, size_t n)
     return part;
 }
 
-static size_t divide(ffcl_engine *e, lane *l, char *memory)
+static size_t divide(ffcl_engine *e, ffcl_lane *l, char *memory)
 {
-    const size_t embedders = e->sit ? ffcl_sit_dims_of(e->sit)->embedders : 0;
     size_t used = 0;
-    l->host_z = part_of(memory, &used, e->batch * latent_floats(e) * sizeof(float));
-    l->host_scalars = part_of(memory, &used, embedders * e->batch * sizeof(float));
+    l->host_z = part_of(memory, &used, e->batch * ffcl_latent_floats(e) * sizeof(float));
+    l->host_scalars = part_of(memory, &used, e->embedders * e->batch * sizeof(float));
     l->host_y = part_of(memory, &used, e->batch * sizeof(cl_int));
     l->flags = part_of(memory, &used, 2 * e->batch * sizeof(cl_int));
-    l->host_bytes = part_of(memory, &used, e->vae ? e->batch * image_values(e) : 0);
+    l->host_bytes = part_of(memory, &used, e->vae ? e->batch * ffcl_image_values(e) : 0);
     return used;
 }
 
-static int lock_memory(ffcl_engine *e, lane *l)
+static int lock_memory(ffcl_engine *e, ffcl_lane *l)
 {
     ffcl_ctx *ctx = e->ctx;
     size_t bytes = divide(e, l, NULL);
@@ -377,21 +219,22 @@ static int lock_memory(ffcl_engine *e, lane *l)
     return rc;
 }
 
-static int create_lane(ffcl_engine *e, lane *l)
+static int create_lane(ffcl_engine *e, ffcl_lane *l)
 {
     ffcl_ctx *ctx = e->ctx;
-    const size_t embedders = e->sit ? ffcl_sit_dims_of(e->sit)->embedders : 0;
     l->bytes = calloc(e->n_parts, sizeof(cl_mem));
     if (!l->bytes)
         return ffcl_fail(ctx->err, FFCL_ENOMEM, "out of memory for a batch");
     int rc = lock_memory(e, l);
     if (rc == 0 && e->sit)
-        rc = ffcl_buffer_create(ctx, &l->z, e->batch * latent_floats(e) * sizeof(float), "noise");
+        rc = ffcl_buffer_create(ctx, &l->z, e->batch * ffcl_latent_floats(e) * sizeof(float),
+                                "noise");
     if (rc == 0)
         rc = ffcl_buffer_create(ctx, &l->y, e->batch * sizeof(cl_int), "labels");
     for (size_t i = 0; rc == 0 && e->vae && i < e->n_parts; i++)
-        rc = ffcl_buffer_create(ctx, &l->bytes[i], e->decode_batch * image_values(e), "pictures");
-    for (size_t i = 0; rc == 0 && i < embedders; i++)
+        rc = ffcl_buffer_create(ctx, &l->bytes[i], e->decode_batch * ffcl_image_values(e),
+                                "pictures");
+    for (size_t i = 0; rc == 0 && i < e->embedders; i++)
         rc = ffcl_buffer_create(ctx, &l->scalars[i], e->batch * sizeof(float), "scalars");
     return rc;
 }
@@ -400,22 +243,48 @@ static int create_buffers(ffcl_engine *e)
 {
     ffcl_ctx *ctx = e->ctx;
     e->n_parts = ffcl_div_up(e->batch, e->decode_batch);
-    int rc = ffcl_buffer_create(ctx, &e->latent, e->batch * latent_floats(e) * sizeof(float),
+    int rc = ffcl_buffer_create(ctx, &e->latent, e->batch * ffcl_latent_floats(e) * sizeof(float),
                                 "latents");
     if (rc == 0)
         rc = ffcl_buffer_create(ctx, &e->flags, 2 * e->batch * sizeof(cl_int), "flags");
-    for (size_t k = 0; rc == 0 && k < LANES; k++)
+    for (size_t k = 0; rc == 0 && k < FFCL_LANES; k++)
         rc = create_lane(e, &e->lanes[k]);
+    return rc;
+}
+
+/* Gives the SiT cfg's values for its embedders, by a small pass with a plan of its own. */
+static int fix_scalars(ffcl_engine *e)
+{
+    ffcl_ctx *ctx = e->ctx;
+    const size_t n = ffcl_sit_dims_of(e->sit)->embedders;
+    float *values = calloc(n + 1, sizeof *values);
+    if (!values)
+        return ffcl_fail(ctx->err, FFCL_ENOMEM, "out of memory for the embedders");
+    for (size_t i = 0; i < n; i++)
+        values[i] = ffcl_engine_scalar(e, i);
+    ffcl_arena_plan(ctx->arena);
+    ctx->planning = 1;
+    int rc = ffcl_sit_fix(e->sit, ctx, values);
+    ctx->planning = 0;
+    e->planned = 0;
+    if (rc == 0)
+        rc = ffcl_arena_commit(ctx->arena);
+    ffcl_arena_rewind(ctx->arena);
+    if (rc == 0)
+        rc = ffcl_sit_fix(e->sit, ctx, values);
+    free(values);
     return rc;
 }
 
 static int load(ffcl_engine *e)
 {
-    uint64_t done = 0, total = weight_bytes(e);
+    uint64_t done = 0, total = ffcl_engine_weight_bytes(e);
     const double began = ffcl_clock();
     ffcl_profile_stage(e->ctx, "load");
     ffcl_report(e->ctx->obs, FFCL_PHASE_LOAD, NULL, 0, total);
     int rc = e->sit ? ffcl_sit_load(e->sit, e->ctx, &done, total) : 0;
+    if (rc == 0 && e->sit && !e->lanes[0].scalars)
+        rc = fix_scalars(e);
     if (rc == 0 && e->vae)
         rc = ffcl_vae_load(e->vae, e->ctx, &done, total);
     /* The last tensor has reported the end, unless part of the total is computed, not read. */
@@ -426,15 +295,20 @@ static int load(ffcl_engine *e)
     return rc;
 }
 
-/* The transposes of loading are programs too; naming them here has them compiled with the rest. */
-static int note_load_programs(ffcl_ctx *ctx, ffcl_store store)
+/* What loading launches are programs too; naming them here has them compiled with the rest.  The
+ * arena's plan is lost. */
+static int note_load_programs(ffcl_engine *e)
 {
+    ffcl_ctx *ctx = e->ctx;
     int rc = 0;
+    ffcl_arena_plan(ctx->arena);
     ctx->planning = 1;
-    if (store == FFCL_STORE_HALF || !ffcl_gemm_takes_nmajor(ctx))
+    if (e->store == FFCL_STORE_HALF || !ffcl_gemm_takes_nmajor(ctx))
         rc = ffcl_transpose(ctx, NULL, 0, 1, NULL, 1, 1);
-    if (rc == 0 && store == FFCL_STORE_HALF)
+    if (rc == 0 && e->store == FFCL_STORE_HALF)
         rc = ffcl_cast_to_half(ctx, NULL, 0, NULL, 1);
+    if (rc == 0 && e->sit && !e->lanes[0].scalars)
+        rc = ffcl_sit_fix(e->sit, ctx, NULL);
     ctx->planning = 0;
     return rc;
 }
@@ -442,10 +316,10 @@ static int note_load_programs(ffcl_ctx *ctx, ffcl_store store)
 /* All but the weights; a VAE alone learns its latent side from the first step. */
 static int plan_for_side(ffcl_engine *e, const ffcl_engine_wants *wants)
 {
-    int rc = choose_batch(e, wants);
-    const double began = ffcl_clock();
+    int rc = note_load_programs(e);
     if (rc == 0)
-        rc = note_load_programs(e->ctx, e->store);
+        rc = ffcl_engine_choose_batch(e, wants);
+    const double began = ffcl_clock();
     if (rc == 0)
         rc = ffcl_programs_build(e->ctx);
     ffcl_profile_host(e->ctx, "build programs", began, ffcl_clock());
@@ -514,12 +388,12 @@ int ffcl_engine_shapes(const ffcl_config *cfg, const ffcl_device *device,
         rc = ffcl_vae_prepare(e->vae, e->ctx, e->store);
     if (rc == 0) {
         e->ctx->blas_checked = 1;       /* nothing is multiplied here */
-        rc = choose_batch(e, &wants);
+        rc = ffcl_engine_choose_batch(e, &wants);
     }
     if (rc == 0) {
         e->ctx->see_product = see;
         e->ctx->see_user = user;
-        rc = plan(e, e->batch, NULL);
+        rc = ffcl_engine_plan(e, e->batch, NULL);
     }
     ffcl_engine_close(&e);
     return rc;
@@ -532,14 +406,14 @@ static void release(cl_mem *mem)
     *mem = NULL;
 }
 
-static void close_lane(ffcl_engine *e, lane *l)
+static void close_lane(ffcl_engine *e, ffcl_lane *l)
 {
     if (l->mapped) {
         clEnqueueUnmapMemObject(e->ctx->queue, l->locked, l->mapped, 0, NULL, NULL);
         clFinish(e->ctx->queue);
     }
     release(&l->locked);
-    for (size_t i = 0; l->scalars && e->sit && i < ffcl_sit_dims_of(e->sit)->embedders; i++)
+    for (size_t i = 0; l->scalars && i < e->embedders; i++)
         release(&l->scalars[i]);
     for (size_t i = 0; l->bytes && i < e->n_parts; i++)
         release(&l->bytes[i]);
@@ -558,7 +432,7 @@ void ffcl_engine_close(ffcl_engine **engine)
         return;
     if (e->ctx)
         clFinish(e->ctx->queue);
-    for (size_t k = 0; k < LANES; k++)
+    for (size_t k = 0; k < FFCL_LANES; k++)
         close_lane(e, &e->lanes[k]);
     release(&e->latent);
     release(&e->flags);
@@ -608,6 +482,21 @@ void ffcl_engine_products(const ffcl_engine *engine, char *text, size_t size)
              ctx->tuning_id);
 }
 
+float ffcl_engine_scalar(const ffcl_engine *engine, size_t i)
+{
+    const ffcl_condition *c = ffcl_engine_condition(engine, i);
+    switch (c->kind) {
+    case FFCL_INPUT_R:
+        return 0.0f;
+    case FFCL_INPUT_GUIDANCE:
+        return (float)engine->cfg->sampler.guidance;
+    case FFCL_INPUT_NUMBER:
+        return (float)c->number;
+    default:
+        return 1.0f;
+    }
+}
+
 const ffcl_condition *ffcl_engine_condition(const ffcl_engine *engine, size_t i)
 {
     return ffcl_sit_condition(engine->sit, i);
@@ -622,7 +511,7 @@ static int ready_for(ffcl_engine *e, size_t B, const ffcl_tap *tap)
         ffcl_arena_rewind(e->ctx->arena);
         return 0;
     }
-    int rc = plan(e, B, tap);
+    int rc = ffcl_engine_plan(e, B, tap);
     if (rc == 0)
         rc = ffcl_arena_commit(e->ctx->arena);
     if (rc == 0) {
@@ -642,15 +531,15 @@ static int put(ffcl_ctx *ctx, cl_mem to, void *by, const void *from, size_t n)
 }
 
 /* Enqueues the inputs of pictures at .. at+B-1. */
-static int upload(ffcl_engine *e, const lane *l, const ffcl_step *step, size_t at, size_t B)
+static int upload(ffcl_engine *e, const ffcl_lane *l, const ffcl_step *step, size_t at, size_t B)
 {
     ffcl_ctx *ctx = e->ctx;
-    const size_t n = latent_floats(e);
+    const size_t n = ffcl_latent_floats(e);
     int rc = put(ctx, e->sit ? l->z : e->latent, l->host_z, step->z + at * n,
                  B * n * sizeof(float));
     if (rc == 0 && e->sit)
         rc = put(ctx, l->y, l->host_y, step->y + at, B * sizeof(cl_int));
-    for (size_t i = 0; rc == 0 && e->sit && i < ffcl_sit_dims_of(e->sit)->embedders; i++)
+    for (size_t i = 0; rc == 0 && i < e->embedders; i++)
         rc = put(ctx, l->scalars[i], l->host_scalars + i * e->batch,
                  step->scalars + i * step->B + at, B * sizeof(float));
     return rc;
@@ -660,7 +549,7 @@ static int upload(ffcl_engine *e, const lane *l, const ffcl_step *step, size_t a
 static void drain(ffcl_engine *e)
 {
     clFinish(e->ctx->queue);
-    for (size_t k = 0; k < LANES; k++) {
+    for (size_t k = 0; k < FFCL_LANES; k++) {
         if (e->lanes[k].done)
             clReleaseEvent(e->lanes[k].done);
         e->lanes[k].done = NULL;
@@ -671,13 +560,13 @@ static void drain(ffcl_engine *e)
 /* Sends pictures at .. at+B-1 of the step on their way. */
 static int send(ffcl_engine *e, ffcl_step *step, size_t at, size_t B)
 {
-    assert(e->in_flight < LANES && B <= e->batch);
-    lane *l = &e->lanes[(e->first_lane + e->in_flight) % LANES];
+    assert(e->in_flight < FFCL_LANES && B <= e->batch);
+    ffcl_lane *l = &e->lanes[(e->first_lane + e->in_flight) % FFCL_LANES];
     int rc = ready_for(e, B, step->tap);
     if (rc == 0)
         rc = upload(e, l, step, at, B);
     if (rc == 0)
-        rc = run_batch(e, l, B, step, at);
+        rc = ffcl_engine_run_batch(e, l, B, step, at);
     if (rc == 0)
         rc = FFCL_CL(e->ctx->err, clEnqueueMarkerWithWaitList(e->ctx->queue, 0, NULL, &l->done));
     if (rc == 0)
@@ -692,7 +581,7 @@ static int send(ffcl_engine *e, ffcl_step *step, size_t at, size_t B)
 static int receive(ffcl_engine *e, ffcl_step *step, size_t at, size_t B)
 {
     assert(e->in_flight > 0);
-    lane *l = &e->lanes[e->first_lane];
+    ffcl_lane *l = &e->lanes[e->first_lane];
     int rc = FFCL_CL(e->ctx->err, clWaitForEvents(1, &l->done));
     if (rc) {
         drain(e);
@@ -701,10 +590,11 @@ static int receive(ffcl_engine *e, ffcl_step *step, size_t at, size_t B)
     clReleaseEvent(l->done);
     l->done = NULL;
     ffcl_profile_collect(e->ctx);
-    e->first_lane = (e->first_lane + 1) % LANES;
+    e->first_lane = (e->first_lane + 1) % FFCL_LANES;
     e->in_flight--;
     if (e->vae && step->bytes)
-        memcpy(step->bytes + at * image_values(e), l->host_bytes, B * image_values(e));
+        memcpy(step->bytes + at * ffcl_image_values(e), l->host_bytes,
+               B * ffcl_image_values(e));
     for (size_t i = 0; i < B; i++) {
         const char *stage = e->sit && l->flags[i] ? "latent"
                             : e->vae && l->flags[e->batch + i] ? "image" : NULL;

@@ -22,6 +22,7 @@ typedef struct ffcl_engine_wants {
     const ffcl_device *device;  /* the one to open; NULL: the one that cfg selects */
     int any_batch;              /* see ffcl_ctx */
     int own_labels;             /* steps bring labels of their own; cfg's classes are not checked */
+    int own_scalars;            /* steps bring what the embedders are fed with, in place of cfg's */
     struct ffcl_profile *profile;   /* gathers what the device does; NULL: nothing is timed */
     /* NULL, or held until the programs are there: of engines that are opened side by side one
      * compiles and checks what the others then find in the cache. */
@@ -51,8 +52,10 @@ size_t ffcl_engine_batch(const ffcl_engine *engine);
 void ffcl_engine_phase(ffcl_engine *engine, const char *name, double began, double ended);
 /* Who computes its float32 products, and with which tuning: "clblast, tuning 1a2b3c4d". */
 void ffcl_engine_products(const ffcl_engine *engine, char *text, size_t size);
-/* What embedder i is fed with. */
+/* What embedder i is fed with; cfg's value for it, which for a time is 1, as in one step of length
+ * 1 from noise. */
 const ffcl_condition *ffcl_engine_condition(const ffcl_engine *engine, size_t i);
+float ffcl_engine_scalar(const ffcl_engine *engine, size_t i);
 
 /* One batch on its way.  Pointers are the caller's, NULL where not wanted. */
 typedef struct ffcl_step {
@@ -60,7 +63,7 @@ typedef struct ffcl_step {
     size_t R;                   /* latent side; set by the engine when it has a SiT */
     const float *z;             /* (B, C, R, R); for a VAE alone, the latents */
     const int32_t *y;           /* (B) */
-    const float *scalars;       /* (embedders, B) */
+    const float *scalars;       /* (embedders, B), where the engine was opened for own_scalars */
     float *F, *latent;          /* (B, C, R, R) out */
     float *image;               /* (B, S, S, 3) out, before rounding */
     uint8_t *bytes;             /* (B, S, S, 3) out */

@@ -219,7 +219,7 @@ static uint32_t fingerprint(const run *r)
     uLong crc = crc32_z(0, (const void *)words, sizeof words);
     crc = crc32_z(crc, (const void *)numbers, sizeof numbers);
     for (size_t i = 0; i < ffcl_engine_sit(r->spec->engine)->embedders; i++) {
-        const float value = ffcl_scalar_value(c, ffcl_engine_condition(r->spec->engine, i));
+        const float value = ffcl_engine_scalar(r->spec->engine, i);
         crc = crc32_z(crc, (const void *)&value, sizeof value);
     }
     crc = crc32_z(crc, (const void *)checkpoint, strlen(checkpoint));

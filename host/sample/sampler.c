@@ -191,25 +191,20 @@ static void draw_ahead(ffcl_sampler *s, size_t first, size_t n)
     s->ahead_n = n;
 }
 
-/* One batch: noise, labels and scalars made on the host, then the device's work. */
+/* One batch: noise and labels made on the host, then the device's work. */
 static int draw_batch(ffcl_sampler *s, size_t first, size_t n, uint8_t *rgb, ffcl_error *err)
 {
-    const size_t embedders = ffcl_engine_sit(s->engine)->embedders;
     float *z = malloc(n * s->spec.each * sizeof *z);
     int32_t *y = malloc(n * sizeof *y);
-    float *scalars = malloc((embedders * n + 1) * sizeof *scalars);
     int rc = 0;
-    if (!z || !y || !scalars) {
+    if (!z || !y) {
         rc = ffcl_fail(err, FFCL_ENOMEM, "out of memory for a batch of %zu", n);
         goto out;
     }
     draw_ahead(s, first, n);
     memcpy(z, s->ahead, n * s->spec.each * sizeof *z);
     memcpy(y, s->ahead_y, n * sizeof *y);
-    for (size_t k = 0; k < embedders; k++)
-        for (size_t i = 0; i < n; i++)
-            scalars[k * n + i] = ffcl_scalar_value(s->cfg, ffcl_engine_condition(s->engine, k));
-    ffcl_step step = {.B = n, .z = z, .y = y, .scalars = scalars, .bytes = rgb};
+    ffcl_step step = {.B = n, .z = z, .y = y, .bytes = rgb};
     rc = ffcl_engine_submit(s->engine, &step, err);
     if (rc == 0 && first + n < s->count)
         draw_ahead(s, first + n, ffcl_min(n, s->count - first - n));
@@ -222,7 +217,6 @@ static int draw_batch(ffcl_sampler *s, size_t first, size_t n, uint8_t *rgb, ffc
 out:
     free(z);
     free(y);
-    free(scalars);
     return rc;
 }
 

@@ -26,20 +26,6 @@ struct ffcl_worker {
     atomic_int ended;               /* rc and err are final */
 };
 
-float ffcl_scalar_value(const ffcl_config *cfg, const ffcl_condition *c)
-{
-    switch (c->kind) {
-    case FFCL_INPUT_R:
-        return 0.0f;
-    case FFCL_INPUT_GUIDANCE:
-        return (float)cfg->sampler.guidance;
-    case FFCL_INPUT_NUMBER:
-        return (float)c->number;
-    default:
-        return 1.0f;
-    }
-}
-
 int ffcl_worker_is_device_failure(int rc)
 {
     return rc == FFCL_EDEVICE || rc == FFCL_EBUILD || rc == FFCL_EDEVMEM || rc == FFCL_EOPENCL;
@@ -66,10 +52,9 @@ static int open_parcels(ffcl_worker *w)
         p->index = calloc(n, sizeof *p->index);
         p->y = calloc(n, sizeof *p->y);
         p->z = calloc(n * d->C * d->R * d->R, sizeof *p->z);
-        p->scalars = calloc(d->embedders * n + 1, sizeof *p->scalars);
         p->rgb = malloc(n * S * S * 3);
         p->stages = calloc(n, sizeof *p->stages);
-        if (!p->index || !p->y || !p->z || !p->scalars || !p->rgb || !p->stages)
+        if (!p->index || !p->y || !p->z || !p->rgb || !p->stages)
             return ffcl_fail(&w->err, FFCL_ENOMEM, "out of memory for batches of %zu", n);
     }
     return 0;
@@ -82,7 +67,6 @@ static void close_parcels(ffcl_worker *w)
         free(p->index);
         free(p->y);
         free(p->z);
-        free(p->scalars);
         free(p->rgb);
         free(p->stages);
     }
@@ -93,13 +77,8 @@ static int submit(ffcl_worker *w, size_t i)
 {
     ffcl_parcel *p = &w->parcels[i];
     ffcl_draws_get(w->draws, p->index, p->n, p->z, p->y);
-    for (size_t k = 0; k < ffcl_engine_sit(w->engine)->embedders; k++) {
-        float value = ffcl_scalar_value(w->spec.cfg, ffcl_engine_condition(w->engine, k));
-        for (size_t j = 0; j < p->n; j++)
-            p->scalars[k * p->n + j] = value;
-    }
-    w->steps[i] = (ffcl_step){.B = p->n, .z = p->z, .y = p->y, .scalars = p->scalars,
-                              .bytes = p->rgb, .stages = p->stages};
+    w->steps[i] = (ffcl_step){.B = p->n, .z = p->z, .y = p->y, .bytes = p->rgb,
+                              .stages = p->stages};
     return ffcl_engine_submit(w->engine, &w->steps[i], &w->err);
 }
 

@@ -49,7 +49,4 @@ int ffcl_worker_is_device_failure(int rc);
 /* Joins the thread; an engine of the opening is closed. */
 void ffcl_worker_close(ffcl_worker **worker);
 
-/* What a scalar embedder is fed with when sampling in one step of length 1 from noise. */
-float ffcl_scalar_value(const ffcl_config *cfg, const ffcl_condition *c);
-
 #endif

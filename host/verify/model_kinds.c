@@ -128,29 +128,16 @@ static int read_labels(ffcl_verifier *v, const ffcl_sit_dims *d, size_t B, int32
 }
 
 /* scalars (embedders, B): times from t (NULL: 1), guidance from w (NULL: the configuration's). */
-static float *fill_scalars(const ffcl_verifier *v, const ffcl_engine *engine, size_t B,
-                           const float *t, const float *w)
+static float *fill_scalars(const ffcl_engine *engine, size_t B, const float *t, const float *w)
 {
     size_t embedders = ffcl_engine_sit(engine)->embedders;
     float *scalars = malloc((embedders * B + 1) * sizeof *scalars);
     for (size_t k = 0; scalars && k < embedders; k++) {
-        const ffcl_condition *c = ffcl_engine_condition(engine, k);
-        for (size_t i = 0; i < B; i++) {
-            float *to = &scalars[k * B + i];
-            switch (c->kind) {
-            case FFCL_INPUT_GUIDANCE:
-                *to = w ? w[i] : (float)v->cfg->sampler.guidance;
-                break;
-            case FFCL_INPUT_R:
-                *to = 0.0f;
-                break;
-            case FFCL_INPUT_NUMBER:
-                *to = (float)c->number;
-                break;
-            default:
-                *to = t ? t[i] : 1.0f;
-            }
-        }
+        const ffcl_input_kind kind = ffcl_engine_condition(engine, k)->kind;
+        const int is_time = kind == FFCL_INPUT_T || kind == FFCL_INPUT_DELTA;
+        const float *from = kind == FFCL_INPUT_GUIDANCE ? w : is_time ? t : NULL;
+        for (size_t i = 0; i < B; i++)
+            scalars[k * B + i] = from ? from[i] : ffcl_engine_scalar(engine, k);
     }
     return scalars;
 }
@@ -212,7 +199,7 @@ static int check_cfg(ffcl_verifier *v, ffcl_engine *engine, const ffcl_tensor_in
         }
         for (size_t i = 0; i < B; i++)
             y[B + i] = (int32_t)d->classes;
-        scalars = fill_scalars(v, engine, 2 * B, tt, NULL);
+        scalars = fill_scalars(engine, 2 * B, tt, NULL);
     }
     if (!scalars)
         rc = ffcl_fail(v->err, FFCL_ENOMEM, "out of memory for %s", info->name);
@@ -254,7 +241,7 @@ int ffcl_verify_sit(ffcl_verifier *v)
 {
     const size_t B = ffcl_tensor_file_find(v->file, "x")->shape[0];
     const ffcl_engine_wants wants = {.sit = 1, .batch = B, .count = B, .own_labels = 1,
-                                     .heads_hint = recorded_heads(v)};
+                                     .own_scalars = 1, .heads_hint = recorded_heads(v)};
     watcher w = {.v = v};
     const ffcl_tap tap = {watch, &w};
     ffcl_engine *engine = NULL;
@@ -276,7 +263,7 @@ int ffcl_verify_sit(ffcl_verifier *v)
         rc = read_labels(v, ffcl_engine_sit(engine), B, &y);
     if (rc == 0) {
         F = malloc(ffcl_tensor_file_find(v->file, "x")->count * sizeof *F);
-        scalars = fill_scalars(v, engine, B, t, NULL);
+        scalars = fill_scalars(engine, B, t, NULL);
         if (!F || !scalars)
             rc = ffcl_fail(v->err, FFCL_ENOMEM, "out of memory for the outputs");
     }
@@ -340,31 +327,38 @@ int ffcl_verify_sample(ffcl_verifier *v)
 {
     const ffcl_tensor_info *info = ffcl_tensor_file_find(v->file, "z");
     const size_t B = info->rank ? info->shape[0] : 0;
-    const ffcl_engine_wants wants = {.sit = 1, .vae = 1, .count = B, .own_labels = 1,
-                                     .heads_hint = recorded_heads(v)};
+    ffcl_engine_wants wants = {.sit = 1, .vae = 1, .count = B, .own_labels = 1,
+                               .heads_hint = recorded_heads(v)};
     ffcl_engine *engine = NULL;
     ffcl_step step = {.B = B};
     float *z = NULL, *w = NULL, *scalars = NULL;
     int32_t *y = NULL;
     size_t pixels = 0;
-    int rc = ffcl_engine_open(&engine, v->cfg, &wants, v->obs, v->err);
+    int rc = 0;
+    if (has(v, "w") && ffcl_tensor_file_find(v->file, "w")->count == B)
+        rc = ffcl_verify_floats(v, "w", &w);
+    /* Where they are the configuration's, the pass is that of the sampler. */
+    for (size_t i = 0; w && i < B; i++)
+        wants.own_scalars |= w[i] != (float)v->cfg->sampler.guidance;
+    if (rc == 0)
+        rc = ffcl_engine_open(&engine, v->cfg, &wants, v->obs, v->err);
     if (rc == 0)
         rc = check_latents(v, "z", ffcl_engine_sit(engine)->C, ffcl_engine_sit(engine)->R);
     if (rc == 0)
         rc = ffcl_verify_floats(v, "z", &z);
-    if (rc == 0 && has(v, "w") && ffcl_tensor_file_find(v->file, "w")->count == B)
-        rc = ffcl_verify_floats(v, "w", &w);
     if (rc == 0)
         rc = read_labels(v, ffcl_engine_sit(engine), B, &y);
     if (rc == 0) {
         size_t side = info->shape[2] * ffcl_engine_vae(engine)->upscale;
         pixels = side * side;
-        scalars = fill_scalars(v, engine, B, NULL, w);
+        scalars = wants.own_scalars ? fill_scalars(engine, B, NULL, w) : NULL;
         step.F = malloc(info->count * sizeof *step.F);
         step.latent = malloc(info->count * sizeof *step.latent);
         step.image = malloc(B * pixels * 3 * sizeof *step.image);
         step.bytes = malloc(B * pixels * 3);
-        if (!scalars || !step.F || !step.latent || !step.image || !step.bytes)
+        if (wants.own_scalars && !scalars)
+            rc = ffcl_fail(v->err, FFCL_ENOMEM, "out of memory for the inputs");
+        if (!step.F || !step.latent || !step.image || !step.bytes)
             rc = ffcl_fail(v->err, FFCL_ENOMEM, "out of memory for the outputs");
     }
     step.z = z;

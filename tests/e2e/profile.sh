@@ -39,7 +39,7 @@ for process in processes:
     assert names["stages"] == {"load", "SiT", "VAE"}, names["stages"]
     assert {"load weights", "wait for the device"} <= names["host"], names["host"]
     commands = [e for e in spans if e["tid"] == rows["commands"]]
-    for word in "embed_label_f32", "latent_update_f32", "read", "write", "gemm ":
+    for word in "embed_condition", "latent_update_f32", "read", "write", "gemm ":
         assert any(e["name"].startswith(word) for e in commands), word
     for e in commands:
         if e["name"].startswith("gemm "):

@@ -44,6 +44,8 @@ agrees "VAE with the old attention names" 6 "$data/vae_legacy.ref.safetensors" \
     vae.weights="$data/vae_legacy.safetensors"
 for seed in 1 2; do
     agrees "demo, seed $seed" 4 "$data/demo_seed$seed.ref.safetensors" "$demo"
+    agrees "demo, seed $seed, guidance of each picture" 4 "$data/demo_seed$seed.ref.safetensors" \
+        "$demo" sampler.guidance=1.5
     same "demo, seed $seed: the teacher's tensors are shown" \
         "$(grep -c '^teacher_.* not checked$' "$work/stdout")" 3
 done

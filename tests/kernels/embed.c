@@ -4,8 +4,8 @@
 #include "../ref/ref.h"
 #include "registry.h"
 
-enum { OUT, IN, LABELS };
-enum { B, D, CLASSES };
+enum { OUT, IN, LABELS, SUM };
+enum { B, D, CLASSES, ROWS };
 
 static const ffcl_shape scalar_model[] = {{{8}, 0}, {{0}, 0}};
 static const ffcl_shape scalar_awkward[] = {
@@ -14,19 +14,14 @@ static const ffcl_shape scalar_awkward[] = {
     {{129}, 0},
     {{0}, 0},
 };
-static const ffcl_shape label_model[] = {{{8, 1152, 1001}, 0}, {{0}, 0}};
-static const ffcl_shape label_awkward[] = {
-    {{3, 17, 5}, FFCL_SHAPE_SMALL},
-    {{1, 1, 1}, 0},
-    {{130, 33, 11}, 0},
-    {{0}, 0},
-};
-static const ffcl_shape flat_model[] = {{{8 * 1152}, 0}, {{0}, 0}};
-static const ffcl_shape flat_awkward[] = {
-    {{300}, FFCL_SHAPE_FILLS | FFCL_SHAPE_SMALL},
-    {{1}, 0},
-    {{256}, 0},
-    {{257}, 0},
+static const ffcl_shape condition_model[] = {{{8, 1152, 1001, 1}, 0}, {{0}, 0}};
+static const ffcl_shape condition_awkward[] = {
+    {{3, 17, 5, 3}, FFCL_SHAPE_FILLS | FFCL_SHAPE_SMALL},
+    {{3, 300, 5, 0}, FFCL_SHAPE_FILLS},
+    {{1, 1, 1, 1}, 0},
+    {{130, 33, 11, 1}, FFCL_SHAPE_FILLS},
+    {{130, 33, 11, 130}, 0},
+    {{1, 256, 3, 1}, 0},
     {{0}, 0},
 };
 
@@ -71,87 +66,62 @@ const ffcl_op_test ffcl_test_embed_scalar = {
     .run = scalar_run, .rtol = 0.0f, .atol = 2e-6f, .cost = scalar_cost,
 };
 
-/* ---- embed_label; CLASSES counts the table's rows, the null class included. */
+/* ---- embed_condition; CLASSES counts the table's rows, the null class included; ROWS those of the
+ * sum of the scalar embeddings. */
 
-static int label_setup(ffcl_case *c)
+static int condition_setup(ffcl_case *c)
 {
     const size_t *d = c->shape.d;
-    int rc = FFCL_TENSORS(c, {.role = FFCL_OUT, .n = d[B] * d[D]},
+    const ffcl_type out = c->op->variant == FFCL_STORE_HALF ? FFCL_F16 : FFCL_F32;
+    int rc = FFCL_TENSORS(c, {.role = FFCL_OUT, .type = out, .n = d[B] * d[D]},
                           {.role = FFCL_IN, .n = d[CLASSES] * d[D]},
-                          {.role = FFCL_IN, .type = FFCL_S32, .n = d[B]});
+                          {.role = FFCL_IN, .type = FFCL_S32, .n = d[B]},
+                          {.role = FFCL_IN, .n = d[ROWS] * d[D] + 1});
     if (rc)
         return rc;
     ffcl_case_axes(c, "b d", d[B], d[D], 0, 0);
     ffcl_case_fill(c, IN, d[CLASSES]);
+    ffcl_case_noise(c, SUM, 0.0, 1.0);
     /* Downwards from the last row, so that it and the first are met. */
     for (size_t b = 0; b < d[B]; b++)
         ffcl_s32(c, LABELS)[b] = (int32_t)(b == 1 ? 0 : d[CLASSES] - 1 - b % d[CLASSES]);
     return 0;
 }
 
-static void label_ref(ffcl_case *c)
+static void condition_ref(ffcl_case *c)
 {
-    ffcl_ref_embed_label(c->want, ffcl_f32(c, IN), ffcl_s32(c, LABELS), c->shape.d[B],
-                         c->shape.d[D]);
+    const size_t *d = c->shape.d;
+    ffcl_ref_embed_condition(c->want, ffcl_f32(c, IN), ffcl_s32(c, LABELS), ffcl_f32(c, SUM),
+                             d[ROWS], d[B], d[D]);
 }
 
-static int label_run(ffcl_case *c)
+static int condition_run(ffcl_case *c)
 {
-    return ffcl_embed_label(c->ctx, ffcl_mem(c, OUT), ffcl_mem(c, IN), ffcl_mem(c, LABELS),
-                            c->shape.d[B], c->shape.d[D]);
+    const size_t *d = c->shape.d;
+    return ffcl_embed_condition(c->ctx, ffcl_mem(c, OUT), ffcl_mem(c, IN), ffcl_mem(c, LABELS),
+                                ffcl_mem(c, SUM), d[ROWS], d[B], d[D],
+                                (ffcl_store)c->op->variant);
 }
 
-static ffcl_cost label_cost(const ffcl_case *c)
+static ffcl_cost condition_cost(const ffcl_case *c)
 {
-    return ffcl_embed_label_cost(c->shape.d[B], c->shape.d[D]);
+    const size_t *d = c->shape.d;
+    return ffcl_embed_condition_cost(d[B], d[D], d[ROWS], (ffcl_store)c->op->variant);
 }
 
-/* A copy: exact. */
-const ffcl_op_test ffcl_test_embed_label = {
-    .name = "embed_label", .letters = "B D classes", .fills = FFCL_NOISE, .model = label_model,
-    .awkward = label_awkward, .setup = label_setup, .ref = label_ref, .run = label_run,
-    .cost = label_cost,
-};
-
-/* ---- silu */
-
-static int silu_setup(ffcl_case *c)
-{
-    size_t n = c->shape.d[0];
-    const ffcl_type out = c->op->variant == FFCL_STORE_HALF ? FFCL_F16 : FFCL_F32;
-    int rc = FFCL_TENSORS(c, {.role = FFCL_OUT, .type = out, .n = n}, {.role = FFCL_IN, .n = n});
-    if (rc)
-        return rc;
-    ffcl_case_axes(c, "e", n, 0, 0, 0);
-    ffcl_case_fill(c, IN, n);
-    return 0;
-}
-
-static void silu_ref(ffcl_case *c)
-{
-    ffcl_ref_silu(c->want, ffcl_f32(c, IN), c->shape.d[0]);
-}
-
-static int silu_run(ffcl_case *c)
-{
-    return ffcl_silu(c->ctx, ffcl_mem(c, OUT), ffcl_mem(c, IN), c->shape.d[0],
-                     (ffcl_store)c->op->variant);
-}
-
-static ffcl_cost silu_cost(const ffcl_case *c)
-{
-    return ffcl_silu_cost(c->shape.d[0], (ffcl_store)c->op->variant);
-}
-
-/* exp has 3 units in the last place, division 2.5; atol covers results that a device may flush to
- * zero, as half the small ones: half a unit of its last place is 3e-8 there. */
-#define SILU(row_name, store, relative, absolute)                                               \
+/* The sum c is rounded once, by at most |c| 2^-24, which exp makes a relative error; results are
+ * not 0 down to c = -88, hence 5.3e-6.  exp itself has 3 units in the last place, division 2.5.
+ * atol covers results that a device may flush to zero, as half the small ones: half a unit of its
+ * last place is 3e-8 there. */
+#define CONDITION(row_name, store, relative, absolute)                                          \
     {                                                                                           \
-        .name = row_name, .letters = "n", .variant = store,                                     \
-        .fills = FFCL_NOISE | FFCL_ZEROS | FFCL_LARGE, .model = flat_model,                     \
-        .awkward = flat_awkward, .setup = silu_setup, .ref = silu_ref, .run = silu_run,         \
-        .rtol = relative, .atol = absolute, .cost = silu_cost,                                  \
+        .name = row_name, .letters = "B D classes rows", .variant = store,                      \
+        .fills = FFCL_NOISE | FFCL_ZEROS | FFCL_LARGE, .model = condition_model,                \
+        .awkward = condition_awkward, .setup = condition_setup, .ref = condition_ref,           \
+        .run = condition_run, .rtol = relative, .atol = absolute, .cost = condition_cost,       \
     }
 
-const ffcl_op_test ffcl_test_silu = SILU("silu", FFCL_STORE_FLOAT, 1e-6f, 1e-30f);
-const ffcl_op_test ffcl_test_silu_half = SILU("silu_half", FFCL_STORE_HALF, 5e-4f, 6e-8f);
+const ffcl_op_test ffcl_test_embed_condition =
+    CONDITION("embed_condition", FFCL_STORE_FLOAT, 6e-6f, 1e-30f);
+const ffcl_op_test ffcl_test_embed_condition_half =
+    CONDITION("embed_condition_half", FFCL_STORE_HALF, 5e-4f, 6e-8f);

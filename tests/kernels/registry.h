@@ -44,7 +44,7 @@ const char *ffcl_fill_name(ffcl_fill fill);
 extern const ffcl_op_test ffcl_test_layernorm_modulate, ffcl_test_layernorm_residual,
     ffcl_test_layernorm_residual_stream, ffcl_test_layernorm_modulate_group,
     ffcl_test_attn_row, ffcl_test_attn_tiled, ffcl_test_attn_batched, ffcl_test_softmax_in_place,
-    ffcl_test_embed_scalar, ffcl_test_embed_label, ffcl_test_silu,
+    ffcl_test_embed_scalar, ffcl_test_embed_condition,
     ffcl_test_patch_embed, ffcl_test_patch_embed_pos, ffcl_test_slim_unpatch,
     ffcl_test_slim_unpatch_many, ffcl_test_latent_update,
     ffcl_test_latent_conv, ffcl_test_latent_conv_point, ffcl_test_image_bytes_sit,
@@ -71,7 +71,7 @@ extern const ffcl_op_test ffcl_test_cast_to_half, ffcl_test_cast_to_float,
     ffcl_test_product_gelu, ffcl_test_product_add, ffcl_test_product_float_bias,
     ffcl_test_product_float_gate_add, ffcl_test_product_float_gelu, ffcl_test_conv_half_columns,
     ffcl_test_conv_half_point, ffcl_test_conv_half_narrow, ffcl_test_conv_half_upsample,
-    ffcl_test_latent_conv_point_half, ffcl_test_silu_half,
+    ffcl_test_latent_conv_point_half, ffcl_test_embed_condition_half,
     ffcl_test_softmax, ffcl_test_cast_to_tiles,
     ffcl_test_transpose_half;
 

@@ -15,15 +15,14 @@ void ffcl_ref_embed_scalar(double *out, const float *t, size_t B)
         }
 }
 
-void ffcl_ref_embed_label(double *out, const float *table, const int32_t *y, size_t B, size_t D)
+void ffcl_ref_embed_condition(double *out, const float *table, const int32_t *y, const float *sum,
+                              size_t rows, size_t B, size_t D)
 {
     for (size_t b = 0; b < B; b++)
-        for (size_t d = 0; d < D; d++)
-            out[b * D + d] = (double)table[(size_t)y[b] * D + d];
-}
-
-void ffcl_ref_silu(double *out, const float *c, size_t n)
-{
-    for (size_t i = 0; i < n; i++)
-        out[i] = (double)c[i] / (1.0 + exp(-(double)c[i]));
+        for (size_t d = 0; d < D; d++) {
+            double c = (double)table[(size_t)y[b] * D + d];
+            if (rows)
+                c += (double)sum[b % rows * D + d];
+            out[b * D + d] = c / (1.0 + exp(-c));
+        }
 }

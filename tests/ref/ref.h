@@ -26,10 +26,9 @@ double ffcl_ref_attention_at(const float *qkv, size_t T, size_t H, size_t Dh, si
 
 /* out (B, 256); t (B). */
 void ffcl_ref_embed_scalar(double *out, const float *t, size_t B);
-/* out (B, D); table (classes + 1, D); y (B). */
-void ffcl_ref_embed_label(double *out, const float *table, const int32_t *y, size_t B, size_t D);
-/* out, c (n). */
-void ffcl_ref_silu(double *out, const float *c, size_t n);
+/* out (B, D); table (classes + 1, D); y (B); sum (rows, D), row b mod rows for picture b. */
+void ffcl_ref_embed_condition(double *out, const float *table, const int32_t *y, const float *sum,
+                              size_t rows, size_t B, size_t D);
 
 /* x (B*T, D); z (B, C, R, R); w (C*p*p, D); bias (D); pos (T, D) or NULL. */
 void ffcl_ref_patch_embed(double *x, const float *z, const float *w, const float *bias,

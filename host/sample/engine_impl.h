@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: MIT
+ * What the parts of the engine share; private to engine.c and engine_plan.c. */
+#ifndef FFCL_SAMPLE_ENGINE_IMPL_H
+#define FFCL_SAMPLE_ENGINE_IMPL_H
+
+#include "sample/engine.h"
+
+/* What one batch on its way has of its own, so that the next can be sent after it. */
+typedef struct ffcl_lane {
+    cl_mem z;                   /* (batch, C, R, R) */
+    cl_mem y;                   /* (batch) int32 */
+    cl_mem *scalars;            /* (embedders) of (batch); NULL unless steps bring them */
+    cl_mem *bytes;              /* (n_parts) of (decode_batch, S, S, 3) uint8 */
+    /* Page-locked memory, as some drivers have the host wait for the device when it reads into
+     * any other: parts of mapped. */
+    cl_mem locked;
+    void *mapped;
+    float *host_z, *host_scalars;   /* (batch, C, R, R), (embedders, batch) */
+    cl_int *host_y, *flags;         /* (batch), (2, batch): bad latents, bad images */
+    uint8_t *host_bytes;            /* (batch, S, S, 3) */
+    cl_event done;              /* of the last command; NULL where nothing is on its way */
+} ffcl_lane;
+
+enum { FFCL_LANES = 2 };
+
+struct ffcl_engine {
+    const ffcl_config *cfg;     /* borrowed */
+    ffcl_ctx *ctx;
+    ffcl_sit *sit;
+    ffcl_vae *vae;
+    ffcl_store store;           /* of wide activations and most weights */
+    size_t C, R, S;             /* latent channels and side, picture side */
+    size_t embedders;           /* whose values steps bring */
+    size_t batch, decode_batch; /* pictures a SiT pass, pictures a VAE pass */
+    size_t planned, planned_tap; /* what the arena is laid out for; 0: nothing */
+    cl_mem latent;              /* (batch, C, R, R) */
+    cl_mem flags;               /* (2, batch) int32: latents, images that are not finite */
+    ffcl_lane lanes[FFCL_LANES];
+    size_t n_parts;             /* VAE passes of a whole batch */
+    size_t first_lane, in_flight;   /* the oldest batch on its way; how many are */
+};
+
+static inline size_t ffcl_latent_floats(const ffcl_engine *e)
+{
+    return e->C * e->R * e->R;
+}
+
+static inline size_t ffcl_image_values(const ffcl_engine *e)
+{
+    return e->S * e->S * 3;
+}
+
+/* The whole pass over B pictures, which are pictures at .. of the step; also the planning pass. */
+int ffcl_engine_run_batch(ffcl_engine *e, const ffcl_lane *l, size_t B, const ffcl_step *step,
+                          size_t at);
+
+/* Lays the arena out for batches of B. */
+int ffcl_engine_plan(ffcl_engine *e, size_t B, const ffcl_tap *tap);
+
+/* Bytes of both models' weights on the device. */
+size_t ffcl_engine_weight_bytes(const ffcl_engine *e);
+
+/* Chooses batch and decode_batch, the largest that fit, and lays the arena out for them.
+ * FFCL_EDEVMEM. */
+int ffcl_engine_choose_batch(ffcl_engine *e, const ffcl_engine_wants *wants);
+
+#endif
