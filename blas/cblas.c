@@ -3,9 +3,10 @@
  * function in the device's queue, whose tasks a team of threads shares.
  *
  * The library computes on one thread at a time, each task a block of the result.  How a product is
- * cut follows from its sizes alone, not from who is free, so results are always the same.  A block
- * is of one picture, and cut as it would be if that were the only one: so a picture is the same in
- * any batch, with ctx->any_batch or without, as it costs next to nothing here. */
+ * cut follows from its sizes and the number of threads, not from who is free, and changes no sum
+ * (SMALL), so results are always the same.  A block is of one picture, and cut as it would be if
+ * that were the only one: so a picture is the same in any batch, with ctx->any_batch or without, as
+ * it costs next to nothing here. */
 #include "cblas.h"
 
 #include <assert.h>
@@ -21,6 +22,11 @@
  * work for every thread.  COLUMNS_VECTOR: of a product of one row, whose weights should stay in
  * cache while the rows of other pictures take their turn. */
 enum { ROWS = 512, COLUMNS = 768, COLUMNS_VECTOR = 256 };
+
+/* OpenBLAS has kernels that add in another order for some products of up to so many
+ * multiplications.  All others add in an order that k alone decides, however they are cut; so no
+ * part of a product is as small. */
+enum { SMALL = 1000000 };
 
 struct ffcl_cblas {
     ffcl_cblas_library lib;
@@ -93,6 +99,18 @@ static size_t part(size_t n, size_t parts)
     return ffcl_min(n, ffcl_round_up(ffcl_div_up(n, parts), 16));
 }
 
+/* The last and least part of n. */
+static size_t last(size_t n, size_t each)
+{
+    return n % each ? n % each : each;
+}
+
+/* Is a block one that the library may compute in another way than the whole? */
+static int has_small_block(const job *j)
+{
+    return last(j->each, j->rows) * last(j->n, j->columns) * j->k <= SMALL;
+}
+
 /* Columns are cut into a whole number of parts a thread where rows do not make blocks enough. */
 static void cut(const ffcl_ctx *ctx, job *j, const ffcl_product *p)
 {
@@ -109,6 +127,10 @@ static void cut(const ffcl_ctx *ctx, job *j, const ffcl_product *p)
         row_parts = threads;
     j->columns = part(j->n, column_parts);
     j->rows = part(j->each, row_parts);
+    for (; j->each > 1 && row_parts > 1 && has_small_block(j); row_parts--)
+        j->rows = part(j->each, row_parts - 1);
+    for (; j->each > 1 && column_parts > 1 && has_small_block(j); column_parts--)
+        j->columns = part(j->n, column_parts - 1);
     j->column_blocks = ffcl_div_up(j->n, j->columns);
     j->row_blocks = ffcl_div_up(j->each, j->rows);
 }

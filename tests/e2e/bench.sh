@@ -128,12 +128,12 @@ same "the other device is told of" "$(grep -c 'another device or driver' stdout)
 # ---- a kernel that computes wrong ----
 
 cp -r "$root/cl" broken
-sed -i 's/e, silu(c\[e\])/e, silu(c[e]) + 1.0f/' broken/embed.cl
-FFCL_CL_DIR=$work/broken run bench '[s]ilu' "${quick[@]}" --json broken.json --csv broken.csv \
-    --plot broken.svg
+sed -i 's/e, silu(c))/e, silu(c) + 1.0f)/' broken/embed.cl
+FFCL_CL_DIR=$work/broken run bench '[e]mbed_condition' "${quick[@]}" --json broken.json \
+    --csv broken.csv --plot broken.svg
 same "a wrong kernel: exit code and sentence" "$code $(grep '^ffcl: ' stderr)" \
     "13 ffcl: 1 of 1 cases failed and were not timed"
-same "it is shown as failed" "$(grep -c '^silu .*FAILED: wrong: element 0 is' stdout)" 1
+same "it is shown as failed" "$(grep -c '^embed_condition .*FAILED: wrong: element 0 is' stdout)" 1
 check "it is not timed, in no file" python3 -c '
 import csv, json
 c, = json.load(open("broken.json"))["cases"]
