@@ -187,11 +187,14 @@ static int verdict_key(ffcl_ctx *ctx, ffcl_engine_level level, char **key)
     return rc;
 }
 
-/* Runs the check.  A verdict on the kernels is kept; want of memory or a lost device is none. */
+/* Runs the check, whose programs the key's planning has named.  A verdict on the kernels is kept;
+ * want of memory or a lost device is none. */
 static int check(ffcl_ctx *ctx, ffcl_engine_level level, const char *key)
 {
     probe p = {0};
-    int verdict = 1, rc = open_probe(ctx, &p);
+    int verdict = 1, rc = ffcl_programs_build(ctx);
+    if (rc == 0)
+        rc = open_probe(ctx, &p);
     for (size_t i = 0; rc == 0 && verdict && i < TRIALS; i++) {
         double off = 1;
         if (!concerns(&trials[i], level))
