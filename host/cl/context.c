@@ -168,6 +168,15 @@ int ffcl_buffer_read(ffcl_ctx *ctx, cl_mem mem, size_t at, void *host, size_t by
                                                  NULL, ffcl_profile_copy(ctx, "read", bytes)));
 }
 
+int ffcl_buffer_zero(ffcl_ctx *ctx, cl_mem mem, size_t bytes)
+{
+    static const cl_int zero = 0;
+    if (ctx->planning)
+        return 0;
+    return FFCL_CL(ctx->err, clEnqueueFillBuffer(ctx->queue, mem, &zero, sizeof zero, 0, bytes, 0,
+                                                 NULL, ffcl_profile_copy(ctx, "fill", bytes)));
+}
+
 int ffcl_finish(ffcl_ctx *ctx)
 {
     return FFCL_CL(ctx->err, clFinish(ctx->queue));
@@ -175,15 +184,13 @@ int ffcl_finish(ffcl_ctx *ctx)
 
 int ffcl_tickets(ffcl_ctx *ctx, cl_mem *out)
 {
-    static const cl_int zero = 0;
     *out = ctx->tickets;
     if (ctx->planning || ctx->tickets)
         return 0;
-    const size_t bytes = FFCL_TICKETS * sizeof zero;
+    const size_t bytes = FFCL_TICKETS * sizeof(cl_int);
     int rc = ffcl_buffer_create(ctx, &ctx->tickets, bytes, "the counters of shared tiles");
     if (rc == 0)
-        rc = FFCL_CL(ctx->err, clEnqueueFillBuffer(ctx->queue, ctx->tickets, &zero, sizeof zero, 0,
-                                                   bytes, 0, NULL, NULL));
+        rc = ffcl_buffer_zero(ctx, ctx->tickets, bytes);
     *out = ctx->tickets;
     return rc;
 }

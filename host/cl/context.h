@@ -97,6 +97,9 @@ int ffcl_buffer_over(ffcl_ctx *ctx, cl_mem *out, const void *at, size_t bytes);
 int ffcl_buffer_write(ffcl_ctx *ctx, cl_mem mem, size_t at, const void *host, size_t bytes);
 int ffcl_buffer_read(ffcl_ctx *ctx, cl_mem mem, size_t at, void *host, size_t bytes);
 
+/* Enqueues zeros, bytes of them, a multiple of 4; nothing while planning. */
+int ffcl_buffer_zero(ffcl_ctx *ctx, cl_mem mem, size_t bytes);
+
 /* FFCL_TICKETS int32 counters, which every kernel that uses them finds at 0 and leaves so.  *out
  * stays the context's; NULL while planning. */
 enum { FFCL_TICKETS = 4096 };

@@ -14,6 +14,8 @@
 
 /* Raise when the layout of an entry or the meaning of a key changes. */
 enum { CACHE_FORMAT = 1 };
+
+/* Threads that compile: a model has some thirty programs. */
 enum { MOST_COMPILERS = 16 };
 
 typedef struct program {

@@ -76,14 +76,6 @@ static int map_matrix(ffcl_ctx *ctx, ffcl_tensor_file *file, const ffcl_weight_r
     return at ? ffcl_buffer_over(ctx, &r->to->mem, at, r->found->count * sizeof *at) : 0;
 }
 
-static int zero(ffcl_ctx *ctx, cl_mem mem, size_t bytes)
-{
-    static const float nothing = 0.0f;
-    return FFCL_CL(ctx->err, clEnqueueFillBuffer(ctx->queue, mem, &nothing, sizeof nothing, 0,
-                                                 bytes, 0, NULL,
-                                                 ffcl_profile_copy(ctx, "fill", bytes)));
-}
-
 /* The buffer that a row fills, unless an earlier row has made it. */
 static int place_row(ffcl_ctx *ctx, ffcl_tensor_file *file, ffcl_weight_row *r)
 {
@@ -108,7 +100,7 @@ static int place_row(ffcl_ctx *ctx, ffcl_tensor_file *file, ffcl_weight_row *r)
     size_t floats = is_bias ? ffcl_round_up(r->conv->out, 8) : r->to->floats;
     rc = ffcl_buffer_create(ctx, to, floats * (is_half ? 2 : 4), r->name);
     if (rc == 0 && (is_bias || is_half))
-        rc = zero(ctx, *to, floats * (is_half ? 2 : 4));
+        rc = ffcl_buffer_zero(ctx, *to, floats * (is_half ? 2 : 4));
     return rc;
 }
 

@@ -13,16 +13,6 @@
 
 /* ---- one batch on the device ------------------------------------------------------------- */
 
-static int zero(ffcl_ctx *ctx, cl_mem mem, size_t bytes)
-{
-    static const cl_int nothing = 0;
-    if (ctx->planning)
-        return 0;
-    return FFCL_CL(ctx->err, clEnqueueFillBuffer(ctx->queue, mem, &nothing, sizeof nothing, 0,
-                                                 bytes, 0, NULL,
-                                                 ffcl_profile_copy(ctx, "fill", bytes)));
-}
-
 /* Enqueues a read into host memory that is valid when the batch is done; to may be NULL. */
 static int fetch(ffcl_ctx *ctx, cl_mem mem, void *to, size_t bytes)
 {
@@ -81,7 +71,7 @@ int ffcl_engine_run_batch(ffcl_engine *e, const ffcl_lane *l, size_t B, const ff
 {
     ffcl_ctx *ctx = e->ctx;
     const size_t n = ffcl_latent_floats(e);
-    int rc = zero(ctx, e->flags, 2 * e->batch * sizeof(cl_int));
+    int rc = ffcl_buffer_zero(ctx, e->flags, 2 * e->batch * sizeof(cl_int));
     if (rc == 0 && e->sit) {
         rc = run_sit(e, l, B, step->F ? step->F + at * n : NULL, step->tap);
         if (rc == 0)

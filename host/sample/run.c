@@ -241,7 +241,7 @@ static int start_workers(run *r, ffcl_error *err)
         rc = ffcl_fail(err, FFCL_ENOMEM, "out of memory for %zu devices", s->n_devices);
     for (size_t i = 0; rc == 0 && i < s->n_devices; i++) {
         const ffcl_worker_spec spec = {
-            .cfg = s->cfg, .engine = i ? NULL : s->engine, .opening = s->openings[i],
+            .engine = i ? NULL : s->engine, .opening = s->openings[i],
             .store = ffcl_engine_store(s->engine), .draws = s->draws, .work = r->work,
             .writers = r->writers};
         rc = ffcl_worker_start(&r->workers[i], &spec, err);

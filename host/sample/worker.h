@@ -17,8 +17,7 @@ typedef struct ffcl_work {
 } ffcl_work;
 
 typedef struct ffcl_worker_spec {
-    const ffcl_config *cfg;         /* borrowed, as all below */
-    ffcl_engine *engine;            /* opened already, or NULL: that of `opening` */
+    ffcl_engine *engine;            /* borrowed, as all below; NULL: that of `opening` */
     ffcl_opening *opening;
     ffcl_store store;               /* what the engine must have chosen, too */
     const ffcl_draws_spec *draws;

@@ -20,9 +20,8 @@ void ffcl_ref_embed_condition(double *out, const float *table, const int32_t *y,
 {
     for (size_t b = 0; b < B; b++)
         for (size_t d = 0; d < D; d++) {
-            double c = (double)table[(size_t)y[b] * D + d];
-            if (rows)
-                c += (double)sum[b % rows * D + d];
-            out[b * D + d] = c / (1.0 + exp(-c));
+            const float label = table[(size_t)y[b] * D + d];
+            const float c = rows ? label + sum[b % rows * D + d] : label;
+            out[b * D + d] = (double)c / (1.0 + exp(-(double)c));
         }
 }

@@ -26,7 +26,8 @@ double ffcl_ref_attention_at(const float *qkv, size_t T, size_t H, size_t Dh, si
 
 /* out (B, 256); t (B). */
 void ffcl_ref_embed_scalar(double *out, const float *t, size_t B);
-/* out (B, D); table (classes + 1, D); y (B); sum (rows, D), row b mod rows for picture b. */
+/* out (B, D); table (classes + 1, D); y (B); sum (rows, D), row b mod rows for picture b.  The sum
+ * of both is float32, as an addition is rounded in one way everywhere. */
 void ffcl_ref_embed_condition(double *out, const float *table, const int32_t *y, const float *sum,
                               size_t rows, size_t B, size_t D);
 
