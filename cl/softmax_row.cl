@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * Softmax of float32 rows in place, one item a row, in vectors (of VW; the rest one by one); for
+ * Softmax of float32 rows in place, one item a row, in vectors of VW floats (VW divides n); for
  * CPUs.
  *   x[r][c] = exp(scale (x[r][c] - max_r)) / sum over c of the same
  * x (rows, n) dense; log2_scale = scale log2(e).  No local memory.  Global (rows rounded up). */
@@ -7,31 +7,23 @@
 
 __kernel void softmax_row(__global float *x, int rows, int n, float log2_scale)
 {
-    int row = get_global_id(0), whole = n / VW * VW;
+    int row = get_global_id(0);
     if (row >= rows)
         return;
     __global float *at = x + (size_t)row * n;
-    float top = at[0], sum = 0.0f, kept[VW];
+    float top = at[0], kept[VW];
     vec most = (vec)(top), sums = (vec)(0.0f);
-    for (int c = 0; c < whole; c += VW)
+    for (int c = 0; c < n; c += VW)
         most = fmax(most, LOAD_FLOATS(at + c));
     STORE_FLOATS(most, kept);
     for (int i = 0; i < VW; i++)
         top = fmax(top, kept[i]);
-    for (int c = whole; c < n; c++)
-        top = fmax(top, at[c]);
-    for (int c = 0; c < whole; c += VW) {
+    for (int c = 0; c < n; c += VW) {
         vec v = exp2((LOAD_FLOATS(at + c) - top) * log2_scale);
         STORE_FLOATS(v, at + c);
         sums += v;
     }
-    for (int c = whole; c < n; c++) {
-        at[c] = exp2((at[c] - top) * log2_scale);
-        sum += at[c];
-    }
-    float inv = 1.0f / (sum + lanes(sums));
-    for (int c = 0; c < whole; c += VW)
+    float inv = 1.0f / lanes(sums);
+    for (int c = 0; c < n; c += VW)
         STORE_FLOATS(LOAD_FLOATS(at + c) * inv, at + c);
-    for (int c = whole; c < n; c++)
-        at[c] *= inv;
 }

@@ -3,6 +3,7 @@
  * memory between them; for devices whose back end takes batches.  Heads and queries are taken so
  * many at a time that the scores stay in cache. */
 #include <math.h>
+#include <stdio.h>
 
 #include "cl/arena.h"
 #include "cl/launch.h"
@@ -17,7 +18,9 @@ int ffcl_softmax_in_place(ffcl_ctx *ctx, cl_mem x, double scale, size_t rows, si
 {
     const double log2_e = 1.4426950408889634;
     const ffcl_kernel *k;
-    int rc = ffcl_kernel_get(ctx, &k, "softmax_row", "softmax_row", "-DVW=16");
+    char options[16];
+    snprintf(options, sizeof options, "-DVW=%zu", ffcl_vector(n));
+    int rc = ffcl_kernel_get(ctx, &k, "softmax_row", "softmax_row", options);
     if (rc)
         return rc;
     size_t local = ffcl_local_size(ctx, k, 16), global = ffcl_round_up(rows, local);
