@@ -30,6 +30,10 @@ one_pass() {
     FFCL_CACHE_DIR='' timeout 600 oclgrind --check-api --data-races --max-errors 1000 \
         --build-options -cl-opt-disable --log "$log" "${options[@]}" "$check" --small "$@"
     local status=$?
+    # Oclgrind 21.10 takes a float16 for uninitialised once it was passed to a function, a constant
+    # too.  One kernel has such, and computes with nothing but its arguments and one input.
+    awk 'BEGIN { RS = ""; ORS = "\n\n" } !(/ninitialized/ && /Kernel: ceiling_fma\n/)' "$log" \
+        > "$log.known" && mv "$log.known" "$log"
     if grep -qE "$reports" "$log"; then
         echo "oclgrind.sh: $(grep -cE "$reports" "$log") reports; the first:" >&2
         head -n 12 "$log" >&2
