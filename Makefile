@@ -86,6 +86,10 @@ $(BUILD)/tests/unit/%: $(BUILD)/tests/unit/%.o $(BUILD)/libffcl.a
 $(BUILD)/tests/check: $(CHECK_OBJ) $(BUILD)/libffcl.a
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS)
 
+# What launches a plan holds: tests/launches.sh.
+$(BUILD)/tests/launches: $(BUILD)/tests/launches.o $(BUILD)/libffcl.a
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS)
+
 # What the results of ffcl bench say of the build; touched only when it changes.
 $(BUILD)/build_info.h: force
 	@mkdir -p $(@D)

@@ -162,9 +162,14 @@ static int product(ffcl_ctx *ctx, const ffcl_product *p)
              .a_step = p->a_step, .w_step = p->w_step, .out_step = p->out_step,
              .a_kmajor = p->a_kmajor, .w_nmajor = p->w_nmajor};
     const float *out = NULL;
+    cut(ctx, &j, p);
+    if (ctx->trace)
+        fprintf(ctx->trace, "%scblas %d %d %zux%zux%zux%zu at %zu %zu %zu ld %zu %zu %zu step %zu "
+                "%zu %zu cut %zu %zu %zu\n", ctx->planning ? "plan " : "", j.a_kmajor, j.w_nmajor,
+                j.batch, j.m, j.n, j.k, p->a_at, p->w_at, p->out_at, j.a_ld, j.w_ld, j.out_ld,
+                j.a_step, j.w_step, j.out_step, j.each, j.rows, j.columns);
     if (ctx->planning)
         return 0;
-    cut(ctx, &j, p);
     int rc = place(ctx, &j.a, p->a, p->a_at);
     if (rc == 0)
         rc = place(ctx, &j.w, p->w, p->w_at);

@@ -72,6 +72,10 @@ static int product(ffcl_ctx *ctx, const ffcl_product *p)
                                                    &ctx->queue, &bytes));
     if (rc == 0)
         rc = ffcl_take(ctx, &temp, ffcl_div_up(bytes, sizeof(float)));
+    if (ctx->trace)
+        fprintf(ctx->trace, "%sclblast %d %d %zux%zux%zu at %zu %zu %zu ld %zu %zu %zu temp %zu\n",
+                ctx->planning ? "plan " : "", p->a_kmajor, p->w_nmajor, p->m, p->n, p->k, a.at,
+                w.at, out.at, p->a_ld, p->w_ld, p->out_ld, bytes);
     if (rc == 0 && !ctx->planning) {
         ffcl_work_shape(ctx, ffcl_bare_cost(p, 1), "%zux%zux%zu", p->m, p->n, p->k);
         ffcl_profile_begin(ctx, "gemm");

@@ -27,6 +27,11 @@ int ffcl_ctx_open_profiled(ffcl_ctx **out, const ffcl_device *device, const ffcl
     ctx->obs = obs;
     const char *sync = getenv("FFCL_SYNC");
     ctx->sync = sync && sync[0] == '1';
+    const char *trace = getenv("FFCL_TRACE");
+    if (trace && *trace)
+        ctx->trace = fopen(trace, "a");
+    if (trace && *trace && !ctx->trace)
+        ffcl_report(obs, FFCL_PHASE_WARN, "FFCL_TRACE names a file that cannot be written", 0, 0);
     cl_int code = CL_SUCCESS;
     cl_context_properties properties[] = {CL_CONTEXT_PLATFORM,
                                           (cl_context_properties)device->platform, 0};
@@ -68,6 +73,8 @@ void ffcl_ctx_close(ffcl_ctx **ctx)
         clReleaseCommandQueue(c->queue);
     if (c->context)
         clReleaseContext(c->context);
+    if (c->trace)
+        fclose(c->trace);
     free(c);
     *ctx = NULL;
 }

@@ -3,6 +3,8 @@
 #ifndef FFCL_CL_CONTEXT_H
 #define FFCL_CL_CONTEXT_H
 
+#include <stdio.h>
+
 #include "cl/device.h"
 
 struct ffcl_programs;
@@ -70,6 +72,7 @@ typedef struct ffcl_ctx {
     /* Pictures of the pass under way, for products of rows that belong to them; 0: not known. */
     size_t pictures;
     int sync;                           /* FFCL_SYNC=1: finish after each launch */
+    FILE *trace;                        /* FFCL_TRACE=FILE: a line a launch; NULL: none */
     ffcl_error own_err;
 } ffcl_ctx;
 

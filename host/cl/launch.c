@@ -6,14 +6,38 @@
 #include "cl/profile.h"
 #include "util.h"
 
+/* "kernel [options] global / local: arguments", of a planning pass with "plan" before it. */
+static void trace(const ffcl_ctx *ctx, const ffcl_kernel *kernel, cl_uint dims,
+                  const size_t *global, const size_t *local, const ffcl_arg *args, size_t n_args)
+{
+    fprintf(ctx->trace, "%s%s [%s]", ctx->planning ? "plan " : "", kernel->name, kernel->options);
+    for (cl_uint i = 0; i < dims; i++)
+        fprintf(ctx->trace, "%s%zu", i ? "x" : " ", global[i]);
+    for (cl_uint i = 0; i < dims; i++)
+        fprintf(ctx->trace, "%s%zu", i ? "x" : " / ", local[i]);
+    for (size_t i = 0; i < n_args; i++) {
+        if (args[i].kind == FFCL_ARG_LOCAL)
+            fprintf(ctx->trace, " local:%zu", args[i].size);
+        else if (args[i].kind == FFCL_ARG_I32)
+            fprintf(ctx->trace, " %d", args[i].value.i32);
+        else if (args[i].kind == FFCL_ARG_F32)
+            fprintf(ctx->trace, " %.9g", (double)args[i].value.f32);
+        else
+            fprintf(ctx->trace, " *");
+    }
+    fprintf(ctx->trace, "\n");
+}
+
 int ffcl_launch_args(ffcl_ctx *ctx, const ffcl_kernel *kernel, cl_uint dims, const size_t *global,
                      const size_t *local, const ffcl_arg *args, size_t n_args)
 {
+    if (ctx->trace)
+        trace(ctx, kernel, dims, global, local, args, n_args);
     if (ctx->planning)
         return 0;
     assert(n_args == kernel->n_args);
     for (size_t i = 0; i < n_args; i++) {
-        const void *value = args[i].is_local ? NULL : (const void *)&args[i].value;
+        const void *value = args[i].kind == FFCL_ARG_LOCAL ? NULL : (const void *)&args[i].value;
         cl_int code = clSetKernelArg(kernel->handle, (cl_uint)i, args[i].size, value);
         if (code != CL_SUCCESS)
             return ffcl_fail(ctx->err, ffcl_cl_status(code), "argument %zu of kernel %s: %s", i,

@@ -5,9 +5,13 @@
 
 #include "cl/program.h"
 
+typedef enum ffcl_arg_kind {
+    FFCL_ARG_BUFFER, FFCL_ARG_I32, FFCL_ARG_F32, FFCL_ARG_LOCAL     /* __local memory */
+} ffcl_arg_kind;
+
 typedef struct ffcl_arg {
-    size_t size;            /* bytes of the argument */
-    int is_local;           /* __local memory of size bytes */
+    size_t size;            /* bytes of the argument, or of local memory */
+    ffcl_arg_kind kind;
     union {
         cl_mem mem;
         cl_int i32;
@@ -15,10 +19,10 @@ typedef struct ffcl_arg {
     } value;
 } ffcl_arg;
 
-#define FFCL_BUF(x) ((ffcl_arg){sizeof(cl_mem), 0, {.mem = (x)}})
-#define FFCL_I32(x) ((ffcl_arg){sizeof(cl_int), 0, {.i32 = (cl_int)(x)}})
-#define FFCL_F32(x) ((ffcl_arg){sizeof(cl_float), 0, {.f32 = (cl_float)(x)}})
-#define FFCL_LOCAL(bytes) ((ffcl_arg){(bytes), 1, {.i32 = 0}})
+#define FFCL_BUF(x) ((ffcl_arg){sizeof(cl_mem), FFCL_ARG_BUFFER, {.mem = (x)}})
+#define FFCL_I32(x) ((ffcl_arg){sizeof(cl_int), FFCL_ARG_I32, {.i32 = (cl_int)(x)}})
+#define FFCL_F32(x) ((ffcl_arg){sizeof(cl_float), FFCL_ARG_F32, {.f32 = (cl_float)(x)}})
+#define FFCL_LOCAL(bytes) ((ffcl_arg){(bytes), FFCL_ARG_LOCAL, {.i32 = 0}})
 
 /* Enqueues kernel over dims dimensions of global items in work-groups of local (NULL: the
  * driver's choice).  The number of arguments must be the kernel's: an unset one would silently

@@ -325,8 +325,10 @@ static int find_kernel(ffcl_ctx *ctx, program *p, ffcl_kernel **out, const char 
     ffcl_kernel *k = calloc(1, sizeof *k);
     if (grown)
         p->kernels = grown;
-    if (k)
+    if (k) {
         k->name = ffcl_format("%s", name);
+        k->options = p->options;
+    }
     if (!grown || !k || !k->name) {
         free(k);
         return ffcl_fail(ctx->err, FFCL_ENOMEM, "out of memory for the kernel %s", name);

@@ -9,6 +9,7 @@
 /* A kernel of a program; handle is NULL while only planning. */
 typedef struct ffcl_kernel {
     char *name;
+    const char *options;        /* of its program, which keeps them */
     cl_kernel handle;
     cl_uint n_args;
     size_t max_work_group;      /* CL_KERNEL_WORK_GROUP_SIZE */
