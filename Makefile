@@ -8,7 +8,7 @@ BUILD ?= build
 
 VERSION := 0.1.0
 PACKAGES := OpenCL clblast libpng inih libzip libcjson zlib
-# PoCL, cmocka and the rest of what the tests need come from scripts/install.sh.
+# PoCL, cmocka and the rest of what the tests need come from tests/install.sh.
 
 SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=undefined
 WARN := -std=c11 -Wall -Wextra -Wpedantic -Wshadow
@@ -71,9 +71,9 @@ $(BUILD)/%.o: %.c Makefile
 	$(CC) $(ALL_CFLAGS) -c -o $@ $<
 
 # Every .cl file as a byte array.
-$(BUILD)/kernels.c: $(CL_SRC) scripts/embed.sh
+$(BUILD)/kernels.c: $(CL_SRC) cl/embed.sh
 	@mkdir -p $(@D)
-	sh scripts/embed.sh $(CL_SRC) > $@.tmp && mv $@.tmp $@
+	sh cl/embed.sh $(CL_SRC) > $@.tmp && mv $@.tmp $@
 
 $(BUILD)/kernels.o: $(BUILD)/kernels.c Makefile
 	$(CC) $(ALL_CFLAGS) -c -o $@ $<
@@ -115,17 +115,17 @@ bench-torch: all
 
 # Installs what building and the demo need.
 deps:
-	sh scripts/install.sh build
+	sh tests/install.sh build
 
 # Installs what is missing, builds, samples the digits into demo.png.
 demo:
-	sh scripts/install.sh build
+	sh tests/install.sh build
 	$(MAKE) all
 	$(BUILD)/ffcl config/demo.ini output.grid=demo.png
 
 # Installs what tests need, builds everything, runs every test.
 check:
-	sh scripts/install.sh test
+	sh tests/install.sh test
 	$(MAKE) all $(BUILD)/tests/check unit \
 	    $$(pkg-config --exists ompi-c && echo $(BUILD)/ffcl-mpi)
 	bash tests/run.sh $(BUILD)
@@ -134,11 +134,11 @@ unit: $(UNIT)
 
 # Style: budgets, tabs, trailing blanks, final newlines; headers compile alone.
 lint:
-	bash scripts/lint.sh
+	bash tests/lint.sh
 
 # Every .cl file through clang at OpenCL C 1.2, no device needed.
 clcheck:
-	bash scripts/clcheck.sh
+	bash tests/clcheck.sh
 
 # docs/ini.md from the key table.
 docs: $(BUILD)/ffcl
@@ -161,7 +161,7 @@ install: all
 	install -m 755 $(BUILD)/libffcl.so $(DESTDIR)$(PREFIX)/lib/libffcl.so.0
 	ln -sf libffcl.so.0 $(DESTDIR)$(PREFIX)/lib/libffcl.so
 	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@VERSION@|$(VERSION)|' \
-	    -e 's|@LIBS@|$(strip $(LIBS))|' scripts/ffcl.pc.in \
+	    -e 's|@LIBS@|$(strip $(LIBS))|' host/ffcl.pc.in \
 	    > $(DESTDIR)$(PREFIX)/lib/pkgconfig/ffcl.pc
 	install -m 644 README.md docs/*.md $(DESTDIR)$(PREFIX)/share/doc/ffcl/
 

@@ -109,8 +109,8 @@ done
 for script in tests/e2e/*.sh; do
     [ "$script" = tests/e2e/lib.sh ] || program "${script#tests/}" 900 bash "$script" "$build"
 done
-program lint 300 bash scripts/lint.sh
-program clcheck 300 bash scripts/clcheck.sh
+program lint 300 bash tests/lint.sh
+program clcheck 300 bash tests/clcheck.sh
 
 echo "$passed passed, $failed failed, $skipped skipped"
 [ $failed = 0 ] && [ $passed != 0 ]

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * The OpenCL sources: embedded in the binary (made from cl/ by scripts/embed.sh), or read from
+ * The OpenCL sources: embedded in the binary (made from cl/ by cl/embed.sh), or read from
  * FFCL_CL_DIR. */
 #ifndef FFCL_CL_SOURCE_H
 #define FFCL_CL_SOURCE_H

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 # Runs the smallest shape of every kernel under Oclgrind and fails on any report: accesses out of
 # bounds, races, uninitialised reads, divergent barriers, wrong API calls.
-# usage: scripts/oclgrind.sh [CHECK]     CHECK: build/tests/check
+# usage: tests/oclgrind.sh [CHECK]     CHECK: build/tests/check
 set -u
 check=${1:-build/tests/check}
 if ! command -v oclgrind > /dev/null; then

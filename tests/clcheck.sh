@@ -7,7 +7,7 @@
 # cl/matrix.cl is compiled besides, with the built-ins of each engine, for machines that have them:
 # by clang for AMD's, by ocloc (Debian: intel-opencl-icd) for Intel's.
 # Kernels of one family share their arguments, whatever their options use of them.
-# usage: scripts/clcheck.sh      CLANG=clang-19 picks a compiler
+# usage: tests/clcheck.sh      CLANG=clang-19 picks a compiler
 set -u
 cd "$(dirname "$0")/.." || exit 2
 

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 # Checks the style that a machine can check: sizes of files, functions and lines, tabs, trailing
 # blanks, final newlines, licence lines, left-over notes; and that every header compiles alone.
-# usage: scripts/lint.sh
+# usage: tests/lint.sh
 set -u
 cd "$(dirname "$0")/.." || exit 2
 export LC_ALL=C.UTF-8

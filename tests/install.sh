@@ -3,7 +3,7 @@
 # Installs what building or testing ffcl needs and the machine lacks; does nothing where nothing
 # is missing.  On Debian and Ubuntu it runs one apt-get line, which it prints; elsewhere it lists
 # what to install.
-# usage: scripts/install.sh {build|test}
+# usage: tests/install.sh {build|test}
 # shellcheck disable=SC2046,SC2086,SC2254 # lists of flags and of packages are split on purpose
 set -u
 
@@ -11,7 +11,7 @@ what=${1:-}
 case $what in
 build | test) ;;
 *)
-    echo "usage: scripts/install.sh {build|test}" >&2
+    echo "usage: tests/install.sh {build|test}" >&2
     exit 2
     ;;
 esac
@@ -161,7 +161,7 @@ install_packages() {
     fi
 }
 
-# ocloc, which lets scripts/clcheck.sh compile for Intel's engines.  It comes with a driver, which
+# ocloc, which lets tests/clcheck.sh compile for Intel's engines.  It comes with a driver, which
 # would change the devices of a machine with Intel graphics: so only where a machine is for tests
 # alone.  Not every system has the package, hence on its own, and done without where it fails.
 install_ocloc() {
