@@ -22,18 +22,17 @@ MPI_CFLAGS = $(shell pkg-config --cflags ompi-c)
 MPI_LIBS = $(shell pkg-config --libs ompi-c)
 RANKS := $(if $(MPI),mpi,one)
 
-PROGRAM_SRC := host/main.c host/progress.c host/interrupt.c host/program_info.c \
-    host/profile_table.c
+PROGRAM_SRC := host/main.c $(wildcard host/program/*.c)
 # ffcl bench takes its cases from the kernel registry, whose own program is check.c.
 CASES_SRC := $(filter-out tests/kernels/check.c,$(wildcard tests/kernels/*.c tests/ref/*.c))
 CASES_OBJ := $(CASES_SRC:%.c=$(BUILD)/%.o)
 BENCH_SRC := $(filter-out bench/gemm.c,$(wildcard bench/*.c))
 BENCH_OBJ := $(BENCH_SRC:%.c=$(BUILD)/%.o) $(CASES_OBJ)
 PROGRAM_OBJ := $(PROGRAM_SRC:%.c=$(BUILD)/%.o) $(BENCH_OBJ)
-RANKS_SRC := host/sample/ranks_one.c host/sample/ranks_mpi.c
+RANKS_SRC := host/run/ranks_one.c host/run/ranks_mpi.c
 COMMON_SRC := $(filter-out $(PROGRAM_SRC) $(RANKS_SRC),$(wildcard host/*.c host/*/*.c blas/*.c))
 COMMON_OBJ := $(COMMON_SRC:%.c=$(BUILD)/%.o) $(BUILD)/kernels.o
-LIB_OBJ := $(COMMON_OBJ) $(BUILD)/host/sample/ranks_$(RANKS).o
+LIB_OBJ := $(COMMON_OBJ) $(BUILD)/host/run/ranks_$(RANKS).o
 CL_SRC := $(wildcard cl/*.cl cl/*.clh)
 UNIT := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/unit/*.c))
 CHECK_OBJ := $(BUILD)/tests/kernels/check.o $(CASES_OBJ)
@@ -59,10 +58,10 @@ $(BUILD)/.ranks-$(RANKS):
 	@rm -f $(BUILD)/.ranks-* && touch $@
 
 # The program with MPI beside the one without, for the tests.
-$(BUILD)/ffcl-mpi: $(PROGRAM_OBJ) $(COMMON_OBJ) $(BUILD)/host/sample/ranks_mpi.o
+$(BUILD)/ffcl-mpi: $(PROGRAM_OBJ) $(COMMON_OBJ) $(BUILD)/host/run/ranks_mpi.o
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(DEPS_LIBS) $(MPI_LIBS) -lpthread -ldl -lm
 
-$(BUILD)/host/sample/ranks_mpi.o: host/sample/ranks_mpi.c Makefile
+$(BUILD)/host/run/ranks_mpi.o: host/run/ranks_mpi.c Makefile
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) $(MPI_CFLAGS) -c -o $@ $<
 

@@ -4,7 +4,7 @@
 #define FFCL_BENCH_H
 
 #include "../tests/kernels/registry.h"
-#include "command.h"
+#include "program/command.h"
 
 struct cJSON;
 

@@ -4,19 +4,10 @@
 #ifndef FFCL_CONFIG_H
 #define FFCL_CONFIG_H
 
+#include "config_choices.h"
 #include "error.h"
-#include "sample/draws.h"
-#include "sample/image.h"
 
-/* What a scalar embedder of the checkpoint is fed with. */
-typedef enum ffcl_input_kind {
-    FFCL_INPUT_DELTA,       /* step length; 1 for one-step sampling */
-    FFCL_INPUT_T,           /* time; 1 for one-step sampling from noise */
-    FFCL_INPUT_R,           /* end time of the step; 0 */
-    FFCL_INPUT_GUIDANCE,    /* [sampler] guidance */
-    FFCL_INPUT_NUMBER       /* a constant given in the INI file */
-} ffcl_input_kind;
-
+/* A scalar embedder of the checkpoint and what it is fed with. */
 typedef struct ffcl_condition {
     char *prefix;               /* e.g. "t_embedder" */
     ffcl_input_kind kind;
@@ -25,12 +16,6 @@ typedef struct ffcl_condition {
 
 /* [sampler] rank = all. */
 #define FFCL_ALL_RANKS SIZE_MAX
-
-typedef enum ffcl_on_bad { FFCL_BAD_STOP, FFCL_BAD_SKIP } ffcl_on_bad;
-
-typedef enum ffcl_precision {
-    FFCL_PRECISION_AUTO, FFCL_PRECISION_FLOAT32, FFCL_PRECISION_HALF
-} ffcl_precision;
 
 struct ffcl_config {
     char *path;                 /* the INI file, or NULL */

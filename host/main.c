@@ -9,11 +9,11 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "command.h"
 #include "ffcl.h"
-#include "interrupt.h"
-#include "profile_table.h"
-#include "progress.h"
+#include "program/command.h"
+#include "program/interrupt.h"
+#include "program/profile_table.h"
+#include "program/progress.h"
 
 static const char help_text[] =
     "ffcl draws pictures with FreeFlow, a one-step class-conditional image generator, on any\n"

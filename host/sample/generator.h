@@ -9,7 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-typedef enum ffcl_rng { FFCL_RNG_TORCH_CPU, FFCL_RNG_TORCH_CUDA, FFCL_RNG_PER_IMAGE } ffcl_rng;
+#include "config_choices.h"
 
 typedef struct ffcl_generator {
     ffcl_rng kind;

@@ -6,11 +6,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "config_choices.h"
+
 /* Float x (nominally -1..1) to byte, in float32, truncating:
  * SIT:  clamp(127.5 x + 128, 0, 255)      (SiT and DiT sample_ddp.py)
  * REPA: clamp(255 (x + 1) / 2, 0, 255)    (REPA generate.py) */
-typedef enum ffcl_byte_rule { FFCL_BYTES_SIT, FFCL_BYTES_REPA } ffcl_byte_rule;
-
 uint8_t ffcl_to_byte(float x, ffcl_byte_rule rule);
 
 /* The size of the grid of n pictures, columns in a row, 2 pixels of padding around each.

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "model/pos_embed.h"
+#include "sample/generator.h"
 #include "sample/image.h"
 #include "util.h"
 #include "verify/verify.h"

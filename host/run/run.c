@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "sample/run.h"
+#include "run/run.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,10 +9,10 @@
 #include <zlib.h>
 
 #include "cl/context.h"
-#include "sample/ranks.h"
-#include "sample/set.h"
-#include "sample/worker.h"
-#include "sample/writers.h"
+#include "run/ranks.h"
+#include "run/sample_set.h"
+#include "run/worker.h"
+#include "run/writers.h"
 #include "util.h"
 
 /* The owner of the indices that this process's workers have; other ranks are 1 + rank. */

@@ -2,7 +2,7 @@
  *
  * Noise and labels by index: the same as PyTorch's scripts draw them one batch after another,
  * asked for in any order, and as recorded on a CPU and on an H200. */
-#include "sample/draws.h"
+#include "sample/noise.h"
 
 #include <math.h>
 #include <setjmp.h>
@@ -14,7 +14,7 @@
 #include <cmocka.h>
 
 #include "files/tensorfile.h"
-#include "sample/indices.h"
+#include "run/indices.h"
 
 #define RECORDED "tests/data/torch_rng.safetensors"
 

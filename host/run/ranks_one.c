@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * A build without MPI: one process, which has the whole set. */
-#include "sample/ranks.h"
+#include "run/ranks.h"
 
 #include <stdlib.h>
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "profile_table.h"
+#include "program/profile_table.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  * The set of picture indices of a run: which are still to be drawn, who has them, which are done.
  * Resume, several devices and several processes are all answers of this set. */
-#ifndef FFCL_SAMPLE_INDICES_H
-#define FFCL_SAMPLE_INDICES_H
+#ifndef FFCL_RUN_INDICES_H
+#define FFCL_RUN_INDICES_H
 
 #include "error.h"
 

@@ -4,7 +4,7 @@
  * Every exchange is begun by another rank: a call of fixed size, perhaps data after it, and an
  * answer of rank 0 where one is due.  Rank 0 answers between two looks at its own workers; nobody
  * waits inside MPI, whose waiting takes a whole processor. */
-#include "sample/ranks.h"
+#include "run/ranks.h"
 
 #include <mpi.h>
 #include <pthread.h>

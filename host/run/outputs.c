@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "sample/outputs.h"
+#include "run/outputs.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -10,6 +10,7 @@
 #include "files/atomic.h"
 #include "files/npz.h"
 #include "files/png.h"
+#include "sample/image.h"
 #include "util.h"
 
 struct ffcl_outputs {

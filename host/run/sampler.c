@@ -8,12 +8,12 @@
 
 #include "cl/profile.h"
 #include "config.h"
-#include "sample/draws.h"
+#include "run/hashes.h"
+#include "run/ranks.h"
+#include "run/run.h"
+#include "run/worker.h"
 #include "sample/engine.h"
-#include "sample/hashes.h"
-#include "sample/ranks.h"
-#include "sample/run.h"
-#include "sample/worker.h"
+#include "sample/noise.h"
 #include "util.h"
 
 struct ffcl_sampler {

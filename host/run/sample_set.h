@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: MIT
  * The set of pictures on disk: its lock, its manifest and its outputs; what is there already, what
  * is added, how it ends. */
-#ifndef FFCL_SAMPLE_SET_H
-#define FFCL_SAMPLE_SET_H
+#ifndef FFCL_RUN_SAMPLE_SET_H
+#define FFCL_RUN_SAMPLE_SET_H
 
 #include <stdatomic.h>
 
+#include "run/hashes.h"
+#include "run/indices.h"
+#include "run/manifest.h"
+#include "run/outputs.h"
 #include "sample/engine.h"
-#include "sample/hashes.h"
-#include "sample/indices.h"
-#include "sample/manifest.h"
-#include "sample/outputs.h"
 
 typedef struct ffcl_set ffcl_set;
 

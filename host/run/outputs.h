@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * Where finished pictures go, by index: the grid, a folder of PNGs, an npz. */
-#ifndef FFCL_SAMPLE_OUTPUTS_H
-#define FFCL_SAMPLE_OUTPUTS_H
+#ifndef FFCL_RUN_OUTPUTS_H
+#define FFCL_RUN_OUTPUTS_H
 
 #include "config.h"
 

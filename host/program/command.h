@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT
  * Commands of the program that parse arguments of their own, for main.c's table. */
-#ifndef FFCL_COMMAND_H
-#define FFCL_COMMAND_H
+#ifndef FFCL_PROGRAM_COMMAND_H
+#define FFCL_PROGRAM_COMMAND_H
 
-#include "progress.h"
+#include "program/progress.h"
 
 /* argv[0] is the command's name.  Prints to stdout, progress goes through progress; returns 0 or a
  * status with its sentence in *err, which main.c prints. */

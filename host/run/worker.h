@@ -2,12 +2,12 @@
  * A worker: one device that takes batches of indices, draws their pictures and hands them to the
  * writers.  While the device computes a batch, the noise of the next is drawn and sent after it,
  * and the one before is fetched and written. */
-#ifndef FFCL_SAMPLE_WORKER_H
-#define FFCL_SAMPLE_WORKER_H
+#ifndef FFCL_RUN_WORKER_H
+#define FFCL_RUN_WORKER_H
 
-#include "sample/draws.h"
+#include "run/writers.h"
+#include "sample/noise.h"
 #include "sample/opening.h"
-#include "sample/writers.h"
 
 /* Where indices come from: the set of this process, or that of another. */
 typedef struct ffcl_work {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "sample/writers.h"
+#include "run/writers.h"
 
 #include <pthread.h>
 #include <stdlib.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "sample/worker.h"
+#include "run/worker.h"
 
 #include <pthread.h>
 #include <stdatomic.h>

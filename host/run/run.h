@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT
  * The run: a set of indices, workers that take them, a set on disk that gets the pictures. */
-#ifndef FFCL_SAMPLE_RUN_H
-#define FFCL_SAMPLE_RUN_H
+#ifndef FFCL_RUN_RUN_H
+#define FFCL_RUN_RUN_H
 
 #include <stdatomic.h>
 
-#include "sample/draws.h"
+#include "run/hashes.h"
 #include "sample/engine.h"
-#include "sample/hashes.h"
+#include "sample/noise.h"
 #include "sample/opening.h"
 
 typedef struct ffcl_run_spec {

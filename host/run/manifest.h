@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  * manifest.json beside the pictures of a set: with what they were made, so that no run goes on
  * with other settings, and what each run did (docs/formats.md). */
-#ifndef FFCL_SAMPLE_MANIFEST_H
-#define FFCL_SAMPLE_MANIFEST_H
+#ifndef FFCL_RUN_MANIFEST_H
+#define FFCL_RUN_MANIFEST_H
 
 #include "config.h"
 #include "sample/engine.h"

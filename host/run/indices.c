@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "sample/indices.h"
+#include "run/indices.h"
 
 #include <assert.h>
 #include <pthread.h>

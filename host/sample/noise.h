@@ -1,15 +1,12 @@
 /* SPDX-License-Identifier: MIT
  * What is drawn at random for a picture, by its index: noise and, where classes are random, its
  * label.  The numbers depend on the specification and the index, never on who asks, or when. */
-#ifndef FFCL_SAMPLE_DRAWS_H
-#define FFCL_SAMPLE_DRAWS_H
+#ifndef FFCL_SAMPLE_NOISE_H
+#define FFCL_SAMPLE_NOISE_H
 
+#include "config_choices.h"
 #include "error.h"
 #include "sample/generator.h"
-
-typedef enum ffcl_classes_kind {
-    FFCL_CLASSES_LIST, FFCL_CLASSES_RANDOM, FFCL_CLASSES_BALANCED
-} ffcl_classes_kind;
 
 /* torch-cpu: one stream, torch.randn((count, ...)) after manual_seed(seed); where labels are
  * random, randn((draw, ...)) and randint(0, classes, (draw,)) in turn.

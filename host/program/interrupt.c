@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "interrupt.h"
+#include "program/interrupt.h"
 
 #include <stdio.h>
 #include <unistd.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "sample/manifest.h"
+#include "run/manifest.h"
 
 #include <cjson/cJSON.h>
 #include <errno.h>

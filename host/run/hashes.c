@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "sample/hashes.h"
+#include "run/hashes.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * The table that ffcl --profile prints. */
-#ifndef FFCL_PROFILE_TABLE_H
-#define FFCL_PROFILE_TABLE_H
+#ifndef FFCL_PROGRAM_PROFILE_TABLE_H
+#define FFCL_PROGRAM_PROFILE_TABLE_H
 
 #include <stdio.h>
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * CRCs of the weight files for the manifest, read in threads while the device opens. */
-#ifndef FFCL_SAMPLE_HASHES_H
-#define FFCL_SAMPLE_HASHES_H
+#ifndef FFCL_RUN_HASHES_H
+#define FFCL_RUN_HASHES_H
 
 #include "config.h"
 

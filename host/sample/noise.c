@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "sample/draws.h"
+#include "sample/noise.h"
 
 #include <stdlib.h>
 #include <string.h>

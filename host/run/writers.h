@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * Threads that check, compress and write finished pictures while devices compute others. */
-#ifndef FFCL_SAMPLE_WRITERS_H
-#define FFCL_SAMPLE_WRITERS_H
+#ifndef FFCL_RUN_WRITERS_H
+#define FFCL_RUN_WRITERS_H
 
 #include "error.h"
 

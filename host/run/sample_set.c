@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "sample/set.h"
+#include "run/sample_set.h"
 
 #include <errno.h>
 #include <pthread.h>

@@ -3,12 +3,12 @@
  * the workers of all ranks and takes what npz and grid need; the others write their own files into
  * the shared folder.  ranks_mpi.c is built with MPI=1 and is the only file that includes mpi.h;
  * ranks_one.c is built without: there is one rank. */
-#ifndef FFCL_SAMPLE_RANKS_H
-#define FFCL_SAMPLE_RANKS_H
+#ifndef FFCL_RUN_RANKS_H
+#define FFCL_RUN_RANKS_H
 
-#include "sample/indices.h"
-#include "sample/manifest.h"
-#include "sample/worker.h"
+#include "run/indices.h"
+#include "run/manifest.h"
+#include "run/worker.h"
 
 /* This process, and how many there are. */
 void ffcl_ranks_where(size_t *rank, size_t *size);

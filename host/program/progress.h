@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * Progress on stderr, for main.c: one updating line on a terminal, else a line now and then. */
-#ifndef FFCL_PROGRESS_H
-#define FFCL_PROGRESS_H
+#ifndef FFCL_PROGRAM_PROGRESS_H
+#define FFCL_PROGRAM_PROGRESS_H
 
 #include <stdio.h>
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * Ctrl-C for main.c: the first one asks a sampler to stop, the second ends the program at once. */
-#ifndef FFCL_INTERRUPT_H
-#define FFCL_INTERRUPT_H
+#ifndef FFCL_PROGRAM_INTERRUPT_H
+#define FFCL_PROGRAM_INTERRUPT_H
 
 #include <pthread.h>
 #include <signal.h>

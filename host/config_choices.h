@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: MIT
+ * The choices of the INI file that code below and above the configuration has to know.  They are
+ * apart from config.h so that a generator, or the conversion to bytes, needs no configuration. */
+#ifndef FFCL_CONFIG_CHOICES_H
+#define FFCL_CONFIG_CHOICES_H
+
+/* What a scalar embedder of the checkpoint is fed with. */
+typedef enum ffcl_input_kind {
+    FFCL_INPUT_DELTA,       /* step length; 1 for one-step sampling */
+    FFCL_INPUT_T,           /* time; 1 for one-step sampling from noise */
+    FFCL_INPUT_R,           /* end time of the step; 0 */
+    FFCL_INPUT_GUIDANCE,    /* [sampler] guidance */
+    FFCL_INPUT_NUMBER       /* a constant given in the INI file */
+} ffcl_input_kind;
+
+/* Whose random numbers: see sample/noise.h. */
+typedef enum ffcl_rng { FFCL_RNG_TORCH_CPU, FFCL_RNG_TORCH_CUDA, FFCL_RNG_PER_IMAGE } ffcl_rng;
+
+typedef enum ffcl_classes_kind {
+    FFCL_CLASSES_LIST, FFCL_CLASSES_RANDOM, FFCL_CLASSES_BALANCED
+} ffcl_classes_kind;
+
+typedef enum ffcl_precision {
+    FFCL_PRECISION_AUTO, FFCL_PRECISION_FLOAT32, FFCL_PRECISION_HALF
+} ffcl_precision;
+
+/* From decoder output to bytes: see sample/image.h. */
+typedef enum ffcl_byte_rule { FFCL_BYTES_SIT, FFCL_BYTES_REPA } ffcl_byte_rule;
+
+typedef enum ffcl_on_bad { FFCL_BAD_STOP, FFCL_BAD_SKIP } ffcl_on_bad;
+
+#endif
