@@ -131,7 +131,7 @@ check:
 
 unit: $(UNIT)
 
-# Style: budgets, tabs, trailing blanks, final newlines; headers compile alone.
+# Style: budgets, tabs, trailing blanks, final newlines; headers compile alone; who includes whom.
 lint:
 	bash tests/lint.sh
 

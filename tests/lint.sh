@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
 # Checks the style that a machine can check: sizes of files, functions and lines, tabs, trailing
-# blanks, final newlines, licence lines, left-over notes; and that every header compiles alone.
+# blanks, final newlines, licence lines, left-over notes; that every header compiles alone, and that
+# files include files of lower layers only (tests/includes.sh).
 # usage: tests/lint.sh
 set -u
 cd "$(dirname "$0")/.." || exit 2
@@ -102,5 +103,10 @@ done < <(find . \( -name '.?*' ! -name .ci -o -name 'build*' -o -path ./tests/da
     -type f \( -name '*.c' -o -name '*.h' -o -name '*.cl' -o -name '*.clh' -o -name '*.sh' \
     -o -name '*.py' -o \
     -name '*.ini' -o -name '*.md' -o -name Makefile -o -path './.ci/*' \) -print | sort)
+if bash tests/includes.sh; then
+    passed=$((passed + 1))
+else
+    failed=$((failed + 1))
+fi
 echo "$passed passed, $failed failed, 0 skipped"
 [ "$failed" = 0 ] && [ "$passed" != 0 ]
