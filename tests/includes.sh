@@ -43,7 +43,7 @@ place_files() {
         while read -r layer name patterns; do
             for pattern in $patterns; do
                 case $pattern in
-                */) pattern=$pattern* ;;
+                */) pattern="$pattern*" ;;
                 esac
                 # shellcheck disable=SC2254 # a pattern is meant
                 case $file in
