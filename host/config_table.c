@@ -37,84 +37,113 @@ static const ffcl_config_choice byte_rules[] = {
     {NULL, 0},
 };
 
-#define AT(member) .offset = offsetof(struct ffcl_config, member)
+/* The keys that only matter for some ways of making random numbers, or some outputs. */
+static int is_cuda(const ffcl_config *cfg)
+{
+    return cfg->sampler.rng == FFCL_RNG_TORCH_CUDA;
+}
 
+static int has_draw_batches(const ffcl_config *cfg)
+{
+    return is_cuda(cfg) || (cfg->sampler.rng == FFCL_RNG_TORCH_CPU &&
+                            cfg->sampler.kind == FFCL_CLASSES_RANDOM);
+}
+
+static int has_folder(const ffcl_config *cfg)
+{
+    return cfg->output.folder != NULL;
+}
+
+#define AT(member) .offset = offsetof(struct ffcl_config, member)
+#define SAME .images = FFCL_IMAGES_SAME
+#define DIFFER .images = FFCL_IMAGES_DIFFER
+/* What counts is found when weights and device are open: the setting of this name. */
+#define DIFFER_BY(setting) .images = FFCL_IMAGES_DIFFER, .fact = setting
+
+/* A device rounds in its own way, which [device] select decides: the manifest's "blas.products of"
+ * tells how, and a run that resumes on another kind of device is warned, not refused.  A preset
+ * changes images by the keys that it stands for, and [condition] has no rows: all of it does. */
 const ffcl_config_row ffcl_config_rows[] = {
-    {"device", "select", FFCL_TYPE_TEXT, "auto", AT(device.select),
+    {"device", "select", FFCL_TYPE_TEXT, "auto", AT(device.select), SAME,
      .help = "Which OpenCL devices compute, each with a worker of its own: `auto`, `gpu`, `cpu`, "
              "`all`, an index as `ffcl devices` counts, `P:D` (platform and device), part of a "
              "name, or a comma list of these"},
 
     {"model", "checkpoint", FFCL_TYPE_INPUT, "FreeFlow-XL-2-256.pt", AT(model.checkpoint),
+     DIFFER_BY("model.checkpoint"),
      .help = "The weights of the transformer, `.pt` or `.safetensors`"},
-    {"model", "preset", FFCL_TYPE_CHOICE, "freeflow", AT(model.preset), .choices = presets,
+    {"model", "preset", FFCL_TYPE_CHOICE, "freeflow", AT(model.preset), SAME, .choices = presets,
      .help = "How the checkpoint is sampled. `freeflow`: one step from noise, latent = z + F(z) "
              "with step length 1. Stands for values of other keys, each of which can be set on "
              "its own, before or after it"},
-    {"model", "update", FFCL_TYPE_CHOICE, "plus", AT(model.update), .choices = updates,
+    {"model", "update", FFCL_TYPE_CHOICE, "plus", AT(model.update), DIFFER, .choices = updates,
      .help = "`plus`: latent = z + F, `minus`: latent = z - F"},
-    {"model", "heads", FFCL_TYPE_COUNT_AUTO, "auto", AT(model.heads), .min = 1, .max = 1024,
+    {"model", "heads", FFCL_TYPE_COUNT_AUTO, "auto", AT(model.heads), DIFFER_BY("model.heads"),
+     .min = 1, .max = 1024,
      .help = "Attention heads. `auto` knows the hidden sizes 384 (6 heads), 768 (12), 1024 (16) "
              "and 1152 (16); for any other it must be given"},
     {"model", "latent_size", FFCL_TYPE_COUNT_AUTO, "auto", AT(model.latent_size),
-     .min = 1, .max = 65536,
+     DIFFER_BY("picture"), .min = 1, .max = 65536,
      .help = "Side of the latent, an eighth of the picture's. `auto` reads it off the "
              "checkpoint's `pos_embed`; it must be given only for a file without one, and is "
              "ignored otherwise"},
 
     {"vae", "weights", FFCL_TYPE_INPUT, "sd-vae-ft-ema/diffusion_pytorch_model.safetensors",
-     AT(vae.weights),
+     AT(vae.weights), DIFFER_BY("vae.weights"),
      .help = "The weights of the VAE; its `config.json` lies beside them"},
-    {"vae", "scale", FFCL_TYPE_REAL, "0.18215", AT(vae.scale), .min = 1e-6, .max = 1e6,
+    {"vae", "scale", FFCL_TYPE_REAL, "0.18215", AT(vae.scale), DIFFER, .min = 1e-6, .max = 1e6,
      .help = "The decoder gets latent / scale"},
 
-    {"sampler", "seed", FFCL_TYPE_SEED, "0", AT(sampler.seed),
+    {"sampler", "seed", FFCL_TYPE_SEED, "0", AT(sampler.seed), DIFFER,
      .help = "Seed of the noise. A negative seed is taken as its two's complement, as PyTorch "
              "does"},
-    {"sampler", "rng", FFCL_TYPE_CHOICE, "torch-cpu", AT(sampler.rng), .choices = rngs,
+    {"sampler", "rng", FFCL_TYPE_CHOICE, "torch-cpu", AT(sampler.rng), DIFFER, .choices = rngs,
      .help = "Whose random numbers: those of PyTorch on the CPU, of PyTorch on a CUDA card, or "
              "a generator for each picture"},
     {"sampler", "classes", FFCL_TYPE_CLASSES, "207, 360, 387, 974, 88, 979, 417, 279",
-     AT(sampler.classes),
+     AT(sampler.classes), DIFFER,
      .help = "Class labels of the pictures: numbers and ranges `a-b`, a list that repeats and may "
              "go on in indented lines; `file:PATH`: such a list in a file, entries separated by "
              "commas, blanks or line ends; `random`: drawn after the noise, as `sample_ddp.py` "
              "does; `balanced`: the model's classes in turn"},
-    {"sampler", "count", FFCL_TYPE_COUNT_AUTO, "auto", AT(sampler.count),
-     .min = 1, .max = FFCL_CONFIG_MAX_PICTURES,
+    {"sampler", "count", FFCL_TYPE_COUNT_AUTO, "auto", AT(sampler.count), DIFFER,
+     .resolve = ffcl_config_count, .min = 1, .max = FFCL_CONFIG_MAX_PICTURES,
      .help = "How many pictures. `auto`: as many as classes are listed; if it is more, the list "
              "repeats. `random` and `balanced` need a number"},
-    {"sampler", "batch", FFCL_TYPE_COUNT_AUTO, "auto", AT(sampler.batch), .min = 1, .max = 65536,
+    {"sampler", "batch", FFCL_TYPE_COUNT_AUTO, "auto", AT(sampler.batch), SAME, .min = 1,
+     .max = 65536,
      .help = "Pictures computed at a time. `auto`: what the device's memory allows"},
-    {"sampler", "draw_batch", FFCL_TYPE_COUNT_AUTO, "auto", AT(sampler.draw_batch), .min = 1,
+    {"sampler", "draw_batch", FFCL_TYPE_COUNT_AUTO, "auto", AT(sampler.draw_batch), DIFFER,
+     .counts = has_draw_batches, .resolve = ffcl_config_draw_batch, .min = 1,
      .max = FFCL_CONFIG_MAX_PICTURES,
      .help = "Pictures whose noise one call of PyTorch draws: the batch a GPU of the run that is "
              "to be repeated. It matters for `torch-cuda`, where `auto` is `batch` or, if that is "
              "`auto` too, all pictures of a rank, and for `random` classes of `torch-cpu`, where "
              "`auto` is 32"},
-    {"sampler", "world", FFCL_TYPE_COUNT, "1", AT(sampler.world), .min = 1, .max = 65536,
+    {"sampler", "world", FFCL_TYPE_COUNT, "1", AT(sampler.world), DIFFER, .counts = is_cuda,
+     .min = 1, .max = 65536,
      .help = "Shares that the pictures are divided into: rank r has r, r + world, ... With "
              "`torch-cuda` also the number of GPUs of the run that is to be repeated"},
-    {"sampler", "rank", FFCL_TYPE_RANK, "all", AT(sampler.rank), .min = 0, .max = 65535,
+    {"sampler", "rank", FFCL_TYPE_RANK, "all", AT(sampler.rank), SAME, .min = 0, .max = 65535,
      .help = "The share that this process draws, for several that share `[output] folder`, such as "
              "a job array. `all`: the pictures of every rank"},
-    {"sampler", "cuda_threads", FFCL_TYPE_COUNT, "270336", AT(sampler.cuda_threads), .min = 256,
-     .max = 16777216,
+    {"sampler", "cuda_threads", FFCL_TYPE_COUNT, "270336", AT(sampler.cuda_threads), DIFFER,
+     .counts = is_cuda, .min = 256, .max = 16777216,
      .help = "Resident threads of the card whose `torch-cuda` numbers are wanted: "
              "multiprocessors times threads each. 270336: H100 SXM, H200; 221184: A100; 233472: "
              "H100 PCIe; 196608: RTX 4090; 163840: V100; 40960: T4"},
-    {"sampler", "guidance", FFCL_TYPE_REAL, "1.5", AT(sampler.guidance),
-     .min = -1000, .max = 1000,
+    {"sampler", "guidance", FFCL_TYPE_REAL, "1.5", AT(sampler.guidance), DIFFER, .min = -1000,
+     .max = 1000,
      .help = "Guidance strength, for checkpoints that have a guidance embedder; others ignore "
              "it"},
 
     {"precision", "compute", FFCL_TYPE_CHOICE, "auto", AT(precision.compute),
-     .choices = precisions,
+     DIFFER_BY("precision.compute"), .choices = precisions,
      .help = "`float32` is the reference. `half` stores wide activations and most weights in 16 "
              "bits, on any device, slowly where there is no matrix engine. `auto` is half where "
              "NVIDIA's matrix engine passes its check, else float32"},
 
-    {"blas", "backend", FFCL_TYPE_TEXT, "auto", AT(blas.backend),
+    {"blas", "backend", FFCL_TYPE_TEXT, "auto", AT(blas.backend), DIFFER_BY(FFCL_CONFIG_PRODUCTS),
      .help = "Who multiplies matrices: `clblast`, or on CPU devices `cblas`, the library below, or "
              "beside CLBlast for half operands `mma` or `wgmma`, two levels of NVIDIA's matrix "
              "engine; `builtin`: ffcl's own float32 products, which are slow and take over where "
@@ -124,37 +153,40 @@ const ffcl_config_row ffcl_config_rows[] = {
              "RDNA 3), `mfma` (AMD CDNA) and `dpas` (Intel) are never taken by `auto`: compilers "
              "accept them and their emulation is tested, but no such device has run them. They are "
              "checked as the others are before they are used"},
-    {"blas", "library", FFCL_TYPE_TEXT, "auto", AT(blas.library),
+    {"blas", "library", FFCL_TYPE_TEXT, "auto", AT(blas.library), DIFFER_BY(FFCL_CONFIG_PRODUCTS),
      .help = "The CBLAS library for CPU devices: a name that the loader finds, such as "
              "`libblis.so.4`, or an absolute path. `auto` takes the first of OpenBLAS, BLIS, MKL "
              "and the system's own that is at least four times as fast as a plain loop; where "
              "there is none, CLBlast multiplies, several times slower"},
-    {"blas", "tuning", FFCL_TYPE_INPUT, "auto", AT(blas.tuning), .choices = auto_off,
+    {"blas", "tuning", FFCL_TYPE_INPUT, "auto", AT(blas.tuning), DIFFER_BY(FFCL_CONFIG_PRODUCTS),
+     .choices = auto_off,
      .help = "CLBlast's parameters. `auto`: those that `ffcl tune` found for this device, driver "
              "and library, if it was run; `off`: none but what is built in; or a file that `ffcl "
              "tune` wrote. They can change a picture's last bits, so a set goes on with those that "
              "it was begun with"},
 
-    {"output", "grid", FFCL_TYPE_OUTPUT, "sample.png", AT(output.grid),
+    {"output", "grid", FFCL_TYPE_OUTPUT, "sample.png", AT(output.grid), SAME,
      .help = "One PNG with all pictures, laid out as torchvision's `save_image` does"},
-    {"output", "columns", FFCL_TYPE_COUNT, "4", AT(output.columns), .min = 1, .max = 10000,
+    {"output", "columns", FFCL_TYPE_COUNT, "4", AT(output.columns), SAME, .min = 1, .max = 10000,
      .help = "Pictures in a row of the grid"},
-    {"output", "folder", FFCL_TYPE_OUTPUT, "", AT(output.folder),
+    {"output", "folder", FFCL_TYPE_OUTPUT, "", AT(output.folder), SAME,
      .help = "A folder for one PNG each: `000000.png`, `000001.png`, ..., and `manifest.json`"},
-    {"output", "npz", FFCL_TYPE_OUTPUT, "", AT(output.npz),
+    {"output", "npz", FFCL_TYPE_OUTPUT, "", AT(output.npz), SAME,
      .help = "A NumPy file with all pictures: `arr_0`, uint8, (count, height, width, 3)"},
-    {"output", "bytes", FFCL_TYPE_CHOICE, "sit", AT(output.bytes), .choices = byte_rules,
+    {"output", "bytes", FFCL_TYPE_CHOICE, "sit", AT(output.bytes), DIFFER, .choices = byte_rules,
      .help = "From decoder output x to a byte: `sit`: clamp(127.5 x + 128), `repa`: "
              "clamp(255 (x + 1) / 2)"},
-    {"output", "png_level", FFCL_TYPE_COUNT, "6", AT(output.png_level), .min = 0, .max = 9,
+    {"output", "png_level", FFCL_TYPE_COUNT, "6", AT(output.png_level), DIFFER,
+     .counts = has_folder, .min = 0, .max = 9,
      .help = "Compression of the folder's files: 0 is none, 1 fast, 9 small"},
-    {"output", "threads", FFCL_TYPE_COUNT_AUTO, "auto", AT(output.threads), .min = 1, .max = 1024,
+    {"output", "threads", FFCL_TYPE_COUNT_AUTO, "auto", AT(output.threads), SAME, .min = 1,
+     .max = 1024,
      .help = "Threads that compress and write while the device computes. `auto`: one a processor"},
-    {"output", "on_bad", FFCL_TYPE_CHOICE, "stop", AT(output.on_bad), .choices = on_bad,
+    {"output", "on_bad", FFCL_TYPE_CHOICE, "stop", AT(output.on_bad), DIFFER, .choices = on_bad,
      .help = "What a picture does that holds a value that is not finite, or one colour only. "
              "`skip`: it is named in a warning and in the manifest; it has no file in the folder "
              "and is black in npz and grid"},
-    {"output", "resume", FFCL_TYPE_CHOICE, "yes", AT(output.resume), .choices = yes_no,
+    {"output", "resume", FFCL_TYPE_CHOICE, "yes", AT(output.resume), SAME, .choices = yes_no,
      .help = "`yes`: pictures of an earlier run with the same settings are verified and kept. "
              "`no`: everything is drawn anew, and what is there is replaced"},
 };

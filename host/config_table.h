@@ -8,6 +8,9 @@
 
 #include "config.h"
 
+/* The fact of [blas]: how a device multiplies.  The name of the device follows. */
+#define FFCL_CONFIG_PRODUCTS "blas.products of "
+
 /* Entries that [sampler] classes may expand to, and the most pictures. */
 #define FFCL_CONFIG_MAX_PICTURES 10000000
 /* The largest class label that can be written; the checkpoint has its own limit. */
@@ -32,11 +35,26 @@ typedef struct ffcl_config_choice {
     int value;
 } ffcl_config_choice;
 
+/* Does a key change the images, that is, bytes of the files that they become?  A run only resumes
+ * a sample set with the same values of those that do. */
+typedef enum ffcl_config_effect {
+    FFCL_IMAGES_UNMARKED,   /* nobody has thought of it; tests/unit/config.c fails on such a row */
+    FFCL_IMAGES_SAME,
+    FFCL_IMAGES_DIFFER
+} ffcl_config_effect;
+
 typedef struct ffcl_config_row {
     const char *section, *key;
     ffcl_config_type type;
     const char *initial;    /* the default, as it would be written in the file */
     size_t offset;          /* of the member in ffcl_config */
+    ffcl_config_effect images;
+    /* Of a key that changes them.  fact: what counts is known only when weights and device are
+     * open, and the manifest has it in a setting whose name begins so; NULL: the value in cfg.
+     * counts: whether it changes the images of this cfg; NULL: always. */
+    const char *fact;
+    int (*counts)(const ffcl_config *cfg);
+    size_t (*resolve)(const ffcl_config *cfg);  /* the value, `auto` resolved; NULL: as it is */
     double min, max;        /* COUNT, COUNT_AUTO and REAL */
     const ffcl_config_choice *choices;
     const char *help;       /* Markdown, no full stop at the end */
@@ -66,6 +84,12 @@ extern const ffcl_config_usual ffcl_config_usuals[];
 
 /* "delta", "t", "r" or "guidance"; NULL for FFCL_INPUT_NUMBER. */
 const char *ffcl_config_input_name(ffcl_input_kind kind);
+
+/* Calls visit with "section.key" and the value of each key that changes the images of cfg, but for
+ * those that go by a fact; the order is always the same.  Stops where visit fails. */
+typedef int ffcl_setting_visitor(void *user, const char *key, const char *text, ffcl_error *err);
+int ffcl_config_settings(const ffcl_config *cfg, ffcl_setting_visitor *visit, void *user,
+                         ffcl_error *err);
 
 /* The row of a key, or NULL. */
 const ffcl_config_row *ffcl_config_find(const char *section, const char *key);

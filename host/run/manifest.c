@@ -12,12 +12,13 @@
 #include <unistd.h>
 #include <zlib.h>
 
+#include "config_table.h"
 #include "files/atomic.h"
 #include "util.h"
 
 static const char FORMAT[] = "ffcl manifest 1";
 /* Settings that only count for the device that they name. */
-static const char PRODUCTS[] = "blas.products of ";
+static const char PRODUCTS[] = FFCL_CONFIG_PRODUCTS;
 
 struct ffcl_manifest {
     char *path;
@@ -124,71 +125,36 @@ int ffcl_manifest_set_products(ffcl_manifest *m, const char *device, const char 
     return rc ? rc : ffcl_manifest_set(m, key, how, err);
 }
 
-static int set_number(ffcl_manifest *m, const char *key, double value, ffcl_error *err)
+static int add_setting(void *user, const char *key, const char *text, ffcl_error *err)
 {
-    char text[40];
-    snprintf(text, sizeof text, "%.15g", value);
-    if (strtod(text, NULL) != value)        /* as short as may be, but exact */
-        snprintf(text, sizeof text, "%.17g", value);
-    return ffcl_manifest_set(m, key, text, err);
-}
-
-/* The labels in short: a list of many is known by its length and CRC. */
-static int set_classes(ffcl_manifest *m, const ffcl_config *cfg, ffcl_error *err)
-{
-    static const char *const words[] = {NULL, "random", "balanced"};
-    char text[120];
-    if (cfg->sampler.kind != FFCL_CLASSES_LIST)
-        return ffcl_manifest_set(m, "sampler.classes", words[cfg->sampler.kind], err);
-    const size_t n = cfg->sampler.n_classes;
-    int used = snprintf(text, sizeof text, "list of %zu, crc32 %08lx:", n,
-                        crc32_z(0, (const void *)cfg->sampler.classes,
-                                n * sizeof *cfg->sampler.classes));
-    for (size_t i = 0; i < n && i < 8; i++)
-        used += snprintf(text + used, sizeof text - (size_t)used, " %d",
-                         (int)(cfg->sampler.classes[i] % 1000000));
-    if (n > 8)
-        snprintf(text + used, sizeof text - (size_t)used, " ...");
-    return ffcl_manifest_set(m, "sampler.classes", text, err);
+    return ffcl_manifest_set(user, key, text, err);
 }
 
 int ffcl_manifest_set_config(ffcl_manifest *m, const ffcl_config *cfg, ffcl_error *err)
 {
-    static const char *const rngs[] = {"torch-cpu", "torch-cuda", "per-image"};
-    const int cuda = cfg->sampler.rng == FFCL_RNG_TORCH_CUDA;
-    char seed[24];
     m->world = cfg->sampler.world;
     m->rank = cfg->sampler.rank;
-    snprintf(seed, sizeof seed, "%llu", (unsigned long long)cfg->sampler.seed);
-    int rc = ffcl_manifest_set(m, "sampler.seed", seed, err);
-    if (!rc)
-        rc = ffcl_manifest_set(m, "sampler.rng", rngs[cfg->sampler.rng], err);
-    if (!rc)
-        rc = set_classes(m, cfg, err);
-    if (!rc)
-        rc = set_number(m, "sampler.count", (double)ffcl_config_count(cfg), err);
-    if (!rc && (cuda || (cfg->sampler.rng == FFCL_RNG_TORCH_CPU &&
-                         cfg->sampler.kind == FFCL_CLASSES_RANDOM)))
-        rc = set_number(m, "sampler.draw_batch", (double)ffcl_config_draw_batch(cfg), err);
-    if (!rc && cuda)
-        rc = set_number(m, "sampler.world", (double)cfg->sampler.world, err);
-    if (!rc && cuda)
-        rc = set_number(m, "sampler.cuda_threads", (double)cfg->sampler.cuda_threads, err);
-    if (!rc)
-        rc = set_number(m, "sampler.guidance", cfg->sampler.guidance, err);
-    if (!rc)
-        rc = ffcl_manifest_set(m, "model.update", cfg->model.update > 0 ? "plus" : "minus", err);
-    if (!rc)
-        rc = set_number(m, "vae.scale", cfg->vae.scale, err);
-    if (!rc)
-        rc = ffcl_manifest_set(m, "output.bytes", cfg->output.bytes == FFCL_BYTES_SIT ? "sit"
-                               : "repa", err);
-    if (!rc && cfg->output.folder)
-        rc = set_number(m, "output.png_level", (double)cfg->output.png_level, err);
-    if (!rc)
-        rc = ffcl_manifest_set(m, "output.on_bad", cfg->output.on_bad == FFCL_BAD_STOP ? "stop"
-                               : "skip", err);
-    return rc;
+    return ffcl_config_settings(cfg, add_setting, m, err);
+}
+
+static int has_setting(const ffcl_manifest *m, const char *beginning)
+{
+    const cJSON *one = NULL;
+    cJSON_ArrayForEach(one, m->settings) {
+        if (!strncmp(one->string, beginning, strlen(beginning)))
+            return 1;
+    }
+    return 0;
+}
+
+const char *ffcl_manifest_missing(const ffcl_manifest *m)
+{
+    for (size_t i = 0; i < ffcl_config_n_rows; i++) {
+        const char *fact = ffcl_config_rows[i].fact;
+        if (fact && !has_setting(m, fact))
+            return fact;
+    }
+    return NULL;
 }
 
 int ffcl_manifest_check(const ffcl_manifest *m, ffcl_error *err)

@@ -25,8 +25,12 @@ int ffcl_manifest_set(ffcl_manifest *m, const char *key, const char *text, ffcl_
 int ffcl_manifest_set_products(ffcl_manifest *m, const char *device, const char *how,
                                ffcl_error *err);
 
-/* The settings that cfg alone tells, before any file or device is opened. */
+/* The settings that cfg alone tells, before any file or device is opened: those of
+ * ffcl_config_settings. */
 int ffcl_manifest_set_config(ffcl_manifest *m, const ffcl_config *cfg, ffcl_error *err);
+
+/* A fact of the key table that has not been set; NULL: all have. */
+const char *ffcl_manifest_missing(const ffcl_manifest *m);
 
 /* Compares the settings given so far with those of the file.  FFCL_ESETTINGS: the sentence shows
  * what differs. */

@@ -9,6 +9,7 @@
 #include <zlib.h>
 
 #include "cl/context.h"
+#include "config_table.h"
 #include "run/ranks.h"
 #include "run/sample_set.h"
 #include "run/worker.h"
@@ -202,7 +203,22 @@ static int left_there(void *user, size_t rank, int rc, const char *text, size_t 
     return 0;
 }
 
-/* A rank with other settings or weights would draw other pictures. */
+static uLong add_bytes(uLong crc, const void *bytes, size_t n)
+{
+    return crc32_z(crc, bytes, n);
+}
+
+static int add_setting(void *user, const char *key, const char *text, ffcl_error *err)
+{
+    uLong *crc = user;
+    (void)err;
+    *crc = add_bytes(*crc, key, strlen(key) + 1);
+    *crc = add_bytes(*crc, text, strlen(text) + 1);
+    return 0;
+}
+
+/* Of all that must be the same in every rank: another setting or weight would give other images,
+ * and another kind of output leave gaps in rank 0's.  How a device multiplies may differ. */
 static uint32_t fingerprint(const run *r)
 {
     const char *checkpoint = "", *vae = "";
@@ -210,21 +226,16 @@ static uint32_t fingerprint(const run *r)
         ffcl_hashes_get(r->spec->hashes, &checkpoint, &vae, NULL);
     const ffcl_config *c = r->spec->cfg;
     const ffcl_draws_spec *d = r->spec->draws;
-    const uint64_t words[] = {d->rng, d->seed, d->threads, d->count, d->each, d->draw, d->world,
-                              d->kind, d->n_list, d->classes, c->output.bytes,
-                              c->output.png_level, c->output.on_bad, c->output.folder != NULL,
-                              c->output.npz != NULL, c->output.grid != NULL,
-                              ffcl_engine_store(r->spec->engine)};
-    const double numbers[] = {c->sampler.guidance, c->vae.scale, c->model.update};
-    uLong crc = crc32_z(0, (const void *)words, sizeof words);
-    crc = crc32_z(crc, (const void *)numbers, sizeof numbers);
+    const uint64_t words[] = {d->each, d->classes, c->output.folder != NULL, c->output.npz != NULL,
+                              c->output.grid != NULL, ffcl_engine_store(r->spec->engine)};
+    uLong crc = add_bytes(0, words, sizeof words);
+    ffcl_config_settings(c, add_setting, &crc, NULL);
     for (size_t i = 0; i < ffcl_engine_sit(r->spec->engine)->embedders; i++) {
         const float value = ffcl_engine_scalar(r->spec->engine, i);
-        crc = crc32_z(crc, (const void *)&value, sizeof value);
+        crc = add_bytes(crc, &value, sizeof value);
     }
-    crc = crc32_z(crc, (const void *)checkpoint, strlen(checkpoint));
-    crc = crc32_z(crc, (const void *)vae, strlen(vae));
-    return (uint32_t)crc32_z(crc, (const void *)d->list, d->n_list * sizeof *d->list);
+    crc = add_bytes(crc, checkpoint, strlen(checkpoint));
+    return (uint32_t)add_bytes(crc, vae, strlen(vae));
 }
 
 /* ---- workers ------------------------------------------------------------------------------ */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "run/sample_set.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -149,7 +150,7 @@ int ffcl_config_check_outputs(const ffcl_config *cfg, ffcl_error *err)
 
 /* ---- opening ------------------------------------------------------------------------------ */
 
-/* The settings that files and device tell. */
+/* The settings that files and device tell: every fact of the key table, and [condition]. */
 static int set_facts(ffcl_manifest *m, const ffcl_set_spec *s, ffcl_error *err)
 {
     char text[96], key[160];
@@ -217,6 +218,7 @@ static int open_manifest(ffcl_set *set, ffcl_error *err)
         rc = ffcl_manifest_set_config(set->manifest, cfg, err);
     if (rc == 0)
         rc = set_facts(set->manifest, &set->spec, err);
+    assert(rc || !ffcl_manifest_missing(set->manifest));
     if (rc == 0)
         rc = ffcl_manifest_check(set->manifest, err);
     set->may_keep = rc == 0 && ffcl_manifest_is_old(set->manifest);
