@@ -20,7 +20,7 @@ typedef struct ini_entry {
     int continues;              /* a further line of the entry before it */
 } ini_entry;
 
-/* What inih reads from and reports to.  Its handler is not told line numbers, so the reader
+/* What inih reads from and reports to.  Its handler gets no line numbers, so the reader
  * counts lines and keeps the current one. */
 typedef struct ini_source {
     FILE *stream;
@@ -39,8 +39,8 @@ static const char *skip_blanks(const char *text)
     return text + strspn(text, " \t\r\n\v\f");
 }
 
-/* inih's rule: an indented line goes on with the key before it in the section, if there is one. */
-static int goes_on(const ini_source *src)
+/* inih's rule: an indented line continues the key before it in the section, if there is one. */
+static int is_continuation(const ini_source *src)
 {
     return src->n_entries && src->entries[src->n_entries - 1].line > src->header_line &&
            skip_blanks(src->text) > src->text;
@@ -83,14 +83,14 @@ static char *read_line(char *out, int size, void *user)
     }
     src->text[length] = '\0';
     const char *first = skip_blanks(src->text);
-    if (*first == '[' && !goes_on(src))
+    if (*first == '[' && !is_continuation(src))
         src->header_line = src->line;
 
     size_t room = (size_t)size - 2;     /* for the newline and the end */
     size_t kept = *first && strchr(";#", *first) ? 0 : comment_start(src->text);
     if (length > room && kept > room) {
         src->status = ffcl_fail(src->err, FFCL_ECONFIG, "%s:%d: the line has %zu characters, at "
-                                "most %zu fit; a list of classes can go on in the next line, "
+                                "most %zu fit; a list of classes can continue in the next line, "
                                 "which begins with a space", src->path, src->line, kept, room);
         return NULL;
     }
@@ -120,7 +120,7 @@ static int keep_entry(void *user, const char *section, const char *key, const ch
     ini_entry *e = &src->entries[src->n_entries];
     value = value ? value : "";
     e->line = src->line;
-    e->continues = goes_on(src);
+    e->continues = is_continuation(src);
     e->section = ffcl_format("%s", section);
     e->key = ffcl_format("%s", key);
     /* inih leaves comments in such lines. */
@@ -202,11 +202,11 @@ static int apply_entry(ffcl_config *cfg, const ini_source *src, const ini_entry 
     int is_condition = !strcmp(e->section, FFCL_CONFIG_CONDITION);
     const ffcl_config_row *row = ffcl_config_find(e->section, e->key);
     source->continues = e->continues;
-    source->goes_on = next && next->continues;
+    source->is_continued = next && next->continues;
     if (!row && !is_condition)
         return ffcl_config_unknown(source->where, e->section, e->key, err);
     if (e->continues && (is_condition || row->type != FFCL_TYPE_CLASSES))
-        return ffcl_fail(err, FFCL_ECONFIG, "%s: an indented line goes on with the key above it, "
+        return ffcl_fail(err, FFCL_ECONFIG, "%s: an indented line continues the key above it, "
                          "and [%s] %s has one line only; remove the blanks at its start",
                          source->where, e->section, e->key);
     const ini_entry *first = e->continues ? NULL : earlier(src, e);
@@ -356,7 +356,7 @@ size_t ffcl_config_count(const ffcl_config *cfg)
     return cfg->sampler.count ? cfg->sampler.count : cfg->sampler.n_classes;
 }
 
-int ffcl_config_keeps_a_set(const ffcl_config *cfg)
+int ffcl_config_keeps_samples(const ffcl_config *cfg)
 {
     return cfg->output.folder || cfg->output.npz;
 }
@@ -376,7 +376,7 @@ int ffcl_config_check(const ffcl_config *cfg, ffcl_error *err)
 {
     const int shared = cfg->sampler.rank != FFCL_ALL_RANKS;
     if (!ffcl_config_count(cfg))
-        return ffcl_fail(err, FFCL_ECONFIG, "[sampler] classes = %s needs a number of pictures: "
+        return ffcl_fail(err, FFCL_ECONFIG, "[sampler] classes = %s needs a number of images: "
                          "set [sampler] count", cfg->sampler.kind == FFCL_CLASSES_RANDOM
                          ? "random" : "balanced");
     if (shared && cfg->sampler.rank >= cfg->sampler.world)
@@ -387,11 +387,11 @@ int ffcl_config_check(const ffcl_config *cfg, ffcl_error *err)
         return ffcl_fail(err, FFCL_ECONFIG, "[sampler] cuda_threads = %zu is no multiple of 256",
                          cfg->sampler.cuda_threads);
     if (shared && cfg->sampler.world > 1 && cfg->output.grid)
-        return ffcl_fail(err, FFCL_ECONFIG, "[output] grid needs all pictures, and [sampler] rank "
-                         "draws a share of them: leave grid empty");
+        return ffcl_fail(err, FFCL_ECONFIG, "[output] grid needs all images, and [sampler] rank "
+                         "makes a share of them: leave grid empty");
     if (shared && cfg->sampler.world > 1 && cfg->output.npz && !cfg->output.folder)
-        return ffcl_fail(err, FFCL_ECONFIG, "[output] npz needs all pictures, and [sampler] rank "
-                         "draws a share of them: set [output] folder, which the ranks share, and "
+        return ffcl_fail(err, FFCL_ECONFIG, "[output] npz needs all images, and [sampler] rank "
+                         "makes a share of them: set [output] folder, which the ranks share, and "
                          "the last of them makes the npz");
     return 0;
 }

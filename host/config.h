@@ -44,7 +44,7 @@ struct ffcl_config {
         size_t count;           /* 0: as many as classes listed */
         size_t batch;           /* 0: auto */
         size_t draw_batch;      /* 0: auto */
-        size_t world, rank;     /* shares of the pictures, and which is ours: FFCL_ALL_RANKS */
+        size_t world, rank;     /* shares of the images, and which is ours: FFCL_ALL_RANKS */
         size_t cuda_threads;
         double guidance;
     } sampler;
@@ -62,20 +62,20 @@ struct ffcl_config {
         size_t png_level;       /* zlib's, 0 to 9 */
         size_t threads;         /* that compress and write; 0: auto */
         ffcl_on_bad on_bad;
-        int resume;             /* go on with what is there */
+        int resume;             /* keep the images that are there */
     } output;
-    /* Not keys of the INI file, as they change nothing of what is drawn. */
+    /* Not keys of the INI file, as they do not change the images. */
     struct {
         ffcl_profile_mode mode;
         char *trace;            /* where ffcl_sampler_profile writes a trace, or NULL */
     } profile;
 };
 
-/* How many pictures the set has. */
+/* How many images are asked for, those of all shares. */
 size_t ffcl_config_count(const ffcl_config *cfg);
 
-/* Is there a folder or an npz: pictures that a later run, or others beside this one, add to? */
-int ffcl_config_keeps_a_set(const ffcl_config *cfg);
+/* Is there a folder or an npz: images that a later run, or others beside this one, add to? */
+int ffcl_config_keeps_samples(const ffcl_config *cfg);
 
 /* [sampler] draw_batch, `auto` resolved. */
 size_t ffcl_config_draw_batch(const ffcl_config *cfg);

@@ -84,7 +84,7 @@ const ffcl_config_row ffcl_config_rows[] = {
              "and 1152 (16); for any other it must be given"},
     {"model", "latent_size", FFCL_TYPE_COUNT_AUTO, "auto", AT(model.latent_size),
      DIFFER_BY("picture"), .min = 1, .max = 65536,
-     .help = "Side of the latent, an eighth of the picture's. `auto` reads it off the "
+     .help = "Side of the latent, an eighth of the image's. `auto` reads it off the "
              "checkpoint's `pos_embed`; it must be given only for a file without one, and is "
              "ignored otherwise"},
 
@@ -99,34 +99,34 @@ const ffcl_config_row ffcl_config_rows[] = {
              "does"},
     {"sampler", "rng", FFCL_TYPE_CHOICE, "torch-cpu", AT(sampler.rng), DIFFER, .choices = rngs,
      .help = "Whose random numbers: those of PyTorch on the CPU, of PyTorch on a CUDA card, or "
-             "a generator for each picture"},
+             "a generator for each image"},
     {"sampler", "classes", FFCL_TYPE_CLASSES, "207, 360, 387, 974, 88, 979, 417, 279",
      AT(sampler.classes), DIFFER,
-     .help = "Class labels of the pictures: numbers and ranges `a-b`, a list that repeats and may "
-             "go on in indented lines; `file:PATH`: such a list in a file, entries separated by "
-             "commas, blanks or line ends; `random`: drawn after the noise, as `sample_ddp.py` "
-             "does; `balanced`: the model's classes in turn"},
+     .help = "Class labels of the images: numbers and ranges `a-b`, a list that repeats and may "
+             "continue in indented lines; `file:PATH`: such a list in a file, entries separated "
+             "by commas, blanks or line ends; `random`: random labels, as `sample_ddp.py` makes "
+             "them after the noise; `balanced`: the model's classes in turn"},
     {"sampler", "count", FFCL_TYPE_COUNT_AUTO, "auto", AT(sampler.count), DIFFER,
-     .resolve = ffcl_config_count, .min = 1, .max = FFCL_CONFIG_MAX_PICTURES,
-     .help = "How many pictures. `auto`: as many as classes are listed; if it is more, the list "
+     .resolve = ffcl_config_count, .min = 1, .max = FFCL_CONFIG_MAX_IMAGES,
+     .help = "How many images. `auto`: as many as classes are listed; if it is more, the list "
              "repeats. `random` and `balanced` need a number"},
     {"sampler", "batch", FFCL_TYPE_COUNT_AUTO, "auto", AT(sampler.batch), SAME, .min = 1,
      .max = 65536,
-     .help = "Pictures computed at a time. `auto`: what the device's memory allows"},
+     .help = "Images computed at a time. `auto`: what the device's memory allows"},
     {"sampler", "draw_batch", FFCL_TYPE_COUNT_AUTO, "auto", AT(sampler.draw_batch), DIFFER,
      .counts = has_draw_batches, .resolve = ffcl_config_draw_batch, .min = 1,
-     .max = FFCL_CONFIG_MAX_PICTURES,
-     .help = "Pictures whose noise one call of PyTorch draws: the batch a GPU of the run that is "
+     .max = FFCL_CONFIG_MAX_IMAGES,
+     .help = "Images whose noise one call of PyTorch makes: the batch a GPU of the run that is "
              "to be repeated. It matters for `torch-cuda`, where `auto` is `batch` or, if that is "
-             "`auto` too, all pictures of a rank, and for `random` classes of `torch-cpu`, where "
+             "`auto` too, all images of a rank, and for `random` classes of `torch-cpu`, where "
              "`auto` is 32"},
     {"sampler", "world", FFCL_TYPE_COUNT, "1", AT(sampler.world), DIFFER, .counts = is_cuda,
      .min = 1, .max = 65536,
-     .help = "Shares that the pictures are divided into: rank r has r, r + world, ... With "
+     .help = "Shares that the images are divided into: rank r has r, r + world, ... With "
              "`torch-cuda` also the number of GPUs of the run that is to be repeated"},
     {"sampler", "rank", FFCL_TYPE_RANK, "all", AT(sampler.rank), SAME, .min = 0, .max = 65535,
-     .help = "The share that this process draws, for several that share `[output] folder`, such as "
-             "a job array. `all`: the pictures of every rank"},
+     .help = "The share that this process makes, for several that share `[output] folder`, such as "
+             "a job array. `all`: the images of every rank"},
     {"sampler", "cuda_threads", FFCL_TYPE_COUNT, "270336", AT(sampler.cuda_threads), DIFFER,
      .counts = is_cuda, .min = 256, .max = 16777216,
      .help = "Resident threads of the card whose `torch-cuda` numbers are wanted: "
@@ -140,17 +140,17 @@ const ffcl_config_row ffcl_config_rows[] = {
     {"precision", "compute", FFCL_TYPE_CHOICE, "auto", AT(precision.compute),
      DIFFER_BY("precision.compute"), .choices = precisions,
      .help = "`float32` is the reference. `half` stores wide activations and most weights in 16 "
-             "bits, on any device, slowly where there is no matrix engine. `auto` is half where "
-             "NVIDIA's matrix engine passes its check, else float32"},
+             "bits, on any device, slowly where there are no matrix units. `auto` is half where "
+             "NVIDIA's tensor cores pass their self-check, else float32"},
 
     {"blas", "backend", FFCL_TYPE_TEXT, "auto", AT(blas.backend), DIFFER_BY(FFCL_CONFIG_PRODUCTS),
      .help = "Who multiplies matrices: `clblast`, or on CPU devices `cblas`, the library below, or "
-             "beside CLBlast for half operands `mma` or `wgmma`, two levels of NVIDIA's matrix "
-             "engine; `builtin`: ffcl's own float32 products, which are slow and take over where "
-             "CLBlast fails its check. `auto` takes `cblas` on a CPU device where a library is "
-             "there and passes its check, and of the engines the highest that passes; `clblast` "
-             "and `cblas` alone mean that `[precision] compute = auto` is float32. `wmma` (AMD "
-             "RDNA 3), `mfma` (AMD CDNA) and `dpas` (Intel) are never taken by `auto`: compilers "
+             "beside CLBlast for half operands `mma` or `wgmma`, two generations of NVIDIA's "
+             "tensor cores; `builtin`: ffcl's own float32 GEMM, which is slow and takes over where "
+             "CLBlast fails its self-check. `auto` takes `cblas` on a CPU device where a library "
+             "is there and passes its check, and of the tensor cores the newest that pass; "
+             "`clblast` and `cblas` alone mean that `[precision] compute = auto` is float32. `wmma` "
+             "(AMD RDNA 3), `mfma` (AMD CDNA) and `dpas` (Intel) are never taken by `auto`: compilers "
              "accept them and their emulation is tested, but no such device has run them. They are "
              "checked as the others are before they are used"},
     {"blas", "library", FFCL_TYPE_TEXT, "auto", AT(blas.library), DIFFER_BY(FFCL_CONFIG_PRODUCTS),
@@ -162,17 +162,17 @@ const ffcl_config_row ffcl_config_rows[] = {
      .choices = auto_off,
      .help = "CLBlast's parameters. `auto`: those that `ffcl tune` found for this device, driver "
              "and library, if it was run; `off`: none but what is built in; or a file that `ffcl "
-             "tune` wrote. They can change a picture's last bits, so a set goes on with those that "
-             "it was begun with"},
+             "tune` wrote. They can change an image's last bits, so a sample set is completed "
+             "with those that it was begun with"},
 
     {"output", "grid", FFCL_TYPE_OUTPUT, "sample.png", AT(output.grid), SAME,
-     .help = "One PNG with all pictures, laid out as torchvision's `save_image` does"},
+     .help = "One PNG with all images, laid out as torchvision's `save_image` does"},
     {"output", "columns", FFCL_TYPE_COUNT, "4", AT(output.columns), SAME, .min = 1, .max = 10000,
-     .help = "Pictures in a row of the grid"},
+     .help = "Images in a row of the grid"},
     {"output", "folder", FFCL_TYPE_OUTPUT, "", AT(output.folder), SAME,
      .help = "A folder for one PNG each: `000000.png`, `000001.png`, ..., and `manifest.json`"},
     {"output", "npz", FFCL_TYPE_OUTPUT, "", AT(output.npz), SAME,
-     .help = "A NumPy file with all pictures: `arr_0`, uint8, (count, height, width, 3)"},
+     .help = "A NumPy file with all images: `arr_0`, uint8, (count, height, width, 3)"},
     {"output", "bytes", FFCL_TYPE_CHOICE, "sit", AT(output.bytes), DIFFER, .choices = byte_rules,
      .help = "From decoder output x to a byte: `sit`: clamp(127.5 x + 128), `repa`: "
              "clamp(255 (x + 1) / 2)"},
@@ -183,12 +183,12 @@ const ffcl_config_row ffcl_config_rows[] = {
      .max = 1024,
      .help = "Threads that compress and write while the device computes. `auto`: one a processor"},
     {"output", "on_bad", FFCL_TYPE_CHOICE, "stop", AT(output.on_bad), DIFFER, .choices = on_bad,
-     .help = "What a picture does that holds a value that is not finite, or one colour only. "
-             "`skip`: it is named in a warning and in the manifest; it has no file in the folder "
-             "and is black in npz and grid"},
+     .help = "What happens to an image that holds a value that is not finite, or one colour "
+             "only. `stop`: the run fails; `skip`: a warning and the manifest name the image, "
+             "which has no file in the folder and is black in npz and grid"},
     {"output", "resume", FFCL_TYPE_CHOICE, "yes", AT(output.resume), SAME, .choices = yes_no,
-     .help = "`yes`: pictures of an earlier run with the same settings are verified and kept. "
-             "`no`: everything is drawn anew, and what is there is replaced"},
+     .help = "`yes`: images of an earlier run with the same settings are verified and kept. "
+             "`no`: everything is generated anew, and what is there is replaced"},
 };
 
 const size_t ffcl_config_n_rows = sizeof ffcl_config_rows / sizeof *ffcl_config_rows;
@@ -415,8 +415,8 @@ static const char introduction[] =
     "\n"
     "- A line that begins with `;` or `#` is a comment. After a value, a comment begins with\n"
     "  a space and `;`.\n"
-    "- A line has at most 198 characters, comments not counted. A long list of classes goes on\n"
-    "  in the next lines, which begin with a space; no other value can go on:\n"
+    "- A line has at most 198 characters, comments not counted. A long list of classes may\n"
+    "  continue in the next lines, which begin with a space; no other value can:\n"
     "\n"
     "  ```ini\n"
     "  classes = 0-9, 207, 360,\n"

@@ -11,8 +11,8 @@
 /* The fact of [blas]: how a device multiplies.  The name of the device follows. */
 #define FFCL_CONFIG_PRODUCTS "blas.products of "
 
-/* Entries that [sampler] classes may expand to, and the most pictures. */
-#define FFCL_CONFIG_MAX_PICTURES 10000000
+/* Entries that [sampler] classes may expand to, and the most images. */
+#define FFCL_CONFIG_MAX_IMAGES 10000000
 /* The largest class label that can be written; the checkpoint has its own limit. */
 #define FFCL_CONFIG_MAX_LABEL 2147483647
 

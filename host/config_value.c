@@ -231,7 +231,7 @@ static int walk_classes(const char *text, const ffcl_config_row *row, int64_t *o
         int rc = parse_class(entry, length, row, &first, &last, source, err);
         if (rc)
             return rc;
-        if (last - first >= FFCL_CONFIG_MAX_PICTURES - *n)
+        if (last - first >= FFCL_CONFIG_MAX_IMAGES - *n)
             return bad_class(source, row, entry, length, "makes more than 10000000 entries", err);
         for (uint64_t label = first; out && label <= last; label++)
             out[*n + (size_t)(label - first)] = (int64_t)label;
@@ -248,7 +248,7 @@ static int store_classes(ffcl_config *cfg, const ffcl_config_row *row, const cha
     int rc = walk_classes(text, row, NULL, &total, source, err);
     if (rc)
         return rc;
-    if (!total && !source->goes_on)
+    if (!total && !source->is_continued)
         return bad_value(source, row, text, "is empty", err);
     int64_t *list = realloc(source->continues ? cfg->sampler.classes : NULL,
                             (total ? total : 1) * sizeof *list);
@@ -303,7 +303,7 @@ static int store_labels(ffcl_config *cfg, const ffcl_config_row *row, const char
 {
     const char *const words[] = {[FFCL_CLASSES_RANDOM] = "random",
                                  [FFCL_CLASSES_BALANCED] = "balanced"};
-    if (!source->continues && !source->goes_on) {
+    if (!source->continues && !source->is_continued) {
         for (int kind = FFCL_CLASSES_RANDOM; kind <= FFCL_CLASSES_BALANCED; kind++) {
             if (strcmp(text, words[kind]))
                 continue;

@@ -11,7 +11,7 @@ typedef struct ffcl_config_source {
     const char *folder;     /* of the INI file, NULL: the current one */
     int is_override;        /* from the command line: inputs are looked up here first */
     int continues;          /* a further line of a list */
-    int goes_on;            /* a further line of the list follows */
+    int is_continued;       /* a further line of the list follows */
 } ffcl_config_source;
 
 /* Stores text as the value of row; on failure the old value stays.  FFCL_ECONFIG, FFCL_ENOMEM. */

@@ -3,7 +3,7 @@
  * ffcl: one-step class-conditional image generation (FreeFlow) on any OpenCL device.
  *
  * A configuration (an INI file and overrides) becomes a sampler, which opens the device and
- * loads the weights once; after that pictures are drawn by index.  Every function that can
+ * loads the weights once; after that images are drawn by index.  Every function that can
  * fail returns 0 or a negative ffcl_status and describes the failure in *err, one sentence.
  * Objects are not shared between threads; different objects may be used by different threads.
  */
@@ -50,14 +50,14 @@ typedef struct ffcl_error {
 typedef struct ffcl_config ffcl_config;
 typedef struct ffcl_sampler ffcl_sampler;
 
-/* What a long call is doing; done and total count bytes, programs or pictures. */
+/* What a long call is doing; done and total count bytes, programs or images. */
 typedef enum ffcl_phase {
     FFCL_PHASE_NOTE,        /* text is a line for the user (device chosen, plan, notices) */
     FFCL_PHASE_LOAD,        /* bytes of weights on the device */
     FFCL_PHASE_COMPILE,     /* OpenCL programs compiled; not reported when all are cached */
-    FFCL_PHASE_SAMPLE,      /* pictures finished */
+    FFCL_PHASE_SAMPLE,      /* images finished */
     FFCL_PHASE_WARN,        /* text is a warning */
-    FFCL_PHASE_CHECK,       /* pictures of an earlier run read and checked */
+    FFCL_PHASE_CHECK,       /* images of an earlier run read and checked */
     FFCL_PHASE_TUNE         /* seconds of ffcl_tune; text says what was found so far */
 } ffcl_phase;
 
@@ -100,19 +100,19 @@ int ffcl_sampler_open(ffcl_sampler **out, const ffcl_config *cfg, const ffcl_obs
  * no output, or keys do not go together. */
 int ffcl_config_check_outputs(const ffcl_config *cfg, ffcl_error *err);
 
-/* The size of the pictures and how many the configuration asks for. */
+/* The size of the images and how many the configuration asks for. */
 typedef struct ffcl_shape_info {
-    size_t count, height, width;    /* pictures, pixels, pixels */
-    size_t batch;                   /* pictures computed at a time */
+    size_t count, height, width;    /* images, pixels, pixels */
+    size_t batch;                   /* images computed at a time */
     size_t channels, latent;        /* latents are (channels, latent, latent) */
 } ffcl_shape_info;
 void ffcl_sampler_shape(const ffcl_sampler *s, ffcl_shape_info *info);
 
-/* Computes pictures first .. first+n-1 (any n; batches are made inside) as RGB bytes:
- * rgb is (n, height, width, 3), the caller's.  FFCL_ENUMERIC names picture, class and stage. */
+/* Computes images first .. first+n-1 (any n; batches are made inside) as RGB bytes:
+ * rgb is (n, height, width, 3), the caller's.  FFCL_ENUMERIC names image, class and stage. */
 int ffcl_sampler_draw(ffcl_sampler *s, size_t first, size_t n, uint8_t *rgb, ffcl_error *err);
 
-/* Draws every picture of the configuration that an earlier run has not left, on all devices that
+/* Draws every image of the configuration that an earlier run has not left, on all devices that
  * it selects, and writes its outputs (grid, folder, npz).  FFCL_ESTOPPED after ffcl_sampler_stop,
  * FFCL_EBUSY, FFCL_ESETTINGS, FFCL_EOUTPUT, FFCL_ENUMERIC and what devices can run into. */
 int ffcl_sampler_run(ffcl_sampler *s, ffcl_error *err);

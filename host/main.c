@@ -16,10 +16,10 @@
 #include "program/progress.h"
 
 static const char help_text[] =
-    "ffcl draws pictures with FreeFlow, a one-step class-conditional image generator, on any\n"
+    "ffcl generates images with FreeFlow, a one-step class-conditional image generator, on any\n"
     "OpenCL device.\n"
     "\n"
-    "usage: ffcl FILE.ini [section.key=value ...]     draw the pictures that FILE.ini asks for\n"
+    "usage: ffcl FILE.ini [section.key=value ...]     generate the images that FILE.ini asks for\n"
     "       ffcl devices                              list the OpenCL devices\n"
     "       ffcl bench [PATTERN]                      time kernels; ffcl bench --help\n"
     "       ffcl bench model [FILE.ini]               time SiT, VAE and the whole step\n"
@@ -31,7 +31,7 @@ static const char help_text[] =
     "\n"
     "  -q, --quiet         print warnings and errors only\n"
     "      --profile[=TRACE.json]\n"
-    "                      after drawing, say where the device's time went, and write a trace for\n"
+    "                      at the end, print where the device's time went, and write a trace for\n"
     "                      chrome://tracing or ui.perfetto.dev (ffcl-trace.json)\n"
     "      --tolerance X   verify: largest relative error, instead of each kind's own\n"
     "      --minutes N     tune: how long to look, instead of 10\n"
@@ -85,7 +85,7 @@ static int run_sampler(session *s), run_devices(session *s), run_verify(session 
     run_tune(session *s), run_tune_candidate(session *s), run_keys(session *s),
     run_help(session *s), run_version(session *s);
 
-static const command draw_command = {"run", run_sampler, NULL, 1, 0, 0};
+static const command sample_command = {"run", run_sampler, NULL, 1, 0, 0};
 static const command help_command = {"help", run_help, NULL, 0, 0, 0};
 static const command version_command = {"version", run_version, NULL, 0, 0, 0};
 static const command commands[] = {
@@ -199,7 +199,7 @@ static int parse_words(int argc, char **argv, arguments *args, ffcl_error *err)
     if (c && c->own)            /* as ffcl --profile bench would be */
         return bad_usage(err, "options come after the command:", argv[next]);
     next += c != NULL;
-    args->command = c = c ? c : &draw_command;
+    args->command = c = c ? c : &sample_command;
     args->assignments = argv + argc;
     for (; next < argc; next++) {
         if (!c->takes_ini)
@@ -220,14 +220,14 @@ static int parse_words(int argc, char **argv, arguments *args, ffcl_error *err)
     for (size_t i = 0; i < args->n_assignments; i++)
         if (!is_assignment(args->assignments[i]))
             return bad_usage(err, "expected section.key=value instead of", args->assignments[i]);
-    if (c == &draw_command && !args->ini)
+    if (c == &sample_command && !args->ini)
         return bad_usage(err, "an INI file must come before", args->assignments[0]);
     if (c->takes_reference && !args->reference)
         return bad_usage(err, "verify needs a safetensors file of recorded tensors", "");
     if (args->tolerance > 0 && !c->takes_reference)
         return bad_usage(err, "--tolerance is for verify only", "");
-    if (args->trace && c != &draw_command)
-        return bad_usage(err, "--profile is for drawing only", "");
+    if (args->trace && c != &sample_command)
+        return bad_usage(err, "--profile is for sampling only", "");
     if (args->minutes > 0 && !c->takes_minutes)
         return bad_usage(err, "--minutes is for tune only", "");
     return 0;
@@ -242,7 +242,7 @@ static int open_config(ffcl_config **out, const arguments *args, ffcl_error *err
 }
 
 /* In the thread that waits for Ctrl-C. */
-static void tell_of_stop(void *user)
+static void report_stop(void *user)
 {
     const ffcl_progress *progress = user;
     if (!progress->quiet)
@@ -250,7 +250,7 @@ static void tell_of_stop(void *user)
 }
 
 /* The table of a run's profile, and its trace. */
-static int tell_profile(ffcl_sampler *sampler, const arguments *args, ffcl_progress *progress,
+static int print_profile(ffcl_sampler *sampler, const arguments *args, ffcl_progress *progress,
                         ffcl_error *err)
 {
     ffcl_profile_table table = {0};
@@ -264,7 +264,7 @@ static int tell_profile(ffcl_sampler *sampler, const arguments *args, ffcl_progr
 }
 
 /* What went wrong, once. */
-static void tell_error(session *s)
+static void print_error(session *s)
 {
     if (!s->err.text[0])
         return;
@@ -281,7 +281,7 @@ static int run_sampler(session *s)
     size_t rank = 0, size = 1;
     const ffcl_observer observer = {ffcl_progress_report, &s->progress};
     /* Before MPI, whose threads would take the signals otherwise. */
-    int rc = ffcl_interrupt_watch(&s->interrupt, tell_of_stop, &s->progress, err);
+    int rc = ffcl_interrupt_watch(&s->interrupt, report_stop, &s->progress, err);
     if (!rc)
         rc = ffcl_ranks_open(&rank, &size, err);
     if (rc)
@@ -302,22 +302,22 @@ static int run_sampler(session *s)
     if (!rc)
         rc = ffcl_sampler_run(sampler, err);
     ffcl_interrupt_set(&s->interrupt, NULL);
-    /* Of a run that was stopped or failed, too; its own failure is told then. */
+    /* Of a run that was stopped or failed, too; its own failure is the one to report. */
     if (is_ready && rank == 0 && s->args.trace) {
-        int told = tell_profile(sampler, &s->args, &s->progress, rc ? &other : err);
-        rc = rc ? rc : told;
+        int printed = print_profile(sampler, &s->args, &s->progress, rc ? &other : err);
+        rc = rc ? rc : printed;
     }
     ffcl_sampler_close(&sampler);
     ffcl_config_close(&cfg);
     if (!is_ready && size > 1) {
         /* The others are ended without a word, so this is the place for it. */
-        tell_error(s);
+        print_error(s);
         ffcl_ranks_close(-rc);
     }
     if (rank > 0)
-        err->text[0] = '\0';        /* rank 0 has been told and says it */
+        err->text[0] = '\0';        /* rank 0 has it, and reports it */
     else if (rc)
-        tell_error(s);              /* mpirun may end this rank as soon as another has ended */
+        print_error(s);             /* mpirun may end this rank as soon as another has ended */
     ffcl_ranks_close(rc == FFCL_ENOMEM ? -rc : 0);
     return rc;
 }
@@ -330,15 +330,15 @@ static void print_device(void *user, size_t index, const char *title, const char
         printf("    %s\n", *lines);
 }
 
-/* What verify has shown so far. */
-typedef struct verdict {
+/* What verify has found so far. */
+typedef struct verify_result {
     ffcl_progress *progress;
     size_t ok, failed;
-} verdict;
+} verify_result;
 
 static void print_tensor(void *user, const ffcl_verify_line *line)
 {
-    verdict *v = user;
+    verify_result *v = user;
     ffcl_progress_end(v->progress);
     v->ok += line->ok > 0;
     v->failed += line->ok == 0;
@@ -351,7 +351,7 @@ static int run_verify(session *s)
 {
     ffcl_config *cfg = NULL;
     const arguments *args = &s->args;
-    verdict v = {.progress = &s->progress};
+    verify_result v = {.progress = &s->progress};
     const ffcl_observer observer = {ffcl_progress_report, &s->progress};
     int rc = open_config(&cfg, args, &s->err);
     if (!rc)
@@ -380,7 +380,7 @@ static int run_tune(session *s)
     ffcl_config *cfg = NULL;
     const ffcl_observer observer = {ffcl_progress_report, &s->progress};
     /* What was found is kept as it is found, so Ctrl-C ends the program there and then. */
-    int rc = ffcl_interrupt_watch(&s->interrupt, tell_of_stop, &s->progress, &s->err);
+    int rc = ffcl_interrupt_watch(&s->interrupt, report_stop, &s->progress, &s->err);
     if (!rc)
         rc = open_config(&cfg, args, &s->err);
     if (!rc)
@@ -467,6 +467,6 @@ int main(int argc, char **argv)
                  errno ? strerror(errno) : "an earlier write failed");
     }
     if (rc)
-        tell_error(&s);
+        print_error(&s);
     return -rc;
 }

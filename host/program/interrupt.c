@@ -17,24 +17,25 @@ static void *watch(void *user)
         if (i->sampler)
             ffcl_sampler_stop(i->sampler);
         pthread_mutex_unlock(&i->mutex);
-        i->told(i->user);
+        i->report(i->user);
     }
     return NULL;
 }
 
-int ffcl_interrupt_watch(ffcl_interrupt *i, void (*told)(void *user), void *user, ffcl_error *err)
+int ffcl_interrupt_watch(ffcl_interrupt *i, void (*report)(void *user), void *user,
+                         ffcl_error *err)
 {
     static const int numbers[] = {SIGINT, SIGTERM};
     pthread_t thread;
     i->sampler = NULL;
     i->has_others = i->is_asked = 0;
-    i->told = told;
+    i->report = report;
     i->user = user;
     pthread_mutex_init(&i->mutex, NULL);
     sigemptyset(&i->signals);
     for (size_t k = 0; k < sizeof numbers / sizeof *numbers; k++) {
         struct sigaction action;
-        /* A shell's background job ignores SIGINT, and should go on doing so. */
+        /* A shell's background job ignores SIGINT, and should continue to. */
         if (sigaction(numbers[k], NULL, &action) == 0 && action.sa_handler != SIG_IGN)
             sigaddset(&i->signals, numbers[k]);
     }

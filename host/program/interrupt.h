@@ -14,15 +14,16 @@ typedef struct ffcl_interrupt {
     int has_others;             /* processes wait for this one: the first is kept for a sampler */
     int is_asked;
     sigset_t signals;
-    void (*told)(void *user);   /* in the watching thread, once the sampler has been asked */
+    void (*report)(void *user); /* called in the watching thread when the sampler was asked */
     void *user;
 } ffcl_interrupt;
 
 /* Before any other thread starts: SIGINT and SIGTERM, unless ignored, go to a watching thread that
  * lives as long as the program; so must *i. */
-int ffcl_interrupt_watch(ffcl_interrupt *i, void (*told)(void *user), void *user, ffcl_error *err);
+int ffcl_interrupt_watch(ffcl_interrupt *i, void (*report)(void *user), void *user,
+                         ffcl_error *err);
 
-/* Other processes take part, and mpirun ends them all, without a word, where one just ends: from
+/* Other processes take part, and mpirun ends them all, silently, where one just ends: from
  * now on the first Ctrl-C is kept where no sampler is set. */
 void ffcl_interrupt_keep(ffcl_interrupt *i);
 

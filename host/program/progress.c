@@ -32,7 +32,7 @@ static void format_bytes(char *text, size_t size, uint64_t done, uint64_t total)
     snprintf(text, size, "%.1f/%.1f %s", (double)done / scale, (double)total / scale, units[unit]);
 }
 
-/* ", 3.1 images/s, 17 s left"; empty until a first picture has been timed. */
+/* ", 3.1 images/s, 17 s left"; empty until a first image has been timed. */
 static void format_rate(char *text, size_t size, const ffcl_progress *p)
 {
     double seconds = now() - p->started;
@@ -117,7 +117,7 @@ void ffcl_progress_report(void *user, ffcl_phase phase, const char *text, uint64
     if (p->quiet && phase != FFCL_PHASE_WARN)
         return;
     if (phase == FFCL_PHASE_NOTE || phase == FFCL_PHASE_WARN) {
-        /* The line of a phase that goes on is left as it stands and begun anew below. */
+        /* The line of a phase that continues is left as it stands and begun anew below. */
         if (p->width)
             fputc('\n', p->out);
         p->width = 0;

@@ -115,7 +115,7 @@ int ffcl_hashes_start(ffcl_hashes **out, const ffcl_config *cfg, ffcl_error *err
     pthread_mutex_init(&h->lock, NULL);
     for (size_t i = 0; i < FILES; i++)
         h->files[i] = (file){.path = paths[i], .fd = -1};
-    /* A file that cannot be read is for the reader of weights to tell of, who knows more. */
+    /* A file that cannot be read is reported by the reader of weights, which knows more. */
     for (size_t i = 0; i < FILES && !h->rc; i++)
         h->rc = open_file(&h->files[i], &h->err);
     for (size_t i = 0; i < most && !h->rc; i++)

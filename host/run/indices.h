@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * The set of picture indices of a run: which are still to be drawn, who has them, which are done.
- * Resume, several devices and several processes are all answers of this set. */
+ * The image indices of a run: which are still to be generated, who has them, which are done.
+ * Resuming, several devices and several processes all work by these indices alone. */
 #ifndef FFCL_RUN_INDICES_H
 #define FFCL_RUN_INDICES_H
 
@@ -8,34 +8,34 @@
 
 typedef struct ffcl_indices ffcl_indices;
 
-/* The indices first, first + step, ... below count, all to be drawn. */
+/* The indices first, first + step, ... below count, all to be generated. */
 int ffcl_indices_open(ffcl_indices **out, size_t count, size_t first, size_t step,
                       ffcl_error *err);
-void ffcl_indices_close(ffcl_indices **set);
+void ffcl_indices_close(ffcl_indices **indices);
 
 /* All functions below may be called from any thread. */
 
 /* Gives owner (1 to 65535) up to n of the lowest indices left, in ascending order; returns how
- * many.  0: none is left, or the set was stopped.  With wait, 0 only comes when nobody has indices
+ * many.  0: none is left, or they were stopped.  With wait, 0 only comes when nobody has indices
  * that might still be given back. */
-size_t ffcl_indices_take(ffcl_indices *set, size_t owner, size_t *list, size_t n, int wait);
+size_t ffcl_indices_take(ffcl_indices *indices, size_t owner, size_t *list, size_t n, int wait);
 
-/* The picture exists, drawn now or kept from an earlier run. */
-void ffcl_indices_done(ffcl_indices *set, size_t index);
+/* The image exists, generated now or kept from an earlier run. */
+void ffcl_indices_done(ffcl_indices *indices, size_t index);
 
-/* Index left undone by its owner, or all that the owner has; others may take them. */
-void ffcl_indices_give_back(ffcl_indices *set, size_t index);
-size_t ffcl_indices_give_back_all(ffcl_indices *set, size_t owner);
+/* An index that its owner will not finish, or all that the owner has; others may take them. */
+void ffcl_indices_give_back(ffcl_indices *indices, size_t index);
+size_t ffcl_indices_give_back_all(ffcl_indices *indices, size_t owner);
 
 /* From now on nothing is given out. */
-void ffcl_indices_stop(ffcl_indices *set);
-int ffcl_indices_is_stopped(ffcl_indices *set);
+void ffcl_indices_stop(ffcl_indices *indices);
+int ffcl_indices_is_stopped(ffcl_indices *indices);
 
-/* How many the set has, how many are done, how many somebody has; any may be NULL. */
-void ffcl_indices_count(ffcl_indices *set, size_t *total, size_t *done, size_t *taken);
+/* How many there are, how many are done, how many somebody has; any may be NULL. */
+void ffcl_indices_count(ffcl_indices *indices, size_t *total, size_t *done, size_t *taken);
 
-/* Waits until nobody has any index and none is left or the set was stopped, at most ms
- * milliseconds; 1: so it is. */
-int ffcl_indices_wait(ffcl_indices *set, unsigned ms);
+/* Waits, at most ms milliseconds, until nobody has an index and none will be given out any more;
+ * 1: so it is. */
+int ffcl_indices_wait(ffcl_indices *indices, unsigned ms);
 
 #endif

@@ -24,7 +24,7 @@ struct ffcl_manifest {
     char *path;
     cJSON *old;                 /* the file as it was opened; NULL: there was none */
     cJSON *settings, *devices, *bad;
-    size_t world, rank;         /* of this process: whose bad pictures are replaced */
+    size_t world, rank;         /* of this process: whose bad images are replaced */
 };
 
 static int no_memory(const ffcl_manifest *m, ffcl_error *err)
@@ -177,9 +177,9 @@ int ffcl_manifest_check(const ffcl_manifest *m, ffcl_error *err)
     }
     if (!used)
         return 0;
-    return ffcl_fail(err, FFCL_ESETTINGS, "%s was begun with other settings (%s): go on with "
-                     "those, choose another place, or set [output] resume = no to draw everything "
-                     "anew", m->path, text);
+    return ffcl_fail(err, FFCL_ESETTINGS, "%s was begun with other settings (%s): resume with "
+                     "those, choose another place, or set [output] resume = no to generate "
+                     "everything anew", m->path, text);
 }
 
 /* ---- what a run did ----------------------------------------------------------------------- */
@@ -199,10 +199,10 @@ int ffcl_manifest_is_new_device(const ffcl_manifest *m, const char *name)
     return others;
 }
 
-void ffcl_manifest_describe(ffcl_manifest_device *out, const ffcl_engine *engine, size_t pictures)
+void ffcl_manifest_describe(ffcl_manifest_device *out, const ffcl_engine *engine, size_t images)
 {
     const ffcl_caps *caps = &ffcl_engine_device(engine)->caps;
-    *out = (ffcl_manifest_device){.batch = ffcl_engine_batch(engine), .pictures = pictures};
+    *out = (ffcl_manifest_device){.batch = ffcl_engine_batch(engine), .images = images};
     memcpy(out->name, caps->name, sizeof out->name);
     memcpy(out->platform, caps->platform, sizeof out->platform);
     memcpy(out->version, caps->version, sizeof out->version);
@@ -222,7 +222,7 @@ int ffcl_manifest_add_device(ffcl_manifest *m, const ffcl_manifest_device *d, ff
         !cJSON_AddStringToObject(device, "version", d->version) ||
         !cJSON_AddStringToObject(device, "driver", d->driver) ||
         !cJSON_AddNumberToObject(device, "batch", (double)d->batch) ||
-        !cJSON_AddNumberToObject(device, "pictures", (double)d->pictures) ||
+        !cJSON_AddNumberToObject(device, "pictures", (double)d->images) ||
         !add_seconds(device, "seconds_submitting", d->submitting) ||
         !add_seconds(device, "seconds_waiting_for_device", d->device) ||
         !add_seconds(device, "seconds_waiting_for_writers", d->writers) ||
@@ -263,7 +263,7 @@ static cJSON *describe_run(const ffcl_manifest *m, const ffcl_manifest_run *run)
         add_seconds(one, "seconds", run->seconds) &&
         add_seconds(one, "seconds_committing", run->committing) &&
         cJSON_AddNumberToObject(one, "kept", (double)run->kept) &&
-        cJSON_AddNumberToObject(one, "drawn", (double)run->drawn) &&
+        cJSON_AddNumberToObject(one, "drawn", (double)run->generated) &&
         cJSON_AddStringToObject(one, "ffcl", FFCL_VERSION) &&
         cJSON_AddStringToObject(one, "libpng", png_get_libpng_ver(NULL)) &&
         cJSON_AddStringToObject(one, "zlib", zlibVersion())) {
@@ -276,7 +276,7 @@ static cJSON *describe_run(const ffcl_manifest *m, const ffcl_manifest_run *run)
     return NULL;
 }
 
-/* The bad pictures of the set: ours, and those that the file has of other ranks. */
+/* The bad images of the sample set: ours, and those that the file has of other ranks. */
 static cJSON *merge_bad(const ffcl_manifest *m, const cJSON *file)
 {
     cJSON *all = cJSON_Duplicate(m->bad, 1);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * manifest.json beside the pictures of a set: with what they were made, so that no run goes on
- * with other settings, and what each run did (docs/formats.md). */
+ * manifest.json beside the images of a sample set: the settings that they were made with, so that
+ * no run resumes with others, and what each run did (docs/formats.md). */
 #ifndef FFCL_RUN_MANIFEST_H
 #define FFCL_RUN_MANIFEST_H
 
@@ -9,23 +9,23 @@
 
 typedef struct ffcl_manifest ffcl_manifest;
 
-/* Reads path where it exists and resume is set; else the set begins anew.  FFCL_ESETTINGS where
- * the file is not a manifest. */
+/* Reads path where it exists and resume is set; else the sample set begins anew.  FFCL_ESETTINGS
+ * where the file is not a manifest. */
 int ffcl_manifest_open(ffcl_manifest **out, const char *path, int resume, ffcl_error *err);
 void ffcl_manifest_close(ffcl_manifest **m);
 
-/* 1: there is a set of an earlier run. */
+/* 1: an earlier run has begun the sample set. */
 int ffcl_manifest_is_old(const ffcl_manifest *m);
 
-/* One setting; text is copied.  Those that do not change the pictures do not belong here. */
+/* One setting; text is copied.  Those that do not change the images do not belong here. */
 int ffcl_manifest_set(ffcl_manifest *m, const char *key, const char *text, ffcl_error *err);
 
-/* How a device multiplies float32 matrices, by which results differ in their last bits: a set goes
- * on with the same on the same device.  What the file says of other devices stays. */
+/* How a device multiplies float32 matrices, which decides the last bits of results: on the same
+ * device a run resumes with the same only.  What the file says of other devices stays. */
 int ffcl_manifest_set_products(ffcl_manifest *m, const char *device, const char *how,
                                ffcl_error *err);
 
-/* The settings that cfg alone tells, before any file or device is opened: those of
+/* The settings that are known from cfg alone, before any file or device is opened: those of
  * ffcl_config_settings. */
 int ffcl_manifest_set_config(ffcl_manifest *m, const ffcl_config *cfg, ffcl_error *err);
 
@@ -39,11 +39,11 @@ int ffcl_manifest_check(const ffcl_manifest *m, ffcl_error *err);
 /* A device and what it did; plain bytes, as processes send it to each other. */
 typedef struct ffcl_manifest_device {
     char name[128], platform[128], version[128], driver[128];
-    uint64_t batch, pictures;
+    uint64_t batch, images;
     double submitting, device, writers;     /* seconds of its thread: see ffcl_worker_seconds */
 } ffcl_manifest_device;
 
-void ffcl_manifest_describe(ffcl_manifest_device *out, const ffcl_engine *engine, size_t pictures);
+void ffcl_manifest_describe(ffcl_manifest_device *out, const ffcl_engine *engine, size_t images);
 
 /* 1 where earlier runs are known, and had other devices only. */
 int ffcl_manifest_is_new_device(const ffcl_manifest *m, const char *name);
@@ -52,14 +52,14 @@ int ffcl_manifest_is_new_device(const ffcl_manifest *m, const char *name);
 int ffcl_manifest_add_device(ffcl_manifest *m, const ffcl_manifest_device *device,
                              ffcl_error *err);
 
-/* A picture that on_bad = skip left out; from any thread if the caller locks. */
+/* An image that on_bad = skip left out; from any thread if the caller locks. */
 int ffcl_manifest_add_bad(ffcl_manifest *m, size_t index, int label, const char *stage,
                           ffcl_error *err);
 
 /* What the run did. */
 typedef struct ffcl_manifest_run {
-    size_t kept, drawn, processes;
-    double seconds, committing; /* in all; until the npz was on the disk, at the end */
+    size_t kept, generated, processes;
+    double seconds, committing; /* in all; at the end, until the npz was on disk */
     int64_t started;            /* seconds since 1970, by the system's clock; for the reader only */
     const char *end;            /* "running", "complete", "stopped" or an error's sentence */
 } ffcl_manifest_run;

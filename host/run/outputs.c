@@ -39,7 +39,7 @@ static int open_grid(ffcl_outputs *o, ffcl_error *err)
     if (ffcl_mul(&bytes, o->grid_height, o->grid_width) || ffcl_mul(&bytes, bytes, 3) ||
         o->grid_height > 65500 || o->grid_width > 65500)
         return ffcl_fail(err, FFCL_ECONFIG,
-                         "a grid of %zu pictures would be %zu x %zu pixels: set [output] grid = "
+                         "a grid of %zu images would be %zu x %zu pixels: set [output] grid = "
                          "(empty) and use folder or npz", o->count, o->grid_width, o->grid_height);
     o->grid = calloc(1, bytes);
     if (!o->grid)
@@ -126,7 +126,7 @@ int ffcl_outputs_skip(ffcl_outputs *o, size_t index, ffcl_error *err)
     return o->npz ? ffcl_npz_blank(o->npz, index, err) : 0;
 }
 
-/* The picture of the folder, 1 where it is sound and of the right size. */
+/* The image of the folder, 1 where it is sound and of the right size. */
 static int read_file(const ffcl_outputs *o, size_t index, uint8_t *rgb, ffcl_error *err)
 {
     uint8_t *got = NULL;
@@ -153,10 +153,10 @@ int ffcl_outputs_keep(ffcl_outputs *o, size_t index, uint8_t *rgb, ffcl_error *e
     if (o->has_folder && o->npz) {
         uint8_t *other = malloc(bytes);
         if (!other)
-            return ffcl_fail(err, FFCL_ENOMEM, "out of memory for a picture");
+            return ffcl_fail(err, FFCL_ENOMEM, "out of memory for an image");
         int has = ffcl_npz_get(o->npz, index, other), equal = has && !memcmp(rgb, other, bytes);
         free(other);
-        if (has && !equal)      /* one of them is wrong, and nothing tells which */
+        if (has && !equal)      /* one of them is wrong, and no one knows which */
             return 0;
         rc = has ? 0 : ffcl_npz_put(o->npz, index, rgb, err);
         if (rc)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * Where finished pictures go, by index: the grid, a folder of PNGs, an npz. */
+ * Where finished images go, by index: the grid, a folder of PNGs, an npz. */
 #ifndef FFCL_RUN_OUTPUTS_H
 #define FFCL_RUN_OUTPUTS_H
 
@@ -10,12 +10,12 @@ typedef struct ffcl_outputs ffcl_outputs;
 /* Which outputs of cfg are wanted. */
 enum { FFCL_OUT_FOLDER = 1, FFCL_OUT_NPZ = 2, FFCL_OUT_GRID = 4 };
 
-/* Opens those of `which` that cfg asks for.  resume: an npz begun earlier goes on, see
- * ffcl_npz_open.  FFCL_EOUTPUT, FFCL_EBUSY. */
+/* Opens those of `which` that cfg asks for.  resume: an npz that was begun earlier is
+ * completed, see ffcl_npz_open.  FFCL_EOUTPUT, FFCL_EBUSY. */
 int ffcl_outputs_open(ffcl_outputs **out, const ffcl_config *cfg, int which, size_t count,
                       size_t height, size_t width, int resume, ffcl_error *err);
 
-/* Picture index, rgb (height, width, 3), from any thread. */
+/* Image index, rgb (height, width, 3), from any thread. */
 int ffcl_outputs_put(ffcl_outputs *outputs, size_t index, const uint8_t *rgb, ffcl_error *err);
 
 /* The same in two parts, for processes that do not share a disk with each other's npz and grid. */
@@ -24,17 +24,17 @@ int ffcl_outputs_put_file(ffcl_outputs *outputs, size_t index, const uint8_t *rg
 int ffcl_outputs_put_whole(ffcl_outputs *outputs, size_t index, const uint8_t *rgb,
                            ffcl_error *err);
 
-/* Picture index is bad and left out: no file, black elsewhere. */
+/* Image index is bad and left out: no file, black elsewhere. */
 int ffcl_outputs_skip(ffcl_outputs *outputs, size_t index, ffcl_error *err);
 
-/* Is picture index there from an earlier run?  It is read and checked; what is in the folder and
- * not in npz or grid is put there.  1 kept, 0 to be drawn, or an error.  rgb: room for one. */
+/* Is image index there from an earlier run?  It is read and checked; what is in the folder and
+ * not in npz or grid is put there.  1 kept, 0 to be generated, or an error.  rgb: room for one. */
 int ffcl_outputs_keep(ffcl_outputs *outputs, size_t index, uint8_t *rgb, ffcl_error *err);
 
-/* Is the file of picture index there, whatever is in it? */
+/* Is the file of image index there, whatever is in it? */
 int ffcl_outputs_has_file(const ffcl_outputs *outputs, size_t index);
 
-/* Writes what needs all pictures and waits for the disk. */
+/* Writes what needs all images, and returns when it is on disk. */
 int ffcl_outputs_commit(ffcl_outputs *outputs, ffcl_error *err);
 
 /* keep: what is finished of an npz stays for the next run. */

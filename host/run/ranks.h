@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
- * The processes of an mpirun that draw one set together.  Rank 0 has the set: it gives indices to
- * the workers of all ranks and takes what npz and grid need; the others write their own files into
- * the shared folder.  ranks_mpi.c is built with MPI=1 and is the only file that includes mpi.h;
- * ranks_one.c is built without: there is one rank. */
+ * The processes of an mpirun that generate one sample set together.  Rank 0 owns it: it gives
+ * indices to the workers of all ranks and takes what npz and grid need; the others write their own
+ * files into the shared folder.  ranks_mpi.c is built with MPI=1 and is the only file that includes
+ * mpi.h; ranks_one.c is built without: there is one rank. */
 #ifndef FFCL_RUN_RANKS_H
 #define FFCL_RUN_RANKS_H
 
@@ -21,11 +21,11 @@ void ffcl_ranks_where_here(size_t *rank, size_t *size);
 /* What other ranks ask for; indices are theirs as owner 1 + rank. */
 typedef struct ffcl_ranks_server {
     ffcl_indices *indices;
-    uint32_t fingerprint;           /* of the settings: a rank with others is refused */
+    uint32_t fingerprint;           /* of the settings: a rank with another is refused */
     int wants_pixels;
-    size_t picture;                 /* bytes of one */
+    size_t image_bytes;             /* of one image */
     void *user;
-    /* A picture of another rank: its file is in the folder; rgb NULL unless pixels are wanted. */
+    /* An image of another rank: its file is in the folder; rgb NULL unless pixels are wanted. */
     int (*finished)(void *user, size_t index, const uint8_t *rgb, ffcl_error *err);
     int (*bad)(void *user, size_t index, int label, const char *stage, ffcl_error *err);
     int (*device)(void *user, const ffcl_manifest_device *device, ffcl_error *err);
@@ -43,10 +43,10 @@ int ffcl_ranks_serve(ffcl_ranks_server *server, size_t *active, ffcl_error *err)
 typedef struct ffcl_ranks_client ffcl_ranks_client;
 
 /* Asks rank 0 whether to begin; *begin is 0 where it has failed or is done. */
-int ffcl_ranks_join(ffcl_ranks_client **out, uint32_t fingerprint, size_t picture, int *begin,
-                    ffcl_error *err);
+int ffcl_ranks_join(ffcl_ranks_client **out, uint32_t fingerprint, size_t image_bytes,
+                    int *begin, ffcl_error *err);
 
-/* The functions of an ffcl_work whose user is the client. */
+/* The functions of an ffcl_index_source whose user is the client. */
 size_t ffcl_ranks_take(void *client, size_t *list, size_t n, int wait);
 void ffcl_ranks_give_back(void *client, size_t index);
 

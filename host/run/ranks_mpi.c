@@ -39,7 +39,7 @@ struct ffcl_ranks_client {
     pthread_mutex_t mutex;          /* one exchange at a time */
     atomic_int is_stopped;
     int wants_pixels;
-    size_t picture;
+    size_t image_bytes;
 };
 
 /* ---- joining ------------------------------------------------------------------------------ */
@@ -170,7 +170,7 @@ static int take_finished(const ffcl_ranks_server *s, const call *c, int from, ff
 {
     uint8_t *rgb = c->n ? malloc(c->n) : NULL;
     if (c->n && !rgb)
-        return ffcl_fail(err, FFCL_ENOMEM, "out of memory for a picture of rank %d", from);
+        return ffcl_fail(err, FFCL_ENOMEM, "out of memory for an image of rank %d", from);
     if (c->n)
         receive_bytes(rgb, c->n, from, TAG_DATA);
     int rc = s->finished(s->user, c->index, rgb, err);
@@ -230,8 +230,8 @@ int ffcl_ranks_serve(ffcl_ranks_server *server, size_t *active, ffcl_error *err)
 
 /* ---- other ranks -------------------------------------------------------------------------- */
 
-int ffcl_ranks_join(ffcl_ranks_client **out, uint32_t fingerprint, size_t picture, int *begin,
-                    ffcl_error *err)
+int ffcl_ranks_join(ffcl_ranks_client **out, uint32_t fingerprint, size_t image_bytes,
+                    int *begin, ffcl_error *err)
 {
     const call c = {.what = JOIN, .fingerprint = fingerprint};
     answer a;
@@ -240,7 +240,7 @@ int ffcl_ranks_join(ffcl_ranks_client **out, uint32_t fingerprint, size_t pictur
     if (!client)
         return ffcl_fail(err, FFCL_ENOMEM, "out of memory for this rank");
     pthread_mutex_init(&client->mutex, NULL);
-    client->picture = picture;
+    client->image_bytes = image_bytes;
     send_bytes(&c, sizeof c, 0, TAG_CALL);
     receive_bytes(&a, sizeof a, 0, TAG_ANSWER);
     client->wants_pixels = a.wants_pixels;
@@ -249,7 +249,7 @@ int ffcl_ranks_join(ffcl_ranks_client **out, uint32_t fingerprint, size_t pictur
 }
 
 /* A call without an answer, and what follows it. */
-static void tell(ffcl_ranks_client *client, const call *c, const void *data, size_t n)
+static void send_call(ffcl_ranks_client *client, const call *c, const void *data, size_t n)
 {
     pthread_mutex_lock(&client->mutex);
     send_bytes(c, sizeof *c, 0, TAG_CALL);
@@ -281,27 +281,27 @@ size_t ffcl_ranks_take(void *user, size_t *list, size_t n, int wait)
 void ffcl_ranks_give_back(void *user, size_t index)
 {
     const call c = {.what = GIVE_BACK, .index = index};
-    tell(user, &c, NULL, 0);
+    send_call(user, &c, NULL, 0);
 }
 
 void ffcl_ranks_finished(ffcl_ranks_client *client, size_t index, const uint8_t *rgb)
 {
     const call c = {.what = FINISHED, .index = index,
-                    .n = client->wants_pixels ? client->picture : 0};
-    tell(client, &c, rgb, c.n);
+                    .n = client->wants_pixels ? client->image_bytes : 0};
+    send_call(client, &c, rgb, c.n);
 }
 
 void ffcl_ranks_bad(ffcl_ranks_client *client, size_t index, int label, const char *stage)
 {
     call c = {.what = BAD, .index = index, .label = label};
     snprintf(c.stage, sizeof c.stage, "%s", stage);
-    tell(client, &c, NULL, 0);
+    send_call(client, &c, NULL, 0);
 }
 
 void ffcl_ranks_device(ffcl_ranks_client *client, const ffcl_manifest_device *device)
 {
     const call c = {.what = DEVICE};
-    tell(client, &c, device, sizeof *device);
+    send_call(client, &c, device, sizeof *device);
 }
 
 void ffcl_ranks_stop(ffcl_ranks_client *client)
@@ -316,7 +316,7 @@ void ffcl_ranks_leave(ffcl_ranks_client **client, int rc, const char *text)
     if (!*client)
         return;
     snprintf(words, sizeof words, "%s", text);
-    tell(*client, &c, words, sizeof words);
+    send_call(*client, &c, words, sizeof words);
     pthread_mutex_destroy(&(*client)->mutex);
     free(*client);
     *client = NULL;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * A build without MPI: one process, which has the whole set. */
+ * A build without MPI: one process, which has all indices. */
 #include "run/ranks.h"
 
 #include <stdlib.h>
@@ -39,10 +39,10 @@ int ffcl_ranks_serve(ffcl_ranks_server *server, size_t *active, ffcl_error *err)
 }
 
 /* There is no rank but 0, which is no client. */
-int ffcl_ranks_join(ffcl_ranks_client **out, uint32_t fingerprint, size_t picture, int *begin,
-                    ffcl_error *err)
+int ffcl_ranks_join(ffcl_ranks_client **out, uint32_t fingerprint, size_t image_bytes,
+                    int *begin, ffcl_error *err)
 {
-    (void)fingerprint, (void)picture;
+    (void)fingerprint, (void)image_bytes;
     *out = NULL;
     *begin = 0;
     return ffcl_fail(err, FFCL_EUSAGE, "this ffcl was built without MPI");

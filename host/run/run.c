@@ -23,18 +23,18 @@ typedef struct run {
     const ffcl_run_spec *spec;
     size_t rank, size;              /* this process of how many */
     size_t count, side;
-    /* Rank 0 has the set and its indices; another has a client and writes files only. */
+    /* Rank 0 has the sample set and its indices; another has a client and writes files only. */
     ffcl_indices *indices;
-    ffcl_set *set;
+    ffcl_sample_set *set;
     ffcl_ranks_client *client;
     ffcl_outputs *files;
-    ffcl_work work;
+    ffcl_index_source source;
     ffcl_writers *writers;
     ffcl_worker **workers;          /* (n_devices) NULL: ended */
     size_t n_active;
     pthread_mutex_t failing;
-    atomic_int is_over;             /* no more pictures: a failure, or a stop from outside */
-    int rc;                         /* the first failure; of bad pictures the first by index */
+    atomic_int is_over;             /* no more images: a failure, or a stop from outside */
+    int rc;                         /* the first failure; of bad images the first by index */
     size_t bad_index;               /* of FFCL_ENUMERIC */
     ffcl_error err;
 } run;
@@ -66,8 +66,8 @@ static void fail(run *r, int rc, const ffcl_error *err)
     stop(r);
 }
 
-/* Threads come upon the bad pictures of a batch in any order: the first of them is the run's. */
-static void fail_picture(run *r, size_t index, const ffcl_error *err)
+/* Threads come upon the bad images of a batch in any order: the first of them is the run's. */
+static void fail_image(run *r, size_t index, const ffcl_error *err)
 {
     pthread_mutex_lock(&r->failing);
     if (!r->rc || (r->rc == FFCL_ENUMERIC && index < r->bad_index)) {
@@ -87,35 +87,35 @@ static int has_failed(run *r)
     return rc;
 }
 
-/* ---- a finished picture, in a writer's thread --------------------------------------------- */
+/* ---- a finished image, in a writer's thread --------------------------------------------- */
 
-/* All pixels of one colour: nothing that a model draws. */
+/* All pixels of one colour, which no model makes. */
 static int is_plain(const uint8_t *rgb, size_t side)
 {
     return memcmp(rgb, rgb + 3, side * side * 3 - 3) == 0;
 }
 
-static int bad_picture(run *r, size_t index, int label, const char *stage, ffcl_error *err)
+static int bad_image(run *r, size_t index, int label, const char *stage, ffcl_error *err)
 {
     char text[200];
     const char *what = strcmp(stage, "bytes") ? "has a value that is not finite"
                                               : "is of one colour only";
-    snprintf(text, sizeof text, "picture %zu (class %d) %s in its %s", index, label, what, stage);
+    snprintf(text, sizeof text, "image %zu (class %d) %s in its %s", index, label, what, stage);
     if (r->spec->cfg->output.on_bad == FFCL_BAD_STOP) {
         ffcl_fail(err, FFCL_ENUMERIC, "%s", text);
-        fail_picture(r, index, err);
+        fail_image(r, index, err);
         return FFCL_ENUMERIC;
     }
     report(r, FFCL_PHASE_WARN, text, 0, 0);
     if (r->set)
-        return ffcl_set_skip(r->set, index, label, stage, err);
+        return ffcl_sample_set_skip(r->set, index, label, stage, err);
     int rc = ffcl_outputs_skip(r->files, index, err);
     if (rc == 0)
         ffcl_ranks_bad(r->client, index, label, stage);
     return rc;
 }
 
-static void write_picture(void *user, const ffcl_parcel *p, size_t k)
+static void write_image(void *user, const ffcl_parcel *p, size_t k)
 {
     run *r = user;
     ffcl_error err = {0};
@@ -124,17 +124,17 @@ static void write_picture(void *user, const ffcl_parcel *p, size_t k)
     const char *stage = p->stages[k] ? p->stages[k] : is_plain(rgb, r->side) ? "bytes" : NULL;
     int rc = has_failed(r);
     if (stage && (rc == 0 || rc == FFCL_ENUMERIC))
-        rc = bad_picture(r, index, p->y[k], stage, &err);
+        rc = bad_image(r, index, p->y[k], stage, &err);
     else if (rc == 0) {
         if (r->set)
-            rc = ffcl_set_put(r->set, index, rgb, 0, &err);
+            rc = ffcl_sample_set_put(r->set, index, rgb, 0, &err);
         else
             rc = ffcl_outputs_put_file(r->files, index, rgb, &err);
     }
     if (rc && err.code)
         fail(r, rc, &err);
     if (rc)
-        r->work.give_back(r->work.user, index);
+        r->source.give_back(r->source.user, index);
     else if (r->set)
         ffcl_indices_done(r->indices, index);
     else if (!stage)
@@ -156,7 +156,7 @@ static void give_back_here(void *user, size_t index)
 static int finished_there(void *user, size_t index, const uint8_t *rgb, ffcl_error *err)
 {
     run *r = user;
-    int rc = rgb && !has_failed(r) ? ffcl_set_put(r->set, index, rgb, 1, err) : 0;
+    int rc = rgb && !has_failed(r) ? ffcl_sample_set_put(r->set, index, rgb, 1, err) : 0;
     if (rc)
         fail(r, rc, err);
     if (rc || has_failed(r))
@@ -169,7 +169,7 @@ static int finished_there(void *user, size_t index, const uint8_t *rgb, ffcl_err
 static int bad_there(void *user, size_t index, int label, const char *stage, ffcl_error *err)
 {
     run *r = user;
-    int rc = has_failed(r) ? 0 : ffcl_set_skip(r->set, index, label, stage, err);
+    int rc = has_failed(r) ? 0 : ffcl_sample_set_skip(r->set, index, label, stage, err);
     if (rc)
         fail(r, rc, err);
     if (has_failed(r))
@@ -182,7 +182,7 @@ static int bad_there(void *user, size_t index, int label, const char *stage, ffc
 static int device_there(void *user, const ffcl_manifest_device *device, ffcl_error *err)
 {
     run *r = user;
-    return r->set ? ffcl_set_add_device(r->set, device, err) : 0;
+    return r->set ? ffcl_sample_set_add_device(r->set, device, err) : 0;
 }
 
 static int left_there(void *user, size_t rank, int rc, const char *text, size_t returned,
@@ -197,7 +197,7 @@ static int left_there(void *user, size_t rank, int rc, const char *text, size_t 
         fail(r, rc, err);
         return 0;
     }
-    snprintf(line, sizeof line, "rank %zu has no device left (%.900s); %zu pictures go to others",
+    snprintf(line, sizeof line, "rank %zu has no device left (%.900s); %zu images go to others",
              rank, text, returned);
     report(r, FFCL_PHASE_WARN, line, 0, 0);
     return 0;
@@ -225,7 +225,7 @@ static uint32_t fingerprint(const run *r)
     if (r->spec->hashes)        /* what cannot be read has no other chance to be the same */
         ffcl_hashes_get(r->spec->hashes, &checkpoint, &vae, NULL);
     const ffcl_config *c = r->spec->cfg;
-    const ffcl_draws_spec *d = r->spec->draws;
+    const ffcl_noise_spec *d = r->spec->noise;
     const uint64_t words[] = {d->each, d->classes, c->output.folder != NULL, c->output.npz != NULL,
                               c->output.grid != NULL, ffcl_engine_store(r->spec->engine)};
     uLong crc = add_bytes(0, words, sizeof words);
@@ -246,14 +246,14 @@ static int start_workers(run *r, ffcl_error *err)
     long cores = sysconf(_SC_NPROCESSORS_ONLN);
     size_t threads = s->cfg->output.threads ? s->cfg->output.threads
                      : cores > 0 ? ffcl_min((size_t)cores, 1024) : 1;
-    int rc = ffcl_writers_open(&r->writers, threads, write_picture, r, err);
+    int rc = ffcl_writers_open(&r->writers, threads, write_image, r, err);
     r->workers = calloc(s->n_devices, sizeof *r->workers);
     if (rc == 0 && !r->workers)
         rc = ffcl_fail(err, FFCL_ENOMEM, "out of memory for %zu devices", s->n_devices);
     for (size_t i = 0; rc == 0 && i < s->n_devices; i++) {
         const ffcl_worker_spec spec = {
             .engine = i ? NULL : s->engine, .opening = s->openings[i],
-            .store = ffcl_engine_store(s->engine), .draws = s->draws, .work = r->work,
+            .store = ffcl_engine_store(s->engine), .noise = s->noise, .source = r->source,
             .writers = r->writers};
         rc = ffcl_worker_start(&r->workers[i], &spec, err);
         r->n_active += rc == 0;
@@ -268,17 +268,17 @@ static void add_device(run *r, const ffcl_worker *worker)
     int rc = 0;
     if (!ffcl_worker_engine(worker))
         return;
-    ffcl_manifest_describe(&device, ffcl_worker_engine(worker), ffcl_worker_pictures(worker));
+    ffcl_manifest_describe(&device, ffcl_worker_engine(worker), ffcl_worker_images(worker));
     ffcl_worker_seconds(worker, &device.submitting, &device.device, &device.writers);
     if (r->set)
-        rc = ffcl_set_add_device(r->set, &device, &err);
+        rc = ffcl_sample_set_add_device(r->set, &device, &err);
     else if (r->client)
         ffcl_ranks_device(r->client, &device);
     if (rc)
         fail(r, rc, &err);
 }
 
-/* Joins workers that have ended.  A device that failed is told of; the last one's failure is the
+/* Joins workers that have ended.  A failed device is reported; the last one's failure is the
  * run's, unless others_go_on. */
 static void look_at_workers(run *r, int others_go_on)
 {
@@ -292,7 +292,7 @@ static void look_at_workers(run *r, int others_go_on)
         if (rc && (!ffcl_worker_is_device_failure(rc) || (!r->n_active && !others_go_on))) {
             fail(r, rc, err);
         } else if (rc) {
-            snprintf(line, sizeof line, "device %zu, %.100s, is left out: %.900s; its pictures go "
+            snprintf(line, sizeof line, "device %zu, %.100s, is left out: %.900s; its images go "
                      "to the others", r->spec->devices[i].index, r->spec->devices[i].caps.name,
                      err->text);
             report(r, FFCL_PHASE_WARN, line, 0, 0);
@@ -322,7 +322,7 @@ static int open_rank0(run *r, ffcl_error *err)
 {
     const ffcl_run_spec *s = r->spec;
     const int share = s->cfg->sampler.rank != FFCL_ALL_RANKS;
-    const ffcl_set_spec set = {
+    const ffcl_sample_set_spec set = {
         .cfg = s->cfg, .engine = s->engine, .hashes = s->hashes, .count = r->count,
         .height = r->side, .width = r->side, .processes = r->size, .observer = s->observer,
         .stop = s->stop};
@@ -330,28 +330,28 @@ static int open_rank0(run *r, ffcl_error *err)
                                share ? s->cfg->sampler.world : 1, err);
     if (rc == 0 && share && r->size > 1)
         rc = ffcl_fail(err, FFCL_ECONFIG, "[sampler] rank = %zu is for a process alone; under "
-                       "mpirun the processes share the pictures by themselves: set rank = all",
+                       "mpirun the processes share the images by themselves: set rank = all",
                        s->cfg->sampler.rank);
     if (rc == 0)
-        rc = ffcl_set_open(&r->set, &set, err);
+        rc = ffcl_sample_set_open(&r->set, &set, err);
     if (rc == 0)
-        rc = ffcl_set_find_kept(r->set, r->indices, err);
+        rc = ffcl_sample_set_find_kept(r->set, r->indices, err);
     if (rc == 0)
         for (size_t i = 0; i < s->n_devices; i++)
-            ffcl_set_warn_of_device(r->set, s->devices[i].caps.name);
+            ffcl_sample_set_warn_of_device(r->set, s->devices[i].caps.name);
     return rc;
 }
 
-/* Until every picture is done, or nobody is left who would draw it. */
+/* Until every image is done, or nobody is left who could generate it. */
 static void attend(run *r)
 {
     size_t total, done, others = 0;
     ffcl_error err = {0};
     ffcl_ranks_server server = {
         .indices = r->indices, .fingerprint = fingerprint(r),
-        .wants_pixels = r->set && ffcl_set_wants_pixels(r->set),
-        .picture = r->side * r->side * 3, .user = r, .finished = finished_there, .bad = bad_there,
-        .device = device_there, .left = left_there};
+        .wants_pixels = r->set && ffcl_sample_set_wants_pixels(r->set),
+        .image_bytes = r->side * r->side * 3, .user = r, .finished = finished_there,
+        .bad = bad_there, .device = device_there, .left = left_there};
     ffcl_indices_count(r->indices, &total, &done, NULL);
     if (r->set && done < total)
         report(r, FFCL_PHASE_SAMPLE, NULL, done, total);
@@ -368,7 +368,7 @@ static void attend(run *r)
             report(r, FFCL_PHASE_SAMPLE, NULL, done, total);
         /* Other ranks may all have gone without a device. */
         if (!is_over && !others && !r->n_active && !atomic_load(&r->is_over)) {
-            ffcl_fail(&err, FFCL_EDEVICE, "no device is left that would draw the last %zu pictures",
+            ffcl_fail(&err, FFCL_EDEVICE, "no device is left for the last %zu images",
                       total - done);
             fail(r, FFCL_EDEVICE, &err);
         }
@@ -382,7 +382,7 @@ static int run_rank0(run *r, ffcl_error *err)
     size_t total = 0, done = 0;
     int rc = open_rank0(r, err);
     if (rc == 0 && !atomic_load(r->spec->stop)) {
-        r->work = (ffcl_work){r->indices, take_here, give_back_here};
+        r->source = (ffcl_index_source){r->indices, take_here, give_back_here};
         ffcl_indices_count(r->indices, &total, &done, NULL);
         if (done < total)
             rc = start_workers(r, err);
@@ -399,10 +399,10 @@ static int run_rank0(run *r, ffcl_error *err)
     if (r->indices)
         ffcl_indices_count(r->indices, &total, &done, NULL);
     if (rc == 0 && done < total)
-        rc = ffcl_fail(err, FFCL_ESTOPPED, "stopped: %zu of %zu pictures are there%s", done, total,
-                       r->spec->hashes ? "; the same command goes on" : " and none is kept, as "
+        rc = ffcl_fail(err, FFCL_ESTOPPED, "stopped: %zu of %zu images are there%s", done, total,
+                       r->spec->hashes ? "; the same command resumes" : " and none is kept, as "
                        "neither folder nor npz was asked for");
-    rc = ffcl_set_end(&r->set, r->indices, rc, err);
+    rc = ffcl_sample_set_end(&r->set, r->indices, rc, err);
     ffcl_indices_close(&r->indices);
     return rc;
 }
@@ -418,7 +418,7 @@ static int run_client(run *r, ffcl_error *err)
         rc = ffcl_outputs_open(&r->files, r->spec->cfg, FFCL_OUT_FOLDER, r->count, r->side, r->side,
                                0, err);
     if (rc == 0 && begin) {
-        r->work = (ffcl_work){r->client, ffcl_ranks_take, ffcl_ranks_give_back};
+        r->source = (ffcl_index_source){r->client, ffcl_ranks_take, ffcl_ranks_give_back};
         rc = start_workers(r, err);
     }
     if (rc)
@@ -438,7 +438,7 @@ static int run_client(run *r, ffcl_error *err)
     ffcl_outputs_close(&r->files, 1);
     if (r->client)
         ffcl_ranks_leave(&r->client, rc, rc ? err->text : "");
-    /* Rank 0 goes on without this one and decides how the run ends. */
+    /* Rank 0 continues without this one and decides how the run ends. */
     return ffcl_worker_is_device_failure(rc) ? 0 : rc;
 }
 
@@ -448,7 +448,7 @@ int ffcl_run(const ffcl_run_spec *spec, ffcl_error *err)
     if (!r)
         return ffcl_fail(err, FFCL_ENOMEM, "out of memory for the run");
     r->spec = spec;
-    r->count = spec->draws->count;
+    r->count = spec->noise->count;
     r->side = ffcl_engine_sit(spec->engine)->R * ffcl_engine_vae(spec->engine)->upscale;
     ffcl_ranks_where(&r->rank, &r->size);
     pthread_mutex_init(&r->failing, NULL);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * The run: a set of indices, workers that take them, a set on disk that gets the pictures. */
+ * The run: indices, workers that take them, and the sample set on disk that gets the images. */
 #ifndef FFCL_RUN_RUN_H
 #define FFCL_RUN_RUN_H
 
@@ -16,13 +16,13 @@ typedef struct ffcl_run_spec {
     ffcl_opening **openings;            /* (n_devices) of those after it; [0] is not used */
     const ffcl_device *devices;         /* (n_devices) */
     size_t n_devices;
-    const ffcl_draws_spec *draws;
+    const ffcl_noise_spec *noise;
     ffcl_hashes *hashes;                /* NULL for a grid alone */
     const ffcl_observer *observer;      /* called from several threads at once */
     atomic_int *stop;                   /* set from outside: finish what is under way and return */
 } ffcl_run_spec;
 
-/* Draws every picture that is not there yet.  FFCL_ESTOPPED after a stop. */
+/* Generates every image that is not there yet.  FFCL_ESTOPPED after a stop. */
 int ffcl_run(const ffcl_run_spec *spec, ffcl_error *err);
 
 #endif

@@ -20,14 +20,14 @@
 /* Bytes of the lock file: one a rank, and one for whoever reads or writes the manifest. */
 enum { RANKS = 1 << 20, GATE = 1 << 21 };
 
-/* Where lock and manifest of a set lie; all NULL for a grid alone, which is no set. */
+/* Where lock and manifest of a sample set lie; all NULL for a grid alone, which has neither. */
 typedef struct home {
     char *lock, *manifest;
     const char *name;               /* for sentences: the folder or the npz */
 } home;
 
-struct ffcl_set {
-    ffcl_set_spec spec;
+struct ffcl_sample_set {
+    ffcl_sample_set_spec spec;
     home home;
     int lock_fd;                    /* -1: none */
     ffcl_manifest *manifest;        /* NULL: none */
@@ -95,7 +95,7 @@ static int take_lock(int *fd, const home *h, const ffcl_config *cfg, ffcl_error 
     int rc = ffcl_lock_open(fd, h->lock, share ? cfg->sampler.rank : 0, share ? 1 : RANKS, err);
     if (rc <= 0)
         return rc;
-    return ffcl_fail(err, FFCL_EBUSY, "another run is drawing into %s: wait for it, or choose "
+    return ffcl_fail(err, FFCL_EBUSY, "another run is writing to %s: wait for it, or choose "
                      "another place", h->name);
 }
 
@@ -150,8 +150,8 @@ int ffcl_config_check_outputs(const ffcl_config *cfg, ffcl_error *err)
 
 /* ---- opening ------------------------------------------------------------------------------ */
 
-/* The settings that files and device tell: every fact of the key table, and [condition]. */
-static int set_facts(ffcl_manifest *m, const ffcl_set_spec *s, ffcl_error *err)
+/* The settings that come from files and device: every fact of the key table, and [condition]. */
+static int set_facts(ffcl_manifest *m, const ffcl_sample_set_spec *s, ffcl_error *err)
 {
     char text[96], key[160];
     const char *checkpoint = NULL, *vae = NULL;
@@ -187,7 +187,7 @@ static int set_facts(ffcl_manifest *m, const ffcl_set_spec *s, ffcl_error *err)
 /* Which temporary files of a killed run may be removed: those that only this process makes. */
 static int is_ours(void *user, const char *name)
 {
-    const ffcl_set *set = user;
+    const ffcl_sample_set *set = user;
     const ffcl_config *cfg = set->spec.cfg;
     size_t index = 0;
     int end = 0;
@@ -197,7 +197,7 @@ static int is_ours(void *user, const char *name)
            (cfg->output.npz && !strcmp(name, base_name(cfg->output.npz)));
 }
 
-static void sweep(ffcl_set *set)
+static void sweep(ffcl_sample_set *set)
 {
     const ffcl_config *cfg = set->spec.cfg;
     const char *files[] = {cfg->output.folder ? set->home.manifest : NULL, cfg->output.npz};
@@ -210,7 +210,7 @@ static void sweep(ffcl_set *set)
 }
 
 /* With the gate held: the manifest against this run's settings. */
-static int open_manifest(ffcl_set *set, ffcl_error *err)
+static int open_manifest(ffcl_sample_set *set, ffcl_error *err)
 {
     const ffcl_config *cfg = set->spec.cfg;
     int rc = ffcl_manifest_open(&set->manifest, set->home.manifest, cfg->output.resume, err);
@@ -225,11 +225,11 @@ static int open_manifest(ffcl_set *set, ffcl_error *err)
     return rc;
 }
 
-int ffcl_set_open(ffcl_set **out, const ffcl_set_spec *spec, ffcl_error *err)
+int ffcl_sample_set_open(ffcl_sample_set **out, const ffcl_sample_set_spec *spec, ffcl_error *err)
 {
     const ffcl_config *cfg = spec->cfg;
     *out = NULL;
-    ffcl_set *set = calloc(1, sizeof *set);
+    ffcl_sample_set *set = calloc(1, sizeof *set);
     if (!set)
         return ffcl_fail(err, FFCL_ENOMEM, "out of memory for the outputs");
     set->spec = *spec;
@@ -260,7 +260,7 @@ int ffcl_set_open(ffcl_set **out, const ffcl_set_spec *spec, ffcl_error *err)
         ffcl_lock_less(set->lock_fd, GATE, 1);
     if (rc) {
         ffcl_manifest_close(&set->manifest);        /* nothing happened that it should tell */
-        ffcl_set_end(&set, NULL, rc, err);
+        ffcl_sample_set_end(&set, NULL, rc, err);
     }
     *out = set;
     return rc;
@@ -270,7 +270,7 @@ int ffcl_set_open(ffcl_set **out, const ffcl_set_spec *spec, ffcl_error *err)
 
 /* One search, shared by its threads. */
 typedef struct search {
-    ffcl_set *set;
+    ffcl_sample_set *set;
     ffcl_outputs *outputs;
     ffcl_indices *indices;          /* NULL: only count */
     size_t first, step;
@@ -283,10 +283,10 @@ typedef struct search {
 static void *look_through(void *user)
 {
     search *s = user;
-    const ffcl_set_spec *spec = &s->set->spec;
+    const ffcl_sample_set_spec *spec = &s->set->spec;
     ffcl_error err = {0};
     uint8_t *rgb = malloc(spec->height * spec->width * 3);
-    int rc = rgb ? 0 : ffcl_fail(&err, FFCL_ENOMEM, "out of memory for a picture");
+    int rc = rgb ? 0 : ffcl_fail(&err, FFCL_ENOMEM, "out of memory for an image");
     while (!rc && !atomic_load(&s->rc) && !atomic_load(spec->stop)) {
         size_t index = s->first + atomic_fetch_add(&s->next, 1) * s->step;
         if (index >= spec->count)
@@ -318,8 +318,8 @@ static size_t thread_count(const ffcl_config *cfg)
     return n > 0 ? ffcl_min((size_t)n, 1024) : 1;
 }
 
-/* Reads every picture of a share through outputs; *kept: how many are there. */
-static int search_through(ffcl_set *set, ffcl_outputs *outputs, ffcl_indices *indices,
+/* Reads every image of a share through outputs; *kept: how many are there. */
+static int search_through(ffcl_sample_set *set, ffcl_outputs *outputs, ffcl_indices *indices,
                           size_t first, size_t step, size_t *kept, ffcl_error *err)
 {
     const size_t threads = thread_count(set->spec.cfg);
@@ -343,11 +343,11 @@ static int search_through(ffcl_set *set, ffcl_outputs *outputs, ffcl_indices *in
     pthread_mutex_destroy(&s.mutex);
     *kept = atomic_load(&s.kept);
     if (!n)
-        return ffcl_fail(err, FFCL_ENOMEM, "no thread can be started that would read pictures");
+        return ffcl_fail(err, FFCL_ENOMEM, "no thread can be started that would read images");
     return atomic_load(&s.rc) ? ffcl_fail(err, atomic_load(&s.rc), "%s", s.err.text) : 0;
 }
 
-int ffcl_set_find_kept(ffcl_set *set, ffcl_indices *indices, ffcl_error *err)
+int ffcl_sample_set_find_kept(ffcl_sample_set *set, ffcl_indices *indices, ffcl_error *err)
 {
     const ffcl_config *cfg = set->spec.cfg;
     const int share = is_share(cfg);
@@ -358,7 +358,7 @@ int ffcl_set_find_kept(ffcl_set *set, ffcl_indices *indices, ffcl_error *err)
                             share ? cfg->sampler.world : 1, &set->kept, err);
     size_t total = 0;
     ffcl_indices_count(indices, &total, NULL, NULL);
-    snprintf(text, sizeof text, "going on with %.100s: %zu of %zu pictures are there",
+    snprintf(text, sizeof text, "resuming %.100s: %zu of %zu images are there",
              set->home.name, set->kept, total);
     if (rc == 0)
         ffcl_report(set->spec.observer, FFCL_PHASE_NOTE, text, 0, 0);
@@ -367,13 +367,15 @@ int ffcl_set_find_kept(ffcl_set *set, ffcl_indices *indices, ffcl_error *err)
 
 /* ---- what is added ------------------------------------------------------------------------ */
 
-int ffcl_set_put(ffcl_set *set, size_t index, const uint8_t *rgb, int whole, ffcl_error *err)
+int ffcl_sample_set_put(ffcl_sample_set *set, size_t index, const uint8_t *rgb, int whole,
+                        ffcl_error *err)
 {
     return whole ? ffcl_outputs_put_whole(set->outputs, index, rgb, err)
                  : ffcl_outputs_put(set->outputs, index, rgb, err);
 }
 
-int ffcl_set_skip(ffcl_set *set, size_t index, int label, const char *stage, ffcl_error *err)
+int ffcl_sample_set_skip(ffcl_sample_set *set, size_t index, int label, const char *stage,
+                         ffcl_error *err)
 {
     int rc = ffcl_outputs_skip(set->outputs, index, err);
     pthread_mutex_lock(&set->mutex);
@@ -384,22 +386,23 @@ int ffcl_set_skip(ffcl_set *set, size_t index, int label, const char *stage, ffc
     return rc;
 }
 
-void ffcl_set_warn_of_device(const ffcl_set *set, const char *name)
+void ffcl_sample_set_warn_of_device(const ffcl_sample_set *set, const char *name)
 {
     char text[256];
     if (!set->manifest || !set->kept || !ffcl_manifest_is_new_device(set->manifest, name))
         return;
-    snprintf(text, sizeof text, "earlier pictures of this set were drawn on another kind of device "
-             "than %.80s: some bytes will differ by 1 from those of one kind", name);
+    snprintf(text, sizeof text, "earlier images of this sample set come from another kind of "
+             "device than %.80s: some bytes will differ by 1 from those of one kind", name);
     ffcl_report(set->spec.observer, FFCL_PHASE_WARN, text, 0, 0);
 }
 
-int ffcl_set_add_device(ffcl_set *set, const ffcl_manifest_device *device, ffcl_error *err)
+int ffcl_sample_set_add_device(ffcl_sample_set *set, const ffcl_manifest_device *device,
+                               ffcl_error *err)
 {
     return set->manifest ? ffcl_manifest_add_device(set->manifest, device, err) : 0;
 }
 
-int ffcl_set_wants_pixels(const ffcl_set *set)
+int ffcl_sample_set_wants_pixels(const ffcl_sample_set *set)
 {
     return set->spec.cfg->output.npz || set->spec.cfg->output.grid;
 }
@@ -407,9 +410,9 @@ int ffcl_set_wants_pixels(const ffcl_set *set)
 /* ---- the end ------------------------------------------------------------------------------ */
 
 /* With the gate held, after a share: if the files of all shares are there, the npz. */
-static int assemble(ffcl_set *set, ffcl_error *err)
+static int assemble(ffcl_sample_set *set, ffcl_error *err)
 {
-    const ffcl_set_spec *s = &set->spec;
+    const ffcl_sample_set_spec *s = &set->spec;
     ffcl_outputs *all = NULL;
     size_t kept = 0;
     for (size_t i = 0; i < s->count; i++)
@@ -420,10 +423,10 @@ static int assemble(ffcl_set *set, ffcl_error *err)
     if (rc == 0)
         rc = search_through(set, all, NULL, 0, 1, &kept, err);
     if (rc == 0 && atomic_load(s->stop))
-        rc = ffcl_fail(err, FFCL_ESTOPPED, "stopped while %s was made; the same command goes on",
+        rc = ffcl_fail(err, FFCL_ESTOPPED, "stopped while %s was made; the same command resumes",
                        s->cfg->output.npz);
     if (rc == 0 && kept < s->count)
-        rc = ffcl_fail(err, FFCL_EOUTPUT, "cannot write %s: %zu of the %zu pictures in %s are "
+        rc = ffcl_fail(err, FFCL_EOUTPUT, "cannot write %s: %zu of the %zu images in %s are "
                        "damaged; run their ranks again, or rank = all", s->cfg->output.npz,
                        s->count - kept, s->count, s->cfg->output.folder);
     if (rc == 0)
@@ -432,20 +435,20 @@ static int assemble(ffcl_set *set, ffcl_error *err)
     return rc;
 }
 
-static void write_manifest(ffcl_set *set, size_t done, int rc, const ffcl_error *err)
+static void write_manifest(ffcl_sample_set *set, size_t done, int rc, const ffcl_error *err)
 {
-    ffcl_error second = {0};        /* the first is worth telling */
+    ffcl_error second = {0};        /* dropped: the first failure is the one to report */
     const ffcl_manifest_run run = {
-        .kept = set->kept, .drawn = done - set->kept, .processes = set->spec.processes,
+        .kept = set->kept, .generated = done - set->kept, .processes = set->spec.processes,
         .seconds = ffcl_clock() - set->began, .committing = set->committing,
         .started = set->started,
         .end = rc == 0 ? "complete" : rc == FFCL_ESTOPPED ? "stopped" : err->text};
     ffcl_manifest_write(set->manifest, &run, &second);
 }
 
-int ffcl_set_end(ffcl_set **out, ffcl_indices *indices, int rc, ffcl_error *err)
+int ffcl_sample_set_end(ffcl_sample_set **out, ffcl_indices *indices, int rc, ffcl_error *err)
 {
-    ffcl_set *set = *out;
+    ffcl_sample_set *set = *out;
     size_t done = 0;
     if (!set)
         return rc;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * The public sampler: pictures by index, from the configuration's seed, classes and guidance. */
+ * The public sampler: images by index, from the configuration's seed, classes and guidance. */
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -19,19 +19,19 @@
 struct ffcl_sampler {
     ffcl_config *cfg;
     ffcl_observer caller, observer; /* observer: the caller's, one call at a time */
-    pthread_mutex_t telling, compiling;
+    pthread_mutex_t reporting, compiling;
     ffcl_device *devices;           /* (n_devices) those that this process uses */
     size_t n_devices;
     ffcl_engine *engine;            /* of the first */
     ffcl_opening **openings;        /* (n_devices) of the others */
     ffcl_profile *profile;          /* NULL: nothing is timed */
-    ffcl_draws_spec spec;
-    ffcl_draws *draws;
-    ffcl_hashes *hashes;            /* NULL where no set is kept on disk */
+    ffcl_noise_spec spec;
+    ffcl_noise *noise;
+    ffcl_hashes *hashes;            /* NULL where no sample set is kept on disk */
     size_t count, C, R, S;
     atomic_int stop;
-    /* Noise of the batch that is probably asked for next, drawn while the device works. */
-    float *ahead;                   /* (batch, C, R, R) of pictures ahead_first .. */
+    /* Noise of the batch that is probably asked for next, made while the device works. */
+    float *ahead;                   /* (batch, C, R, R) of images ahead_first .. */
     int32_t *ahead_y;
     size_t *index;                  /* (batch) */
     size_t ahead_first, ahead_n;
@@ -56,9 +56,9 @@ static int select_devices(ffcl_sampler *s, ffcl_error *err)
 static void report(void *user, ffcl_phase phase, const char *text, uint64_t done, uint64_t total)
 {
     ffcl_sampler *s = user;
-    pthread_mutex_lock(&s->telling);
+    pthread_mutex_lock(&s->reporting);
     ffcl_report(&s->caller, phase, text, done, total);
-    pthread_mutex_unlock(&s->telling);
+    pthread_mutex_unlock(&s->reporting);
 }
 
 /* Opens the devices side by side, the first here, until one can be opened: those before it are left
@@ -67,7 +67,7 @@ static int open_engines(ffcl_sampler *s, ffcl_error *err)
 {
     ffcl_engine_wants wants = {
         .sit = 1, .vae = 1, .batch = ffcl_min(s->cfg->sampler.batch, s->count), .count = s->count,
-        .profile = s->profile, .any_batch = ffcl_config_keeps_a_set(s->cfg),
+        .profile = s->profile, .any_batch = ffcl_config_keeps_samples(s->cfg),
         .compiling = &s->compiling};
     int rc = 0;
     s->openings = calloc(s->n_devices, sizeof *s->openings);
@@ -96,7 +96,7 @@ static int open_engines(ffcl_sampler *s, ffcl_error *err)
     return rc;
 }
 
-static int open_draws(ffcl_sampler *s, ffcl_error *err)
+static int open_noise(ffcl_sampler *s, ffcl_error *err)
 {
     const ffcl_config *cfg = s->cfg;
     const ffcl_sit_dims *d = ffcl_engine_sit(s->engine);
@@ -104,9 +104,9 @@ static int open_draws(ffcl_sampler *s, ffcl_error *err)
     s->C = d->C;
     s->R = d->R;
     s->S = d->R * ffcl_engine_vae(s->engine)->upscale;
-    s->spec = (ffcl_draws_spec){
+    s->spec = (ffcl_noise_spec){
         .rng = cfg->sampler.rng, .seed = cfg->sampler.seed, .threads = cfg->sampler.cuda_threads,
-        .count = s->count, .each = s->C * s->R * s->R, .draw = ffcl_config_draw_batch(cfg),
+        .count = s->count, .each = s->C * s->R * s->R, .draw_batch = ffcl_config_draw_batch(cfg),
         .world = cfg->sampler.world, .kind = cfg->sampler.kind, .list = cfg->sampler.classes,
         .n_list = cfg->sampler.n_classes, .classes = d->classes};
     s->ahead = malloc(batch * s->spec.each * sizeof *s->ahead);
@@ -114,7 +114,7 @@ static int open_draws(ffcl_sampler *s, ffcl_error *err)
     s->index = malloc(batch * sizeof *s->index);
     if (!s->ahead || !s->ahead_y || !s->index)
         return ffcl_fail(err, FFCL_ENOMEM, "out of memory for a batch of %zu", batch);
-    return ffcl_draws_open(&s->draws, &s->spec, err);
+    return ffcl_noise_open(&s->noise, &s->spec, err);
 }
 
 int ffcl_sampler_open(ffcl_sampler **out, const ffcl_config *cfg, const ffcl_observer *obs,
@@ -127,7 +127,7 @@ int ffcl_sampler_open(ffcl_sampler **out, const ffcl_config *cfg, const ffcl_obs
     if (obs)
         s->caller = *obs;
     s->observer = (ffcl_observer){report, s};
-    pthread_mutex_init(&s->telling, NULL);
+    pthread_mutex_init(&s->reporting, NULL);
     pthread_mutex_init(&s->compiling, NULL);
     int rc = ffcl_config_copy(&s->cfg, cfg, err);
     if (rc == 0)
@@ -136,14 +136,14 @@ int ffcl_sampler_open(ffcl_sampler **out, const ffcl_config *cfg, const ffcl_obs
         s->count = ffcl_config_count(s->cfg);
         rc = select_devices(s, err);
     }
-    if (rc == 0 && ffcl_config_keeps_a_set(s->cfg))
+    if (rc == 0 && ffcl_config_keeps_samples(s->cfg))
         rc = ffcl_hashes_start(&s->hashes, s->cfg, err);
     if (rc == 0 && s->cfg->profile.mode != FFCL_PROFILE_OFF)
         rc = ffcl_profile_open(&s->profile, s->cfg->profile.mode, err);
     if (rc == 0)
         rc = open_engines(s, err);
     if (rc == 0)
-        rc = open_draws(s, err);
+        rc = open_noise(s, err);
     if (rc)
         ffcl_sampler_close(&s);
     *out = s;
@@ -155,12 +155,12 @@ void ffcl_sampler_close(ffcl_sampler **s)
     if (!*s)
         return;
     ffcl_hashes_close(&(*s)->hashes);
-    ffcl_draws_close(&(*s)->draws);
+    ffcl_noise_close(&(*s)->noise);
     ffcl_engine_close(&(*s)->engine);
     for (size_t i = 0; (*s)->openings && i < (*s)->n_devices; i++)
         ffcl_opening_close(&(*s)->openings[i]);
     free((*s)->openings);
-    pthread_mutex_destroy(&(*s)->telling);
+    pthread_mutex_destroy(&(*s)->reporting);
     pthread_mutex_destroy(&(*s)->compiling);
     ffcl_profile_close(&(*s)->profile);
     ffcl_config_close(&(*s)->cfg);
@@ -179,20 +179,20 @@ void ffcl_sampler_shape(const ffcl_sampler *s, ffcl_shape_info *info)
                               .latent = s->R};
 }
 
-/* Noise and labels of pictures first .. first+n-1, n at most a batch, into ahead. */
-static void draw_ahead(ffcl_sampler *s, size_t first, size_t n)
+/* Noise and labels of images first .. first+n-1, n at most a batch, into ahead. */
+static void prepare_noise(ffcl_sampler *s, size_t first, size_t n)
 {
     if (s->ahead_n >= n && s->ahead_first == first)
         return;
     for (size_t i = 0; i < n; i++)
         s->index[i] = first + i;
-    ffcl_draws_get(s->draws, s->index, n, s->ahead, s->ahead_y);
+    ffcl_noise_get(s->noise, s->index, n, s->ahead, s->ahead_y);
     s->ahead_first = first;
     s->ahead_n = n;
 }
 
 /* One batch: noise and labels made on the host, then the device's work. */
-static int draw_batch(ffcl_sampler *s, size_t first, size_t n, uint8_t *rgb, ffcl_error *err)
+static int sample_batch(ffcl_sampler *s, size_t first, size_t n, uint8_t *rgb, ffcl_error *err)
 {
     float *z = malloc(n * s->spec.each * sizeof *z);
     int32_t *y = malloc(n * sizeof *y);
@@ -201,18 +201,18 @@ static int draw_batch(ffcl_sampler *s, size_t first, size_t n, uint8_t *rgb, ffc
         rc = ffcl_fail(err, FFCL_ENOMEM, "out of memory for a batch of %zu", n);
         goto out;
     }
-    draw_ahead(s, first, n);
+    prepare_noise(s, first, n);
     memcpy(z, s->ahead, n * s->spec.each * sizeof *z);
     memcpy(y, s->ahead_y, n * sizeof *y);
     ffcl_step step = {.B = n, .z = z, .y = y, .bytes = rgb};
     rc = ffcl_engine_submit(s->engine, &step, err);
     if (rc == 0 && first + n < s->count)
-        draw_ahead(s, first + n, ffcl_min(n, s->count - first - n));
+        prepare_noise(s, first + n, ffcl_min(n, s->count - first - n));
     if (rc == 0)
         rc = ffcl_engine_wait(s->engine, &step, err);
     if (rc == 0 && step.bad < n)
         rc = ffcl_fail(err, FFCL_ENUMERIC,
-                       "picture %zu (class %d) has a value that is not finite in its %s",
+                       "image %zu (class %d) has a value that is not finite in its %s",
                        first + step.bad, (int)y[step.bad], step.bad_stage);
 out:
     free(z);
@@ -222,10 +222,10 @@ out:
 
 int ffcl_sampler_draw(ffcl_sampler *s, size_t first, size_t n, uint8_t *rgb, ffcl_error *err)
 {
-    const size_t batch = ffcl_engine_batch(s->engine), picture = s->S * s->S * 3;
+    const size_t batch = ffcl_engine_batch(s->engine), image = s->S * s->S * 3;
     int rc = 0;
     for (size_t at = 0; rc == 0 && at < n; at += batch)
-        rc = draw_batch(s, first + at, ffcl_min(batch, n - at), rgb + at * picture, err);
+        rc = sample_batch(s, first + at, ffcl_min(batch, n - at), rgb + at * image, err);
     return rc;
 }
 
@@ -233,7 +233,7 @@ int ffcl_sampler_run(ffcl_sampler *s, ffcl_error *err)
 {
     const ffcl_run_spec spec = {.cfg = s->cfg, .engine = s->engine, .openings = s->openings,
                                 .devices = s->devices, .n_devices = s->n_devices,
-                                .draws = &s->spec, .hashes = s->hashes, .observer = &s->observer,
+                                .noise = &s->spec, .hashes = s->hashes, .observer = &s->observer,
                                 .stop = &s->stop};
     return ffcl_run(&spec, err);
 }

@@ -14,10 +14,10 @@ enum { SUBMITTING, DEVICE, WRITERS };
 struct ffcl_worker {
     ffcl_worker_spec spec;
     ffcl_engine *engine;
-    ffcl_draws *draws;
+    ffcl_noise *noise;
     ffcl_parcel parcels[PARCELS];
     ffcl_step steps[PARCELS];
-    size_t pictures;
+    size_t images;
     double seconds[3];              /* by ffcl_worker_seconds' order */
     pthread_t thread;
     int is_started;
@@ -39,7 +39,7 @@ static int take_engine(ffcl_worker *w)
     int rc = ffcl_opening_wait(s->opening, &w->engine, &w->err);
     if (!rc && ffcl_engine_store(w->engine) != s->store)
         rc = ffcl_fail(&w->err, FFCL_ECONFIG, "the selected devices choose different precisions, "
-                       "and one set has one: set [precision] compute to float32 or half");
+                       "and a sample set has one: set [precision] compute to float32 or half");
     return rc;
 }
 
@@ -72,11 +72,11 @@ static void close_parcels(ffcl_worker *w)
     }
 }
 
-/* Draws what the parcel's indices ask for and sends it to the device. */
+/* Makes noise and labels for the parcel's indices and sends them to the device. */
 static int submit(ffcl_worker *w, size_t i)
 {
     ffcl_parcel *p = &w->parcels[i];
-    ffcl_draws_get(w->draws, p->index, p->n, p->z, p->y);
+    ffcl_noise_get(w->noise, p->index, p->n, p->z, p->y);
     w->steps[i] = (ffcl_step){.B = p->n, .z = p->z, .y = p->y, .bytes = p->rgb,
                               .stages = p->stages};
     return ffcl_engine_submit(w->engine, &w->steps[i], &w->err);
@@ -85,7 +85,7 @@ static int submit(ffcl_worker *w, size_t i)
 static void give_back(ffcl_worker *w, ffcl_parcel *p)
 {
     for (size_t k = 0; p && k < p->n; k++)
-        w->spec.work.give_back(w->spec.work.user, p->index[k]);
+        w->spec.source.give_back(w->spec.source.user, p->index[k]);
     if (p)
         p->n = 0;
 }
@@ -93,7 +93,7 @@ static void give_back(ffcl_worker *w, ffcl_parcel *p)
 /* The time since *t goes to what. */
 static void spend(ffcl_worker *w, int what, double *t)
 {
-    static const char *const names[] = {"draw noise, send", "wait for the device",
+    static const char *const names[] = {"make noise, send", "wait for the device",
                                         "wait for writers"};
     double now = ffcl_clock();
     ffcl_engine_phase(w->engine, names[what], *t, now);
@@ -101,7 +101,7 @@ static void spend(ffcl_worker *w, int what, double *t)
     *t = now;
 }
 
-static int draw_all(ffcl_worker *w)
+static int sample_all(ffcl_worker *w)
 {
     const ffcl_worker_spec *s = &w->spec;
     const size_t batch = ffcl_engine_batch(w->engine);
@@ -113,7 +113,7 @@ static int draw_all(ffcl_worker *w)
         double t = ffcl_clock();
         ffcl_writers_wait(s->writers, p);
         spend(w, WRITERS, &t);
-        p->n = s->work.take(s->work.user, p->index, batch, before == NULL);
+        p->n = s->source.take(s->source.user, p->index, batch, before == NULL);
         if (!p->n && !before)
             break;
         if (p->n)
@@ -128,7 +128,7 @@ static int draw_all(ffcl_worker *w)
             break;
         }
         if (before) {
-            w->pictures += before->n;
+            w->images += before->n;
             ffcl_writers_give(s->writers, before);
         }
         before = p->n ? p : NULL;
@@ -146,11 +146,11 @@ static void *work(void *user)
     ffcl_worker *w = user;
     int rc = take_engine(w);
     if (!rc)
-        rc = ffcl_draws_open(&w->draws, w->spec.draws, &w->err);
+        rc = ffcl_noise_open(&w->noise, w->spec.noise, &w->err);
     if (!rc)
         rc = open_parcels(w);
     if (!rc)
-        rc = draw_all(w);
+        rc = sample_all(w);
     w->rc = rc;
     atomic_store(&w->ended, 1);
     return NULL;
@@ -182,9 +182,9 @@ int ffcl_worker_has_ended(ffcl_worker *w, int *rc, const ffcl_error **err)
     return 1;
 }
 
-size_t ffcl_worker_pictures(const ffcl_worker *w)
+size_t ffcl_worker_images(const ffcl_worker *w)
 {
-    return w->pictures;
+    return w->images;
 }
 
 void ffcl_worker_seconds(const ffcl_worker *w, double *submitting, double *device, double *writers)
@@ -207,7 +207,7 @@ void ffcl_worker_close(ffcl_worker **worker)
     if (w->is_started)
         pthread_join(w->thread, NULL);
     close_parcels(w);
-    ffcl_draws_close(&w->draws);
+    ffcl_noise_close(&w->noise);
     if (w->engine != w->spec.engine)
         ffcl_engine_close(&w->engine);
     free(w);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * A worker: one device that takes batches of indices, draws their pictures and hands them to the
- * writers.  While the device computes a batch, the noise of the next is drawn and sent after it,
- * and the one before is fetched and written. */
+ * A worker: one device that takes batches of indices, generates their images and hands them to the
+ * writers.  While the device computes a batch, the host makes the noise of the next and sends it,
+ * and the batch before is fetched and written. */
 #ifndef FFCL_RUN_WORKER_H
 #define FFCL_RUN_WORKER_H
 
@@ -9,19 +9,19 @@
 #include "sample/noise.h"
 #include "sample/opening.h"
 
-/* Where indices come from: the set of this process, or that of another. */
-typedef struct ffcl_work {
+/* Where indices come from: the ffcl_indices of this process, or those of rank 0. */
+typedef struct ffcl_index_source {
     void *user;
     size_t (*take)(void *user, size_t *list, size_t n, int wait);   /* as ffcl_indices_take */
     void (*give_back)(void *user, size_t index);
-} ffcl_work;
+} ffcl_index_source;
 
 typedef struct ffcl_worker_spec {
     ffcl_engine *engine;            /* borrowed, as all below; NULL: that of `opening` */
     ffcl_opening *opening;
     ffcl_store store;               /* what the engine must have chosen, too */
-    const ffcl_draws_spec *draws;
-    ffcl_work work;
+    const ffcl_noise_spec *noise;
+    ffcl_index_source source;
     ffcl_writers *writers;
 } ffcl_worker_spec;
 
@@ -30,14 +30,14 @@ typedef struct ffcl_worker ffcl_worker;
 /* Starts the thread.  FFCL_ENOMEM. */
 int ffcl_worker_start(ffcl_worker **out, const ffcl_worker_spec *spec, ffcl_error *err);
 
-/* 1 once the thread does nothing any more; *rc is then 0 or why it stopped early, *err its
- * sentence.  Its indices have been given back. */
+/* 1 once the thread has ended; *rc is then 0 or why it stopped early, *err its sentence, and its
+ * indices have been given back. */
 int ffcl_worker_has_ended(ffcl_worker *worker, int *rc, const ffcl_error **err);
 
-/* Pictures that it handed to the writers; its engine, NULL where none could be opened. */
-size_t ffcl_worker_pictures(const ffcl_worker *worker);
-/* Seconds that its thread, once ended, had spent on noise and on sending work to the device; on
- * waiting for that; on waiting for writers. */
+/* Images that it handed to the writers; its engine, NULL where none could be opened. */
+size_t ffcl_worker_images(const ffcl_worker *worker);
+/* Of a thread that has ended, the seconds that it spent on noise and on sending work to the device;
+ * on waiting for the device; on waiting for writers. */
 void ffcl_worker_seconds(const ffcl_worker *worker, double *submitting, double *device,
                          double *writers);
 const ffcl_engine *ffcl_worker_engine(const ffcl_worker *worker);

@@ -7,7 +7,7 @@
 struct ffcl_writers {
     pthread_mutex_t mutex;
     pthread_cond_t more, finished;
-    ffcl_parcel *first, *last;  /* with pictures that no thread has begun */
+    ffcl_parcel *first, *last;  /* with images that no thread has begun */
     ffcl_writer *write;
     void *user;
     pthread_t *threads;
@@ -15,7 +15,7 @@ struct ffcl_writers {
     int ending;
 };
 
-static void *write_pictures(void *user)
+static void *write_images(void *user)
 {
     ffcl_writers *w = user;
     pthread_mutex_lock(&w->mutex);
@@ -60,11 +60,11 @@ int ffcl_writers_open(ffcl_writers **out, size_t threads, ffcl_writer *write, vo
     w->write = write;
     w->user = user;
     while (w->n_threads < threads &&
-           pthread_create(&w->threads[w->n_threads], NULL, write_pictures, w) == 0)
+           pthread_create(&w->threads[w->n_threads], NULL, write_images, w) == 0)
         w->n_threads++;
     if (!w->n_threads) {
         ffcl_writers_close(&w);
-        return ffcl_fail(err, FFCL_ENOMEM, "no thread can be started that would write pictures");
+        return ffcl_fail(err, FFCL_ENOMEM, "no thread can be started that would write images");
     }
     *out = w;
     return 0;

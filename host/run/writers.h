@@ -1,26 +1,26 @@
 /* SPDX-License-Identifier: MIT
- * Threads that check, compress and write finished pictures while devices compute others. */
+ * Threads that check, compress and write finished images while devices compute others. */
 #ifndef FFCL_RUN_WRITERS_H
 #define FFCL_RUN_WRITERS_H
 
 #include "error.h"
 
-/* One batch of a worker on its way from indices to files; each worker has a few and uses them in
+/* One batch of a worker, from its indices to its files.  Each worker has a few and uses them in
  * turn, which bounds the memory of a run. */
 typedef struct ffcl_parcel {
-    size_t n;                   /* pictures */
+    size_t n;                   /* images */
     size_t *index;              /* (n) */
     int32_t *y;                 /* (n) labels */
     float *z;                   /* (n, C, R, R) */
     uint8_t *rgb;               /* (n, S, S, 3) */
-    const char **stages;        /* (n) NULL, or where the picture is not finite */
+    const char **stages;        /* (n) NULL, or where the image is not finite */
     size_t next, unfinished;    /* of the writers */
     struct ffcl_parcel *after;
 } ffcl_parcel;
 
 typedef struct ffcl_writers ffcl_writers;
 
-/* Handles picture k of a parcel: called once for each, from several threads at a time. */
+/* Handles image k of a parcel: called once for each, from several threads at a time. */
 typedef void ffcl_writer(void *user, const ffcl_parcel *parcel, size_t k);
 
 int ffcl_writers_open(ffcl_writers **out, size_t threads, ffcl_writer *write, void *user,

@@ -22,7 +22,7 @@ static int fetch(ffcl_ctx *ctx, cl_mem mem, void *to, size_t bytes)
                                                  ffcl_profile_copy(ctx, "read", bytes)));
 }
 
-/* latent = z +- F(z, scalars, y) for B pictures. */
+/* latent = z +- F(z, scalars, y) for B images. */
 static int run_sit(ffcl_engine *e, const ffcl_lane *l, size_t B, float *F_out, const ffcl_tap *tap)
 {
     ffcl_ctx *ctx = e->ctx;
@@ -41,7 +41,7 @@ static int run_sit(ffcl_engine *e, const ffcl_lane *l, size_t B, float *F_out, c
     return rc;
 }
 
-/* Decodes latents first .. first+b-1 and fetches what is wanted of the pictures. */
+/* Decodes latents first .. first+b-1 and fetches what is wanted of the images. */
 static int run_vae(ffcl_engine *e, const ffcl_lane *l, size_t first, size_t b,
                    const ffcl_step *step, size_t at)
 {
@@ -223,7 +223,7 @@ static int create_lane(ffcl_engine *e, ffcl_lane *l)
         rc = ffcl_buffer_create(ctx, &l->y, e->batch * sizeof(cl_int), "labels");
     for (size_t i = 0; rc == 0 && e->vae && i < e->n_parts; i++)
         rc = ffcl_buffer_create(ctx, &l->bytes[i], e->decode_batch * ffcl_image_values(e),
-                                "pictures");
+                                "images");
     for (size_t i = 0; rc == 0 && i < e->embedders; i++)
         rc = ffcl_buffer_create(ctx, &l->scalars[i], e->batch * sizeof(float), "scalars");
     return rc;
@@ -494,7 +494,7 @@ const ffcl_condition *ffcl_engine_condition(const ffcl_engine *engine, size_t i)
 
 /* ---- running ----------------------------------------------------------------------------- */
 
-/* Lays the arena out for B pictures unless it is. */
+/* Lays the arena out for B images unless it is. */
 static int ready_for(ffcl_engine *e, size_t B, const ffcl_tap *tap)
 {
     if (e->planned == B && e->planned_tap == (tap != NULL)) {
@@ -520,7 +520,7 @@ static int put(ffcl_ctx *ctx, cl_mem to, void *by, const void *from, size_t n)
                                                   ffcl_profile_copy(ctx, "write", n)));
 }
 
-/* Enqueues the inputs of pictures at .. at+B-1. */
+/* Enqueues the inputs of images at .. at+B-1. */
 static int upload(ffcl_engine *e, const ffcl_lane *l, const ffcl_step *step, size_t at, size_t B)
 {
     ffcl_ctx *ctx = e->ctx;
@@ -547,7 +547,7 @@ static void drain(ffcl_engine *e)
     e->in_flight = 0;
 }
 
-/* Sends pictures at .. at+B-1 of the step on their way. */
+/* Sends images at .. at+B-1 of the step on their way. */
 static int send(ffcl_engine *e, ffcl_step *step, size_t at, size_t B)
 {
     assert(e->in_flight < FFCL_LANES && B <= e->batch);
@@ -567,7 +567,7 @@ static int send(ffcl_engine *e, ffcl_step *step, size_t at, size_t B)
     return rc;
 }
 
-/* Waits for the oldest batch, pictures at .. at+B-1 of the step. */
+/* Waits for the oldest batch, images at .. at+B-1 of the step. */
 static int receive(ffcl_engine *e, ffcl_step *step, size_t at, size_t B)
 {
     assert(e->in_flight > 0);
@@ -634,7 +634,7 @@ int ffcl_engine_run(ffcl_engine *e, ffcl_step *step, ffcl_error *err)
     step->R = e->R;
     size_t batch = step->tap ? step->B : e->batch;
     if (rc == 0 && step->tap && (step->B > e->batch || (e->vae && step->B > e->decode_batch)))
-        return ffcl_fail(err, FFCL_EDEVMEM, "%zu pictures do not fit the device at once", step->B);
+        return ffcl_fail(err, FFCL_EDEVMEM, "%zu images do not fit the device at once", step->B);
     for (size_t at = 0; rc == 0 && at < step->B; at += batch) {
         size_t B = ffcl_min(batch, step->B - at);
         rc = send(e, step, at, B);

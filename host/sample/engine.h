@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * A device with both models loaded: noise and labels in, pictures out, one planned batch at a
+ * A device with both models loaded: noise and labels in, images out, one planned batch at a
  * time.  The sampler and verify are built on it. */
 #ifndef FFCL_SAMPLE_ENGINE_H
 #define FFCL_SAMPLE_ENGINE_H
@@ -16,8 +16,8 @@ typedef struct ffcl_engine ffcl_engine;
 /* What an engine is opened for. */
 typedef struct ffcl_engine_wants {
     int sit, vae;               /* which models */
-    size_t batch;               /* pictures at a time; 0: as many as fit, at most count */
-    size_t count;               /* pictures in all */
+    size_t batch;               /* images at a time; 0: as many as fit, at most count */
+    size_t count;               /* images in all */
     size_t heads_hint;          /* see ffcl_sit_open */
     const ffcl_device *device;  /* the one to open; NULL: the one that cfg selects */
     int any_batch;              /* see ffcl_ctx */
@@ -35,8 +35,8 @@ int ffcl_engine_open(ffcl_engine **out, const ffcl_config *cfg, const ffcl_engin
                      const ffcl_observer *obs, ffcl_error *err);
 void ffcl_engine_close(ffcl_engine **engine);
 
-/* Tells see of every float32 product of a batch, as cfg and the device make it; nothing is loaded
- * or computed. */
+/* Calls see with every float32 product of a batch, as cfg and the device make it; nothing is
+ * loaded or computed. */
 int ffcl_engine_shapes(const ffcl_config *cfg, const ffcl_device *device,
                        void (*see)(void *user, const ffcl_product *p), void *user,
                        const ffcl_observer *obs, ffcl_error *err);
@@ -48,7 +48,7 @@ const ffcl_vae_dims *ffcl_engine_vae(const ffcl_engine *engine);
 ffcl_store ffcl_engine_store(const ffcl_engine *engine);
 const ffcl_device *ffcl_engine_device(const ffcl_engine *engine);
 size_t ffcl_engine_batch(const ffcl_engine *engine);
-/* Tells the profile, if there is one, of a phase of the host, in seconds of ffcl_clock. */
+/* Adds a phase of the host to the profile, if there is one; in seconds of ffcl_clock. */
 void ffcl_engine_phase(ffcl_engine *engine, const char *name, double began, double ended);
 /* Who computes its float32 products, and with which tuning: "clblast, tuning 1a2b3c4d". */
 void ffcl_engine_products(const ffcl_engine *engine, char *text, size_t size);
@@ -57,9 +57,10 @@ void ffcl_engine_products(const ffcl_engine *engine, char *text, size_t size);
 const ffcl_condition *ffcl_engine_condition(const ffcl_engine *engine, size_t i);
 float ffcl_engine_scalar(const ffcl_engine *engine, size_t i);
 
-/* One batch on its way.  Pointers are the caller's, NULL where not wanted. */
+/* One batch: its inputs, and where its outputs go.  Pointers are the caller's, NULL where not
+ * wanted. */
 typedef struct ffcl_step {
-    size_t B;                   /* pictures; any number */
+    size_t B;                   /* images; any number */
     size_t R;                   /* latent side; set by the engine when it has a SiT */
     const float *z;             /* (B, C, R, R); for a VAE alone, the latents */
     const int32_t *y;           /* (B) */
@@ -68,12 +69,12 @@ typedef struct ffcl_step {
     float *image;               /* (B, S, S, 3) out, before rounding */
     uint8_t *bytes;             /* (B, S, S, 3) out */
     const ffcl_tap *tap;
-    const char **stages;        /* (B) out: NULL, or the stage in which the picture is not finite */
-    size_t bad;                 /* out: B, or the first picture with a value that is not finite */
+    const char **stages;        /* (B) out: NULL, or the stage in which the image is not finite */
+    size_t bad;                 /* out: B, or the first image with a value that is not finite */
     const char *bad_stage;      /* out: "latent" or "image" */
 } ffcl_step;
 
-/* Sends a step of at most ffcl_engine_batch pictures on its way and returns; two may be under way.
+/* Starts a step of at most ffcl_engine_batch images and returns; two may be under way.
  * The step and all it points to must stay until ffcl_engine_wait has returned for it.  After a
  * failure nothing is under way.  For engines with a SiT; no tap. */
 int ffcl_engine_submit(ffcl_engine *engine, ffcl_step *step, ffcl_error *err);
@@ -81,7 +82,7 @@ int ffcl_engine_submit(ffcl_engine *engine, ffcl_step *step, ffcl_error *err);
 /* Waits for the step that was submitted first; its outputs are there then. */
 int ffcl_engine_wait(ffcl_engine *engine, ffcl_step *step, ffcl_error *err);
 
-/* Runs B pictures in planned batches.  With a tap, B is one batch. */
+/* Runs B images in planned batches.  With a tap, B is one batch. */
 int ffcl_engine_run(ffcl_engine *engine, ffcl_step *step, ffcl_error *err);
 
 #endif

@@ -5,7 +5,8 @@
 
 #include "sample/engine.h"
 
-/* What one batch on its way has of its own, so that the next can be sent after it. */
+/* What each of the batches under way has of its own, so that the next can be sent while the device
+ * still works on the one before. */
 typedef struct ffcl_lane {
     cl_mem z;                   /* (batch, C, R, R) */
     cl_mem y;                   /* (batch) int32 */
@@ -18,7 +19,7 @@ typedef struct ffcl_lane {
     float *host_z, *host_scalars;   /* (batch, C, R, R), (embedders, batch) */
     cl_int *host_y, *flags;         /* (batch), (2, batch): bad latents, bad images */
     uint8_t *host_bytes;            /* (batch, S, S, 3) */
-    cl_event done;              /* of the last command; NULL where nothing is on its way */
+    cl_event done;              /* of the last command; NULL where nothing is under way */
 } ffcl_lane;
 
 enum { FFCL_LANES = 2 };
@@ -29,15 +30,15 @@ struct ffcl_engine {
     ffcl_sit *sit;
     ffcl_vae *vae;
     ffcl_store store;           /* of wide activations and most weights */
-    size_t C, R, S;             /* latent channels and side, picture side */
+    size_t C, R, S;             /* latent channels and side, image side */
     size_t embedders;           /* whose values steps bring */
-    size_t batch, decode_batch; /* pictures a SiT pass, pictures a VAE pass */
+    size_t batch, decode_batch; /* images a SiT pass, images a VAE pass */
     size_t planned, planned_tap; /* what the arena is laid out for; 0: nothing */
     cl_mem latent;              /* (batch, C, R, R) */
     cl_mem flags;               /* (2, batch) int32: latents, images that are not finite */
     ffcl_lane lanes[FFCL_LANES];
     size_t n_parts;             /* VAE passes of a whole batch */
-    size_t first_lane, in_flight;   /* the oldest batch on its way; how many are */
+    size_t first_lane, in_flight;   /* the oldest batch under way; how many are */
 };
 
 static inline size_t ffcl_latent_floats(const ffcl_engine *e)
@@ -50,7 +51,7 @@ static inline size_t ffcl_image_values(const ffcl_engine *e)
     return e->S * e->S * 3;
 }
 
-/* The whole pass over B pictures, which are pictures at .. of the step; also the planning pass. */
+/* The whole pass over B images, which are images at .. of the step; also the planning pass. */
 int ffcl_engine_run_batch(ffcl_engine *e, const ffcl_lane *l, size_t B, const ffcl_step *step,
                           size_t at);
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * How many pictures the engine computes at a time, and what memory that takes. */
+ * How many images the engine computes at a time, and what memory that takes. */
 #include <stdio.h>
 
 #include "sample/engine_impl.h"
@@ -29,7 +29,7 @@ size_t ffcl_engine_weight_bytes(const ffcl_engine *e)
     return (e->sit ? ffcl_sit_bytes(e->sit) : 0) + (e->vae ? ffcl_vae_bytes(e->vae) : 0);
 }
 
-/* The most pictures whose largest activation stays within `bytes`, so that one VAE pass neither
+/* The most images whose largest activation stays within `bytes`, so that one VAE pass neither
  * takes all memory nor loses to launch overhead; kernels index elements with 32 bits. */
 static size_t decode_limit(const ffcl_engine *e, size_t bytes)
 {

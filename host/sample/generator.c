@@ -49,7 +49,7 @@ static void mt_refill(ffcl_generator *g)
     g->next = 0;
 }
 
-static uint32_t mt_draw32(ffcl_generator *g)
+static uint32_t mt_word(ffcl_generator *g)
 {
     if (g->next >= MT_N)
         mt_refill(g);
@@ -63,13 +63,13 @@ static uint32_t mt_draw32(ffcl_generator *g)
 /* [0, 1) with 24 bits. */
 static float mt_uniform_f32(ffcl_generator *g)
 {
-    return (float)(mt_draw32(g) & 0xffffffu) * 0x1p-24f;
+    return (float)(mt_word(g) & 0xffffffu) * 0x1p-24f;
 }
 
 /* [0, 1) with 53 bits; the first word is the high one. */
 static double mt_uniform_f64(ffcl_generator *g)
 {
-    uint64_t high = mt_draw32(g), low = mt_draw32(g);
+    uint64_t high = mt_word(g), low = mt_word(g);
     return (double)(((high << 32) | low) & ((UINT64_C(1) << 53) - 1)) * 0x1p-53;
 }
 
@@ -144,7 +144,7 @@ static void normal_block(float x[BLOCK])
     }
 }
 
-/* Below 16 elements PyTorch draws pairs in double and keeps the second of a pair. */
+/* Below 16 elements PyTorch makes pairs in double and keeps the second of a pair. */
 static double normal_pair(ffcl_generator *g)
 {
     if (g->has_cached) {
@@ -349,5 +349,5 @@ void ffcl_generator_randint(ffcl_generator *g, int64_t low, int64_t high, int64_
         return;
     }
     for (size_t i = 0; i < n; i++)
-        out[i] = low + (int64_t)(mt_draw32(g) % range);
+        out[i] = low + (int64_t)(mt_word(g) % range);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * Random numbers as PyTorch draws them (docs and tests: tests/data/torch_rng.safetensors).
+ * Random numbers as PyTorch makes them (docs and tests: tests/data/torch_rng.safetensors).
  *
  * CPU: MT19937, its first 32 seed bits, Box-Muller in blocks of 16 floats, or in pairs of
  * doubles below 16 elements.  CUDA: Philox4x32-10 with the launch geometry of the card. */
@@ -29,8 +29,8 @@ void ffcl_generator_seed(ffcl_generator *g, ffcl_rng kind, uint64_t seed, uint64
 /* torch.randn(n) in float32, n elements, contiguous. */
 void ffcl_generator_randn(ffcl_generator *g, float *out, size_t n);
 
-/* Passes over n words of a CPU generator: a call of randn for m elements, 16 or more, draws m, and
- * 16 more where 16 does not divide m; one of randint draws a word an element. */
+/* Passes over n words of a CPU generator: a call of randn for m elements, 16 or more, takes m, and
+ * 16 more where 16 does not divide m; one of randint takes a word an element. */
 void ffcl_generator_skip(ffcl_generator *g, uint64_t n);
 
 /* CUDA: where a call for n elements at `offset` leaves the generator. */

@@ -13,12 +13,12 @@
  * REPA: clamp(255 (x + 1) / 2, 0, 255)    (REPA generate.py) */
 uint8_t ffcl_to_byte(float x, ffcl_byte_rule rule);
 
-/* The size of the grid of n pictures, columns in a row, 2 pixels of padding around each.
- * One picture alone has no padding. */
+/* The size of the grid of n images, columns in a row, 2 pixels of padding around each.
+ * One image alone has no padding. */
 void ffcl_grid_size(size_t n, size_t columns, size_t height, size_t width, size_t *grid_height,
                     size_t *grid_width);
 
-/* Copies picture i of n, rgb (height, width, 3), into its cell of grid.  The grid must have been
+/* Copies image i of n, rgb (height, width, 3), into its cell of grid.  The grid must have been
  * zeroed: padding and empty cells are black. */
 void ffcl_grid_place(uint8_t *grid, size_t n, size_t columns, size_t height, size_t width,
                      size_t i, const uint8_t *rgb);

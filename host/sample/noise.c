@@ -12,150 +12,153 @@ typedef struct stream {
     uint64_t at;
 } stream;
 
-struct ffcl_draws {
-    ffcl_draws_spec spec;
+struct ffcl_noise {
+    ffcl_noise_spec spec;
     /* torch-cpu: noise and labels lie apart in one stream, hence two readers of it. */
-    stream noise, labels;
-    int in_pieces;              /* a picture is whole blocks of 16 normals, so any comes alone */
+    stream normals, labels;
+    int in_blocks;              /* an image is whole blocks of 16 normals, so any can come alone */
     /* Where it is not, the calls of randn are repeated whole, one at a time. */
-    size_t call, n_call;        /* the call that is held, or the one drawn next; pictures of one */
-    int holds;
+    size_t call, n_call;        /* the call that z and y hold, or the next; images of one call */
+    int holds;                  /* z and y are filled */
     float *z;                   /* (n_call, each) */
     int64_t *y;                 /* (n_call) */
 };
 
-static void rewind_to_start(ffcl_draws *d, stream *s)
+static void rewind_to_start(ffcl_noise *noise, stream *s)
 {
-    ffcl_generator_seed(&s->g, d->spec.rng, d->spec.seed, d->spec.threads);
+    ffcl_generator_seed(&s->g, noise->spec.rng, noise->spec.seed, noise->spec.threads);
     s->at = 0;
 }
 
-int ffcl_draws_open(ffcl_draws **out, const ffcl_draws_spec *spec, ffcl_error *err)
+int ffcl_noise_open(ffcl_noise **out, const ffcl_noise_spec *spec, ffcl_error *err)
 {
     *out = NULL;
-    ffcl_draws *d = calloc(1, sizeof *d);
-    if (!d)
+    ffcl_noise *noise = calloc(1, sizeof *noise);
+    if (!noise)
         return ffcl_fail(err, FFCL_ENOMEM, "out of memory for the noise");
-    d->spec = *spec;
-    d->in_pieces = spec->each % 16 == 0;
-    rewind_to_start(d, &d->noise);
-    rewind_to_start(d, &d->labels);
-    if (spec->rng == FFCL_RNG_TORCH_CPU && !d->in_pieces) {
+    noise->spec = *spec;
+    noise->in_blocks = spec->each % 16 == 0;
+    rewind_to_start(noise, &noise->normals);
+    rewind_to_start(noise, &noise->labels);
+    if (spec->rng == FFCL_RNG_TORCH_CPU && !noise->in_blocks) {
         size_t floats = 0, bytes = 0;
-        d->n_call = spec->kind == FFCL_CLASSES_RANDOM ? spec->draw : spec->count;
-        if (!ffcl_mul(&floats, d->n_call, spec->each) && !ffcl_mul(&bytes, floats, sizeof(float)))
-            d->z = malloc(bytes);
-        d->y = calloc(d->n_call, sizeof *d->y);
-        if (!d->z || !d->y) {
-            ffcl_draws_close(&d);
-            return ffcl_fail(err, FFCL_ENOMEM, "out of memory for the noise of %zu pictures",
+        noise->n_call = spec->kind == FFCL_CLASSES_RANDOM ? spec->draw_batch : spec->count;
+        if (!ffcl_mul(&floats, noise->n_call, spec->each) &&
+            !ffcl_mul(&bytes, floats, sizeof(float)))
+            noise->z = malloc(bytes);
+        noise->y = calloc(noise->n_call, sizeof *noise->y);
+        if (!noise->z || !noise->y) {
+            ffcl_noise_close(&noise);
+            return ffcl_fail(err, FFCL_ENOMEM, "out of memory for the noise of %zu images",
                              spec->count);
         }
     }
-    *out = d;
+    *out = noise;
     return 0;
 }
 
-void ffcl_draws_close(ffcl_draws **draws)
+void ffcl_noise_close(ffcl_noise **noise)
 {
-    if (!*draws)
+    if (!*noise)
         return;
-    free((*draws)->z);
-    free((*draws)->y);
-    free(*draws);
-    *draws = NULL;
+    free((*noise)->z);
+    free((*noise)->y);
+    free(*noise);
+    *noise = NULL;
 }
 
-static void seek(ffcl_draws *d, stream *s, uint64_t word)
+static void seek(ffcl_noise *noise, stream *s, uint64_t word)
 {
     if (word < s->at)
-        rewind_to_start(d, s);
+        rewind_to_start(noise, s);
     ffcl_generator_skip(&s->g, word - s->at);
     s->at = word;
 }
 
-/* torch-cpu, a picture alone. */
-static void draw_piece(ffcl_draws *d, size_t i, float *z, int64_t *y)
+/* torch-cpu, one image by itself. */
+static void get_from_stream(ffcl_noise *noise, size_t i, float *z, int64_t *y)
 {
-    const ffcl_draws_spec *s = &d->spec;
+    const ffcl_noise_spec *s = &noise->spec;
     const int random = s->kind == FFCL_CLASSES_RANDOM;
-    const uint64_t call = i / s->draw, at = i % s->draw;
-    const uint64_t begin = random ? call * s->draw * (s->each + 1) : 0;
-    seek(d, &d->noise, begin + (random ? at : (uint64_t)i) * s->each);
-    ffcl_generator_randn(&d->noise.g, z, s->each);
-    d->noise.at += s->each;
+    const uint64_t call = i / s->draw_batch, at = i % s->draw_batch;
+    const uint64_t begin = random ? call * s->draw_batch * (s->each + 1) : 0;
+    seek(noise, &noise->normals, begin + (random ? at : (uint64_t)i) * s->each);
+    ffcl_generator_randn(&noise->normals.g, z, s->each);
+    noise->normals.at += s->each;
     if (random) {
-        seek(d, &d->labels, begin + s->draw * s->each + at);
-        ffcl_generator_randint(&d->labels.g, 0, (int64_t)s->classes, y, 1);
-        d->labels.at++;
+        seek(noise, &noise->labels, begin + s->draw_batch * s->each + at);
+        ffcl_generator_randint(&noise->labels.g, 0, (int64_t)s->classes, y, 1);
+        noise->labels.at++;
     }
 }
 
-/* torch-cpu, the whole call that picture i is in. */
-static void draw_call(ffcl_draws *d, size_t i, float *z, int64_t *y)
+/* torch-cpu, by way of the whole call that image i is in. */
+static void get_from_call(ffcl_noise *noise, size_t i, float *z, int64_t *y)
 {
-    const ffcl_draws_spec *s = &d->spec;
-    size_t call = i / d->n_call;
-    if (d->holds && call < d->call) {
-        rewind_to_start(d, &d->noise);
-        d->holds = 0;
-        d->call = 0;
+    const ffcl_noise_spec *s = &noise->spec;
+    size_t call = i / noise->n_call;
+    if (noise->holds && call < noise->call) {
+        rewind_to_start(noise, &noise->normals);
+        noise->holds = 0;
+        noise->call = 0;
     }
-    while (!d->holds || d->call < call) {
-        d->call += d->holds != 0;
-        d->holds = 1;
-        ffcl_generator_randn(&d->noise.g, d->z, d->n_call * s->each);
+    while (!noise->holds || noise->call < call) {
+        noise->call += noise->holds != 0;
+        noise->holds = 1;
+        ffcl_generator_randn(&noise->normals.g, noise->z, noise->n_call * s->each);
         if (s->kind == FFCL_CLASSES_RANDOM)
-            ffcl_generator_randint(&d->noise.g, 0, (int64_t)s->classes, d->y, d->n_call);
+            ffcl_generator_randint(&noise->normals.g, 0, (int64_t)s->classes, noise->y,
+                                   noise->n_call);
     }
-    memcpy(z, d->z + i % d->n_call * s->each, s->each * sizeof *z);
-    *y = d->y[i % d->n_call];
+    memcpy(z, noise->z + i % noise->n_call * s->each, s->each * sizeof *z);
+    *y = noise->y[i % noise->n_call];
 }
 
-/* Picture i of sample_ddp.py: the j-th of iteration k of its rank. */
-static void draw_cuda(ffcl_draws *d, size_t i, float *z, int64_t *y)
+/* Image i of sample_ddp.py: the j-th of iteration k of its rank. */
+static void get_cuda(ffcl_noise *noise, size_t i, float *z, int64_t *y)
 {
-    const ffcl_draws_spec *s = &d->spec;
-    const size_t rank = i % s->world, nth = i / s->world, j = nth % s->draw;
-    const uint64_t k = nth / s->draw;
-    const size_t normals = s->draw * s->each;
+    const ffcl_noise_spec *s = &noise->spec;
+    const size_t rank = i % s->world, nth = i / s->world, j = nth % s->draw_batch;
+    const uint64_t k = nth / s->draw_batch;
+    const size_t normals = s->draw_batch * s->each;
     const int random = s->kind == FFCL_CLASSES_RANDOM;
-    ffcl_generator *g = &d->noise.g;
+    ffcl_generator *g = &noise->normals.g;
     uint64_t an_iteration = ffcl_generator_after(g, 0, normals);
     if (random)
-        an_iteration = ffcl_generator_after(g, an_iteration, s->draw);
+        an_iteration = ffcl_generator_after(g, an_iteration, s->draw_batch);
     const uint64_t offset = k * an_iteration;
     g->seed = s->seed * s->world + rank;
     ffcl_generator_randn_at(g, offset, normals, j * s->each, s->each, z);
     if (random)
-        *y = ffcl_generator_randint_at(g, ffcl_generator_after(g, offset, normals), s->draw, j, 0,
-                                       (int64_t)s->classes);
+        *y = ffcl_generator_randint_at(g, ffcl_generator_after(g, offset, normals), s->draw_batch,
+                                       j, 0, (int64_t)s->classes);
 }
 
-static void draw_alone(ffcl_draws *d, size_t i, float *z, int64_t *y)
+/* per-image: a generator of its own. */
+static void get_per_image(ffcl_noise *noise, size_t i, float *z, int64_t *y)
 {
-    const ffcl_draws_spec *s = &d->spec;
-    ffcl_generator *g = &d->noise.g;
+    const ffcl_noise_spec *s = &noise->spec;
+    ffcl_generator *g = &noise->normals.g;
     ffcl_generator_seed(g, s->rng, s->seed + i, s->threads);
     ffcl_generator_randn(g, z, s->each);
     if (s->kind == FFCL_CLASSES_RANDOM)
         ffcl_generator_randint(g, 0, (int64_t)s->classes, y, 1);
 }
 
-void ffcl_draws_get(ffcl_draws *d, const size_t *index, size_t n, float *z, int32_t *y)
+void ffcl_noise_get(ffcl_noise *noise, const size_t *index, size_t n, float *z, int32_t *y)
 {
-    const ffcl_draws_spec *s = &d->spec;
+    const ffcl_noise_spec *s = &noise->spec;
     for (size_t k = 0; k < n; k++) {
         const size_t i = index[k];
         int64_t label = 0;
         if (s->rng == FFCL_RNG_PER_IMAGE)
-            draw_alone(d, i, z + k * s->each, &label);
+            get_per_image(noise, i, z + k * s->each, &label);
         else if (s->rng == FFCL_RNG_TORCH_CUDA)
-            draw_cuda(d, i, z + k * s->each, &label);
-        else if (d->in_pieces)
-            draw_piece(d, i, z + k * s->each, &label);
+            get_cuda(noise, i, z + k * s->each, &label);
+        else if (noise->in_blocks)
+            get_from_stream(noise, i, z + k * s->each, &label);
         else
-            draw_call(d, i, z + k * s->each, &label);
+            get_from_call(noise, i, z + k * s->each, &label);
         if (s->kind == FFCL_CLASSES_LIST)
             label = s->list[i % s->n_list];
         else if (s->kind == FFCL_CLASSES_BALANCED)

@@ -17,7 +17,7 @@ int ffcl_opening_start(ffcl_opening **out, const ffcl_config *cfg, const ffcl_en
 int ffcl_opening_wait(ffcl_opening *opening, ffcl_engine **engine, ffcl_error *err);
 
 /* Waits as well; closes an engine that nobody took.  One that was taken must be closed before, as
- * it tells the observer by way of the opening. */
+ * its reports go through the opening. */
 void ffcl_opening_close(ffcl_opening **opening);
 
 #endif

@@ -326,18 +326,18 @@ fi
 # ---- values that are not finite ----
 
 sit set=y_embedder.embedding_table.weight:432:nan       # row 3
-refuses "a NaN in the SiT: stage, picture, class" 11 "picture 2 (class 3)" latent -- \
+refuses "a NaN in the SiT: stage, image, class" 11 "image 2 (class 3)" latent -- \
     "${with_sit[@]}" sampler.classes=1,2,3,4
-refuses "the same in a later batch" 11 "picture 2 (class 3)" latent -- \
+refuses "the same in a later batch" 11 "image 2 (class 3)" latent -- \
     "${with_sit[@]}" sampler.classes=1,2,3,4 sampler.batch=1
 works "other classes are not touched" -q "${with_sit[@]}" sampler.classes=1,2,4 \
     sampler.count=auto output.grid=fine.png
 sit set=final_layer.linear.bias:0:inf
-refuses "an infinity in the SiT" 11 "picture 0 (class 0)" latent -- "${with_sit[@]}"
+refuses "an infinity in the SiT" 11 "image 0 (class 0)" latent -- "${with_sit[@]}"
 vae set=decoder.conv_out.bias:1:nan
-refuses "a NaN in the VAE: stage, picture, class" 11 "picture 0 (class 0)" image -- "${with_vae[@]}"
+refuses "a NaN in the VAE: stage, image, class" 11 "image 0 (class 0)" image -- "${with_vae[@]}"
 vae set=decoder.up_blocks.1.resnets.0.conv1.weight:0:inf
-refuses "an infinity inside the VAE" 11 "picture 0 (class 0)" image -- "${with_vae[@]}"
+refuses "an infinity inside the VAE" 11 "image 0 (class 0)" image -- "${with_vae[@]}"
 
 # ---- outputs ----
 

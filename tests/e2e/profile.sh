@@ -9,7 +9,7 @@ few=("$demo" sampler.count=3 sampler.batch=2)
 refuses "a trace that cannot be written" 12 "no/trace.json" -- \
     "${few[@]}" output.grid=out/a.png --profile=no/trace.json
 refuses "a trace without a name" 2 "--profile=" -- "${few[@]}" output.grid=out/a.png --profile=
-refuses "a profile of something else" 2 "--profile is for drawing only" -- devices --profile
+refuses "a profile of something else" 2 "--profile is for sampling only" -- devices --profile
 
 works "without" -q "${few[@]}" output.grid=plain.png
 same "without: neither table nor trace" "$(cat stdout)$(ls ./*.json 2> /dev/null)" ""

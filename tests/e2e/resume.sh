@@ -151,7 +151,7 @@ for signal in INT TERM; do
     same "SIG$signal: its own exit code" "$code" 15
     same "SIG$signal: says how to go on" \
         "$(sed 's/[0-9]* of/N of/' stderr)" \
-        "ffcl: stopped: N of 160 pictures are there; the same command goes on"
+        "ffcl: stopped: N of 160 images are there; the same command resumes"
     n=$(sed -n 's/^ffcl: stopped: \([0-9]*\) of.*/\1/p' stderr)
     same "SIG$signal: what it says is there" "$(ls stop/f | grep -c '\.png$')" "$n"
     check "SIG$signal: the run ended early" [ "$n" -lt 160 ]
@@ -185,7 +185,7 @@ begin
 run "${args[@]}" "${where[@]}"
 same "a second run of the same folder: the exit code" "$code" 16
 same "and its sentence" "$(cat "$work/stderr")" \
-    "ffcl: another run is drawing into stop/f: wait for it, or choose another place"
+    "ffcl: another run is writing to stop/f: wait for it, or choose another place"
 run "${args[@]}" output.npz=stop/a.npz output.folder=other
 same "another folder with the same npz" "$code $(grep -c 'another run is writing stop/a.npz' \
     "$work/stderr")" "16 1"
@@ -218,7 +218,7 @@ if [ "$("$ffcl" devices | grep -c 'Portable Computing Language')" != 0 ]; then
     rm many/f/000000.png
     POCL_DEVICES=basic run "${args[@]}" output.folder=many/f output.npz=many/a.npz \
         device.select=basic
-    warning='^ffcl: warning: earlier pictures of this set were drawn on another kind of device'
+    warning='^ffcl: warning: earlier images of this sample set come from another kind of device'
     same "another kind of device: a warning" "$code $(grep -c "$warning" "$work/stderr")" "0 1"
     same "another kind of device: the picture is there" "$(pictures size many/f/000000.png)" 64x64
 else
@@ -281,11 +281,11 @@ edit "$demo_sit" sit.st set=y_embedder.embedding_table.weight:432:nan       # cl
 bad=(model.checkpoint=sit.st output.folder=bad/f output.npz=bad/a.npz)
 mkdir bad
 run "${args[@]}" "${bad[@]}"
-same "on_bad = stop" "$code $(grep -c 'picture 3 (class 3) .* not finite in its latent' \
+same "on_bad = stop" "$code $(grep -c 'image 3 (class 3) .* not finite in its latent' \
     "$work/stderr")" "11 1"
 run "${args[@]}" "${bad[@]}" output.on_bad=skip output.resume=no
 same "on_bad = skip: a warning, and the run goes on" "$code $(cat "$work/stderr")" \
-    "0 ffcl: warning: picture 3 (class 3) has a value that is not finite in its latent"
+    "0 ffcl: warning: image 3 (class 3) has a value that is not finite in its latent"
 same "on_bad = skip: no file" "$(ls bad/f | tr '\n' ' ')" \
     "000000.png 000001.png 000002.png 000004.png 000005.png manifest.json "
 pictures npz bad/a.npz 6 arrays
@@ -299,7 +299,7 @@ edit "$demo_vae" vae.st 'drop=^decoder\.conv_out\.' add=decoder.conv_out.weight:
     add=decoder.conv_out.bias:3
 cp "$(dirname "$demo_vae")/config.json" vae.config.json
 run "${args[@]}" vae.weights=vae.st output.folder=plain
-same "a picture of one colour" "$code $(grep -c 'picture [0-9] (class [0-9]) is of one colour' \
+same "a picture of one colour" "$code $(grep -c 'image [0-9] (class [0-9]) is of one colour' \
     "$work/stderr")" "11 1"
 
 # ---- disks ----

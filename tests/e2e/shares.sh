@@ -200,7 +200,7 @@ SCRIPT
         done
         wait $job
         same "${how}SIGTERM: says how to go on" \
-            "$(grep -c "^ffcl: stopped: [0-9]* of $count pictures are there; the same command" \
+            "$(grep -c "^ffcl: stopped: [0-9]* of $count images are there; the same command" \
             "$work/stderr")" 1
         program=()
         mpi 2 "${args[@]}" output.folder=f output.npz=a.npz

@@ -427,11 +427,11 @@ static void test_class_kinds(void **state)
     assert_non_null(strstr(err.text, "rank = 2 is none of world = 1"));
     set(cfg, "sampler.world=3");
     assert_int_equal(ffcl_config_check(cfg, &err), FFCL_ECONFIG);
-    assert_non_null(strstr(err.text, "grid needs all pictures"));
+    assert_non_null(strstr(err.text, "grid needs all images"));
     set(cfg, "output.grid=");
     set(cfg, "output.npz=a.npz");
     assert_int_equal(ffcl_config_check(cfg, &err), FFCL_ECONFIG);
-    assert_non_null(strstr(err.text, "npz needs all pictures"));
+    assert_non_null(strstr(err.text, "npz needs all images"));
     set(cfg, "output.folder=a");
     assert_int_equal(ffcl_config_check(cfg, &err), 0);
     set(cfg, "sampler.cuda_threads=300");
@@ -440,7 +440,7 @@ static void test_class_kinds(void **state)
     set(cfg, "sampler.rank=all");
     assert_true(cfg->sampler.rank == FFCL_ALL_RANKS);
 
-    /* What one call of PyTorch draws. */
+    /* What one call of PyTorch makes. */
     set(cfg, "sampler.count=10");
     assert_int_equal(ffcl_config_draw_batch(cfg), 32);
     set(cfg, "sampler.rng=torch-cuda");
@@ -481,8 +481,8 @@ static void test_long_lines(void **state)
         free(text);
     }
     text = ffcl_format("[output]\ncolumns = 2\ngrid = %.192s\n", name);
-    refuse(text, "a.ini:3: the line has 199 characters, at most 198 fit; a list of classes can go "
-                 "on in the next line, which begins with a space");
+    refuse(text, "a.ini:3: the line has 199 characters, at most 198 fit; a list of classes can "
+                 "continue in the next line, which begins with a space");
     free(text);
 
     /* Only the value must fit; comments may be longer. */
@@ -503,10 +503,10 @@ static void test_indented(void **state)
     assert_int_equal(cfg->sampler.count, 2);
     ffcl_config_close(&cfg);
     refuse("[sampler]\nseed = 4\n  count = 2\n",
-           "a.ini:3: an indented line goes on with the key above it, and [sampler] seed has one "
+           "a.ini:3: an indented line continues the key above it, and [sampler] seed has one "
            "line only; remove the blanks at its start");
     refuse("[condition]\nx = 4\n  [vae]\n",
-           "a.ini:3: an indented line goes on with the key above it, and [condition] x has one "
+           "a.ini:3: an indented line continues the key above it, and [condition] x has one "
            "line only; remove the blanks at its start");
     refuse("[sampler]\nclasses = 1\n[sampler]\n  classes = 2\n",
            "a.ini:4: [sampler] classes is already set at line 2");

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * Noise and labels by index: the same as PyTorch's scripts draw them one batch after another,
+ * Noise and labels by index: the same as PyTorch's scripts make them one batch after another,
  * asked for in any order, and as recorded on a CPU and on an H200. */
 #include "sample/noise.h"
 
@@ -23,30 +23,31 @@ enum { H200_THREADS = 270336, CLASSES = 1000 };
 /* cuRAND looks sine and cosine up in a table that is not public: measured 1.2e-6. */
 static const float CUDA_TOLERANCE = 2e-6f;
 
-/* What the script draws for pictures 0 .. count-1. */
+/* What the script makes for images 0 .. count-1. */
 typedef struct script {
     float *z;
     int32_t *y;
 } script;
 
-/* sample_ddp.py on `world` devices of `draw` pictures a batch; labels are drawn where `random`. */
-static script run_script(const ffcl_draws_spec *s)
+/* sample_ddp.py on `world` devices of draw_batch images a batch; random labels where `random`. */
+static script run_script(const ffcl_noise_spec *s)
 {
-    const size_t iterations = (s->count + s->draw * s->world - 1) / (s->draw * s->world);
-    const size_t room = iterations * s->draw * s->world;
+    const size_t an_iteration = s->draw_batch * s->world;
+    const size_t iterations = (s->count + an_iteration - 1) / an_iteration;
+    const size_t room = iterations * an_iteration;
     script out = {calloc(room * s->each, sizeof(float)), calloc(room, sizeof(int32_t))};
-    float *z = calloc(s->draw * s->each, sizeof *z);
-    int64_t *y = calloc(s->draw, sizeof *y);
+    float *z = calloc(s->draw_batch * s->each, sizeof *z);
+    int64_t *y = calloc(s->draw_batch, sizeof *y);
     assert_true(out.z && out.y && z && y);
     for (size_t rank = 0; rank < s->world; rank++) {
         ffcl_generator g;
         ffcl_generator_seed(&g, s->rng, s->seed * s->world + rank, s->threads);
         for (size_t k = 0; k < iterations; k++) {
-            ffcl_generator_randn(&g, z, s->draw * s->each);
+            ffcl_generator_randn(&g, z, s->draw_batch * s->each);
             if (s->kind == FFCL_CLASSES_RANDOM)
-                ffcl_generator_randint(&g, 0, (int64_t)s->classes, y, s->draw);
-            for (size_t j = 0; j < s->draw; j++) {
-                size_t i = (k * s->draw + j) * s->world + rank;
+                ffcl_generator_randint(&g, 0, (int64_t)s->classes, y, s->draw_batch);
+            for (size_t j = 0; j < s->draw_batch; j++) {
+                size_t i = (k * s->draw_batch + j) * s->world + rank;
                 memcpy(out.z + i * s->each, z + j * s->each, s->each * sizeof *z);
                 out.y[i] = (int32_t)y[j];
             }
@@ -57,34 +58,35 @@ static script run_script(const ffcl_draws_spec *s)
     return out;
 }
 
-/* Every picture, forwards, backwards and in jumps, one at a time and in threes. */
-static void check_against(const ffcl_draws_spec *s, const script *want)
+/* Every image, forwards, backwards and in jumps, one at a time and in threes. */
+static void check_against(const ffcl_noise_spec *s, const script *want)
 {
     ffcl_error err = {0};
-    ffcl_draws *d = NULL;
+    ffcl_noise *noise = NULL;
     float *z = calloc(3 * s->each, sizeof *z);
     int32_t y[3];
     assert_non_null(z);
-    if (ffcl_draws_open(&d, s, &err))
+    if (ffcl_noise_open(&noise, s, &err))
         fail_msg("%s", err.text);
     for (size_t round = 0; round < 3; round++)
         for (size_t k = 0; k + 2 < s->count; k++) {
             size_t i = round == 0 ? k : round == 1 ? s->count - 3 - k : k * 7 % (s->count - 2);
             size_t index[3] = {i, i + 1, i + 2}, n = 1 + 2 * (k % 2);
-            ffcl_draws_get(d, index, n, z, y);
+            ffcl_noise_get(noise, index, n, z, y);
             assert_memory_equal(z, want->z + i * s->each, n * s->each * sizeof *z);
             for (size_t j = 0; s->kind == FFCL_CLASSES_RANDOM && j < n; j++)
                 assert_int_equal(y[j], want->y[i + j]);
         }
-    ffcl_draws_close(&d);
+    ffcl_noise_close(&noise);
     free(z);
 }
 
 static void test_scripts(void **state)
 {
     (void)state;
-    /* Heads of 16 can be drawn alone; 20 and 9 cannot.  512 threads: launches go round. */
-    static const struct { ffcl_rng rng; size_t each, draw, world, threads; } cases[] = {
+    /* Images of 16 normals can come alone, those of 20 and 9 cannot.  With 512 threads a launch
+     * has several rounds. */
+    static const struct { ffcl_rng rng; size_t each, draw_batch, world, threads; } cases[] = {
         {FFCL_RNG_TORCH_CPU, 256, 5, 1, H200_THREADS},
         {FFCL_RNG_TORCH_CPU, 256, 32, 1, H200_THREADS},
         {FFCL_RNG_TORCH_CPU, 20, 5, 1, H200_THREADS},
@@ -99,16 +101,16 @@ static void test_scripts(void **state)
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
         for (int random = 0; random < 2; random++) {
             const int64_t list[] = {3};
-            ffcl_draws_spec s = {.rng = cases[i].rng, .seed = 42 - (uint64_t)i * 3,
+            ffcl_noise_spec s = {.rng = cases[i].rng, .seed = 42 - (uint64_t)i * 3,
                                  .threads = cases[i].threads, .count = 44,
-                                 .each = cases[i].each, .draw = cases[i].draw,
+                                 .each = cases[i].each, .draw_batch = cases[i].draw_batch,
                                  .world = cases[i].world, .classes = CLASSES,
                                  .kind = random ? FFCL_CLASSES_RANDOM : FFCL_CLASSES_LIST,
                                  .list = list, .n_list = 1};
             /* Without labels the CPU's stream is one call for all. */
-            ffcl_draws_spec in_script = s;
+            ffcl_noise_spec in_script = s;
             if (s.rng == FFCL_RNG_TORCH_CPU && !random)
-                in_script.draw = s.count;
+                in_script.draw_batch = s.count;
             script want = run_script(&in_script);
             check_against(&s, &want);
             free(want.z);
@@ -120,15 +122,15 @@ static void test_per_image(void **state)
 {
     (void)state;
     enum { EACH = 256 };
-    const ffcl_draws_spec s = {.rng = FFCL_RNG_PER_IMAGE, .seed = UINT64_MAX - 1, .count = 9,
+    const ffcl_noise_spec s = {.rng = FFCL_RNG_PER_IMAGE, .seed = UINT64_MAX - 1, .count = 9,
                                .each = EACH, .kind = FFCL_CLASSES_RANDOM, .classes = CLASSES,
-                               .draw = 4, .world = 3, .threads = 256};
+                               .draw_batch = 4, .world = 3, .threads = 256};
     const size_t index[] = {5, 0, 8};
     float z[3 * EACH], want[EACH];
     int32_t y[3];
-    ffcl_draws *d = NULL;
-    assert_int_equal(ffcl_draws_open(&d, &s, NULL), 0);
-    ffcl_draws_get(d, index, 3, z, y);
+    ffcl_noise *noise = NULL;
+    assert_int_equal(ffcl_noise_open(&noise, &s, NULL), 0);
+    ffcl_noise_get(noise, index, 3, z, y);
     for (size_t k = 0; k < 3; k++) {
         ffcl_generator g;
         int64_t label;
@@ -138,7 +140,7 @@ static void test_per_image(void **state)
         assert_memory_equal(z + k * EACH, want, sizeof want);
         assert_int_equal(y[k], label);
     }
-    ffcl_draws_close(&d);
+    ffcl_noise_close(&noise);
 }
 
 static void test_labels(void **state)
@@ -149,15 +151,15 @@ static void test_labels(void **state)
     const int32_t listed[] = {7, 5, 5, 5}, balanced[] = {0, 1, 4, 3};
     float z[4 * 16];
     int32_t y[4];
-    ffcl_draws_spec s = {.count = 2000, .each = 16, .draw = 32, .world = 1, .threads = 256,
+    ffcl_noise_spec s = {.count = 2000, .each = 16, .draw_batch = 32, .world = 1, .threads = 256,
                          .list = list, .n_list = 3, .classes = CLASSES};
     for (int kind = 0; kind < 2; kind++) {
-        ffcl_draws *d = NULL;
+        ffcl_noise *noise = NULL;
         s.kind = kind ? FFCL_CLASSES_BALANCED : FFCL_CLASSES_LIST;
-        assert_int_equal(ffcl_draws_open(&d, &s, NULL), 0);
-        ffcl_draws_get(d, index, 4, z, y);
+        assert_int_equal(ffcl_noise_open(&noise, &s, NULL), 0);
+        ffcl_noise_get(noise, index, 4, z, y);
         assert_memory_equal(y, kind ? balanced : listed, sizeof y);
-        ffcl_draws_close(&d);
+        ffcl_noise_close(&noise);
     }
 }
 
@@ -206,28 +208,28 @@ static void test_recorded_ranks(void **state)
     for (size_t c = 0; c < sizeof cases / sizeof *cases; c++) {
         const int cuda = cases[c].name[1] == 'u';
         const size_t each = cases[c].each, total = cases[c].n * each;
-        const ffcl_draws_spec s = {
+        const ffcl_noise_spec s = {
             .rng = cuda ? FFCL_RNG_TORCH_CUDA : FFCL_RNG_TORCH_CPU, .seed = cases[c].seed,
             .threads = H200_THREADS, .count = cases[c].n * cases[c].world, .each = each,
-            .draw = cases[c].n, .world = cases[c].world, .kind = FFCL_CLASSES_RANDOM,
+            .draw_batch = cases[c].n, .world = cases[c].world, .kind = FFCL_CLASSES_RANDOM,
             .classes = CLASSES};
         size_t stored;
         float *want = recorded(file, cases[c].name, &stored);
         float *got = malloc(total * sizeof *got);
         int32_t y;
-        ffcl_draws *d = NULL;
+        ffcl_noise *noise = NULL;
         assert_non_null(got);
-        assert_int_equal(ffcl_draws_open(&d, &s, &err), 0);
+        assert_int_equal(ffcl_noise_open(&noise, &s, &err), 0);
         for (size_t j = 0; j < cases[c].n; j++) {
             const size_t index = j * cases[c].world;
-            ffcl_draws_get(d, &index, 1, got + j * each, &y);
+            ffcl_noise_get(noise, &index, 1, got + j * each, &y);
         }
         for (size_t i = 0; i < stored; i++) {
             float difference = fabsf(got[place(i, stored, total)] - want[i]);
             if (!(difference <= (cuda ? CUDA_TOLERANCE : 0)))
                 fail_msg("%s: value %zu is off by %g", cases[c].name, i, difference);
         }
-        ffcl_draws_close(&d);
+        ffcl_noise_close(&noise);
         free(want);
         free(got);
     }
