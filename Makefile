@@ -17,7 +17,8 @@ DEPS_LIBS = $(shell pkg-config --libs $(PACKAGES))
 ALL_CFLAGS = $(WARN) $(EXTRA) -fPIC -MMD -MP -D_GNU_SOURCE -Ihost -Iblas $(DEPS_CFLAGS) $(CFLAGS)
 LIBS = $(DEPS_LIBS) $(if $(MPI),$(MPI_LIBS)) -lpthread -ldl -lm
 
-# MPI=1: the processes of an mpirun draw one set together (Open MPI).  One object differs.
+# MPI=1: the processes of an mpirun generate one sample set together (Open MPI).  One object
+# differs.
 MPI_CFLAGS = $(shell pkg-config --cflags ompi-c)
 MPI_LIBS = $(shell pkg-config --libs ompi-c)
 RANKS := $(if $(MPI),mpi,one)

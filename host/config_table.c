@@ -149,10 +149,10 @@ const ffcl_config_row ffcl_config_rows[] = {
              "tensor cores; `builtin`: ffcl's own float32 GEMM, which is slow and takes over where "
              "CLBlast fails its self-check. `auto` takes `cblas` on a CPU device where a library "
              "is there and passes its check, and of the tensor cores the newest that pass; "
-             "`clblast` and `cblas` alone mean that `[precision] compute = auto` is float32. `wmma` "
-             "(AMD RDNA 3), `mfma` (AMD CDNA) and `dpas` (Intel) are never taken by `auto`: compilers "
-             "accept them and their emulation is tested, but no such device has run them. They are "
-             "checked as the others are before they are used"},
+             "`clblast` and `cblas` alone mean that `[precision] compute = auto` is float32. "
+             "`wmma` (AMD RDNA 3), `mfma` (AMD CDNA) and `dpas` (Intel) are never taken by `auto`: "
+             "compilers accept them and their emulation is tested, but no such device has run "
+             "them. They are checked as the others are before they are used"},
     {"blas", "library", FFCL_TYPE_TEXT, "auto", AT(blas.library), DIFFER_BY(FFCL_CONFIG_PRODUCTS),
      .help = "The CBLAS library for CPU devices: a name that the loader finds, such as "
              "`libblis.so.4`, or an absolute path. `auto` takes the first of OpenBLAS, BLIS, MKL "

@@ -4,8 +4,8 @@
 # knows the built-in functions of OpenCL C takes away all extensions, so that a kernel which needs
 # half or double arithmetic is an error.  A file with assembly in it is checked for the machine
 # that it is written for.
-# cl/matrix.cl is compiled besides, with the built-ins of each engine, for machines that have them:
-# by clang for AMD's, by ocloc (Debian: intel-opencl-icd) for Intel's.
+# cl/matrix.cl is compiled besides, with the built-ins of each kind of matrix unit, for machines that
+# have it: by clang for AMD's, by ocloc (Debian: intel-opencl-icd) for Intel's.
 # Kernels of one family share their arguments, whatever their options use of them.
 # usage: tests/clcheck.sh      CLANG=clang-19 picks a compiler
 set -u
@@ -52,7 +52,7 @@ for file in cl/*.cl; do
     count "$file" "$clang" "${flags[@]}" "${own[@]}" "$file"
 done
 
-# ---- engines of other vendors --------------------------------------------------------------------
+# ---- matrix units of other vendors ---------------------------------------------------------------
 
 skip() { # NAME REASON
     skipped=$((skipped + 1))
@@ -78,8 +78,8 @@ for_intel() { # TARGET OPTION...
     [ $code = 0 ] && ! grep -qE '^error|: error|INVALID' "$scratch/said"
 }
 
-# engine COMPILE TARGET OPTIONS TILE...: all tiles of blas/half.c, in three kinds.
-engine() {
+# unit COMPILE TARGET OPTIONS TILE...: all tiles of blas/half.c, in three kinds.
+unit() {
     local compile=$1 target=$2 options=$3 tile kind
     shift 3
     for tile in "$@"; do
@@ -95,23 +95,23 @@ tile() { # BM WARPS_M WARPS_N
     echo "-DBM=$1 -DBN=64 -DWARPS_M=$2 -DWARPS_N=$3"
 }
 
-amd_engine() { # ENGINE TARGET INSTRUCTION TILE...
+amd_unit() { # NAME TARGET INSTRUCTION TILE...
     local name=$1 target=$2 instruction=$3
     shift 3
     if "$clang" -x cl -target amdgcn-amd-amdhsa -mcpu="$target" -nogpulib -S -o "$scratch/empty.s" \
         /dev/null > /dev/null 2>&1; then
-        engine for_amd "$target $instruction" "-DENGINE=$name" "$@"
+        unit for_amd "$target $instruction" "-DENGINE=$name" "$@"
     else
         skip "cl/matrix.cl for $target" "$clang does not know it"
     fi
 }
 
 printf '#include "common.cl"\n#include "matrix.cl"\n' > "$scratch/matrix.cl"
-amd_engine WMMA gfx1100 v_wmma_f32_16x16x16_f16 "$(tile 128 4 2)" "$(tile 64 2 2)"
-amd_engine MFMA gfx90a v_mfma_f32_32x32x8f16 "$(tile 128 2 2)" "$(tile 64 2 2)"
+amd_unit WMMA gfx1100 v_wmma_f32_16x16x16_f16 "$(tile 128 4 2)" "$(tile 64 2 2)"
+amd_unit MFMA gfx90a v_mfma_f32_32x32x8f16 "$(tile 128 2 2)" "$(tile 64 2 2)"
 if command -v ocloc > /dev/null; then
-    engine for_intel dg2 "-DENGINE=DPAS -DLANES=8" "$(tile 128 8 4)" "$(tile 64 4 4)"
-    engine for_intel pvc "-DENGINE=DPAS -DLANES=16" "$(tile 128 8 2)" "$(tile 64 4 2)"
+    unit for_intel dg2 "-DENGINE=DPAS -DLANES=8" "$(tile 128 8 4)" "$(tile 64 4 4)"
+    unit for_intel pvc "-DENGINE=DPAS -DLANES=16" "$(tile 128 8 2)" "$(tile 64 4 2)"
 else
     skip "cl/matrix.cl for Intel" "ocloc is not installed; Debian has it in intel-opencl-icd"
 fi

@@ -161,13 +161,13 @@ install_packages() {
     fi
 }
 
-# ocloc, which lets tests/clcheck.sh compile for Intel's engines.  It comes with a driver, which
+# ocloc, which lets tests/clcheck.sh compile for Intel's matrix units.  It comes with a driver that
 # would change the devices of a machine with Intel graphics: so only where a machine is for tests
 # alone.  Not every system has the package, hence on its own, and done without where it fails.
 install_ocloc() {
     if [ "$what" = test ] && [ "${CI:-}" = true ] && has apt-get && ! has ocloc &&
         knows_packages intel-opencl-icd; then
-        install_packages intel-opencl-icd || echo "install.sh: going on without: ocloc"
+        install_packages intel-opencl-icd || echo "install.sh: continuing without: ocloc"
     fi
 }
 
@@ -198,7 +198,7 @@ if [ -n "$needed" ]; then
     exit 1
 fi
 if [ -n "$wanted" ]; then
-    echo "install.sh: going on without: $wanted_words"
+    echo "install.sh: continuing without: $wanted_words"
 fi
 install_ocloc
 exit 0
