@@ -170,9 +170,9 @@ typedef void ffcl_tune_visitor(void *user, const char *line);
 /* Looks for the parameters of CLBlast that suit the device and the float32 products of cfg's model
  * (XL/2 at 256 x 256 where cfg comes from no file) and keeps the best in the user's folder, where
  * [blas] tuning = auto finds them (docs/tuning.md).  Each candidate is timed in a process of its
- * own, `program tune-candidate`, which must call ffcl_tune_candidate(stdin, stdout).  It can be ended
- * at any time; the next call resumes.  FFCL_EDEVICE, FFCL_EOUTPUT, FFCL_ENOMEM and those of cfg's
- * files. */
+ * own, `program tune-candidate`, which must call ffcl_tune_candidate(stdin, stdout).  It can be
+ * ended at any time; the next call resumes.  FFCL_EDEVICE, FFCL_EOUTPUT, FFCL_ENOMEM and those of
+ * cfg's files. */
 int ffcl_tune(const ffcl_config *cfg, double minutes, const char *program,
               const ffcl_observer *obs, ffcl_tune_visitor *visit, void *user, ffcl_error *err);
 int ffcl_tune_candidate(FILE *in, FILE *out);

@@ -4,7 +4,7 @@
 # knows the built-in functions of OpenCL C takes away all extensions, so that a kernel which needs
 # half or double arithmetic is an error.  A file with assembly in it is checked for the machine
 # that it is written for.
-# cl/matrix.cl is compiled besides, with the built-ins of each kind of matrix unit, for machines that
+# cl/matrix.cl is also compiled with the built-ins of each kind of matrix unit, for machines that
 # have it: by clang for AMD's, by ocloc (Debian: intel-opencl-icd) for Intel's.
 # Kernels of one family share their arguments, whatever their options use of them.
 # usage: tests/clcheck.sh      CLANG=clang-19 picks a compiler

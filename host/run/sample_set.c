@@ -17,7 +17,8 @@
 #include "files/lock.h"
 #include "util.h"
 
-/* Bytes of the lock file: one a rank, and one for whoever reads or writes the manifest. */
+/* Bytes of the lock file: one for each rank, and the gate, which is held to read or write the
+ * manifest. */
 enum { RANKS = 1 << 20, GATE = 1 << 21 };
 
 /* Where lock and manifest of a sample set lie; all NULL for a grid alone, which has neither. */
@@ -36,7 +37,7 @@ struct ffcl_sample_set {
     size_t kept, skipped;
     int64_t started;                /* by the system's clock */
     double began, committing;       /* by ffcl_clock; how long the last step took */
-    int may_keep;                   /* an earlier run has been here */
+    int may_keep;                   /* an earlier run may have left images */
 };
 
 static const char *base_name(const char *path)
@@ -110,7 +111,8 @@ static int probe(const char *path, ffcl_error *err)
     return rc;
 }
 
-/* The lock can be had, and the manifest is of these settings, as far as they are known. */
+/* Tries whether the lock can be taken, and whether the manifest agrees with the settings that are
+ * known from cfg. */
 static int probe_home(const ffcl_config *cfg, ffcl_error *err)
 {
     home h;
@@ -209,7 +211,7 @@ static void sweep(ffcl_sample_set *set)
     }
 }
 
-/* With the gate held: the manifest against this run's settings. */
+/* Reads the manifest and compares it with this run's settings; the gate is held. */
 static int open_manifest(ffcl_sample_set *set, ffcl_error *err)
 {
     const ffcl_config *cfg = set->spec.cfg;
@@ -259,7 +261,7 @@ int ffcl_sample_set_open(ffcl_sample_set **out, const ffcl_sample_set_spec *spec
     if (set->lock_fd >= 0)
         ffcl_lock_less(set->lock_fd, GATE, 1);
     if (rc) {
-        ffcl_manifest_close(&set->manifest);        /* nothing happened that it should tell */
+        ffcl_manifest_close(&set->manifest);        /* nothing happened that it could record */
         ffcl_sample_set_end(&set, NULL, rc, err);
     }
     *out = set;
@@ -409,7 +411,7 @@ int ffcl_sample_set_wants_pixels(const ffcl_sample_set *set)
 
 /* ---- the end ------------------------------------------------------------------------------ */
 
-/* With the gate held, after a share: if the files of all shares are there, the npz. */
+/* After a share, with the gate held: makes the npz if the files of all shares are there. */
 static int assemble(ffcl_sample_set *set, ffcl_error *err)
 {
     const ffcl_sample_set_spec *s = &set->spec;
@@ -465,7 +467,7 @@ int ffcl_sample_set_end(ffcl_sample_set **out, ffcl_indices *indices, int rc, ff
     if (set->manifest && (done || set->may_keep || rc == 0))
         write_manifest(set, done, rc, err);
     else if (set->manifest && !is_share(set->spec.cfg))
-        unlink(set->home.manifest);         /* of a set that never began */
+        unlink(set->home.manifest);         /* no image has been made yet */
     ffcl_outputs_close(&set->outputs, 1);
     ffcl_manifest_close(&set->manifest);
     ffcl_lock_remove(&set->lock_fd, set->home.lock);
