@@ -90,6 +90,10 @@ $(BUILD)/tests/check: $(CHECK_OBJ) $(BUILD)/libffcl.a
 $(BUILD)/tests/launches: $(BUILD)/tests/launches.o $(BUILD)/libffcl.a
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS)
 
+# docs/variants.md: the tables of variants.
+$(BUILD)/tests/variants: $(BUILD)/tests/variants.o $(BUILD)/libffcl.a
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS)
+
 # What the results of ffcl bench say of the build; touched only when it changes.
 $(BUILD)/build_info.h: force
 	@mkdir -p $(@D)
@@ -106,7 +110,7 @@ $(BUILD)/bench/output.o: ALL_CFLAGS += -I$(BUILD)
 # over cblas_sgemm.
 bench: $(BUILD)/ffcl $(BUILD)/bench/gemm
 
-$(BUILD)/bench/gemm: $(BUILD)/bench/gemm.o $(BUILD)/libffcl.a
+$(BUILD)/bench/gemm: $(BUILD)/bench/gemm.o $(BUILD)/tests/kernels/models.o $(BUILD)/libffcl.a
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS)
 
 # ffcl and PyTorch side by side on this host (needs python3 with torch).
@@ -126,7 +130,7 @@ demo:
 # Installs what tests need, builds everything, runs every test.
 check:
 	sh tests/install.sh test
-	$(MAKE) all $(BUILD)/tests/check unit \
+	$(MAKE) all $(BUILD)/tests/check $(BUILD)/tests/variants unit \
 	    $$(pkg-config --exists ompi-c && echo $(BUILD)/ffcl-mpi)
 	bash tests/run.sh $(BUILD)
 
@@ -140,9 +144,10 @@ lint:
 clcheck:
 	bash tests/clcheck.sh
 
-# docs/ini.md from the key table.
-docs: $(BUILD)/ffcl
+# docs/ini.md from the key table, docs/variants.md from the tables of variants.
+docs: $(BUILD)/ffcl $(BUILD)/tests/variants
 	$(BUILD)/ffcl keys > docs/ini.md
+	$(BUILD)/tests/variants > docs/variants.md
 
 # Tests under the address, leak and undefined-behaviour sanitizers (host code).  PoCL's "basic"
 # device has no threads: the leak checker crashes now and then while those of "pthread" end.

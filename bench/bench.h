@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * ffcl bench: kernels and products of the registry, and whole models, timed on one device. */
+ * ffcl bench: kernels and GEMMs of the registry, and whole models, timed on one device. */
 #ifndef FFCL_BENCH_H
 #define FFCL_BENCH_H
 
@@ -15,7 +15,7 @@ typedef struct ffcl_bench_options {
     const char *pattern;            /* rows whose name contains or matches it */
     const char *device, *backend;   /* as the keys of an INI file */
     uint64_t seed;
-    size_t sizes[FFCL_BENCH_MOST], batches[FFCL_BENCH_MOST];    /* sides of pictures */
+    size_t sizes[FFCL_BENCH_MOST], batches[FFCL_BENCH_MOST];    /* sides of images */
     size_t n_sizes, n_batches;
     double seconds;                 /* for the repeats of a case, where it is not */
     size_t repeats;                 /* just so many */
@@ -29,7 +29,7 @@ typedef struct ffcl_bench_options {
 
 /* A case to be timed; role says what the model has it for, "" where the shape is a test's. */
 typedef struct ffcl_bench_case {
-    const ffcl_op_test *op;
+    const ffcl_row *row;
     ffcl_shape shape;
     char role[40];
     int large;
@@ -60,6 +60,7 @@ typedef struct ffcl_bench_result {
      * the greatest, whichever is wider. */
     double spread;
     double low, high;               /* the medians of rounds */
+    const char *variant;            /* that computed it, "" where the operation has one way */
     ffcl_cost cost;
     ffcl_bench_roof roof;           /* the one that limits it, */
     double share;                   /* and how much of it is reached */
@@ -70,7 +71,7 @@ typedef struct ffcl_bench_result {
 typedef struct ffcl_bench_report {
     const ffcl_bench_options *options;
     const ffcl_device *device;
-    const char *blas, *engine;      /* "" for none */
+    const char *blas, *unit;        /* "" for none */
     char date[32];
     double roofs[FFCL_BENCH_ROOFS]; /* bytes/s, flops/s, flops/s */
     char roof_names[FFCL_BENCH_ROOFS][80];
@@ -83,13 +84,8 @@ typedef struct ffcl_bench_report {
 } ffcl_bench_report;
 
 /* cases.c: what there is to time; *list is the caller's to free. */
-int ffcl_bench_cases(ffcl_bench_case **list, size_t *n, const ffcl_ctx *ctx,
-                     const ffcl_bench_options *o, ffcl_error *err);
-/* The matrix engine that the row is for. */
-ffcl_engine_level ffcl_bench_engine_of(const ffcl_op_test *op);
-/* What the names of its rows begin with, "" for none. */
-const char *ffcl_bench_engine_prefix(ffcl_engine_level level);
-int ffcl_bench_matches(const char *pattern, const char *name);
+int ffcl_bench_cases(ffcl_bench_case **list, size_t *n, ffcl_ctx *ctx, const ffcl_bench_options *o,
+                     ffcl_error *err);
 
 /* measure.c: the device with what timing needs. */
 typedef struct ffcl_bench_meter ffcl_bench_meter;
@@ -111,12 +107,12 @@ typedef struct ffcl_bench_load {
     double busy, total, own;
 } ffcl_bench_load;
 void ffcl_bench_load_start(ffcl_bench_load *load);
-/* Their share since then, 0 to 1; 0 where the system does not tell. */
+/* Their share since then, 0 to 1; 0 where the system does not say. */
 double ffcl_bench_load_of_others(const ffcl_bench_load *since);
 
 /* table.c: the terminal. */
 typedef struct ffcl_bench_table {
-    size_t name, role, shape;       /* widths; role 0: left out */
+    size_t name, variant, role, shape;      /* widths; variant, role 0: left out */
     int has_change;
 } ffcl_bench_table;
 void ffcl_bench_table_head(ffcl_bench_table *t, const ffcl_bench_report *report,
@@ -131,7 +127,7 @@ int ffcl_bench_write_json(const ffcl_bench_report *report, const char *path, ffc
 int ffcl_bench_write_csv(const ffcl_bench_report *report, const char *path, ffcl_error *err);
 /* What bench and bench model have in common, for "format": kind; and writing it. */
 struct cJSON *ffcl_bench_json_head(const char *kind, const char *date, const ffcl_device *device,
-                                   const char *blas, const char *engine);
+                                   const char *blas, const char *unit);
 /* The whole text to path, or to stdout for "-". */
 int ffcl_bench_write_text(const char *path, const char *text, ffcl_error *err);
 int ffcl_bench_write_root(struct cJSON *root, const char *path, ffcl_error *err);

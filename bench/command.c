@@ -10,9 +10,11 @@
 #include <cjson/cJSON.h>
 #include "cl/profile.h"
 #include "gemm.h"
+#include "selfcheck/gemm.h"
+#include "selfcheck/units.h"
 
 static const char help_text[] =
-    "ffcl bench times kernels, matrix products and convolutions by the device's own clock, at the\n"
+    "ffcl bench times kernels, GEMMs and convolutions by the device's own clock, at the\n"
     "shapes of SiT-XL/2 and the VAE.  Each case is compared with a plain C reference first; one\n"
     "that is wrong is not timed.  Neither weights nor an INI file are needed.\n"
     "\n"
@@ -23,19 +25,19 @@ static const char help_text[] =
     "      --list            print the cases and time nothing\n"
     "      --device SELECT   as device.select of an INI file (auto)\n"
     "      --backend NAME    as blas.backend of an INI file (auto)\n"
-    "      --sizes LIST      sides of pictures: 256,512\n"
-    "      --batches LIST    pictures at a time: 1,8, on a CPU 1,2; model: 1,2,4 .. what fits\n"
+    "      --sizes LIST      sides of images: 256,512\n"
+    "      --batches LIST    images at a time: 1,8, on a CPU 1,2; model: 1,2,4 .. what fits\n"
     "      --quick           the first size and batch alone, and little time for each case\n"
     "      --seconds S       for the repeats of a case (0.3); model: of a batch size (3)\n"
     "      --repeats N       just N times in place of --seconds\n"
     "      --rounds N        over all cases, to see the device's ups and downs (1, on a CPU 3)\n"
     "      --seed N          of the random inputs (1)\n"
     "      --json FILE       write results as JSON, --csv FILE as CSV; - is stdout\n"
-    "      --plot FILE.svg   draw the roofline\n"
+    "      --plot FILE.svg   plot the roofline\n"
     "      --compare FILE    mark what is faster or slower than in that JSON, beyond the spread\n"
     "\n"
     "  ffcl bench                       everything; minutes on a CPU\n"
-    "  ffcl bench gemm --quick          products alone\n"
+    "  ffcl bench gemm --quick          GEMMs alone\n"
     "  ffcl bench --json new.json --compare old.json\n"
     "  ffcl bench model config/demo.ini\n"
     "\n"
@@ -213,8 +215,8 @@ static void list_cases(const ffcl_bench_case *list, size_t n)
 {
     char shape[256];
     for (size_t i = 0; i < n; i++) {
-        ffcl_case_shape_text(list[i].op, &list[i].shape, shape, sizeof shape);
-        printf("%-32s %-26s %s\n", list[i].op->name, list[i].role, shape);
+        ffcl_row_text(list[i].row, &list[i].shape, shape, sizeof shape);
+        printf("%-32s %-26s %s\n", list[i].row->name, list[i].role, shape);
     }
     printf("%zu cases\n", n);
 }
@@ -238,7 +240,7 @@ static void run_cases(ffcl_bench_report *report, ffcl_bench_meter *meter,
         ffcl_bench_result *r = &report->results[i];
         r->what = list[i];
         snprintf(text, sizeof text, "round %zu/%zu, case %zu/%zu: %s %.30s", round + 1, o->rounds,
-                 i + 1, n, list[i].op->name, list[i].role);
+                 i + 1, n, list[i].row->name, list[i].role);
         ffcl_progress_status(progress, text);
         ffcl_bench_measure(meter, r);
         ffcl_progress_status(progress, "");
@@ -282,7 +284,7 @@ static int bench_device(ffcl_ctx *ctx, ffcl_bench_options *o, const cJSON *old,
 {
     ffcl_bench_report report = {
         .options = o, .device = &ctx->device, .blas = ffcl_blas_name(ctx),
-        .engine = ffcl_engine_name(ctx->matrix_engine), .old_name = o->compare};
+        .unit = ffcl_unit_name(ctx->matrix_unit), .old_name = o->compare};
     ffcl_bench_case *list = NULL;
     ffcl_bench_meter *meter = NULL;
     size_t n = 0;
@@ -324,7 +326,9 @@ static int bench_kernels(ffcl_bench_options *o, ffcl_progress *progress, ffcl_er
     cJSON *old = NULL;
     const ffcl_observer observer = {ffcl_progress_report, progress};
     const char *backend = *o->backend ? o->backend : "auto";
-    int rc = try_outputs(o, err);
+    int rc = ffcl_rows_check(err);
+    if (!rc)
+        rc = try_outputs(o, err);
     if (!rc && o->compare)
         rc = ffcl_bench_read_json(&old, o->compare, err);
     if (!rc)
@@ -332,12 +336,13 @@ static int bench_kernels(ffcl_bench_options *o, ffcl_progress *progress, ffcl_er
     if (!rc)
         rc = ffcl_profile_open(&profile, FFCL_PROFILE_COMMANDS, err);
     if (!rc)
-        rc = ffcl_ctx_open_profiled(&ctx, &device, &observer, profile, err);
+        rc = ffcl_ctx_open(&ctx, &device, &observer, profile, err);
     if (!rc) {
         ctx->err = err;
-        rc = ffcl_blas_open(ctx, backend);
+        rc = ffcl_blas_open(ctx, &(ffcl_blas_options){.name = backend,
+                                                      .check = ffcl_selfcheck_gemm});
         if (!rc)
-            rc = ffcl_matrix_engine_probe(ctx, backend);
+            rc = ffcl_selfcheck_units(ctx, backend);
         if (!rc)
             rc = bench_device(ctx, o, old, progress);
         ffcl_blas_close(ctx);

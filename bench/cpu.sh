@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# XL/2 at 256 x 256, one picture, on this host's CPU: ffcl on PoCL beside PyTorch, the same random
-# weights, in turns; peak memory; a start with empty caches and one after it; products beside a
+# XL/2 at 256 x 256, one image, on this host's CPU: ffcl on PoCL beside PyTorch, the same random
+# weights, in turns; peak memory; a start with empty caches and one after it; GEMMs beside a
 # plain loop of cblas_sgemm.
 #   make all bench && bench/cpu.sh [ROUNDS]        ROUNDS (2): turns
 # PyTorch runs twice a round: as it is, and with OPENBLAS_CORETYPE as ffcl sets it, which matters

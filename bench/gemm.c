@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
- * Products of XL/2 through ffcl's back end for CPUs beside a plain loop of cblas_sgemm of the same
- * library with threads of its own:
+ * GEMMs of XL/2 and the decoder through ffcl's back end for CPUs beside a plain loop of cblas_sgemm
+ * of the same library with threads of its own:
  *   gemm [LIBRARY]      LIBRARY: as [blas] library; libopenblas.so.0 by default
- *   gemm --core         prints the core that OpenBLAS was told to take, if it had to be
+ *   gemm --core         prints the core that OpenBLAS is made to take, if it had to be
  * The plain loop runs in a program of its own, as the back end sets the library to one thread, and
  * the two take turns, as others may use the processor.  A line a shape: the least time of each and
  * the ratio of the rates; the geometric mean last. */
@@ -13,30 +13,44 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "cl/context.h"
+#include "../tests/kernels/models.h"
 #include "gemm.h"
 #include "util.h"
 
 typedef void sgemm(int order, int ta, int tb, int m, int n, int k, float alpha, const float *a,
                    int lda, const float *b, int ldb, float beta, float *c, int ldc);
 
-static const struct {
-    const char *what;
+/* One to be timed; COLUMNS: W lies as (N, K), as SiT's weights do in their file. */
+typedef struct shape {
+    char what[40];
     size_t m, n, k;
-    int nmajor;
-} shapes[] = {
-    {"qkv", 256, 3456, 1152, 1},
-    {"proj", 256, 1152, 1152, 1},
-    {"fc1", 256, 4608, 1152, 1},
-    {"fc2", 256, 1152, 4608, 1},
-    {"modulations of a block, 8 pictures", 8, 6912, 1152, 1},
-    {"VAE attention, qkv", 1024, 1536, 512, 0},
-    {"VAE attention, proj", 1024, 512, 512, 0},
-    {"shortcut, 128 x 128", 16384, 256, 512, 0},
-    {"shortcut, 256 x 256", 65536, 128, 256, 0},
-    {"convolution as columns, 64 x 64", 4096, 512, 4608, 0},
-    {"convolution as columns, 256 x 256", 16384, 128, 1152, 0},
-};
+    ffcl_layout layout;
+} shape;
+
+enum { SHAPES = 16 };
+
+/* The models' GEMMs at 256 x 256, and what else has another form: modulations of eight images, and
+ * convolutions as columns. */
+static size_t list_shapes(shape list[SHAPES])
+{
+    static const ffcl_images_of one = {1, 32};
+    static const shape others[] = {
+        {"modulations of a block, 8 images", 8, 6 * FFCL_XL_WIDTH, FFCL_XL_WIDTH, FFCL_COLUMNS},
+        {"convolution as columns, 64 x 64", 4096, FFCL_VAE_MID, 9 * FFCL_VAE_MID, FFCL_ROWS},
+        {"convolution as columns, 256 x 256", 16384, 128, 9 * 128, FFCL_ROWS},
+    };
+    size_t n = 0;
+    for (const ffcl_model_gemm *g = ffcl_model_gemms; g->role; g++) {
+        const size_t m = ffcl_model_rows(g, &one);
+        if (m == 1)
+            continue;
+        list[n] = (shape){.m = m, .n = g->N, .k = g->K,
+                          .layout = g->quarters > 1 ? FFCL_ROWS : FFCL_COLUMNS};
+        snprintf(list[n++].what, sizeof list->what, "%s", g->role);
+    }
+    memcpy(list + n, others, sizeof others);
+    return n + sizeof others / sizeof *others;
+}
 
 static void fill(float *x, size_t n)
 {
@@ -45,9 +59,10 @@ static void fill(float *x, size_t n)
 }
 
 /* Prints the seconds of the plain loop. */
-static int loop(const char *file, size_t i)
+static int loop(const char *file, const shape *s)
 {
-    const size_t m = shapes[i].m, n = shapes[i].n, k = shapes[i].k;
+    const size_t m = s->m, n = s->n, k = s->k;
+    const int columns = s->layout == FFCL_COLUMNS;
     void *handle = dlopen(file, RTLD_NOW | RTLD_LOCAL);
     void *symbol = handle ? dlsym(handle, "cblas_sgemm") : NULL;
     float *a = malloc((m * k + k * n + m * n) * sizeof *a), *w = a + m * k, *c = w + k * n;
@@ -60,8 +75,8 @@ static int loop(const char *file, size_t i)
     double begun = ffcl_clock();
     for (int run = 0; run < 5 || ffcl_clock() - begun < 0.5; run++) {
         double start = ffcl_clock();
-        f(101, 111, shapes[i].nmajor ? 112 : 111, (int)m, (int)n, (int)k, 1.0f, a, (int)k, w,
-          (int)(shapes[i].nmajor ? k : n), 0.0f, c, (int)n);
+        f(101, 111, columns ? 112 : 111, (int)m, (int)n, (int)k, 1.0f, a, (int)k, w,
+          (int)(columns ? k : n), 0.0f, c, (int)n);
         best = fmin(best, ffcl_clock() - start);
     }
     printf("%.9g\n", best);
@@ -83,9 +98,9 @@ static double plain(const char *file, size_t i)
 }
 
 /* Seconds through the queue; the whole call, until it is done. */
-static int through(ffcl_ctx *ctx, size_t i, double *best)
+static int through(ffcl_ctx *ctx, const shape *s, double *best)
 {
-    const size_t m = shapes[i].m, n = shapes[i].n, k = shapes[i].k;
+    const size_t m = s->m, n = s->n, k = s->k;
     const size_t sizes[] = {m * k, k * n, m * n};
     cl_mem mem[3] = {NULL};
     int rc = 0;
@@ -99,13 +114,17 @@ static int through(ffcl_ctx *ctx, size_t i, double *best)
         }
         free(x);
     }
-    const ffcl_product p = {.m = m, .n = n, .k = k, .a = mem[0], .a_ld = k, .w = mem[1],
-                            .w_ld = shapes[i].nmajor ? k : n, .w_nmajor = shapes[i].nmajor,
-                            .out = mem[2], .out_ld = n};
+    const ffcl_tensor w = s->layout == FFCL_COLUMNS
+                              ? ffcl_transposed(ffcl_tensor_of(FFCL_F32, 1, n, k))
+                              : ffcl_tensor_of(FFCL_F32, 1, k, n);
+    const ffcl_matmul p = {.a = ffcl_tensor_in(mem[0], ffcl_tensor_of(FFCL_F32, 1, m, k)),
+                           .w = ffcl_tensor_in(mem[1], w),
+                           .out = ffcl_tensor_in(mem[2], ffcl_tensor_of(FFCL_F32, 1, m, n))};
     double begun = ffcl_clock();
     for (int run = 0; rc == 0 && (run < 5 || ffcl_clock() - begun < 0.5); run++) {
         double start = ffcl_clock();
-        rc = ffcl_gemm(ctx, &p);
+        ffcl_gemm(ctx, &p);
+        rc = ffcl_ctx_check(ctx);
         if (rc == 0)
             rc = ffcl_finish(ctx);
         *best = fmin(*best, ffcl_clock() - start);
@@ -119,20 +138,20 @@ static int through(ffcl_ctx *ctx, size_t i, double *best)
 int main(int argc, char **argv)
 {
     const char *file = argc > 1 && argv[1][0] != '-' ? argv[1] : "libopenblas.so.0";
-    const size_t count = sizeof shapes / sizeof *shapes;
+    shape shapes[SHAPES];
+    const size_t count = list_shapes(shapes);
     ffcl_error err = {0, ""};
     ffcl_device device;
     ffcl_ctx *ctx = NULL;
     double logs = 0.0;
     if (argc == 4 && strcmp(argv[1], "--loop") == 0)
-        return loop(argv[2], (size_t)atoi(argv[3]) % count);
+        return loop(argv[2], &shapes[(size_t)atoi(argv[3]) % count]);
     int rc = ffcl_device_select(&device, "cpu", &err);
     if (rc == 0)
-        rc = ffcl_ctx_open(&ctx, &device, NULL, &err);
+        rc = ffcl_ctx_open(&ctx, &device, NULL, NULL, &err);
     if (rc == 0) {
         ctx->err = &err;
-        ctx->blas_library = file;
-        rc = ffcl_blas_open(ctx, "cblas");
+        rc = ffcl_blas_open(ctx, &(ffcl_blas_options){.name = "cblas", .library = file});
     }
     if (argc == 2 && strcmp(argv[1], "--core") == 0) {
         if (getenv("OPENBLAS_CORETYPE"))
@@ -141,13 +160,13 @@ int main(int argc, char **argv)
     }
     if (rc == 0)
         printf("%s, %s\n%-36s %6s %6s %6s  %10s %10s  %s\n", device.caps.name, ffcl_blas_name(ctx),
-               "product", "M", "N", "K", "cblas", "ffcl", "ffcl / cblas (GFLOP/s)");
+               "GEMM", "M", "N", "K", "cblas", "ffcl", "ffcl / cblas (GFLOP/s)");
     for (size_t i = 0; rc == 0 && i < count; i++) {
         double theirs = INFINITY, ours = INFINITY;
         for (int turn = 0; rc == 0 && turn < 3; turn++) {
             double t;
             theirs = fmin(theirs, plain(file, i));
-            rc = through(ctx, i, &t);
+            rc = through(ctx, &shapes[i], &t);
             ours = fmin(ours, t);
         }
         double flops = 2e-9 * (double)shapes[i].m * (double)shapes[i].n * (double)shapes[i].k;

@@ -1,9 +1,10 @@
 #!/bin/bash
 # Everything that wants a GPU host, in one call.  Where there are two GPUs: both together first.  Of
-# the first GPU: comparison and times against PyTorch, a profile, large sets.  Of the last GPU, at
-# the same time if it is another: every kernel and recording, ffcl tune, ffcl bench.
+# the first GPU: comparison and times against PyTorch, a profile, large sample sets.  Of the last
+# GPU, at the same time if it is another: every kernel and recording, ffcl tune, ffcl bench.
 #   bench/gpu_host.sh [LOG_FOLDER]
-# CASES: of bench/torch.sh.  MINUTES (1): of ffcl tune.  XL_COUNT (10000): pictures of XL/2's sets.
+# CASES: of bench/torch.sh.  MINUTES (1): of ffcl tune.  XL_COUNT (10000): images of a set
+# of XL/2.
 # Prints a short table last, also when `timeout` ends it; logs go to LOG_FOLDER.
 set -uo pipefail
 here=$(cd "$(dirname "$0")/.." && pwd)
@@ -71,7 +72,7 @@ torch_cases() { # LOG CASE...
     took "against PyTorch" "$start"
 }
 
-profile() { # of one picture of XL/2
+profile() { # of one image of XL/2
     build/ffcl "${FOLDER:-/tmp/ffcl-xl}/256/bench.ini" device.select="$first" \
         sampler.count=1 --profile="$logs/trace.json" output.grid="$logs/profile.png" \
         > "$logs/profile.txt" 2>&1

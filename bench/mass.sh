@@ -1,10 +1,10 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# Large sets: time, peak memory and pictures a second of whole jobs (npz and PNG), against what the
-# device alone can do; one GPU against two; the same bytes from any batch.
+# Large sample sets: time, peak memory and images a second of whole jobs (npz, PNG), against what
+# the device alone can do; one GPU against two; the same bytes from any batch.
 #   make all && bench/mass.sh [PART ...]      PART: batches demo xl gpus; default: all
-# COUNT (50000): pictures of the demo's set; XL_COUNT (10000): of XL/2's.  DEVICE (auto): which
-# device computes.  BATCH (64): pictures at a time.  FOLDER (/tmp/ffcl-xl): where XL/2's random
+# COUNT (50000): images of the demo's sample set; XL_COUNT (10000): of XL/2's.  DEVICE (auto): which
+# device computes.  BATCH (64): images at a time.  FOLDER (/tmp/ffcl-xl): where XL/2's random
 # weights are or go (needs python3 with torch then).  SETS (/tmp/ffcl-mass): where sets go; it is
 # emptied.  LEVELS (6 1): of compression.  The last lines are the table, also in SETS.txt.
 set -uo pipefail
@@ -28,7 +28,7 @@ fresh() {
 }
 
 # job ARGUMENT...: runs ffcl to its end; sets seconds (all of it), peak (MB), and from the manifest
-# drawing (seconds after the models were loaded).
+# sampling (seconds after the models were loaded).
 job() {
     local pid start status
     start=$(date +%s%N)
@@ -41,7 +41,7 @@ job() {
     done
     wait $pid || { say "failed: ffcl $*"; cat "$out/log"; return 1; }
     seconds=$(awk -v ns=$(($(date +%s%N) - start)) 'BEGIN { printf "%.2f", ns / 1e9 }')
-    drawing=$("$python" -c 'import json, sys
+    sampling=$("$python" -c 'import json, sys
 print(json.load(open(sys.argv[1]))["runs"][-1]["seconds"])' "$out/set/manifest.json")
 }
 
@@ -62,7 +62,7 @@ weights() { # the INI file of XL/2 with random weights
 
 set_args=(output.grid= output.folder="$out/set" output.npz="$out/set.npz")
 
-# equal NAME COUNT SMALL MIDDLE ARGUMENT...: the same pictures from batches of SMALL, of MIDDLE and
+# equal NAME COUNT SMALL MIDDLE ARGUMENT...: the same images from batches of SMALL, of MIDDLE and
 # of COUNT.
 equal() {
     local name=$1 n=$2 b batches=("$3" "$4" "$2")
@@ -98,8 +98,8 @@ demo() {
         fresh
         job "$here/config/demo.ini" device.select="$device" sampler.count="$count" \
             sampler.classes=random output.png_level="$level" "${set_args[@]}" || continue
-        say "demo, $count pictures, png_level $level: $seconds s in all, $(rate "$count" \
-            "$seconds") images/s, while drawing $(rate "$count" "$drawing"); peak $peak MB"
+        say "demo, $count images, png_level $level: $seconds s in all, $(rate "$count" \
+            "$seconds") images/s, while sampling $(rate "$count" "$sampling"); peak $peak MB"
     done
 }
 
@@ -122,8 +122,8 @@ xl() {
         job "$root/256/mass.ini" device.select="$device" sampler.count="$xl_count" \
             sampler.classes=random sampler.batch="$batch" output.png_level="$level" \
             "${set_args[@]}" || continue
-        got=$(rate "$xl_count" "$drawing")
-        say "XL/2 256, $xl_count pictures, batch $batch, png_level $level: $got images/s with npz" \
+        got=$(rate "$xl_count" "$sampling")
+        say "XL/2 256, $xl_count images, batch $batch, png_level $level: $got images/s with npz" \
             "and PNG, $want of the device alone: $(ratio "$got" "$want") (goal 0.95);" \
             "$seconds s in all, peak $peak MB"
     done
@@ -142,10 +142,10 @@ gpus() {
         job "$root/256/mass.ini" device.select="$select" sampler.count="$xl_count" \
             sampler.classes=random sampler.batch="$batch" output.png_level="${levels[-1]}" \
             "${set_args[@]}" || return
-        got[$select]=$(rate "$xl_count" "$drawing")
+        got[$select]=$(rate "$xl_count" "$sampling")
         sha256sum "$out/set.npz" | cut -c 1-16 > "$out.$select.sum"
     done
-    say "XL/2 256, $xl_count pictures, devices $one: ${got[$one]} images/s, devices $one,$two:" \
+    say "XL/2 256, $xl_count images, devices $one: ${got[$one]} images/s, devices $one,$two:" \
         "${got[$one,$two]}, $(ratio "${got[$one,$two]}" "${got[$one]}") times (goal 1.9);" \
         "$(cmp -s "$out.$one.sum" "$out.$one,$two.sum" && echo "the same npz" ||
         echo "THE NPZ DIFFERS")"

@@ -6,10 +6,6 @@
 #include <string.h>
 
 #include "bench.h"
-#include "cl/arena.h"
-#include "cl/profile.h"
-#include "gemm.h"
-#include "ops/ops.h"
 #include "util.h"
 
 /* How many calls of a case are timed at least, in all rounds; a long case has few, and is its own
@@ -20,16 +16,15 @@ static const double long_case = 1.0;            /* seconds */
 struct ffcl_bench_meter {
     ffcl_ctx *ctx;
     const ffcl_bench_options *options;
-    cl_mem flush[2];                            /* more than the last-level cache */
-    size_t flush_floats;
+    ffcl_tensor flush[2];                       /* more than the last-level cache */
     ffcl_profile_entry entries[MOST_COMMANDS];
 };
 
-/* Twice the largest cache that the device tells of, and at least what large ones have that tell of
- * a smaller one. */
+/* Twice the largest cache that the device reports, and at least what large ones have that report a
+ * smaller one. */
 static size_t flush_bytes(const ffcl_ctx *ctx)
 {
-    const int cpu = (ctx->device.caps.type & CL_DEVICE_TYPE_CPU) != 0;
+    const int cpu = ffcl_is_cpu(ctx);
     cl_ulong cache = 0;
     (void)clGetDeviceInfo(ctx->device.id, CL_DEVICE_GLOBAL_MEM_CACHE_SIZE, sizeof cache, &cache,
                           NULL);
@@ -46,15 +41,15 @@ int ffcl_bench_meter_open(ffcl_bench_meter **out, ffcl_ctx *ctx, const ffcl_benc
         return ffcl_fail(ctx->err, FFCL_ENOMEM, "out of memory for timing");
     m->ctx = ctx;
     m->options = o;
-    m->flush_floats = flush_bytes(ctx) / sizeof(float);
+    const size_t bytes = flush_bytes(ctx);
     int rc = 0;
     for (int i = 0; rc == 0 && i < 2; i++) {
         static const float one = 1.0f;
-        rc = ffcl_buffer_create(ctx, &m->flush[i], m->flush_floats * sizeof(float), "timing");
+        m->flush[i] = ffcl_tensor_of(FFCL_F32, 1, 1, bytes / sizeof(float));
+        rc = ffcl_buffer_create(ctx, &m->flush[i].mem, bytes, "timing");
         if (rc == 0)
-            rc = FFCL_CL(ctx->err, clEnqueueFillBuffer(ctx->queue, m->flush[i], &one, sizeof one, 0,
-                                                       m->flush_floats * sizeof(float), 0, NULL,
-                                                       NULL));
+            rc = FFCL_CL(ctx->err, clEnqueueFillBuffer(ctx->queue, m->flush[i].mem, &one,
+                                                       sizeof one, 0, bytes, 0, NULL, NULL));
     }
     return rc;
 }
@@ -65,8 +60,8 @@ void ffcl_bench_meter_close(ffcl_bench_meter **meter)
     if (!m)
         return;
     for (int i = 0; i < 2; i++)
-        if (m->flush[i])
-            clReleaseMemObject(m->flush[i]);
+        if (m->flush[i].mem)
+            clReleaseMemObject(m->flush[i].mem);
     free(m);
     *meter = NULL;
 }
@@ -98,7 +93,8 @@ static int time_call(ffcl_bench_meter *m, ffcl_case *c, double *seconds)
 {
     static const char here[] = "case";
     ffcl_profile_clear(m->ctx);
-    int rc = ffcl_ceiling_copy(m->ctx, m->flush[1], m->flush[0], m->flush_floats);
+    ffcl_ceiling_copy(m->ctx, &m->flush[1], &m->flush[0]);
+    int rc = ffcl_ctx_check(m->ctx);
     ffcl_profile_stage(m->ctx, here);
     if (rc == 0)
         rc = ffcl_case_launch(c);
@@ -150,27 +146,31 @@ static int time_case(ffcl_bench_meter *m, ffcl_case *c, ffcl_bench_result *r)
         rc = time_call(m, c, &r->times[r->repeats++]);
     if (rc)
         return rc;
-    r->cost = c->op->cost(c);
+    r->cost = ffcl_case_cost(c);
     summarize(r, first);
     return 0;
 }
 
-static void tell_wrong(const ffcl_case *c, const ffcl_verdict *v, ffcl_bench_result *r)
+static void report_wrong(const ffcl_case *c, const ffcl_comparison *v, ffcl_bench_result *r)
 {
     if (v->trespass)
-        snprintf(r->reason, sizeof r->reason, "%s of tensor %zu changed at element %ld",
-                 v->trespass, v->trespass_tensor, v->trespass_at);
+        snprintf(r->reason, sizeof r->reason, "%s of operand %zu changed at element %ld",
+                 v->trespass, v->trespass_operand, v->trespass_at);
     else
         snprintf(r->reason, sizeof r->reason, "wrong: element %zu is %.9g and should be %.9g; %zu "
                  "of %zu are wrong", v->first, v->got, v->want, v->bad,
-                 c->sample ? c->n_samples : c->tensor[0].rows * c->tensor[0].cols);
+                 c->sample ? c->n_samples : c->operand[0].rows * c->operand[0].cols);
 }
 
 /* The first call, in the first round compared with the reference. */
 static int check_case(ffcl_case *c, ffcl_bench_result *r)
 {
-    ffcl_verdict v;
-    int rc = ffcl_case_plan(c);
+    const ffcl_variant *variant = ffcl_case_variant(c);
+    ffcl_comparison v;
+    r->variant = variant ? variant->name : "";
+    int rc = ffcl_case_prepare(c);
+    if (rc == 0)
+        rc = ffcl_case_plan(c);
     if (rc == 0)
         rc = ffcl_case_upload(c);
     if (rc == 0)
@@ -181,52 +181,45 @@ static int check_case(ffcl_case *c, ffcl_bench_result *r)
     rc = ffcl_case_compare(c, &v);
     if (rc == 0 && (v.bad || v.trespass)) {
         r->status = FFCL_BENCH_FAILED;
-        tell_wrong(c, &v, r);
+        report_wrong(c, &v, r);
     }
     return rc;
 }
 
 /* Why the device is not asked to run the case at all, or NULL. */
-static const char *why_not(const ffcl_case *c)
+static const char *why_not(ffcl_case *c)
 {
-    const ffcl_ctx plain = {.device = c->ctx->device};
-    const ffcl_engine_level level = ffcl_bench_engine_of(c->op);
-    if (level != FFCL_ENGINE_NONE && !ffcl_engine_is_nvidia(level) &&
-        !ffcl_engine_listed(&plain, level))
+    if (ffcl_unit_is_emulated(c->ctx, c->row->unit))
         return "emulated here, which says nothing of speed";
-    if (level != FFCL_ENGINE_NONE && ffcl_engine_is_nvidia(level)) {
-        const char *reason = ffcl_case_no_engine(c, level);
-        if (reason)
-            return reason;
-    }
-    return c->op->skip ? c->op->skip(c) : NULL;
+    return ffcl_case_skip(c);
+}
+
+static int measure(ffcl_bench_meter *m, ffcl_case *c, ffcl_bench_result *r)
+{
+    int rc = check_case(c, r);
+    return rc || r->status != FFCL_BENCH_OK ? rc : time_case(m, c, r);
 }
 
 void ffcl_bench_measure(ffcl_bench_meter *m, ffcl_bench_result *r)
 {
-    ffcl_case c;
-    const ffcl_bench_case *w = &r->what;
-    const uint64_t seed = m->options->seed;
+    ffcl_case c = {.ctx = m->ctx, .row = r->what.row, .shape = r->what.shape,
+                   .seed = m->options->seed, .bare = r->what.large, .large = r->what.large};
     if (r->status != FFCL_BENCH_OK)
         return;
     m->ctx->err->text[0] = '\0';
+    ffcl_case_begin(&c);
     /* Asked before gigabytes are filled for a device that cannot. */
-    ffcl_case unfilled = {.ctx = m->ctx, .op = w->op, .shape = w->shape};
-    const char *reason = why_not(&unfilled);
+    const char *reason = why_not(&c);
+    int rc = 0;
+    r->variant = "";
     if (reason) {
         r->status = FFCL_BENCH_SKIPPED;
         snprintf(r->reason, sizeof r->reason, "%s", reason);
-        return;
-    }
-    int rc = w->large ? ffcl_case_open_large(&c, m->ctx, w->op, &w->shape, seed)
-                      : ffcl_case_open(&c, m->ctx, w->op, &w->shape, FFCL_FILL_NOISE, seed, 0);
-    if (rc == 0) {
-        rc = check_case(&c, r);
-        if (rc == 0 && r->status == FFCL_BENCH_OK)
-            rc = time_case(m, &c, r);
-        ffcl_case_close(&c);
+    } else {
+        rc = measure(m, &c, r);
         ffcl_arena_reset(m->ctx->arena);
     }
+    ffcl_case_end(&c);
     if (rc == 0)
         return;
     /* Too large is no fault of the kernel's. */
@@ -242,10 +235,10 @@ void ffcl_bench_measure(ffcl_bench_meter *m, ffcl_bench_result *r)
 static int raise_roof(ffcl_bench_meter *m, ffcl_bench_report *report, ffcl_bench_roof roof,
                       const char *row, ffcl_shape shape, const char *name)
 {
-    ffcl_bench_result r = {.what = {.shape = shape, .large = 1}};
-    for (size_t i = 0; ffcl_op_tests[i]; i++)
-        if (strcmp(ffcl_op_tests[i]->name, row) == 0)
-            r.what.op = ffcl_op_tests[i];
+    ffcl_bench_result r = {.what = {.row = ffcl_row_find(row), .shape = shape, .large = 1}};
+    if (!r.what.row)
+        return ffcl_fail(m->ctx->err, FFCL_EUSAGE, "no row of the kernel registry is called %s, "
+                         "which is to measure a ceiling", row);
     for (size_t i = 0; i < m->options->rounds; i++)
         ffcl_bench_measure(m, &r);
     if (r.status == FFCL_BENCH_SKIPPED)
@@ -261,27 +254,31 @@ static int raise_roof(ffcl_bench_meter *m, ffcl_bench_report *report, ffcl_bench
     return 0;
 }
 
+/* The rows of the fastest work that a unit is known to do; nothing above it has been seen. */
+static const char *const roof_rows[] = {
+    [FFCL_UNIT_MMA] = "mma_gelu", [FFCL_UNIT_WGMMA] = "wgmma_gelu",
+    [FFCL_UNIT_WMMA] = "wmma_gelu", [FFCL_UNIT_MFMA] = "mfma_gelu",
+    [FFCL_UNIT_DPAS8] = "dpas_eight_gelu", [FFCL_UNIT_DPAS16] = "dpas_sixteen_gelu",
+};
+
 int ffcl_bench_roofs(ffcl_bench_meter *m, ffcl_bench_report *report)
 {
     const size_t units = ffcl_max(m->ctx->device.caps.units, 1);
-    const ffcl_engine_level level = m->ctx->matrix_engine;
-    char row[64];
+    const ffcl_matrix_unit unit = m->ctx->matrix_unit;
     int rc = raise_roof(m, report, FFCL_ROOF_COPY, "ceiling_copy",
-                        (ffcl_shape){{m->flush_floats}, 0}, "a copy");
+                        (ffcl_shape){{m->flush[0].cols}, 0}, "a copy");
     if (rc == 0)
         rc = raise_roof(m, report, FFCL_ROOF_FMA, "ceiling_fma",
                         (ffcl_shape){{units * 2048, 512}, 0}, "multiply-add from registers");
-    if (rc || level == FFCL_ENGINE_NONE)
+    if (rc || unit == FFCL_UNIT_NONE)
         return rc;
-    /* The fastest work that the engine is known to do; nothing above it has been seen. */
-    snprintf(row, sizeof row, "%s%s", ffcl_bench_engine_prefix(level), "gelu");
-    rc = raise_roof(m, report, FFCL_ROOF_MATRIX, row,
-                    (ffcl_shape){{8192, 8192, 8192, 8192, 0, 0}, 0}, "a product of 8192^3");
+    rc = raise_roof(m, report, FFCL_ROOF_MATRIX, roof_rows[unit],
+                    (ffcl_shape){{8192, 8192, 8192, 8192, 0, 0}, 0}, "a GEMM of 8192^3");
     if (rc == 0)
-        rc = raise_roof(m, report, FFCL_ROOF_MATRIX, row,
+        rc = raise_roof(m, report, FFCL_ROOF_MATRIX, roof_rows[unit],
                         (ffcl_shape){{16384, 1152, 4608, 16384, 0, 0}, 0},
-                        "a product of 16384 x 1152 x 4608");
-    if (rc == 0 && level == FFCL_ENGINE_WGMMA)
+                        "a GEMM of 16384 x 1152 x 4608");
+    if (rc == 0 && unit == FFCL_UNIT_WGMMA)
         rc = raise_roof(m, report, FFCL_ROOF_MATRIX, "wgmma_halo_conv",
                         (ffcl_shape){{32, 64, 64, 512, 512, 0, 0}, 0},
                         "a convolution of 32 x 64 x 64, 512 to 512");
@@ -290,7 +287,7 @@ int ffcl_bench_roofs(ffcl_bench_meter *m, ffcl_bench_report *report)
 
 void ffcl_bench_share(const ffcl_bench_report *report, ffcl_bench_result *r)
 {
-    const int matrix = ffcl_bench_engine_of(r->what.op) != FFCL_ENGINE_NONE &&
+    const int matrix = r->what.row->unit != FFCL_UNIT_NONE &&
                        report->roofs[FFCL_ROOF_MATRIX] > 0;
     const ffcl_bench_roof arithmetic = matrix ? FFCL_ROOF_MATRIX : FFCL_ROOF_FMA;
     double copy = 0, compute = 0;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * ffcl bench model: SiT, VAE and the whole step by batch size, through the public API.  A step is
- * what a run does for a batch: noise (drawn while the device has the batch before), inputs to the
+ * what a run does for a batch: noise (made while the device has the batch before), inputs to the
  * device, both models, bytes back on the host. */
 #include <stdio.h>
 #include <stdlib.h>
@@ -27,7 +27,7 @@ typedef struct model_bench {
     ffcl_config *cfg;
     ffcl_sampler *sampler;
     ffcl_shape_info shape;
-    size_t next;                    /* index of the next picture */
+    size_t next;                    /* index of the next image */
     uint8_t *rgb;                   /* (batch, height, width, 3) */
     double *times[PARTS];           /* (MOST_REPEATS) */
     measured results[FFCL_BENCH_MOST];
@@ -42,7 +42,7 @@ static void add_stage(void *user, const ffcl_profile_line *line)
             sums[i] += line->seconds;
 }
 
-/* One step of B pictures; consecutive ones, as in a run. */
+/* One step of B images; consecutive ones, as in a run. */
 static int step(model_bench *m, size_t B, double took[PARTS], ffcl_error *err)
 {
     double before[PARTS] = {0}, after[PARTS] = {0};
@@ -67,7 +67,7 @@ static int measure(model_bench *m, size_t B, ffcl_error *err)
     const double budget = o->seconds > 0 ? o->seconds : 3.0;
     double took[PARTS], started = 0;
     size_t n = 0, least = o->repeats ? o->repeats : LEAST_REPEATS;
-    /* Two to warm up, as the first lays out memory and draws its noise beforehand; one where it
+    /* Two to warm up, as the first lays out memory and makes its noise beforehand; one where it
      * takes so long that it is its own warm-up. */
     int rc = step(m, B, took, err);
     if (!rc && took[STEP] < budget / 2)
@@ -97,7 +97,7 @@ static int set(ffcl_config *cfg, ffcl_error *err, const char *key, size_t value)
     return ffcl_config_set(cfg, text, err);
 }
 
-/* The configuration, for batches up to `most` and as many pictures as the repeats go through. */
+/* The configuration, for batches up to `most` and as many images as the repeats go through. */
 static int open_config(model_bench *m, ffcl_error *err)
 {
     const ffcl_bench_options *o = m->options;
@@ -163,7 +163,7 @@ static int measure_all(model_bench *m, int silent, ffcl_progress *progress, ffcl
     for (size_t B = 1; !o->n_batches && n < FFCL_BENCH_MOST && B <= m->shape.batch; B *= 2)
         batches[n++] = B;
     if (!silent)
-        printf("%zu x %zu pictures\n%5s%11s%7s%11s%7s%11s%7s%10s%9s\n", m->shape.width,
+        printf("%zu x %zu images\n%5s%11s%7s%11s%7s%11s%7s%10s%9s\n", m->shape.width,
                m->shape.height, "batch", "step ms", "+-", "SiT ms", "+-", "VAE ms", "+-",
                "images/s", "repeats");
     for (size_t i = 0; !rc && i < n; i++) {

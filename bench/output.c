@@ -69,7 +69,7 @@ void ffcl_bench_add_number(cJSON *to, const char *key, double value)
 }
 
 cJSON *ffcl_bench_json_head(const char *kind, const char *date, const ffcl_device *device,
-                            const char *blas, const char *engine)
+                            const char *blas, const char *unit)
 {
     const ffcl_caps *caps = &device->caps;
     cJSON *root = cJSON_CreateObject();
@@ -88,7 +88,7 @@ cJSON *ffcl_bench_json_head(const char *kind, const char *date, const ffcl_devic
     cJSON *l = cJSON_AddObjectToObject(root, "libraries");
     cJSON_AddStringToObject(l, "clblast", FFCL_BUILD_CLBLAST);
     cJSON_AddStringToObject(root, "blas", blas);
-    cJSON_AddStringToObject(root, "engine", engine);
+    cJSON_AddStringToObject(root, "engine", unit);
     return root;
 }
 
@@ -96,8 +96,8 @@ static cJSON *result_json(const ffcl_bench_result *r)
 {
     char shape[256];
     cJSON *c = cJSON_CreateObject();
-    ffcl_case_shape_text(r->what.op, &r->what.shape, shape, sizeof shape);
-    cJSON_AddStringToObject(c, "kernel", r->what.op->name);
+    ffcl_row_text(r->what.row, &r->what.shape, shape, sizeof shape);
+    cJSON_AddStringToObject(c, "kernel", r->what.row->name);
     cJSON_AddStringToObject(c, "shape", shape);
     cJSON_AddStringToObject(c, "what", r->what.role);
     cJSON_AddStringToObject(c, "status", status_names[r->status]);
@@ -115,6 +115,7 @@ static cJSON *result_json(const ffcl_bench_result *r)
     ffcl_bench_add_number(c, "gb_s", 1e-9 * r->cost.bytes / r->median);
     cJSON_AddStringToObject(c, "ceiling", roof_keys[r->roof]);
     ffcl_bench_add_number(c, "share", r->share);
+    cJSON_AddStringToObject(c, "variant", r->variant);
     if (r->change != FFCL_CHANGE_NONE)
         cJSON_AddStringToObject(c, "change", change_names[r->change]);
     return c;
@@ -135,7 +136,7 @@ int ffcl_bench_write_root(cJSON *root, const char *path, ffcl_error *err)
 int ffcl_bench_write_json(const ffcl_bench_report *report, const char *path, ffcl_error *err)
 {
     cJSON *root = ffcl_bench_json_head("ffcl-bench", report->date, report->device, report->blas,
-                                       report->engine);
+                                       report->unit);
     cJSON_AddNumberToObject(root, "seed", (double)report->options->seed);
     ffcl_bench_add_number(root, "seconds", report->options->seconds);
     cJSON_AddNumberToObject(root, "rounds", (double)report->options->rounds);
@@ -168,13 +169,13 @@ static void put_field(FILE *f, const char *text)
 static void put_result(FILE *f, const ffcl_bench_report *report, const ffcl_bench_result *r)
 {
     char shape[256];
-    ffcl_case_shape_text(r->what.op, &r->what.shape, shape, sizeof shape);
+    ffcl_row_text(r->what.row, &r->what.shape, shape, sizeof shape);
     fprintf(f, "%d,", FORMAT_VERSION);
     put_field(f, report->date);
     put_field(f, FFCL_BUILD_COMMIT);
     put_field(f, report->device->caps.name);
     put_field(f, report->device->caps.driver);
-    put_field(f, r->what.op->name);
+    put_field(f, r->what.row->name);
     put_field(f, shape);
     put_field(f, r->what.role);
     put_field(f, status_names[r->status]);
@@ -186,7 +187,8 @@ static void put_result(FILE *f, const ffcl_bench_report *report, const ffcl_benc
     else
         fputs(",,,,,,,,,,", f);
     put_field(f, r->reason);
-    fprintf(f, "%s\n", change_names[r->change]);
+    fprintf(f, "%s,%s\n", change_names[r->change],
+            r->status == FFCL_BENCH_OK ? r->variant : "");
 }
 
 int ffcl_bench_write_csv(const ffcl_bench_report *report, const char *path, ffcl_error *err)
@@ -197,7 +199,7 @@ int ffcl_bench_write_csv(const ffcl_bench_report *report, const char *path, ffcl
     if (!f)
         return ffcl_fail(err, FFCL_ENOMEM, "out of memory for %s", path);
     fputs("format,date,commit,device,driver,kernel,shape,what,status,median_ms,min_ms,spread,"
-          "repeats,gflop,mb,gflop_s,gb_s,ceiling,share,reason,change\n", f);
+          "repeats,gflop,mb,gflop_s,gb_s,ceiling,share,reason,change,variant\n", f);
     for (size_t i = 0; i < report->n; i++)
         put_result(f, report, &report->results[i]);
     fclose(f);
@@ -265,9 +267,9 @@ static const cJSON *find_case(const cJSON *old, const ffcl_bench_case *what)
 {
     const cJSON *c;
     char shape[256];
-    ffcl_case_shape_text(what->op, &what->shape, shape, sizeof shape);
+    ffcl_row_text(what->row, &what->shape, shape, sizeof shape);
     cJSON_ArrayForEach(c, cJSON_GetObjectItemCaseSensitive(old, "cases")) {
-        if (!strcmp(text_of(c, "kernel"), what->op->name) && !strcmp(text_of(c, "shape"), shape))
+        if (!strcmp(text_of(c, "kernel"), what->row->name) && !strcmp(text_of(c, "shape"), shape))
             return c;
     }
     return NULL;
@@ -281,7 +283,7 @@ int ffcl_bench_is_other(const ffcl_bench_report *report, const cJSON *old)
 }
 
 /* Beyond the spread: medians differ by more than both spreads together, as independent errors add
- * up, and by more than the clock tells. */
+ * up, and by more than the clock can tell apart. */
 void ffcl_bench_compare(const cJSON *old, ffcl_bench_result *r)
 {
     static const double clock_step = 1e-6, least_spread = 0.01;
@@ -308,12 +310,12 @@ void ffcl_bench_compare_rest(ffcl_bench_report *report, const cJSON *old)
     cJSON_ArrayForEach(c, cJSON_GetObjectItemCaseSensitive(old, "cases")) {
         size_t i = 0;
         if (strcmp(text_of(c, "status"), "ok") ||
-            !ffcl_bench_matches(report->options->pattern, text_of(c, "kernel")))
+            !ffcl_row_matches(report->options->pattern, text_of(c, "kernel")))
             continue;
         for (; i < report->n; i++) {
             const ffcl_bench_case *w = &report->results[i].what;
-            ffcl_case_shape_text(w->op, &w->shape, shape, sizeof shape);
-            if (!strcmp(text_of(c, "kernel"), w->op->name) && !strcmp(text_of(c, "shape"), shape))
+            ffcl_row_text(w->row, &w->shape, shape, sizeof shape);
+            if (!strcmp(text_of(c, "kernel"), w->row->name) && !strcmp(text_of(c, "shape"), shape))
                 break;
         }
         report->gone += i == report->n;

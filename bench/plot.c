@@ -44,7 +44,8 @@ static const char *colour_of(const char *name)
     static const struct {
         const char *part, *colour;
     } colours[] = {{"conv", "#0072b2"},    {"att", "#cc79a7"},   {"softmax", "#cc79a7"},
-                   {"norm", "#009e73"},    {"gemm", "#d55e00"},  {"product", "#d55e00"},
+                   {"norm", "#009e73"},    {"gemm", "#d55e00"},  {"half_", "#d55e00"},
+                   {"gemv_", "#d55e00"},
                    {"mma_", "#d55e00"},    {"mfma_", "#d55e00"}, {"dpas_", "#d55e00"}};
     for (size_t i = 0; i < sizeof colours / sizeof *colours; i++)
         if (strstr(name, colours[i].part))
@@ -193,7 +194,7 @@ static void draw_roofs(plot *p, const ffcl_bench_report *report)
         top = fmax(top, roof);
         line(p->f, x_of(v, roof / copy), y_of(v, roof), LEFT + PLOT_WIDTH, y_of(v, roof), ink, 1.5);
         snprintf(text, sizeof text, "%s, %.3g %sFLOP/s",
-                 i == FFCL_ROOF_FMA ? "float32" : "matrix engine",
+                 i == FFCL_ROOF_FMA ? "float32" : "matrix unit",
                  roof / (roof >= 1e12 ? 1e12 : 1e9), roof >= 1e12 ? "T" : "G");
         const double length = 6.4 * (double)strlen(text);
         label(p->f, LEFT + PLOT_WIDTH - 6, y_of(v, roof) - 5, "end", "", text);
@@ -250,7 +251,7 @@ static void draw_entry(FILE *f, double y, const char *number, const dot *d, cons
 {
     char shape[96], text[200];
     ffcl_bench_shape_text(&d->r->what, shape, sizeof shape);
-    snprintf(text, sizeof text, "%s %s", d->r->what.op->name, shape);
+    snprintf(text, sizeof text, "%s %s", d->r->what.row->name, shape);
     fprintf(f, "<circle cx=\"%d\" cy=\"%.1f\" r=\"4\" fill=\"%s\"/>\n", LIST_AT + 28, y - 4,
             d->colour);
     label(f, LIST_AT + 20, y, "end", "font-weight=\"bold\"", number);
@@ -298,10 +299,10 @@ static size_t find_dots(const ffcl_bench_report *report, dot *dots)
         size_t k = 0;
         if (r->status != FFCL_BENCH_OK)
             continue;
-        while (k < n && dots[k].r->what.op != r->what.op)
+        while (k < n && dots[k].r->what.row != r->what.row)
             k++;
         if (k == n)
-            dots[n++] = (dot){.r = r, .colour = colour_of(r->what.op->name)};
+            dots[n++] = (dot){.r = r, .colour = colour_of(r->what.row->name)};
         else if (r->median > dots[k].r->median)
             dots[k].r = r;
     }
@@ -328,7 +329,7 @@ static void draw(plot *p, const ffcl_bench_report *report, dot *dots, size_t n)
     fprintf(p->f, "<rect width=\"%d\" height=\"%d\" fill=\"white\"/>\n", WIDTH, height);
     snprintf(title, sizeof title, "%s, driver %s, %s%s%s, %.10s: ffcl %s, commit %s",
              report->device->caps.name, report->device->caps.driver, report->blas,
-             *report->engine ? " and " : "", report->engine, report->date, FFCL_VERSION,
+             *report->unit ? " and " : "", report->unit, report->date, FFCL_VERSION,
              ffcl_bench_commit());
     label(p->f, LEFT, 28, "start", "font-size=\"14\"", title);
     draw_axes(p);
@@ -338,7 +339,7 @@ static void draw(plot *p, const ffcl_bench_report *report, dot *dots, size_t n)
             fprintf(p->f, "<circle cx=\"%.1f\" cy=\"%.1f\" r=\"1.6\" fill=\"%s\" "
                     "fill-opacity=\"0.45\"/>\n", x_of(&p->v, intensity(&report->results[i])),
                     y_of(&p->v, rate(&report->results[i])),
-                    colour_of(report->results[i].what.op->name));
+                    colour_of(report->results[i].what.row->name));
     for (size_t i = 0; i < n; i++)
         if (is_plotted(dots[i].r)) {
             fprintf(p->f, "<circle cx=\"%.1f\" cy=\"%.1f\" r=\"%d\" fill=\"%s\" "

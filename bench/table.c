@@ -24,7 +24,7 @@ void ffcl_bench_shape_text(const ffcl_bench_case *c, char *text, size_t size)
 {
     static const char *const shown[] = {"k", "p", "add", "n", "rows", "cols", "rounds", "each"};
     size_t used = 0;
-    const char *letter = c->op->letters;
+    const char *letter = c->row->letters;
     text[0] = '\0';
     for (size_t i = 0; *letter && i < FFCL_MAX_DIMS && used + 24 < size; i++) {
         const size_t length = strcspn(letter, " ");
@@ -33,8 +33,8 @@ void ffcl_bench_shape_text(const ffcl_bench_case *c, char *text, size_t size)
         for (size_t k = 0; k < sizeof shown / sizeof *shown; k++)
             if (length == strlen(shown[k]) && !strncmp(letter, shown[k], length))
                 is_shown = c->shape.d[i] != 0;
-        /* Rows that share a gate follow the sizes of a product. */
-        if (!strncmp(c->op->letters, "M N K", 5) && *letter == 'T')
+        /* Rows that share a gate follow the sizes of a GEMM. */
+        if (!strncmp(c->row->letters, "M N K", 5) && *letter == 'T')
             is_shown = 0;
         if (is_shown && isupper((unsigned char)*letter))
             used += (size_t)snprintf(text + used, size - used, "%s%zu", separator, c->shape.d[i]);
@@ -71,7 +71,7 @@ static const struct {
     const char *name, *unit;
 } roofs[FFCL_BENCH_ROOFS] = {
     [FFCL_ROOF_COPY] = {"memory", "B/s"}, [FFCL_ROOF_FMA] = {"float32", "FLOP/s"},
-    [FFCL_ROOF_MATRIX] = {"matrix engine", "FLOP/s"}};
+    [FFCL_ROOF_MATRIX] = {"matrix unit", "FLOP/s"}};
 
 void ffcl_bench_table_head(ffcl_bench_table *t, const ffcl_bench_report *report,
                            const ffcl_bench_case *list, size_t n)
@@ -79,21 +79,26 @@ void ffcl_bench_table_head(ffcl_bench_table *t, const ffcl_bench_report *report,
     enum { NUMBERS = 10 + 7 + 9 + 8 + 7, CHANGE = 14 };
     const ffcl_caps *caps = &report->device->caps;
     char text[96];
-    *t = (ffcl_bench_table){.name = 6, .shape = 5, .has_change = report->old_name != NULL};
+    *t = (ffcl_bench_table){.name = 6, .variant = 7, .shape = 5,
+                            .has_change = report->old_name != NULL};
     for (size_t i = 0; i < n; i++) {
         ffcl_bench_shape_text(&list[i], text, sizeof text);
-        t->name = ffcl_max(t->name, strlen(list[i].op->name));
+        t->name = ffcl_max(t->name, strlen(list[i].row->name));
+        if (list[i].row->variant)
+            t->variant = ffcl_max(t->variant, strlen(list[i].row->variant));
         t->role = ffcl_max(t->role, strlen(list[i].role));
         t->shape = ffcl_max(t->shape, strlen(text));
     }
     const size_t width = terminal_width(), fixed = NUMBERS + (t->has_change ? CHANGE : 0);
-    if (t->name + 1 + t->role + 1 + t->shape + fixed > width)
+    if (t->name + 1 + t->variant + 1 + t->role + 1 + t->shape + fixed > width)
         t->role = 0;
+    if (t->name + 1 + t->variant + 1 + t->shape + fixed > width)
+        t->variant = 0;
     if (t->name + 1 + t->shape + fixed > width)
         t->shape = width > t->name + 1 + fixed + 8 ? width - t->name - 1 - fixed : 8;
     printf("device %zu: %s (%s, driver %s), %s%s%s\n", report->device->index, caps->name,
-           caps->platform, caps->driver, report->blas, *report->engine ? " and " : "",
-           report->engine);
+           caps->platform, caps->driver, report->blas, *report->unit ? " and " : "",
+           report->unit);
     for (int i = 0; i < FFCL_BENCH_ROOFS; i++) {
         if (report->roofs[i] <= 0)
             continue;
@@ -103,6 +108,8 @@ void ffcl_bench_table_head(ffcl_bench_table *t, const ffcl_bench_report *report,
     if (report->other_device)
         printf("%s is of another device or driver\n", report->old_name);
     printf("%-*s ", (int)t->name, "kernel");
+    if (t->variant)
+        printf("%-*s ", (int)t->variant, "variant");
     if (t->role)
         printf("%-*s ", (int)t->role, "what");
     printf("%-*s%10s%7s%9s%8s%7s%s\n", (int)t->shape, "shape", "ms", "+-", "GFLOP/s", "GB/s",
@@ -128,7 +135,9 @@ void ffcl_bench_table_row(const ffcl_bench_table *t, const ffcl_bench_result *r)
     if (r->status == FFCL_BENCH_SKIPPED)
         return;
     ffcl_bench_shape_text(&r->what, shape, sizeof shape);
-    printf("%-*s ", (int)t->name, r->what.op->name);
+    printf("%-*s ", (int)t->name, r->what.row->name);
+    if (t->variant)
+        printf("%-*s ", (int)t->variant, r->variant);
     if (t->role)
         printf("%-*s ", (int)t->role, r->what.role);
     printf("%-*.*s", (int)t->shape, (int)t->shape, shape);
@@ -166,9 +175,9 @@ static void print_skipped(const ffcl_bench_report *report)
         for (size_t k = i; k < report->n && named < 4; k++) {
             const ffcl_bench_result *s = &report->results[k];
             if (s->status != FFCL_BENCH_SKIPPED || strcmp(s->reason, r->reason) ||
-                !strcmp(s->what.op->name, last))
+                !strcmp(s->what.row->name, last))
                 continue;
-            last = s->what.op->name;
+            last = s->what.row->name;
             printf("%s %s", named++ ? "," : "", last);
         }
         printf(named == 4 && count > 4 ? " and others\n" : "\n");

@@ -1,7 +1,7 @@
 #!/bin/bash
 # ffcl and PyTorch side by side: the same random weights, seed, classes and host.
 #   bench/torch.sh [CASE ...]
-# A case is SIZE:BATCH:TORCH:FFCL, e.g. 256:64:bf16c:half: picture side, batch, PyTorch's mode
+# A case is SIZE:BATCH:TORCH:FFCL, e.g. 256:64:bf16c:half: image side, batch, PyTorch's mode
 # (fp32, tf32, fp16, bf16, or one of them with c for torch.compile), ffcl's [precision] compute.
 # Errors first: F, latent and image against PyTorch's float64.  The last lines are the table.
 # DEVICE picks the OpenCL device (device.select), PYTHON the interpreter with torch, FOLDER where
@@ -17,7 +17,7 @@ table=$root/table
 mkdir -p "$root"
 : > "$table"
 
-# The weights and the INI file of a picture side.
+# The weights and the INI file of an image side.
 prepare() {
     local folder=$root/$1
     [ -s "$folder/vae/config.json" ] || "$python" "$here/bench/torch_baseline.py" weights \

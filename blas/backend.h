@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * What a back end of gemm.h provides, and the epilogue kernel for those that cannot fuse. */
+ * The table of a back end, and what back ends share; private to blas/, host/selfcheck/ and
+ * host/tune/. */
 #ifndef FFCL_BLAS_BACKEND_H
 #define FFCL_BLAS_BACKEND_H
 
@@ -7,72 +8,98 @@
 #include "gemm.h"
 #include "tuning.h"
 
-struct ffcl_blas {
+typedef struct ffcl_backend {
     const char *name;
-    int (*open)(ffcl_ctx *ctx);
-    /* The product and its epilogue, whole. */
-    int (*gemm)(ffcl_ctx *ctx, const ffcl_product *p);
-    /* Called before the context is released. */
-    void (*close)(ffcl_ctx *ctx);
-    /* Is gemm good at slim products, too, so that ffcl_slim_gemm is wanted for unpatch alone? */
-    int takes_slim;
-    /* Text of what its results depend on, the caller's to free: its products are checked once for
-     * each text before they are used.  NULL: they are not checked. */
+    /* Sets ctx->blas->state, which is the back end's own. */
+    int (*open)(ffcl_ctx *ctx, const ffcl_blas_options *options);
+    void (*close)(ffcl_ctx *ctx);               /* before the context is released */
+    void (*gemm)(ffcl_ctx *ctx, const ffcl_matmul *p);  /* float32, with its epilogue */
+    /* The name for messages where it is not `name`, e.g. the library's; NULL: name. */
+    const char *(*text)(const ffcl_ctx *ctx);
+    /* All that its results depend on, as text, the caller's to free: the key of its self-check,
+     * which runs before its first use.  NULL: it is not checked so. */
     char *(*describe)(ffcl_ctx *ctx);
+    int takes_skinny;           /* is fast at skinny GEMMs, too */
+    int takes_columns;          /* reads W as COLUMNS as fast as ROWS */
+    int takes_batches;          /* has batches of float32 GEMMs */
+    int rounds_by_image;        /* an image's sums never depend on the batch */
+} ffcl_backend;
+
+/* The open back end. */
+struct ffcl_blas {
+    const ffcl_backend *backend;
+    void *state;
+    int (*check)(ffcl_ctx *ctx);                /* the self-check; NULL: made, or not needed */
+    char tuning[9];             /* id of the tuned parameters in use; "": none */
+    int is_untuned;             /* see ffcl_blas_is_untuned */
+    void (*see)(void *user, const ffcl_matmul *p);      /* may be NULL */
+    void *see_user;
 };
 
-extern const ffcl_blas ffcl_blas_clblast, ffcl_blas_builtin, ffcl_blas_cblas;
+extern const ffcl_backend ffcl_backend_clblast, ffcl_backend_builtin, ffcl_backend_cblas;
 
-/* Before the first product: checks ctx->blas unless the verdict is known, and puts the built-in
- * products in its place, with a warning, where it computes wrong or fails. */
-int ffcl_blas_check(ffcl_ctx *ctx);
+/* Puts the built-in GEMM in the place of the open back end. */
+void ffcl_blas_fall_back(ffcl_ctx *ctx);
 
-/* The parameters of CLBlast for the device, which is at home here: ffcl's own for its kind, and
- * over them what [blas] tuning asks for, reported in a note.  Sets ctx->tuning_id and untuned.
- * FFCL_EFILE, FFCL_ECONFIG: of a file that was asked for by name. */
-int ffcl_tuning_choose(ffcl_ctx *ctx, ffcl_tuning *t, const ffcl_tuning_home *here);
-/* ffcl's own alone. */
+/* t: CLBlast's parameters for the device, whose home is `here`: those that ffcl has for its kind,
+ * replaced by those of the file that `tuning` asks for, which a note reports.  Sets tuning and
+ * is_untuned of ctx->blas.  FFCL_EFILE, FFCL_ECONFIG: a file that was asked for by name. */
+int ffcl_tuning_choose(ffcl_ctx *ctx, ffcl_tuning *t, const ffcl_tuning_home *here,
+                       const char *tuning);
+/* Only those that ffcl has for the device's kind. */
 void ffcl_tuning_usual(const ffcl_ctx *ctx, ffcl_tuning *t);
 
-/* Where parameters for ctx's device and the CLBlast in use are at home. */
+/* The home of parameters for ctx's device and the CLBlast in use. */
 void ffcl_clblast_home(const ffcl_ctx *ctx, ffcl_tuning_home *home);
-/* Hands t to CLBlast, for the device and the rest of the process.  FFCL_ECONFIG: it refuses. */
+/* Sets CLBlast's parameters to t, for the device and the rest of the process.  FFCL_ECONFIG where
+ * CLBlast refuses them. */
 int ffcl_clblast_apply(ffcl_ctx *ctx, const ffcl_tuning *t);
 
-/* The built-in product by gemm_f32_tiled in work-groups of side x side, 8 or 16; 0: by gemm_f32. */
-int ffcl_builtin_gemm(ffcl_ctx *ctx, const ffcl_product *p, size_t side);
-/* The side that suits device and product. */
-size_t ffcl_builtin_side(const ffcl_ctx *ctx, const ffcl_product *p);
+/* Can the device use a CBLAS library: is it a CPU whose queue runs host functions on its
+ * buffers? */
+int ffcl_cblas_fits(const ffcl_ctx *ctx);
 
-/* A product of half operands, by the matrix engine or the plain kernel.  parts: NULL, or where the
- * product may be left (ffcl_gemm_in_parts). */
-int ffcl_half_gemm(ffcl_ctx *ctx, const ffcl_product *p, ffcl_parts *parts);
+/* The built-in GEMM by gemm_f32_tiled in work-groups of side x side, 8 or 16; 0: by gemm_f32. */
+void ffcl_builtin_gemm(ffcl_ctx *ctx, const ffcl_matmul *p, size_t side);
+/* The side that suits device and GEMM. */
+size_t ffcl_builtin_side(const ffcl_ctx *ctx, const ffcl_matmul *p);
 
-/* A product of float32 operands with few rows or columns, epilogue and unpatch included. */
-int ffcl_slim_gemm(ffcl_ctx *ctx, const ffcl_product *p);
+/* Half operands: the plain kernel, that for one row (GEMV), and the matrix unit's. */
+void ffcl_half_plain(ffcl_ctx *ctx, const ffcl_matmul *p);
+void ffcl_half_gemv(ffcl_ctx *ctx, const ffcl_matmul *p);
+int ffcl_half_gemv_can(const ffcl_ctx *ctx, const ffcl_matmul *p);
+void ffcl_half_unit(ffcl_ctx *ctx, const ffcl_matmul *p);
 
-/* The parts of ffcl_gemm_cost: A W alone, its result float32 where bare is 1; and what the epilogue
- * reads and does beside the result. */
-ffcl_cost ffcl_bare_cost(const ffcl_product *p, int bare);
-ffcl_cost ffcl_after_cost(const ffcl_product *p);
+/* float32 operands with few rows or columns, epilogue and unpatchify included. */
+void ffcl_skinny_gemm(ffcl_ctx *ctx, const ffcl_matmul *p);
 
-/* Which operands there are, as kernels take it: 1 bias, 2 gate, 4 add. */
-int ffcl_epilogue_flags(const ffcl_epilogue *e);
+/* The two parts of ffcl_gemm_cost: A W alone, whose result is float32 where bare is 1; and the
+ * epilogue, without the result that it reads and writes. */
+ffcl_cost ffcl_bare_cost(const ffcl_matmul *p, int bare);
+ffcl_cost ffcl_after_cost(const ffcl_matmul *p);
+
+/* Declares the cost of the next launch for p, and p's shape as part of its label. */
+void ffcl_gemm_work(ffcl_ctx *ctx, const ffcl_matmul *p, ffcl_cost cost);
+
+/* The operands that p has, as kernels take them: 1 bias, 2 gate, 4 add. */
+int ffcl_epilogue_flags(const ffcl_matmul *p);
+
+/* The operand or, where it is absent, another tensor as its argument, which the kernel ignores. */
+#define FFCL_BUF_OR(operand, other) FFCL_BUF((operand) ? (operand) : (other))
 
 /* The arguments of a kernel with p's epilogue, from bias to flags (cl/epilogue.cl); absent operands
  * are out. */
-#define FFCL_EPILOGUE(p)                                                                      \
-    FFCL_BUF((p)->epilogue.has_bias ? (p)->epilogue.bias : (p)->out),                         \
-    FFCL_I32((p)->epilogue.bias_at),                                                          \
-    FFCL_BUF((p)->epilogue.has_gate ? (p)->epilogue.gate : (p)->out),                         \
-    FFCL_I32((p)->epilogue.gate_at), FFCL_I32((p)->epilogue.gate_ld),                         \
-    FFCL_I32((p)->epilogue.has_gate ? (p)->epilogue.gate_rows : 1),                           \
-    FFCL_BUF((p)->epilogue.has_add ? (p)->epilogue.add : (p)->out),                           \
-    FFCL_I32((p)->epilogue.add_at), FFCL_I32((p)->epilogue.add_ld),                           \
-    FFCL_I32((p)->epilogue.has_add ? (p)->epilogue.add_rows : 1), FFCL_I32((p)->epilogue.act), \
-    FFCL_I32(ffcl_epilogue_flags(&(p)->epilogue))
+#define FFCL_EPILOGUE(p)                                                                       \
+    FFCL_BUF_OR((p)->bias, &(p)->out), FFCL_INT((p)->bias ? (p)->bias->at : 0),                \
+    FFCL_BUF_OR((p)->gate, &(p)->out), FFCL_INT((p)->gate ? (p)->gate->at : 0),                \
+    FFCL_INT((p)->gate ? (p)->gate->stride : 0),                                               \
+    FFCL_INT((p)->gate ? ffcl_matmul_rows_per_image(p) : 1),                                   \
+    FFCL_BUF_OR((p)->add, &(p)->out), FFCL_INT((p)->add ? (p)->add->at : 0),                   \
+    FFCL_INT((p)->add ? (p)->add->ld : 0),                                                     \
+    FFCL_INT((p)->add ? (p)->add->batch * (p)->add->rows : 1), FFCL_INT((p)->act),             \
+    FFCL_INT(ffcl_epilogue_flags(p))
 
-/* Applies p->epilogue to the product in p->out, in place. */
-int ffcl_epilogue_run(ffcl_ctx *ctx, const ffcl_product *p);
+/* Applies p's epilogue to A W in p->out, in place. */
+void ffcl_epilogue_run(ffcl_ctx *ctx, const ffcl_matmul *p);
 
 #endif

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: MIT
- * ffcl's own float32 products behind gemm.h (cl/gemm.cl): what is left where CLBlast fails its
- * check.  They are right on any OpenCL 1.2 device; nobody should choose them for speed. */
+ * The built-in float32 GEMM (cl/gemm.cl), used where CLBlast fails its self-check: right on any
+ * OpenCL 1.2 device, but slow. */
 #include <stdio.h>
 
 #include "backend.h"
-#include "cl/launch.h"
 #include "util.h"
 
 /* Bytes of local memory that gemm_f32_tiled takes. */
@@ -19,48 +18,48 @@ static int tiles_fit(const ffcl_ctx *ctx, size_t side)
            ctx->device.caps.local_bytes >= tile_bytes(side);
 }
 
-size_t ffcl_builtin_side(const ffcl_ctx *ctx, const ffcl_product *p)
+size_t ffcl_builtin_side(const ffcl_ctx *ctx, const ffcl_matmul *p)
 {
-    /* The two kernels may round otherwise, so not even one row is an exception in a set. */
-    if (p->m <= 2 && !ctx->any_batch)
+    /* The two kernels may round differently, so with batch_invariant one row takes the same one. */
+    if (ffcl_matmul_rows(p) <= 2 && !ctx->batch_invariant)
         return 0;
     return tiles_fit(ctx, 16) ? 16 : tiles_fit(ctx, 8) ? 8 : 0;
 }
 
-int ffcl_builtin_gemm(ffcl_ctx *ctx, const ffcl_product *p, size_t side)
+void ffcl_builtin_gemm(ffcl_ctx *ctx, const ffcl_matmul *p, size_t side)
 {
+    const size_t M = ffcl_matmul_rows(p), N = p->w.cols;
     char options[64];
-    const ffcl_kernel *k;
-    snprintf(options, sizeof options, "-DKMAJOR=%d -DSIDE=%zu", p->a_kmajor, side ? side : 16);
-    int rc = ffcl_kernel_get(ctx, &k, "gemm", side ? "gemm_f32_tiled" : "gemm_f32", options);
-    if (rc)
-        return rc;
+    snprintf(options, sizeof options, "-DKMAJOR=%d -DSIDE=%zu", p->a.layout == FFCL_COLUMNS,
+             side ? side : 16);
+    const ffcl_kernel *k = ffcl_kernel_get(ctx, "gemm", side ? "gemm_f32_tiled" : "gemm_f32",
+                                           options);
     size_t local[2] = {side, side}, global[2];
     if (side) {
-        global[0] = ffcl_div_up(p->n, 4 * side) * side;
-        global[1] = ffcl_div_up(p->m, 4 * side) * side;
+        global[0] = ffcl_div_up(N, 4 * side) * side;
+        global[1] = ffcl_div_up(M, 4 * side) * side;
     } else {
         local[0] = ffcl_local_size(ctx, k, 64);
         local[1] = 1;
-        global[0] = ffcl_round_up(p->n, local[0]);
-        global[1] = p->m;
+        global[0] = ffcl_round_up(N, local[0]);
+        global[1] = M;
     }
-    ffcl_work_shape(ctx, ffcl_gemm_cost(p), "%zux%zux%zu", p->m, p->n, p->k);
-    return ffcl_launch(ctx, k, 2, global, local, FFCL_BUF(p->out), FFCL_I32(p->out_at),
-                       FFCL_I32(p->out_ld), FFCL_BUF(p->a), FFCL_I32(p->a_at), FFCL_I32(p->a_ld),
-                       FFCL_BUF(p->w), FFCL_I32(p->w_at), FFCL_I32(p->w_ld), FFCL_EPILOGUE(p),
-                       FFCL_I32(p->m), FFCL_I32(p->n), FFCL_I32(p->k));
+    ffcl_gemm_work(ctx, p, ffcl_gemm_cost(p));
+    ffcl_launch(ctx, k, 2, global, local, FFCL_BUF(&p->out), FFCL_INT(p->out.at),
+                FFCL_INT(p->out.ld), FFCL_BUF(&p->a), FFCL_INT(p->a.at), FFCL_INT(p->a.ld),
+                FFCL_BUF(&p->w), FFCL_INT(p->w.at), FFCL_INT(p->w.ld), FFCL_EPILOGUE(p),
+                FFCL_INT(M), FFCL_INT(N), FFCL_INT(p->w.rows));
 }
 
-static int builtin_open(ffcl_ctx *ctx)
+static int builtin_open(ffcl_ctx *ctx, const ffcl_blas_options *options)
 {
-    (void)ctx;
+    (void)ctx, (void)options;
     return 0;
 }
 
-static int builtin_gemm(ffcl_ctx *ctx, const ffcl_product *p)
+static void builtin_gemm(ffcl_ctx *ctx, const ffcl_matmul *p)
 {
-    return ffcl_builtin_gemm(ctx, p, ffcl_builtin_side(ctx, p));
+    ffcl_builtin_gemm(ctx, p, ffcl_builtin_side(ctx, p));
 }
 
 static void builtin_close(ffcl_ctx *ctx)
@@ -68,5 +67,5 @@ static void builtin_close(ffcl_ctx *ctx)
     (void)ctx;
 }
 
-const ffcl_blas ffcl_blas_builtin = {.name = "builtin", .open = builtin_open, .gemm = builtin_gemm,
-                                     .close = builtin_close};
+const ffcl_backend ffcl_backend_builtin = {.name = "builtin", .open = builtin_open,
+                                           .close = builtin_close, .gemm = builtin_gemm};

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT
- * CBLAS behind gemm.h, for devices whose memory is the host's: a product is a native kernel, a host
+ * CBLAS behind gemm.h, for devices whose memory is the host's: a GEMM is a native kernel, a host
  * function in the device's queue, whose tasks a team of threads shares.
  *
- * The library computes on one thread at a time, each task a block of the result.  How a product is
- * cut follows from its sizes and the number of threads, not from who is free, and changes no sum
- * (SMALL), so results are always the same.  A block is of one picture, and cut as it would be if
- * that were the only one: so a picture is the same in any batch, with ctx->any_batch or without, as
- * it costs next to nothing here. */
-#include "cblas.h"
+ * A task is a block of the result, which the library computes on the task's thread.  How a GEMM is
+ * cut into blocks follows from its sizes and the number of threads, not from which thread is free,
+ * and changes no sum (SMALL), so results are always the same.  A block belongs to one image, and
+ * each image is cut as if it were alone: so it is the same in any batch, with ctx->batch_invariant
+ * or without, as that costs next to nothing here. */
+#include "backend.h"
 
 #include <assert.h>
 #include <stdio.h>
@@ -18,36 +18,35 @@
 #include "team.h"
 #include "util.h"
 
-/* The most rows and columns of a block.  Larger ones copy operands less often, smaller ones leave
- * work for every thread.  COLUMNS_VECTOR: of a product of one row, whose weights should stay in
- * cache while the rows of other pictures take their turn. */
+/* The most rows and columns of a block.  With larger blocks the library copies operands less often,
+ * with smaller ones every thread has work.  COLUMNS_VECTOR: columns of a GEMV's block, whose
+ * weights should stay in cache for the rows of all images. */
 enum { ROWS = 512, COLUMNS = 768, COLUMNS_VECTOR = 256 };
 
-/* OpenBLAS has kernels that add in another order for some products of up to so many
- * multiplications.  All others add in an order that k alone decides, however they are cut; so no
- * part of a product is as small. */
+/* For some GEMMs of up to this many multiplications OpenBLAS has kernels that add in another order.
+ * All larger ones add in an order that depends on k alone, so no block may be as small. */
 enum { SMALL = 1000000 };
 
-struct ffcl_cblas {
+typedef struct cblas {
     ffcl_cblas_library lib;
     ffcl_team *team;
     size_t threads;
-};
+} cblas;
 
-/* A product on its way through the queue, which copies it. */
+/* A GEMM in the queue, which keeps a copy of this. */
 typedef struct job {
-    const struct ffcl_cblas *blas;
+    const cblas *blas;
     const float *a, *w;
     float *out;
     size_t m, n, k, a_ld, w_ld, out_ld;
     size_t batch, a_step, w_step, out_step;
     int a_kmajor, w_nmajor;
-    size_t each;                        /* rows that are cut as if there were no others */
+    size_t per_image;                   /* rows that are cut as if there were no others */
     size_t rows, columns;               /* of a block, at most */
-    size_t row_blocks, column_blocks;   /* of `each` rows, of n */
+    size_t row_blocks, column_blocks;   /* of per_image rows, of n */
 } job;
 
-/* Rows of one column block: several pictures take turns with the weights. */
+/* A GEMV for each row, of one block of columns, whose weights stay in cache from row to row. */
 static void vector_task(const job *j, const float *a, const float *w, float *out, size_t columns)
 {
     const ffcl_cblas_library *lib = &j->blas->lib;
@@ -55,7 +54,7 @@ static void vector_task(const job *j, const float *a, const float *w, float *out
     for (size_t m = 0; m < j->m; m++) {
         const float *x = a + (j->a_kmajor ? m : m * j->a_ld);
         float *y = out + m * j->out_ld;
-        /* A library may multiply the old result with beta, and that may be NaN. */
+        /* A library may multiply the old result by beta, and 0 times a NaN is a NaN. */
         memset(y, 0, columns * sizeof *y);
         lib->sgemv(FFCL_CBLAS_ROW_MAJOR, j->w_nmajor ? FFCL_CBLAS_PLAIN : FFCL_CBLAS_TRANSPOSED,
                    (int)(j->w_nmajor ? columns : j->k), (int)(j->w_nmajor ? j->k : columns), 1.0f,
@@ -67,19 +66,19 @@ static void task(void *user, size_t i)
 {
     const job *j = user;
     const size_t column_block = i % j->column_blocks, rest = i / j->column_blocks;
-    const size_t row_blocks = j->each == 1 ? 1 : j->m / j->each * j->row_blocks;
+    const size_t row_blocks = j->per_image == 1 ? 1 : j->m / j->per_image * j->row_blocks;
     const size_t z = rest / row_blocks, block = rest % row_blocks;
     const size_t n0 = column_block * j->columns, columns = ffcl_min(j->columns, j->n - n0);
     const float *w = j->w + z * j->w_step + (j->w_nmajor ? n0 * j->w_ld : n0);
     const float *a = j->a + z * j->a_step;
     float *out = j->out + z * j->out_step + n0;
-    if (j->each == 1) {
+    if (j->per_image == 1) {
         vector_task(j, a, w, out, columns);
         return;
     }
     const size_t within = block % j->row_blocks * j->rows;
-    const size_t m0 = block / j->row_blocks * j->each + within;
-    const size_t rows = ffcl_min(j->rows, j->each - within);
+    const size_t m0 = block / j->row_blocks * j->per_image + within;
+    const size_t rows = ffcl_min(j->rows, j->per_image - within);
     j->blas->lib.sgemm(FFCL_CBLAS_ROW_MAJOR, j->a_kmajor ? FFCL_CBLAS_TRANSPOSED : FFCL_CBLAS_PLAIN,
                        j->w_nmajor ? FFCL_CBLAS_TRANSPOSED : FFCL_CBLAS_PLAIN, (int)rows,
                        (int)columns, (int)j->k, 1.0f, a + (j->a_kmajor ? m0 : m0 * j->a_ld),
@@ -89,109 +88,107 @@ static void task(void *user, size_t i)
 static void CL_CALLBACK run(void *args)
 {
     job *j = args;
-    const size_t row_blocks = j->each == 1 ? 1 : j->m / j->each * j->row_blocks;
+    const size_t row_blocks = j->per_image == 1 ? 1 : j->m / j->per_image * j->row_blocks;
     ffcl_team_run(j->blas->team, task, j, j->batch * row_blocks * j->column_blocks);
 }
 
-/* Parts of n, at most `most` each and about equal, in whole vectors. */
-static size_t part(size_t n, size_t parts)
+/* The size of each of about `blocks` equal blocks of n, in whole vectors of 16. */
+static size_t block_size(size_t n, size_t blocks)
 {
-    return ffcl_min(n, ffcl_round_up(ffcl_div_up(n, parts), 16));
+    return ffcl_min(n, ffcl_round_up(ffcl_div_up(n, blocks), 16));
 }
 
-/* The last and least part of n. */
-static size_t last(size_t n, size_t each)
+/* The size of the last block, which is the smallest. */
+static size_t last(size_t n, size_t block)
 {
-    return n % each ? n % each : each;
+    return n % block ? n % block : block;
 }
 
-/* Is a block one that the library may compute in another way than the whole? */
+/* Is a block so small that the library may add in another order? */
 static int has_small_block(const job *j)
 {
-    return last(j->each, j->rows) * last(j->n, j->columns) * j->k <= SMALL;
+    return last(j->per_image, j->rows) * last(j->n, j->columns) * j->k <= SMALL;
 }
 
-/* Columns are cut into a whole number of parts a thread where rows do not make blocks enough. */
-static void cut(const ffcl_ctx *ctx, job *j, const ffcl_product *p)
+/* Where rows alone make too few blocks, columns are cut into a multiple of the threads; where both
+ * are few, rows are cut so that each thread has a block. */
+static void cut(job *j, size_t per_image)
 {
     const size_t threads = j->blas->threads;
-    size_t each = p->each    ? p->each
-                  : p->batch ? p->m     /* of one picture each */
-                             : p->m / ffcl_max(ctx->pictures, 1);
-    j->each = each && p->m % each == 0 ? each : p->m;
-    size_t column_parts = ffcl_div_up(j->n, j->each == 1 ? COLUMNS_VECTOR : COLUMNS);
-    size_t row_parts = ffcl_div_up(j->each, ROWS);
-    if (row_parts * j->batch < 4 * threads && j->n >= 256)
-        column_parts = ffcl_round_up(column_parts, threads);
-    else if (j->batch < threads && row_parts < threads)
-        row_parts = threads;
-    j->columns = part(j->n, column_parts);
-    j->rows = part(j->each, row_parts);
-    for (; j->each > 1 && row_parts > 1 && has_small_block(j); row_parts--)
-        j->rows = part(j->each, row_parts - 1);
-    for (; j->each > 1 && column_parts > 1 && has_small_block(j); column_parts--)
-        j->columns = part(j->n, column_parts - 1);
+    j->per_image = j->m % per_image == 0 ? per_image : j->m;
+    size_t column_blocks = ffcl_div_up(j->n, j->per_image == 1 ? COLUMNS_VECTOR : COLUMNS);
+    size_t row_blocks = ffcl_div_up(j->per_image, ROWS);
+    if (row_blocks * j->batch < 4 * threads && j->n >= 256)
+        column_blocks = ffcl_round_up(column_blocks, threads);
+    else if (j->batch < threads && row_blocks < threads)
+        row_blocks = threads;
+    j->columns = block_size(j->n, column_blocks);
+    j->rows = block_size(j->per_image, row_blocks);
+    for (; j->per_image > 1 && row_blocks > 1 && has_small_block(j); row_blocks--)
+        j->rows = block_size(j->per_image, row_blocks - 1);
+    for (; j->per_image > 1 && column_blocks > 1 && has_small_block(j); column_blocks--)
+        j->columns = block_size(j->n, column_blocks - 1);
     j->column_blocks = ffcl_div_up(j->n, j->columns);
-    j->row_blocks = ffcl_div_up(j->each, j->rows);
+    j->row_blocks = ffcl_div_up(j->per_image, j->rows);
 }
 
-/* Where a buffer lies.  Not left to clEnqueueNativeKernel: PoCL 3.1 sorts the list of buffers that
- * it is given, but not the places for their addresses, and has no address of a sub-buffer. */
-static int place(ffcl_ctx *ctx, const float **at, cl_mem mem, size_t offset)
+/* The host address of t.  Not left to clEnqueueNativeKernel: PoCL 3.1 sorts the list of buffers but
+ * not the list of places for their addresses, and gives no address for a sub-buffer. */
+static float *place(ffcl_ctx *ctx, const ffcl_tensor *t)
 {
     cl_mem parent = NULL;
     size_t origin = 0;
     void *host = NULL;
-    int rc = FFCL_CL(ctx->err, clGetMemObjectInfo(mem, CL_MEM_ASSOCIATED_MEMOBJECT, sizeof parent,
-                                                  &parent, NULL));
+    if (ctx->status || ctx->planning)
+        return NULL;
+    int rc = FFCL_CL(ctx->err, clGetMemObjectInfo(t->mem, CL_MEM_ASSOCIATED_MEMOBJECT,
+                                                  sizeof parent, &parent, NULL));
     if (rc == 0)
-        rc = FFCL_CL(ctx->err, clGetMemObjectInfo(mem, CL_MEM_OFFSET, sizeof origin, &origin,
+        rc = FFCL_CL(ctx->err, clGetMemObjectInfo(t->mem, CL_MEM_OFFSET, sizeof origin, &origin,
                                                   NULL));
     if (rc == 0)
-        rc = FFCL_CL(ctx->err, clGetMemObjectInfo(parent ? parent : mem, CL_MEM_HOST_PTR,
+        rc = FFCL_CL(ctx->err, clGetMemObjectInfo(parent ? parent : t->mem, CL_MEM_HOST_PTR,
                                                   sizeof host, &host, NULL));
     assert(rc || host);         /* ffcl_buffer_create puts such devices' buffers into our memory */
-    *at = (const float *)((char *)host + origin) + offset;
-    return rc;
+    ffcl_ctx_keep(ctx, rc);
+    return (float *)((char *)host + origin) + t->at;
 }
 
-static int product(ffcl_ctx *ctx, const ffcl_product *p)
+static void trace(const ffcl_ctx *ctx, const ffcl_matmul *p, const job *j)
 {
-    job j = {.blas = ctx->cblas, .m = p->m, .n = p->n, .k = p->k, .a_ld = p->a_ld,
-             .w_ld = p->w_ld, .out_ld = p->out_ld, .batch = ffcl_max(p->batch, 1),
-             .a_step = p->a_step, .w_step = p->w_step, .out_step = p->out_step,
-             .a_kmajor = p->a_kmajor, .w_nmajor = p->w_nmajor};
-    const float *out = NULL;
-    cut(ctx, &j, p);
-    if (ctx->trace)
-        fprintf(ctx->trace, "%scblas %d %d %zux%zux%zux%zu at %zu %zu %zu ld %zu %zu %zu step %zu "
-                "%zu %zu cut %zu %zu %zu\n", ctx->planning ? "plan " : "", j.a_kmajor, j.w_nmajor,
-                j.batch, j.m, j.n, j.k, p->a_at, p->w_at, p->out_at, j.a_ld, j.w_ld, j.out_ld,
-                j.a_step, j.w_step, j.out_step, j.each, j.rows, j.columns);
-    if (ctx->planning)
-        return 0;
-    int rc = place(ctx, &j.a, p->a, p->a_at);
-    if (rc == 0)
-        rc = place(ctx, &j.w, p->w, p->w_at);
-    if (rc == 0)
-        rc = place(ctx, &out, p->out, p->out_at);
-    j.out = (float *)out;
-    if (rc == 0) {
-        if (j.batch == 1)
-            ffcl_work_shape(ctx, ffcl_bare_cost(p, 1), "%zux%zux%zu", p->m, p->n, p->k);
-        else
-            ffcl_work_shape(ctx, ffcl_bare_cost(p, 1), "%zux%zux%zux%zu", j.batch, p->m, p->n,
-                            p->k);
-        rc = FFCL_CL(ctx->err, clEnqueueNativeKernel(ctx->queue, run, &j, sizeof j, 0, NULL, NULL,
-                                                     0, NULL, ffcl_profile_slot(ctx, "gemm")));
+    fprintf(ctx->trace, "%scblas %d %d %zux%zux%zux%zu at %zu %zu %zu ld %zu %zu %zu step %zu %zu "
+            "%zu cut %zu %zu %zu\n", ctx->planning ? "plan " : "", j->a_kmajor, j->w_nmajor,
+            j->batch, j->m, j->n, j->k, p->a.at, p->w.at, p->out.at, j->a_ld, j->w_ld, j->out_ld,
+            j->a_step, j->w_step, j->out_step, j->per_image, j->rows, j->columns);
+}
+
+static void multiply(ffcl_ctx *ctx, const ffcl_matmul *p)
+{
+    const size_t batch = ffcl_matmul_batch(p);
+    job j = {.blas = ctx->blas->state, .a = place(ctx, &p->a), .w = place(ctx, &p->w),
+             .out = place(ctx, &p->out), .m = ffcl_matmul_rows(p), .n = p->w.cols, .k = p->w.rows,
+             .a_ld = p->a.ld, .w_ld = p->w.ld, .out_ld = p->out.ld, .batch = ffcl_max(batch, 1),
+             .a_kmajor = p->a.layout == FFCL_COLUMNS, .w_nmajor = p->w.layout == FFCL_COLUMNS};
+    if (batch) {
+        j.a_step = p->a.stride;
+        j.w_step = p->w.stride;
+        j.out_step = p->out.stride;
     }
-    return rc == 0 && ctx->sync ? ffcl_finish(ctx) : rc;
+    cut(&j, ffcl_matmul_rows_per_image(p));
+    if (ctx->trace)
+        trace(ctx, p, &j);
+    if (ctx->planning || ctx->status)
+        return;
+    ffcl_gemm_work(ctx, p, ffcl_bare_cost(p, 1));
+    int rc = FFCL_CL(ctx->err, clEnqueueNativeKernel(ctx->queue, run, &j, sizeof j, 0, NULL, NULL,
+                                                     0, NULL, ffcl_profile_slot(ctx, "gemm")));
+    ffcl_ctx_keep(ctx, rc == 0 && ctx->sync ? ffcl_finish(ctx) : rc);
 }
 
-static int cblas_gemm(ffcl_ctx *ctx, const ffcl_product *p)
+static void cblas_gemm(ffcl_ctx *ctx, const ffcl_matmul *p)
 {
-    int rc = product(ctx, p);
-    return rc ? rc : ffcl_epilogue_run(ctx, p);
+    multiply(ctx, p);
+    ffcl_epilogue_run(ctx, p);
 }
 
 int ffcl_cblas_fits(const ffcl_ctx *ctx)
@@ -200,8 +197,8 @@ int ffcl_cblas_fits(const ffcl_ctx *ctx)
     return (caps->type & CL_DEVICE_TYPE_CPU) && caps->unified && caps->native;
 }
 
-/* The first library that is there and is no reference implementation; that one is slower than
- * CLBlast, and seen by its being no faster than a loop. */
+/* The first library that is installed and is no reference implementation.  That is slower than
+ * CLBlast, and recognised by being hardly faster than a loop. */
 static int load_any(ffcl_cblas_library *lib, ffcl_error *err)
 {
     static const char *const files[] = {"libopenblas.so.0", "libblis.so.4", "libmkl_rt.so.2",
@@ -218,31 +215,31 @@ static int load_any(ffcl_cblas_library *lib, ffcl_error *err)
     }
     return ffcl_fail(err, FFCL_EFILE,
                      "no fast CBLAS library is installed%s: with libopenblas0 or libblis4, "
-                     "products on this CPU take a fraction of the time", slow);
+                     "GEMMs on this CPU take a fraction of the time", slow);
 }
 
 static void cblas_close(ffcl_ctx *ctx)
 {
-    if (!ctx->cblas)
+    cblas *c = ctx->blas->state;
+    if (!c)
         return;
     clFinish(ctx->queue);
-    ffcl_team_close(&ctx->cblas->team);
-    ffcl_cblas_unload(&ctx->cblas->lib);
-    free(ctx->cblas);
-    ctx->cblas = NULL;
+    ffcl_team_close(&c->team);
+    ffcl_cblas_unload(&c->lib);
+    free(c);
+    ctx->blas->state = NULL;
 }
 
-static int cblas_open(ffcl_ctx *ctx)
+static int cblas_open(ffcl_ctx *ctx, const ffcl_blas_options *options)
 {
-    const char *file = ctx->blas_library;
+    const char *file = options->library;
     if (!ffcl_cblas_fits(ctx))
         return ffcl_fail(ctx->err, FFCL_EDEVICE,
                          "[blas] backend = cblas needs a CPU device that runs native kernels, and "
                          "%s is none", ctx->device.caps.name);
-    ctx->cblas = calloc(1, sizeof *ctx->cblas);
-    if (!ctx->cblas)
+    cblas *c = ctx->blas->state = calloc(1, sizeof *c);
+    if (!c)
         return ffcl_fail(ctx->err, FFCL_ENOMEM, "out of memory for the CBLAS back end");
-    struct ffcl_cblas *c = ctx->cblas;
     c->threads = ffcl_max(ctx->device.caps.units, 1);
     int rc = file ? ffcl_cblas_load(&c->lib, file, ctx->err) : load_any(&c->lib, ctx->err);
     if (rc == 0)
@@ -254,10 +251,15 @@ static int cblas_open(ffcl_ctx *ctx)
     return rc;
 }
 
-const char *ffcl_cblas_text(const ffcl_ctx *ctx)
+static const char *cblas_text(const ffcl_ctx *ctx)
 {
-    return ctx->cblas->lib.name;
+    const cblas *c = ctx->blas->state;
+    return c->lib.name;
 }
 
-/* Its own check is made as it is opened. */
-const ffcl_blas ffcl_blas_cblas = {"cblas", cblas_open, cblas_gemm, cblas_close, 1, NULL};
+/* Its check is made when it is opened (ffcl_cblas_check). */
+const ffcl_backend ffcl_backend_cblas = {.name = "cblas", .open = cblas_open,
+                                         .close = cblas_close, .gemm = cblas_gemm,
+                                         .text = cblas_text, .takes_skinny = 1,
+                                         .takes_columns = 1, .takes_batches = 1,
+                                         .rounds_by_image = 1};

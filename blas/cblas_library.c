@@ -9,7 +9,7 @@
 
 #include "util.h"
 
-/* The function of that name as f, a pointer to a function pointer; ISO C knows no cast. */
+/* Stores the function of that name in *f, a function pointer, to which ISO C has no cast. */
 static int find(void *handle, const char *name, void *f)
 {
     void *symbol = dlsym(handle, name);
@@ -17,9 +17,9 @@ static int find(void *handle, const char *name, void *f)
     return symbol != NULL;
 }
 
-/* OpenBLAS computes with the instructions of the first 64-bit processors on one that is newer than
- * itself, which its name for them, Prescott, tells: 5 times slower than AVX-512 allows.  The name
- * of a core with the instructions that this one has, or NULL where it need not be told. */
+/* On a processor newer than itself OpenBLAS takes its kernels for Prescott, the first with 64 bits,
+ * which are 5 times slower than AVX-512 allows.  Returns the name of a core whose instructions this
+ * processor has, or NULL where OpenBLAS needs no help. */
 static const char *better_core(void *handle)
 {
 #if defined(__x86_64__)
@@ -38,14 +38,14 @@ static const char *better_core(void *handle)
     return NULL;
 }
 
-/* The callers divide the work among threads of their own: blocks are then the same whatever the
- * number of threads, and no thread of the library spins beside the device's. */
+/* Callers divide the work among threads of their own: results then do not depend on the library's
+ * choice, and none of its threads spins beside the device's. */
 static void use_one_thread(void *handle)
 {
     static const char *const names[] = {"openblas_set_num_threads", "bli_thread_set_num_threads",
                                         "MKL_Set_Num_Threads"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-        /* BLIS takes an integer of its own, of 64 bits; the others look at 32 of them. */
+        /* BLIS takes a 64-bit integer; the others read the low 32 bits of it. */
         void (*set)(int64_t n) = NULL;
         if (find(handle, names[i], &set))
             set(1);
@@ -62,7 +62,7 @@ int ffcl_cblas_load(ffcl_cblas_library *lib, const char *file, ffcl_error *err)
                          dlerror());
     const char *core = better_core(lib->handle);
     if (core) {
-        /* It is read while the library is loaded, so it is loaded again. */
+        /* OpenBLAS reads the variable while it is loaded, so it is loaded again. */
         setenv("OPENBLAS_CORETYPE", core, 0);
         dlclose(lib->handle);
         lib->handle = dlopen(file, RTLD_NOW | RTLD_LOCAL);
@@ -96,18 +96,24 @@ static void fill(float *x, size_t n, uint32_t seed)
     }
 }
 
-/* The largest difference of c from the product of a and b, either possibly transposed. */
-static double worst(const float *c, const float *a, int ta, const float *b, int tb, size_t m,
-                    size_t n, size_t k)
+/* c (m, n) = a (m, k) b (k, n); a (k, m) where ta is 1, b (n, k) where tb is 1; all dense. */
+typedef struct problem {
+    const float *a, *b;
+    int ta, tb;
+    size_t m, n, k;
+} problem;
+
+/* The largest error of c; infinite where c has a NaN. */
+static double worst(const float *c, const problem *p)
 {
     double most = 0.0;
-    for (size_t i = 0; i < m; i++)
-        for (size_t j = 0; j < n; j++) {
+    for (size_t i = 0; i < p->m; i++)
+        for (size_t j = 0; j < p->n; j++) {
             double sum = 0.0;
-            for (size_t l = 0; l < k; l++)
-                sum += (double)a[ta ? l * m + i : i * k + l] *
-                       (double)b[tb ? j * k + l : l * n + j];
-            double off = fabs(sum - (double)c[i * n + j]);
+            for (size_t l = 0; l < p->k; l++)
+                sum += (double)p->a[p->ta ? l * p->m + i : i * p->k + l] *
+                       (double)p->b[p->tb ? j * p->k + l : l * p->n + j];
+            double off = fabs(sum - (double)c[i * p->n + j]);
             most = off > most || isnan(off) ? (isnan(off) ? INFINITY : off) : most;
         }
     return most;
@@ -116,7 +122,7 @@ static double worst(const float *c, const float *a, int ta, const float *b, int 
 int ffcl_cblas_check(const ffcl_cblas_library *lib, ffcl_error *err)
 {
     enum { M = 37, N = 83, K = 517, MOST = 83 * 517 };
-    /* The terms are a ninth on average, their roundings of either sign. */
+    /* Proportional to sqrt(K), 23, as roundings have either sign. */
     const double allowed = 2e-6 * 23.0;
     float *a = malloc(3 * MOST * sizeof *a), *b = a + MOST, *c = b + MOST;
     double most = 0.0;
@@ -131,13 +137,13 @@ int ffcl_cblas_check(const ffcl_cblas_library *lib, ffcl_error *err)
         lib->sgemm(FFCL_CBLAS_ROW_MAJOR, ta ? FFCL_CBLAS_TRANSPOSED : FFCL_CBLAS_PLAIN,
                    tb ? FFCL_CBLAS_TRANSPOSED : FFCL_CBLAS_PLAIN, M, N, K, 1.0f, a, ta ? M : K, b,
                    tb ? K : N, 0.0f, c, N);
-        most = fmax(most, worst(c, a, ta, b, tb, M, N, K));
+        most = fmax(most, worst(c, &(problem){a, b, ta, tb, M, N, K}));
     }
     for (int tb = 0; tb < 2; tb++) {
         memset(c, 0, N * sizeof *c);
         lib->sgemv(FFCL_CBLAS_ROW_MAJOR, tb ? FFCL_CBLAS_PLAIN : FFCL_CBLAS_TRANSPOSED,
                    tb ? N : K, tb ? K : N, 1.0f, b, tb ? K : N, a, 1, 0.0f, c, 1);
-        most = fmax(most, worst(c, a, 0, b, tb, 1, N, K));
+        most = fmax(most, worst(c, &(problem){a, b, 0, tb, 1, N, K}));
     }
     free(a);
     return most <= allowed ? 0
@@ -163,7 +169,7 @@ double ffcl_cblas_speed(const ffcl_cblas_library *lib)
     if (!a)
         return 0.0;
     fill(a, 2 * N * N, 3);
-    /* The least of several times, as others may use the processor. */
+    /* The shortest of several times, as other programs may use the processor. */
     for (int i = 0; i < 4; i++) {
         double start = ffcl_clock();
         lib->sgemm(FFCL_CBLAS_ROW_MAJOR, FFCL_CBLAS_PLAIN, FFCL_CBLAS_PLAIN, N, N, N, 1.0f, a, N,

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT
- * CLBlast behind gemm.h; the only file that includes it.
+ * CLBlast behind gemm.h; the only file that includes its header.
  *
- * In CLBlast's column-major terms the product is  out' (N x M) = W' (N x K) A' (K x M).  W' has
- * its N contiguous and out' too, so both are used in place; A' is used in place when it is
- * K-major and is transposed into the temporary buffer by CLBlast otherwise.  A matrix at an
- * offset would also be copied, hence the sub-buffers. */
+ * In CLBlast's column-major terms the GEMM is  out' (N x M) = W' (N x K) A' (K x M).  N is
+ * contiguous in W' and out', so CLBlast uses both in place.  It uses A' in place where A is K-major
+ * and transposes it into the temporary buffer otherwise.  A matrix at an offset would be copied as
+ * well; sub-buffers avoid that. */
 #include "backend.h"
 
 #include <clblast_c.h>
@@ -13,15 +13,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cl/arena.h"
-#include "cl/profile.h"
 #include "util.h"
 
-static int check(ffcl_ctx *ctx, CLBlastStatusCode code, const char *call, int line)
+static void keep(ffcl_ctx *ctx, CLBlastStatusCode code, const char *call, int line)
 {
-    return ffcl_cl_check(ctx->err, (cl_int)code, call, __FILE__, line);
+    ffcl_ctx_keep(ctx, ffcl_cl_check(ctx->err, (cl_int)code, call, __FILE__, line));
 }
-#define CHECK(ctx, call) check((ctx), (call), #call, __LINE__)
+#define KEEP(ctx, call) keep((ctx), (call), #call, __LINE__)
 
 /* A matrix as CLBlast gets it: a sub-buffer starting at the matrix where alignment permits. */
 typedef struct view {
@@ -29,20 +27,24 @@ typedef struct view {
     size_t at;
 } view;
 
-static int view_open(ffcl_ctx *ctx, view *v, cl_mem mem, size_t at, size_t n)
+static view view_open(ffcl_ctx *ctx, const ffcl_tensor *t)
 {
-    *v = (view){mem, NULL, at};
-    if (at == 0 || at * sizeof(float) % ctx->device.caps.align_bytes != 0)
-        return 0;
-    v->at = 0;
-    if (ctx->planning)
-        return 0;
-    cl_buffer_region region = {at * sizeof(float), n * sizeof(float)};
+    view v = {t->mem, NULL, t->at};
+    if (t->at == 0 || t->at * sizeof(float) % ctx->device.caps.align_bytes != 0)
+        return v;
+    v.at = 0;
+    if (ctx->planning || ctx->status)
+        return v;
+    const size_t vectors = t->layout == FFCL_COLUMNS ? t->cols : t->batch * t->rows;
+    const size_t width = t->layout == FFCL_COLUMNS ? t->rows : t->cols;
+    cl_buffer_region region = {t->at * sizeof(float),
+                               ((vectors - 1) * t->ld + width) * sizeof(float)};
     cl_int code;
-    v->sub = clCreateSubBuffer(mem, CL_MEM_READ_WRITE, CL_BUFFER_CREATE_TYPE_REGION, &region,
-                               &code);
-    v->mem = v->sub;
-    return ffcl_cl_check(ctx->err, code, "clCreateSubBuffer", __FILE__, __LINE__);
+    v.sub = clCreateSubBuffer(t->mem, CL_MEM_READ_WRITE, CL_BUFFER_CREATE_TYPE_REGION, &region,
+                              &code);
+    v.mem = v.sub;
+    ffcl_ctx_keep(ctx, ffcl_cl_check(ctx->err, code, "clCreateSubBuffer", __FILE__, __LINE__));
+    return v;
 }
 
 static void view_close(view *v)
@@ -51,55 +53,49 @@ static void view_close(view *v)
         clReleaseMemObject(v->sub);
 }
 
-/* The bare product into out. */
-static int product(ffcl_ctx *ctx, const ffcl_product *p)
+/* out = A W. */
+static void multiply(ffcl_ctx *ctx, const ffcl_matmul *p)
 {
-    CLBlastTranspose tb = p->a_kmajor ? CLBlastTransposeYes : CLBlastTransposeNo;
-    CLBlastTranspose tw = p->w_nmajor ? CLBlastTransposeYes : CLBlastTransposeNo;
-    size_t w_span = p->w_nmajor ? (p->n - 1) * p->w_ld + p->k : (p->k - 1) * p->w_ld + p->n;
-    size_t a_span = p->a_kmajor ? (p->k - 1) * p->a_ld + p->m : (p->m - 1) * p->a_ld + p->k;
-    view a = {0}, w = {0}, out = {0};
-    ffcl_buf temp = {0};
+    const CLBlastTranspose ta = p->a.layout == FFCL_COLUMNS ? CLBlastTransposeYes
+                                                            : CLBlastTransposeNo;
+    const CLBlastTranspose tw = p->w.layout == FFCL_COLUMNS ? CLBlastTransposeYes
+                                                            : CLBlastTransposeNo;
+    const size_t M = ffcl_matmul_rows(p), N = p->w.cols, K = p->w.rows;
+    view a = view_open(ctx, &p->a), w = view_open(ctx, &p->w), out = view_open(ctx, &p->out);
     size_t bytes = 0;
-    int rc = view_open(ctx, &a, p->a, p->a_at, a_span);
-    if (rc == 0)
-        rc = view_open(ctx, &w, p->w, p->w_at, w_span);
-    if (rc == 0)
-        rc = view_open(ctx, &out, p->out, p->out_at, (p->m - 1) * p->out_ld + p->n);
-    if (rc == 0)
-        rc = CHECK(ctx, CLBlastSGemmTempBufferSize(CLBlastLayoutColMajor, tw, tb, p->n, p->m, p->k,
-                                                   w.at, p->w_ld, a.at, p->a_ld, out.at, p->out_ld,
-                                                   &ctx->queue, &bytes));
-    if (rc == 0)
-        rc = ffcl_take(ctx, &temp, ffcl_div_up(bytes, sizeof(float)));
+    if (!ctx->status)
+        KEEP(ctx, CLBlastSGemmTempBufferSize(CLBlastLayoutColMajor, tw, ta, N, M, K, w.at,
+                                             p->w.ld, a.at, p->a.ld, out.at, p->out.ld,
+                                             &ctx->queue, &bytes));
+    ffcl_tensor temp = ffcl_take(ctx, ffcl_tensor_of(FFCL_F32, 1, 1,
+                                                     ffcl_div_up(bytes, sizeof(float))));
     if (ctx->trace)
         fprintf(ctx->trace, "%sclblast %d %d %zux%zux%zu at %zu %zu %zu ld %zu %zu %zu temp %zu\n",
-                ctx->planning ? "plan " : "", p->a_kmajor, p->w_nmajor, p->m, p->n, p->k, a.at,
-                w.at, out.at, p->a_ld, p->w_ld, p->out_ld, bytes);
-    if (rc == 0 && !ctx->planning) {
-        ffcl_work_shape(ctx, ffcl_bare_cost(p, 1), "%zux%zux%zu", p->m, p->n, p->k);
+                ctx->planning ? "plan " : "", (int)ta == (int)CLBlastTransposeYes,
+                (int)tw == (int)CLBlastTransposeYes, M, N, K, a.at, w.at, out.at, p->a.ld,
+                p->w.ld, p->out.ld, bytes);
+    if (!ctx->status && !ctx->planning) {
+        ffcl_gemm_work(ctx, p, ffcl_bare_cost(p, 1));
         ffcl_profile_begin(ctx, "gemm");
-        rc = CHECK(ctx, CLBlastSgemmWithTempBuffer(CLBlastLayoutColMajor, tw, tb, p->n, p->m,
-                                                   p->k, 1.0f, w.mem, w.at, p->w_ld, a.mem, a.at,
-                                                   p->a_ld, 0.0f, out.mem, out.at, p->out_ld,
-                                                   &ctx->queue, NULL, bytes ? temp.mem : NULL));
+        KEEP(ctx, CLBlastSgemmWithTempBuffer(CLBlastLayoutColMajor, tw, ta, N, M, K, 1.0f, w.mem,
+                                             w.at, p->w.ld, a.mem, a.at, p->a.ld, 0.0f, out.mem,
+                                             out.at, p->out.ld, &ctx->queue, NULL,
+                                             bytes ? temp.mem : NULL));
         ffcl_profile_end(ctx);
     }
-    if (rc == 0)
-        ffcl_give(ctx, &temp);
+    ffcl_give(ctx, &temp);
     view_close(&out);
     view_close(&w);
     view_close(&a);
-    return rc;
 }
 
-static int clblast_gemm(ffcl_ctx *ctx, const ffcl_product *p)
+static void clblast_gemm(ffcl_ctx *ctx, const ffcl_matmul *p)
 {
-    int rc = product(ctx, p);
-    return rc ? rc : ffcl_epilogue_run(ctx, p);
+    multiply(ctx, p);
+    ffcl_epilogue_run(ctx, p);
 }
 
-/* The name of the library's file, which has its version in it. */
+/* The name of the library's file, which contains its version. */
 static void library_name(char *text, size_t size)
 {
     CLBlastStatusCode (*function)(void) = CLBlastClearCache;
@@ -145,29 +141,30 @@ int ffcl_clblast_apply(ffcl_ctx *ctx, const ffcl_tuning *t)
     return 0;
 }
 
-/* The parameters that a context of this kind shall have. */
-static int parameters(ffcl_ctx *ctx, ffcl_tuning *t)
+/* The parameters for ctx. */
+static int parameters(ffcl_ctx *ctx, ffcl_tuning *t, const char *tuning)
 {
     ffcl_tuning_home here;
     ffcl_clblast_home(ctx, &here);
-    int rc = ffcl_tuning_choose(ctx, t, &here);
-    /* Small products take a kernel of their own otherwise; what is small depends on the batch. */
-    if (ctx->any_batch)
+    int rc = ffcl_tuning_choose(ctx, t, &here, tuning);
+    /* Otherwise small GEMMs take another kernel, and which are small depends on the batch. */
+    if (ctx->batch_invariant)
         t->value[ffcl_tuning_find("XGEMM_MIN_INDIRECT_SIZE")] = 1;
     return rc;
 }
 
-static int clblast_open(ffcl_ctx *ctx)
+/* The state is the parameters, as text. */
+static int clblast_open(ffcl_ctx *ctx, const ffcl_blas_options *options)
 {
     ffcl_tuning t;
-    int rc = parameters(ctx, &t);
+    int rc = parameters(ctx, &t, options->tuning);
     if (rc == 0)
         rc = ffcl_clblast_apply(ctx, &t);
-    if (rc == 0)
-        ctx->parameters = ffcl_tuning_line(&t);
-    if (rc == 0 && !ctx->parameters)
-        rc = ffcl_fail(ctx->err, FFCL_ENOMEM, "out of memory for CLBlast's parameters");
-    return rc;
+    if (rc)
+        return rc;
+    ctx->blas->state = ffcl_tuning_line(&t);
+    return ctx->blas->state ? 0 : ffcl_fail(ctx->err, FFCL_ENOMEM,
+                                            "out of memory for CLBlast's parameters");
 }
 
 /* Results depend on the kernels that run, hence on device, driver, library and parameters. */
@@ -176,16 +173,17 @@ static char *clblast_describe(ffcl_ctx *ctx)
     ffcl_tuning_home home;
     ffcl_clblast_home(ctx, &home);
     return ffcl_format("device %s\nplatform %s\ndriver %s\nlibrary %s\nparameters %s\n",
-                       home.device, home.platform, home.driver, home.library, ctx->parameters);
+                       home.device, home.platform, home.driver, home.library,
+                       (const char *)ctx->blas->state);
 }
 
 /* CLBlast's static caches hold programs of this context and can outlive the driver. */
 static void clblast_close(ffcl_ctx *ctx)
 {
-    free(ctx->parameters);
-    ctx->parameters = NULL;
+    free(ctx->blas->state);
     CLBlastClearCache();
 }
 
-const ffcl_blas ffcl_blas_clblast = {"clblast", clblast_open, clblast_gemm, clblast_close, 0,
-                                     clblast_describe};
+const ffcl_backend ffcl_backend_clblast = {.name = "clblast", .open = clblast_open,
+                                           .close = clblast_close, .gemm = clblast_gemm,
+                                           .describe = clblast_describe};

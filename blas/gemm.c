@@ -1,168 +1,320 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: MIT
+ * Opening a back end, the variants of GEMM, and what one costs. */
 #include "gemm.h"
 
-#include <stdio.h>
+#include <assert.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "backend.h"
-#include "cblas.h"
-#include "cl/launch.h"
 #include "util.h"
 
-/* Does CLBlast do in place of cblas, which could not be opened?  A missing library is a hint, one
- * that fails its check a warning. */
-static int may_do_without(const ffcl_ctx *ctx, int rc, int automatic)
+/* ---- back ends ------------------------------------------------------------------------------ */
+
+/* May CLBlast take the place of cblas, which could not be opened?  A missing library is reported as
+ * a note, one that fails its check as a warning. */
+static int may_do_without(const ffcl_ctx *ctx, int rc, const ffcl_blas_options *o)
 {
-    int missing = rc == FFCL_EFILE && !ctx->blas_library, wrong = rc == FFCL_EDEVICE;
-    if (!automatic || !(missing || wrong))
+    int missing = rc == FFCL_EFILE && !o->library, wrong = rc == FFCL_EDEVICE;
+    if (strcmp(o->name, "auto") != 0 || !(missing || wrong))
         return 0;
     ffcl_report(ctx->obs, missing ? FFCL_PHASE_NOTE : FFCL_PHASE_WARN, ctx->err->text, 0, 0);
     return 1;
 }
 
-int ffcl_blas_open(ffcl_ctx *ctx, const char *name)
+static int open_backend(ffcl_ctx *ctx, const ffcl_backend *backend, const ffcl_blas_options *o)
+{
+    *ctx->blas = (struct ffcl_blas){.backend = backend, .check = backend->describe ? o->check
+                                                                                   : NULL};
+    return backend->open(ctx, o);
+}
+
+int ffcl_blas_open(ffcl_ctx *ctx, const ffcl_blas_options *o)
 {
     static const char *const names[] = {"auto", "clblast", "cblas", "builtin", "mma",
                                         "wgmma", "wmma", "mfma", "dpas"};
     int known = 0;
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-        known |= strcmp(name, names[i]) == 0;
+        known |= strcmp(o->name, names[i]) == 0;
     if (!known)
         return ffcl_fail(ctx->err, FFCL_ECONFIG,
                          "[blas] backend = %s is unknown; known are auto, clblast, cblas, builtin, "
                          "mma, wgmma, wmma, mfma and dpas",
-                         name);
-    int automatic = strcmp(name, "auto") == 0, rc = 0;
-    ctx->blas_checked = 0;
-    if (strcmp(name, "cblas") == 0 || (automatic && ffcl_cblas_fits(ctx))) {
-        ctx->blas = &ffcl_blas_cblas;
-        rc = ctx->blas->open(ctx);
-        if (rc == 0 || !may_do_without(ctx, rc, automatic))
+                         o->name);
+    ctx->blas = calloc(1, sizeof *ctx->blas);
+    if (!ctx->blas)
+        return ffcl_fail(ctx->err, FFCL_ENOMEM, "out of memory for the GEMM back end");
+    if (strcmp(o->name, "cblas") == 0 ||
+        (strcmp(o->name, "auto") == 0 && ffcl_cblas_fits(ctx))) {
+        int rc = open_backend(ctx, &ffcl_backend_cblas, o);
+        if (rc == 0 || !may_do_without(ctx, rc, o))
             return rc;
     }
-    ctx->blas = strcmp(name, "builtin") == 0 ? &ffcl_blas_builtin : &ffcl_blas_clblast;
-    return ctx->blas->open(ctx);
+    return open_backend(ctx, strcmp(o->name, "builtin") == 0 ? &ffcl_backend_builtin
+                                                             : &ffcl_backend_clblast, o);
 }
 
 void ffcl_blas_close(ffcl_ctx *ctx)
 {
-    if (ctx->blas)
-        ctx->blas->close(ctx);
+    if (!ctx->blas)
+        return;
+    ctx->blas->backend->close(ctx);
+    free(ctx->blas);
     ctx->blas = NULL;
+}
+
+void ffcl_blas_fall_back(ffcl_ctx *ctx)
+{
+    struct ffcl_blas *b = ctx->blas;
+    b->backend->close(ctx);
+    b->backend = &ffcl_backend_builtin;
+    b->state = NULL;
+    *b->tuning = '\0';
 }
 
 const char *ffcl_blas_name(const ffcl_ctx *ctx)
 {
-    return ctx->cblas ? ffcl_cblas_text(ctx) : ctx->blas->name;
+    const ffcl_backend *backend = ctx->blas->backend;
+    return backend->text ? backend->text(ctx) : backend->name;
 }
 
-int ffcl_gemm_takes_nmajor(const ffcl_ctx *ctx)
+const char *ffcl_blas_tuning(const ffcl_ctx *ctx)
 {
-    return ctx->cblas != NULL;
+    return ctx->blas->tuning;
 }
 
-int ffcl_gemm(ffcl_ctx *ctx, const ffcl_product *p)
+int ffcl_blas_is_untuned(const ffcl_ctx *ctx)
 {
-    return ffcl_gemm_in_parts(ctx, p, NULL);
+    return ctx->blas->is_untuned;
 }
 
-int ffcl_gemm_in_parts(ffcl_ctx *ctx, const ffcl_product *p, ffcl_parts *parts)
+void ffcl_blas_observe(ffcl_ctx *ctx, void (*see)(void *user, const ffcl_matmul *p), void *user)
 {
-    if (parts)
-        *parts = (ffcl_parts){{0}, 0};
-    if (p->half)
-        return ffcl_half_gemm(ctx, p, parts);
-    /* One row reads the weights once and needs no tile; but its sums are not those of many. */
-    int slim = (p->slim || (p->m == 1 && !ctx->any_batch)) && !p->w_nmajor;
-    if (slim && (p->unpatch || !ctx->blas->takes_slim))
-        return ffcl_slim_gemm(ctx, p);
-    if (ctx->planning && ctx->see_product)
-        ctx->see_product(ctx->see_user, p);
-    int rc = ctx->blas_checked ? 0 : ffcl_blas_check(ctx);
-    return rc ? rc : ctx->blas->gemm(ctx, p);
+    ctx->blas->see = see;
+    ctx->blas->see_user = user;
 }
 
-/* How many products p stands for. */
-static double count_of(const ffcl_product *p)
+int ffcl_gemm_takes_columns(const ffcl_ctx *ctx)
 {
-    return p->batch ? (double)p->batch : p->gather && p->gather->upsample ? 4.0 : 1.0;
+    return ctx->blas && ctx->blas->backend->takes_columns;
 }
 
-ffcl_cost ffcl_bare_cost(const ffcl_product *p, int bare)
+int ffcl_gemm_takes_batches(const ffcl_ctx *ctx)
 {
-    const double m = (double)p->m, n = (double)p->n, k = (double)p->k, count = count_of(p);
-    const double each = p->half ? 2.0 : 4.0, out = p->out_half && !bare ? 2.0 : 4.0;
-    /* A gathered operand is a picture, of which every parity reads the same. */
-    const double a = p->gather ? m * (double)p->gather->C : count * m * k;
+    return ctx->blas && ctx->blas->backend->takes_batches;
+}
+
+int ffcl_gemm_rounds_by_image(const ffcl_ctx *ctx)
+{
+    return ctx->batch_invariant || (ctx->blas && ctx->blas->backend->rounds_by_image);
+}
+
+/* ---- variants ------------------------------------------------------------------------------- */
+
+static int is_half(const ffcl_matmul *p)
+{
+    return p->a.dtype == FFCL_F16;
+}
+
+static int is_plain_float(const ffcl_matmul *p)
+{
+    return !is_half(p) && !p->unpatch;
+}
+
+static int builtin_can(const ffcl_ctx *ctx, const void *desc)
+{
+    const ffcl_matmul *p = desc;
+    (void)ctx;
+    return is_plain_float(p) && !ffcl_matmul_batch(p) && p->w.layout == FFCL_ROWS;
+}
+
+static int builtin_pays(const ffcl_ctx *ctx, const void *desc)
+{
+    (void)desc;
+    return ctx->blas && ctx->blas->backend == &ffcl_backend_builtin;
+}
+
+static void builtin_run(ffcl_ctx *ctx, const void *desc)
+{
+    ffcl_backend_builtin.gemm(ctx, desc);
+}
+
+static int library_can(const ffcl_ctx *ctx, const ffcl_matmul *p, const ffcl_backend *backend)
+{
+    return is_plain_float(p) && ctx->blas && ctx->blas->backend == backend &&
+           (!ffcl_matmul_batch(p) || backend->takes_batches);
+}
+
+static int clblast_can(const ffcl_ctx *ctx, const void *desc)
+{
+    return library_can(ctx, desc, &ffcl_backend_clblast);
+}
+
+static int cblas_can(const ffcl_ctx *ctx, const void *desc)
+{
+    return library_can(ctx, desc, &ffcl_backend_cblas);
+}
+
+/* The first call runs the self-check, which may replace the back end. */
+static void library_run(ffcl_ctx *ctx, const void *desc)
+{
+    int (*check)(ffcl_ctx *ctx) = ctx->blas->check;
+    if (ctx->planning && ctx->blas->see)
+        ctx->blas->see(ctx->blas->see_user, desc);
+    ctx->blas->check = NULL;
+    if (check)
+        ffcl_ctx_keep(ctx, check(ctx));
+    if (!ctx->status)
+        ctx->blas->backend->gemm(ctx, desc);
+}
+
+static int skinny_can(const ffcl_ctx *ctx, const void *desc)
+{
+    const ffcl_matmul *p = desc;
+    (void)ctx;
+    return !is_half(p) && !ffcl_matmul_batch(p) && p->w.layout == FFCL_ROWS;
+}
+
+/* With one row a tile is of no use; but its sums have another order than those of many rows. */
+static int skinny_pays(const ffcl_ctx *ctx, const void *desc)
+{
+    const ffcl_matmul *p = desc;
+    if (p->unpatch)
+        return 1;
+    return (p->skinny || (ffcl_matmul_rows(p) == 1 && !ctx->batch_invariant)) &&
+           !(ctx->blas && ctx->blas->backend->takes_skinny);
+}
+
+static void skinny_run(ffcl_ctx *ctx, const void *desc)
+{
+    ffcl_skinny_gemm(ctx, desc);
+}
+
+static int half_can(const ffcl_ctx *ctx, const void *desc)
+{
+    (void)ctx;
+    return is_half(desc) && !ffcl_matmul_batch(desc);
+}
+
+static void half_run(ffcl_ctx *ctx, const void *desc)
+{
+    ffcl_half_plain(ctx, desc);
+}
+
+static int gemv_can(const ffcl_ctx *ctx, const void *desc)
+{
+    return is_half(desc) && ffcl_half_gemv_can(ctx, desc);
+}
+
+static void gemv_run(ffcl_ctx *ctx, const void *desc)
+{
+    ffcl_half_gemv(ctx, desc);
+}
+
+static int unit_can(const ffcl_ctx *ctx, const ffcl_matmul *p, ffcl_matrix_unit unit)
+{
+    return is_half(p) && ctx->matrix_unit == unit && ffcl_gemm_unit_can(ctx, p);
+}
+
+static void unit_run(ffcl_ctx *ctx, const void *desc)
+{
+    ffcl_half_unit(ctx, desc);
+}
+
+#define UNIT_CAN(name, UNIT)                                    \
+    static int name##_can(const ffcl_ctx *ctx, const void *desc) \
+    {                                                           \
+        return unit_can(ctx, desc, UNIT);                       \
+    }
+UNIT_CAN(mma, FFCL_UNIT_MMA)
+UNIT_CAN(wgmma, FFCL_UNIT_WGMMA)
+UNIT_CAN(wmma, FFCL_UNIT_WMMA)
+UNIT_CAN(mfma, FFCL_UNIT_MFMA)
+UNIT_CAN(dpas8, FFCL_UNIT_DPAS8)
+UNIT_CAN(dpas16, FFCL_UNIT_DPAS16)
+
+static ffcl_cost cost(const void *desc)
+{
+    return ffcl_gemm_cost(desc);
+}
+
+static const ffcl_variant variants[] = {
+    {"builtin", "where no library computes right: float32, slow, right on any OpenCL 1.2 device",
+     builtin_can, builtin_pays, cost, builtin_run},
+    {"clblast", "float32 on GPUs, and on CPUs without a CBLAS library", clblast_can, NULL, cost,
+     library_run},
+    {"cblas", "float32 on CPUs: the library knows the processor", cblas_can, NULL, cost,
+     library_run},
+    {"skinny", "float32 with so few rows or columns that a tile would be empty", skinny_can,
+     skinny_pays, cost, skinny_run},
+    {"half", "half operands on devices without matrix units", half_can, NULL, cost, half_run},
+    {"wmma", "half operands on AMD's RDNA 3", wmma_can, NULL, cost, unit_run},
+    {"mfma", "half operands on AMD's CDNA", mfma_can, NULL, cost, unit_run},
+    {"dpas8", "half operands on Intel's XMX in sub-groups of 8", dpas8_can, NULL, cost, unit_run},
+    {"dpas16", "half operands on Intel's XMX in sub-groups of 16", dpas16_can, NULL, cost,
+     unit_run},
+    {"mma", "half operands on NVIDIA's tensor cores from compute capability 8.0 on", mma_can, NULL,
+     cost, unit_run},
+    {"wgmma", "half operands on NVIDIA's tensor cores of compute capability 9.0", wgmma_can, NULL,
+     cost, unit_run},
+    {"gemv", "one half row: the memory's time for the weights", gemv_can, NULL, cost, gemv_run},
+};
+
+const ffcl_operation ffcl_gemm_operation = {FFCL_OP_GEMM, "gemm", variants,
+                                            sizeof variants / sizeof *variants};
+
+void ffcl_gemm(ffcl_ctx *ctx, const ffcl_matmul *p)
+{
+    assert(ffcl_matmul_batch(p) || p->a.batch <= 1 || p->a.layout == FFCL_ROWS);
+    if (p->partial)
+        *p->partial = (ffcl_tensor){0};
+    ffcl_dispatch(ctx, &ffcl_gemm_operation, p);
+}
+
+/* ---- cost ----------------------------------------------------------------------------------- */
+
+/* How many GEMMs p stands for. */
+static double count_of(const ffcl_matmul *p)
+{
+    const size_t batch = ffcl_matmul_batch(p);
+    return batch ? (double)batch : p->gather && p->gather->upsample ? 4.0 : 1.0;
+}
+
+ffcl_cost ffcl_bare_cost(const ffcl_matmul *p, int bare)
+{
+    const double m = (double)ffcl_matmul_rows(p), n = (double)p->w.cols, k = (double)p->w.rows;
+    const double count = count_of(p), each = (double)ffcl_dtype_bytes(p->a.dtype);
+    const double out = bare ? 4.0 : (double)ffcl_dtype_bytes(p->out.dtype);
+    /* A gathered operand is an image, which all parities share. */
+    const double a = p->gather ? m * (double)p->a.cols : count * m * k;
     return (ffcl_cost){2.0 * count * m * n * k,
                        each * (a + count * k * n) + out * count * m * n};
 }
 
-ffcl_cost ffcl_after_cost(const ffcl_product *p)
+ffcl_cost ffcl_after_cost(const ffcl_matmul *p)
 {
-    const ffcl_epilogue *e = &p->epilogue;
-    const double m = (double)p->m, n = (double)p->n, count = count_of(p);
-    const double act = e->act == FFCL_ACT_SILU ? 3.0 : e->act == FFCL_ACT_GELU ? 8.0 : 0.0;
+    const size_t M = ffcl_matmul_rows(p);
+    const double m = (double)M, n = (double)p->w.cols, count = count_of(p);
+    const double act = p->act == FFCL_ACT_SILU ? 3.0 : p->act == FFCL_ACT_GELU ? 8.0 : 0.0;
     ffcl_cost cost = {count * m * n * act, 0.0};
-    if (e->has_bias) {
+    if (p->bias) {
         cost.flops += count * m * n;
         cost.bytes += 4.0 * n;
     }
-    if (e->has_gate) {
+    if (p->gate) {
         cost.flops += count * m * n;
-        cost.bytes += 4.0 * (double)ffcl_div_up(p->m, e->gate_rows) * n;
+        cost.bytes += 4.0 * (double)ffcl_div_up(M, ffcl_matmul_rows_per_image(p)) * n;
     }
-    if (e->has_add) {
+    if (p->add) {
+        const size_t rows = ffcl_min(M, p->add->batch * p->add->rows);
         cost.flops += count * m * n;
-        cost.bytes += (p->out_half ? 2.0 : 4.0) * count * (double)ffcl_min(p->m, e->add_rows) * n;
+        cost.bytes += (double)ffcl_dtype_bytes(p->out.dtype) * count * (double)rows * n;
     }
     return cost;
 }
 
-ffcl_cost ffcl_gemm_cost(const ffcl_product *p)
+ffcl_cost ffcl_gemm_cost(const ffcl_matmul *p)
 {
-    const ffcl_cost product = ffcl_bare_cost(p, 0), after = ffcl_after_cost(p);
-    return (ffcl_cost){product.flops + after.flops, product.bytes + after.bytes};
-}
-
-int ffcl_epilogue_flags(const ffcl_epilogue *e)
-{
-    return (e->has_bias ? 1 : 0) | (e->has_gate ? 2 : 0) | (e->has_add ? 4 : 0);
-}
-
-/* Columns of a row that an item of the CPU's kernel takes: all that a block of SiT has, and parts
- * of the one row of its modulations. */
-enum { ROW_PART = 8192 };
-
-int ffcl_epilogue_run(ffcl_ctx *ctx, const ffcl_product *p)
-{
-    const ffcl_epilogue *e = &p->epilogue;
-    if (!e->has_bias && !e->has_gate && !e->has_add && e->act == FFCL_ACT_NONE)
-        return 0;
-    const int by_rows = (ctx->device.caps.type & CL_DEVICE_TYPE_CPU) && p->n % 4 == 0;
-    const ffcl_arg args[] = {FFCL_BUF(p->out), FFCL_I32(p->out_at), FFCL_I32(p->out_ld),
-                             FFCL_EPILOGUE(p), FFCL_I32(p->m), FFCL_I32(p->n),
-                             FFCL_I32(ROW_PART)};
-    const size_t n_args = sizeof args / sizeof *args;
-    const ffcl_kernel *k;
-    char options[16] = "";
-    if (by_rows)
-        snprintf(options, sizeof options, "-DVW=%d", p->n % 16 ? 4 : 16);
-    int rc = ffcl_kernel_get(ctx, &k, "epilogue", by_rows ? "epilogue_row_f32" : "epilogue_f32",
-                             options);
-    if (rc)
-        return rc;
-    ffcl_cost cost = ffcl_after_cost(p);
-    cost.bytes += 8.0 * (double)p->m * (double)p->n;
-    ffcl_work(ctx, cost);
-    if (by_rows) {
-        size_t local[2] = {ffcl_local_size(ctx, k, 8), 1};
-        size_t global[2] = {ffcl_round_up(p->m, local[0]), ffcl_div_up(p->n, ROW_PART)};
-        return ffcl_launch_args(ctx, k, 2, global, local, args, n_args);
-    }
-    size_t total = ffcl_local_size(ctx, k, 256);
-    size_t local[2] = {ffcl_min(64, total), ffcl_max(total / 64, 1)};
-    size_t global[2] = {ffcl_round_up(p->n, local[0]),
-                        ffcl_round_up(ffcl_div_up(p->m, 8), local[1])};
-    return ffcl_launch_args(ctx, k, 2, global, local, args, n_args - 1);
+    const ffcl_cost bare = ffcl_bare_cost(p, 0), after = ffcl_after_cost(p);
+    return (ffcl_cost){bare.flops + after.flops, bare.bytes + after.bytes};
 }

@@ -11,7 +11,7 @@ struct ffcl_team {
     size_t n_threads;           /* beside the caller's */
     void (*task)(void *user, size_t i);
     void *user;
-    size_t n, next, busy;       /* tasks, the first not taken, threads at work on one */
+    size_t n, next, busy;       /* tasks, the first not taken, threads that have one */
     unsigned long job;          /* counts jobs, so that a thread knows a new one */
     int closing;
 };
@@ -61,7 +61,7 @@ int ffcl_team_open(ffcl_team **out, size_t threads, ffcl_error *err)
     pthread_mutex_init(&t->lock, NULL);
     pthread_cond_init(&t->begun, NULL);
     pthread_cond_init(&t->ended, NULL);
-    /* Where a thread cannot be had, the others do its part. */
+    /* Where a thread cannot be started, the others do its tasks. */
     while (t->n_threads + 1 < threads &&
            pthread_create(&t->threads[t->n_threads], NULL, serve, t) == 0)
         t->n_threads++;

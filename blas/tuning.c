@@ -166,8 +166,8 @@ static int check_rules(const ffcl_tuning *t, const char *kernel, ffcl_error *err
         if (strcmp(ffcl_tuning_rows[ffcl_tuning_find(r->a)].kernel, kernel) != 0 ||
             (r->only_gemmk >= 0 && get(t, "GEMMK") != (size_t)r->only_gemmk))
             continue;
-        size_t product = get_or_1(t, r->b) * get_or_1(t, r->c), by = get_or_1(t, r->d);
-        if (product % by || product < by || get(t, r->a) % (product / by))
+        size_t divisor = get_or_1(t, r->b) * get_or_1(t, r->c), by = get_or_1(t, r->d);
+        if (divisor % by || divisor < by || get(t, r->a) % (divisor / by))
             return ffcl_fail(err, FFCL_ECONFIG, "%s: %s = %zu is no multiple of %s%s%s%s%s", kernel,
                              r->a, get(t, r->a), r->b, r->c ? " * " : "", r->c ? r->c : "",
                              r->d ? " / " : "", r->d ? r->d : "");
@@ -334,7 +334,7 @@ static int begin_section(reader *r, char *text)
            strcmp(ffcl_tuning_rows[r->first].kernel, text + 1) != 0)
         r->first++;
     if (r->first == FFCL_TUNING_ROWS)
-        return bad_line(r, "CLBlast has no kernel for products that is called", text + 1);
+        return bad_line(r, "CLBlast has no GEMM kernel called", text + 1);
     if (!r->is_home && r->begun[r->first])
         return bad_line(r, "a second section of", text + 1);
     if (!r->is_home)

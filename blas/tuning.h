@@ -25,7 +25,7 @@ typedef struct ffcl_tuning {
     size_t value[FFCL_TUNING_ROWS];
 } ffcl_tuning;
 
-/* What a set was found on. */
+/* The home of a set: what it was found on. */
 typedef struct ffcl_tuning_home {
     char device[260], platform[260], driver[130], library[130];
 } ffcl_tuning_home;
@@ -54,13 +54,14 @@ int ffcl_tuning_scan(ffcl_tuning *t, const char *line, ffcl_error *err);
  * CLBlast's kernels and, where caps is given, by the device's limits. */
 int ffcl_tuning_check(const ffcl_tuning *t, size_t first, const ffcl_caps *caps, ffcl_error *err);
 
-/* Hash of the values, 8 digits: what a set's manifest knows the parameters by. */
+/* Hash of the values, 8 hexadecimal digits, by which a sample set's manifest names the
+ * parameters. */
 void ffcl_tuning_id(const ffcl_tuning *t, char id[9]);
 
 /* The device's home; library is the file name of the CLBlast in use. */
 void ffcl_tuning_home_of(ffcl_tuning_home *home, const ffcl_device *device, const char *library);
 
-/* What differs, `driver is "A", not "B"`, or "" where nothing does that the file tells. */
+/* text: what differs, `driver is "A", not "B"`; "" where all that the file states is the same. */
 void ffcl_tuning_home_differs(const ffcl_tuning_home *file, const ffcl_tuning_home *here,
                               char *text, size_t size);
 

@@ -5,8 +5,8 @@
  * qkv (B*T, 3*H*DH): q, k, v one after the other, each H x DH; out (B*T, H*DH).
  * Scores, maxima and sums are float32; no T x T matrix leaves a work-group.
  *
- * attn_f32_tiled, for GPUs: 128 items (16 x 8) compute 32 queries; keys in tiles of 64; an item
- * holds a 4 x 4 tile of scores and 4 rows x VC*VD/16 columns of the result in registers.
+ * attn_f32_tiled, for GPUs: 128 work-items (16 x 8) compute 32 queries; keys in tiles of 64; a
+ * work-item holds a 4 x 4 tile of scores and 4 rows x VC*VD/16 columns of the result in registers.
  * Global (ceil(T/32) * 128, H, B).  Local memory below 31 KB for any DH.
  * DH: head size.  QD: columns of q and k staged at a time.  VD: columns of v staged at a time, a
  * multiple of 16, in VC rounds, VC * VD >= DH. */
@@ -64,8 +64,9 @@ static inline void tile_scores(float s[4][4], __local float *stage, __global con
     }
 }
 
-/* Turns the scores in p (BQ, BK+1) into exp(score - max), updates each row's running maximum and
- * sum, and leaves in factor[] what earlier results must be multiplied with.  Four items a row. */
+/* Online softmax of a tile: turns the scores in p (BQ, BK+1) into exp(score - max), updates each
+ * row's running maximum and sum, and leaves in factor[] what earlier results must be multiplied by.
+ * Four work-items a row. */
 static inline void tile_softmax(__local float *p, __local float *row_max, __local float *row_sum,
                          __local float *factor, __local float *part)
 {

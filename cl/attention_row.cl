@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * The attention of attention.cl for CPUs and for devices where the tiled kernel does not fit:
- * one item computes QB queries of one head alone, no local memory and no barrier.
+ * one work-item computes QB queries of one head alone, no local memory and no barrier.
  * attn_row: global (ceil(T/QB), H, B).  Keys in blocks of KB: scores, running maximum, then
  * the weighted values, in vectors of VW floats along the head (VW divides DH). */
 #ifndef DH

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * Between float32 and half storage, rounding to nearest even.  One item an element. */
+ * Casts between float32 and half storage, rounding to nearest even.  One work-item an element. */
 #include "tiles.clh"
 
 /* out[at + e] = x[e], e < n: x float32, out half. */

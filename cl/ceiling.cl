@@ -2,12 +2,13 @@
  * What a device can do at most: ffcl bench measures its ceilings with these.
  *
  * ceiling_copy:  out[i] = in[i];  in, out (n) float32, n a multiple of 4.
- *   Global: n / 4 items, rounded up to the work-group.
+ *   Global: n / 4 work-items, rounded up to the work-group.
  *
- * ceiling_fma:   128 chains of `rounds` steps v = v m + a an item, from v_j = in[i] + j/16 for
- *   j = 0 .. 7 in each of 16 lanes;  out[i] = the sum of all chains;  in, out (n) float32.
+ * ceiling_fma:   a work-item computes 128 chains of `rounds` steps v = v m + a, from
+ *   v_j = in[i] + j/16 for j = 0 .. 7 in each of 16 lanes;  out[i] = the sum of all chains;
+ *   in, out (n) float32.
  *   The chains do not depend on each other, so that they hide the latency of the unit.
- *   Global: n items, rounded up to the work-group.
+ *   Global: n work-items, rounded up to the work-group.
  *
  * No local memory. */
 

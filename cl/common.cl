@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT
  * Put before every kernel source: shared helpers.  OpenCL C 1.2, arithmetic in float32.
  * With -DHALF the activations that a kernel calls act are stored as half: storage only, which is
- * core OpenCL 1.2; no kernel but those of the matrix engine computes in half. */
+ * core OpenCL 1.2; no kernel but those for matrix units computes in half. */
 
 #ifdef HALF
 typedef half act;
 #define LOAD_ACT(p, i) vload_half((i), (p))
 #define STORE_ACT(p, i, v) vstore_half_rte((v), (i), (p))
-/* Eight elements at once from a multiple of eight on, aligned: as one access of 16 bytes, where
- * vloada_half8 of some compilers makes eight. */
+/* Elements i to i + 7, i a multiple of eight and p aligned, in one access of 16 bytes; some
+ * compilers make eight accesses of vloada_half8. */
 static inline float8 load_half8(__global const half *p, size_t i)
 {
     uint4 raw = ((__global const uint4 *)p)[i / 8];
@@ -22,7 +22,7 @@ static inline void store_half8(__global half *p, size_t i, float8 v)
     ((__global uint4 *)p)[i / 8] = raw;
 }
 
-/* The same of four, from a multiple of four on. */
+/* Elements i to i + 3, i a multiple of four. */
 static inline void store_half4(__global half *p, size_t i, float4 v)
 {
     uint2 raw;
@@ -55,8 +55,8 @@ static inline float gelu_tanh(float x)
     return x / (1.0f + exp(-2.0f * u));
 }
 
-/* The sum of n values from p on: four at a time, and the same for all items that ask, so that
- * local memory is read once for them. */
+/* The sum of n values from p on, four at a time.  Work-items that call it with the same p read the
+ * same addresses, which local memory serves in one access. */
 static inline float local_sum(__local const float4 *p, int n)
 {
     float4 sum = (float4)(0.0f);
@@ -68,9 +68,9 @@ static inline float local_sum(__local const float4 *p, int n)
     return (sum.x + sum.y) + (sum.z + sum.w) + rest;
 }
 
-/* The sum of one value of each of the n items of a work-group, given to all; scratch is n floats.
- * One or two steps, as a barrier costs more than some additions.
- * The barrier at its start lets scratch be used again at once. */
+/* The sum of one value of each of the n work-items of a work-group, returned to all of them;
+ * scratch is n floats.  It takes one or two steps, as a barrier costs more than some additions.
+ * The barrier at its start allows a second call with the same scratch. */
 static inline float group_sum(float value, __local float4 *scratch, int n)
 {
     __local float *one = (__local float *)scratch;

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT
- * Convolutions of NHWC pictures, stride 1, zero padding.  A convolution is a matrix product of
- * im2col's columns and the weight (taps * C, Cout); one with few outputs is conv_direct.cl's.
+ * Convolutions of NHWC images, stride 1, zero padding, as a GEMM of im2col's columns and the weight
+ * (taps * C, Cout).  conv_direct.cl is for few outputs.
  * Tap (ky, kx) of kh x kw reads pixel (y + dy + ky, x + dx + kx); 3 x 3 has dy = dx = -1. */
 
-/* columns[(ky, kx, c)][m] = x[pixel first + m shifted by the tap][c], zero outside the picture:
- * x (B, H, W, C); columns (kh*kw*C, ld), pixel-contiguous as the product wants it; M pixels.
+/* columns[(ky, kx, c)][m] = x[pixel first + m shifted by the tap][c], zero outside the image:
+ * x (B, H, W, C); columns (kh*kw*C, ld), pixel-contiguous as the GEMM wants it; M pixels.
  * Work-groups of 32 x 8 transpose tiles of 32 pixels x 32 channels; local memory 4.2 KB.
  * Global (ceil(M/32) * 32, ceil(C/32) * 8). */
 __kernel __attribute__((reqd_work_group_size(32, 8, 1)))
@@ -15,7 +15,7 @@ void im2col_f32(__global float *columns, __global const float *x, int H, int W, 
     int lx = get_local_id(0), ly = get_local_id(1);
     int m0 = get_group_id(0) * 32, c0 = get_group_id(1) * 32;
     int c = c0 + lx;
-    /* The four pixels that this item reads: their picture's start, row and column. */
+    /* The four pixels that this work-item reads: their image's start, row and column. */
     size_t base[4];
     int py[4], px[4];
     for (int i = 0; i < 4; i++) {

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT
- * Convolutions of NHWC pictures with few outputs, stride 1, zero padding:
+ * Convolutions of NHWC images with few outputs, stride 1, zero padding:
  *   out[b][y][x][o] = bias[o] + sum over taps and c of
  *                     x[b][y + dy + ky][x + dx + kx][c] w[o][tap][c]
  * x (B, H, W, C), weight (Cout, kh*kw*C), out (B, H, W, Cout), Cout at most 4; n = B*H*W.
- * One item a pixel, which takes channels in vectors of VW (it divides C): 1 but on CPUs.  No local
- * memory. */
+ * One work-item a pixel; it takes channels in vectors of VW, a divisor of C, which is 1 except on
+ * CPUs.  No local memory. */
 #ifndef VW
 #define VW 1
 #endif

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT
- * Conditioning inputs (SiT models.py, TimestepEmbedder and LabelEmbedder).  One item an element. */
+ * Conditioning inputs (SiT models.py, TimestepEmbedder and LabelEmbedder).  One work-item an
+ * element. */
 
-/* out[b][i] = cos(t[b] f_i), out[b][128 + i] = sin(t[b] f_i), f_i = 10000^(-i/128), i < 128.
- * t (B), out (B, 256). */
+/* Sinusoidal embedding: out[b][i] = cos(t[b] f_i), out[b][128 + i] = sin(t[b] f_i),
+ * f_i = 10000^(-i/128), i < 128.  t (B), out (B, 256), n = B * 256. */
 __kernel void embed_scalar_f32(__global float *out, __global const float *t, int n)
 {
     int e = get_global_id(0);
@@ -13,8 +14,8 @@ __kernel void embed_scalar_f32(__global float *out, __global const float *t, int
     out[e] = (e & 128) ? sin(angle) : cos(angle);
 }
 
-/* out[b] = silu(table[y[b]] + sum[b mod rows]): table (classes + 1, D), sum (rows, D), none of it
- * where rows is 0, out (B, D); n = B * D. */
+/* out[b] = silu(table[y[b]] + sum[b mod rows]): table (classes + 1, D), sum (rows, D), not read
+ * where rows is 0, y (B), out (B, D); n = B * D. */
 __kernel void embed_condition(__global act *out, __global const float *table,
                               __global const int *y, __global const float *sum, int rows, int D,
                               int n)

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT
- * What follows a matrix product, in one pass over its (M, N) row-major result:
+ * The epilogue of a GEMM, in one pass over its row-major result (M, N):
  *   v = act(acc[m][n] + bias[n]);  v *= gate[m / gate_rows][n];  v += add[m % add_rows][n]
  * act: 0 none, 1 SiLU, 2 GELU (tanh).  flags: 1 bias, 2 gate, 4 add; an absent operand is any
  * buffer.  In place: out holds acc before and v after.
- * Global (N rounded up, row groups), local any; an item keeps its column and strides over rows.
- * The kernel for CPUs takes parts of rows in vectors of VW, which divides N. */
+ * Global (N rounded up, row groups), local any; a work-item keeps its column and strides over rows.
+ * epilogue_row_f32, for CPUs, takes parts of rows in vectors of VW, which divides N. */
 #include "epilogue_finish.clh"
 #include "vector.clh"
 
@@ -25,8 +25,8 @@ __kernel void epilogue_f32(__global float *out, int out_at, int out_ld,
     }
 }
 
-/* The same; an item has up to `part` columns of a row to itself.  Global (M rounded up, ceil(N /
- * part)). */
+/* The same; a work-item has up to `part` columns of a row to itself.
+ * Global (M rounded up, ceil(N / part)). */
 __kernel void epilogue_row_f32(__global float *out, int out_at, int out_ld,
                                __global const float *bias, int bias_at,
                                __global const float *gate, int gate_at, int gate_ld, int gate_rows,
@@ -56,8 +56,8 @@ __kernel void epilogue_row_f32(__global float *out, int out_at, int out_ld,
 }
 
 /* For one output parity (py, px) of a convolution after a nearest 2x upsample: acc (B*H*W, N) of
- * the small picture goes, with its bias, to pixel (2y + py, 2x + px) of out (B, 2H, 2W, N).
- * first: the picture's pixel index of acc's row 0 (bands). */
+ * the small image goes, with its bias, to pixel (2y + py, 2x + px) of out (B, 2H, 2W, N).
+ * first: the image's pixel index of acc's row 0 (bands). */
 __kernel void epilogue_parity_f32(__global float *out, __global const float *acc, int acc_ld,
                                   __global const float *bias, int W, int first, int py, int px,
                                   int M, int N)

@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: MIT
- * The plain float32 product, for devices on which CLBlast fails its check:
+ * The built-in float32 GEMM, for devices on which CLBlast fails its self-check:
  *   out[m][n] = epilogue(sum_k A[m][k] W[k][n]);  epilogue.cl's header says what follows the sum.
  * A (M, K), rows a_ld apart; with KMAJOR (K, M), rows a_ld apart.  W (K, N), rows w_ld apart.
  * out (M, N), rows out_ld apart; it is none of the operands.  Each begins at element *_at.
- * flags: 1 bias, 2 gate, 4 add; an absent operand is any buffer.  Both kernels add K in order. */
+ * flags: 1 bias, 2 gate, 4 add; an absent operand is any buffer.  Both kernels add in the order of
+ * k. */
 #include "epilogue_finish.clh"
 
 #ifndef KMAJOR
 #define KMAJOR 0
 #endif
-/* gemm_f32_tiled: items of a side of a work-group, 8 or 16. */
+/* Of gemm_f32_tiled: a work-group has SIDE x SIDE work-items, 8 or 16. */
 #ifndef SIDE
 #define SIDE 16
 #endif
@@ -22,7 +23,7 @@
 #define A_AT(m, k) (a_at + (size_t)(m) * a_ld + (k))
 #endif
 
-/* One item an output.  Global (N rounded up, M rounded up), local any. */
+/* One work-item an output.  Global (N rounded up, M rounded up), local any. */
 __kernel void gemm_f32(__global float *out, int out_at, int out_ld, __global const float *A,
                        int a_at, int a_ld, __global const float *W, int w_at, int w_ld,
                        __global const float *bias, int bias_at, __global const float *gate,
@@ -41,8 +42,8 @@ __kernel void gemm_f32(__global float *out, int out_at, int out_ld, __global con
                         gate_rows, add, add_at, add_ld, add_rows, act, flags, m, n);
 }
 
-/* A work-group makes a tile of TILE x TILE, an item 4 x 4 of it, SIDE apart, from steps of 16 of K
- * in local memory: 8.3 KB for SIDE 16, 4.2 KB for 8.
+/* A work-group computes a tile of TILE x TILE, each work-item 4 x 4 elements of it, SIDE apart.  K
+ * passes through local memory in steps of 16: 8.3 KB for SIDE 16, 4.2 KB for 8.
  * Global (ceil(N / TILE) * SIDE, ceil(M / TILE) * SIDE). */
 __kernel __attribute__((reqd_work_group_size(SIDE, SIDE, 1)))
 void gemm_f32_tiled(__global float *out, int out_at, int out_ld, __global const float *A, int a_at,
@@ -51,7 +52,7 @@ void gemm_f32_tiled(__global float *out, int out_at, int out_ld, __global const 
                     int gate_at, int gate_ld, int gate_rows, __global const float *add, int add_at,
                     int add_ld, int add_rows, int act, int flags, int M, int N, int K)
 {
-    /* A column more, so that items that fill a column of at do not meet in a bank. */
+    /* One column more avoids bank conflicts where work-items fill a column of at. */
     __local float at[STEP][TILE + 1], wt[STEP][TILE + 1];
     int x = get_local_id(0), y = get_local_id(1);
     int n0 = get_group_id(0) * TILE, m0 = get_group_id(1) * TILE;

@@ -1,18 +1,21 @@
 /* SPDX-License-Identifier: MIT
- * Group norm over NHWC pictures, with SiLU where asked (torch.nn.GroupNorm, eps 1e-6):
+ * Group norm over NHWC images, with SiLU where asked (torch.nn.GroupNorm, eps 1e-6):
  *   out[b][p][c] = (x - mean[b][g]) / sqrt(var[b][g] + eps) * gamma[c] + beta[c],  g = c / (C/G)
  * x, out act (B, P, C), P pixels; gamma, beta (C).
- * Three steps: mean and sum of squared differences of each chunk of pixels (of what halo_conv.cl
- * writes it leaves them itself); their combination (Chan, Golub and LeVeque 1983), which does not
- * cancel as a sum of squares would; the result.  Where there are few chunks, each work-group of the
- * last step combines them by itself (FOLD), in the same order; a group of a small picture is kept
- * in registers, and all is one step.
- * Local memory, where not said otherwise: one float an item.
- * Here are the first and the last step for any number of channels; groupnorm_wide.cl has those for
- * eight channels at a time, groupnorm_kept.cl the one step.  The files are small because PoCL
- * compiles every kernel of one. */
+ * Three steps:
+ * partial  mean and sum of squared differences of each chunk of pixels; halo_conv.cl leaves them
+ *          for what it writes, which saves this step;
+ * combine  joins the chunks (Chan, Golub and LeVeque 1983), without the cancellation of a sum of
+ *          squares;
+ * apply    the result.  With few chunks each of its work-groups combines them by itself (FOLD), in
+ *          the same order.
+ * Where a group of an image fits the registers of a work-group, one kernel does all
+ * (groupnorm_kept.cl).  This file has the first and the last step for any number of channels,
+ * groupnorm_wide.cl for multiples of eight.  PoCL compiles all kernels of a file, hence the small
+ * files.  Local memory, unless stated otherwise: one float a work-item. */
 
-/* part[(b, g, chunk)] = (mean, sum of squared differences) of pixels chunk*each .. of group g.
+/* part[(b, g, chunk)] = (mean, sum of squared differences) of group g over the `each` pixels of the
+ * chunk; the last may have fewer.
  * Global (G * L, chunks, B), local (L, 1, 1). */
 __kernel void groupnorm_partial(__global float2 *part, __global const act *x, int P, int C,
                                     int G, int each, __local float4 *scratch)
@@ -39,7 +42,8 @@ __kernel void groupnorm_partial(__global float2 *part, __global const act *x, in
         part[((size_t)b * G + g) * get_num_groups(1) + chunk] = (float2)(mean, squares);
 }
 
-/* Global (C rounded up, pixel groups, B); an item keeps its channel and strides over pixels. */
+/* out from x and stats, (mean, 1 / sqrt(var + eps)) of each (b, g).  A work-item keeps its channel
+ * and strides over pixels.  Global (C rounded up, pixel groups, B). */
 __kernel void groupnorm_apply(__global act *out, __global const act *x,
                                   __global const float2 *stats, __global const float *gamma,
                                   __global const float *beta, int P, int C, int G, int with_silu)

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT
- * The group norm of groupnorm.cl in one step, for small pictures. */
+ * The group norm of groupnorm.cl in one step, for small images. */
 #include "silu8.clh"
 
-/* All steps at once: a work-group has one group of one picture, each item KEEP times eight channels
- * of it.  C/G is eight times a divisor of the work-group's size, and P C/G at most 8 KEEP times
- * that size.  Global (G * items, B). */
+/* A work-group has one group of one image, each work-item KEEP times eight channels of it, which it
+ * holds in registers from the first step to the last.  C/G is eight times a divisor of the
+ * work-group's size, and P C/G at most 8 KEEP times that size.  Global (G * items, B). */
 #ifndef KEEP
 #define KEEP 8
 #endif

@@ -4,8 +4,8 @@
 #include "vector.clh"
 
 /* part[(b, g, chunk)] = (mean, sum of squared differences) of the chunk's `each` pixels (the last
- * may have fewer); an item has a chunk.  Sums are taken about the group's first value, so that they
- * do not cancel, and first over a pixel, so that few are added to a large one.
+ * may have fewer); a work-item has a chunk.  Sums are taken about the group's first value, so that
+ * they do not cancel, and first over a pixel, so that few are added to a large one.
  * Global (chunks, B). */
 __kernel void groupnorm_sums_row(__global float2 *part, __global const act *x, int P, int C, int G,
                                  int each, int chunks)
@@ -45,7 +45,7 @@ __kernel void groupnorm_sums_row(__global float2 *part, __global const act *x, i
 }
 
 /* to[(b, 0, c)] = the mean of c's group, to[(b, 1, c)] = gamma / sqrt(var + eps); as
- * groupnorm_combine.  An item has a group of a picture.  Global (B * G rounded up). */
+ * groupnorm_combine.  A work-item has a group of an image.  Global (B * G rounded up). */
 __kernel void groupnorm_combine_row(__global float *to, __global const float2 *part,
                                     __global const float *gamma, int chunks, int P, int C, int G,
                                     int each, float eps, int n)
@@ -71,7 +71,7 @@ __kernel void groupnorm_combine_row(__global float *to, __global const float2 *p
     }
 }
 
-/* An item has a pixel.  Global (pixels of all pictures, rounded up). */
+/* A work-item has a pixel.  Global (pixels of all images, rounded up). */
 __kernel void groupnorm_apply_row(__global act *out, __global const act *x,
                                   __global const float *means, __global const float *beta, int P,
                                   int C, int with_silu, int pixels)

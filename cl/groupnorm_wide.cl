@@ -2,10 +2,10 @@
  * The first and last step of groupnorm.cl for C a multiple of 8, eight channels at a time. */
 #include "silu8.clh"
 
-/* The first step for C a multiple of 8, reading whole pixels: items = C/8 columns of 8 channels by
- * `rows` pixels.  Each channel's sums are taken about its first value in the chunk, so they do not
- * cancel; then rows are added up, and channels combined to groups as above.
- * Global (chunks * C/8 * rows, B), local (C/8 * rows, 1); scratch 16 floats an item. */
+/* The first step, by whole pixels: a work-group is C/8 columns of 8 channels by `rows` pixels.
+ * Each channel's sums are taken about its first value in the chunk, so that they do not cancel;
+ * then rows are added up, and channels combined to groups.
+ * Global (chunks * C/8 * rows, B), local (C/8 * rows, 1); scratch 16 floats a work-item. */
 __kernel void groupnorm_partial_wide(__global float2 *part, __global const act *x, int P, int C,
                                      int G, int each, int rows, __local float *scratch)
 {
@@ -51,7 +51,7 @@ __kernel void groupnorm_partial_wide(__global float2 *part, __global const act *
 #endif
 
 #if FOLD
-/* The sum of value over the `team` items that lid belongs to, given to all of them. */
+/* The sum of value over the team of lid, returned to all `team` work-items of it. */
 static inline float team_sum(float value, __local float4 *scratch, int lid, int team)
 {
     barrier(CLK_LOCAL_MEM_FENCE);
@@ -60,8 +60,8 @@ static inline float team_sum(float value, __local float4 *scratch, int lid, int 
     return local_sum(scratch + lid / team * team / 4, team);
 }
 
-/* As groupnorm_combine, for the groups of a work-group: stats[i] of the i-th of `groups` of them,
- * whose chunks begin at part; a team of items (4 or more) has a group. */
+/* As groupnorm_combine, for the `groups` groups of a work-group, whose chunks begin at part; a team
+ * of 4 work-items or more has a group, the i-th of which goes to stats[i]. */
 static inline void combine_groups(__local float2 *stats, __local float4 *scratch,
                                   __global const float2 *part, int groups, int team, int chunks,
                                   int P, int each, int width, float eps)
@@ -86,10 +86,11 @@ static inline void combine_groups(__local float2 *stats, __local float4 *scratch
 }
 #endif
 
-/* The result for C a multiple of 8; an item keeps its 8 channels and strides over pixels.
- * stats as groupnorm_combine leaves them.  With FOLD they are what it reads, and the arguments from
- * chunks on are given: a team has a power of two of items, such that there is one for each group of
- * a work-group's channels; scratch one float an item, local_stats two floats a team.
+/* The last step; a work-item keeps its 8 channels and strides over pixels.
+ * stats are what groupnorm_combine writes.  With FOLD they are what it reads, and the arguments
+ * from chunks on exist: a team is a power of two of work-items, small enough that each group among
+ * the work-group's channels has a team; scratch one float a work-item, local_stats two floats a
+ * team.
  * Global (C/8 rounded up, pixel groups, B). */
 __kernel void groupnorm_apply_wide(__global act *out, __global const act *x,
                                    __global const float2 *stats, __global const float *gamma,

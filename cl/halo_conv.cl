@@ -1,23 +1,26 @@
 /* SPDX-License-Identifier: MIT
- * Convolutions of NHWC pictures on wgmma (compute capability 9.0), each operand read once:
+ * Convolutions of NHWC images on wgmma (compute capability 9.0), each operand read once:
  *   out[b][y][x][n] = bias[n] + sum_(tap, c) W[n][tap, c] x[b][y + ty - 1][x + tx - 1][c] (+ add),
  * 3 x 3 taps, zero outside; with UP 1 the four parities of a 3 x 3 convolution after a nearest 2x
- * upsample, 2 x 2 taps each (group z is the parity), as mma.cl describes.
- * mma.cl gathers its operand anew for every tap and is limited by that traffic.  Here a work-group
- * brings a patch of 16 x 8 pixels with its halo, 32 channels at a time, into local memory once, and
- * the taps are shifted views of it.  That view is what wgmma's layout without swizzle allows:
- * 8 rows by 16 bytes lie together, wherever they begin; the patch is four planes of 8 channels,
- * each (rows, PITCH) pixels of 16 bytes, so 8 pixels of a line are one such block for any shift.
+ * upsample, 2 x 2 taps each (group z is the parity), as gemm_mma.cl describes.
+ * gemm_mma.cl gathers its operand anew for every tap and is limited by that traffic.  Here a
+ * work-group copies a patch of 16 x 8 pixels with its halo, 32 channels at a time, into local
+ * memory once, and the taps are shifted views of it.  wgmma's layout without swizzle allows that:
+ * it reads blocks of 8 rows of 16 bytes, which may begin anywhere.  The patch is four planes of 8
+ * channels, each (rows, PITCH) pixels of 16 bytes, so 8 pixels of a line are such a block for any
+ * shift.
  * STATS 1: part[((b * groups + g) * chunks) + tile] = (mean, sum of squared differences) of what
  *   this work-group wrote of group g = n / (N / groups), as groupnorm.cl's first step has them;
- *   chunks = tiles (x 4 parities) of a picture.  Needs whole tiles and N/groups = 4, 8 or 16.
- * SPLIT 1: `splits` work-groups share a tile, each with c_each of the channels (mma_parts.clh),
- *   where there are too few tiles to fill the device: group z is parity + parities * part.
+ *   chunks = tiles (x 4 parities) of an image.  Needs whole tiles and N/groups = 4, 8 or 16.
+ * SPLIT 1 (split-K): `splits` work-groups share a tile, each with c_each of the channels
+ *   (mma_split_k.clh), where there are too few tiles to fill the device: group z is
+ *   parity + parities * share.
  * BN 8: N is at most 4, and out is float32, as of the last convolution of the VAE.
- * x, out, add half; W (taps * C, N) half in tiles (tiles.clh), which one item has copied by the
- * hardware: the copies of all items are what limits the kernel.  C % 32 == 0, N % 8 == 0.
- * Global (ceil(N/BN) * 128, tiles of all pictures, parities * splits), local 128; BN 8, 64, 128.
- * Local memory 47900 bytes, 39712 for BN 64.  wgmma hidden in PTX comments: see mma.cl. */
+ * x, out, add half; W (taps * C, N) half in tiles (tiles.clh), copied by the hardware at the
+ * request of one work-item, as copies by all of them are what limits the kernel.  C % 32 == 0,
+ * N % 8 == 0.
+ * Global (ceil(N/BN) * 128, tiles of all images, parities * splits), local 128; BN 8, 64, 128.
+ * Local memory 47900 bytes, 39712 for BN 64.  wgmma hidden in PTX comments: see gemm_mma.cl. */
 #ifndef UP
 #define UP 0
 #endif
@@ -34,8 +37,8 @@
 #define BM 128
 #define MI 2
 #define NI (BN / 8)
-/* Steps whose products may be under way when the next begins.  With them the weights of one step
- * more are kept, for which BN 128 leaves no room. */
+/* Steps whose wgmma may still be in flight when the next begins.  Each needs the weights of one
+ * step more in local memory, for which BN 128 leaves no room. */
 #define DEFER (BN < 128)
 #define STAGES (3 + DEFER)                  /* of weights */
 #define AHEAD 2                             /* of them, being copied while one is used */
@@ -61,7 +64,7 @@
 #include "mma_step.clh"
 #include "halo_patch.clh"
 #include "halo_store.clh"
-#include "mma_parts.clh"
+#include "mma_split_k.clh"
 
 /* acc += a tap's 32 columns; a is the tap's corner in the patch. */
 INLINE void tap_step(float acc[MI][NI][4], uint a, uint w)
@@ -80,7 +83,7 @@ __kernel __attribute__((reqd_work_group_size(ITEMS, 1, 1)))
 void halo_conv_f16(__global ushort *out, __global const ushort *x, __global const ushort *W,
                    __global const float *bias, __global const ushort *add, int has_add,
                    __global float2 *part, int groups, int Hh, int Ww, int C, int N,
-                   __global float4 *parts, __global int *tickets, int splits, int c_each)
+                   __global float4 *partial, __global int *tickets, int splits, int c_each)
 {
     __local uint4 memory[(STAGES * W_BYTES + 2 * PATCH) / 16] __attribute__((aligned(1024)));
     __local ulong arrived[STAGES];
@@ -127,7 +130,7 @@ void halo_conv_f16(__global ushort *out, __global const ushort *x, __global cons
             else if (c + 32 < c_end)
                 load_weights(weights + fill * W_BYTES, W, (tap + 2 - TAPS) * C + c + 32,
                              bars + fill * 8);
-            /* Of the patch before, the last step may still be read as the first one begins. */
+            /* The previous patch may still be read by its last step when the first one begins. */
             if (c + 32 < c_end && tap >= DEFER)
                 load_step(&l, next, x, tap - DEFER, c + 32);
             compute_wait();
@@ -142,10 +145,10 @@ void halo_conv_f16(__global ushort *out, __global const ushort *x, __global cons
     compute_end();
 
 #if SPLIT
-    __local int told;
+    __local int is_last;
     int whole = (parity * get_num_groups(1) + get_group_id(1)) * get_num_groups(0) +
                 get_group_id(0);
-    if (!last_of_parts(acc, parts, tickets, whole, share, splits, &told))
+    if (!sum_if_last(acc, partial, tickets, whole, share, splits, &is_last))
         return;
 #endif
     const target t = {out, add, bias, has_add, Hh, Ww, N, b, parity, y0, x0};

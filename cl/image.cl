@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT
- * Pictures to bytes, with the check for values that are no numbers.
+ * Images to bytes, with a check for values that are not finite.
  * Rule 0 (SiT, DiT sample_ddp.py): clamp(127.5 x + 128, 0, 255), truncated.
  * Rule 1 (REPA generate.py): clamp(255 (x + 1) / 2, 0, 255), truncated.
  * x (n) floats, out (n) bytes, any order; bad[bad_at + b] becomes 1 where one of the `each` values
- * of picture b is infinite or NaN.  The operations are kept apart as in torch: no fma.
- * One item an element. */
+ * of image b is infinite or NaN.  The operations are kept apart as in torch: no fma.
+ * One work-item an element. */
 
 __kernel void image_bytes_f32(__global uchar *out, __global int *bad, int bad_at,
                               __global const float *x, int rule, int each, int n)

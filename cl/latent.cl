@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * Between SiT and VAE.  One item an element. */
+ * Between SiT and VAE.  One work-item an element. */
 
 /* latent[e] = z[e] + sign F[e]: the one-step flow map z + delta F(z, delta) at delta = 1
  * (FreeFlow, arXiv 2511.19428); bad[b] becomes 1 where one of the `each` values of latent b is

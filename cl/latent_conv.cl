@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: MIT
- * The decoder's first convolution, of latents as they lie, with the 1 x 1 convolution before it:
+ * The decoder's first convolution (conv_in of diffusers' AutoencoderKL), which reads latents by
+ * channel as SiT leaves them, with the 1 x 1 convolution before it (post_quant_conv):
  *   out[b][y][x][o] = bias[o] + sum over ky, kx, c of
  *                     q[b][y + ky - side/2][x + kx - side/2][c] W[(ky, kx, c)][o],
- * zero outside the picture, where
+ * zero outside the image, where
  *   q[b][y][x][c] = factor latent[first + b][c][y][x], or with has_point
  *   q[b][y][x][c] = point_bias[c] + sum over i of factor latent[first + b][i][y][x] point[i][c]
- * latent (., C, R, R) from element `at`, that of `first`, on; out act (B, R, R, N), M = B*R*R.
- * An item has VEC outputs of PIXELS pixels, whose q pass through local memory, CHUNK of their taps
- * and channels at a time.  VEC 4: N is a multiple of 4.  Local memory: CHUNK PIXELS floats.
+ * latent (., C, R, R); the latent of image `first` begins at element `at`; W (side*side*C, N),
+ * point (C, C), out act (B, R, R, N), M = B*R*R.
+ * A work-item has VEC outputs of PIXELS pixels, whose q pass through local memory, CHUNK of their
+ * taps and channels at a time.  VEC 4: N is a multiple of 4.  Local memory: CHUNK PIXELS floats.
  * Global (N / VEC rounded up, ceil(M / PIXELS)), local (any, 1). */
 #ifndef PIXELS
 #define PIXELS 8
@@ -25,8 +27,8 @@ typedef float vec;
 #define STORE_VEC(p, i, v) STORE_ACT(p, i, v)
 #endif
 
-/* q of channel c of the pixel that `in` points to, in the plane of channel 0; P pixels a plane. */
-static inline float entered(__global const float *in, int c, int C, int P, float factor,
+/* q of channel c; in: the pixel in the plane of channel 0; a plane has P pixels. */
+static inline float q_of(__global const float *in, int c, int C, int P, float factor,
                             __global const float *point, __global const float *point_bias,
                             int has_point)
 {
@@ -60,7 +62,7 @@ __kernel void latent_conv(__global act *out, __global const float *latent, int a
             x += tap % side - side / 2;
             __global const float *in = latent + at + (size_t)b * C * P + y * R + x;
             q[e] = x >= 0 && x < R && y >= 0 && y < R
-                       ? entered(in, c, C, P, factor, point, point_bias, has_point) : 0.0f;
+                       ? q_of(in, c, C, P, factor, point, point_bias, has_point) : 0.0f;
         }
         barrier(CLK_LOCAL_MEM_FENCE);
         for (int k = 0; k < n; k++) {

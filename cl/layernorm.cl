@@ -5,8 +5,9 @@
  *   b = r / T
  * x float32, out act (rows, D) row-major; mod (B, mod_ld), shift and scale from its columns
  * shift_at and scale_at on.
- * One work-group a row; work-group size a power of two; local memory: one float an item.
- * Mean first, then the squared differences, as a row stays in cache: no cancellation. */
+ * One work-group a row; work-group size a power of two; local memory: one float a work-item.
+ * The squared differences are summed after the mean, so that nothing cancels; the row is still in
+ * cache then. */
 
 __kernel void layernorm_mod(__global act *out, __global const float *x,
                                 __global const float *mod, int D, int T, int mod_ld, int shift_at,
@@ -36,14 +37,14 @@ __kernel void layernorm_mod(__global act *out, __global const float *x,
 }
 
 /* The same for D a multiple of 4 and at most 4 KEEP times the work-group size, which is a multiple
- * of 16: each item keeps its part of the row in registers, so memory is read once.  A work-group
- * has ROWS rows of one picture at a time, which share the modulation and the barriers.  All is
- * asked for at the start: in small batches it is the waiting that takes the time.
+ * of 16: each work-item keeps its share of the row in registers, so memory is read once.  A
+ * work-group has ROWS rows of one image at a time, which share the modulation and the barriers.
+ * All loads are started at the beginning: small batches spend their time waiting for memory.
  * ALIGNED: mod_ld, shift_at, scale_at, gate_ld and gate_at are multiples of 4.
- * PARTS above 0: x is not there yet.  The product before left its sum (rows, D) in that many parts,
- * one after the other, and the norm completes the residual on its way (adding them up alone costs a
- * launch):  x = add + gate[b] * (bias + sum of parts),  which is written too.
- * Local memory: 2 ROWS floats an item. */
+ * PARTS above 0: x is not complete.  The GEMM before was cut along K (split-K) and left that many
+ * partial sums (rows, D), one after the other; adding them up here saves a launch:
+ *   x = add + gate[b] * (bias + sum of the partial sums),  which is written as well.
+ * Local memory: 2 ROWS floats a work-item. */
 #ifndef KEEP
 #define KEEP 2
 #endif
@@ -64,10 +65,10 @@ __kernel void layernorm_mod(__global act *out, __global const float *x,
 #define LOAD_MOD(p, q) vload4((q), (p))
 #endif
 
-/* v[r] becomes its sum over the n items of the work-group, for each r; scratch is ROWS floats an
- * item.  Of each row four values are added first, n / 4 apart, then the n / 4 sums, in this order
- * whatever ROWS is.  For one row of few items every item does all of it, which saves barriers;
- * otherwise they share the first step. */
+/* v[r] becomes its sum over the n work-items of the work-group, for each r; scratch is ROWS floats
+ * a work-item.  First four values n / 4 apart are added, then the n / 4 sums, in this order for any
+ * ROWS.  With one row every work-item does all of it, which saves barriers; with more they share
+ * the first step. */
 static inline void group_sums(float v[ROWS], __local float4 *scratch, int n)
 {
     __local float *one = (__local float *)scratch;

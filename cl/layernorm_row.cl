@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * The layer norm of layernorm.cl with one item a row, in vectors of VW floats (VW divides D); no
- * local memory and no barrier.  For CPUs; a file of its own, as PoCL compiles all kernels of one.
- * Global (rows rounded up). */
+ * The layer norm of layernorm.cl with one work-item a row, in vectors of VW floats (VW divides D);
+ * no local memory and no barrier.  For CPUs; a file of its own, as PoCL compiles all kernels of a
+ * file.  Global (rows rounded up). */
 #include "vector.clh"
 
 __kernel void layernorm_mod_row(__global act *out, __global const float *x,

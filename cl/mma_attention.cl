@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * The attention of attention.cl on NVIDIA's matrix engine, half in and out, float32 scores, sums
+ * The attention of attention.cl on NVIDIA's tensor cores, half in and out, float32 scores, sums
  * and accumulators (tiling: Dao, FlashAttention-2, arXiv 2307.08691):
  *   out[b][t][h] = sum_s softmax_s(scale q . k) v;  qkv (B*T, 3*H*DH) half, out (B*T, H*DH) half.
  * A warp computes 16 queries.  COLS warps share them, each holding 1/COLS of the head's columns of
@@ -28,7 +28,7 @@
 #define PADS (PITCH / 8 - UNITS)
 
 #include "mma_common.clh"
-#include "mma_soften.clh"
+#include "mma_online_softmax.clh"
 
 INLINE void load_matrix4_turned(uint r[4], uint address)
 {
@@ -153,7 +153,7 @@ void mma_attention_f16(__global ushort *out, __global const ushort *qkv, int T, 
         else
             __asm__ volatile("cp.async.commit_group;" ::: "memory");
 #endif
-        soften(s, top, sum, factor, scale, T - s0);
+        online_softmax(s, top, sum, factor, scale, T - s0);
         scale_rows(acc, factor);
 #if SHARED
         __asm__ volatile("cp.async.wait_group 0;" ::: "memory");

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT
- * Latents to embedded patches (SiT models.py, PatchEmbed), as a product that gathers its operand:
+ * Latents to embedded patches (SiT models.py, PatchEmbed), as a GEMM that gathers its operand:
  *   x[(b, t)][d] = sum over (c, i, j) of z[b][c][gy p + i][gx p + j] W[(c, i, j)][d]
  *                  + bias[d] + pos[t][d],   t = gy G + gx
  * z (B, C, R, R), G = R / p patches a side, T = G * G; W (C*p*p, D), the order of a flattened
  * convolution weight (D, C, p, p), transposed; pos (T, D) where has_pos; x (B*T, D), M = B*T.
- * An item has four columns of TOKENS tokens, whose patches pass through local memory, CHUNK of
+ * A work-item has four columns of TOKENS tokens, whose patches pass through local memory, CHUNK of
  * their elements at a time; D is a multiple of 4.  Local memory 2 KB.
  * Global (D / 4 rounded up, ceil(M / TOKENS)), local (any, 1). */
 enum { TOKENS = 8, CHUNK = 64 };

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: MIT
- * Softmax of rows, from float32 scores to half weights:
+ * Softmax of rows by work-groups, from float32 scores to half weights:
  *   out[r][c] = exp(scale (in[r][c] - max_r)) / sum over c of the same
  * in (rows, n) float32, out (rows, n) half, dense; log2_scale = scale log2(e).
- * One work-group a row, its size a power of two; each item keeps KEEP quads of the row in
+ * One work-group a row, its size a power of two; each work-item keeps KEEP quads of the row in
  * registers, so n is a multiple of 4 and at most 4 KEEP times the work-group size.
- * Local memory: one float an item. */
+ * Local memory: one float a work-item. */
 #ifndef KEEP
 #define KEEP 4
 #endif
 
-/* The largest of one value of each of the n items, given to all. */
+/* The largest of one value of each of the n work-items, returned to all. */
 static inline float group_max(float value, __local float4 *scratch, int n)
 {
     barrier(CLK_LOCAL_MEM_FENCE);
@@ -21,7 +21,7 @@ static inline float group_max(float value, __local float4 *scratch, int n)
     return fmax(fmax(top.x, top.y), fmax(top.z, top.w));
 }
 
-__kernel void softmax_rows(__global half *out, __global const float *in, int n, float log2_scale,
+__kernel void softmax_group(__global half *out, __global const float *in, int n, float log2_scale,
                            __local float4 *scratch)
 {
     int lid = get_local_id(0), items = get_local_size(0), quads = n / 4;

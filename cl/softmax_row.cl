@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * Softmax of float32 rows in place, one item a row, in vectors of VW floats (VW divides n); for
- * CPUs.
+ * Softmax of float32 rows in place, one work-item a row, in vectors of VW floats (VW divides n);
+ * for CPUs.
  *   x[r][c] = exp(scale (x[r][c] - max_r)) / sum over c of the same
  * x (rows, n) dense; log2_scale = scale log2(e).  No local memory.  Global (rows rounded up). */
 #include "vector.clh"

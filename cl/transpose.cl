@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT
- * out[c][r] = in[r][c], to lay operands out for matrix products.
+ * out[c][r] = in[r][c], for GEMMs that want an operand in the other order.
  * Work-groups of 32 x 8 move a tile of 32 x 32; local memory 4.2 KB. */
 
-/* in (rows, cols) row-major, out (cols, out_ld), at element out_at. */
-
+/* in (rows, cols) row-major, out (cols, out_ld) from element out_at on. */
 __kernel __attribute__((reqd_work_group_size(32, 8, 1)))
 void transpose_f32(__global float *out, __global const float *in, int rows, int cols, int out_ld,
                    int out_at)
@@ -20,8 +19,8 @@ void transpose_f32(__global float *out, __global const float *in, int rows, int 
             out[(size_t)out_at + (size_t)(c0 + i) * out_ld + r0 + x] = tile[x][i];
 }
 
-/* Of half columns of several matrices: in (get_num_groups(2), rows, in_ld) from column in_at on,
- * out (get_num_groups(2), cols, rows). */
+/* The same of half matrices, one for each group z: in (B, rows, in_ld) from column in_at on,
+ * out (B, cols, rows). */
 __kernel __attribute__((reqd_work_group_size(32, 8, 1)))
 void transpose_f16(__global ushort *out, __global const ushort *in, int rows, int cols, int in_ld,
                    int in_at)

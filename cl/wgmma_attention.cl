@@ -7,7 +7,7 @@
  * columns lie together as wgmma's layout without swizzle wants it, for K, whose columns are summed
  * over, as for V, whose keys are.
  * scale includes log2(e).  Global (ceil(T / (64 GROUPS)) * items, H, B), items = 128 GROUPS.
- * Local memory 39520 bytes.  wgmma hidden in PTX comments: see mma.cl. */
+ * Local memory 39520 bytes.  wgmma hidden in PTX comments: see gemm_mma.cl. */
 #ifndef DH
 #define DH 72
 #endif
@@ -28,7 +28,7 @@
 
 #include "mma_common.clh"
 #include "mma_copy.clh"
-#include "mma_soften.clh"
+#include "mma_online_softmax.clh"
 
 #define QUAD(q) "+f"(q[0]), "+f"(q[1]), "+f"(q[2]), "+f"(q[3])
 
@@ -103,7 +103,7 @@ INLINE void copy_tiles(uint stage, __global const ushort *k, __global const usho
     copy_commit();
 }
 
-/* This lane's part of 16 queries from row t on, as the first operand of products; zeros beyond the
+/* This lane's part of 16 queries from row t on, as the first operand of a GEMM; zeros beyond the
  * head's columns.  q: the head's first column of token 0. */
 INLINE void load_queries(uint q_part[QSTEPS][4], __global const ushort *q, int ld, int t, int T)
 {
@@ -187,7 +187,7 @@ void wgmma_attention_f16(__global ushort *out, __global const ushort *qkv, int T
             copy_tiles(other, k + (size_t)(s0 + BK) * ld, v + (size_t)(s0 + BK) * ld, ld,
                        T - s0 - BK);
         scores(s, q_part, stage, s0 & (H >> 31));
-        soften(s, top, sum, factor, scale, T - s0);
+        online_softmax(s, top, sum, factor, scale, T - s0);
         scale_rows(acc, factor);
         accumulate(acc, s, stage + K_BYTES);
         uint was = stage;

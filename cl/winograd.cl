@@ -1,24 +1,25 @@
 /* SPDX-License-Identifier: MIT
- * 3 x 3 convolutions of NHWC pictures by fewer products (Winograd 1980; Lavin and Gray 2016): a
- * tile of 4 x 4 output pixels is  A [sum over channels of (G w G^T) * (B d B^T)] A^T,  d the pixels
- * under it, * element by element.  So a convolution is POINTS^2 products (tiles, C) x (C, Cout)
- * with transforms before and after, each the same in both directions.
+ * 3 x 3 convolutions of NHWC images by fewer multiplications (Winograd 1980; Lavin and Gray, arXiv
+ * 1509.09308): a tile of 4 x 4 output pixels is  A [sum over channels of (G w G^T) * (B d B^T)]
+ * A^T, d the pixels under it, * element by element.  So a convolution is POINTS^2 GEMMs
+ * (tiles, C) x (C, Cout) with transforms before and after, each the same in both directions.
  *
- * As it stands: the points 0, +-1/sqrt 2, +-sqrt 2 and infinity, 6 products in place of 4 * 3 in
- * each direction.  These points lose least: 1.8 times the error of plain sums, where the usual
+ * By default: the points 0, +-1/sqrt 2, +-sqrt 2 and infinity, 6 multiplications in place of 4 * 3
+ * in each direction.  These points lose least: 1.8 times the error of plain sums, where the usual
  * 0, +-1, +-2 make it 4 times.
  *
- * With -DUPSAMPLE, after a nearest 2x upsample, d being 4 x 4 pixels of the small picture.  Its
+ * With -DUPSAMPLE, after a nearest 2x upsample, d being 4 x 4 pixels of the small image.  Its
  * four outputs in one direction are
  *   w0 d0 + (w1 + w2) d1,  (w0 + w1) d1 + w2 d2,  w0 d1 + (w1 + w2) d2,  (w0 + w1) d2 + w2 d3
  * and with  s = (w0 + w1 + w2)(d1 + d2)/2,  p = (w0 + w1 - w2)(d1 - d2)/2,
  *           q = (w0 - w1 - w2)(d1 - d2)/2
- * they are  s - q + w0 (d0 - d2),  s + p,  s + q,  s - p + w2 (d3 - d1):  5 products in place of 8.
+ * they are  s - q + w0 (d0 - d2),  s + p,  s + q,  s - p + w2 (d3 - d1):
+ * 5 multiplications in place of 8.
  *
  * All float32.  x (B, H, W, C), V (POINTS^2, ld, C), U (POINTS^2, C, Cout), M (POINTS^2, ld, Cout),
- * out and add (B, H', W', Cout).  Tiles go along rows, ty * across + tx of a picture after another;
- * `first` is the tile of row 0 of V and M.  An item has a tile to itself, in vectors of VW channels
- * (VW divides C and Cout); no local memory.  Global (tiles), local any. */
+ * out and add (B, H', W', Cout).  Tiles go along rows, ty * across + tx of an image after another;
+ * `first` is the tile of row 0 of V and M.  A work-item has a tile to itself, in vectors of VW
+ * channels (VW divides C and Cout); no local memory.  Global (tiles), local any. */
 #include "vector.clh"
 
 #define SQRT2 1.4142135623730951f
@@ -96,8 +97,9 @@ static inline void of_weight(const vec w[3], vec g[POINTS])
 }
 
 /* U's columns of outputs first .. first + n - 1 (n a multiple of VW), whose weights are
- * w (n, C, 3, 3).  An item has an input channel to itself and so writes whole rows, as the lines of
- * the POINTS^2 matrices are too far apart to be written one by one.  Global (C rounded up). */
+ * w (n, C, 3, 3).  A work-item has an input channel to itself and so writes whole rows, as the
+ * lines of the POINTS^2 matrices are too far apart to be written one by one.  Global (C rounded
+ * up). */
 __kernel void winograd_weights_f32(__global float *U, __global const float *w, int C, int Cout,
                                    int first, int n)
 {
@@ -126,7 +128,7 @@ __kernel void winograd_weights_f32(__global float *U, __global const float *w, i
     }
 }
 
-/* V of x; across, down: tiles of a picture. */
+/* V of x; across, down: tiles of an image. */
 __kernel void winograd_before_f32(__global float *V, __global const float *x, int H, int W, int C,
                                   int across, int down, int first, int tiles, int ld)
 {
@@ -135,7 +137,7 @@ __kernel void winograd_before_f32(__global float *V, __global const float *x, in
         return;
     int tile = first + row, b = tile / (across * down), rest = tile - b * across * down;
     int y0 = rest / across * STEP - 1, x0 = rest % across * STEP - 1;
-    __global const float *picture = x + (size_t)b * H * W * C;
+    __global const float *image = x + (size_t)b * H * W * C;
     for (int c = 0; c < C; c += VW) {
         vec half_way[POINTS][SIDE], t[POINTS];
         for (int i = 0; i < SIDE; i++) {
@@ -145,7 +147,7 @@ __kernel void winograd_before_f32(__global float *V, __global const float *x, in
                 int inside = iy >= 0 && iy < H && ix >= 0 && ix < W;
                 d[j] = (vec)(0.0f);
                 if (inside)
-                    d[j] = LOAD_FLOATS(picture + ((size_t)iy * W + ix) * C + c);
+                    d[j] = LOAD_FLOATS(image + ((size_t)iy * W + ix) * C + c);
             }
             before(d, t);
             for (int j = 0; j < POINTS; j++)

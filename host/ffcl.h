@@ -36,7 +36,7 @@ typedef enum ffcl_status {
     FFCL_EOUTPUT = -12,     /* an output cannot be written */
     FFCL_EVERIFY = -13,     /* verify: a tensor is over its tolerance or cannot be checked */
     FFCL_ENOMEM = -14,      /* host memory does not suffice */
-    FFCL_ESTOPPED = -15,    /* ffcl_sampler_stop was called; the same run can go on */
+    FFCL_ESTOPPED = -15,    /* ffcl_sampler_stop was called; the same run can resume */
     FFCL_EBUSY = -16,       /* another run is writing to the same place */
     FFCL_ESETTINGS = -17    /* the images there were made with other settings */
 } ffcl_status;
@@ -167,7 +167,7 @@ int ffcl_verify(const char *reference, const ffcl_config *cfg, double tolerance,
 /* Called with the lines of the table that ends ffcl_tune. */
 typedef void ffcl_tune_visitor(void *user, const char *line);
 
-/* Looks for the parameters of CLBlast that suit the device and the float32 products of cfg's model
+/* Looks for the parameters of CLBlast that suit the device and the float32 GEMMs of cfg's model
  * (XL/2 at 256 x 256 where cfg comes from no file) and keeps the best in the user's folder, where
  * [blas] tuning = auto finds them (docs/tuning.md).  Each candidate is timed in a process of its
  * own, `program tune-candidate`, which must call ffcl_tune_candidate(stdin, stdout).  It can be

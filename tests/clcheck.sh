@@ -4,8 +4,8 @@
 # knows the built-in functions of OpenCL C takes away all extensions, so that a kernel which needs
 # half or double arithmetic is an error.  A file with assembly in it is checked for the machine
 # that it is written for.
-# cl/matrix.cl is also compiled with the built-ins of each kind of matrix unit, for machines that
-# have it: by clang for AMD's, by ocloc (Debian: intel-opencl-icd) for Intel's.
+# cl/gemm_matrix_unit.cl is also compiled with the built-ins of each kind of matrix unit, for
+# machines that have it: by clang for AMD's, by ocloc (Debian: intel-opencl-icd) for Intel's.
 # Kernels of one family share their arguments, whatever their options use of them.
 # usage: tests/clcheck.sh      CLANG=clang-19 picks a compiler
 set -u
@@ -54,6 +54,8 @@ done
 
 # ---- matrix units of other vendors ---------------------------------------------------------------
 
+source=cl/gemm_matrix_unit.cl
+
 skip() { # NAME REASON
     skipped=$((skipped + 1))
     echo "skip - $1 ($2)"
@@ -64,7 +66,7 @@ for_amd() { # TARGET INSTRUCTION OPTION...: the instruction must be in the assem
     shift 2
     "$clang" -x cl -cl-std=CL1.2 -Xclang -finclude-default-header -include cl/common.cl -Wall \
         -Werror -Wno-unused-function -target amdgcn-amd-amdhsa -mcpu="$target" -nogpulib -O2 -S \
-        -o "$scratch/matrix.s" "$@" cl/matrix.cl && grep -q "$instruction" "$scratch/matrix.s"
+        -o "$scratch/matrix.s" "$@" $source && grep -q "$instruction" "$scratch/matrix.s"
 }
 
 # ocloc calls what it could not compile a warning, or nothing.
@@ -85,7 +87,7 @@ unit() {
     for tile in "$@"; do
         for kind in -DACT=1 "-DCONV=1 -DUP=1" "-DOUT_FLOAT=1 -DSPLIT=1"; do
             # shellcheck disable=SC2086 # lists of options are split on purpose
-            count "cl/matrix.cl: $target $options $tile $kind" \
+            count "$source: $target $options $tile $kind" \
                 $compile $target $options $tile $kind
         done
     done
@@ -100,20 +102,20 @@ amd_unit() { # NAME TARGET INSTRUCTION TILE...
     shift 3
     if "$clang" -x cl -target amdgcn-amd-amdhsa -mcpu="$target" -nogpulib -S -o "$scratch/empty.s" \
         /dev/null > /dev/null 2>&1; then
-        unit for_amd "$target $instruction" "-DENGINE=$name" "$@"
+        unit for_amd "$target $instruction" "-DUNIT=$name" "$@"
     else
-        skip "cl/matrix.cl for $target" "$clang does not know it"
+        skip "$source for $target" "$clang does not know it"
     fi
 }
 
-printf '#include "common.cl"\n#include "matrix.cl"\n' > "$scratch/matrix.cl"
+printf '#include "common.cl"\n#include "gemm_matrix_unit.cl"\n' > "$scratch/matrix.cl"
 amd_unit WMMA gfx1100 v_wmma_f32_16x16x16_f16 "$(tile 128 4 2)" "$(tile 64 2 2)"
 amd_unit MFMA gfx90a v_mfma_f32_32x32x8f16 "$(tile 128 2 2)" "$(tile 64 2 2)"
 if command -v ocloc > /dev/null; then
-    unit for_intel dg2 "-DENGINE=DPAS -DLANES=8" "$(tile 128 8 4)" "$(tile 64 4 4)"
-    unit for_intel pvc "-DENGINE=DPAS -DLANES=16" "$(tile 128 8 2)" "$(tile 64 4 2)"
+    unit for_intel dg2 "-DUNIT=DPAS -DLANES=8" "$(tile 128 8 4)" "$(tile 64 4 4)"
+    unit for_intel pvc "-DUNIT=DPAS -DLANES=16" "$(tile 128 8 2)" "$(tile 64 4 2)"
 else
-    skip "cl/matrix.cl for Intel" "ocloc is not installed; Debian has it in intel-opencl-icd"
+    skip "$source for Intel" "ocloc is not installed; Debian has it in intel-opencl-icd"
 fi
 echo "$passed passed, $failed failed, $skipped skipped"
 [ "$failed" = 0 ] && [ "$passed" != 0 ]

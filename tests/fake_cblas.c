@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * A CBLAS library whose products are wrong; or with -DHIDE, preloaded, what lets dlopen find no
+ * A CBLAS library whose GEMMs are wrong; or with -DHIDE, preloaded, what lets dlopen find no
  * BLAS at all. */
 #include <dlfcn.h>
 #include <stddef.h>

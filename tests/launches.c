@@ -16,26 +16,26 @@ typedef struct profile {
     cl_device_type type;
     cl_uint units;
     int nv_compute;
-    ffcl_store store;
-    ffcl_engine_level level;
-    int any_batch;
+    ffcl_dtype dtype;
+    ffcl_matrix_unit unit;
+    int batch_invariant;
 } profile;
 
 static const profile profiles[] = {
-    {"cpu", "auto", CL_DEVICE_TYPE_CPU, 2, 0, FFCL_STORE_FLOAT, FFCL_ENGINE_NONE, 0},
-    {"cpu-clblast", "clblast", CL_DEVICE_TYPE_CPU, 2, 0, FFCL_STORE_FLOAT, FFCL_ENGINE_NONE, 0},
-    {"cpu-half", "auto", CL_DEVICE_TYPE_CPU, 2, 0, FFCL_STORE_HALF, FFCL_ENGINE_NONE, 0},
-    {"gpu", "clblast", CL_DEVICE_TYPE_GPU, 60, 0, FFCL_STORE_FLOAT, FFCL_ENGINE_NONE, 0},
-    {"gpu-set", "clblast", CL_DEVICE_TYPE_GPU, 60, 0, FFCL_STORE_FLOAT, FFCL_ENGINE_NONE, 1},
-    {"gpu-builtin", "builtin", CL_DEVICE_TYPE_GPU, 60, 0, FFCL_STORE_FLOAT, FFCL_ENGINE_NONE, 0},
-    {"gpu-half", "clblast", CL_DEVICE_TYPE_GPU, 60, 0, FFCL_STORE_HALF, FFCL_ENGINE_NONE, 0},
-    {"a100", "clblast", CL_DEVICE_TYPE_GPU, 108, 80, FFCL_STORE_HALF, FFCL_ENGINE_MMA, 0},
-    {"h100", "clblast", CL_DEVICE_TYPE_GPU, 132, 90, FFCL_STORE_HALF, FFCL_ENGINE_WGMMA, 0},
-    {"h100-set", "clblast", CL_DEVICE_TYPE_GPU, 132, 90, FFCL_STORE_HALF, FFCL_ENGINE_WGMMA, 1},
-    {"h100-float", "clblast", CL_DEVICE_TYPE_GPU, 132, 90, FFCL_STORE_FLOAT, FFCL_ENGINE_NONE, 0},
-    {"rdna3", "clblast", CL_DEVICE_TYPE_GPU, 96, 0, FFCL_STORE_HALF, FFCL_ENGINE_WMMA, 0},
-    {"cdna", "clblast", CL_DEVICE_TYPE_GPU, 104, 0, FFCL_STORE_HALF, FFCL_ENGINE_MFMA, 0},
-    {"arc", "clblast", CL_DEVICE_TYPE_GPU, 32, 0, FFCL_STORE_HALF, FFCL_ENGINE_DPAS8, 1},
+    {"cpu", "auto", CL_DEVICE_TYPE_CPU, 2, 0, FFCL_F32, FFCL_UNIT_NONE, 0},
+    {"cpu-clblast", "clblast", CL_DEVICE_TYPE_CPU, 2, 0, FFCL_F32, FFCL_UNIT_NONE, 0},
+    {"cpu-half", "auto", CL_DEVICE_TYPE_CPU, 2, 0, FFCL_F16, FFCL_UNIT_NONE, 0},
+    {"gpu", "clblast", CL_DEVICE_TYPE_GPU, 60, 0, FFCL_F32, FFCL_UNIT_NONE, 0},
+    {"gpu-set", "clblast", CL_DEVICE_TYPE_GPU, 60, 0, FFCL_F32, FFCL_UNIT_NONE, 1},
+    {"gpu-builtin", "builtin", CL_DEVICE_TYPE_GPU, 60, 0, FFCL_F32, FFCL_UNIT_NONE, 0},
+    {"gpu-half", "clblast", CL_DEVICE_TYPE_GPU, 60, 0, FFCL_F16, FFCL_UNIT_NONE, 0},
+    {"a100", "clblast", CL_DEVICE_TYPE_GPU, 108, 80, FFCL_F16, FFCL_UNIT_MMA, 0},
+    {"h100", "clblast", CL_DEVICE_TYPE_GPU, 132, 90, FFCL_F16, FFCL_UNIT_WGMMA, 0},
+    {"h100-set", "clblast", CL_DEVICE_TYPE_GPU, 132, 90, FFCL_F16, FFCL_UNIT_WGMMA, 1},
+    {"h100-float", "clblast", CL_DEVICE_TYPE_GPU, 132, 90, FFCL_F32, FFCL_UNIT_NONE, 0},
+    {"rdna3", "clblast", CL_DEVICE_TYPE_GPU, 96, 0, FFCL_F16, FFCL_UNIT_WMMA, 0},
+    {"cdna", "clblast", CL_DEVICE_TYPE_GPU, 104, 0, FFCL_F16, FFCL_UNIT_MFMA, 0},
+    {"arc", "clblast", CL_DEVICE_TYPE_GPU, 32, 0, FFCL_F16, FFCL_UNIT_DPAS8, 1},
 };
 
 static void die(const char *what, const ffcl_error *err)
@@ -56,8 +56,8 @@ static void pretend(ffcl_ctx *ctx, const profile *p)
     caps->local_bytes = 49152;
     caps->global_bytes = (cl_ulong)80 << 30;
     caps->max_alloc_bytes = (cl_ulong)20 << 30;
-    ctx->matrix_engine = p->level;
-    ctx->any_batch = p->any_batch;
+    ctx->matrix_unit = p->unit;
+    ctx->batch_invariant = p->batch_invariant;
 }
 
 int main(int argc, char **argv)
@@ -78,7 +78,8 @@ int main(int argc, char **argv)
     if (!p)
         die("no such profile", NULL);
     const size_t R = strtoul(argv[4], NULL, 10) / 8, B = strtoul(argv[5], NULL, 10);
-    if (ffcl_device_select(&device, "cpu", &err) || ffcl_ctx_open(&ctx, &device, NULL, &err) ||
+    if (ffcl_device_select(&device, "cpu", &err) ||
+        ffcl_ctx_open(&ctx, &device, NULL, NULL, &err) ||
         ffcl_config_open(&cfg, NULL, &err))
         die("cannot open", &err);
     ctx->err = &err;
@@ -89,25 +90,29 @@ int main(int argc, char **argv)
         die("configuration", &err);
     if (p->type == CL_DEVICE_TYPE_GPU)
         device.caps.native = 0;
-    if (ffcl_blas_open(ctx, p->backend))
+    if (ffcl_blas_open(ctx, &(ffcl_blas_options){.name = p->backend}))
         die("back end", &err);
     pretend(ctx, p);
-    ctx->blas_checked = 1;
     if (ffcl_sit_open(&sit, cfg, 0, &err) || ffcl_vae_open(&vae, argv[3], &err) ||
-        ffcl_sit_prepare(sit, ctx, p->store) || ffcl_vae_prepare(vae, ctx, p->store))
+        ffcl_sit_prepare(sit, ctx, p->dtype) || ffcl_vae_prepare(vae, ctx, p->dtype))
         die("models", &err);
     ffcl_arena_plan(ctx->arena);
     ctx->planning = 1;
-    if (ffcl_sit_fix(sit, ctx, NULL) ||
-        ffcl_sit_forward(sit, ctx, NULL, NULL, NULL, NULL, B, NULL) ||
-        ffcl_vae_decode(vae, ctx, NULL, NULL, 0, 1.0f, B, R, NULL))
+    ffcl_tensor z = ffcl_tensor_of(FFCL_F32, B, 4, R * R);
+    z.width = R;
+    const ffcl_tensor y = ffcl_tensor_of(FFCL_I32, B, 1, 1);
+    const ffcl_tensor image = ffcl_image_of(FFCL_F32, B, 8 * R, 8 * R, 3);
+    int rc = ffcl_sit_fix(sit, ctx, NULL);
+    ffcl_sit_forward(sit, ctx, &z, &z, &y, NULL, NULL);
+    ffcl_vae_decode(vae, ctx, &image, &z, 1.0f, NULL);
+    if (rc || ffcl_ctx_check(ctx))
         die("plan", &err);
     ctx->planning = 0;
     size_t total, largest;
     ffcl_arena_size(ctx->arena, &total, &largest);
     printf("activations %zu, largest %zu, SiT %zu, VAE %zu, largest %zu %zu\n", total, largest,
-           ffcl_sit_bytes(sit), ffcl_vae_bytes(vae), ffcl_sit_largest(sit),
-           ffcl_vae_largest_weight(vae));
+           ffcl_sit_bytes(sit), ffcl_vae_bytes(vae), ffcl_sit_largest_bytes(sit),
+           ffcl_vae_largest_bytes(vae));
     ffcl_sit_close(&sit);
     ffcl_vae_close(&vae);
     ffcl_blas_close(ctx);

@@ -17,8 +17,9 @@ for side in 256 512; do
         for batch in 1 3 8 64; do
             log=$out/$profile-$side-$batch
             rm -f "$log"
-            FFCL_TRACE=$log.trace "$build/tests/launches" $profile "$weights/$side/sit.safetensors" \
-                "$weights/$side/vae.safetensors" $side $batch > "$log"
+            FFCL_TRACE=$log.trace "$build/tests/launches" $profile \
+                "$weights/$side/sit.safetensors" "$weights/$side/vae.safetensors" $side $batch \
+                > "$log"
             sort "$log.trace" | uniq -c >> "$log"
             sha256sum < "$log.trace" >> "$log"
             rm "$log.trace"

@@ -24,7 +24,7 @@ export TMPDIR=$scratch/tmp
 mkdir "$TMPDIR"
 export CMOCKA_MESSAGE_OUTPUT=TAP
 # These would change what the tests expect, or what a nested make does.
-unset FFCL_CL_DIR FFCL_SYNC MAKEFLAGS MFLAGS MAKELEVEL
+unset FFCL_CL_DIR FFCL_SYNC FFCL_TRACE FFCL_VARIANTS MAKEFLAGS MFLAGS MAKELEVEL
 
 passed=0 failed=0 skipped=0
 
@@ -92,7 +92,7 @@ device=1
 if [ $device = 1 ]; then
     program kernels 900 "$build/tests/check"
     # Where a CPU's library multiplies, CLBlast has rows to itself.
-    program "products, clblast" 300 "$build/tests/check" --backend clblast --op 'gemm*'
+    program "GEMMs, clblast" 300 "$build/tests/check" --backend clblast --op 'gemm*'
     program "convolutions, clblast" 300 "$build/tests/check" --backend clblast \
         --op 'conv_[cu][op][ls]*'
 elif [ "${CI:-}" = true ]; then

@@ -5,7 +5,7 @@
  *   FFCL_SHIM_READS=D:N       reads from the D-th OpenCL device in use (0, 1, ...; -1: all) fail
  *                             from the N-th on; other devices wait for the first to fail, or
  *                             they might leave the D-th none to do
- *   FFCL_SHIM_SGEMM=HOW       CLBlast's products crash, hang, fail, or are wrong in one element
+ *   FFCL_SHIM_SGEMM=HOW       CLBlast's GEMMs crash, hang, fail, or are wrong in one element
  *   FFCL_SHIM_SETS=NAME=VALUE:HOW,...
  *                             the same where CLBlast is given a parameter of that value
  *   FFCL_SHIM_CLOCK=1         the clock of the day jumps by years at every look */
@@ -140,13 +140,13 @@ cl_int clEnqueueReadBuffer(cl_command_queue queue, cl_mem mem, cl_bool blocking,
     return real(queue, mem, blocking, at, n, to, waits, wait, done);
 }
 
-/* What the parameters that CLBlast was given, or FFCL_SHIM_SGEMM, do to its products. */
+/* What the parameters that CLBlast was given, or FFCL_SHIM_SGEMM, do to its GEMMs. */
 static atomic_int wrong, failing;
 
 static void misbehave(const char *how)
 {
     if (!strcmp(how, "crash"))
-        raise(SIGKILL);         /* PoCL has a handler for SIGSEGV, which goes on */
+        raise(SIGKILL);         /* PoCL has a handler for SIGSEGV, which continues */
     for (; !strcmp(how, "hang");)
         pause();
     if (!strcmp(how, "wrong"))

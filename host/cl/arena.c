@@ -32,8 +32,8 @@ int ffcl_arena_open(ffcl_arena **out, ffcl_ctx *ctx)
     return 0;
 }
 
-/* Batches under way may use the buffer: kernels in the queue hold theirs, host functions do not.
- * What fails in the queue is told by the call that comes next. */
+/* Batches in flight may use the buffer: kernels in the queue retain theirs, host functions do not.
+ * The error of a failed command is returned by the call that comes next. */
 static void release(ffcl_arena *arena, slot *s)
 {
     if (!s->mem)
@@ -126,45 +126,61 @@ static size_t plan_slot(ffcl_arena *arena, size_t bytes)
     return largest;
 }
 
-int ffcl_take(ffcl_ctx *ctx, ffcl_buf *out, size_t n)
+/* Notes a slot of that size for the k-th take of the plan; no_slot where memory is short. */
+static size_t plan_take(ffcl_arena *arena, size_t bytes)
 {
-    ffcl_arena *arena = ctx->arena;
-    *out = (ffcl_buf){NULL, 0};
-    if (!ctx->planning) {
-        assert(arena->next < arena->n_order);
-        size_t index = arena->order[arena->next++];
-        assert(arena->slots[index].allocated >= n * sizeof(float));
-        *out = (ffcl_buf){arena->slots[index].mem, index + 1};
-        return 0;
-    }
     if (arena->n_order == arena->room) {
         size_t room = arena->room ? arena->room * 2 : 256;
         size_t *grown = realloc(arena->order, room * sizeof *grown);
         if (!grown)
-            return ffcl_fail(ctx->err, FFCL_ENOMEM, "out of memory for the activation plan");
+            return no_slot;
         arena->order = grown;
         arena->room = room;
     }
-    size_t bytes;
-    if (ffcl_mul(&bytes, ffcl_max(n, 1), sizeof(float)))
-        return ffcl_fail(ctx->err, FFCL_EDEVMEM, "an activation is larger than any memory");
     size_t s = plan_slot(arena, bytes);
     if (s == no_slot)
-        return ffcl_fail(ctx->err, FFCL_ENOMEM, "out of memory for the activation plan");
+        return no_slot;
     arena->slots[s].used = 1;
     arena->order[arena->n_order++] = s;
-    out->slot = s + 1;
-    return 0;
+    return s;
 }
 
-int ffcl_take_stored(ffcl_ctx *ctx, ffcl_buf *out, size_t n, ffcl_store store)
+/* In whole floats; 0 where that is more than a size_t holds. */
+static size_t bytes_of(const ffcl_tensor *t)
 {
-    return ffcl_take(ctx, out, store == FFCL_STORE_HALF ? ffcl_div_up(n, 2) : n);
+    size_t n, bytes;
+    if (ffcl_mul(&n, t->batch, t->rows) || ffcl_mul(&n, n, t->cols) ||
+        ffcl_mul(&bytes, ffcl_max(n, 1), ffcl_dtype_bytes(t->dtype)) || bytes + 3 < bytes)
+        return 0;
+    return ffcl_round_up(bytes, sizeof(float));
 }
 
-void ffcl_give(ffcl_ctx *ctx, ffcl_buf *buf)
+ffcl_tensor ffcl_take(ffcl_ctx *ctx, ffcl_tensor shape)
 {
-    if (ctx->planning && buf->slot)
-        ctx->arena->slots[buf->slot - 1].used = 0;
-    *buf = (ffcl_buf){NULL, 0};
+    ffcl_arena *arena = ctx->arena;
+    const size_t bytes = bytes_of(&shape);
+    if (ctx->status)
+        return shape;
+    if (!ctx->planning) {
+        assert(arena->next < arena->n_order);
+        size_t index = arena->order[arena->next++];
+        assert(bytes && arena->slots[index].allocated >= bytes);
+        shape.mem = arena->slots[index].mem;
+        shape.slot = index + 1;
+        return shape;
+    }
+    size_t s = bytes ? plan_take(arena, bytes) : no_slot;
+    if (!bytes)
+        ffcl_ctx_fail(ctx, FFCL_EDEVMEM, "an activation is larger than any memory");
+    else if (s == no_slot)
+        ffcl_ctx_fail(ctx, FFCL_ENOMEM, "out of memory for the activation plan");
+    shape.slot = s + 1;     /* 0 for no_slot */
+    return shape;
+}
+
+void ffcl_give(ffcl_ctx *ctx, ffcl_tensor *t)
+{
+    if (ctx->planning && t->slot)
+        ctx->arena->slots[t->slot - 1].used = 0;
+    *t = (ffcl_tensor){0};
 }

@@ -1,19 +1,14 @@
 /* SPDX-License-Identifier: MIT
  * Activation memory, planned by liveness.
  *
- * A planning pass over the op list takes and gives back buffers as the real pass will; the arena
- * assigns each to a slot (best fit; a free slot grows where none is large enough) and remembers
- * the order.  commit allocates one device buffer a slot; the real pass replays the assignment, so
- * nothing is allocated while sampling. */
+ * A planning pass over a model takes and gives back tensors as the real pass will.  The arena
+ * assigns each to a slot (best fit; a free slot grows where none is large enough) and records the
+ * order.  commit allocates one device buffer for each slot; the real pass repeats the assignment,
+ * so nothing is allocated while sampling. */
 #ifndef FFCL_CL_ARENA_H
 #define FFCL_CL_ARENA_H
 
 #include "cl/context.h"
-
-typedef struct ffcl_buf {
-    cl_mem mem;             /* NULL while planning */
-    size_t slot;            /* 1 + index of the slot; 0: nothing taken, so {0} may be given back */
-} ffcl_buf;
 
 typedef struct ffcl_arena ffcl_arena;
 
@@ -32,13 +27,12 @@ int ffcl_arena_commit(ffcl_arena *arena);
 /* Forgets sizes and releases all buffers, for a plan with another batch. */
 void ffcl_arena_reset(ffcl_arena *arena);
 
-/* Before each real pass: the replay starts over. */
+/* Before each real pass: the next take is the plan's first. */
 void ffcl_arena_rewind(ffcl_arena *arena);
 
-/* A buffer of n floats.  Outside planning, the assignment of the plan is replayed. */
-int ffcl_take(ffcl_ctx *ctx, ffcl_buf *out, size_t n);
-/* A buffer of n elements stored so. */
-int ffcl_take_stored(ffcl_ctx *ctx, ffcl_buf *out, size_t n, ffcl_store store);
-void ffcl_give(ffcl_ctx *ctx, ffcl_buf *buf);
+/* Dense scratch memory of that shape (ffcl_tensor_of, ffcl_image_of). */
+ffcl_tensor ffcl_take(ffcl_ctx *ctx, ffcl_tensor shape);
+/* Gives it back; ignores a tensor that does not come from the arena. */
+void ffcl_give(ffcl_ctx *ctx, ffcl_tensor *t);
 
 #endif

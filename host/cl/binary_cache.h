@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * Files of compiled programs, and of what a check found out about them, under $FFCL_CACHE_DIR,
+ * Files of compiled programs, and of self-check results, under $FFCL_CACHE_DIR,
  * else $XDG_CACHE_HOME/ffcl, else ~/.cache/ffcl; FFCL_CACHE_DIR="" turns the cache off.  Never
  * fatal. */
 #ifndef FFCL_CL_BINARY_CACHE_H

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "cl/context.h"
 
+#include <stdarg.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 
@@ -10,13 +11,7 @@
 #include "util.h"
 
 int ffcl_ctx_open(ffcl_ctx **out, const ffcl_device *device, const ffcl_observer *obs,
-                  ffcl_error *err)
-{
-    return ffcl_ctx_open_profiled(out, device, obs, NULL, err);
-}
-
-int ffcl_ctx_open_profiled(ffcl_ctx **out, const ffcl_device *device, const ffcl_observer *obs,
-                           ffcl_profile *profile, ffcl_error *err)
+                  ffcl_profile *profile, ffcl_error *err)
 {
     *out = NULL;
     ffcl_ctx *ctx = calloc(1, sizeof *ctx);
@@ -79,6 +74,31 @@ void ffcl_ctx_close(ffcl_ctx **ctx)
     *ctx = NULL;
 }
 
+void ffcl_ctx_fail(ffcl_ctx *ctx, int code, const char *format, ...)
+{
+    char text[sizeof ctx->err->text];
+    va_list args;
+    if (ctx->status)
+        return;
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    ctx->status = ffcl_fail(ctx->err, code, "%s", text);
+}
+
+void ffcl_ctx_keep(ffcl_ctx *ctx, int rc)
+{
+    if (!ctx->status)
+        ctx->status = rc;
+}
+
+int ffcl_ctx_check(ffcl_ctx *ctx)
+{
+    const int status = ctx->status;
+    ctx->status = 0;
+    return status;
+}
+
 void ffcl_report(const ffcl_observer *obs, ffcl_phase phase, const char *text, uint64_t done,
                  uint64_t total)
 {
@@ -86,7 +106,7 @@ void ffcl_report(const ffcl_observer *obs, ffcl_phase phase, const char *text, u
         obs->report(obs->user, phase, text, done, total);
 }
 
-/* Memory of our own under a buffer; freed when the buffer is. */
+/* ffcl's own memory of a buffer; freed when the buffer is. */
 typedef struct pages {
     void *at;
     size_t bytes;
@@ -189,15 +209,12 @@ int ffcl_finish(ffcl_ctx *ctx)
     return FFCL_CL(ctx->err, clFinish(ctx->queue));
 }
 
-int ffcl_tickets(ffcl_ctx *ctx, cl_mem *out)
+ffcl_tensor ffcl_tickets(ffcl_ctx *ctx)
 {
-    *out = ctx->tickets;
-    if (ctx->planning || ctx->tickets)
-        return 0;
     const size_t bytes = FFCL_TICKETS * sizeof(cl_int);
-    int rc = ffcl_buffer_create(ctx, &ctx->tickets, bytes, "the counters of shared tiles");
-    if (rc == 0)
-        rc = ffcl_buffer_zero(ctx, ctx->tickets, bytes);
-    *out = ctx->tickets;
-    return rc;
+    if (!ctx->planning && !ctx->status && !ctx->tickets) {
+        int rc = ffcl_buffer_create(ctx, &ctx->tickets, bytes, "the counters of shared tiles");
+        ffcl_ctx_keep(ctx, rc ? rc : ffcl_buffer_zero(ctx, ctx->tickets, bytes));
+    }
+    return ffcl_tensor_in(ctx->tickets, ffcl_tensor_of(FFCL_I32, 1, 1, FFCL_TICKETS));
 }

@@ -1,40 +1,34 @@
 /* SPDX-License-Identifier: MIT
- * One opened device: context, one in-order queue, programs, buffers, error slot. */
+ * One opened device: OpenCL context, one in-order queue, programs, scratch memory, and a status
+ * that keeps the first failure. */
 #ifndef FFCL_CL_CONTEXT_H
 #define FFCL_CL_CONTEXT_H
 
 #include <stdio.h>
 
 #include "cl/device.h"
+#include "cl/tensor.h"
 
 struct ffcl_programs;
 struct ffcl_arena;
 struct ffcl_blas;
 struct ffcl_profile;
 struct ffcl_profile_lane;
-struct ffcl_product;
-struct ffcl_cblas;
+struct ffcl_operation;
+struct ffcl_variant;
 
-/* Matrix engines: of NVIDIA mma.sync (compute capability 8.0) and wgmma (9.0); of AMD WMMA (RDNA 3)
- * and MFMA (CDNA); of Intel dpas in sub-groups of 8 or 16. */
-typedef enum ffcl_engine_level {
-    FFCL_ENGINE_NONE, FFCL_ENGINE_MMA, FFCL_ENGINE_WGMMA, FFCL_ENGINE_WMMA, FFCL_ENGINE_MFMA,
-    FFCL_ENGINE_DPAS8, FFCL_ENGINE_DPAS16
-} ffcl_engine_level;
+/* Matrix units: NVIDIA's tensor cores by mma.sync (compute capability 8.0) and wgmma (9.0); AMD's
+ * WMMA (RDNA 3) and MFMA (CDNA); Intel's dpas in sub-groups of 8 or 16. */
+typedef enum ffcl_matrix_unit {
+    FFCL_UNIT_NONE, FFCL_UNIT_MMA, FFCL_UNIT_WGMMA, FFCL_UNIT_WMMA, FFCL_UNIT_MFMA,
+    FFCL_UNIT_DPAS8, FFCL_UNIT_DPAS16
+} ffcl_matrix_unit;
 
-/* The kernels of cl/mma*.cl are for NVIDIA's levels alone. */
-static inline int ffcl_engine_is_nvidia(ffcl_engine_level level)
-{
-    return level == FFCL_ENGINE_MMA || level == FFCL_ENGINE_WGMMA;
-}
-
-/* How a tensor's elements are stored; arithmetic is float32 wherever no matrix engine computes. */
-typedef enum ffcl_store { FFCL_STORE_FLOAT, FFCL_STORE_HALF } ffcl_store;
-
-static inline size_t ffcl_store_bytes(ffcl_store store)
-{
-    return store == FFCL_STORE_HALF ? 2 : 4;
-}
+/* The operations that have several variants: see cl/variant.h. */
+typedef enum ffcl_op {
+    FFCL_OP_GEMM, FFCL_OP_ATTENTION, FFCL_OP_SOFTMAX, FFCL_OP_LAYERNORM, FFCL_OP_GROUPNORM,
+    FFCL_OP_CONVOLUTION, FFCL_N_OPS
+} ffcl_op;
 
 typedef struct ffcl_ctx {
     ffcl_device device;
@@ -42,50 +36,49 @@ typedef struct ffcl_ctx {
     cl_command_queue queue;
     struct ffcl_programs *programs;     /* cl/program.h */
     struct ffcl_arena *arena;           /* cl/arena.h */
-    const struct ffcl_blas *blas;       /* blas/gemm.h */
+    struct ffcl_blas *blas;             /* blas/gemm.h; NULL until a back end is open */
     struct ffcl_profile_lane *profile;  /* cl/profile.h; NULL: nothing is timed */
-    int blas_checked;                   /* its results were, here or at an earlier start */
-    const char *tuning;                 /* [blas] tuning: auto, off or a file; NULL: off */
-    char tuning_id[9];                  /* of the tuned parameters in use, "": none */
-    char *parameters;                   /* CLBlast's, as text; NULL: another back end */
-    int untuned;                        /* tuned parameters would be used and there are none */
-    struct ffcl_cblas *cblas;           /* blas/cblas.c; NULL: another back end */
-    const char *blas_library;           /* the file for it, the caller's; NULL: any that is there */
-    ffcl_error *err;                    /* the slot of the call in progress; never NULL */
     const ffcl_observer *obs;           /* may be NULL */
-    /* While planning, launches and products do nothing but name their programs and take their
-     * buffers, so that one pass over a model's op list gives sizes and programs beforehand. */
+    /* The first failure since the last ffcl_ctx_check, and where its sentence is; while it is not
+     * 0, operations and launches do nothing. */
+    int status;
+    ffcl_error *err;                    /* never NULL */
+    ffcl_error own_err;
+    /* In a planning pass nothing runs: operations name their programs and take their scratch
+     * memory, so that both are there before the first real pass. */
     int planning;
-    /* Told of every float32 product of a planning pass; may be NULL. */
-    void (*see_product)(void *user, const struct ffcl_product *p);
-    void *see_user;
-    /* Matrix-engine kernels that may be used, as the device builds them and they passed their
-     * check. */
-    ffcl_engine_level matrix_engine;
-    /* For tests: AMD's and Intel's instructions by their definition, on any device, slowly
-     * (EMULATE of cl/matrix.cl). */
+    ffcl_matrix_unit matrix_unit;       /* the one that kernels may use; its self-check passed */
+    /* For tests: AMD's and Intel's matrix instructions are emulated, slowly, on any device (EMULATE
+     * of cl/gemm_matrix_unit.cl). */
     int emulate;
-    /* No choice may depend on how many pictures a batch has, so that sums are rounded in one way
-     * and a picture is the same bytes in any batch; costs speed in small batches. */
-    int any_batch;
+    /* No choice may depend on the number of images in a batch, so that sums always have the same
+     * order and an image has the same bytes in any batch.  Costs speed in small batches. */
+    int batch_invariant;
+    const struct ffcl_variant *forced[FFCL_N_OPS];  /* NULL: by capabilities and sizes */
+    /* What the next launches belong to; NULL: an operation without variants. */
+    const struct ffcl_operation *running;
+    const struct ffcl_variant *variant;
     cl_mem tickets;                     /* ffcl_tickets */
-    /* Pictures of the pass under way, for products of rows that belong to them; 0: not known. */
-    size_t pictures;
     int sync;                           /* FFCL_SYNC=1: finish after each launch */
     FILE *trace;                        /* FFCL_TRACE=FILE: a line a launch; NULL: none */
-    ffcl_error own_err;
 } ffcl_ctx;
 
-/* Opens the device.  err receives this call's failures; afterwards failures go to ctx->own_err
- * until ctx->err is set to another slot. */
+/* Opens the device.  profile, where it is not NULL, gathers what the device does.  err receives
+ * this call's failure; later ones go to own_err until ctx->err is set to another slot. */
 int ffcl_ctx_open(ffcl_ctx **out, const ffcl_device *device, const ffcl_observer *obs,
-                  ffcl_error *err);
-/* The same; where profile is not NULL, it gathers what the device does. */
-int ffcl_ctx_open_profiled(ffcl_ctx **out, const ffcl_device *device, const ffcl_observer *obs,
-                           struct ffcl_profile *profile, ffcl_error *err);
+                  struct ffcl_profile *profile, ffcl_error *err);
 void ffcl_ctx_close(ffcl_ctx **ctx);
 
-/* Tells the observer; text may be NULL. */
+/* Sets the status, unless an earlier failure has: code and the formatted sentence, or the code rc
+ * (0: none) of a function that has written the sentence itself. */
+void ffcl_ctx_fail(ffcl_ctx *ctx, int code, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+void ffcl_ctx_keep(ffcl_ctx *ctx, int rc);
+
+/* At the end of a batch, a load, a self-check: returns the status and sets it to 0. */
+int ffcl_ctx_check(ffcl_ctx *ctx);
+
+/* Calls the observer; text may be NULL. */
 void ffcl_report(const ffcl_observer *obs, ffcl_phase phase, const char *text, uint64_t done,
                  uint64_t total);
 
@@ -103,12 +96,23 @@ int ffcl_buffer_read(ffcl_ctx *ctx, cl_mem mem, size_t at, void *host, size_t by
 /* Enqueues zeros, bytes of them, a multiple of 4; nothing while planning. */
 int ffcl_buffer_zero(ffcl_ctx *ctx, cl_mem mem, size_t bytes);
 
-/* FFCL_TICKETS int32 counters, which every kernel that uses them finds at 0 and leaves so.  *out
- * stays the context's; NULL while planning. */
+/* FFCL_TICKETS int32 counters, which are 0 whenever a kernel begins that uses them, and when it
+ * ends.  The context owns them.  Without a buffer while planning. */
 enum { FFCL_TICKETS = 4096 };
-int ffcl_tickets(ffcl_ctx *ctx, cl_mem *out);
+ffcl_tensor ffcl_tickets(ffcl_ctx *ctx);
 
-/* Waits for the queue; reports what an earlier launch ran into. */
+/* Waits for the queue; returns the error of an earlier launch, too. */
 int ffcl_finish(ffcl_ctx *ctx);
+
+static inline int ffcl_is_cpu(const ffcl_ctx *ctx)
+{
+    return (ctx->device.caps.type & CL_DEVICE_TYPE_CPU) != 0;
+}
+
+/* Are the matrix units NVIDIA's tensor cores?  These have kernels of their own. */
+static inline int ffcl_has_tensor_cores(const ffcl_ctx *ctx)
+{
+    return ctx->matrix_unit == FFCL_UNIT_MMA || ctx->matrix_unit == FFCL_UNIT_WGMMA;
+}
 
 #endif

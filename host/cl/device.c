@@ -182,34 +182,34 @@ static size_t best_device(const ffcl_device *list, size_t n)
     return 0;
 }
 
-/* The device that auto, gpu or cpu means (n: none of that type); 0 when item is another word. */
-static int keyword(const ffcl_device *list, size_t n, const char *item, size_t *found)
+/* Is the entry auto, gpu or cpu?  *found: the first device of that type; n: there is none. */
+static int keyword(const ffcl_device *list, size_t n, const char *entry, size_t *found)
 {
-    if (strcasecmp(item, "auto") == 0)
+    if (strcasecmp(entry, "auto") == 0)
         *found = best_device(list, n);
-    else if (strcasecmp(item, "gpu") == 0)
+    else if (strcasecmp(entry, "gpu") == 0)
         *found = first_of_type(list, n, CL_DEVICE_TYPE_GPU);
-    else if (strcasecmp(item, "cpu") == 0)
+    else if (strcasecmp(entry, "cpu") == 0)
         *found = first_of_type(list, n, CL_DEVICE_TYPE_CPU);
     else
         return 0;
     return 1;
 }
 
-/* Does one item of the selection (no keyword) mean device d? */
-static int item_matches(const ffcl_device *d, const char *item)
+/* Does one entry of the selection, which is no keyword, match device d? */
+static int entry_matches(const ffcl_device *d, const char *entry)
 {
     size_t a, b;
     char rest;
-    if (strcasecmp(item, "all") == 0)
+    if (strcasecmp(entry, "all") == 0)
         return 1;
-    if (isdigit((unsigned char)item[0])) {
-        if (sscanf(item, "%zu:%zu%c", &a, &b, &rest) == 2)
+    if (isdigit((unsigned char)entry[0])) {
+        if (sscanf(entry, "%zu:%zu%c", &a, &b, &rest) == 2)
             return d->platform_index == a && d->device_index == b;
-        if (sscanf(item, "%zu%c", &a, &rest) == 1)
+        if (sscanf(entry, "%zu%c", &a, &rest) == 1)
             return d->index == a;
     }
-    return strcasestr(d->caps.name, item) || strcasestr(d->caps.platform, item);
+    return strcasestr(d->caps.name, entry) || strcasestr(d->caps.platform, entry);
 }
 
 static void describe(char *text, size_t size, const ffcl_device *list, size_t n)
@@ -222,18 +222,18 @@ static void describe(char *text, size_t size, const ffcl_device *list, size_t n)
                                  list[i].caps.name);
 }
 
-static int mark_item(const ffcl_device *list, size_t n, const char *item, char *marks,
+static int mark_entry(const ffcl_device *list, size_t n, const char *entry, char *marks,
                      ffcl_error *err)
 {
     size_t first = n, found = 0;
-    if (keyword(list, n, item, &first)) {
+    if (keyword(list, n, entry, &first)) {
         if (first < n) {
             marks[first] = 1;
             return 0;
         }
     } else {
         for (size_t i = 0; i < n; i++)
-            if (item_matches(&list[i], item)) {
+            if (entry_matches(&list[i], entry)) {
                 marks[i] = 1;
                 found++;
             }
@@ -243,22 +243,22 @@ static int mark_item(const ffcl_device *list, size_t n, const char *item, char *
     char text[1024];
     describe(text, sizeof text, list, n);
     return ffcl_fail(err, FFCL_EDEVICE, "no OpenCL device matches device.select = %s; there is %s",
-                     item, text);
+                     entry, text);
 }
 
 static int mark_list(const ffcl_device *list, size_t n, const char *select, char *marks,
                      ffcl_error *err)
 {
-    char item[256];
+    char entry[256];
     const char *p = select;
     int rc = 0;
     do {
         size_t length = strcspn(p, ",");
-        snprintf(item, sizeof item, "%.*s", (int)length, p);
-        char *start = item + strspn(item, " \t");
+        snprintf(entry, sizeof entry, "%.*s", (int)length, p);
+        char *start = entry + strspn(entry, " \t");
         for (size_t k = strlen(start); k && isspace((unsigned char)start[k - 1]); k--)
             start[k - 1] = 0;
-        rc = mark_item(list, n, *start ? start : "auto", marks, err);
+        rc = mark_entry(list, n, *start ? start : "auto", marks, err);
         p += length + (p[length] == ',');
     } while (rc == 0 && *p);
     return rc;

@@ -5,7 +5,7 @@
 
 #include "cl/api.h"
 
-/* What decisions are made on; never the device's name. */
+/* What decisions depend on; never on the device's name. */
 typedef struct ffcl_caps {
     cl_device_type type;
     char name[128], vendor[128], version[128], driver[128], platform[128];
@@ -15,7 +15,7 @@ typedef struct ffcl_caps {
     int half, unified, native;              /* cl_khr_fp16; memory shared with the host; */
                                             /* host functions in its queues */
     int nv_compute;                         /* NVIDIA compute capability, 90 for 9.0; 0: other */
-    size_t amd_wavefront;                   /* AMD: items a wavefront; 0: other */
+    size_t amd_wavefront;                   /* AMD: work-items a wavefront; 0: other */
     size_t intel_lanes;                     /* Intel with dpas: smallest sub-group; 0: other */
 } ffcl_caps;
 
@@ -30,11 +30,11 @@ typedef struct ffcl_device {
  * free.  FFCL_EDEVICE when there is no platform or no device. */
 int ffcl_device_list(ffcl_device **list, size_t *n, ffcl_error *err);
 
-/* All devices that select means, in the order of the list; *out (n) is the caller's to free. */
+/* All devices that select matches, in the order of the list; *out (n) is the caller's to free. */
 int ffcl_device_select_all(ffcl_device **out, size_t *n, const char *select, ffcl_error *err);
 
-/* The one device that select means: auto | gpu | cpu (the first of the type) | all | index | P:D |
- * part of a name | a list of these.  FFCL_EDEVICE when none matches, or several do (listed). */
+/* The one device that select matches: auto | gpu | cpu (the first of the type) | all | index | P:D
+ * | part of a name | a list of these.  FFCL_EDEVICE when none matches, or several do (listed). */
 int ffcl_device_select(ffcl_device *out, const char *select, ffcl_error *err);
 
 /* "GPU", "CPU", "accelerator" or "device". */

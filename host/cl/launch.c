@@ -18,9 +18,9 @@ static void trace(const ffcl_ctx *ctx, const ffcl_kernel *kernel, cl_uint dims,
     for (size_t i = 0; i < n_args; i++) {
         if (args[i].kind == FFCL_ARG_LOCAL)
             fprintf(ctx->trace, " local:%zu", args[i].size);
-        else if (args[i].kind == FFCL_ARG_I32)
+        else if (args[i].kind == FFCL_ARG_INT)
             fprintf(ctx->trace, " %d", args[i].value.i32);
-        else if (args[i].kind == FFCL_ARG_F32)
+        else if (args[i].kind == FFCL_ARG_FLOAT)
             fprintf(ctx->trace, " %.9g", (double)args[i].value.f32);
         else
             fprintf(ctx->trace, " *");
@@ -28,48 +28,50 @@ static void trace(const ffcl_ctx *ctx, const ffcl_kernel *kernel, cl_uint dims,
     fprintf(ctx->trace, "\n");
 }
 
-int ffcl_launch_args(ffcl_ctx *ctx, const ffcl_kernel *kernel, cl_uint dims, const size_t *global,
-                     const size_t *local, const ffcl_arg *args, size_t n_args)
+void ffcl_launch_args(ffcl_ctx *ctx, const ffcl_kernel *kernel, cl_uint dims, const size_t *global,
+                      const size_t *local, const ffcl_arg *args, size_t n_args)
 {
+    if (ctx->status || !kernel)
+        return;
     if (ctx->trace)
         trace(ctx, kernel, dims, global, local, args, n_args);
     if (ctx->planning)
-        return 0;
+        return;
     assert(n_args == kernel->n_args);
     for (size_t i = 0; i < n_args; i++) {
         const void *value = args[i].kind == FFCL_ARG_LOCAL ? NULL : (const void *)&args[i].value;
         cl_int code = clSetKernelArg(kernel->handle, (cl_uint)i, args[i].size, value);
-        if (code != CL_SUCCESS)
-            return ffcl_fail(ctx->err, ffcl_cl_status(code), "argument %zu of kernel %s: %s", i,
-                             kernel->name, ffcl_cl_name(code) ? ffcl_cl_name(code) : "error");
+        if (code != CL_SUCCESS) {
+            ffcl_ctx_fail(ctx, ffcl_cl_status(code), "argument %zu of kernel %s: %s", i,
+                          kernel->name, ffcl_cl_name(code) ? ffcl_cl_name(code) : "error");
+            return;
+        }
     }
     cl_int code = clEnqueueNDRangeKernel(ctx->queue, kernel->handle, dims, NULL, global, local, 0,
                                          NULL, ffcl_profile_slot(ctx, kernel->name));
     if (code == CL_SUCCESS && ctx->sync)
         code = clFinish(ctx->queue);
-    if (code == CL_SUCCESS)
-        return 0;
     const char *name = ffcl_cl_name(code);
-    return ffcl_fail(ctx->err, ffcl_cl_status(code), "kernel %s: %s on %s", kernel->name,
-                     name ? name : "launch failed", ctx->device.caps.name);
+    if (code != CL_SUCCESS)
+        ffcl_ctx_fail(ctx, ffcl_cl_status(code), "kernel %s: %s on %s", kernel->name,
+                      name ? name : "launch failed", ctx->device.caps.name);
 }
 
 size_t ffcl_local_size(const ffcl_ctx *ctx, const ffcl_kernel *kernel, size_t wanted)
 {
-    size_t limit = wanted;
-    if (kernel->max_work_group)
+    size_t limit = ffcl_min(wanted, ctx->device.caps.max_work_group);
+    if (kernel && kernel->max_work_group)
         limit = ffcl_min(limit, kernel->max_work_group);
-    limit = ffcl_min(limit, ctx->device.caps.max_work_group);
     size_t n = 1;
     while (n * 2 <= limit)
         n *= 2;
     return n;
 }
 
-int ffcl_launch_flat(ffcl_ctx *ctx, const ffcl_kernel *kernel, size_t n, const ffcl_arg *args,
-                     size_t n_args)
+void ffcl_launch_flat(ffcl_ctx *ctx, const ffcl_kernel *kernel, size_t n, const ffcl_arg *args,
+                      size_t n_args)
 {
     size_t local = ffcl_local_size(ctx, kernel, 256);
     size_t global = ffcl_round_up(n, local);
-    return ffcl_launch_args(ctx, kernel, 1, &global, &local, args, n_args);
+    ffcl_launch_args(ctx, kernel, 1, &global, &local, args, n_args);
 }

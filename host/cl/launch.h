@@ -6,7 +6,7 @@
 #include "cl/program.h"
 
 typedef enum ffcl_arg_kind {
-    FFCL_ARG_BUFFER, FFCL_ARG_I32, FFCL_ARG_F32, FFCL_ARG_LOCAL     /* __local memory */
+    FFCL_ARG_BUFFER, FFCL_ARG_INT, FFCL_ARG_FLOAT, FFCL_ARG_LOCAL     /* __local memory */
 } ffcl_arg_kind;
 
 typedef struct ffcl_arg {
@@ -19,16 +19,17 @@ typedef struct ffcl_arg {
     } value;
 } ffcl_arg;
 
-#define FFCL_BUF(x) ((ffcl_arg){sizeof(cl_mem), FFCL_ARG_BUFFER, {.mem = (x)}})
-#define FFCL_I32(x) ((ffcl_arg){sizeof(cl_int), FFCL_ARG_I32, {.i32 = (cl_int)(x)}})
-#define FFCL_F32(x) ((ffcl_arg){sizeof(cl_float), FFCL_ARG_F32, {.f32 = (cl_float)(x)}})
+#define FFCL_BUF(t) ((ffcl_arg){sizeof(cl_mem), FFCL_ARG_BUFFER, {.mem = (t)->mem}})
+#define FFCL_INT(x) ((ffcl_arg){sizeof(cl_int), FFCL_ARG_INT, {.i32 = (cl_int)(x)}})
+#define FFCL_FLOAT(x) ((ffcl_arg){sizeof(cl_float), FFCL_ARG_FLOAT, {.f32 = (cl_float)(x)}})
 #define FFCL_LOCAL(bytes) ((ffcl_arg){(bytes), FFCL_ARG_LOCAL, {.i32 = 0}})
 
-/* Enqueues kernel over dims dimensions of global items in work-groups of local (NULL: the
+/* Enqueues kernel over dims dimensions of global work-items in work-groups of local (NULL: the
  * driver's choice).  The number of arguments must be the kernel's: an unset one would silently
- * keep its last value.  Does nothing while planning. */
-int ffcl_launch_args(ffcl_ctx *ctx, const ffcl_kernel *kernel, cl_uint dims, const size_t *global,
-                     const size_t *local, const ffcl_arg *args, size_t n_args);
+ * keep its last value.  Does nothing while planning, or after a failure; a failure of its own is
+ * kept in the context. */
+void ffcl_launch_args(ffcl_ctx *ctx, const ffcl_kernel *kernel, cl_uint dims, const size_t *global,
+                      const size_t *local, const ffcl_arg *args, size_t n_args);
 
 #define ffcl_launch(ctx, kernel, dims, global, local, ...)                                  \
     ffcl_launch_args((ctx), (kernel), (dims), (global), (local), (ffcl_arg[]){__VA_ARGS__}, \
@@ -37,9 +38,9 @@ int ffcl_launch_args(ffcl_ctx *ctx, const ffcl_kernel *kernel, cl_uint dims, con
 /* The largest power of two that is at most wanted, the kernel's and the device's limit. */
 size_t ffcl_local_size(const ffcl_ctx *ctx, const ffcl_kernel *kernel, size_t wanted);
 
-/* n items, one each, in work-groups of up to 256; the kernel guards its bound. */
-int ffcl_launch_flat(ffcl_ctx *ctx, const ffcl_kernel *kernel, size_t n, const ffcl_arg *args,
-                     size_t n_args);
+/* n work-items, an element each, in work-groups of up to 256; the kernel guards its bound. */
+void ffcl_launch_flat(ffcl_ctx *ctx, const ffcl_kernel *kernel, size_t n, const ffcl_arg *args,
+                      size_t n_args);
 
 #define ffcl_launch_items(ctx, kernel, n, ...)                           \
     ffcl_launch_flat((ctx), (kernel), (n), (ffcl_arg[]){__VA_ARGS__},    \

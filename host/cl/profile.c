@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "cl/profile_lane.h"
+#include "cl/variant.h"
 #include "util.h"
 
 int ffcl_profile_open(ffcl_profile **out, ffcl_profile_mode mode, ffcl_error *err)
@@ -44,8 +45,8 @@ void ffcl_profile_close(ffcl_profile **profile)
     *profile = NULL;
 }
 
-/* The device's clock has an origin of its own: a command that is queued now tells it.  A write, as
- * every driver has times of those. */
+/* The device's clock has an origin of its own, which the time of a command queued now gives.  The
+ * command is a write, as every driver has times of those. */
 static int set_clock(ffcl_profile_lane *lane)
 {
     static const cl_int nothing = 0;
@@ -93,13 +94,18 @@ int ffcl_profile_attach(ffcl_profile *profile, ffcl_ctx *ctx)
     return 0;
 }
 
-/* The label's place in the lane's table, or -1 when memory is short: the command is not timed. */
+/* The label's place in the lane's table, or -1 when memory is short; the command is not timed
+ * then. */
 static long find_label(ffcl_profile_lane *lane, const char *stage, const char *name,
                        const char *shape)
 {
-    char text[96];
+    char text[160];
+    const ffcl_ctx *ctx = lane->ctx;
     uint32_t hash = 2166136261u;
-    snprintf(text, sizeof text, "%s%s%s", name, *shape ? " " : "", shape);
+    int n = snprintf(text, sizeof text, "%s%s%s", name, *shape ? " " : "", shape);
+    if (ctx->running && n < (int)sizeof text)
+        snprintf(text + n, sizeof text - (size_t)n, " [%s/%s]", ctx->running->name,
+                 ctx->variant->name);
     for (const char *c = text; *c; c++)
         hash = (hash ^ (unsigned char)*c) * 16777619u;
     for (size_t i = 0; i < lane->n_labels; i++) {
@@ -218,7 +224,7 @@ static profile_pending *push(ffcl_profile_lane *lane, long label, ffcl_cost cost
     return &lane->pending[at];
 }
 
-/* The label of the command that is about to come, and what was declared of it. */
+/* The label and the declared cost of the next command. */
 static long take_work(ffcl_profile_lane *lane, const char *name, ffcl_cost *cost)
 {
     long label = find_label(lane, lane->stage, name, lane->shape);

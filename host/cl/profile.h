@@ -46,8 +46,8 @@ void ffcl_profile_detach(ffcl_ctx *ctx);
 void ffcl_profile_work(ffcl_ctx *ctx, ffcl_cost cost, const char *shape, ...)
     __attribute__((format(printf, 3, 4)));
 
-/* Where a command about to be enqueued shall put its event: the last argument of any clEnqueue*.
- * NULL without a profile.  Valid until the next call of any of these functions. */
+/* Where the next command puts its event: the last argument of any clEnqueue*.  NULL without a
+ * profile.  Valid until the next call of any of these functions. */
 cl_event *ffcl_profile_slot(ffcl_ctx *ctx, const char *label);
 
 /* The same for a command that moves bytes. */
@@ -71,7 +71,7 @@ void ffcl_profile_collect(ffcl_ctx *ctx);
 
 /* ---- results ------------------------------------------------------------------------------ */
 
-/* Waits for what ctx has under way and reads its events. */
+/* Waits for what ctx has in flight and reads its events. */
 void ffcl_profile_finish(ffcl_ctx *ctx);
 
 /* The first `most` entries since the last clear, into out; returns how many.  Waits. */

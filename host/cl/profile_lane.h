@@ -21,7 +21,8 @@ typedef struct profile_label {
     ffcl_cost cost;
 } profile_label;
 
-/* A command on its way: from the end of first, where that is not NULL, to the end of last. */
+/* A command in flight.  Its time is from the end of first to the end of last; first NULL: last's
+ * own time. */
 typedef struct profile_pending {
     cl_event first, last;
     uint32_t label;

@@ -70,18 +70,29 @@ static void put_name(FILE *f, const char *what, size_t pid, int tid, const char 
     fputs("}},\n", f);
 }
 
-static void put_span(FILE *f, const ffcl_profile *p, const char *name, const char *stage,
-                     size_t pid, int tid, double begin, double end)
+/* Where a device's spans go: pid is its process there, started when the profile began. */
+typedef struct trace {
+    FILE *f;
+    size_t pid;
+    double started;
+} trace;
+
+/* Begins an object, which the caller ends. */
+static void put_span(const trace *t, int row, const char *name, const char *stage, double begin,
+                     double end)
 {
-    fputs("{\"name\":", f);
-    put_string(f, name);
-    fprintf(f, ",\"cat\":\"%s\",\"ph\":\"X\",\"ts\":%.3f,\"dur\":%.3f,\"pid\":%zu,\"tid\":%d",
-            *stage ? stage : "other", 1e6 * (begin - p->started), 1e6 * (end - begin), pid, tid);
+    fputs("{\"name\":", t->f);
+    put_string(t->f, name);
+    fprintf(t->f,
+            ",\"cat\":\"%s\",\"ph\":\"X\",\"ts\":%.3f,\"dur\":%.3f,\"pid\":%zu,\"tid\":%d",
+            *stage ? stage : "other", 1e6 * (begin - t->started), 1e6 * (end - begin), t->pid,
+            row);
 }
 
 static void put_lane(FILE *f, const ffcl_profile *p, const ffcl_profile_lane *lane)
 {
     const size_t pid = lane->index + 1;
+    const trace t = {f, pid, p->started};
     double begin = 0.0, end = 0.0;
     const char *stage = "";
     char title[160];
@@ -94,16 +105,16 @@ static void put_lane(FILE *f, const ffcl_profile *p, const ffcl_profile_lane *la
         const profile_entry *e = &lane->entries[i];
         const profile_label *l = &lane->labels[e->label];
         if (strcmp(l->stage, FFCL_PROFILE_HOST) == 0) {
-            put_span(f, p, l->text, l->stage, pid, ROW_HOST, e->begin, e->end);
+            put_span(&t, ROW_HOST, l->text, l->stage, e->begin, e->end);
             fputs("},\n", f);
             continue;
         }
-        put_span(f, p, l->text, l->stage, pid, ROW_COMMANDS, e->begin, e->end);
+        put_span(&t, ROW_COMMANDS, l->text, l->stage, e->begin, e->end);
         fprintf(f, ",\"args\":{\"GFLOP\":%.6g,\"MB\":%.6g}},\n", 1e-9 * e->cost.flops,
                 1e-6 * e->cost.bytes);
         if (strcmp(stage, l->stage)) {
             if (*stage) {
-                put_span(f, p, stage, stage, pid, ROW_STAGES, begin, end);
+                put_span(&t, ROW_STAGES, stage, stage, begin, end);
                 fputs("},\n", f);
             }
             stage = l->stage;
@@ -112,7 +123,7 @@ static void put_lane(FILE *f, const ffcl_profile *p, const ffcl_profile_lane *la
         end = e->end;
     }
     if (*stage) {
-        put_span(f, p, stage, stage, pid, ROW_STAGES, begin, end);
+        put_span(&t, ROW_STAGES, stage, stage, begin, end);
         fputs("},\n", f);
     }
 }

@@ -220,7 +220,7 @@ typedef struct compilers {
 
 typedef struct compiler {
     compilers *all;
-    ffcl_ctx ctx;               /* the caller's but for the slot of errors */
+    ffcl_ctx ctx;               /* a copy of the caller's, with err of its own */
     pthread_t thread;
     ffcl_error err;
 } compiler;
@@ -266,9 +266,9 @@ static int compile_together(ffcl_ctx *ctx, program **missing, size_t n)
         if (pthread_create(&c->thread, NULL, compile_some, c))
             break;
     }
-    for (size_t told = n + 1; all.n_ended < all.n_threads;) {
-        if (told != all.done)
-            ffcl_report(ctx->obs, FFCL_PHASE_COMPILE, NULL, told = all.done, n);
+    for (size_t reported = n + 1; all.n_ended < all.n_threads;) {
+        if (reported != all.done)
+            ffcl_report(ctx->obs, FFCL_PHASE_COMPILE, NULL, reported = all.done, n);
         pthread_cond_wait(&all.changed, &all.lock);
     }
     pthread_mutex_unlock(&all.lock);
@@ -356,12 +356,13 @@ static int open_kernel(ffcl_ctx *ctx, const program *p, ffcl_kernel *k)
                                                       &k->max_work_group, NULL));
 }
 
-int ffcl_kernel_get(ffcl_ctx *ctx, const ffcl_kernel **out, const char *source, const char *name,
-                    const char *options)
+const ffcl_kernel *ffcl_kernel_get(ffcl_ctx *ctx, const char *source, const char *name,
+                                   const char *options)
 {
     program *p = NULL;
     ffcl_kernel *k = NULL;
-    *out = NULL;
+    if (ctx->status)
+        return NULL;
     int rc = find_program(ctx, &p, source, options);
     if (rc == 0)
         rc = find_kernel(ctx, p, &k, name);
@@ -373,14 +374,13 @@ int ffcl_kernel_get(ffcl_ctx *ctx, const ffcl_kernel **out, const char *source, 
     }
     if (rc == 0 && !ctx->planning && !k->handle)
         rc = open_kernel(ctx, p, k);
-    if (rc == 0)
-        *out = k;
-    return rc;
+    ffcl_ctx_keep(ctx, rc);
+    return rc ? NULL : k;
 }
 
-const char *ffcl_store_option(ffcl_store store)
+const char *ffcl_dtype_option(ffcl_dtype dtype)
 {
-    return store == FFCL_STORE_HALF ? "-DHALF" : "";
+    return dtype == FFCL_F16 ? "-DHALF" : "";
 }
 
 int ffcl_programs_build(ffcl_ctx *ctx)

@@ -20,14 +20,15 @@ typedef struct ffcl_programs ffcl_programs;
 int ffcl_programs_open(ffcl_programs **out, ffcl_ctx *ctx);
 void ffcl_programs_close(ffcl_programs **programs);
 
-/* The kernel `name` of cl/`source`.cl built with options ("" or "-DDH=72 ...").  *out stays the
- * context's.  While planning the program is only noted; otherwise it is built where it is not yet.
- * FFCL_EBUILD with the compiler's log, FFCL_EFILE for a source missing in FFCL_CL_DIR. */
-int ffcl_kernel_get(ffcl_ctx *ctx, const ffcl_kernel **out, const char *source, const char *name,
-                    const char *options);
+/* The kernel `name` of cl/`source`.cl built with options ("" or "-DDH=72 ..."), the context's.
+ * While planning the program is only noted; otherwise it is built where it is not yet.  NULL after
+ * a failure, which the context keeps: FFCL_EBUILD with the compiler's log, FFCL_EFILE for a source
+ * missing in FFCL_CL_DIR. */
+const ffcl_kernel *ffcl_kernel_get(ffcl_ctx *ctx, const char *source, const char *name,
+                                   const char *options);
 
 /* The build option of kernels that store activations so: "" or "-DHALF" (cl/common.cl). */
-const char *ffcl_store_option(ffcl_store store);
+const char *ffcl_dtype_option(ffcl_dtype dtype);
 
 /* What the binaries of all noted programs depend on: their sources, options, and the device, driver
  * and platform, as text.  *out is the caller's to free. */

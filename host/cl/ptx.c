@@ -7,7 +7,7 @@
 static const char marker[] = "//sm_90a ";
 static const char target[] = ".target sm_90";
 
-/* The program's text, or NULL where it is no text or has nothing to uncover. */
+/* The program's PTX, or NULL where it is no text or has no hidden instructions. */
 static char *covered_text(cl_program program)
 {
     size_t size = 0;

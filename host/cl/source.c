@@ -7,7 +7,7 @@
 
 #include "util.h"
 
-/* Bytes; a folder that is opened as a file claims to have 2^63 - 1. */
+/* The most bytes of a source; a folder that is opened as a file has 2^63 - 1. */
 enum { MAX_SOURCE = 1 << 24 };
 
 static int out_of_memory(ffcl_ctx *ctx, const char *file)
@@ -54,9 +54,8 @@ static int read_source(ffcl_ctx *ctx, const char *file, char **out)
     return rc;
 }
 
-/* Replaces *text, of the given file, by its version with the first #include "..." line from
- * *from on, which is in line *line of the file, replaced.  Both move behind it, or *from to the end
- * where there is none. */
+/* Replaces the first #include "..." in *text from *from on, which is line *line of file, by the
+ * file that it names.  Moves *from and *line behind it, or *from to the end where there is none. */
 static int include_next(ffcl_ctx *ctx, const char *file, char **text, size_t *from, size_t *line)
 {
     static const char word[] = "\n#include \"";

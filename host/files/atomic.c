@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #ifndef _FILE_OFFSET_BITS
-#define _FILE_OFFSET_BITS 64    /* an npz of 50,000 pictures has 10 GB and more */
+#define _FILE_OFFSET_BITS 64    /* an npz of 50,000 images has 10 GB and more */
 #endif
 
 #include "atomic.h"

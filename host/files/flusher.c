@@ -28,7 +28,7 @@ static void *flush(void *user)
         }
         f->from = f->to = 0;
         pthread_mutex_unlock(&f->mutex);
-        /* Waits where the disk is behind.  A failure is told by fsync. */
+        /* Waits where the disk is behind.  fsync reports a failure. */
         (void)sync_file_range(f->fd, (off_t)from, (off_t)(to - from), SYNC_FILE_RANGE_WRITE);
         pthread_mutex_lock(&f->mutex);
     }

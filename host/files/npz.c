@@ -3,10 +3,10 @@
  * One stored zip member, as numpy.savez writes it: local header with a zip64 field, data, central
  * directory, zip64 end record and locator, end record (PKWARE APPNOTE 6.3, sections 4.3 and 4.5;
  * NumPy enhancement proposal 1 for the .npy header).  The sizes are known at the start; the CRC
- * follows from those of the pictures, in order (zlib's crc32_combine).  zip64 fields are always
+ * follows from those of the images, in order (zlib's crc32_combine).  zip64 fields are always
  * there, so small and large files take the same path. */
 #ifndef _FILE_OFFSET_BITS
-#define _FILE_OFFSET_BITS 64    /* 50,000 pictures of 256 x 256 have 10 GB */
+#define _FILE_OFFSET_BITS 64    /* 50,000 images of 256 x 256 have 10 GB */
 #endif
 
 #include "npz.h"
@@ -35,12 +35,12 @@ enum {
     NPY_MAX = 256,
     VERSION = 45,                   /* needed to extract: zip64 */
     UNIX_HOST = 3,
-    DATE_1980 = 1 << 5 | 1          /* 1 January 1980: the same pictures make the same file */
+    DATE_1980 = 1 << 5 | 1          /* 1 January 1980: the same images make the same file */
 };
 
 #define IN_ZIP64 0xffffffffu        /* "see the zip64 field" */
 
-/* The file of CRCs: a head, then a record a picture. */
+/* The file of CRCs: a head, then a record an image. */
 static const char JOURNAL_MAGIC[8] = "FFCLCRC1";
 enum { JOURNAL_HEAD = 32, JOURNAL_RECORD = 8 };
 
@@ -48,7 +48,7 @@ struct ffcl_npz {
     char *path, *target;            /* as given; what a link there points to */
     char *part, *journal;           /* the files beside the target */
     int part_fd, journal_fd;        /* part_fd: the target's where it is whole */
-    size_t count, height, width, picture;   /* picture: bytes of one */
+    size_t count, height, width, image;   /* image: bytes of one */
     uint8_t header[NPY_MAX];
     size_t header_bytes;
     uint64_t member;                /* bytes of the member: .npy header and array */
@@ -197,7 +197,7 @@ static int read_at(int fd, void *bytes, size_t n, uint64_t at)
 
 static uint64_t place(const ffcl_npz *npz, size_t index)
 {
-    return LOCAL_BYTES + npz->header_bytes + (uint64_t)index * npz->picture;
+    return LOCAL_BYTES + npz->header_bytes + (uint64_t)index * npz->image;
 }
 
 static uint64_t file_bytes(const ffcl_npz *npz)
@@ -211,7 +211,7 @@ static void journal_head(const ffcl_npz *npz, uint8_t out[JOURNAL_HEAD])
     put64(put64(put64(out + 8, npz->count), npz->height), npz->width);
 }
 
-/* No run of zeros is a record, nor is that of another picture. */
+/* No run of zeros is a record, nor is that of another image. */
 static void journal_record(uint8_t out[JOURNAL_RECORD], size_t index, uint32_t crc)
 {
     put32(put32(out, crc), ~crc ^ (uint32_t)index);
@@ -338,7 +338,7 @@ int ffcl_npz_open(ffcl_npz **out, const char *path, size_t count, size_t height,
     size_t bytes = 0;
     if (ffcl_mul(&bytes, count, height) || ffcl_mul(&bytes, bytes, width)
         || ffcl_mul(&bytes, bytes, 3) || bytes > INT64_MAX - 1024)
-        return ffcl_fail(err, FFCL_EOUTPUT, "cannot write %s: %zu pictures of %zu x %zu are too "
+        return ffcl_fail(err, FFCL_EOUTPUT, "cannot write %s: %zu images of %zu x %zu are too "
                          "many for a file", path, count, width, height);
     /* Says what is wrong with the path, if anything is. */
     ffcl_atomic_file probe = {0};
@@ -350,7 +350,7 @@ int ffcl_npz_open(ffcl_npz **out, const char *path, size_t count, size_t height,
     if (!npz)
         return ffcl_write_error(path, ENOMEM, err);
     *npz = (ffcl_npz){.part_fd = -1, .journal_fd = -1, .count = count, .height = height,
-                      .width = width, .picture = height * width * 3};
+                      .width = width, .image = height * width * 3};
     npz->header_bytes = npy_header(npz->header, count, height, width);
     npz->member = npz->header_bytes + bytes;
     npz->path = ffcl_format("%s", path);
@@ -384,14 +384,14 @@ int ffcl_npz_is_whole(const ffcl_npz *npz)
     return npz->is_whole;
 }
 
-/* Picture index and, to remember it by, its record. */
-static int put_picture(ffcl_npz *npz, size_t index, const uint8_t *rgb, int remember,
+/* Image index and, to remember it by, its record. */
+static int put_image(ffcl_npz *npz, size_t index, const uint8_t *rgb, int remember,
                        ffcl_error *err)
 {
     uint8_t record[JOURNAL_RECORD];
-    uint32_t crc = (uint32_t)crc32_z(crc32(0, NULL, 0), rgb, npz->picture);
-    int status = write_at(npz, npz->part_fd, rgb, npz->picture, place(npz, index), err);
-    ffcl_flusher_add(npz->flusher, place(npz, index), npz->picture);
+    uint32_t crc = (uint32_t)crc32_z(crc32(0, NULL, 0), rgb, npz->image);
+    int status = write_at(npz, npz->part_fd, rgb, npz->image, place(npz, index), err);
+    ffcl_flusher_add(npz->flusher, place(npz, index), npz->image);
     journal_record(record, index, crc);
     if (!status && remember)
         status = write_at(npz, npz->journal_fd, record, sizeof record,
@@ -406,17 +406,17 @@ static int put_picture(ffcl_npz *npz, size_t index, const uint8_t *rgb, int reme
 int ffcl_npz_put(ffcl_npz *npz, size_t index, const uint8_t *rgb, ffcl_error *err)
 {
     if (index >= npz->count)
-        return ffcl_fail(err, FFCL_EOUTPUT, "cannot write %s: picture %zu is beyond the %zu of the "
+        return ffcl_fail(err, FFCL_EOUTPUT, "cannot write %s: image %zu is beyond the %zu of the "
                          "array", npz->path, index, npz->count);
-    return npz->is_whole ? 0 : put_picture(npz, index, rgb, 1, err);
+    return npz->is_whole ? 0 : put_image(npz, index, rgb, 1, err);
 }
 
 int ffcl_npz_blank(ffcl_npz *npz, size_t index, ffcl_error *err)
 {
     if (npz->is_whole)
         return 0;
-    uint8_t *black = calloc(1, npz->picture);
-    int status = black ? put_picture(npz, index, black, 0, err)
+    uint8_t *black = calloc(1, npz->image);
+    int status = black ? put_image(npz, index, black, 0, err)
                        : ffcl_write_error(npz->path, ENOMEM, err);
     free(black);
     return status;
@@ -425,19 +425,19 @@ int ffcl_npz_blank(ffcl_npz *npz, size_t index, ffcl_error *err)
 int ffcl_npz_get(ffcl_npz *npz, size_t index, uint8_t *rgb)
 {
     if (npz->is_whole)              /* its CRC was right as it was opened */
-        return read_at(npz->part_fd, rgb, npz->picture, place(npz, index));
+        return read_at(npz->part_fd, rgb, npz->image, place(npz, index));
     if (npz->has[index] != 1)
         return 0;
-    npz->has[index] = read_at(npz->part_fd, rgb, npz->picture, place(npz, index)) &&
-                      crc32_z(crc32(0, NULL, 0), rgb, npz->picture) == npz->crcs[index];
+    npz->has[index] = read_at(npz->part_fd, rgb, npz->image, place(npz, index)) &&
+                      crc32_z(crc32(0, NULL, 0), rgb, npz->image) == npz->crcs[index];
     return npz->has[index];
 }
 
-/* The member's CRC from those of its header and its pictures. */
+/* The member's CRC from those of its header and its images. */
 static uint32_t member_crc(const ffcl_npz *npz)
 {
     uLong crc = crc32_z(crc32(0, NULL, 0), npz->header, npz->header_bytes);
-    uLong op = crc32_combine_gen((z_off_t)npz->picture);
+    uLong op = crc32_combine_gen((z_off_t)npz->image);
     for (size_t i = 0; i < npz->count; i++)
         crc = crc32_combine_op(crc, npz->crcs[i], op);
     return (uint32_t)crc;
@@ -452,7 +452,7 @@ int ffcl_npz_commit(ffcl_npz *npz, ffcl_error *err)
     for (size_t i = 0; i < npz->count; i++)
         found += npz->has[i] != 0;
     if (found != npz->count)
-        return ffcl_fail(err, FFCL_EOUTPUT, "cannot write %s: %zu of the array's %zu pictures came",
+        return ffcl_fail(err, FFCL_EOUTPUT, "cannot write %s: %zu of the array's %zu images came",
                          npz->path, found, npz->count);
     ffcl_flusher_close(&npz->flusher);
     uint32_t crc = member_crc(npz);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  * The .npz that ADM's evaluator reads: one stored member arr_0.npy, uint8, C order, zip64.
  *
- * Pictures come in any order.  They go into .NAME.part beside the target, each at its place, and
- * the CRC of each into .NAME.crc, so that a later process can go on with what is there; both are
+ * Images come in any order.  They go into .NAME.part beside the target, each at its place, and
+ * the CRC of each into .NAME.crc, so that a later process can continue with what is there; both are
  * gone once the target is.  A lock on .NAME.part keeps a second process off. */
 #ifndef FFCL_FILES_NPZ_H
 #define FFCL_FILES_NPZ_H
@@ -19,19 +19,19 @@ int ffcl_npz_open(ffcl_npz **out, const char *path, size_t count, size_t height,
 /* 1: the target is there, was read and has the right CRC; nothing needs to be put. */
 int ffcl_npz_is_whole(const ffcl_npz *npz);
 
-/* Writes picture index; any order, from any thread, but not one index from two. */
+/* Writes image index; any order, from any thread, but not one index from two. */
 int ffcl_npz_put(ffcl_npz *npz, size_t index, const uint8_t *rgb, ffcl_error *err);
 
-/* Leaves picture index black without remembering it: a later process draws it again. */
+/* Leaves image index black without remembering it: a later process generates it again. */
 int ffcl_npz_blank(ffcl_npz *npz, size_t index, ffcl_error *err);
 
-/* Reads picture index into rgb and checks its CRC: 1 if it is there and right, else 0. */
+/* Reads image index into rgb and checks its CRC: 1 if it is there and right, else 0. */
 int ffcl_npz_get(ffcl_npz *npz, size_t index, uint8_t *rgb);
 
 /* Checks that the array is complete, writes CRC, sizes and directory, flushes, renames. */
 int ffcl_npz_commit(ffcl_npz *npz, ffcl_error *err);
 
-/* Frees npz.  What was not committed is removed, unless keep and a picture is in it. */
+/* Frees npz.  What was not committed is removed, unless keep and an image is in it. */
 void ffcl_npz_close(ffcl_npz **npz, int keep);
 
 #endif

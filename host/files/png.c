@@ -94,7 +94,7 @@ static int write_png(const char *path, const uint8_t *rgb, size_t height, size_t
 {
     if (height == 0 || width == 0 || height > SIDE_LIMIT || width > SIDE_LIMIT)
         return ffcl_fail(err, FFCL_EOUTPUT,
-                         "cannot write %s: a picture of %zu x %zu pixels is no PNG (sides are "
+                         "cannot write %s: an image of %zu x %zu pixels is no PNG (sides are "
                          "1 to %d)", path, width, height, SIDE_LIMIT);
     png_job job = { .path = path, .err = err, .height = height, .width = width,
                     .level = level };

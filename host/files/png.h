@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * Pictures as PNG files, RGB, 8 bits. */
+ * Images as PNG files, RGB, 8 bits. */
 #ifndef FFCL_FILES_PNG_H
 #define FFCL_FILES_PNG_H
 

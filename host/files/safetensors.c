@@ -117,8 +117,9 @@ static int add_tensor(ffcl_tensor_file *file, const cJSON *json, uint64_t base, 
         return ffcl_fail(err, FFCL_EFORMAT, "%s: data_offsets of tensor %s are not [begin, end]",
                          file->path, label);
     ffcl_tensor_entry *e;
-    rc = ffcl_tensor_file_add(file, &e, json->string, strlen(json->string), (ffcl_dtype)dtype,
-                              shape, NULL, rank, err);
+    rc = ffcl_tensor_file_add(file, &e, &(ffcl_tensor_header){
+        .name = json->string, .length = strlen(json->string), .dtype = (ffcl_dtype)dtype,
+        .rank = rank, .shape = shape}, err);
     if (rc)
         return rc;
     size_t bytes = e->info.count * ffcl_dtype_names[dtype].size;

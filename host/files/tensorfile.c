@@ -270,9 +270,8 @@ static int measure(const ffcl_tensor_file *file, ffcl_tensor_entry *e, const siz
     return 0;
 }
 
-int ffcl_tensor_file_add(ffcl_tensor_file *file, ffcl_tensor_entry **out, const char *name,
-                         size_t length, ffcl_dtype dtype, const size_t *shape,
-                         const size_t *stride, int rank, ffcl_error *err)
+int ffcl_tensor_file_add(ffcl_tensor_file *file, ffcl_tensor_entry **out,
+                         const ffcl_tensor_header *h, ffcl_error *err)
 {
     if (file->count == file->capacity) {
         size_t capacity = ffcl_max(64, file->capacity * 2);
@@ -284,20 +283,20 @@ int ffcl_tensor_file_add(ffcl_tensor_file *file, ffcl_tensor_entry **out, const 
     }
     ffcl_tensor_entry *e = &file->entries[file->count];
     memset(e, 0, sizeof *e);
-    int rc = clean_name(file, &e->name, name, length, err);
+    int rc = clean_name(file, &e->name, h->name, h->length, err);
     if (rc)
         return rc;
     file->count++;      /* from here the name is freed with the file */
     e->info.name = e->name;
-    e->info.dtype = dtype;
-    e->info.rank = rank;
-    if (rank > FFCL_MAX_RANK)
+    e->info.dtype = h->dtype;
+    e->info.rank = h->rank;
+    if (h->rank > FFCL_MAX_RANK)
         return ffcl_fail(err, FFCL_EFORMAT, "%s: tensor %s has %d dimensions (at most %d are read)",
-                         file->path, e->name, rank, FFCL_MAX_RANK);
-    for (int i = 0; i < rank; i++)
-        e->info.shape[i] = shape[i];
+                         file->path, e->name, h->rank, FFCL_MAX_RANK);
+    for (int i = 0; i < h->rank; i++)
+        e->info.shape[i] = h->shape[i];
     *out = e;
-    return measure(file, e, stride, err);
+    return measure(file, e, h->stride, err);
 }
 
 const char *ffcl_tensor_file_path(const ffcl_tensor_file *file)

@@ -9,12 +9,8 @@
 #ifndef FFCL_FILES_TENSORFILE_H
 #define FFCL_FILES_TENSORFILE_H
 
-#include "../error.h"
-
-typedef enum ffcl_dtype {
-    FFCL_F32, FFCL_F16, FFCL_BF16, FFCL_F64,
-    FFCL_I64, FFCL_I32, FFCL_I16, FFCL_I8, FFCL_U8, FFCL_BOOL
-} ffcl_dtype;
+#include "dtype.h"
+#include "error.h"
 
 enum { FFCL_MAX_RANK = 8 };
 

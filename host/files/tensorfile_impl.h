@@ -65,12 +65,19 @@ typedef struct ffcl_dtype_name {
 enum { FFCL_DTYPE_COUNT = FFCL_BOOL + 1 };
 extern const ffcl_dtype_name ffcl_dtype_names[FFCL_DTYPE_COUNT];
 
-/* Appends a tensor: name (length bytes, any bytes) is checked and its prefixes removed; the
- * product of shape is computed; stride NULL means row-major.  *out (valid until the next call)
- * lacks place.member and place.begin only. */
-int ffcl_tensor_file_add(ffcl_tensor_file *file, ffcl_tensor_entry **out, const char *name,
-                         size_t length, ffcl_dtype dtype, const size_t *shape,
-                         const size_t *stride, int rank, ffcl_error *err);
+/* A tensor as a file declares it. */
+typedef struct ffcl_tensor_header {
+    const char *name;               /* length bytes, any bytes */
+    size_t length;
+    ffcl_dtype dtype;
+    int rank;
+    const size_t *shape, *stride;   /* (rank); stride NULL: row-major */
+} ffcl_tensor_header;
+
+/* Appends a tensor: the name is checked and its prefixes are removed, count and extent computed.
+ * *out, valid until the next call, lacks place.member and place.begin only. */
+int ffcl_tensor_file_add(ffcl_tensor_file *file, ffcl_tensor_entry **out,
+                         const ffcl_tensor_header *header, ffcl_error *err);
 
 /* A text of the file for messages, in a buffer of size bytes: cut, control characters as "?". */
 const char *ffcl_tensor_file_label(char *label, size_t size, const char *text, size_t length);

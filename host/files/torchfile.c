@@ -351,8 +351,9 @@ static int add_tensor(ffcl_tensor_file *file, const char *folder, ffcl_pickle_te
         return ffcl_fail(err, FFCL_EFORMAT, "%s: size and strides of tensor %s are not up to %d "
                          "whole numbers each", file->path, label, FFCL_MAX_RANK);
     ffcl_tensor_entry *e;
-    int rc = ffcl_tensor_file_add(file, &e, name.bytes, name.length, (ffcl_dtype)dtype, shape,
-                                  stride, rank, err);
+    int rc = ffcl_tensor_file_add(file, &e, &(ffcl_tensor_header){
+        .name = name.bytes, .length = name.length, .dtype = (ffcl_dtype)dtype, .rank = rank,
+        .shape = shape, .stride = stride}, err);
     if (!rc)
         rc = place_tensor(file, folder, tensor, e, err);
     file->subject = NULL;       /* label ends here */

@@ -32,21 +32,21 @@ const ffcl_condition *ffcl_sit_condition(const ffcl_sit *sit, size_t i);
 
 /* Bytes of weights on the device, and of the largest buffer of them. */
 size_t ffcl_sit_bytes(const ffcl_sit *sit);
-size_t ffcl_sit_largest(const ffcl_sit *sit);
+size_t ffcl_sit_largest_bytes(const ffcl_sit *sit);
 
-/* Chooses how the blocks' weights and activations are stored, and splits the modulation weights so
- * that no buffer exceeds the device's limit; before load and forward.  The residual stream, norms,
- * softmax and everything outside the blocks stay float32. */
-int ffcl_sit_prepare(ffcl_sit *sit, ffcl_ctx *ctx, ffcl_store store);
+/* Chooses how the blocks' weights and activations are stored, float32 or half, and splits the
+ * modulation weights so that no buffer exceeds the device's limit; before load and forward.  The
+ * residual stream, norms, softmax and everything outside the blocks stay float32. */
+int ffcl_sit_prepare(ffcl_sit *sit, ffcl_ctx *ctx, ffcl_dtype dtype);
 int ffcl_sit_load(ffcl_sit *sit, ffcl_ctx *ctx, uint64_t *done, uint64_t total);
 
-/* Fixes what embedder i is fed with to values[i], for every picture of later passes without
+/* Fixes what embedder i is fed with to values[i], for every image of later passes without
  * scalars.  Takes part in planning, as a pass of its own; after load. */
 int ffcl_sit_fix(ffcl_sit *sit, ffcl_ctx *ctx, const float *values);
 
-/* out (B, C, R, R) = F(z, scalars, y): z (B, C, R, R), y (B) int32 labels, scalars[i] (B) the value
- * for embedder i; scalars NULL: the fixed values.  tap may be NULL. */
-int ffcl_sit_forward(ffcl_sit *sit, ffcl_ctx *ctx, cl_mem out, cl_mem z, cl_mem y,
-                     const cl_mem *scalars, size_t B, const ffcl_tap *tap);
+/* out (B, C, R*R) = F(z, scalars, y): z (B, C, R*R), y (B, 1, 1) int32 labels, scalars[i] (B, 1, 1)
+ * the value for embedder i; scalars NULL: the fixed values.  tap may be NULL. */
+void ffcl_sit_forward(ffcl_sit *sit, ffcl_ctx *ctx, const ffcl_tensor *out, const ffcl_tensor *z,
+                      const ffcl_tensor *y, const ffcl_tensor *scalars, const ffcl_tap *tap);
 
 #endif

@@ -10,8 +10,8 @@
 #include "gemm.h"
 #include "util.h"
 
-/* REPA's training heads are of no use here; its first releases called the blocks after the
- * eighth, where the representation is read off, decoder_blocks. */
+/* Drops REPA's projectors, which only training uses.  REPA's first releases call the blocks after
+ * the eighth, whose output the projectors read, decoder_blocks. */
 char *ffcl_sit_rename(const char *name, void *user)
 {
     (void)user;
@@ -57,7 +57,8 @@ static int derive_heads(ffcl_sit_dims *d, const ffcl_config *cfg, size_t hint, c
     return 0;
 }
 
-/* The latent side: from pos_embed's tokens, or the configuration where the file has none. */
+/* The latent side: by the number of pos_embed's tokens, or by the configuration where the file has
+ * no pos_embed. */
 static int derive_grid(ffcl_sit *sit, const ffcl_config *cfg, const char *path, ffcl_error *err)
 {
     ffcl_sit_dims *d = &sit->d;
@@ -69,8 +70,8 @@ static int derive_grid(ffcl_sit *sit, const ffcl_config *cfg, const char *path, 
         d->G = cfg->model.latent_size / d->p;
     if (!pos && (cfg->model.latent_size == 0 || d->G * d->p != cfg->model.latent_size))
         return ffcl_fail(err, FFCL_ECONFIG,
-                         "%s has no pos_embed to tell the latent size: set latent_size under "
-                         "[model], a multiple of the patch side %zu (32 for 256x256 pictures)",
+                         "%s has no pos_embed, which gives the latent size: set latent_size under "
+                         "[model], a multiple of the patch side %zu (32 for 256x256 images)",
                          path, d->p);
     if (d->D % 4)
         return ffcl_fail(err, FFCL_EWEIGHTS, "%s has width %zu, which is no multiple of 4", path,
@@ -80,7 +81,7 @@ static int derive_grid(ffcl_sit *sit, const ffcl_config *cfg, const char *path, 
     return 0;
 }
 
-/* The known inputs of scalar embedders; or a message with all prefixes and the line to add. */
+/* Sets what feeds each scalar embedder, or fails with all prefixes and the INI line to add. */
 static int map_embedders(ffcl_sit *sit, const ffcl_config *cfg, ffcl_error *err)
 {
     static const char suffix[] = ".mlp.0.weight";
@@ -113,13 +114,13 @@ static int map_embedders(ffcl_sit *sit, const ffcl_config *cfg, ffcl_error *err)
     }
     if (*unknown)
         return ffcl_fail(err, FFCL_ECONFIG,
-                         "%s has scalar embedders %s, and nothing tells what %s is fed with: add "
+                         "%s has scalar embedders %s, and what feeds %s is not known: add "
                          "\"%s = delta\" (or t, r, guidance, a number) under [condition]",
                          ffcl_tensor_file_path(w->file), found, unknown, unknown);
     return 0;
 }
 
-/* [condition] lines for embedders that the checkpoint has not got are mistakes. */
+/* Fails on [condition] lines for embedders that the checkpoint lacks. */
 static int check_conditions(const ffcl_sit *sit, const ffcl_config *cfg, ffcl_error *err)
 {
     for (size_t i = 0; i < cfg->n_conditions; i++) {
@@ -182,28 +183,30 @@ int ffcl_sit_derive(ffcl_sit *sit, const ffcl_config *cfg, size_t heads_hint, ff
     return rc;
 }
 
-/* A linear layer's weight (N, K) into column `at` of a matrix with ld columns. */
-static void add_matrix(ffcl_sit *sit, ffcl_weight *to, size_t N, size_t K, size_t at, size_t ld,
-                       int half, const char *name)
+/* The shape of a layer (K, N), in the blocks' dtype or float32. */
+static void shape(const ffcl_sit *sit, ffcl_linear *l, size_t N, size_t K, ffcl_dtype dtype)
 {
-    to->floats = half ? ffcl_tiled_halves(ld, K) : K * ld;
-    to->nmajor = sit->nmajor;
-    ffcl_weight_row row = {.rank = 2, .shape = {N, K}, .kind = FFCL_ROW_MATRIX, .to = to,
-                           .at = at, .ld = ld, .half = half};
-    ffcl_weights_add(&sit->weights, &row, "%s.weight", name);
+    l->w = ffcl_tensor_of(dtype, 1, K, N);
+    l->w.layout = dtype == FFCL_F16 ? FFCL_TILES : sit->layout;
+    l->w.ld = l->w.layout == FFCL_COLUMNS ? K : N;
+    l->b = ffcl_tensor_of(FFCL_F32, 1, 1, N);
 }
 
-static void add_vector(ffcl_sit *sit, ffcl_weight *to, size_t N, size_t at, size_t total,
-                       const char *name)
+/* The file's (N, K) matrix and (N) bias as columns at .. of the layer. */
+static void add_columns(ffcl_sit *sit, ffcl_linear *l, size_t N, size_t at, const char *name)
 {
-    to->floats = total;
-    ffcl_weight_row row = {.rank = 1, .shape = {N}, .kind = FFCL_ROW_PLAIN, .to = to, .at = at};
-    ffcl_weights_add(&sit->weights, &row, "%s.bias", name);
+    ffcl_weights_add(&sit->weights,
+                     &(ffcl_weight_row){.rank = 2, .shape = {N, l->w.rows},
+                                        .kind = FFCL_ROW_MATRIX, .to = &l->w, .at = at},
+                     "%s.weight", name);
+    ffcl_weights_add(&sit->weights,
+                     &(ffcl_weight_row){.rank = 1, .shape = {N}, .to = &l->b, .at = at},
+                     "%s.bias", name);
 }
 
-static void add_linear(ffcl_sit *sit, ffcl_weight *w, ffcl_weight *b, size_t N, size_t K, int half,
-                       const char *format, ...) __attribute__((format(printf, 7, 8)));
-static void add_linear(ffcl_sit *sit, ffcl_weight *w, ffcl_weight *b, size_t N, size_t K, int half,
+static void add_linear(ffcl_sit *sit, ffcl_linear *l, size_t N, size_t K, ffcl_dtype dtype,
+                       const char *format, ...) __attribute__((format(printf, 6, 7)));
+static void add_linear(ffcl_sit *sit, ffcl_linear *l, size_t N, size_t K, ffcl_dtype dtype,
                        const char *format, ...)
 {
     char name[80];
@@ -211,15 +214,15 @@ static void add_linear(ffcl_sit *sit, ffcl_weight *w, ffcl_weight *b, size_t N, 
     va_start(args, format);
     vsnprintf(name, sizeof name, format, args);
     va_end(args);
-    add_matrix(sit, w, N, K, 0, N, half, name);
-    add_vector(sit, b, N, 0, N, name);
+    shape(sit, l, N, K, dtype);
+    add_columns(sit, l, N, 0, name);
 }
 
 /* Gives every block 6*D columns and the final layer 2*D, opening a new group when one is full. */
 static int group_modulations(ffcl_sit *sit, size_t max_bytes, ffcl_error *err)
 {
     const ffcl_sit_dims *d = &sit->d;
-    size_t limit = sit->nmajor ? 6 * d->D : max_bytes / (d->D * sizeof(float));
+    size_t limit = sit->layout == FFCL_COLUMNS ? 6 * d->D : max_bytes / (d->D * sizeof(float));
     free(sit->groups);
     sit->n_groups = 0;
     sit->groups = calloc(d->L + 2, sizeof *sit->groups);
@@ -241,55 +244,66 @@ static void add_modulation(ffcl_sit *sit, size_t group, size_t column, size_t wi
                            const char *name)
 {
     ffcl_sit_modulations *g = &sit->groups[group];
-    add_matrix(sit, &g->w, width, sit->d.D, column, g->columns, sit->store == FFCL_STORE_HALF,
-               name);
-    add_vector(sit, &g->b, width, column, g->columns, name);
+    shape(sit, &g->layer, g->columns, sit->d.D, sit->dtype);
+    add_columns(sit, &g->layer, width, column, name);
 }
 
-int ffcl_sit_table(ffcl_sit *sit, size_t max_bytes, ffcl_error *err)
+/* The tensors used before the blocks: patches, positions, labels and scalars. */
+static void add_embedders(ffcl_sit *sit)
 {
     const ffcl_sit_dims *d = &sit->d;
-    char name[64];
-    int rc = group_modulations(sit, max_bytes, err);
-    if (rc)
-        return rc;
-    const int half = sit->store == FFCL_STORE_HALF;
-    sit->weights.n_rows = 0;
-    size_t K = d->C * d->p * d->p;
-    sit->patch_w.floats = K * d->D;
+    const size_t K = d->C * d->p * d->p;
+    sit->patch = (ffcl_linear){ffcl_tensor_of(FFCL_F32, 1, K, d->D),
+                               ffcl_tensor_of(FFCL_F32, 1, 1, d->D)};
+    sit->pos = ffcl_tensor_of(FFCL_F32, 1, d->T, d->D);
+    sit->table = ffcl_tensor_of(FFCL_F32, 1, d->classes + 1, d->D);
     ffcl_weights_add(&sit->weights,
                      &(ffcl_weight_row){.rank = 4, .shape = {d->D, d->C, d->p, d->p},
-                                        .kind = FFCL_ROW_MATRIX, .to = &sit->patch_w, .ld = d->D},
+                                        .kind = FFCL_ROW_MATRIX, .to = &sit->patch.w},
                      "x_embedder.proj.weight");
-    add_vector(sit, &sit->patch_b, d->D, 0, d->D, "x_embedder.proj");
-    sit->pos.floats = d->T * d->D;
+    ffcl_weights_add(&sit->weights,
+                     &(ffcl_weight_row){.rank = 1, .shape = {d->D}, .to = &sit->patch.b},
+                     "x_embedder.proj.bias");
     if (sit->pos_in_file)
         ffcl_weights_add(&sit->weights,
                          &(ffcl_weight_row){.rank = 3, .shape = {1, d->T, d->D}, .to = &sit->pos},
                          "pos_embed");
-    sit->table.floats = (d->classes + 1) * d->D;
     ffcl_weights_add(&sit->weights,
                      &(ffcl_weight_row){.rank = 2, .shape = {d->classes + 1, d->D},
                                         .to = &sit->table},
                      "y_embedder.embedding_table.weight");
     for (size_t i = 0; i < d->embedders; i++) {
         ffcl_sit_embedder *e = &sit->embedders[i];
-        add_linear(sit, &e->w0, &e->b0, d->D, 256, 0, "%s.mlp.0", e->condition.prefix);
-        add_linear(sit, &e->w1, &e->b1, d->D, d->D, 0, "%s.mlp.2", e->condition.prefix);
+        add_linear(sit, &e->in, d->D, 256, FFCL_F32, "%s.mlp.0", e->condition.prefix);
+        add_linear(sit, &e->out, d->D, d->D, FFCL_F32, "%s.mlp.2", e->condition.prefix);
     }
+}
+
+int ffcl_sit_table(ffcl_sit *sit, size_t max_bytes, ffcl_error *err)
+{
+    const ffcl_sit_dims *d = &sit->d;
+    const ffcl_dtype dtype = sit->dtype;
+    char name[64];
+    int rc = group_modulations(sit, max_bytes, err);
+    if (rc)
+        return rc;
+    sit->weights.n_rows = 0;
+    add_embedders(sit);
     for (size_t i = 0; i < d->L; i++) {
         ffcl_sit_block *b = &sit->blocks[i];
-        add_linear(sit, &b->qkv_w, &b->qkv_b, 3 * d->D, d->D, half, "blocks.%zu.attn.qkv", i);
-        add_linear(sit, &b->proj_w, &b->proj_b, d->D, d->D, half, "blocks.%zu.attn.proj", i);
-        add_linear(sit, &b->fc1_w, &b->fc1_b, d->mlp, d->D, half, "blocks.%zu.mlp.fc1", i);
-        add_linear(sit, &b->fc2_w, &b->fc2_b, d->D, d->mlp, half, "blocks.%zu.mlp.fc2", i);
+        add_linear(sit, &b->qkv, 3 * d->D, d->D, dtype, "blocks.%zu.attn.qkv", i);
+        add_linear(sit, &b->proj, d->D, d->D, dtype, "blocks.%zu.attn.proj", i);
+        add_linear(sit, &b->fc1, d->mlp, d->D, dtype, "blocks.%zu.mlp.fc1", i);
+        add_linear(sit, &b->fc2, d->D, d->mlp, dtype, "blocks.%zu.mlp.fc2", i);
         snprintf(name, sizeof name, "blocks.%zu.adaLN_modulation.1", i);
         add_modulation(sit, b->group, b->column, 6 * d->D, name);
     }
     add_modulation(sit, sit->final_group, sit->final_column, 2 * d->D,
                    "final_layer.adaLN_modulation.1");
-    add_linear(sit, &sit->final_w, &sit->final_b, d->p * d->p * d->Cout, d->D, 0,
-               "final_layer.linear");
-    sit->final_w.nmajor = 0;    /* its product writes a latent, as no library does */
+    /* Its GEMM unpatchifies, for which only the skinny kernel is made, and that reads (K, N). */
+    const ffcl_layout layout = sit->layout;
+    sit->layout = FFCL_ROWS;
+    add_linear(sit, &sit->final, d->p * d->p * d->Cout, d->D, FFCL_F32, "final_layer.linear");
+    sit->layout = layout;
     return 0;
 }

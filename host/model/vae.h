@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * The decoder of AutoencoderKL (diffusers; the Stable Diffusion VAE): latent to picture. */
+ * The decoder of AutoencoderKL (diffusers; the Stable Diffusion VAE): latent to image. */
 #ifndef FFCL_MODEL_VAE_H
 #define FFCL_MODEL_VAE_H
 
@@ -8,11 +8,11 @@
 
 /* The architecture, read off the tensors' shapes and config.json. */
 typedef struct ffcl_vae_dims {
-    size_t zc, out;             /* latent and picture channels */
+    size_t zc, out;             /* latent and image channels */
     size_t levels, layers;      /* up blocks; resnets in each */
     size_t groups;              /* of every group norm */
     size_t mid;                 /* channels of the middle block */
-    size_t upscale;             /* picture side / latent side: 2^(levels - 1) */
+    size_t upscale;             /* image side / latent side: 2^(levels - 1) */
 } ffcl_vae_dims;
 
 typedef struct ffcl_vae ffcl_vae;
@@ -24,21 +24,21 @@ int ffcl_vae_open(ffcl_vae **out, const char *path, ffcl_error *err);
 void ffcl_vae_close(ffcl_vae **vae);
 
 const ffcl_vae_dims *ffcl_vae_dims_of(const ffcl_vae *vae);
-/* Chooses how pictures between conv_in and conv_out, and the weights, are stored; before load and
- * decode.  Norm statistics and softmax stay float32. */
-int ffcl_vae_prepare(ffcl_vae *vae, ffcl_ctx *ctx, ffcl_store store);
+/* Chooses how images between conv_in and conv_out, and the weights, are stored, float32 or half;
+ * before load and decode.  Norm statistics and softmax stay float32. */
+int ffcl_vae_prepare(ffcl_vae *vae, ffcl_ctx *ctx, ffcl_dtype dtype);
 size_t ffcl_vae_bytes(const ffcl_vae *vae);
 int ffcl_vae_load(ffcl_vae *vae, ffcl_ctx *ctx, uint64_t *done, uint64_t total);
 
 /* Bytes of the largest buffer of weights. */
-size_t ffcl_vae_largest_weight(const ffcl_vae *vae);
+size_t ffcl_vae_largest_bytes(const ffcl_vae *vae);
 
-/* The most floats that one activation has for one picture of latent side R. */
-size_t ffcl_vae_largest(const ffcl_vae *vae, size_t R);
+/* Elements of the largest activation of one image of latent side R. */
+size_t ffcl_vae_largest_activation(const ffcl_vae *vae, size_t R);
 
-/* out (B, S, S, 3), S = R * upscale, from latents first .. first+B-1 of latent (., zc, R, R),
+/* out (B, P, 3), an image of side R * upscale, from latent (B, zc, R*R), by channels, of width R,
  * multiplied with factor (1 / scale).  tap may be NULL. */
-int ffcl_vae_decode(ffcl_vae *vae, ffcl_ctx *ctx, cl_mem out, cl_mem latent, size_t first,
-                    float factor, size_t B, size_t R, const ffcl_tap *tap);
+void ffcl_vae_decode(ffcl_vae *vae, ffcl_ctx *ctx, const ffcl_tensor *out,
+                     const ffcl_tensor *latent, float factor, const ffcl_tap *tap);
 
 #endif

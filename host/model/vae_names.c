@@ -11,7 +11,7 @@ typedef struct replacement {
     const char *from, *to;
 } replacement;
 
-/* diffusers before 0.17 named the attention's linear layers otherwise. */
+/* The names of the attention's linear layers in diffusers before 0.17. */
 static const replacement old_attention[] = {
     {"mid_block.attentions.0.query.", "mid_block.attentions.0.to_q."},
     {"mid_block.attentions.0.key.", "mid_block.attentions.0.to_k."},

@@ -6,7 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "gemm.h"
 #include "util.h"
 
 /* A positive whole number of config.json, or fallback where it has none. */
@@ -18,7 +17,7 @@ static size_t json_count(const cJSON *json, const char *key, size_t fallback)
                : fallback;
 }
 
-/* A number that config.json gives must be that of the tensors. */
+/* Fails where config.json's number differs from that of the tensors. */
 static int check_count(const ffcl_vae *vae, const char *path, const cJSON *json, const char *key,
                        size_t tensors, ffcl_error *err)
 {
@@ -29,7 +28,7 @@ static int check_count(const ffcl_vae *vae, const char *path, const cJSON *json,
                      path, key, given, ffcl_tensor_file_path(vae->weights.file), tensors);
 }
 
-/* Group norm's groups, and that the widths are those of the tensors. */
+/* Reads the groups of group norm, and checks that the widths are those of the tensors. */
 static int read_config(ffcl_vae *vae, const char *path, const char *text, const size_t *widths,
                        ffcl_error *err)
 {
@@ -56,7 +55,7 @@ static int read_config(ffcl_vae *vae, const char *path, const char *text, const 
                        ffcl_tensor_file_path(vae->weights.file));
     if (rc == 0)
         rc = check_count(vae, path, json, "latent_channels", vae->d.zc, err);
-    /* The decoder has a ResNet more at each level than the encoder, which the key counts. */
+    /* The key counts the encoder's ResNets of a level; the decoder has one more. */
     if (rc == 0 && vae->d.layers > 0)
         rc = check_count(vae, path, json, "layers_per_block", vae->d.layers - 1, err);
 out:
@@ -116,7 +115,7 @@ int ffcl_vae_derive(ffcl_vae *vae, const char *config_path, const char *config_t
     d->zc = in->shape[1];
     d->out = out->shape[0];
     d->upscale = (size_t)1 << (d->levels - 1);
-    vae->has_attention = ffcl_weights_has(w, "decoder.mid_block.attentions.0.");
+    vae->is_attentive = ffcl_weights_has(w, "decoder.mid_block.attentions.0.");
     if (d->out != 3 || d->mid == 0 || d->zc == 0 || d->mid > 65536)
         return ffcl_fail(err, FFCL_EWEIGHTS, "%s decodes %zu channels to %zu, not to 3 colours",
                          ffcl_tensor_file_path(w->file), d->zc, d->out);
@@ -139,112 +138,133 @@ int ffcl_vae_derive(ffcl_vae *vae, const char *config_path, const char *config_t
     return vae->up ? 0 : ffcl_fail(err, FFCL_ENOMEM, "out of memory for the VAE");
 }
 
-static void add_vector(ffcl_vae *vae, ffcl_weight *to, size_t N, size_t at, size_t total,
-                       const char *name)
+static void add_vector(ffcl_vae *vae, ffcl_tensor *to, size_t N, size_t at, const char *name)
 {
-    to->floats = total;
-    ffcl_weight_row row = {.rank = 1, .shape = {N}, .to = to, .at = at};
-    ffcl_weights_add(&vae->weights, &row, "%s", name);
+    ffcl_weights_add(&vae->weights,
+                     &(ffcl_weight_row){.rank = 1, .shape = {N}, .to = to, .at = at}, "%s", name);
 }
 
 static void add_norm(ffcl_vae *vae, ffcl_vae_norm *norm, size_t C, const char *name)
 {
     char full[96];
-    norm->C = C;
+    norm->gamma = norm->beta = ffcl_tensor_of(FFCL_F32, 1, 1, C);
     snprintf(full, sizeof full, "%s.weight", name);
-    add_vector(vae, &norm->gamma, C, 0, C, full);
+    add_vector(vae, &norm->gamma, C, 0, full);
     snprintf(full, sizeof full, "%s.bias", name);
-    add_vector(vae, &norm->beta, C, 0, C, full);
+    add_vector(vae, &norm->beta, C, 0, full);
 }
 
-static void add_conv(ffcl_vae *vae, ffcl_conv_weight *conv, size_t out, size_t in, size_t side,
-                     int upsample, const char *name)
+/* conv: its sizes are known. */
+static void add_conv(ffcl_vae *vae, const ffcl_ctx *ctx, ffcl_conv_weight *conv, const char *name)
 {
-    /* Latents and the first convolutions stay float32, laid out for ffcl_latent_conv. */
-    const int of_latents = in == vae->d.zc;
-    conv->store = of_latents ? FFCL_STORE_FLOAT : vae->store;
-    conv->kind = of_latents ? side == 1 ? FFCL_CONV_POINT : FFCL_CONV_COLUMNS
-                            : ffcl_conv_kind_of(out, side, upsample, conv->store);
-    if (vae->winograd && !of_latents)
-        ffcl_winograd_kind(&conv->kind, in, side);
-    conv->in = in;
-    conv->out = out;
-    conv->side = side;
+    /* Latents and the first convolutions stay float32. */
+    const int of_latents = conv->in == vae->d.zc;
+    conv->dtype = of_latents ? FFCL_F32 : vae->dtype;
+    if (of_latents || !ctx)
+        ffcl_latent_conv_lay_out(conv);
+    else
+        ffcl_conv_lay_out(ctx, conv);
     ffcl_weights_add(&vae->weights,
-                     &(ffcl_weight_row){.rank = 4, .shape = {out, in, side, side},
+                     &(ffcl_weight_row){.rank = 4,
+                                        .shape = {conv->out, conv->in, conv->side, conv->side},
                                         .kind = FFCL_ROW_CONV, .conv = conv},
                      "%s.weight", name);
     ffcl_weights_add(&vae->weights,
-                     &(ffcl_weight_row){.rank = 1, .shape = {out}, .kind = FFCL_ROW_CONV_BIAS,
-                                        .conv = conv},
+                     &(ffcl_weight_row){.rank = 1, .shape = {conv->out},
+                                        .kind = FFCL_ROW_CONV_BIAS, .conv = conv},
                      "%s.bias", name);
 }
 
-static void add_resnet(ffcl_vae *vae, ffcl_vae_resnet *r, size_t in, size_t out, const char *prefix)
+static ffcl_conv_weight conv_of(size_t out, size_t in, size_t side)
+{
+    return (ffcl_conv_weight){.in = in, .out = out, .side = side};
+}
+
+static void add_resnet(ffcl_vae *vae, const ffcl_ctx *ctx, ffcl_vae_resnet *r, size_t in,
+                       size_t out, const char *prefix)
 {
     char name[80];
+    r->conv1 = conv_of(out, in, 3);
+    r->conv2 = conv_of(out, out, 3);
+    r->shortcut = conv_of(in == out ? 0 : out, in, 1);
     snprintf(name, sizeof name, "%s.norm1", prefix);
     add_norm(vae, &r->norm1, in, name);
     snprintf(name, sizeof name, "%s.conv1", prefix);
-    add_conv(vae, &r->conv1, out, in, 3, 0, name);
+    add_conv(vae, ctx, &r->conv1, name);
     snprintf(name, sizeof name, "%s.norm2", prefix);
     add_norm(vae, &r->norm2, out, name);
     snprintf(name, sizeof name, "%s.conv2", prefix);
-    add_conv(vae, &r->conv2, out, out, 3, 0, name);
+    add_conv(vae, ctx, &r->conv2, name);
     snprintf(name, sizeof name, "%s.conv_shortcut", prefix);
-    if (in != out)
-        add_conv(vae, &r->shortcut, out, in, 1, 0, name);
+    if (r->shortcut.out)
+        add_conv(vae, ctx, &r->shortcut, name);
 }
 
-/* One of the attention's linear layers (C, C) into columns at .. at+C of ld. */
-static void add_linear(ffcl_vae *vae, ffcl_weight *w, ffcl_weight *b, size_t C, size_t at,
-                       size_t ld, const char *name)
+/* One of the attention's linear layers (C, C) into columns at .. of l. */
+static void add_linear(ffcl_vae *vae, ffcl_linear *l, size_t at, const char *name)
 {
+    const size_t C = l->w.rows;
     char full[96];
-    w->floats = vae->store == FFCL_STORE_HALF ? ffcl_tiled_halves(ld, C) : C * ld;
-    w->nmajor = vae->nmajor;
-    ffcl_weight_row row = {.rank = 2, .shape = {C, C}, .kind = FFCL_ROW_MATRIX, .to = w, .at = at,
-                           .ld = ld, .half = vae->store == FFCL_STORE_HALF};
-    ffcl_weights_add(&vae->weights, &row, "decoder.mid_block.attentions.0.%s.weight", name);
+    ffcl_weights_add(&vae->weights,
+                     &(ffcl_weight_row){.rank = 2, .shape = {C, C}, .kind = FFCL_ROW_MATRIX,
+                                        .to = &l->w, .at = at},
+                     "decoder.mid_block.attentions.0.%s.weight", name);
     snprintf(full, sizeof full, "decoder.mid_block.attentions.0.%s.bias", name);
-    add_vector(vae, b, C, at, ld, full);
+    add_vector(vae, &l->b, C, at, full);
+}
+
+static ffcl_linear linear_of(const ffcl_vae *vae, size_t N, size_t K)
+{
+    ffcl_linear l = {ffcl_tensor_of(vae->dtype, 1, K, N), ffcl_tensor_of(FFCL_F32, 1, 1, N)};
+    l.w.layout = vae->dtype == FFCL_F16 ? FFCL_TILES : vae->layout;
+    l.w.ld = l.w.layout == FFCL_COLUMNS ? K : N;
+    return l;
 }
 
 static void add_attention(ffcl_vae *vae)
 {
     static const char *const names[] = {"to_q", "to_k", "to_v"};
     size_t C = vae->d.mid;
+    vae->qkv = linear_of(vae, 3 * C, C);
+    vae->proj = linear_of(vae, C, C);
     add_norm(vae, &vae->attention_norm, C, "decoder.mid_block.attentions.0.group_norm");
     for (size_t i = 0; i < 3; i++)
-        add_linear(vae, &vae->qkv_w, &vae->qkv_b, C, i * C, 3 * C, names[i]);
-    add_linear(vae, &vae->proj_w, &vae->proj_b, C, 0, C, "to_out.0");
+        add_linear(vae, &vae->qkv, i * C, names[i]);
+    add_linear(vae, &vae->proj, 0, "to_out.0");
 }
 
-int ffcl_vae_table(ffcl_vae *vae, ffcl_error *err)
+int ffcl_vae_table(ffcl_vae *vae, const ffcl_ctx *ctx, ffcl_error *err)
 {
     const ffcl_vae_dims *d = &vae->d;
     char name[80];
     vae->weights.n_rows = 0;
-    if (ffcl_weights_find(&vae->weights, "post_quant_conv.weight"))
-        add_conv(vae, &vae->post_quant, d->zc, d->zc, 1, 0, "post_quant_conv");
-    add_conv(vae, &vae->conv_in, d->mid, d->zc, 3, 0, "decoder.conv_in");
-    add_resnet(vae, &vae->mid[0], d->mid, d->mid, "decoder.mid_block.resnets.0");
-    if (vae->has_attention)
+    const int has_point = ffcl_weights_find(&vae->weights, "post_quant_conv.weight") != NULL;
+    vae->post_quant = conv_of(has_point ? d->zc : 0, d->zc, 1);
+    if (has_point)
+        add_conv(vae, ctx, &vae->post_quant, "post_quant_conv");
+    vae->conv_in = conv_of(d->mid, d->zc, 3);
+    add_conv(vae, ctx, &vae->conv_in, "decoder.conv_in");
+    add_resnet(vae, ctx, &vae->mid[0], d->mid, d->mid, "decoder.mid_block.resnets.0");
+    if (vae->is_attentive)
         add_attention(vae);
-    add_resnet(vae, &vae->mid[1], d->mid, d->mid, "decoder.mid_block.resnets.1");
+    add_resnet(vae, ctx, &vae->mid[1], d->mid, d->mid, "decoder.mid_block.resnets.1");
     size_t width = d->mid;
     for (size_t i = 0; i < d->levels; i++) {
+        ffcl_vae_level *level = &vae->up[i];
         for (size_t j = 0; j < d->layers; j++) {
-            ffcl_vae_resnet *r = &vae->up[i].resnets[j];
-            width = r->conv1.out;
+            ffcl_vae_resnet *r = &level->resnets[j];
             snprintf(name, sizeof name, "decoder.up_blocks.%zu.resnets.%zu", i, j);
-            add_resnet(vae, r, r->conv1.in, width, name);
+            add_resnet(vae, ctx, r, width, r->conv1.out, name);
+            width = r->conv1.out;
         }
         snprintf(name, sizeof name, "decoder.up_blocks.%zu.upsamplers.0.conv", i);
-        if (vae->up[i].upsample.out)
-            add_conv(vae, &vae->up[i].upsample, width, width, 3, 1, name);
+        level->upsample = conv_of(level->upsample.out, width, 3);
+        level->upsample.upsample = 1;
+        if (level->upsample.out)
+            add_conv(vae, ctx, &level->upsample, name);
     }
     add_norm(vae, &vae->norm_out, width, "decoder.conv_norm_out");
-    add_conv(vae, &vae->conv_out, d->out, width, 3, 0, "decoder.conv_out");
+    vae->conv_out = conv_of(d->out, width, 3);
+    add_conv(vae, ctx, &vae->conv_out, "decoder.conv_out");
     return ffcl_weights_check(&vae->weights, "VAE", err);
 }

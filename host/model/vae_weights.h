@@ -6,8 +6,7 @@
 #include "model/vae.h"
 
 typedef struct ffcl_vae_norm {
-    ffcl_weight gamma, beta;            /* (C) */
-    size_t C;
+    ffcl_tensor gamma, beta;            /* (1, C) */
 } ffcl_vae_norm;
 
 typedef struct ffcl_vae_resnet {
@@ -26,21 +25,21 @@ struct ffcl_vae {
     ffcl_conv_weight post_quant;        /* out is 0 where the model has none */
     ffcl_conv_weight conv_in, conv_out;
     ffcl_vae_resnet mid[2];
-    int has_attention;
+    int is_attentive;                   /* whether the middle block has attention */
     ffcl_vae_norm attention_norm, norm_out;
-    ffcl_weight qkv_w, qkv_b;           /* (C, 3*C) or if nmajor (3*C, C), (3*C) */
-    ffcl_weight proj_w, proj_b;         /* (C, C), (C) */
+    ffcl_linear qkv, proj;              /* (C, 3*C), (C, C) */
     ffcl_vae_level *up;                 /* (levels), the deepest first */
-    int winograd, nmajor;       /* whether the back end has batches, and takes W as (N, K) */
-    ffcl_store store;                   /* of pictures between conv_in and conv_out, and weights */
+    ffcl_dtype dtype;                   /* of images between conv_in and conv_out, and weights */
+    ffcl_layout layout;                 /* of float32 matrices */
 };
 
 /* Fills vae->d from the tensors and the configuration text (NULL: defaults). */
 int ffcl_vae_derive(ffcl_vae *vae, const char *config_path, const char *config_text,
                     ffcl_error *err);
 
-/* Fills vae->weights.rows. */
-int ffcl_vae_table(ffcl_vae *vae, ffcl_error *err);
+/* Fills vae->weights.rows as they lie on ctx's device; NULL: no device is known yet, and only names
+ * and shapes in the file are to be checked. */
+int ffcl_vae_table(ffcl_vae *vae, const ffcl_ctx *ctx, ffcl_error *err);
 
 /* The new diffusers name of a tensor, or NULL for one that decoding does not use.  user is the
  * number of levels (size_t), needed to turn LDM's order of up blocks around. */

@@ -9,7 +9,7 @@
 
 enum {
     MOST_THREADS = 6,           /* some GB/s of checksums each; more only wait for the upload */
-    KEPT = 3                    /* pieces given out last, which the caller still uploads from */
+    KEPT = 3                    /* pieces that the caller may still be uploading from */
 };
 
 typedef struct slot {
@@ -24,32 +24,39 @@ struct ffcl_weight_reader {
     const ffcl_weight_row *rows;
     size_t n_rows;
     size_t *step;               /* (n_rows) elements a piece */
-    size_t *begin;              /* (n_rows + 1) the row's first piece, counted over all rows */
+    size_t *begin;              /* (n_rows + 1) number of the row's first piece, over all rows */
     pthread_mutex_t lock;
     pthread_cond_t filled, emptied;
     pthread_t threads[MOST_THREADS];
     size_t n_threads, n_slots;
     slot *slots;                /* (n_slots) piece i is in slot i % n_slots */
-    size_t next_row;            /* that no thread has taken */
-    size_t given;               /* pieces */
-    size_t row;                 /* of the last piece that was given out */
+    size_t next_row;            /* the first that no thread has taken */
+    size_t given;               /* pieces that the caller has got */
+    size_t row;                 /* of the last of them */
     int is_over;
 };
 
-/* Elements of a piece of the row, of CONV 1 of its parts; and how many of these there are. */
+/* Does the host lay out the row's weight, part by part?  A part is a piece then. */
+static int is_laid_out(const ffcl_weight_row *r)
+{
+    return r->kind == FFCL_ROW_CONV && ffcl_conv_parts(r->conv);
+}
+
+/* *step: elements of a piece of the row (1 where a piece is a part); *n: its pieces.  Pieces are
+ * whole rows of a matrix, and of a convolution multiples of FFCL_CONV_STEP outputs. */
 static int measure(const ffcl_weight_row *r, size_t *step, size_t *n, ffcl_error *err)
 {
     const char *name = r->found->name;
     const size_t count = r->found->count;
     size_t line = 1, lines = FFCL_PIECE_FLOATS;
-    if (r->kind == FFCL_ROW_CONV && !ffcl_is_winograd(r->conv->kind)) {
-        ffcl_conv_floats(r->conv, n);
+    if (is_laid_out(r)) {
+        *n = ffcl_conv_parts(r->conv);
         *step = 1;
         return 0;
     }
     if (r->kind == FFCL_ROW_CONV) {
         line = count / r->conv->out;
-        lines = FFCL_PIECE_FLOATS / line / FFCL_WINOGRAD_STEP * FFCL_WINOGRAD_STEP;
+        lines = FFCL_PIECE_FLOATS / line / FFCL_CONV_STEP * FFCL_CONV_STEP;
     } else if (r->kind == FFCL_ROW_MATRIX) {
         line = count / r->shape[0];
         lines = FFCL_PIECE_FLOATS / line;
@@ -75,7 +82,8 @@ static int reserve(slot *s, size_t floats, ffcl_error *err)
     return 0;
 }
 
-/* The thread's own file and, of a convolution, the tensor as it is in the file. */
+/* What a thread reads: its own open file, the tensor of its row and, where the host lays that out,
+ * all of it as it is in the file. */
 typedef struct source {
     ffcl_tensor_file *file;
     const ffcl_tensor_info *info;
@@ -89,7 +97,7 @@ static int begin_row(source *from, const ffcl_weight_row *r, ffcl_error *err)
     if (!from->info || from->info->count != r->found->count ||
         from->info->dtype != r->found->dtype)
         return ffcl_fail(err, FFCL_EFILE, "%s was changed while it was read", path);
-    if (r->kind != FFCL_ROW_CONV || ffcl_is_winograd(r->conv->kind))
+    if (!is_laid_out(r))
         return 0;
     from->raw = malloc(from->info->count * sizeof *from->raw);
     if (!from->raw)
@@ -97,17 +105,14 @@ static int begin_row(source *from, const ffcl_weight_row *r, ffcl_error *err)
     return ffcl_tensor_file_read_f32(from->file, from->info, 0, from->info->count, from->raw, err);
 }
 
-/* Piece i of the row. */
+/* Reads or lays out piece i of the row into s. */
 static int fill(const source *from, const ffcl_weight_row *r, size_t step, size_t i, slot *s,
                 ffcl_error *err)
 {
     if (from->raw) {
-        const ffcl_conv_weight *conv = r->conv;
-        size_t parts;
-        int rc = reserve(s, ffcl_conv_floats(conv, &parts), err);
+        int rc = reserve(s, ffcl_conv_part_count(r->conv), err);
         if (rc == 0)
-            ffcl_conv_layout(conv->kind, conv->store, i, from->raw, conv->in, conv->out,
-                             conv->side, s->data);
+            ffcl_conv_fill(r->conv, i, from->raw, s->data);
         return rc;
     }
     int rc = reserve(s, FFCL_PIECE_FLOATS, err);
@@ -115,7 +120,7 @@ static int fill(const source *from, const ffcl_weight_row *r, size_t step, size_
     return rc ? rc : ffcl_tensor_file_read_f32(from->file, from->info, i * step, n, s->data, err);
 }
 
-/* Waits until piece i has its slot; 0: nothing is wanted any more. */
+/* Waits until the slot of piece i is free; returns 0 where the reader is being closed. */
 static int wait_for_slot(ffcl_weight_reader *t, size_t i)
 {
     pthread_mutex_lock(&t->lock);
@@ -137,7 +142,7 @@ static void give(ffcl_weight_reader *t, size_t i, int rc, const ffcl_error *err)
     pthread_mutex_unlock(&t->lock);
 }
 
-/* The pieces of a row; what fails is told with the first that is not there. */
+/* Reads the pieces of a row.  A failure goes to the caller in place of the piece it concerns. */
 static int read_row(ffcl_weight_reader *t, source *from, size_t row)
 {
     const ffcl_weight_row *r = &t->rows[row];
@@ -246,9 +251,9 @@ int ffcl_weight_reader_next(ffcl_weight_reader *t, ffcl_weight_piece *piece, ffc
         t->row++;
     const ffcl_weight_row *r = &t->rows[t->row];
     const size_t i = at - t->begin[t->row], step = t->step[t->row];
-    const int is_part = r->kind == FFCL_ROW_CONV && !ffcl_is_winograd(r->conv->kind);
     *piece = (ffcl_weight_piece){.first = i * step, .data = s->data,
-                                 .n = is_part ? 1 : ffcl_min(step, r->found->count - i * step),
+                                 .n = is_laid_out(r) ? 1
+                                                     : ffcl_min(step, r->found->count - i * step),
                                  .is_last = at + 1 == t->begin[t->row + 1]};
     return 0;
 }

@@ -1,17 +1,20 @@
 /* SPDX-License-Identifier: MIT
- * Weights read ahead of their upload.  Threads, each with the file opened for itself, take rows in
- * order; the pieces come out in the order of the rows.  A row is read by one thread from its first
- * byte to its last, so that checksums of zip members are still looked at. */
+ * Reads weights ahead of their upload.  Several threads, each with the file opened for itself, take
+ * rows of the table and read them in pieces; the caller gets the pieces in the order of the rows.
+ * One thread reads a row from its first byte to its last, as the checksum of a zip member can only
+ * be verified so. */
 #ifndef FFCL_MODEL_WEIGHT_READER_H
 #define FFCL_MODEL_WEIGHT_READER_H
 
 #include "model/weights.h"
 
-/* Floats of a piece, but for those of FFCL_ROW_CONV, each of which is a whole laid out weight. */
+/* The most floats of a piece; but a piece of a convolution that the host lays out is a whole part
+ * (ffcl_conv_part_count). */
 enum { FFCL_PIECE_FLOATS = 2 << 20 };
 
 typedef struct ffcl_weight_piece {
-    size_t first, n;            /* elements of the row's tensor; of CONV: weight `first` */
+    size_t first, n;            /* elements first .. first+n-1 of the row's tensor; of a */
+                                /* convolution that the host lays out: part first, n is 1 */
     float *data;
     int is_last;                /* of its row */
 } ffcl_weight_piece;
@@ -19,12 +22,13 @@ typedef struct ffcl_weight_piece {
 typedef struct ffcl_weight_reader ffcl_weight_reader;
 
 /* Starts to read the rows that are not `placed`; rows and path are borrowed.  FFCL_EWEIGHTS where
- * a line of a tensor is longer than a piece, FFCL_ENOMEM. */
+ * one row of a matrix or one output of a convolution is larger than a piece, FFCL_ENOMEM. */
 int ffcl_weight_reader_open(ffcl_weight_reader **out, const char *path,
                             const ffcl_weight_row *rows, size_t n_rows, ffcl_error *err);
 
-/* The next piece, of the first row with pieces that have not been given out.  It stays while the
- * two after it are got.  What reading the file gives. */
+/* Waits for the next piece, in the order of the rows.  Its data stay valid until the third call
+ * after this one.  There must be one: a row's pieces end with is_last.  Errors are those of reading
+ * the file. */
 int ffcl_weight_reader_next(ffcl_weight_reader *reader, ffcl_weight_piece *piece, ffcl_error *err);
 
 void ffcl_weight_reader_close(ffcl_weight_reader **reader);

@@ -96,7 +96,7 @@ void ffcl_weights_add(ffcl_weights *w, const ffcl_weight_row *row, const char *f
     va_end(args);
 }
 
-/* Equal but for trailing ones: attention weights come as (C, C) or (C, C, 1, 1). */
+/* Are the shapes equal but for trailing 1s?  Attention weights are (C, C) or (C, C, 1, 1). */
 static int same_shape(const ffcl_weight_row *r, const ffcl_tensor_info *info)
 {
     for (int i = 0; i < FFCL_MAX_RANK; i++) {
@@ -166,32 +166,29 @@ int ffcl_weights_check(ffcl_weights *w, const char *what, ffcl_error *err)
     return ffcl_fail(err, FFCL_EWEIGHTS, "%s is no %s that fits: %s", path, what, c.text);
 }
 
-static size_t conv_floats(const ffcl_conv_weight *conv)
+size_t ffcl_weight_count(const ffcl_tensor *w)
 {
-    size_t parts, each = ffcl_conv_floats(conv, &parts);
-    return parts * each;
+    return w->layout == FFCL_TILES ? ffcl_tiled_count(w->cols, w->rows) : ffcl_count(w);
 }
 
-int ffcl_weight_is_half(const ffcl_weight_row *r)
+static ffcl_dtype dtype_of(const ffcl_weight_row *r)
 {
-    if (r->kind == FFCL_ROW_CONV)
-        return r->conv->store == FFCL_STORE_HALF;
-    return r->half;
+    return r->kind == FFCL_ROW_CONV ? r->conv->dtype : r->to ? r->to->dtype : FFCL_F32;
 }
 
-static size_t row_floats(const ffcl_weight_row *r)
+static size_t row_count(const ffcl_weight_row *r)
 {
+    size_t n = 1, each;
     if (r->kind == FFCL_ROW_CONV)
-        return conv_floats(r->conv);
-    size_t n = 1;
+        return ffcl_conv_buffers(r->conv, &each) * each;
     for (int i = 0; i < r->rank; i++)
         n *= r->shape[i];
-    return r->half ? ffcl_tiled_halves(r->shape[0], n / r->shape[0]) : n;
+    return dtype_of(r) == FFCL_F16 ? ffcl_tiled_count(r->shape[0], n / r->shape[0]) : n;
 }
 
 size_t ffcl_weight_row_bytes(const ffcl_weight_row *r)
 {
-    return row_floats(r) * (ffcl_weight_is_half(r) ? 2 : 4);
+    return row_count(r) * ffcl_dtype_bytes(dtype_of(r));
 }
 
 size_t ffcl_weights_bytes(const ffcl_weights *w)
@@ -202,22 +199,23 @@ size_t ffcl_weights_bytes(const ffcl_weights *w)
     return bytes;
 }
 
-size_t ffcl_weights_largest(const ffcl_weights *w)
+size_t ffcl_weights_largest_bytes(const ffcl_weights *w)
 {
     size_t largest = 0;
     for (size_t i = 0; i < w->n_rows; i++) {
         const ffcl_weight_row *r = &w->rows[i];
-        size_t bytes = ffcl_weight_row_bytes(r);
-        if (r->kind == FFCL_ROW_CONV && !ffcl_weight_is_half(r))
-            bytes /= r->conv->kind == FFCL_CONV_UPSAMPLE ? 4 : 1;
-        else if (r->kind == FFCL_ROW_PLAIN || r->kind == FFCL_ROW_MATRIX)
-            bytes = r->to->floats * (r->half ? 2 : 4);
+        size_t count = row_count(r);
+        if (r->kind == FFCL_ROW_CONV)
+            ffcl_conv_buffers(r->conv, &count);
+        else if (r->to)
+            count = ffcl_weight_count(r->to);
+        const size_t bytes = count * ffcl_dtype_bytes(dtype_of(r));
         largest = ffcl_max(largest, bytes);
     }
     return largest;
 }
 
-void ffcl_weight_release(ffcl_weight *weight)
+void ffcl_weight_release(ffcl_tensor *weight)
 {
     if (weight->mem)
         clReleaseMemObject(weight->mem);
@@ -226,12 +224,7 @@ void ffcl_weight_release(ffcl_weight *weight)
 
 void ffcl_conv_release(ffcl_conv_weight *conv)
 {
-    for (int i = 0; i < 4; i++) {
-        if (conv->weight[i])
-            clReleaseMemObject(conv->weight[i]);
-        conv->weight[i] = NULL;
-    }
-    if (conv->bias)
-        clReleaseMemObject(conv->bias);
-    conv->bias = NULL;
+    for (int i = 0; i < 4; i++)
+        ffcl_weight_release(&conv->weight[i]);
+    ffcl_weight_release(&conv->bias);
 }

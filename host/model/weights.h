@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * Weights of a model: one row a tensor, from which come the check of the file, the memory plan and
- * the load.  Matrices are transposed on the device into the (K, N) layout of blas/gemm.h. */
+ * the load.  Matrices lie on the device as blas/gemm.h wants them. */
 #ifndef FFCL_MODEL_WEIGHTS_H
 #define FFCL_MODEL_WEIGHTS_H
 
@@ -8,18 +8,16 @@
 #include "files/tensorfile.h"
 #include "ops/ops.h"
 
-/* A device buffer that one row or several (side by side) fill. */
-typedef struct ffcl_weight {
-    cl_mem mem;
-    size_t floats;
-    int nmajor;             /* a matrix as in the file, (N, K), for back ends that take it so */
-} ffcl_weight;
+/* A linear layer: w (K, N), b (1, N). */
+typedef struct ffcl_linear {
+    ffcl_tensor w, b;
+} ffcl_linear;
 
 typedef enum ffcl_row_kind {
     FFCL_ROW_PLAIN,         /* as in the file, from element at */
-    FFCL_ROW_MATRIX,        /* (N, K) in the file; element (n, k) goes to k * ld + at + n, or of */
-                            /* to->nmajor to (at + n) * K + k */
-    FFCL_ROW_CONV,          /* (Cout, Cin, k, k), laid out by ffcl_conv_layout into conv */
+    FFCL_ROW_MATRIX,        /* (N, K) in the file: columns at .. at+N of a (K, .) matrix, which */
+                            /* lies as its layout says */
+    FFCL_ROW_CONV,          /* (Cout, Cin, k, k), for ffcl_conv_fill of conv */
     FFCL_ROW_CONV_BIAS      /* (Cout), into conv->bias */
 } ffcl_row_kind;
 
@@ -28,9 +26,8 @@ typedef struct ffcl_weight_row {
     int rank;
     size_t shape[4];
     ffcl_row_kind kind;
-    ffcl_weight *to;        /* PLAIN, MATRIX */
-    size_t at, ld;
-    int half;               /* MATRIX: stored as half in tiles (gemm.h), from column `at` on */
+    ffcl_tensor *to;        /* PLAIN, MATRIX; one row or several side by side fill it */
+    size_t at;
     ffcl_conv_weight *conv; /* CONV, CONV_BIAS */
     const ffcl_tensor_info *found;
     int placed;             /* used where it lies in the file, so that it is not read */
@@ -66,8 +63,8 @@ void ffcl_weights_close(ffcl_weights *w);
 const ffcl_tensor_info *ffcl_weights_find(const ffcl_weights *w, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
-/* Does the canonical name of any tensor begin so?  Counts what is there even where the tensor
- * that tells the width is missing. */
+/* Is there a tensor whose canonical name begins with the formatted text?  Counts blocks even where
+ * some of their tensors are missing. */
 int ffcl_weights_has(const ffcl_weights *w, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
@@ -79,21 +76,23 @@ void ffcl_weights_add(ffcl_weights *w, const ffcl_weight_row *row, const char *f
  * what: "SiT checkpoint" and the like.  FFCL_EWEIGHTS. */
 int ffcl_weights_check(ffcl_weights *w, const char *what, ffcl_error *err);
 
-/* Is the row stored as half on the device?  Bytes that it takes there. */
-int ffcl_weight_is_half(const ffcl_weight_row *row);
+/* Elements of a weight's buffer, tiles included. */
+size_t ffcl_weight_count(const ffcl_tensor *weight);
+
+/* Bytes that a row takes on the device. */
 size_t ffcl_weight_row_bytes(const ffcl_weight_row *row);
 
 /* Bytes that the rows take on the device. */
 size_t ffcl_weights_bytes(const ffcl_weights *w);
 
 /* Bytes of the largest buffer among them. */
-size_t ffcl_weights_largest(const ffcl_weights *w);
+size_t ffcl_weights_largest_bytes(const ffcl_weights *w);
 
 /* Reads, converts and uploads every row.  done and total (bytes, of all models together) are for
  * the progress report. */
 int ffcl_weights_load(ffcl_weights *w, ffcl_ctx *ctx, uint64_t *done, uint64_t total);
 
-void ffcl_weight_release(ffcl_weight *weight);
+void ffcl_weight_release(ffcl_tensor *weight);
 void ffcl_conv_release(ffcl_conv_weight *conv);
 
 #endif

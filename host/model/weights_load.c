@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * From the file to the device: pieces of tensors as the reader gives them, uploaded, and cast or
- * transposed there. */
+ * From the file to the device: uploads the pieces of the reader, and casts or transposes them
+ * there. */
 #include <string.h>
 
 #include "cl/profile.h"
@@ -8,7 +8,7 @@
 #include "model/weight_reader.h"
 #include "util.h"
 
-/* Uploads of two pieces are on their way at most: the reader keeps no more. */
+/* At most two uploads are in flight, as the reader keeps no more pieces. */
 typedef struct uploader {
     ffcl_ctx *ctx;
     cl_event busy[2];
@@ -45,7 +45,8 @@ static int upload(uploader *u, cl_mem to, size_t at, const float *from, size_t n
     return rc;
 }
 
-/* Into the staging buffer; the queue is in order, so what was there has been used by then. */
+/* Writes n floats into the staging buffer.  The queue is in order, so earlier kernels have read
+ * what was there. */
 static int stage(uploader *u, const float *from, size_t n)
 {
     if (u->room < n) {
@@ -64,76 +65,89 @@ static int stage(uploader *u, const float *from, size_t n)
     return upload(u, u->staging, 0, from, n);
 }
 
-/* A matrix that has its buffer to itself and lies in the file as it is wanted, used where it is.
- * Small ones are not worth a buffer over part of the file. */
+/* On CPUs: uses a matrix where it lies in the mapped file, if it fills a buffer alone and lies
+ * there as it should on the device.  Small ones are not worth a buffer. */
 static int map_matrix(ffcl_ctx *ctx, ffcl_tensor_file *file, const ffcl_weight_row *r)
 {
     enum { LEAST = 1 << 18 };
-    if (r->kind != FFCL_ROW_MATRIX || !r->to->nmajor || r->found->count != r->to->floats ||
-        r->found->count < LEAST)
+    if (r->kind != FFCL_ROW_MATRIX || r->to->layout != FFCL_COLUMNS ||
+        r->found->count != ffcl_count(r->to) || r->found->count < LEAST)
         return 0;
     const float *at = ffcl_tensor_file_map(file, r->found);
     return at ? ffcl_buffer_over(ctx, &r->to->mem, at, r->found->count * sizeof *at) : 0;
 }
 
-/* The buffer that a row fills, unless an earlier row has made it. */
+static int place_conv(ffcl_ctx *ctx, const ffcl_weight_row *r)
+{
+    ffcl_conv_weight *conv = r->conv;
+    size_t count, n = ffcl_conv_buffers(conv, &count);
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && i < n; i++)
+        rc = ffcl_buffer_create(ctx, &conv->weight[i].mem, count * ffcl_dtype_bytes(conv->dtype),
+                                r->name);
+    return rc;
+}
+
+/* Creates the buffer that a row fills, unless an earlier row has. */
 static int place_row(ffcl_ctx *ctx, ffcl_tensor_file *file, ffcl_weight_row *r)
 {
-    const int is_bias = r->kind == FFCL_ROW_CONV_BIAS, is_half = ffcl_weight_is_half(r);
+    ffcl_tensor *to = r->kind == FFCL_ROW_CONV_BIAS ? &r->conv->bias : r->to;
     r->placed = 0;
-    if (r->kind == FFCL_ROW_CONV) {
-        size_t parts, each = ffcl_conv_floats(r->conv, &parts) * (is_half ? 2 : 4);
-        int rc = 0;
-        if (is_half || ffcl_is_winograd(r->conv->kind))
-            return ffcl_buffer_create(ctx, &r->conv->weight[0], parts * each, r->name);
-        for (size_t i = 0; rc == 0 && i < parts; i++)
-            rc = ffcl_buffer_create(ctx, &r->conv->weight[i], each, r->name);
-        return rc;
-    }
-    cl_mem *to = is_bias ? &r->conv->bias : &r->to->mem;
-    if (*to)
+    if (r->kind == FFCL_ROW_CONV)
+        return place_conv(ctx, r);
+    if (to->mem)
         return 0;
     int rc = map_matrix(ctx, file, r);
-    r->placed = *to != NULL;
-    if (rc || *to)
+    r->placed = to->mem != NULL;
+    if (rc || to->mem)
         return rc;
-    size_t floats = is_bias ? ffcl_round_up(r->conv->out, 8) : r->to->floats;
-    rc = ffcl_buffer_create(ctx, to, floats * (is_half ? 2 : 4), r->name);
-    if (rc == 0 && (is_bias || is_half))
-        rc = ffcl_buffer_zero(ctx, *to, floats * (is_half ? 2 : 4));
+    const size_t bytes = ffcl_weight_count(to) * ffcl_dtype_bytes(to->dtype);
+    rc = ffcl_buffer_create(ctx, &to->mem, bytes, r->name);
+    if (rc == 0 && (r->kind == FFCL_ROW_CONV_BIAS || to->layout == FFCL_TILES))
+        rc = ffcl_buffer_zero(ctx, to->mem, bytes);
     return rc;
+}
+
+/* rows x cols floats in the staging buffer. */
+static ffcl_tensor staged(const uploader *u, size_t rows, size_t cols)
+{
+    return ffcl_tensor_in(u->staging, ffcl_tensor_of(FFCL_F32, 1, rows, cols));
 }
 
 static int load_matrix(uploader *u, const ffcl_weight_row *r, const ffcl_weight_piece *p)
 {
-    const size_t K = r->found->count / r->shape[0], first = p->first / K, rows = p->n / K;
-    if (r->to->nmajor)
-        return upload(u, r->to->mem, (r->at + first) * K, p->data, p->n);
+    const size_t K = r->to->rows, first = r->at + p->first / K, n = p->n / K;
+    if (r->to->layout == FFCL_COLUMNS)
+        return upload(u, r->to->mem, first * K, p->data, p->n);
     int rc = stage(u, p->data, p->n);
-    if (rc == 0 && r->half)
-        rc = ffcl_cast_to_tiles(u->ctx, r->to->mem, u->staging, r->at + first, rows, K);
-    else if (rc == 0)
-        rc = ffcl_transpose(u->ctx, r->to->mem, r->at + first, r->ld, u->staging, rows, K);
-    return rc;
+    if (rc)
+        return rc;
+    const ffcl_tensor from = staged(u, n, K), to = ffcl_cols(*r->to, first, n);
+    if (r->to->layout == FFCL_TILES)
+        ffcl_cast_to_tiles(u->ctx, r->to, &from, first);
+    else
+        ffcl_transpose(u->ctx, &to, &from);
+    return ffcl_ctx_check(u->ctx);
 }
 
-/* Output channels in pieces, laid out on the device; or a weight that the reader laid out. */
+/* A piece of a convolution: output channels, which the device lays out, or a part that the reader
+ * laid out. */
 static int load_conv(uploader *u, const ffcl_weight_row *r, const ffcl_weight_piece *p)
 {
     const ffcl_conv_weight *conv = r->conv;
-    size_t parts, each = ffcl_conv_floats(conv, &parts);
-    const int is_winograd = ffcl_is_winograd(conv->kind);
-    if (!is_winograd && !ffcl_weight_is_half(r))
-        return upload(u, conv->weight[p->first], 0, p->data, each);
-    int rc = stage(u, p->data, is_winograd ? p->n : each);
-    if (rc == 0 && is_winograd) {
-        const size_t channel = r->found->count / conv->out;
-        rc = ffcl_winograd_weights(u->ctx, conv->weight[0], u->staging, conv, p->first / channel,
-                                   p->n / channel);
-    } else if (rc == 0) {
-        rc = ffcl_cast_to_half(u->ctx, conv->weight[0], p->first * each, u->staging, each);
-    }
-    return rc;
+    const size_t each = ffcl_conv_part_count(conv), parts = ffcl_conv_parts(conv);
+    if (parts && conv->dtype == FFCL_F32)
+        return upload(u, conv->weight[p->first].mem, 0, p->data, each);
+    const size_t count = parts ? each : p->n, channel = r->found->count / conv->out;
+    int rc = stage(u, p->data, count);
+    if (rc)
+        return rc;
+    const ffcl_tensor from = staged(u, 1, count);
+    if (parts)
+        ffcl_conv_load_part(u->ctx, conv, p->first, &from);
+    else
+        ffcl_conv_load_channels(u->ctx, conv, p->first / channel, p->n / channel, &from);
+    return ffcl_ctx_check(u->ctx);
 }
 
 static int load_row(uploader *u, ffcl_weight_reader *reader, const ffcl_weight_row *r)
@@ -149,7 +163,7 @@ static int load_row(uploader *u, ffcl_weight_reader *reader, const ffcl_weight_r
         else if (r->kind == FFCL_ROW_CONV)
             rc = load_conv(u, r, &p);
         else
-            rc = upload(u, r->kind == FFCL_ROW_PLAIN ? r->to->mem : r->conv->bias,
+            rc = upload(u, r->kind == FFCL_ROW_PLAIN ? r->to->mem : r->conv->bias.mem,
                         r->at + p.first, p.data, p.n);
     }
     return rc;

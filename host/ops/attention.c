@@ -4,12 +4,12 @@
 
 #include "cl/launch.h"
 #include "ops/cost.h"
-#include "ops/ops.h"
+#include "ops/gemm_attention.h"
 #include "util.h"
 
 #define LOG2_E 1.4426950408889634
 
-/* NARROW: up to so many columns the kernel that keeps scores in registers is the fastest. */
+/* NARROW: heads of up to this many columns are fastest with scores in registers. */
 enum { TILE_QUERIES = 32, TILE_ITEMS = 128, ROW_QUERIES = 4, NARROW = 96 };
 
 /* Columns of q and k staged at a time: Dh in equal parts of at most 32. */
@@ -18,8 +18,8 @@ static size_t qk_columns(size_t Dh)
     return ffcl_div_up(Dh, ffcl_div_up(Dh, 32));
 }
 
-/* Columns of v staged at a time: the multiple of 16 up to 80 that wastes least, the largest of
- * those. */
+/* Columns of v staged at a time: the multiple of 16 up to 80 that wastes fewest columns, the
+ * largest of several such. */
 static size_t v_columns(size_t Dh)
 {
     size_t best = 16, waste = (size_t)-1;
@@ -33,120 +33,144 @@ static size_t v_columns(size_t Dh)
     return best;
 }
 
-static int tiled(ffcl_ctx *ctx, cl_mem out, cl_mem qkv, size_t B, size_t T, size_t H, size_t Dh)
+static size_t head_size(const ffcl_attention_desc *d)
 {
-    char options[96];
-    size_t vd = v_columns(Dh);
-    snprintf(options, sizeof options, "-DDH=%zu -DQD=%zu -DVD=%zu -DVC=%zu", Dh, qk_columns(Dh), vd,
-             ffcl_div_up(Dh, vd));
-    const ffcl_kernel *k;
-    int rc = ffcl_kernel_get(ctx, &k, "attention", "attn_f32_tiled", options);
-    if (rc)
-        return rc;
-    size_t local[3] = {TILE_ITEMS, 1, 1};
-    size_t global[3] = {ffcl_div_up(T, TILE_QUERIES) * TILE_ITEMS, H, B};
-    return ffcl_launch(ctx, k, 3, global, local, FFCL_BUF(out), FFCL_BUF(qkv), FFCL_I32(T),
-                       FFCL_I32(H), FFCL_F32(1.0 / sqrt((double)Dh)));
+    return d->out.cols / d->heads;
 }
 
-static int row(ffcl_ctx *ctx, cl_mem out, cl_mem qkv, size_t B, size_t T, size_t H, size_t Dh,
-               ffcl_store store)
+/* All kernels take the same arguments: scale is 1 / sqrt(Dh), times log2(e) where they use exp2. */
+static void launch(ffcl_ctx *ctx, const ffcl_kernel *k, const ffcl_attention_desc *d,
+                   size_t global_x, size_t local_x, double scale)
 {
+    size_t local[3] = {local_x, 1, 1}, global[3] = {global_x, d->heads, d->qkv.batch};
+    ffcl_work_shape(ctx, ffcl_attention_cost(d), "%zux%zux%zux%zu", d->qkv.batch, d->qkv.rows,
+                    d->heads, head_size(d));
+    ffcl_launch(ctx, k, 3, global, local, FFCL_BUF(&d->out), FFCL_BUF(&d->qkv),
+                FFCL_INT(d->qkv.rows), FFCL_INT(d->heads),
+                FFCL_FLOAT(scale / sqrt((double)head_size(d))));
+}
+
+static int tiled_can(const ffcl_ctx *ctx, const void *desc)
+{
+    const ffcl_attention_desc *d = desc;
+    const ffcl_caps *caps = &ctx->device.caps;
+    return d->qkv.dtype == FFCL_F32 && caps->local_bytes >= 32768 &&
+           caps->max_work_group >= TILE_ITEMS;
+}
+
+static int is_on_gpu(const ffcl_ctx *ctx, const void *desc)
+{
+    (void)desc;
+    return !ffcl_is_cpu(ctx);
+}
+
+static void tiled_run(ffcl_ctx *ctx, const void *desc)
+{
+    const ffcl_attention_desc *d = desc;
+    const size_t Dh = head_size(d), vd = v_columns(Dh);
+    char options[96];
+    snprintf(options, sizeof options, "-DDH=%zu -DQD=%zu -DVD=%zu -DVC=%zu", Dh, qk_columns(Dh), vd,
+             ffcl_div_up(Dh, vd));
+    launch(ctx, ffcl_kernel_get(ctx, "attention", "attn_f32_tiled", options), d,
+           ffcl_div_up(d->qkv.rows, TILE_QUERIES) * TILE_ITEMS, TILE_ITEMS, 1.0);
+}
+
+static int row_can(const ffcl_ctx *ctx, const void *desc)
+{
+    (void)ctx, (void)desc;
+    return 1;
+}
+
+static void row_run(ffcl_ctx *ctx, const void *desc)
+{
+    const ffcl_attention_desc *d = desc;
+    const size_t Dh = head_size(d);
     char options[64];
     snprintf(options, sizeof options, "-DDH=%zu -DVW=%zu %s", Dh, ffcl_vector(Dh),
-             ffcl_store_option(store));
-    const ffcl_kernel *k;
-    int rc = ffcl_kernel_get(ctx, &k, "attention_row", "attn_row", options);
-    if (rc)
-        return rc;
-    size_t items = ffcl_div_up(T, ROW_QUERIES);
-    size_t local[3] = {ffcl_local_size(ctx, k, 4), 1, 1};
-    size_t global[3] = {ffcl_round_up(items, local[0]), H, B};
-    return ffcl_launch(ctx, k, 3, global, local, FFCL_BUF(out), FFCL_BUF(qkv), FFCL_I32(T),
-                       FFCL_I32(H), FFCL_F32(1.0 / sqrt((double)Dh)));
+             ffcl_dtype_option(d->qkv.dtype));
+    const ffcl_kernel *k = ffcl_kernel_get(ctx, "attention_row", "attn_row", options);
+    const size_t local = ffcl_local_size(ctx, k, 4);
+    launch(ctx, k, d, ffcl_round_up(ffcl_div_up(d->qkv.rows, ROW_QUERIES), local), local, 1.0);
+}
+
+static int mma_can(const ffcl_ctx *ctx, const void *desc)
+{
+    const ffcl_attention_desc *d = desc;
+    const size_t Dh = head_size(d);
+    return d->qkv.dtype == FFCL_F16 && ffcl_has_tensor_cores(ctx) && Dh % 8 == 0 &&
+           (Dh <= 96 || (Dh % 64 == 0 && Dh <= 512));
 }
 
 /* Tiles that stay within 48 KB of local memory: 64 queries and 64 keys for heads up to 128
  * columns; wide heads have 16 queries, whose result four warps share by columns. */
-static int mma(ffcl_ctx *ctx, cl_mem out, cl_mem qkv, size_t B, size_t T, size_t H, size_t Dh)
+static void mma_run(ffcl_ctx *ctx, const void *desc)
 {
+    const ffcl_attention_desc *d = desc;
+    const size_t Dh = head_size(d);
     char options[96];
     int wide = Dh > 96;
     size_t queries = wide ? 16 : 64, keys = wide ? 16 : 64, columns = wide ? 4 : 1;
     snprintf(options, sizeof options, "-DDH=%zu -DBQ=%zu -DBK=%zu -DCOLS=%zu -DSHARED=%d", Dh,
              queries, keys, columns, wide);
-    const ffcl_kernel *k;
-    int rc = ffcl_kernel_get(ctx, &k, "mma_attention", "mma_attention_f16", options);
-    if (rc)
-        return rc;
     size_t items = 32 * (queries / 16) * columns;
-    size_t local[3] = {items, 1, 1};
-    size_t global[3] = {ffcl_div_up(T, queries) * items, H, B};
-    return ffcl_launch(ctx, k, 3, global, local, FFCL_BUF(out), FFCL_BUF(qkv), FFCL_I32(T),
-                       FFCL_I32(H), FFCL_F32(LOG2_E / sqrt((double)Dh)));
+    launch(ctx, ffcl_kernel_get(ctx, "mma_attention", "mma_attention_f16", options), d,
+           ffcl_div_up(d->qkv.rows, queries) * items, items, LOG2_E);
+}
+
+static int wgmma_can(const ffcl_ctx *ctx, const void *desc)
+{
+    const ffcl_attention_desc *d = desc;
+    const size_t Dh = head_size(d);
+    return d->qkv.dtype == FFCL_F16 && ctx->matrix_unit == FFCL_UNIT_WGMMA &&
+           (Dh == 64 || Dh == 72);
 }
 
 /* Four warps for each 64 queries; K and V are fetched half as often for 128 and a quarter as often
  * for 256, where that leaves enough work-groups. */
-static int wgmma(ffcl_ctx *ctx, cl_mem out, cl_mem qkv, size_t B, size_t T, size_t H, size_t Dh)
+static void wgmma_run(ffcl_ctx *ctx, const void *desc)
 {
+    const ffcl_attention_desc *d = desc;
+    const size_t T = d->qkv.rows, heads = d->heads * d->qkv.batch;
     char options[96];
-    const ffcl_kernel *k;
     size_t groups = 4;
-    while (groups > 1 && 2 * ffcl_div_up(T, 64 * groups) * H * B < 3 * ctx->device.caps.units)
+    while (groups > 1 && 2 * ffcl_div_up(T, 64 * groups) * heads < 3 * ctx->device.caps.units)
         groups /= 2;
-    snprintf(options, sizeof options, "-DDH=%zu -DGROUPS=%zu -cl-nv-maxrregcount=128", Dh, groups);
-    int rc = ffcl_kernel_get(ctx, &k, "wgmma_attention", "wgmma_attention_f16", options);
-    if (rc)
-        return rc;
-    size_t local[3] = {128 * groups, 1, 1};
-    size_t global[3] = {ffcl_div_up(T, 64 * groups) * local[0], H, B};
-    return ffcl_launch(ctx, k, 3, global, local, FFCL_BUF(out), FFCL_BUF(qkv), FFCL_I32(T),
-                       FFCL_I32(H), FFCL_F32(LOG2_E / sqrt((double)Dh)));
+    snprintf(options, sizeof options, "-DDH=%zu -DGROUPS=%zu -cl-nv-maxrregcount=128",
+             head_size(d), groups);
+    launch(ctx, ffcl_kernel_get(ctx, "wgmma_attention", "wgmma_attention_f16", options), d,
+           ffcl_div_up(T, 64 * groups) * 128 * groups, 128 * groups, LOG2_E);
 }
 
-int ffcl_attention_wgmma_fits(const ffcl_ctx *ctx, size_t Dh)
+static int is_head_wide(const ffcl_ctx *ctx, const void *desc)
 {
-    return ctx->matrix_engine == FFCL_ENGINE_WGMMA && (Dh == 64 || Dh == 72);
+    (void)ctx;
+    return head_size(desc) > NARROW;
 }
 
-int ffcl_attention_mma_fits(const ffcl_ctx *ctx, size_t Dh)
+static ffcl_cost cost(const void *desc)
 {
-    return ffcl_engine_is_nvidia(ctx->matrix_engine) && Dh % 8 == 0 &&
-           (Dh <= 96 || (Dh % 64 == 0 && Dh <= 512));
+    return ffcl_attention_cost(desc);
 }
 
-int ffcl_attention(ffcl_ctx *ctx, cl_mem out, cl_mem qkv, size_t B, size_t T, size_t H, size_t Dh,
-                   ffcl_store store, ffcl_attention_variant variant)
+static const ffcl_variant variants[] = {
+    {"row", "on any device: a work-item has four queries, no local memory", row_can, NULL, cost,
+     row_run},
+    {"tiled", "float32 on GPUs: online softmax over tiles of K and V in local memory", tiled_can,
+     is_on_gpu, cost, tiled_run},
+    {"gemms", "float32 where the back end has batches of GEMMs: CPUs with a CBLAS library",
+     ffcl_attention_gemms_can, NULL, cost, ffcl_attention_gemms},
+    {"mma", "half on NVIDIA's tensor cores: heads of 8, 16, .. 96 columns, or 128, 192, .. 512",
+     mma_can, NULL, cost, mma_run},
+    {"wgmma", "half on tensor cores of compute capability 9.0, heads of 64 or 72", wgmma_can, NULL,
+     cost, wgmma_run},
+    {"gemms-half", "one half head of more than 96 columns on tensor cores: the VAE's",
+     ffcl_attention_gemms_half_can, is_head_wide, cost, ffcl_attention_gemms_half},
+};
+
+const ffcl_operation ffcl_attention_operation = {FFCL_OP_ATTENTION, "attention", variants,
+                                                 sizeof variants / sizeof *variants};
+
+void ffcl_attention(ffcl_ctx *ctx, const ffcl_tensor *out, const ffcl_tensor *qkv, size_t heads)
 {
-    const ffcl_caps *caps = &ctx->device.caps;
-    if (variant == FFCL_ATTENTION_AUTO) {
-        int fits = caps->local_bytes >= 32768 && caps->max_work_group >= TILE_ITEMS;
-        variant = FFCL_ATTENTION_ROW;
-        if (store == FFCL_STORE_HALF && Dh > NARROW && ffcl_attention_products_fit(ctx, T, H, Dh))
-            variant = FFCL_ATTENTION_PRODUCTS;
-        else if (store == FFCL_STORE_HALF && ffcl_attention_wgmma_fits(ctx, Dh))
-            variant = FFCL_ATTENTION_WGMMA;
-        else if (store == FFCL_STORE_HALF && ffcl_attention_mma_fits(ctx, Dh))
-            variant = FFCL_ATTENTION_MMA;
-        else if (store == FFCL_STORE_FLOAT && ffcl_attention_batched_fits(ctx))
-            variant = FFCL_ATTENTION_BATCHED;
-        else if (store == FFCL_STORE_FLOAT && !(caps->type & CL_DEVICE_TYPE_CPU) && fits)
-            variant = FFCL_ATTENTION_TILED;
-    }
-    if (variant == FFCL_ATTENTION_PRODUCTS)
-        return ffcl_attention_products(ctx, out, qkv, B, T, Dh);
-    ffcl_work_shape(ctx, ffcl_attention_cost(B, T, H, Dh, store), "%zux%zux%zux%zu", B, T, H, Dh);
-    switch (variant) {
-    case FFCL_ATTENTION_WGMMA:
-        return wgmma(ctx, out, qkv, B, T, H, Dh);
-    case FFCL_ATTENTION_MMA:
-        return mma(ctx, out, qkv, B, T, H, Dh);
-    case FFCL_ATTENTION_BATCHED:
-        return ffcl_attention_batched(ctx, out, qkv, B, T, H, Dh);
-    case FFCL_ATTENTION_TILED:
-        return tiled(ctx, out, qkv, B, T, H, Dh);
-    default:
-        return row(ctx, out, qkv, B, T, H, Dh, store);
-    }
+    ffcl_dispatch(ctx, &ffcl_attention_operation, &(ffcl_attention_desc){*out, *qkv, heads});
 }

@@ -1,61 +1,58 @@
 /* SPDX-License-Identifier: MIT
- * What the kernels have to do, by their algorithms: arithmetic, and the bytes of every input read
- * once and every output written once.  The wrappers declare it to the profile, and the rows of the
- * kernel registry take it from here, so that both speak of the same work.  exp and the like count
- * as one operation.  Products: ffcl_gemm_cost. */
+ * The cost of operations, by their algorithms: arithmetic, and the bytes of every input read once
+ * and every output written once.  The profile and the rows of the kernel registry take it from
+ * here, so that their numbers compare.  exp and the like count as one operation.  For GEMMs see
+ * ffcl_gemm_cost. */
 #ifndef FFCL_OPS_COST_H
 #define FFCL_OPS_COST_H
 
 #include "cl/profile.h"
 #include "ops/ops.h"
 
-/* n elements with so many operations and bytes each. */
+/* Of n elements, with flops operations and `bytes` bytes each. */
 static inline ffcl_cost ffcl_each_cost(size_t n, double flops, double bytes)
 {
     return (ffcl_cost){(double)n * flops, (double)n * bytes};
 }
 
-/* 128 chains an item, of rounds steps of a product and a sum. */
+/* Bytes of an element of t. */
+static inline double ffcl_each_bytes(const ffcl_tensor *t)
+{
+    return (double)ffcl_dtype_bytes(t->dtype);
+}
+
+/* 128 chains a work-item, of `rounds` multiplications and additions. */
 static inline ffcl_cost ffcl_ceiling_fma_cost(size_t rounds, size_t n)
 {
     return ffcl_each_cost(n, 256.0 * (double)rounds, 8.0);
 }
 
-/* Mean 1, squares 3, result 5 (subtract, multiply, 1 + scale, multiply, add). */
-static inline ffcl_cost ffcl_layernorm_cost(size_t B, size_t T, size_t D, ffcl_store store)
+/* Mean 1, squares 3, result 5 (subtract, multiply, 1 + scale, multiply, add); with a residual also
+ * the partial sums, bias, gate and residual are added up, and the stream is written. */
+static inline ffcl_cost ffcl_layernorm_cost(const ffcl_layernorm_desc *d)
 {
-    double each = 4.0 + (double)ffcl_store_bytes(store), n = (double)B * (double)D;
-    return (ffcl_cost){9.0 * n * (double)T, n * (each * (double)T + 8.0)};
-}
-
-/* The same after a sum of n parts, bias, gate and residual, which is written too. */
-static inline ffcl_cost ffcl_layernorm_residual_cost(size_t n, size_t B, size_t T, size_t D,
-                                                     ffcl_store store)
-{
-    ffcl_cost cost = ffcl_layernorm_cost(B, T, D, store);
-    double rows = (double)(B * T) * (double)D;
-    cost.flops += rows * ((double)n + 3.0);
-    cost.bytes += 4.0 * (rows * ((double)n + 1.0) + (double)(B + 1) * (double)D);
+    const double rows = (double)ffcl_count(&d->x), width = (double)d->x.cols;
+    const double modulation = (double)d->x.batch * width;
+    ffcl_cost cost = {9.0 * rows, (4.0 + ffcl_each_bytes(&d->out)) * rows + 8.0 * modulation};
+    if (d->residual) {
+        const double n = (double)d->residual->partial.batch;
+        cost.flops += rows * (n + 3.0);
+        cost.bytes += 4.0 * (rows * (n + 1.0) + modulation + width);
+    }
     return cost;
 }
 
-/* Two products of T x T x Dh a head; softmax is not counted, as is usual. */
-static inline ffcl_cost ffcl_attention_cost(size_t B, size_t T, size_t H, size_t Dh,
-                                            ffcl_store store)
+/* Two GEMMs of T x T x Dh a head; softmax is not counted, as is usual. */
+static inline ffcl_cost ffcl_attention_cost(const ffcl_attention_desc *d)
 {
-    double n = (double)(B * T * H * Dh);
-    return (ffcl_cost){4.0 * n * (double)T, 4.0 * (double)ffcl_store_bytes(store) * n};
+    const double n = (double)ffcl_count(&d->out);
+    return (ffcl_cost){4.0 * n * (double)d->out.rows, 4.0 * ffcl_each_bytes(&d->qkv) * n};
 }
 
 /* Maximum, difference, exp, sum, quotient. */
-static inline ffcl_cost ffcl_softmax_cost(size_t rows, size_t n)
+static inline ffcl_cost ffcl_softmax_cost(const ffcl_softmax_desc *d)
 {
-    return ffcl_each_cost(rows * n, 5.0, 6.0);
-}
-
-static inline ffcl_cost ffcl_softmax_in_place_cost(size_t rows, size_t n)
-{
-    return ffcl_each_cost(rows * n, 5.0, 8.0);
+    return ffcl_each_cost(ffcl_count(&d->x), 5.0, 4.0 + ffcl_each_bytes(&d->out));
 }
 
 static inline ffcl_cost ffcl_cast_cost(size_t n)
@@ -63,35 +60,33 @@ static inline ffcl_cost ffcl_cast_cost(size_t n)
     return ffcl_each_cost(n, 1.0, 6.0);
 }
 
-static inline ffcl_cost ffcl_transpose_cost(size_t n, ffcl_store store)
+static inline ffcl_cost ffcl_transpose_cost(size_t n, ffcl_dtype dtype)
 {
-    return ffcl_each_cost(n, 0.0, 2.0 * (double)ffcl_store_bytes(store));
+    return ffcl_each_cost(n, 0.0, 2.0 * (double)ffcl_dtype_bytes(dtype));
 }
 
-/* Exponent, exp, product and cos or sin, of 256 waves. */
+/* Exponent, exp, multiplication and cos or sin, for 256 frequencies. */
 static inline ffcl_cost ffcl_embed_scalar_cost(size_t B)
 {
     return (ffcl_cost){4.0 * 256.0 * (double)B, 4.0 * 257.0 * (double)B};
 }
 
 /* A sum, exp, sum and quotient. */
-static inline ffcl_cost ffcl_embed_condition_cost(size_t B, size_t D, size_t rows,
-                                                  ffcl_store store)
+static inline ffcl_cost ffcl_embed_condition_cost(const ffcl_tensor *out, const ffcl_tensor *sum)
 {
-    ffcl_cost c = ffcl_each_cost(B * D, 4.0, 4.0 + (double)ffcl_store_bytes(store));
-    c.bytes += (double)rows * (double)D * 4.0 + (double)B * 4.0;
+    ffcl_cost c = ffcl_each_cost(ffcl_count(out), 4.0, 4.0 + ffcl_each_bytes(out));
+    c.bytes += (sum ? (double)ffcl_count(sum) : 0.0) * 4.0 + (double)out->batch * 4.0;
     return c;
 }
 
-/* A product of C p p terms a token and column, bias and position. */
-static inline ffcl_cost ffcl_patch_embed_cost(size_t B, size_t C, size_t R, size_t p, size_t D,
-                                              int has_pos)
+/* For each token and column an inner product of C p p terms, bias and position. */
+static inline ffcl_cost ffcl_patch_embed_cost(const ffcl_tensor *x, const ffcl_tensor *z,
+                                              const ffcl_tensor *pos, size_t p)
 {
-    const double K = (double)(C * p * p), T = (double)((R / p) * (R / p));
-    const double out = (double)B * T * (double)D;
-    return (ffcl_cost){out * (2.0 * K + (has_pos ? 2.0 : 1.0)),
-                       4.0 * ((double)(B * C * R * R) + (K + 1.0) * (double)D + out +
-                              (has_pos ? T * (double)D : 0.0))};
+    const double K = (double)(z->rows * p * p), D = (double)x->cols, out = (double)ffcl_count(x);
+    return (ffcl_cost){out * (2.0 * K + (pos ? 2.0 : 1.0)),
+                       4.0 * ((double)ffcl_count(z) + (K + 1.0) * D + out +
+                              (pos ? (double)x->rows * D : 0.0))};
 }
 
 static inline ffcl_cost ffcl_latent_update_cost(size_t n)
@@ -104,67 +99,66 @@ static inline ffcl_cost ffcl_image_bytes_cost(size_t n)
     return ffcl_each_cost(n, 4.0, 5.0);
 }
 
-/* Mean 1, squares 3 are a group norm's first step, result 3 and SiLU 3 its last. */
-static inline ffcl_cost ffcl_groupnorm_sums_cost(size_t n, ffcl_store store)
+/* The first step of a group norm: mean 1, squares 3; the last: result 3, SiLU 3. */
+static inline ffcl_cost ffcl_groupnorm_sums_cost(const ffcl_groupnorm_desc *d)
 {
-    return ffcl_each_cost(n, 4.0, (double)ffcl_store_bytes(store));
+    return ffcl_each_cost(ffcl_count(&d->x), 4.0, ffcl_each_bytes(&d->x));
 }
 
-static inline ffcl_cost ffcl_groupnorm_apply_cost(size_t n, size_t C, int with_silu,
-                                                  ffcl_store store)
+static inline ffcl_cost ffcl_groupnorm_apply_cost(const ffcl_groupnorm_desc *d)
 {
-    const double each = (double)ffcl_store_bytes(store);
-    ffcl_cost cost = ffcl_each_cost(n, with_silu ? 6.0 : 3.0, 2.0 * each);
-    cost.bytes += 8.0 * (double)C;
+    ffcl_cost cost = ffcl_each_cost(ffcl_count(&d->x), d->act == FFCL_ACT_SILU ? 6.0 : 3.0,
+                                    2.0 * ffcl_each_bytes(&d->x));
+    cost.bytes += 8.0 * (double)d->x.cols;
     return cost;
 }
 
 /* The whole norm, whose operand need not be read twice. */
-static inline ffcl_cost ffcl_groupnorm_cost(size_t n, size_t C, int with_silu, ffcl_store store)
+static inline ffcl_cost ffcl_groupnorm_cost(const ffcl_groupnorm_desc *d)
 {
-    ffcl_cost cost = ffcl_groupnorm_apply_cost(n, C, with_silu, store);
-    cost.flops += ffcl_groupnorm_sums_cost(n, store).flops;
+    ffcl_cost cost = ffcl_groupnorm_apply_cost(d);
+    if (!d->moments)
+        cost.flops += ffcl_groupnorm_sums_cost(d).flops;
     return cost;
 }
 
-/* Of the sums as computed: an upsampled pixel takes 4 taps, not 9; by Winograd's way a tile of 16
- * pixels takes 36 or 25; a narrow one 8 columns. */
-static inline ffcl_cost ffcl_conv_cost(const ffcl_conv_weight *w, size_t B, size_t Hh, size_t Ww,
-                                       int has_add)
+/* Of what is computed: 4 taps, not 9, for an upsampled pixel; 36 or 25 multiplications for a
+ * Winograd tile of 16 pixels; 8 columns for a narrow one. */
+static inline ffcl_cost ffcl_conv_cost(const ffcl_conv_desc *d)
 {
-    const int narrow = w->kind == FFCL_CONV_NARROW;
-    const int up = w->kind == FFCL_CONV_UPSAMPLE || w->kind == FFCL_CONV_WINOGRAD_UPSAMPLE;
-    const double x = (double)(B * Hh * Ww), each = (double)ffcl_store_bytes(w->store);
-    const double own = ffcl_is_winograd(w->kind) ? (double)ffcl_winograd_points(w->kind) / 16.0
-                                                 : (double)(w->side * w->side);
-    const double pixels = up ? 4.0 * x : x, taps = w->kind == FFCL_CONV_UPSAMPLE ? 4.0 : own;
+    const ffcl_conv_weight *w = d->w;
+    const int narrow = w->layout == FFCL_CONV_NARROW;
+    const double x = (double)(d->x.batch * d->x.rows), each = ffcl_each_bytes(&d->x);
+    const double taps = w->layout == FFCL_CONV_WINOGRAD ? (w->upsample ? 25.0 : 36.0) / 16.0
+                        : w->upsample                   ? 4.0
+                                                        : (double)(w->side * w->side);
+    const double pixels = w->upsample ? 4.0 * x : x, per_out = d->add ? 2.0 : 1.0;
     const double computed = pixels * (narrow ? 8.0 : (double)w->out);
-    const double out_each = narrow || w->kind == FFCL_CONV_DIRECT ? 4.0 : each;
-    size_t parts;
-    const double weights = (double)ffcl_conv_floats(w, &parts);
-    return (ffcl_cost){
-        computed * (2.0 * taps * (double)w->in + (has_add ? 2.0 : 1.0)),
-        each * (x * (double)w->in + weights * (double)parts) + 4.0 * (double)w->out +
-            out_each * pixels * (double)w->out * (has_add ? 2.0 : 1.0)};
+    const double out_each = narrow || w->layout == FFCL_CONV_DIRECT ? 4.0 : each;
+    size_t count, buffers = ffcl_conv_buffers(w, &count);
+    return (ffcl_cost){computed * (2.0 * taps * (double)w->in + per_out),
+                       each * (x * (double)w->in + (double)(count * buffers)) +
+                           4.0 * (double)w->out + out_each * pixels * (double)w->out * per_out};
 }
 
-/* The transforms of so many tiles: 16 pixels of each channel to or from so many points, by two
- * products with matrices of small numbers, counted as an operation a point and row. */
+/* Winograd's transforms of `tiles` tiles, 16 pixels of each channel to or from `points` points.
+ * The two small matrix multiplications count as 12 operations a point. */
 static inline ffcl_cost ffcl_winograd_cost(size_t tiles, size_t channels, size_t points)
 {
     return ffcl_each_cost(tiles * channels, 12.0 * (double)points, 4.0 * (16.0 + (double)points));
 }
 
 /* A convolution of latents, after a 1 x 1 one where point is not NULL. */
-static inline ffcl_cost ffcl_latent_conv_cost(const ffcl_conv_weight *point,
-                                              const ffcl_conv_weight *conv, size_t B, size_t R,
-                                              ffcl_store store)
+static inline ffcl_cost ffcl_latent_conv_cost(const ffcl_tensor *out,
+                                              const ffcl_conv_weight *point,
+                                              const ffcl_conv_weight *conv)
 {
-    const double pixels = (double)(B * R * R), C = (double)conv->in, N = (double)conv->out;
+    const double pixels = (double)(out->batch * out->rows);
+    const double C = (double)conv->in, N = (double)conv->out;
     const double K = (double)(conv->side * conv->side) * C;
     return (ffcl_cost){pixels * ((2.0 * K + 1.0) * N + (point ? (2.0 * C + 1.0) * C : 0.0)),
                        4.0 * (pixels * C + (K + 1.0) * N + (point ? (C + 1.0) * C : 0.0)) +
-                           (double)ffcl_store_bytes(store) * pixels * N};
+                           ffcl_each_bytes(out) * pixels * N};
 }
 
 #endif

@@ -1,295 +1,318 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: MIT
+ * Group norm: moments of chunks of pixels, then means and deviations of groups, then the result. */
 #include <stdio.h>
 
 #include "cl/launch.h"
 #include "ops/cost.h"
-#include "ops/ops.h"
 #include "util.h"
 
 /* The most channels of the kernels that take eight at a time: 128 columns in a work-group, and
  * 16 KB of local memory. */
 enum { WIDE_CHANNELS = 1024 };
 
-/* Items of a work-group, and the most vectors of eight channels that one of them keeps. */
+/* Work-items of a work-group, and the most vectors of eight channels that one of them keeps. */
 enum { ITEMS = 256, KEEP_MOST = 8 };
 
-/* Where the last step combines chunks itself: a work-group's columns of eight channels, the groups
- * that these may belong to, and the chunks of all those, a quarter of what it reads and writes. */
+/* "fold": the most columns of eight channels of a work-group, groups that these belong to, and
+ * chunks of all these groups, which are a quarter of what the work-group reads and writes then. */
 enum { FOLD_COLUMNS = 8, FOLD_GROUPS = 16, FOLD_CHUNKS = 2048 };
 
-/* Pixels of one partial sum: at least 64, and at most 128 parts a picture. */
+/* Pixels of a chunk: at least 64, and so many that an image has at most 128 chunks. */
 static size_t chunk_pixels(size_t P)
 {
     return ffcl_max(64, ffcl_div_up(P, 128));
 }
 
-static int partial(ffcl_ctx *ctx, cl_mem part, cl_mem x, size_t B, size_t P, size_t C, size_t G,
-                   ffcl_store store)
+static size_t chunks_of(const ffcl_groupnorm_desc *d)
 {
-    const ffcl_kernel *k;
-    int rc = ffcl_kernel_get(ctx, &k, "groupnorm", "groupnorm_partial", ffcl_store_option(store));
-    if (rc)
-        return rc;
-    size_t each = chunk_pixels(P);
+    return d->moments ? d->moments->cols / 2 : ffcl_div_up(d->x.rows, chunk_pixels(d->x.rows));
+}
+
+static size_t pixels_of_chunk(const ffcl_groupnorm_desc *d)
+{
+    return d->moments ? d->x.rows / chunks_of(d) : chunk_pixels(d->x.rows);
+}
+
+static const ffcl_kernel *kernel(ffcl_ctx *ctx, const ffcl_groupnorm_desc *d, const char *source,
+                                 const char *name)
+{
+    return ffcl_kernel_get(ctx, source, name, ffcl_dtype_option(d->x.dtype));
+}
+
+static ffcl_tensor take_moments(ffcl_ctx *ctx, const ffcl_groupnorm_desc *d)
+{
+    return ffcl_take(ctx, ffcl_tensor_of(FFCL_F32, d->x.batch, d->groups, 2 * chunks_of(d)));
+}
+
+/* ---- moments -------------------------------------------------------------------------------- */
+
+static ffcl_tensor moments_by_group(ffcl_ctx *ctx, const ffcl_groupnorm_desc *d)
+{
+    ffcl_tensor m = take_moments(ctx, d);
+    const ffcl_kernel *k = kernel(ctx, d, "groupnorm", "groupnorm_partial");
     size_t local[3] = {ffcl_local_size(ctx, k, 128), 1, 1};
-    size_t global[3] = {G * local[0], ffcl_div_up(P, each), B};
-    ffcl_work(ctx, ffcl_groupnorm_sums_cost(B * P * C, store));
-    return ffcl_launch(ctx, k, 3, global, local, FFCL_BUF(part), FFCL_BUF(x), FFCL_I32(P),
-                       FFCL_I32(C), FFCL_I32(G), FFCL_I32(each),
-                       FFCL_LOCAL(local[0] * sizeof(float)));
+    size_t global[3] = {d->groups * local[0], chunks_of(d), d->x.batch};
+    ffcl_work(ctx, ffcl_groupnorm_sums_cost(d));
+    ffcl_launch(ctx, k, 3, global, local, FFCL_BUF(&m), FFCL_BUF(&d->x), FFCL_INT(d->x.rows),
+                FFCL_INT(d->x.cols), FFCL_INT(d->groups), FFCL_INT(pixels_of_chunk(d)),
+                FFCL_LOCAL(local[0] * sizeof(float)));
+    return m;
 }
 
 /* Columns of eight channels, and pixel rows that fill a work-group of 256 with them. */
-static int partial_wide(ffcl_ctx *ctx, cl_mem part, cl_mem x, size_t B, size_t P, size_t C,
-                        size_t G, ffcl_store store)
+static ffcl_tensor moments_wide(ffcl_ctx *ctx, const ffcl_groupnorm_desc *d)
 {
-    const ffcl_kernel *k;
-    int rc = ffcl_kernel_get(ctx, &k, "groupnorm_wide", "groupnorm_partial_wide",
-                             ffcl_store_option(store));
-    if (rc)
-        return rc;
-    size_t each = chunk_pixels(P), columns = C / 8;
-    size_t rows = ffcl_max(ffcl_local_size(ctx, k, 256) / columns, 1);
+    ffcl_tensor m = take_moments(ctx, d);
+    const ffcl_kernel *k = kernel(ctx, d, "groupnorm_wide", "groupnorm_partial_wide");
+    size_t columns = d->x.cols / 8, rows = ffcl_max(ffcl_local_size(ctx, k, 256) / columns, 1);
     size_t local[2] = {columns * rows, 1};
-    size_t global[2] = {ffcl_div_up(P, each) * local[0], B};
-    ffcl_work(ctx, ffcl_groupnorm_sums_cost(B * P * C, store));
-    return ffcl_launch(ctx, k, 2, global, local, FFCL_BUF(part), FFCL_BUF(x), FFCL_I32(P),
-                       FFCL_I32(C), FFCL_I32(G), FFCL_I32(each), FFCL_I32(rows),
-                       FFCL_LOCAL(16 * local[0] * sizeof(float)));
+    size_t global[2] = {chunks_of(d) * local[0], d->x.batch};
+    ffcl_work(ctx, ffcl_groupnorm_sums_cost(d));
+    ffcl_launch(ctx, k, 2, global, local, FFCL_BUF(&m), FFCL_BUF(&d->x), FFCL_INT(d->x.rows),
+                FFCL_INT(d->x.cols), FFCL_INT(d->groups), FFCL_INT(pixels_of_chunk(d)),
+                FFCL_INT(rows), FFCL_LOCAL(16 * local[0] * sizeof(float)));
+    return m;
 }
 
-/* What all steps need to know. */
-typedef struct norm {
-    cl_mem out, x, gamma, beta;
-    size_t B, P, C, G;
-    float eps;
-    int with_silu;
-    ffcl_store store;
-} norm;
+/* ---- on GPUs -------------------------------------------------------------------------------- */
 
-/* (mean, sum of squared differences) of chunks of `each` pixels. */
-typedef struct parts {
-    ffcl_buf own;               /* where they had to be computed */
-    cl_mem mem;
-    size_t chunks, each;
-} parts;
-
-static int is_wide(const ffcl_ctx *ctx, size_t C)
+static int is_wide(const ffcl_ctx *ctx, const ffcl_groupnorm_desc *d)
 {
+    const size_t C = d->x.cols;
     return C % 8 == 0 && C <= WIDE_CHANNELS && C / 8 <= ctx->device.caps.max_work_group;
 }
 
-static int is_cpu(const ffcl_ctx *ctx)
+/* Means and deviations (B, G, 2) of all chunks. */
+static ffcl_tensor combine(ffcl_ctx *ctx, const ffcl_groupnorm_desc *d, const ffcl_tensor *m)
 {
-    return (ctx->device.caps.type & CL_DEVICE_TYPE_CPU) != 0;
+    ffcl_tensor stats = ffcl_take(ctx, ffcl_tensor_of(FFCL_F32, d->x.batch, d->groups, 2));
+    const ffcl_kernel *k = kernel(ctx, d, "groupnorm_combine", "groupnorm_combine");
+    size_t local = ffcl_local_size(ctx, k, 64), global = d->x.batch * d->groups * local;
+    ffcl_launch(ctx, k, 1, &global, &local, FFCL_BUF(&stats), FFCL_BUF(m),
+                FFCL_INT(chunks_of(d)), FFCL_INT(d->x.rows), FFCL_INT(pixels_of_chunk(d)),
+                FFCL_INT(d->x.cols / d->groups), FFCL_FLOAT(d->eps),
+                FFCL_LOCAL(local * sizeof(float)));
+    return stats;
 }
 
-/* A kernel of those for CPUs, where a barrier splits a kernel into loops, with vectors that hold
- * whole groups or parts of one. */
-static int kernel_for_items(ffcl_ctx *ctx, const ffcl_kernel **k, const norm *n, const char *name)
-{
-    const size_t width = n->C / n->G;
-    size_t vector = ffcl_vector(n->C);
-    char options[32];
-    while (width % vector && vector % width)
-        vector = vector > 4 ? vector / 2 : 1;
-    snprintf(options, sizeof options, "-DVW=%zu %s", vector, ffcl_store_option(n->store));
-    return ffcl_kernel_get(ctx, k, "groupnorm_row", name, options);
-}
+/* The last step's work-groups: at most `widest` columns side by side, each work-item with eight
+ * pixels of them. */
+typedef struct grid {
+    size_t local[3], global[3];
+} grid;
 
-static int partial_by_items(ffcl_ctx *ctx, const parts *p, const norm *n)
+static grid grid_of(const ffcl_ctx *ctx, const ffcl_kernel *k, const ffcl_groupnorm_desc *d,
+                    size_t columns, size_t widest)
 {
-    const ffcl_kernel *k;
-    int rc = kernel_for_items(ctx, &k, n, "groupnorm_sums_row");
-    if (rc)
-        return rc;
-    size_t local[2] = {1, 1}, global[2] = {p->chunks, n->B};
-    ffcl_work(ctx, ffcl_groupnorm_sums_cost(n->B * n->P * n->C, n->store));
-    return ffcl_launch(ctx, k, 2, global, local, FFCL_BUF(p->mem), FFCL_BUF(n->x), FFCL_I32(n->P),
-                       FFCL_I32(n->C), FFCL_I32(n->G), FFCL_I32(p->each), FFCL_I32(p->chunks));
-}
-
-/* The other two steps; means (B, 2, C). */
-static int apply_by_items(ffcl_ctx *ctx, const norm *n, const parts *p, cl_mem means)
-{
-    const ffcl_kernel *k;
-    int rc = kernel_for_items(ctx, &k, n, "groupnorm_combine_row");
-    if (rc)
-        return rc;
-    size_t local = 8, global = ffcl_round_up(n->B * n->G, local);
-    rc = ffcl_launch(ctx, k, 1, &global, &local, FFCL_BUF(means), FFCL_BUF(p->mem),
-                     FFCL_BUF(n->gamma), FFCL_I32(p->chunks), FFCL_I32(n->P), FFCL_I32(n->C),
-                     FFCL_I32(n->G), FFCL_I32(p->each), FFCL_F32(n->eps), FFCL_I32(n->B * n->G));
-    if (rc == 0)
-        rc = kernel_for_items(ctx, &k, n, "groupnorm_apply_row");
-    if (rc)
-        return rc;
-    global = ffcl_round_up(n->B * n->P, local);
-    ffcl_work(ctx, ffcl_groupnorm_apply_cost(n->B * n->P * n->C, n->C, n->with_silu, n->store));
-    return ffcl_launch(ctx, k, 1, &global, &local, FFCL_BUF(n->out), FFCL_BUF(n->x),
-                       FFCL_BUF(means), FFCL_BUF(n->beta), FFCL_I32(n->P), FFCL_I32(n->C),
-                       FFCL_I32(n->with_silu), FFCL_I32(n->B * n->P));
-}
-
-static int take_parts(ffcl_ctx *ctx, parts *p, const norm *n, const ffcl_moments *moments)
-{
-    if (moments && moments->chunks) {
-        *p = (parts){{0}, moments->mem, moments->chunks, n->P / moments->chunks};
-        return 0;
-    }
-    *p = (parts){{0}, NULL, ffcl_div_up(n->P, chunk_pixels(n->P)), chunk_pixels(n->P)};
-    int rc = ffcl_take(ctx, &p->own, n->B * n->G * p->chunks * 2);
-    p->mem = p->own.mem;
-    if (rc)
-        return rc;
-    if (is_cpu(ctx))
-        return partial_by_items(ctx, p, n);
-    return is_wide(ctx, n->C) ? partial_wide(ctx, p->mem, n->x, n->B, n->P, n->C, n->G, n->store)
-                              : partial(ctx, p->mem, n->x, n->B, n->P, n->C, n->G, n->store);
-}
-
-static int combine(ffcl_ctx *ctx, cl_mem stats, const parts *p, const norm *n)
-{
-    const ffcl_kernel *k;
-    int rc = ffcl_kernel_get(ctx, &k, "groupnorm_combine", "groupnorm_combine",
-                             ffcl_store_option(n->store));
-    if (rc)
-        return rc;
-    size_t local = ffcl_local_size(ctx, k, 64), global = n->B * n->G * local;
-    return ffcl_launch(ctx, k, 1, &global, &local, FFCL_BUF(stats), FFCL_BUF(p->mem),
-                       FFCL_I32(p->chunks), FFCL_I32(n->P), FFCL_I32(p->each),
-                       FFCL_I32(n->C / n->G), FFCL_F32(n->eps),
-                       FFCL_LOCAL(local * sizeof(float)));
-}
-
-/* The last step's kernel and its work-groups: at most `widest` columns, of one channel or of eight,
- * side by side, each item with eight pixels. */
-static int apply_kernel(ffcl_ctx *ctx, const ffcl_kernel **k, const norm *n, size_t widest,
-                        const char *option, size_t local[3], size_t global[3])
-{
-    const int wide = is_wide(ctx, n->C);
-    const size_t columns = wide ? n->C / 8 : n->C;
-    char options[32];
-    snprintf(options, sizeof options, "%s%s", ffcl_store_option(n->store), option);
-    int rc = ffcl_kernel_get(ctx, k, wide ? "groupnorm_wide" : "groupnorm",
-                             wide ? "groupnorm_apply_wide" : "groupnorm_apply", options);
-    if (rc)
-        return rc;
-    size_t total = ffcl_local_size(ctx, *k, ITEMS), width = 1;
+    size_t total = ffcl_local_size(ctx, k, ITEMS), width = 1;
     while (width < widest && width * 2 <= total && columns % (width * 2) == 0)
         width *= 2;
     width = ffcl_max(width, ffcl_min(widest / 2, total));
-    local[0] = width;
-    local[1] = total / width;
-    local[2] = 1;
-    global[0] = ffcl_round_up(columns, width);
-    global[1] = ffcl_round_up(ffcl_div_up(n->P, 8), local[1]);
-    global[2] = n->B;
-    return 0;
+    const size_t rows = total / width;
+    return (grid){{width, rows, 1},
+                  {ffcl_round_up(columns, width),
+                   ffcl_round_up(ffcl_div_up(d->x.rows, 8), rows), d->x.batch}};
 }
 
-static int apply(ffcl_ctx *ctx, const norm *n, cl_mem stats)
+static void apply(ffcl_ctx *ctx, const ffcl_groupnorm_desc *d, const ffcl_tensor *stats, int wide)
 {
-    const ffcl_kernel *k;
-    size_t local[3], global[3];
-    int rc = apply_kernel(ctx, &k, n, 32, "", local, global);
-    if (rc)
-        return rc;
-    ffcl_work(ctx, ffcl_groupnorm_apply_cost(n->B * n->P * n->C, n->C, n->with_silu, n->store));
-    return ffcl_launch(ctx, k, 3, global, local, FFCL_BUF(n->out), FFCL_BUF(n->x), FFCL_BUF(stats),
-                       FFCL_BUF(n->gamma), FFCL_BUF(n->beta), FFCL_I32(n->P), FFCL_I32(n->C),
-                       FFCL_I32(n->G), FFCL_I32(n->with_silu));
+    const ffcl_kernel *k = wide ? kernel(ctx, d, "groupnorm_wide", "groupnorm_apply_wide")
+                                : kernel(ctx, d, "groupnorm", "groupnorm_apply");
+    const grid g = grid_of(ctx, k, d, wide ? d->x.cols / 8 : d->x.cols, 32);
+    ffcl_work(ctx, ffcl_groupnorm_apply_cost(d));
+    ffcl_launch(ctx, k, 3, g.global, g.local, FFCL_BUF(&d->out), FFCL_BUF(&d->x), FFCL_BUF(stats),
+                FFCL_BUF(&d->gamma), FFCL_BUF(&d->beta), FFCL_INT(d->x.rows), FFCL_INT(d->x.cols),
+                FFCL_INT(d->groups), FFCL_INT(d->act == FFCL_ACT_SILU));
+}
+
+static int group_can(const ffcl_ctx *ctx, const void *desc)
+{
+    (void)ctx, (void)desc;
+    return 1;
+}
+
+static void group_run(ffcl_ctx *ctx, const void *desc)
+{
+    const ffcl_groupnorm_desc *d = desc;
+    ffcl_tensor own = {0};
+    if (!d->moments)
+        own = moments_by_group(ctx, d);
+    ffcl_tensor stats = combine(ctx, d, d->moments ? d->moments : &own);
+    apply(ctx, d, &stats, 0);
+    ffcl_give(ctx, &stats);
+    ffcl_give(ctx, &own);
+}
+
+static int wide_can(const ffcl_ctx *ctx, const void *desc)
+{
+    return is_wide(ctx, desc);
+}
+
+static void wide_run(ffcl_ctx *ctx, const void *desc)
+{
+    const ffcl_groupnorm_desc *d = desc;
+    ffcl_tensor own = {0};
+    if (!d->moments)
+        own = moments_wide(ctx, d);
+    ffcl_tensor stats = combine(ctx, d, d->moments ? d->moments : &own);
+    apply(ctx, d, &stats, 1);
+    ffcl_give(ctx, &stats);
+    ffcl_give(ctx, &own);
 }
 
 /* The groups that the channels of a work-group may belong to. */
-static size_t fold_groups(const norm *n)
+static size_t fold_groups(const ffcl_groupnorm_desc *d)
 {
-    const size_t channels = 8 * FOLD_COLUMNS, width = n->C / n->G;
+    const size_t channels = 8 * FOLD_COLUMNS, width = d->x.cols / d->groups;
     if (channels % width == 0)
         return channels / width;
     return width % channels == 0 ? 1 : (channels - 1) / width + 2;
 }
 
-static int folds(const ffcl_ctx *ctx, const norm *n, const parts *p)
+static int fold_can(const ffcl_ctx *ctx, const void *desc)
 {
-    size_t groups = fold_groups(n);
-    return is_wide(ctx, n->C) && groups <= FOLD_GROUPS && groups * p->chunks <= FOLD_CHUNKS &&
+    const ffcl_groupnorm_desc *d = desc;
+    const size_t groups = fold_groups(d);
+    return is_wide(ctx, d) && groups <= FOLD_GROUPS && groups * chunks_of(d) <= FOLD_CHUNKS &&
            ctx->device.caps.max_work_group >= ITEMS;
 }
 
-/* The last step, which combines the chunks itself. */
-static int apply_fold(ffcl_ctx *ctx, const norm *n, const parts *p)
+static void fold_run(ffcl_ctx *ctx, const void *desc)
 {
-    const ffcl_kernel *k;
-    size_t local[3], global[3], team = 4;
-    int rc = apply_kernel(ctx, &k, n, FOLD_COLUMNS, " -DFOLD=1", local, global);
-    if (rc)
-        return rc;
-    size_t items = local[0] * local[1];
-    while (2 * team * fold_groups(n) <= items)
+    const ffcl_groupnorm_desc *d = desc;
+    ffcl_tensor own = {0};
+    if (!d->moments)
+        own = moments_wide(ctx, d);
+    char options[32];
+    snprintf(options, sizeof options, "%s -DFOLD=1", ffcl_dtype_option(d->x.dtype));
+    const ffcl_kernel *k = ffcl_kernel_get(ctx, "groupnorm_wide", "groupnorm_apply_wide", options);
+    const grid g = grid_of(ctx, k, d, d->x.cols / 8, FOLD_COLUMNS);
+    size_t items = g.local[0] * g.local[1], team = 4;
+    while (2 * team * fold_groups(d) <= items)
         team *= 2;
-    ffcl_work(ctx, ffcl_groupnorm_apply_cost(n->B * n->P * n->C, n->C, n->with_silu, n->store));
-    return ffcl_launch(ctx, k, 3, global, local, FFCL_BUF(n->out), FFCL_BUF(n->x),
-                       FFCL_BUF(p->mem), FFCL_BUF(n->gamma), FFCL_BUF(n->beta), FFCL_I32(n->P),
-                       FFCL_I32(n->C), FFCL_I32(n->G), FFCL_I32(n->with_silu),
-                       FFCL_I32(p->chunks), FFCL_I32(p->each), FFCL_F32(n->eps), FFCL_I32(team),
-                       FFCL_LOCAL(items * sizeof(float)),
-                       FFCL_LOCAL(2 * items / team * sizeof(float)));
+    ffcl_work(ctx, ffcl_groupnorm_apply_cost(d));
+    ffcl_launch(ctx, k, 3, g.global, g.local, FFCL_BUF(&d->out), FFCL_BUF(&d->x),
+                FFCL_BUF(d->moments ? d->moments : &own), FFCL_BUF(&d->gamma), FFCL_BUF(&d->beta),
+                FFCL_INT(d->x.rows), FFCL_INT(d->x.cols), FFCL_INT(d->groups),
+                FFCL_INT(d->act == FFCL_ACT_SILU), FFCL_INT(chunks_of(d)),
+                FFCL_INT(pixels_of_chunk(d)), FFCL_FLOAT(d->eps), FFCL_INT(team),
+                FFCL_LOCAL(items * sizeof(float)), FFCL_LOCAL(2 * items / team * sizeof(float)));
+    ffcl_give(ctx, &own);
 }
 
-/* Vectors of eight channels of a group of a small picture for each item; 0: it is none. */
-static size_t kept_vectors(const ffcl_ctx *ctx, const norm *n)
+/* Vectors of eight channels that a work-item keeps of a group; 0: the group is too large. */
+static size_t kept_vectors(const ffcl_ctx *ctx, const ffcl_groupnorm_desc *d)
 {
-    const size_t width = n->C / n->G, keep = ffcl_div_up(n->P * width / 8, ITEMS);
+    const size_t width = d->x.cols / d->groups;
+    const size_t keep = ffcl_div_up(d->x.rows * width / 8, ITEMS);
     return width % 8 == 0 && ITEMS % (width / 8) == 0 && keep <= KEEP_MOST &&
                    ctx->device.caps.max_work_group >= ITEMS
                ? keep : 0;
 }
 
-static int kept(ffcl_ctx *ctx, const norm *n)
+static int kept_can(const ffcl_ctx *ctx, const void *desc)
 {
-    const ffcl_kernel *k;
-    char options[64];
-    /* NVIDIA's compiler would save registers and have less on its way. */
-    snprintf(options, sizeof options, "%s -DKEEP=%zu%s", ffcl_store_option(n->store),
-             kept_vectors(ctx, n), ctx->device.caps.nv_compute ? " -cl-nv-maxrregcount=168" : "");
-    int rc = ffcl_kernel_get(ctx, &k, "groupnorm_kept", "groupnorm_kept", options);
-    if (rc)
-        return rc;
-    size_t local[2] = {ITEMS, 1}, global[2] = {n->G * ITEMS, n->B};
-    ffcl_work(ctx, ffcl_groupnorm_cost(n->B * n->P * n->C, n->C, n->with_silu, n->store));
-    return ffcl_launch(ctx, k, 2, global, local, FFCL_BUF(n->out), FFCL_BUF(n->x),
-                       FFCL_BUF(n->gamma), FFCL_BUF(n->beta), FFCL_I32(n->P), FFCL_I32(n->C),
-                       FFCL_I32(n->G), FFCL_F32(n->eps), FFCL_I32(n->with_silu),
-                       FFCL_LOCAL(ITEMS * sizeof(float)));
+    const ffcl_groupnorm_desc *d = desc;
+    return !d->moments && kept_vectors(ctx, d);
 }
 
-int ffcl_groupnorm(ffcl_ctx *ctx, cl_mem out, cl_mem x, const ffcl_moments *moments, cl_mem gamma,
-                   cl_mem beta, size_t B, size_t P, size_t C, size_t G, float eps, int with_silu,
-                   ffcl_store store)
+static void kept_run(ffcl_ctx *ctx, const void *desc)
 {
-    const norm n = {out, x, gamma, beta, B, P, C, G, eps, with_silu, store};
-    parts p = {0};
-    ffcl_buf stats = {0};
-    const int by_items = is_cpu(ctx);
-    if (!by_items && !(moments && moments->chunks) && kept_vectors(ctx, &n))
-        return kept(ctx, &n);
-    int rc = take_parts(ctx, &p, &n, moments);
-    if (rc == 0 && by_items) {
-        rc = ffcl_take(ctx, &stats, B * C * 2);
-        if (rc == 0)
-            rc = apply_by_items(ctx, &n, &p, stats.mem);
-    } else if (rc == 0 && folds(ctx, &n, &p)) {
-        rc = apply_fold(ctx, &n, &p);
-    } else {
-        if (rc == 0)
-            rc = ffcl_take(ctx, &stats, B * G * 2);
-        if (rc == 0)
-            rc = combine(ctx, stats.mem, &p, &n);
-        if (rc == 0)
-            rc = apply(ctx, &n, stats.mem);
-    }
-    ffcl_give(ctx, &stats);
-    ffcl_give(ctx, &p.own);
-    return rc;
+    const ffcl_groupnorm_desc *d = desc;
+    char options[64];
+    /* NVIDIA's compiler would otherwise save registers and keep fewer loads in flight. */
+    snprintf(options, sizeof options, "%s -DKEEP=%zu%s", ffcl_dtype_option(d->x.dtype),
+             kept_vectors(ctx, d), ctx->device.caps.nv_compute ? " -cl-nv-maxrregcount=168" : "");
+    const ffcl_kernel *k = ffcl_kernel_get(ctx, "groupnorm_kept", "groupnorm_kept", options);
+    size_t local[2] = {ITEMS, 1}, global[2] = {d->groups * ITEMS, d->x.batch};
+    ffcl_work(ctx, ffcl_groupnorm_cost(d));
+    ffcl_launch(ctx, k, 2, global, local, FFCL_BUF(&d->out), FFCL_BUF(&d->x), FFCL_BUF(&d->gamma),
+                FFCL_BUF(&d->beta), FFCL_INT(d->x.rows), FFCL_INT(d->x.cols),
+                FFCL_INT(d->groups), FFCL_FLOAT(d->eps), FFCL_INT(d->act == FFCL_ACT_SILU),
+                FFCL_LOCAL(ITEMS * sizeof(float)));
+}
+
+/* ---- on CPUs -------------------------------------------------------------------------------- */
+
+/* A kernel for CPUs, where a barrier splits a kernel into loops; a vector holds whole groups or a
+ * part of one. */
+static const ffcl_kernel *row_kernel(ffcl_ctx *ctx, const ffcl_groupnorm_desc *d, const char *name)
+{
+    const size_t width = d->x.cols / d->groups;
+    size_t vector = ffcl_vector(d->x.cols);
+    char options[32];
+    while (width % vector && vector % width)
+        vector = vector > 4 ? vector / 2 : 1;
+    snprintf(options, sizeof options, "-DVW=%zu %s", vector, ffcl_dtype_option(d->x.dtype));
+    return ffcl_kernel_get(ctx, "groupnorm_row", name, options);
+}
+
+static ffcl_tensor moments_by_row(ffcl_ctx *ctx, const ffcl_groupnorm_desc *d)
+{
+    ffcl_tensor m = take_moments(ctx, d);
+    const ffcl_kernel *k = row_kernel(ctx, d, "groupnorm_sums_row");
+    size_t local[2] = {1, 1}, global[2] = {chunks_of(d), d->x.batch};
+    ffcl_work(ctx, ffcl_groupnorm_sums_cost(d));
+    ffcl_launch(ctx, k, 2, global, local, FFCL_BUF(&m), FFCL_BUF(&d->x), FFCL_INT(d->x.rows),
+                FFCL_INT(d->x.cols), FFCL_INT(d->groups), FFCL_INT(pixels_of_chunk(d)),
+                FFCL_INT(chunks_of(d)));
+    return m;
+}
+
+static int is_on_cpu(const ffcl_ctx *ctx, const void *desc)
+{
+    (void)desc;
+    return ffcl_is_cpu(ctx);
+}
+
+static void row_run(ffcl_ctx *ctx, const void *desc)
+{
+    const ffcl_groupnorm_desc *d = desc;
+    const size_t B = d->x.batch, P = d->x.rows, C = d->x.cols, G = d->groups;
+    ffcl_tensor own = {0};
+    if (!d->moments)
+        own = moments_by_row(ctx, d);
+    ffcl_tensor means = ffcl_take(ctx, ffcl_tensor_of(FFCL_F32, B, 2, C));
+    const ffcl_kernel *k = row_kernel(ctx, d, "groupnorm_combine_row");
+    size_t local = 8, global = ffcl_round_up(B * G, local);
+    ffcl_launch(ctx, k, 1, &global, &local, FFCL_BUF(&means),
+                FFCL_BUF(d->moments ? d->moments : &own), FFCL_BUF(&d->gamma),
+                FFCL_INT(chunks_of(d)), FFCL_INT(P), FFCL_INT(C), FFCL_INT(G),
+                FFCL_INT(pixels_of_chunk(d)), FFCL_FLOAT(d->eps), FFCL_INT(B * G));
+    k = row_kernel(ctx, d, "groupnorm_apply_row");
+    global = ffcl_round_up(B * P, local);
+    ffcl_work(ctx, ffcl_groupnorm_apply_cost(d));
+    ffcl_launch(ctx, k, 1, &global, &local, FFCL_BUF(&d->out), FFCL_BUF(&d->x), FFCL_BUF(&means),
+                FFCL_BUF(&d->beta), FFCL_INT(P), FFCL_INT(C), FFCL_INT(d->act == FFCL_ACT_SILU),
+                FFCL_INT(B * P));
+    ffcl_give(ctx, &means);
+    ffcl_give(ctx, &own);
+}
+
+/* ---- variants ------------------------------------------------------------------------------- */
+
+static ffcl_cost cost(const void *desc)
+{
+    return ffcl_groupnorm_cost(desc);
+}
+
+static const ffcl_variant variants[] = {
+    {"group", "with channels that are no multiple of 8, or more than 1024", group_can, NULL, cost,
+     group_run},
+    {"wide", "with many chunks: a work-item reads eight channels at a time", wide_can, NULL, cost,
+     wide_run},
+    {"fold", "with few chunks: the last step combines them, and a launch is saved", fold_can, NULL,
+     cost, fold_run},
+    {"kept", "with small images: a work-group keeps a group in registers and reads it once",
+     kept_can, NULL, cost, kept_run},
+    {"row", "on CPUs: a work-item has whole rows of pixels, without barriers", group_can, is_on_cpu,
+     cost, row_run},
+};
+
+const ffcl_operation ffcl_groupnorm_operation = {FFCL_OP_GROUPNORM, "groupnorm", variants,
+                                                 sizeof variants / sizeof *variants};
+
+void ffcl_groupnorm(ffcl_ctx *ctx, const ffcl_groupnorm_desc *desc)
+{
+    ffcl_dispatch(ctx, &ffcl_groupnorm_operation, desc);
 }

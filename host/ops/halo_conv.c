@@ -1,48 +1,56 @@
 /* SPDX-License-Identifier: MIT */
+#include "ops/halo_conv.h"
+
 #include <assert.h>
 #include <stdio.h>
 
 #include "cl/launch.h"
 #include "ops/cost.h"
-#include "ops/ops.h"
 #include "util.h"
 
-/* The tile of cl/halo_conv.cl, its widths, and its work-group. */
+/* The tile of cl/halo_conv.cl in pixels, its possible widths in columns, and its work-group. */
 enum {
     TILE_X = 16, TILE_Y = 8, COLUMNS = 128, FEW_COLUMNS = 64, LEAST_COLUMNS = 8, ITEMS = 128
 };
-/* Channels of a share at least, shares of a tile at most; work-groups a unit that cutting wants. */
+/* Split-K: the fewest channels of a share, the most shares of a tile, and the work-groups a compute
+ * unit up to which tiles are split. */
 enum { SHARE = 64, MOST_SHARES = 8, FILL = 2 };
-/* Work-groups of wide and of narrow tiles that fit a unit. */
+/* Work-groups of wide and of narrow tiles that fit a compute unit. */
 enum { WIDE_FIT = 3, NARROW_FIT = 5 };
 
-static size_t tiles(size_t Hh, size_t Ww)
+static size_t tiles(const ffcl_tensor *x)
 {
-    return ffcl_div_up(Hh, TILE_Y) * ffcl_div_up(Ww, TILE_X);
+    return ffcl_div_up(ffcl_height(x), TILE_Y) * ffcl_div_up(x->width, TILE_X);
 }
 
-int ffcl_halo_conv_can(const ffcl_ctx *ctx, const ffcl_conv_weight *w)
+static int is_narrow_weight(const ffcl_conv_weight *w)
 {
-    const int shape = w->kind == FFCL_CONV_UPSAMPLE || w->side == 3;
-    return ctx->matrix_engine == FFCL_ENGINE_WGMMA && w->store == FFCL_STORE_HALF && shape &&
-           w->in % 32 == 0 && (w->out % 8 == 0 || w->kind == FFCL_CONV_NARROW);
+    return w->layout == FFCL_CONV_NARROW;
 }
 
-/* How a convolution is cut into work-groups: `count` tiles of so many columns, the channels of each
- * in n shares of `share` channels. */
+int ffcl_halo_conv_can(const ffcl_ctx *ctx, const void *desc)
+{
+    const ffcl_conv_weight *w = ((const ffcl_conv_desc *)desc)->w;
+    return ctx->matrix_unit == FFCL_UNIT_WGMMA && w->dtype == FFCL_F16 && w->side == 3 &&
+           w->in % 32 == 0 && (w->out % 8 == 0 || is_narrow_weight(w));
+}
+
+/* How a convolution is cut into work-groups: into `count` tiles of `columns` columns, and the
+ * channels of each into n shares of `share` channels. */
 typedef struct cut {
     size_t columns, count, n, share;
 } cut;
 
-/* How much of the device works when `count` work-groups, of which so many fit at once, go over it
- * in rounds of which the last is not full. */
+/* The share of the device that is busy on average while `count` work-groups run in rounds of `fit`,
+ * the last of which may not be full. */
 static double fullness(size_t count, size_t fit)
 {
     return (double)count / (double)(ffcl_div_up(count, fit) * fit);
 }
 
-/* Narrow tiles read the picture twice as often, which is more of it all where weights have fewer
- * taps.  They pay where wide ones leave half of the units idle, or make a last round of few. */
+/* Narrow tiles read the image twice as often, which costs more where there are fewer taps.  They
+ * are faster where wide ones leave half of the units idle, or have few work-groups in their last
+ * round. 0.79 and 0.88: their speed relative to wide ones on a full device. */
 static int is_narrow(size_t wide, size_t narrow, size_t units, int up)
 {
     if (wide <= WIDE_FIT * units)
@@ -51,21 +59,20 @@ static int is_narrow(size_t wide, size_t narrow, size_t units, int up)
            fullness(wide, WIDE_FIT * units);
 }
 
-/* Few tiles are cut narrower, and their channels shared out, so that units do not wait for memory
- * or for a last few work-groups.  Sums of shares are added in another order, so never where the
- * batch must not matter. */
-static cut choose_cut(const ffcl_ctx *ctx, const ffcl_conv_weight *w, size_t B, size_t Hh,
-                      size_t Ww)
+/* With few tiles these are made narrower and their channels split, so that no unit is idle.  Sums
+ * then have another order, hence never with batch_invariant. */
+static cut choose_cut(const ffcl_ctx *ctx, const ffcl_conv_desc *d)
 {
+    const ffcl_conv_weight *w = d->w;
     const size_t units = ffcl_max(ctx->device.caps.units, 1);
-    const size_t pixels = B * tiles(Hh, Ww) * (w->kind == FFCL_CONV_UPSAMPLE ? 4 : 1);
+    const size_t pixels = d->x.batch * tiles(&d->x) * (w->upsample ? 4 : 1);
     const size_t narrow = pixels * ffcl_div_up(w->out, FEW_COLUMNS);
     cut c = {COLUMNS, pixels * ffcl_div_up(w->out, COLUMNS), 1, w->in};
-    if (w->kind == FFCL_CONV_NARROW)
+    if (is_narrow_weight(w))
         c.columns = LEAST_COLUMNS;
-    if (ctx->any_batch || w->kind == FFCL_CONV_NARROW)
+    if (ctx->batch_invariant || is_narrow_weight(w))
         return c;
-    if (is_narrow(c.count, narrow, units, w->kind == FFCL_CONV_UPSAMPLE)) {
+    if (is_narrow(c.count, narrow, units, w->upsample)) {
         c.columns = FEW_COLUMNS;
         c.count = narrow;
     }
@@ -77,60 +84,65 @@ static cut choose_cut(const ffcl_ctx *ctx, const ffcl_conv_weight *w, size_t B, 
     return c;
 }
 
-int ffcl_halo_conv_fits(const ffcl_ctx *ctx, const ffcl_conv_weight *w, size_t B, size_t Hh,
-                        size_t Ww)
+int ffcl_halo_conv_pays(const ffcl_ctx *ctx, const void *desc)
 {
-    /* With fewer work-groups units are idle, and mma.cl has smaller tiles; but it adds in another
-     * order. */
-    if (!ffcl_halo_conv_can(ctx, w) || w->out < COLUMNS / 2)
+    const ffcl_conv_desc *d = desc;
+    if (is_narrow_weight(d->w))
+        return 1;
+    /* With fewer work-groups units are idle, and gemm_mma.cl has smaller tiles; but it adds in
+     * another order. */
+    if (d->w->out < COLUMNS / 2)
         return 0;
-    const cut c = choose_cut(ctx, w, B, Hh, Ww);
-    return ctx->any_batch || 4 * c.count * c.n >= 3 * ctx->device.caps.units;
+    const cut c = choose_cut(ctx, d);
+    return ctx->batch_invariant || 4 * c.count * c.n >= 3 * ctx->device.caps.units;
 }
 
-size_t ffcl_halo_conv_chunks(const ffcl_conv_weight *w, size_t Hh, size_t Ww, size_t groups)
+/* Chunks of an image in the moments; 0 where none are wanted or the sizes do not allow them. */
+static size_t chunks_of(const ffcl_conv_desc *d)
 {
-    const size_t width = groups && w->out % groups == 0 ? w->out / groups : 0;
-    if ((width != 4 && width != 8 && width != 16) || Hh % TILE_Y || Ww % TILE_X)
+    const size_t groups = d->moments ? d->moments->rows : 0;
+    const size_t width = groups && d->w->out % groups == 0 ? d->w->out / groups : 0;
+    if ((width != 4 && width != 8 && width != 16) || ffcl_height(&d->x) % TILE_Y ||
+        d->x.width % TILE_X)
         return 0;
-    return tiles(Hh, Ww) * (w->kind == FFCL_CONV_UPSAMPLE ? 4 : 1);
+    return tiles(&d->x) * (d->w->upsample ? 4 : 1);
 }
 
-int ffcl_halo_conv(ffcl_ctx *ctx, cl_mem out, cl_mem x, const ffcl_conv_weight *w, size_t B,
-                   size_t Hh, size_t Ww, const ffcl_halo *halo)
+void ffcl_halo_conv(ffcl_ctx *ctx, const void *desc)
 {
-    const int up = w->kind == FFCL_CONV_UPSAMPLE;
-    const cut c = choose_cut(ctx, w, B, Hh, Ww);
-    const ffcl_kernel *k;
+    const ffcl_conv_desc *d = desc;
+    const ffcl_conv_weight *w = d->w;
+    const cut c = choose_cut(ctx, d);
+    const size_t chunks = chunks_of(d), groups = chunks ? d->moments->rows : 0;
+    const ffcl_tensor *out = &d->out;
+    ffcl_tensor partial = *out, tickets = *out;
     char options[128];
-    ffcl_buf parts = {0};
-    cl_mem tickets = NULL;
-    assert(ffcl_halo_conv_can(ctx, w));
-    assert(!halo->has_add || (w->kind != FFCL_CONV_UPSAMPLE && w->kind != FFCL_CONV_NARROW));
-    /* So many registers an item that three or five work-groups fit a compute unit; the compiler
-     * would take some more otherwise, without need. */
+    partial.slot = 0;
+    assert(!d->add || (!w->upsample && !is_narrow_weight(w)));
+    if (chunks)
+        *d->moments = ffcl_take(ctx, ffcl_tensor_of(FFCL_F32, d->x.batch, groups, 2 * chunks));
+    /* The registers of a work-item with which three or five work-groups fit a compute unit; without
+     * the limit the compiler takes a few more, needlessly. */
     snprintf(options, sizeof options, "-DBN=%zu -DUP=%d -DSTATS=%d -DSPLIT=%d "
-             "-cl-nv-maxrregcount=%d", c.columns, up, halo->groups != 0, c.n > 1,
+             "-cl-nv-maxrregcount=%d", c.columns, w->upsample, groups != 0, c.n > 1,
              c.columns == COLUMNS ? 168 : 96);
-    int rc = ffcl_kernel_get(ctx, &k, "halo_conv", "halo_conv_f16", options);
-    if (rc == 0 && c.n > 1)
-        rc = ffcl_take(ctx, &parts, c.count * c.n * c.columns * TILE_X * TILE_Y);
-    if (rc == 0 && c.n > 1)
-        rc = ffcl_tickets(ctx, &tickets);
+    const ffcl_kernel *k = ffcl_kernel_get(ctx, "halo_conv", "halo_conv_f16", options);
+    if (c.n > 1) {
+        partial = ffcl_take(ctx, ffcl_tensor_of(FFCL_F32, c.count, c.n,
+                                                c.columns * TILE_X * TILE_Y));
+        tickets = ffcl_tickets(ctx);
+    }
     assert(c.n == 1 || c.count <= FFCL_TICKETS);
     size_t local[3] = {ITEMS, 1, 1};
-    size_t global[3] = {ffcl_div_up(w->out, c.columns) * ITEMS, B * tiles(Hh, Ww),
-                        (up ? 4 : 1) * c.n};
-    ffcl_work_shape(ctx, ffcl_conv_cost(w, B, Hh, Ww, halo->has_add), "%zux%zux%zux%zu>%zu", B, Hh,
-                    Ww, w->in, w->out);
-    if (rc == 0)
-        rc = ffcl_launch(ctx, k, 3, global, local, FFCL_BUF(out), FFCL_BUF(x),
-                         FFCL_BUF(w->weight[0]), FFCL_BUF(w->bias),
-                         FFCL_BUF(halo->has_add ? halo->add : x), FFCL_I32(halo->has_add),
-                         FFCL_BUF(halo->groups ? halo->moments : out), FFCL_I32(halo->groups),
-                         FFCL_I32(Hh), FFCL_I32(Ww), FFCL_I32(w->in), FFCL_I32(w->out),
-                         FFCL_BUF(c.n > 1 ? parts.mem : out), FFCL_BUF(c.n > 1 ? tickets : out),
-                         FFCL_I32(c.n), FFCL_I32(c.share));
-    ffcl_give(ctx, &parts);
-    return rc;
+    size_t global[3] = {ffcl_div_up(w->out, c.columns) * ITEMS, d->x.batch * tiles(&d->x),
+                        (w->upsample ? 4 : 1) * c.n};
+    ffcl_work_shape(ctx, ffcl_conv_cost(d), "%zux%zux%zux%zu>%zu", d->x.batch, ffcl_height(&d->x),
+                    d->x.width, w->in, w->out);
+    ffcl_launch(ctx, k, 3, global, local, FFCL_BUF(out), FFCL_BUF(&d->x), FFCL_BUF(&w->weight[0]),
+                FFCL_BUF(&w->bias), FFCL_BUF(d->add ? d->add : &d->x), FFCL_INT(d->add != NULL),
+                FFCL_BUF(chunks ? d->moments : out), FFCL_INT(groups),
+                FFCL_INT(ffcl_height(&d->x)), FFCL_INT(d->x.width), FFCL_INT(w->in),
+                FFCL_INT(w->out), FFCL_BUF(&partial), FFCL_BUF(&tickets), FFCL_INT(c.n),
+                FFCL_INT(c.share));
+    ffcl_give(ctx, &partial);
 }

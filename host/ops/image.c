@@ -1,16 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 #include "cl/launch.h"
 #include "ops/cost.h"
-#include "ops/ops.h"
 
-int ffcl_image_bytes(ffcl_ctx *ctx, cl_mem bytes, cl_mem bad, size_t bad_at, cl_mem x, int rule,
-                     size_t B, size_t each)
+void ffcl_image_bytes(ffcl_ctx *ctx, const ffcl_tensor *bytes, const ffcl_tensor *bad,
+                      const ffcl_tensor *x, int rule)
 {
-    const ffcl_kernel *k;
-    int rc = ffcl_kernel_get(ctx, &k, "image", "image_bytes_f32", "");
-    if (rc)
-        return rc;
-    ffcl_work(ctx, ffcl_image_bytes_cost(B * each));
-    return ffcl_launch_items(ctx, k, B * each, FFCL_BUF(bytes), FFCL_BUF(bad), FFCL_I32(bad_at),
-                             FFCL_BUF(x), FFCL_I32(rule), FFCL_I32(each), FFCL_I32(B * each));
+    const size_t n = ffcl_count(x);
+    const ffcl_kernel *k = ffcl_kernel_get(ctx, "image", "image_bytes_f32", "");
+    ffcl_work(ctx, ffcl_image_bytes_cost(n));
+    ffcl_launch_items(ctx, k, n, FFCL_BUF(bytes), FFCL_BUF(bad), FFCL_INT(bad->at), FFCL_BUF(x),
+                      FFCL_INT(rule), FFCL_INT(x->stride), FFCL_INT(n));
 }

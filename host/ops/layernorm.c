@@ -3,19 +3,21 @@
 
 #include "cl/launch.h"
 #include "ops/cost.h"
-#include "ops/ops.h"
 #include "util.h"
 
-/* A row in registers: few items with several quads each, as the sums over a work-group cost more
- * than the loads they hide; with several rows at most QUADS_MOST.  Parts are many loads, for which
- * more items wait together. */
-enum { KEEP_MOST = 8, ROWS_MOST = 4, QUADS_MOST = 12, ITEMS_MOST = 128, ITEMS_OF_PARTS = 256 };
+/* "kept": a work-item keeps up to KEEP_MOST quads of a row, of ROWS_MOST rows QUADS_MOST together.
+ * Few work-items with many quads are best, as a sum over the work-group costs more than the loads
+ * that it hides; but with partial sums there are many loads, and more work-items hide their
+ * wait. */
+enum { KEEP_MOST = 8, ROWS_MOST = 4, QUADS_MOST = 12, ITEMS_MOST = 128, ITEMS_OF_PARTIAL = 256 };
 
-/* Items of a row: those that leave the fewest without a quad, the more of two such. */
-static size_t items_for(const ffcl_ctx *ctx, size_t D, size_t parts)
+/* Work-items of a row: as many as leave the fewest without a quad, the larger number of two that
+ * are equal in that.  partial: the partial sums that are added up. */
+static size_t items_for(const ffcl_ctx *ctx, size_t D, size_t partial)
 {
     size_t best = 64, quads = ffcl_div_up(D, 4);
-    size_t most = ffcl_min(parts ? ITEMS_OF_PARTS : ITEMS_MOST, ctx->device.caps.max_work_group);
+    size_t most = ffcl_min(partial ? ITEMS_OF_PARTIAL : ITEMS_MOST,
+                           ctx->device.caps.max_work_group);
     for (size_t items = 64; items <= most; items += 32)
         if (ffcl_round_up(quads, items) <= ffcl_round_up(quads, best) ||
             ffcl_div_up(quads, best) > KEEP_MOST)
@@ -23,7 +25,7 @@ static size_t items_for(const ffcl_ctx *ctx, size_t D, size_t parts)
     return best;
 }
 
-/* Rows of a work-group: as many as leave every compute unit some work-groups. */
+/* Rows of a work-group: as many as leave every compute unit four work-groups. */
 static size_t rows_for(const ffcl_ctx *ctx, size_t B, size_t T, size_t keep)
 {
     size_t rows = 1, units = ffcl_max(ctx->device.caps.units, 1);
@@ -34,106 +36,134 @@ static size_t rows_for(const ffcl_ctx *ctx, size_t B, size_t T, size_t keep)
 }
 
 /* Can rows of D be kept in registers on this device? */
-static int is_kept(const ffcl_ctx *ctx, size_t D, size_t parts)
+static int is_kept(const ffcl_ctx *ctx, size_t D, size_t partial)
 {
-    size_t items = items_for(ctx, D, parts);
+    size_t items = items_for(ctx, D, partial);
     return D % 4 == 0 && ffcl_div_up(D / 4, items) <= KEEP_MOST &&
            items <= ctx->device.caps.max_work_group;
 }
 
-/* The kernel that does, or NULL in *k where the row is too long for it or work-groups too small.
- * aligned: the modulation's columns begin at multiples of 4. */
-static int kept_kernel(ffcl_ctx *ctx, const ffcl_kernel **k, size_t rows, size_t D, int aligned,
-                       ffcl_store store, size_t parts)
+/* The kernel of "kept", NULL where it compiled to too many registers for its work-group. */
+static const ffcl_kernel *kept_kernel(ffcl_ctx *ctx, const ffcl_layernorm_desc *d, size_t rows)
 {
+    const ffcl_residual *r = d->residual;
+    const size_t D = d->x.cols, partial = r ? r->partial.batch : 0;
+    const size_t items = items_for(ctx, D, partial), keep = ffcl_div_up(D / 4, items);
+    const size_t gate = r ? r->gate.stride | r->gate.at : 0;
+    const int aligned = (d->shift.stride | d->shift.at | d->scale.at | gate) % 4 == 0;
     char options[128], registers[48] = "";
-    const size_t items = items_for(ctx, D, parts), keep = ffcl_div_up(D / 4, items);
-    *k = NULL;
-    if (!is_kept(ctx, D, parts))
-        return 0;
-    /* NVIDIA's compiler would save registers and have less on its way. */
+    /* NVIDIA's compiler would otherwise save registers and keep fewer loads in flight. */
     if (ctx->device.caps.nv_compute)
         snprintf(registers, sizeof registers, " -cl-nv-maxrregcount=%zu",
-                 ffcl_min(4 * keep * (rows + parts + 2) + 88, 65536 / items / 8 * 8));
+                 ffcl_min(4 * keep * (rows + partial + 2) + 88, 65536 / items / 8 * 8));
     snprintf(options, sizeof options, "-DKEEP=%zu -DROWS=%zu -DALIGNED=%d -DPARTS=%zu %s%s", keep,
-             rows, aligned, parts, ffcl_store_option(store), registers);
-    int rc = ffcl_kernel_get(ctx, k, "layernorm", "layernorm_mod_kept", options);
-    if (rc == 0 && (*k)->max_work_group && (*k)->max_work_group < items)
-        *k = NULL;
-    return rc;
+             rows, aligned, partial, ffcl_dtype_option(d->out.dtype), registers);
+    const ffcl_kernel *k = ffcl_kernel_get(ctx, "layernorm", "layernorm_mod_kept", options);
+    return k && k->max_work_group && k->max_work_group < items ? NULL : k;
 }
 
-static int is_aligned(const ffcl_modulation *mod)
+static void launch(ffcl_ctx *ctx, const ffcl_kernel *k, const ffcl_layernorm_desc *d, size_t rows,
+                   size_t local)
 {
-    return (mod->ld | mod->shift_at | mod->scale_at) % 4 == 0;
+    const size_t B = d->x.batch, T = d->x.rows, D = d->x.cols, global = B * T / rows * local;
+    const ffcl_residual *r = d->residual;
+    const ffcl_arg args[] = {FFCL_BUF(&d->shift), FFCL_INT(D), FFCL_INT(T),
+                             FFCL_INT(d->shift.stride), FFCL_INT(d->shift.at),
+                             FFCL_INT(d->scale.at), FFCL_FLOAT(d->eps),
+                             FFCL_LOCAL(2 * rows * local * sizeof(float))};
+    ffcl_work(ctx, ffcl_layernorm_cost(d));
+    if (r)
+        ffcl_launch(ctx, k, 1, &global, &local, FFCL_BUF(&d->out), FFCL_BUF(&d->x),
+                    FFCL_BUF(&r->add), FFCL_BUF(&r->partial), FFCL_BUF(&r->bias),
+                    FFCL_BUF(&r->gate), FFCL_INT(r->gate.stride), FFCL_INT(r->gate.at), args[0],
+                    args[1], args[2], args[3], args[4], args[5], args[6], args[7]);
+    else
+        ffcl_launch(ctx, k, 1, &global, &local, FFCL_BUF(&d->out), FFCL_BUF(&d->x), args[0],
+                    args[1], args[2], args[3], args[4], args[5], args[6], args[7]);
 }
 
-/* An item a row, on CPUs, where a barrier splits a kernel into loops. */
-static int by_items(ffcl_ctx *ctx, cl_mem out, cl_mem x, const ffcl_modulation *mod, size_t B,
-                    size_t T, size_t D, float eps, ffcl_store store)
+static int has_no_residual(const ffcl_ctx *ctx, const void *desc)
 {
-    const ffcl_kernel *k;
+    const ffcl_layernorm_desc *d = desc;
+    (void)ctx;
+    return !d->residual;
+}
+
+static void group_run(ffcl_ctx *ctx, const void *desc)
+{
+    const ffcl_layernorm_desc *d = desc;
+    const ffcl_kernel *k = ffcl_kernel_get(ctx, "layernorm", "layernorm_mod",
+                                           ffcl_dtype_option(d->out.dtype));
+    launch(ctx, k, d, 1, ffcl_local_size(ctx, k, 128));
+}
+
+static int kept_can(const ffcl_ctx *ctx, const void *desc)
+{
+    const ffcl_layernorm_desc *d = desc;
+    return is_kept(ctx, d->x.cols, d->residual ? d->residual->partial.batch : 0);
+}
+
+static void kept_run(ffcl_ctx *ctx, const void *desc)
+{
+    const ffcl_layernorm_desc *d = desc;
+    const size_t D = d->x.cols, partial = d->residual ? d->residual->partial.batch : 0;
+    const size_t local = items_for(ctx, D, partial);
+    const size_t rows = rows_for(ctx, d->x.batch, d->x.rows,
+                                 ffcl_div_up(D / 4, local) * ffcl_max(partial, 1));
+    const ffcl_kernel *k = kept_kernel(ctx, d, rows);
+    if (!k && !d->residual)
+        group_run(ctx, desc);
+    else if (!k)
+        ffcl_ctx_fail(ctx, FFCL_EBUILD, "layernorm_mod_kept takes fewer than %zu work-items on %s",
+                      local, ctx->device.caps.name);
+    else
+        launch(ctx, k, d, rows, local);
+}
+
+static int is_on_cpu(const ffcl_ctx *ctx, const void *desc)
+{
+    (void)desc;
+    return ffcl_is_cpu(ctx);
+}
+
+static void row_run(ffcl_ctx *ctx, const void *desc)
+{
+    const ffcl_layernorm_desc *d = desc;
+    const size_t n = d->x.batch * d->x.rows, D = d->x.cols;
     char options[32];
-    snprintf(options, sizeof options, "-DVW=%zu %s", ffcl_vector(D), ffcl_store_option(store));
-    int rc = ffcl_kernel_get(ctx, &k, "layernorm_row", "layernorm_mod_row", options);
-    if (rc)
-        return rc;
-    size_t local = ffcl_local_size(ctx, k, 8), global = ffcl_round_up(B * T, local);
-    ffcl_work(ctx, ffcl_layernorm_cost(B, T, D, store));
-    return ffcl_launch(ctx, k, 1, &global, &local, FFCL_BUF(out), FFCL_BUF(x), FFCL_BUF(mod->mem),
-                       FFCL_I32(D), FFCL_I32(T), FFCL_I32(mod->ld), FFCL_I32(mod->shift_at),
-                       FFCL_I32(mod->scale_at), FFCL_F32(eps), FFCL_I32(B * T));
+    snprintf(options, sizeof options, "-DVW=%zu %s", ffcl_vector(D),
+             ffcl_dtype_option(d->out.dtype));
+    const ffcl_kernel *k = ffcl_kernel_get(ctx, "layernorm_row", "layernorm_mod_row", options);
+    size_t local = ffcl_local_size(ctx, k, 8), global = ffcl_round_up(n, local);
+    ffcl_work(ctx, ffcl_layernorm_cost(d));
+    ffcl_launch(ctx, k, 1, &global, &local, FFCL_BUF(&d->out), FFCL_BUF(&d->x),
+                FFCL_BUF(&d->shift), FFCL_INT(D), FFCL_INT(d->x.rows), FFCL_INT(d->shift.stride),
+                FFCL_INT(d->shift.at), FFCL_INT(d->scale.at), FFCL_FLOAT(d->eps), FFCL_INT(n));
 }
 
-int ffcl_layernorm_modulate(ffcl_ctx *ctx, cl_mem out, cl_mem x, const ffcl_modulation *mod,
-                            size_t B, size_t T, size_t D, float eps, ffcl_store store)
+static ffcl_cost cost(const void *desc)
 {
-    const ffcl_kernel *k;
-    if (ctx->device.caps.type & CL_DEVICE_TYPE_CPU)
-        return by_items(ctx, out, x, mod, B, T, D, eps, store);
-    size_t local = items_for(ctx, D, 0), rows = rows_for(ctx, B, T, ffcl_div_up(D / 4, local));
-    int rc = kept_kernel(ctx, &k, rows, D, is_aligned(mod), store, 0);
-    if (rc == 0 && !k) {
-        rc = ffcl_kernel_get(ctx, &k, "layernorm", "layernorm_mod", ffcl_store_option(store));
-        local = rc ? 0 : ffcl_local_size(ctx, k, 128);
-        rows = 1;
-    }
-    if (rc)
-        return rc;
-    size_t global = B * T / rows * local;
-    ffcl_work(ctx, ffcl_layernorm_cost(B, T, D, store));
-    return ffcl_launch(ctx, k, 1, &global, &local, FFCL_BUF(out), FFCL_BUF(x), FFCL_BUF(mod->mem),
-                       FFCL_I32(D), FFCL_I32(T), FFCL_I32(mod->ld), FFCL_I32(mod->shift_at),
-                       FFCL_I32(mod->scale_at), FFCL_F32(eps),
-                       FFCL_LOCAL(2 * rows * local * sizeof(float)));
+    return ffcl_layernorm_cost(desc);
 }
 
-int ffcl_layernorm_residual_fits(const ffcl_ctx *ctx, size_t D)
+static const ffcl_variant variants[] = {
+    {"group", "on GPUs with rows too long for registers: a work-group reads a row three times",
+     has_no_residual, NULL, cost, group_run},
+    {"kept", "on GPUs: a work-group keeps rows in registers, and adds up partial sums", kept_can,
+     NULL, cost, kept_run},
+    {"row", "on CPUs, where a barrier splits a kernel into loops: a work-item has a row",
+     has_no_residual, is_on_cpu, cost, row_run},
+};
+
+const ffcl_operation ffcl_layernorm_operation = {FFCL_OP_LAYERNORM, "layernorm", variants,
+                                                 sizeof variants / sizeof *variants};
+
+void ffcl_layernorm(ffcl_ctx *ctx, const ffcl_layernorm_desc *desc)
+{
+    ffcl_dispatch(ctx, &ffcl_layernorm_operation, desc);
+}
+
+int ffcl_layernorm_takes_residual(const ffcl_ctx *ctx, size_t D)
 {
     return is_kept(ctx, D, 1);
-}
-
-int ffcl_layernorm_residual(ffcl_ctx *ctx, cl_mem out, cl_mem x, const ffcl_residual *residual,
-                            const ffcl_modulation *mod, size_t B, size_t T, size_t D, float eps,
-                            ffcl_store store)
-{
-    const ffcl_kernel *k;
-    const size_t local = items_for(ctx, D, residual->n);
-    const size_t rows = rows_for(ctx, B, T, ffcl_div_up(D / 4, local) * residual->n);
-    const size_t global = B * T / rows * local;
-    const int aligned = is_aligned(mod) && (residual->gate_ld | residual->gate_at) % 4 == 0;
-    int rc = kept_kernel(ctx, &k, rows, D, aligned, store, residual->n);
-    if (rc == 0 && !k)
-        rc = ffcl_fail(ctx->err, FFCL_EBUILD, "layernorm_mod_kept takes fewer than %zu items on %s",
-                       local, ctx->device.caps.name);
-    if (rc)
-        return rc;
-    ffcl_work(ctx, ffcl_layernorm_residual_cost(residual->n, B, T, D, store));
-    return ffcl_launch(ctx, k, 1, &global, &local, FFCL_BUF(out), FFCL_BUF(x),
-                       FFCL_BUF(residual->add), FFCL_BUF(residual->parts),
-                       FFCL_BUF(residual->bias), FFCL_BUF(residual->gate),
-                       FFCL_I32(residual->gate_ld), FFCL_I32(residual->gate_at),
-                       FFCL_BUF(mod->mem), FFCL_I32(D), FFCL_I32(T), FFCL_I32(mod->ld),
-                       FFCL_I32(mod->shift_at), FFCL_I32(mod->scale_at), FFCL_F32(eps),
-                       FFCL_LOCAL(2 * rows * local * sizeof(float)));
 }

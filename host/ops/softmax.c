@@ -3,11 +3,32 @@
 
 #include "cl/launch.h"
 #include "ops/cost.h"
-#include "ops/ops.h"
 #include "util.h"
 
-/* Quads of a row that an item keeps in registers; the kernel has a work-group a row. */
+#define LOG2_E 1.4426950408889634
+
+/* Quads of a row that a work-item of "group" keeps in registers; the fewest work-items of a row. */
 enum { KEEP_MOST = 16, FEWEST = 64 };
+
+static int row_can(const ffcl_ctx *ctx, const void *desc)
+{
+    const ffcl_softmax_desc *d = desc;
+    (void)ctx;
+    return d->out.dtype == FFCL_F32;
+}
+
+static void row_run(ffcl_ctx *ctx, const void *desc)
+{
+    const ffcl_softmax_desc *d = desc;
+    const size_t rows = d->x.batch * d->x.rows, n = d->x.cols;
+    char options[16];
+    snprintf(options, sizeof options, "-DVW=%zu", ffcl_vector(n));
+    const ffcl_kernel *k = ffcl_kernel_get(ctx, "softmax_row", "softmax_row", options);
+    size_t local = ffcl_local_size(ctx, k, 16), global = ffcl_round_up(rows, local);
+    ffcl_work(ctx, ffcl_softmax_cost(d));
+    ffcl_launch(ctx, k, 1, &global, &local, FFCL_BUF(&d->x), FFCL_INT(rows), FFCL_INT(n),
+                FFCL_FLOAT(d->scale * LOG2_E));
+}
 
 static size_t items_for(size_t n)
 {
@@ -17,22 +38,42 @@ static size_t items_for(size_t n)
     return items;
 }
 
-int ffcl_softmax_fits(const ffcl_ctx *ctx, size_t n)
+static int group_can(const ffcl_ctx *ctx, const void *desc)
 {
-    return n % 4 == 0 && items_for(n) <= ctx->device.caps.max_work_group;
+    const ffcl_softmax_desc *d = desc;
+    return d->out.dtype == FFCL_F16 && d->x.cols % 4 == 0 &&
+           items_for(d->x.cols) <= ctx->device.caps.max_work_group;
 }
 
-int ffcl_softmax(ffcl_ctx *ctx, cl_mem out, cl_mem in, double scale, size_t rows, size_t n)
+static void group_run(ffcl_ctx *ctx, const void *desc)
 {
-    const double log2_e = 1.4426950408889634;
+    const ffcl_softmax_desc *d = desc;
+    const size_t rows = d->x.batch * d->x.rows, n = d->x.cols;
     size_t local = items_for(n), global = rows * local;
-    const ffcl_kernel *k;
     char options[32];
     snprintf(options, sizeof options, "-DKEEP=%zu", ffcl_div_up(n / 4, local));
-    int rc = ffcl_kernel_get(ctx, &k, "softmax", "softmax_rows", options);
-    if (rc)
-        return rc;
-    ffcl_work(ctx, ffcl_softmax_cost(rows, n));
-    return ffcl_launch(ctx, k, 1, &global, &local, FFCL_BUF(out), FFCL_BUF(in), FFCL_I32(n),
-                       FFCL_F32(scale * log2_e), FFCL_LOCAL(local * sizeof(float)));
+    const ffcl_kernel *k = ffcl_kernel_get(ctx, "softmax", "softmax_group", options);
+    ffcl_work(ctx, ffcl_softmax_cost(d));
+    ffcl_launch(ctx, k, 1, &global, &local, FFCL_BUF(&d->out), FFCL_BUF(&d->x), FFCL_INT(n),
+                FFCL_FLOAT(d->scale * LOG2_E), FFCL_LOCAL(local * sizeof(float)));
+}
+
+static ffcl_cost cost(const void *desc)
+{
+    return ffcl_softmax_cost(desc);
+}
+
+static const ffcl_variant variants[] = {
+    {"row", "on CPUs, where a work-item has a row: float32, in place", row_can, NULL, cost,
+     row_run},
+    {"group", "on GPUs, where a work-group keeps a row in registers: to half", group_can, NULL,
+     cost, group_run},
+};
+
+const ffcl_operation ffcl_softmax_operation = {FFCL_OP_SOFTMAX, "softmax", variants,
+                                               sizeof variants / sizeof *variants};
+
+void ffcl_softmax(ffcl_ctx *ctx, const ffcl_tensor *out, const ffcl_tensor *x, double scale)
+{
+    ffcl_dispatch(ctx, &ffcl_softmax_operation, &(ffcl_softmax_desc){*out, *x, scale});
 }

@@ -1,33 +1,35 @@
 /* SPDX-License-Identifier: MIT */
+#include <assert.h>
+
 #include "cl/launch.h"
 #include "ops/cost.h"
-#include "ops/ops.h"
 #include "util.h"
 
-int ffcl_transpose(ffcl_ctx *ctx, cl_mem out, size_t out_at, size_t out_ld, cl_mem in, size_t rows,
-                   size_t cols)
+static void of_floats(ffcl_ctx *ctx, const ffcl_tensor *out, const ffcl_tensor *x)
 {
-    const ffcl_kernel *k;
-    int rc = ffcl_kernel_get(ctx, &k, "transpose", "transpose_f32", "");
-    if (rc)
-        return rc;
+    const ffcl_kernel *k = ffcl_kernel_get(ctx, "transpose", "transpose_f32", "");
     size_t local[2] = {32, 8};
-    size_t global[2] = {ffcl_round_up(cols, 32), ffcl_div_up(rows, 32) * 8};
-    ffcl_work(ctx, ffcl_transpose_cost(rows * cols, FFCL_STORE_FLOAT));
-    return ffcl_launch(ctx, k, 2, global, local, FFCL_BUF(out), FFCL_BUF(in), FFCL_I32(rows),
-                       FFCL_I32(cols), FFCL_I32(out_ld), FFCL_I32(out_at));
+    size_t global[2] = {ffcl_round_up(x->cols, 32), ffcl_div_up(x->rows, 32) * 8};
+    assert(x->batch == 1 && x->at == 0 && x->ld == x->cols);
+    ffcl_launch(ctx, k, 2, global, local, FFCL_BUF(out), FFCL_BUF(x), FFCL_INT(x->rows),
+                FFCL_INT(x->cols), FFCL_INT(out->ld), FFCL_INT(out->at));
 }
 
-int ffcl_transpose_half(ffcl_ctx *ctx, cl_mem out, cl_mem in, size_t B, size_t rows, size_t cols,
-                        size_t in_at, size_t in_ld)
+static void of_halves(ffcl_ctx *ctx, const ffcl_tensor *out, const ffcl_tensor *x)
 {
-    const ffcl_kernel *k;
-    int rc = ffcl_kernel_get(ctx, &k, "transpose", "transpose_f16", "");
-    if (rc)
-        return rc;
+    const ffcl_kernel *k = ffcl_kernel_get(ctx, "transpose", "transpose_f16", "");
     size_t local[3] = {32, 8, 1};
-    size_t global[3] = {ffcl_round_up(cols, 32), ffcl_div_up(rows, 32) * 8, B};
-    ffcl_work(ctx, ffcl_transpose_cost(B * rows * cols, FFCL_STORE_HALF));
-    return ffcl_launch(ctx, k, 3, global, local, FFCL_BUF(out), FFCL_BUF(in), FFCL_I32(rows),
-                       FFCL_I32(cols), FFCL_I32(in_ld), FFCL_I32(in_at));
+    size_t global[3] = {ffcl_round_up(x->cols, 32), ffcl_div_up(x->rows, 32) * 8, x->batch};
+    assert(out->at == 0 && out->ld == x->rows);
+    ffcl_launch(ctx, k, 3, global, local, FFCL_BUF(out), FFCL_BUF(x), FFCL_INT(x->rows),
+                FFCL_INT(x->cols), FFCL_INT(x->ld), FFCL_INT(x->at));
+}
+
+void ffcl_transpose(ffcl_ctx *ctx, const ffcl_tensor *out, const ffcl_tensor *x)
+{
+    ffcl_work(ctx, ffcl_transpose_cost(ffcl_count(x), x->dtype));
+    if (x->dtype == FFCL_F16)
+        of_halves(ctx, out, x);
+    else
+        of_floats(ctx, out, x);
 }

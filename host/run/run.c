@@ -227,7 +227,7 @@ static uint32_t fingerprint(const run *r)
     const ffcl_config *c = r->spec->cfg;
     const ffcl_noise_spec *d = r->spec->noise;
     const uint64_t words[] = {d->each, d->classes, c->output.folder != NULL, c->output.npz != NULL,
-                              c->output.grid != NULL, ffcl_engine_store(r->spec->engine)};
+                              c->output.grid != NULL, ffcl_engine_dtype(r->spec->engine)};
     uLong crc = add_bytes(0, words, sizeof words);
     ffcl_config_settings(c, add_setting, &crc, NULL);
     for (size_t i = 0; i < ffcl_engine_sit(r->spec->engine)->embedders; i++) {
@@ -253,7 +253,7 @@ static int start_workers(run *r, ffcl_error *err)
     for (size_t i = 0; rc == 0 && i < s->n_devices; i++) {
         const ffcl_worker_spec spec = {
             .engine = i ? NULL : s->engine, .opening = s->openings[i],
-            .store = ffcl_engine_store(s->engine), .noise = s->noise, .source = r->source,
+            .dtype = ffcl_engine_dtype(s->engine), .noise = s->noise, .source = r->source,
             .writers = r->writers};
         rc = ffcl_worker_start(&r->workers[i], &spec, err);
         r->n_active += rc == 0;

@@ -171,7 +171,7 @@ static int set_facts(ffcl_manifest *m, const ffcl_sample_set_spec *s, ffcl_error
         rc = ffcl_manifest_set(m, "picture", text, err);
     if (!rc)
         rc = ffcl_manifest_set(m, "precision.compute",
-                               ffcl_engine_store(s->engine) == FFCL_STORE_HALF ? "half"
+                               ffcl_engine_dtype(s->engine) == FFCL_F16 ? "half"
                                : "float32", err);
     ffcl_engine_products(s->engine, text, sizeof text);
     if (!rc)

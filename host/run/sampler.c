@@ -67,7 +67,7 @@ static int open_engines(ffcl_sampler *s, ffcl_error *err)
 {
     ffcl_engine_wants wants = {
         .sit = 1, .vae = 1, .batch = ffcl_min(s->cfg->sampler.batch, s->count), .count = s->count,
-        .profile = s->profile, .any_batch = ffcl_config_keeps_samples(s->cfg),
+        .profile = s->profile, .batch_invariant = ffcl_config_keeps_samples(s->cfg),
         .compiling = &s->compiling};
     int rc = 0;
     s->openings = calloc(s->n_devices, sizeof *s->openings);

@@ -37,7 +37,7 @@ static int take_engine(ffcl_worker *w)
     if (w->engine)
         return 0;
     int rc = ffcl_opening_wait(s->opening, &w->engine, &w->err);
-    if (!rc && ffcl_engine_store(w->engine) != s->store)
+    if (!rc && ffcl_engine_dtype(w->engine) != s->dtype)
         rc = ffcl_fail(&w->err, FFCL_ECONFIG, "the selected devices choose different precisions, "
                        "and a sample set has one: set [precision] compute to float32 or half");
     return rc;

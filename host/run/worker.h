@@ -19,7 +19,7 @@ typedef struct ffcl_index_source {
 typedef struct ffcl_worker_spec {
     ffcl_engine *engine;            /* borrowed, as all below; NULL: that of `opening` */
     ffcl_opening *opening;
-    ffcl_store store;               /* what the engine must have chosen, too */
+    ffcl_dtype dtype;               /* what the engine must have chosen, too */
     const ffcl_noise_spec *noise;
     ffcl_index_source source;
     ffcl_writers *writers;

@@ -8,62 +8,65 @@
 
 #include "cl/profile.h"
 #include "cl/program.h"
-#include "gemm.h"
+#include "ops/ops.h"
+#include "selfcheck/gemm.h"
+#include "selfcheck/units.h"
 #include "util.h"
 
 /* ---- one batch on the device ------------------------------------------------------------- */
 
 /* Enqueues a read into host memory that is valid when the batch is done; to may be NULL. */
-static int fetch(ffcl_ctx *ctx, cl_mem mem, void *to, size_t bytes)
+static void fetch(ffcl_ctx *ctx, const ffcl_tensor *from, void *to)
 {
-    if (ctx->planning || !to)
-        return 0;
-    return FFCL_CL(ctx->err, clEnqueueReadBuffer(ctx->queue, mem, CL_FALSE, 0, bytes, to, 0, NULL,
-                                                 ffcl_profile_copy(ctx, "read", bytes)));
+    const size_t bytes = ffcl_count(from) * ffcl_dtype_bytes(from->dtype);
+    if (ctx->planning || ctx->status || !to)
+        return;
+    ffcl_ctx_keep(ctx, FFCL_CL(ctx->err, clEnqueueReadBuffer(ctx->queue, from->mem, CL_FALSE, 0,
+                                                             bytes, to, 0, NULL,
+                                                             ffcl_profile_copy(ctx, "read",
+                                                                               bytes))));
 }
 
 /* latent = z +- F(z, scalars, y) for B images. */
-static int run_sit(ffcl_engine *e, const ffcl_lane *l, size_t B, float *F_out, const ffcl_tap *tap)
+static void run_sit(ffcl_engine *e, const ffcl_lane *l, size_t B, float *F_out,
+                    const ffcl_tap *tap)
 {
     ffcl_ctx *ctx = e->ctx;
-    const size_t n = B * ffcl_latent_floats(e);
-    ffcl_buf F = {0};
+    const ffcl_tensor z = ffcl_images(l->z, 0, B), y = ffcl_images(l->y, 0, B);
+    const ffcl_tensor latent = ffcl_images(e->latent, 0, B), bad = ffcl_images(e->flags, 0, B);
     ffcl_profile_stage(ctx, "SiT");
-    int rc = ffcl_take(ctx, &F, n);
-    if (rc == 0)
-        rc = ffcl_sit_forward(e->sit, ctx, F.mem, l->z, l->y, l->scalars, B, tap);
-    if (rc == 0)
-        rc = fetch(ctx, F.mem, F_out, n * sizeof(float));
-    if (rc == 0)
-        rc = ffcl_latent_update(ctx, e->latent, e->flags, l->z, F.mem,
-                                (float)e->cfg->model.update, B, ffcl_latent_floats(e));
+    ffcl_tensor F = ffcl_take(ctx, ffcl_latents_of(e, B));
+    ffcl_tensor *scalars = calloc(e->embedders + 1, sizeof *scalars);
+    if (!scalars)
+        ffcl_ctx_fail(ctx, FFCL_ENOMEM, "out of memory for a batch");
+    for (size_t i = 0; scalars && l->scalars && i < e->embedders; i++)
+        scalars[i] = ffcl_images(l->scalars[i], 0, B);
+    if (scalars)
+        ffcl_sit_forward(e->sit, ctx, &F, &z, &y, l->scalars ? scalars : NULL, tap);
+    fetch(ctx, &F, F_out);
+    ffcl_latent_update(ctx, &latent, &bad, &z, &F, (float)e->cfg->model.update);
     ffcl_give(ctx, &F);
-    return rc;
+    free(scalars);
 }
 
 /* Decodes latents first .. first+b-1 and fetches what is wanted of the images. */
-static int run_vae(ffcl_engine *e, const ffcl_lane *l, size_t first, size_t b,
-                   const ffcl_step *step, size_t at)
+static void run_vae(ffcl_engine *e, const ffcl_lane *l, size_t first, size_t b,
+                    const ffcl_step *step, size_t at)
 {
     ffcl_ctx *ctx = e->ctx;
     const size_t each = ffcl_image_values(e);
-    const cl_mem bytes = l->bytes ? l->bytes[first / e->decode_batch] : NULL;
+    const ffcl_tensor latent = ffcl_images(e->latent, first, b);
+    const ffcl_tensor bad = ffcl_images(e->flags, e->batch + first, b);
+    const ffcl_tensor part = l->bytes ? l->bytes[first / e->decode_batch] : (ffcl_tensor){0};
+    const ffcl_tensor bytes = ffcl_images(part, 0, b);
     const float factor = e->sit ? (float)(1.0 / e->cfg->vae.scale) : 1.0f;
-    ffcl_buf image = {0};
     ffcl_profile_stage(ctx, "VAE");
-    int rc = ffcl_take(ctx, &image, b * each);
-    if (rc == 0)
-        rc = ffcl_vae_decode(e->vae, ctx, image.mem, e->latent, first, factor, b, e->R, step->tap);
-    if (rc == 0)
-        rc = ffcl_image_bytes(ctx, bytes, e->flags, e->batch + first, image.mem,
-                              (int)e->cfg->output.bytes, b, each);
-    if (rc == 0 && step->bytes)
-        rc = fetch(ctx, bytes, l->host_bytes + first * each, b * each);
-    if (rc == 0)
-        rc = fetch(ctx, image.mem, step->image ? step->image + at * each : NULL,
-                   b * each * sizeof(float));
+    ffcl_tensor image = ffcl_take(ctx, ffcl_image_of(FFCL_F32, b, e->S, e->S, 3));
+    ffcl_vae_decode(e->vae, ctx, &image, &latent, factor, step->tap);
+    ffcl_image_bytes(ctx, &bytes, &bad, &image, (int)e->cfg->output.bytes);
+    fetch(ctx, &bytes, step->bytes ? l->host_bytes + first * each : NULL);
+    fetch(ctx, &image, step->image ? step->image + at * each : NULL);
     ffcl_give(ctx, &image);
-    return rc;
 }
 
 int ffcl_engine_run_batch(ffcl_engine *e, const ffcl_lane *l, size_t B, const ffcl_step *step,
@@ -71,19 +74,31 @@ int ffcl_engine_run_batch(ffcl_engine *e, const ffcl_lane *l, size_t B, const ff
 {
     ffcl_ctx *ctx = e->ctx;
     const size_t n = ffcl_latent_floats(e);
-    int rc = ffcl_buffer_zero(ctx, e->flags, 2 * e->batch * sizeof(cl_int));
-    if (rc == 0 && e->sit) {
-        rc = run_sit(e, l, B, step->F ? step->F + at * n : NULL, step->tap);
-        if (rc == 0)
-            rc = fetch(ctx, e->latent, step->latent ? step->latent + at * n : NULL,
-                       B * n * sizeof(float));
+    const ffcl_tensor latent = ffcl_images(e->latent, 0, B);
+    ffcl_ctx_keep(ctx, ffcl_buffer_zero(ctx, e->flags.mem, 2 * e->batch * sizeof(cl_int)));
+    if (e->sit) {
+        run_sit(e, l, B, step->F ? step->F + at * n : NULL, step->tap);
+        fetch(ctx, &latent, step->latent ? step->latent + at * n : NULL);
     }
-    for (size_t first = 0; rc == 0 && e->vae && first < B; first += e->decode_batch)
-        rc = run_vae(e, l, first, ffcl_min(e->decode_batch, B - first), step, at + first);
-    if (rc == 0)
-        rc = fetch(ctx, e->flags, l->flags, 2 * e->batch * sizeof(cl_int));
+    for (size_t first = 0; e->vae && first < B; first += e->decode_batch)
+        run_vae(e, l, first, ffcl_min(e->decode_batch, B - first), step, at + first);
+    fetch(ctx, &e->flags, l->flags);
     ffcl_profile_stage(ctx, "");
-    return rc;
+    return ffcl_ctx_check(ctx);
+}
+
+void ffcl_engine_shape(ffcl_engine *e)
+{
+    const ffcl_tensor one = ffcl_tensor_of(FFCL_F32, e->batch, 1, 1);
+    e->latent = ffcl_tensor_in(e->latent.mem, ffcl_latents_of(e, e->batch));
+    e->flags = ffcl_tensor_in(e->flags.mem, ffcl_tensor_of(FFCL_I32, 2 * e->batch, 1, 1));
+    for (size_t k = 0; k < FFCL_LANES; k++) {
+        ffcl_lane *l = &e->lanes[k];
+        l->z = ffcl_tensor_in(l->z.mem, ffcl_latents_of(e, e->batch));
+        l->y = ffcl_tensor_in(l->y.mem, ffcl_tensor_of(FFCL_I32, e->batch, 1, 1));
+        for (size_t i = 0; l->scalars && i < e->embedders; i++)
+            l->scalars[i] = ffcl_tensor_in(l->scalars[i].mem, one);
+    }
 }
 
 /* ---- opening ----------------------------------------------------------------------------- */
@@ -98,32 +113,41 @@ static int open_device(ffcl_engine *e, const ffcl_engine_wants *wants, const ffc
     else
         rc = ffcl_device_select(&device, e->cfg->device.select, err);
     if (rc == 0)
-        rc = ffcl_ctx_open_profiled(&e->ctx, &device, obs, wants->profile, err);
+        rc = ffcl_ctx_open(&e->ctx, &device, obs, wants->profile, err);
     if (rc)
         return rc;
     e->ctx->err = err;
-    e->ctx->any_batch = wants->any_batch;
-    e->ctx->tuning = e->cfg->blas.tuning;
-    if (strcmp(e->cfg->blas.library, "auto") != 0)
-        e->ctx->blas_library = e->cfg->blas.library;
-    rc = ffcl_blas_open(e->ctx, e->cfg->blas.backend);
+    e->ctx->batch_invariant = wants->batch_invariant;
+    const int any_library = strcmp(e->cfg->blas.library, "auto") == 0;
+    rc = ffcl_blas_open(e->ctx, &(ffcl_blas_options){
+        .name = e->cfg->blas.backend, .library = any_library ? NULL : e->cfg->blas.library,
+        .tuning = e->cfg->blas.tuning, .check = wants->is_plan ? NULL : ffcl_selfcheck_gemm});
     if (rc == 0 && e->cfg->precision.compute != FFCL_PRECISION_FLOAT32)
-        rc = ffcl_matrix_engine_probe(e->ctx, e->cfg->blas.backend);
+        rc = ffcl_selfcheck_units(e->ctx, e->cfg->blas.backend);
+    if (rc == 0)
+        rc = ffcl_variants_force(e->ctx, getenv("FFCL_VARIANTS"));
     if (e->cfg->precision.compute == FFCL_PRECISION_HALF ||
         (e->cfg->precision.compute == FFCL_PRECISION_AUTO &&
-         e->ctx->matrix_engine != FFCL_ENGINE_NONE))
-        e->store = FFCL_STORE_HALF;
+         e->ctx->matrix_unit != FFCL_UNIT_NONE))
+        e->dtype = FFCL_F16;
     if (rc == 0) {
         char text[512];
-        const char *matrix = ffcl_engine_name(e->ctx->matrix_engine);
+        const char *matrix = ffcl_unit_name(e->ctx->matrix_unit);
         snprintf(text, sizeof text, "device %zu: %s (%s, %s, driver %s), %s, %s%s%s", device.index,
                  device.caps.name, ffcl_device_kind(&device.caps), device.caps.platform,
-                 device.caps.driver, e->store == FFCL_STORE_HALF ? "half" : "float32",
+                 device.caps.driver, e->dtype == FFCL_F16 ? "half" : "float32",
                  ffcl_blas_name(e->ctx), *matrix ? " and " : "", matrix);
         ffcl_report(obs, FFCL_PHASE_NOTE, text, 0, 0);
     }
+    if (rc == 0) {
+        char forced[400], note[440];
+        ffcl_variants_forced(e->ctx, forced, sizeof forced);
+        snprintf(note, sizeof note, "FFCL_VARIANTS forces %s", forced);
+        if (*forced)
+            ffcl_report(obs, FFCL_PHASE_NOTE, note, 0, 0);
+    }
     /* In half mode what CLBlast computes is too little to be worth a word. */
-    if (rc == 0 && e->ctx->untuned && e->store == FFCL_STORE_FLOAT)
+    if (rc == 0 && ffcl_blas_is_untuned(e->ctx) && e->dtype == FFCL_F32)
         ffcl_report(obs, FFCL_PHASE_NOTE, "CLBlast is not tuned for this device; ffcl tune finds "
                     "faster parameters (docs/tuning.md)", 0, 0);
     return rc;
@@ -143,7 +167,7 @@ static int open_models(ffcl_engine *e, const ffcl_engine_wants *wants, ffcl_erro
         e->R = ffcl_sit_dims_of(e->sit)->R;
         e->embedders = wants->own_scalars ? ffcl_sit_dims_of(e->sit)->embedders : 0;
         for (size_t k = 0; wants->own_scalars && k < FFCL_LANES; k++) {
-            e->lanes[k].scalars = calloc(e->embedders + 1, sizeof(cl_mem));
+            e->lanes[k].scalars = calloc(e->embedders + 1, sizeof(ffcl_tensor));
             if (!e->lanes[k].scalars)
                 return ffcl_fail(err, FFCL_ENOMEM, "out of memory for the embedders");
         }
@@ -212,20 +236,22 @@ static int lock_memory(ffcl_engine *e, ffcl_lane *l)
 static int create_lane(ffcl_engine *e, ffcl_lane *l)
 {
     ffcl_ctx *ctx = e->ctx;
-    l->bytes = calloc(e->n_parts, sizeof(cl_mem));
+    l->bytes = calloc(e->n_parts, sizeof *l->bytes);
     if (!l->bytes)
         return ffcl_fail(ctx->err, FFCL_ENOMEM, "out of memory for a batch");
+    for (size_t i = 0; i < e->n_parts; i++)
+        l->bytes[i] = ffcl_image_of(FFCL_U8, e->decode_batch, e->S, e->S, 3);
     int rc = lock_memory(e, l);
     if (rc == 0 && e->sit)
-        rc = ffcl_buffer_create(ctx, &l->z, e->batch * ffcl_latent_floats(e) * sizeof(float),
+        rc = ffcl_buffer_create(ctx, &l->z.mem, e->batch * ffcl_latent_floats(e) * sizeof(float),
                                 "noise");
     if (rc == 0)
-        rc = ffcl_buffer_create(ctx, &l->y, e->batch * sizeof(cl_int), "labels");
+        rc = ffcl_buffer_create(ctx, &l->y.mem, e->batch * sizeof(cl_int), "labels");
     for (size_t i = 0; rc == 0 && e->vae && i < e->n_parts; i++)
-        rc = ffcl_buffer_create(ctx, &l->bytes[i], e->decode_batch * ffcl_image_values(e),
+        rc = ffcl_buffer_create(ctx, &l->bytes[i].mem, e->decode_batch * ffcl_image_values(e),
                                 "images");
     for (size_t i = 0; rc == 0 && i < e->embedders; i++)
-        rc = ffcl_buffer_create(ctx, &l->scalars[i], e->batch * sizeof(float), "scalars");
+        rc = ffcl_buffer_create(ctx, &l->scalars[i].mem, e->batch * sizeof(float), "scalars");
     return rc;
 }
 
@@ -233,10 +259,11 @@ static int create_buffers(ffcl_engine *e)
 {
     ffcl_ctx *ctx = e->ctx;
     e->n_parts = ffcl_div_up(e->batch, e->decode_batch);
-    int rc = ffcl_buffer_create(ctx, &e->latent, e->batch * ffcl_latent_floats(e) * sizeof(float),
+    ffcl_engine_shape(e);
+    int rc = ffcl_buffer_create(ctx, &e->latent.mem, ffcl_count(&e->latent) * sizeof(float),
                                 "latents");
     if (rc == 0)
-        rc = ffcl_buffer_create(ctx, &e->flags, 2 * e->batch * sizeof(cl_int), "flags");
+        rc = ffcl_buffer_create(ctx, &e->flags.mem, 2 * e->batch * sizeof(cl_int), "flags");
     for (size_t k = 0; rc == 0 && k < FFCL_LANES; k++)
         rc = create_lane(e, &e->lanes[k]);
     return rc;
@@ -290,13 +317,15 @@ static int load(ffcl_engine *e)
 static int note_load_programs(ffcl_engine *e)
 {
     ffcl_ctx *ctx = e->ctx;
-    int rc = 0;
+    const ffcl_tensor f32 = ffcl_tensor_of(FFCL_F32, 1, 1, 1);
+    const ffcl_tensor f16 = ffcl_tensor_of(FFCL_F16, 1, 1, 1);
     ffcl_arena_plan(ctx->arena);
     ctx->planning = 1;
-    if (e->store == FFCL_STORE_HALF || !ffcl_gemm_takes_nmajor(ctx))
-        rc = ffcl_transpose(ctx, NULL, 0, 1, NULL, 1, 1);
-    if (rc == 0 && e->store == FFCL_STORE_HALF)
-        rc = ffcl_cast_to_half(ctx, NULL, 0, NULL, 1);
+    if (e->dtype == FFCL_F16 || !ffcl_gemm_takes_columns(ctx))
+        ffcl_transpose(ctx, &f32, &f32);
+    if (e->dtype == FFCL_F16)
+        ffcl_cast(ctx, &f16, &f32);
+    int rc = ffcl_ctx_check(ctx);
     if (rc == 0 && e->sit && !e->lanes[0].scalars)
         rc = ffcl_sit_fix(e->sit, ctx, NULL);
     ctx->planning = 0;
@@ -324,9 +353,9 @@ static int prepare(ffcl_engine *e, const ffcl_engine_wants *wants, const ffcl_ob
 {
     int rc = open_device(e, wants, obs, err);
     if (rc == 0 && e->sit)
-        rc = ffcl_sit_prepare(e->sit, e->ctx, e->store);
+        rc = ffcl_sit_prepare(e->sit, e->ctx, e->dtype);
     if (rc == 0 && e->vae)
-        rc = ffcl_vae_prepare(e->vae, e->ctx, e->store);
+        rc = ffcl_vae_prepare(e->vae, e->ctx, e->dtype);
     if (rc == 0 && e->sit)
         rc = plan_for_side(e, wants);
     return rc;
@@ -359,10 +388,10 @@ int ffcl_engine_open(ffcl_engine **out, const ffcl_config *cfg, const ffcl_engin
 }
 
 int ffcl_engine_shapes(const ffcl_config *cfg, const ffcl_device *device,
-                       void (*see)(void *user, const ffcl_product *p), void *user,
+                       void (*see)(void *user, const ffcl_matmul *p), void *user,
                        const ffcl_observer *obs, ffcl_error *err)
 {
-    const ffcl_engine_wants wants = {.sit = 1, .vae = 1, .device = device,
+    const ffcl_engine_wants wants = {.sit = 1, .vae = 1, .device = device, .is_plan = 1,
                                      .batch = cfg->sampler.batch,
                                      .count = ffcl_config_count(cfg)};
     ffcl_engine *e = calloc(1, sizeof *e);
@@ -373,16 +402,13 @@ int ffcl_engine_shapes(const ffcl_config *cfg, const ffcl_device *device,
     if (rc == 0)
         rc = open_device(e, &wants, obs, err);
     if (rc == 0)
-        rc = ffcl_sit_prepare(e->sit, e->ctx, e->store);
+        rc = ffcl_sit_prepare(e->sit, e->ctx, e->dtype);
     if (rc == 0)
-        rc = ffcl_vae_prepare(e->vae, e->ctx, e->store);
-    if (rc == 0) {
-        e->ctx->blas_checked = 1;       /* nothing is multiplied here */
+        rc = ffcl_vae_prepare(e->vae, e->ctx, e->dtype);
+    if (rc == 0)
         rc = ffcl_engine_choose_batch(e, &wants);
-    }
     if (rc == 0) {
-        e->ctx->see_product = see;
-        e->ctx->see_user = user;
+        ffcl_blas_observe(e->ctx, see, user);
         rc = ffcl_engine_plan(e, e->batch, NULL);
     }
     ffcl_engine_close(&e);
@@ -404,11 +430,11 @@ static void close_lane(ffcl_engine *e, ffcl_lane *l)
     }
     release(&l->locked);
     for (size_t i = 0; l->scalars && i < e->embedders; i++)
-        release(&l->scalars[i]);
+        ffcl_weight_release(&l->scalars[i]);
     for (size_t i = 0; l->bytes && i < e->n_parts; i++)
-        release(&l->bytes[i]);
-    release(&l->z);
-    release(&l->y);
+        ffcl_weight_release(&l->bytes[i]);
+    ffcl_weight_release(&l->z);
+    ffcl_weight_release(&l->y);
     if (l->done)
         clReleaseEvent(l->done);
     free(l->scalars);
@@ -424,8 +450,8 @@ void ffcl_engine_close(ffcl_engine **engine)
         clFinish(e->ctx->queue);
     for (size_t k = 0; k < FFCL_LANES; k++)
         close_lane(e, &e->lanes[k]);
-    release(&e->latent);
-    release(&e->flags);
+    ffcl_weight_release(&e->latent);
+    ffcl_weight_release(&e->flags);
     ffcl_vae_close(&e->vae);
     ffcl_sit_close(&e->sit);
     if (e->ctx)
@@ -445,9 +471,9 @@ const ffcl_vae_dims *ffcl_engine_vae(const ffcl_engine *engine)
     return engine->vae ? ffcl_vae_dims_of(engine->vae) : NULL;
 }
 
-ffcl_store ffcl_engine_store(const ffcl_engine *engine)
+ffcl_dtype ffcl_engine_dtype(const ffcl_engine *engine)
 {
-    return engine->store;
+    return engine->dtype;
 }
 
 const ffcl_device *ffcl_engine_device(const ffcl_engine *engine)
@@ -468,8 +494,11 @@ void ffcl_engine_phase(ffcl_engine *engine, const char *name, double began, doub
 void ffcl_engine_products(const ffcl_engine *engine, char *text, size_t size)
 {
     const ffcl_ctx *ctx = engine->ctx;
-    snprintf(text, size, "%s%s%s", ffcl_blas_name(ctx), *ctx->tuning_id ? ", tuning " : "",
-             ctx->tuning_id);
+    const char *tuning = ffcl_blas_tuning(ctx);
+    char forced[400];
+    ffcl_variants_forced(ctx, forced, sizeof forced);
+    snprintf(text, size, "%s%s%s%s%s", ffcl_blas_name(ctx), *tuning ? ", tuning " : "", tuning,
+             *forced ? ", forced " : "", forced);
 }
 
 float ffcl_engine_scalar(const ffcl_engine *engine, size_t i)
@@ -525,12 +554,12 @@ static int upload(ffcl_engine *e, const ffcl_lane *l, const ffcl_step *step, siz
 {
     ffcl_ctx *ctx = e->ctx;
     const size_t n = ffcl_latent_floats(e);
-    int rc = put(ctx, e->sit ? l->z : e->latent, l->host_z, step->z + at * n,
+    int rc = put(ctx, e->sit ? l->z.mem : e->latent.mem, l->host_z, step->z + at * n,
                  B * n * sizeof(float));
     if (rc == 0 && e->sit)
-        rc = put(ctx, l->y, l->host_y, step->y + at, B * sizeof(cl_int));
+        rc = put(ctx, l->y.mem, l->host_y, step->y + at, B * sizeof(cl_int));
     for (size_t i = 0; rc == 0 && i < e->embedders; i++)
-        rc = put(ctx, l->scalars[i], l->host_scalars + i * e->batch,
+        rc = put(ctx, l->scalars[i].mem, l->host_scalars + i * e->batch,
                  step->scalars + i * step->B + at, B * sizeof(float));
     return rc;
 }

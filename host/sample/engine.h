@@ -20,7 +20,8 @@ typedef struct ffcl_engine_wants {
     size_t count;               /* images in all */
     size_t heads_hint;          /* see ffcl_sit_open */
     const ffcl_device *device;  /* the one to open; NULL: the one that cfg selects */
-    int any_batch;              /* see ffcl_ctx */
+    int batch_invariant;        /* see ffcl_ctx */
+    int is_plan;                /* nothing will be computed: no self-check of the GEMM library */
     int own_labels;             /* steps bring labels of their own; cfg's classes are not checked */
     int own_scalars;            /* steps bring what the embedders are fed with, in place of cfg's */
     struct ffcl_profile *profile;   /* gathers what the device does; NULL: nothing is timed */
@@ -35,17 +36,17 @@ int ffcl_engine_open(ffcl_engine **out, const ffcl_config *cfg, const ffcl_engin
                      const ffcl_observer *obs, ffcl_error *err);
 void ffcl_engine_close(ffcl_engine **engine);
 
-/* Calls see with every float32 product of a batch, as cfg and the device make it; nothing is
- * loaded or computed. */
+/* Calls see with every float32 GEMM of a batch, as cfg and the device make it; nothing is loaded or
+ * computed. */
 int ffcl_engine_shapes(const ffcl_config *cfg, const ffcl_device *device,
-                       void (*see)(void *user, const ffcl_product *p), void *user,
+                       void (*see)(void *user, const ffcl_matmul *p), void *user,
                        const ffcl_observer *obs, ffcl_error *err);
 
 /* NULL where the engine has no such model. */
 const ffcl_sit_dims *ffcl_engine_sit(const ffcl_engine *engine);
 const ffcl_vae_dims *ffcl_engine_vae(const ffcl_engine *engine);
 /* Half: verify's tolerances are wider then. */
-ffcl_store ffcl_engine_store(const ffcl_engine *engine);
+ffcl_dtype ffcl_engine_dtype(const ffcl_engine *engine);
 const ffcl_device *ffcl_engine_device(const ffcl_engine *engine);
 size_t ffcl_engine_batch(const ffcl_engine *engine);
 /* Adds a phase of the host to the profile, if there is one; in seconds of ffcl_clock. */

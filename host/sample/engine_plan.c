@@ -8,10 +8,11 @@
 int ffcl_engine_plan(ffcl_engine *e, size_t B, const ffcl_tap *tap)
 {
     const ffcl_step step = {.tap = tap};
-    ffcl_lane nothing = {.scalars = e->lanes[0].scalars};
+    /* Sizes without buffers: what runs here is planned alone. */
+    ffcl_engine_shape(e);
     ffcl_arena_plan(e->ctx->arena);
     e->ctx->planning = 1;
-    int rc = ffcl_engine_run_batch(e, &nothing, B, &step, 0);
+    int rc = ffcl_engine_run_batch(e, &e->lanes[0], B, &step, 0);
     e->ctx->planning = 0;
     e->planned = 0;
     return rc;
@@ -35,9 +36,9 @@ static size_t decode_limit(const ffcl_engine *e, size_t bytes)
 {
     if (!e->vae)
         return 1;
-    size_t each = ffcl_vae_largest(e->vae, e->R);
-    size_t most = ffcl_min(bytes / ffcl_store_bytes(e->store), (size_t)1 << 30);
-    return ffcl_max(most / each, 1);
+    size_t per_image = ffcl_vae_largest_activation(e->vae, e->R);
+    size_t most = ffcl_min(bytes / ffcl_dtype_bytes(e->dtype), (size_t)1 << 30);
+    return ffcl_max(most / per_image, 1);
 }
 
 /* SiT's widest activation in 32-bit element counts. */
@@ -63,9 +64,9 @@ static int measure(ffcl_engine *e, size_t B, size_t b, need *n)
     n->activations += fixed_bytes(e, B, b);
     n->weights = ffcl_engine_weight_bytes(e);
     if (e->sit)
-        n->largest = ffcl_max(n->largest, ffcl_sit_largest(e->sit));
+        n->largest = ffcl_max(n->largest, ffcl_sit_largest_bytes(e->sit));
     if (e->vae)
-        n->largest = ffcl_max(n->largest, ffcl_vae_largest_weight(e->vae));
+        n->largest = ffcl_max(n->largest, ffcl_vae_largest_bytes(e->vae));
     return rc;
 }
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * The side of the candidate: checks the products of its job and times them. */
+ * The candidate's process: checks the GEMMs of its job and times them. */
 #include "tune/candidate.h"
 
 #include <math.h>
@@ -12,12 +12,12 @@
 #include "cl/context.h"
 #include "util.h"
 
-/* NOISE: floats of the noise that fills the operands, over and over; a prime, so that rows differ.
- * CHECKED: steps that a check may take for A. */
+/* NOISE: floats of noise, which fill the operands again and again; a prime, so that rows differ.
+ * CHECKED: the most elements of A that a check reads. */
 enum { NOISE = 1048573, LINE = 4096, BLOCKS = 3, CHECKED = 1 << 24 };
-/* Seconds that a block of products takes at least, by repeating them. */
+/* A block of GEMMs is repeated until it takes this many seconds. */
 #define BLOCK 0.02
-/* As in the check before ffcl's first product (blas/check.c). */
+/* As in host/selfcheck/gemm.c. */
 #define MOST_DISTANCE 1e-3
 
 typedef struct bench {
@@ -31,7 +31,6 @@ typedef struct task {
     ffcl_tune_shape shape;
     double limit;               /* ms */
 } task;
-
 
 static int fill(bench *b, cl_mem *to, size_t n)
 {
@@ -64,39 +63,41 @@ static int open_buffers(bench *b, const task *tasks, size_t n)
     return rc ? rc : fill(b, &b->out, b->n_out);
 }
 
-static ffcl_product product_of(const bench *b, const ffcl_tune_shape *s)
+static ffcl_matmul matmul_of(const bench *b, const ffcl_tune_shape *s)
 {
-    return (ffcl_product){.m = s->m, .n = s->n, .k = s->k, .a = b->a,
-                          .a_ld = s->a_kmajor ? s->m : s->k, .a_kmajor = s->a_kmajor, .w = b->w,
-                          .w_ld = s->n, .out = b->out, .out_ld = s->n};
+    const ffcl_tensor a = s->a_kmajor
+                              ? ffcl_transposed(ffcl_tensor_of(FFCL_F32, 1, s->k, s->m))
+                              : ffcl_tensor_of(FFCL_F32, 1, s->m, s->k);
+    return (ffcl_matmul){.out = ffcl_tensor_in(b->out, ffcl_tensor_of(FFCL_F32, 1, s->m, s->n)),
+                         .a = ffcl_tensor_in(b->a, a),
+                         .w = ffcl_tensor_in(b->w, ffcl_tensor_of(FFCL_F32, 1, s->k, s->n))};
 }
 
-/* `times` products in a row; seconds of one. */
-static int run(bench *b, const ffcl_product *p, size_t times, double *seconds)
+/* `times` GEMMs in a row; seconds of one. */
+static int run(bench *b, const ffcl_matmul *p, size_t times, double *seconds)
 {
     double began = ffcl_clock();
-    int rc = 0;
-    for (size_t i = 0; rc == 0 && i < times; i++) {
+    for (size_t i = 0; i < times; i++) {
         ffcl_arena_rewind(b->ctx->arena);
-        rc = b->ctx->blas->gemm(b->ctx, p);
+        ffcl_backend_clblast.gemm(b->ctx, p);
     }
-    if (rc == 0)
-        rc = ffcl_finish(b->ctx);
+    ffcl_ctx_keep(b->ctx, ffcl_finish(b->ctx));
     *seconds = (ffcl_clock() - began) / (double)times;
-    return rc;
+    return ffcl_ctx_check(b->ctx);
 }
 
-/* Lays out scratch memory and runs the product once, over a result of NaN. */
+/* Lays out scratch memory and runs the GEMM once, over a result of NaN. */
 static int run_first(bench *b, const ffcl_tune_shape *s)
 {
     static const float nothing = NAN;
     ffcl_ctx *ctx = b->ctx;
     double seconds;
-    ffcl_product p = product_of(b, s);
+    const ffcl_matmul p = matmul_of(b, s);
     ffcl_arena_plan(ctx->arena);
     ctx->planning = 1;
-    int rc = ctx->blas->gemm(ctx, &p);
+    ffcl_backend_clblast.gemm(ctx, &p);
     ctx->planning = 0;
+    int rc = ffcl_ctx_check(ctx);
     if (rc == 0)
         rc = ffcl_arena_commit(ctx->arena);
     if (rc == 0)
@@ -105,7 +106,7 @@ static int run_first(bench *b, const ffcl_tune_shape *s)
     return rc ? rc : run(b, &p, 1, &seconds);
 }
 
-/* out x = A (W x), see blas/check.c; of very long products some rows and the last ones. */
+/* out x = A (W x), see host/selfcheck/gemm.c; of very long GEMMs some rows and the last ones. */
 static int compare(const bench *b, const ffcl_tune_shape *s, const float *out, double *x,
                    double *wx)
 {
@@ -142,10 +143,10 @@ static int check(bench *b, const ffcl_tune_shape *s, int *right)
     return rc;
 }
 
-/* The shortest of some blocks, ms of one product. */
+/* The shortest of some blocks, ms of one GEMM. */
 static int measure(bench *b, const ffcl_tune_shape *s, double limit, double *ms)
 {
-    const ffcl_product p = product_of(b, s);
+    const ffcl_matmul p = matmul_of(b, s);
     double seconds;
     int rc = run(b, &p, 1, &seconds);
     size_t times = seconds < BLOCK ? (size_t)(BLOCK / fmax(seconds, 1e-6)) + 1 : 1;
@@ -219,11 +220,10 @@ int ffcl_tune_candidate(FILE *in, FILE *out)
         return FFCL_EUSAGE;
     rc = ffcl_device_select(&device, select, &err);
     if (rc == 0)
-        rc = ffcl_ctx_open(&b.ctx, &device, NULL, &err);
+        rc = ffcl_ctx_open(&b.ctx, &device, NULL, NULL, &err);
     if (rc == 0) {
         /* CLBlast with these parameters and no others: ffcl_blas_open would add ffcl's own. */
         b.ctx->err = &err;
-        b.ctx->blas = &ffcl_blas_clblast;
         rc = ffcl_clblast_apply(b.ctx, &t);
     }
     if (rc == 0)

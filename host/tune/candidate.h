@@ -21,7 +21,7 @@ const char *ffcl_tune_end_name(ffcl_tune_end end);
 
 typedef struct ffcl_tune_result {
     ffcl_tune_end end;
-    double ms[FFCL_TUNE_SHAPES];    /* of the shapes that were timed, one product */
+    double ms[FFCL_TUNE_SHAPES];    /* of one GEMM, of each shape that was timed */
     size_t n;
     double seconds;             /* that the process took */
 } ffcl_tune_result;

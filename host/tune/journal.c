@@ -9,7 +9,7 @@
 #include "files/atomic.h"
 #include "util.h"
 
-/* Raise when the way of timing changes: older times are then void. */
+/* Raise the number when timing changes: older times are then void. */
 static const char FORMAT[] =
     "# ffcl tune, journal 1: how it ended, seconds, ms a shape: parameters";
 
@@ -43,8 +43,8 @@ static ffcl_journal_entry *new_entry(ffcl_journal *j, const char *parameters)
     return &longer[j->n++];
 }
 
-/* "timed 2.1 3.2 4.3: GEMMK=0 ...".  A line that is none of ours is passed over: its set will be
- * tried again. */
+/* "timed 2.1 3.2 4.3: GEMMK=0 ...".  Any other line is ignored, and its set will be tried
+ * again. */
 static int take_line(ffcl_journal *j, char *line)
 {
     ffcl_tune_result r = {.n = 0};

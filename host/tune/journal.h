@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * What ffcl tune has tried, as a readable file beside its result, so that it can go on. */
+ * What ffcl tune has tried, as a readable file beside its result, from which it resumes. */
 #ifndef FFCL_TUNE_JOURNAL_H
 #define FFCL_TUNE_JOURNAL_H
 

@@ -4,8 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* For CPUs large blocks of results an item, which vectorising compilers keep in registers; for GPUs
- * 4 x 4 to 8 x 8 results an item of 64 to 256, with and without local memory. */
+/* For CPUs large blocks of results a work-item, which vectorising compilers keep in registers; for
+ * GPUs 4 x 4 to 8 x 8 results a work-item, 64 to 256 work-items, with and without local memory. */
 static const char *const known[] = {
     "GEMMK=1 KREG=16 KWG=1 KWI=1 MDIMA=2 MDIMC=2 MWG=64 NDIMB=2 NDIMC=2 NWG=64 SA=0 SB=0 STRM=0 "
     "STRN=0 VWM=16 VWN=16",
@@ -61,8 +61,8 @@ static size_t *at(ffcl_tuning *t, const char *name)
     return &t->value[ffcl_tuning_find(name)];
 }
 
-/* What goes without saying for one of the two kernels of Xgemm: values that it does not look at,
- * and squares for GEMMK = 1, as CLBlast before 1.6.3 computes others wrong. */
+/* Fixes what need not be searched for either kernel of Xgemm: the values that it does not read, and
+ * for GEMMK = 1 square work-groups and tiles, as CLBlast before 1.6.3 computes others wrong. */
 static void settle(ffcl_tuning *t)
 {
     static const char *const unused[] = {"SA", "SB", "STRM", "STRN"};
@@ -78,16 +78,16 @@ static void settle(ffcl_tuning *t)
         *at(t, unused[i]) = 0;
 }
 
-/* Legal sets that no device likes: results an item too few or more than any registers hold, local
- * memory on CPUs, work-groups of single items on GPUs. */
+/* Rules out legal sets that are slow on any device: too few results a work-item, or more than
+ * registers hold; large work-groups on CPUs, small ones on GPUs. */
 static int is_plausible(ffcl_tuning *t, const ffcl_caps *caps)
 {
     const int cpu = (caps->type & CL_DEVICE_TYPE_CPU) != 0;
     size_t items = *at(t, "MDIMC") * *at(t, "NDIMC");
-    size_t each = *at(t, "MWG") * *at(t, "NWG") / items;
+    size_t results = *at(t, "MWG") * *at(t, "NWG") / items;
     if (cpu)
-        return items <= 64 && each >= 16 && each <= 2048;
-    return items >= 32 && items <= 512 && each >= 4 && each <= 256;
+        return items <= 64 && results >= 16 && results <= 2048;
+    return items >= 32 && items <= 512 && results >= 4 && results <= 256;
 }
 
 static size_t choice(size_t row, uint64_t *random)

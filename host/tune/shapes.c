@@ -10,7 +10,7 @@
 #include "sample/engine.h"
 #include "util.h"
 
-/* Of this share of all work none may be missing. */
+/* Shapes are taken until they make up this share of all work. */
 #define SHARE 0.97
 enum { DIFFERENT = 64, GPU_BATCH = 8 };
 
@@ -32,14 +32,15 @@ static void add(shapes *s, size_t m, size_t n, size_t k, int a_kmajor, size_t co
         s->list[s->n++] = (ffcl_tune_shape){m, n, k, a_kmajor, count};
 }
 
-/* One row is a matrix-vector product, no kernel of these. */
-static void see(void *user, const ffcl_product *p)
+/* One row is a GEMV, which CLBlast's GEMM kernels do not compute. */
+static void see(void *user, const ffcl_matmul *p)
 {
-    if (p->m > 1)
-        add(user, p->m, p->n, p->k, p->a_kmajor, 1);
+    const size_t m = ffcl_matmul_rows(p);
+    if (m > 1)
+        add(user, m, p->w.cols, p->w.rows, p->a.layout == FFCL_COLUMNS, 1);
 }
 
-/* XL/2 at 256 x 256, rows of one picture; those of columns are cut into bands. */
+/* XL/2 at 256 x 256, m for one image; GEMMs with K-major A are cut into bands. */
 static const ffcl_tune_shape xl2_256[] = {
     {256, 3456, 1152, 0, 28},   {256, 1152, 1152, 0, 28}, {256, 4608, 1152, 0, 28},
     {256, 1152, 4608, 0, 28},   {1024, 512, 4608, 1, 10}, {1024, 512, 2048, 1, 4},
@@ -62,7 +63,7 @@ static void add_xl2(shapes *s, const ffcl_device *device)
     }
 }
 
-/* The model's own products, by a plan that computes nothing. */
+/* The model's own GEMMs, by a planning pass. */
 static int add_model(shapes *s, const ffcl_config *cfg, const ffcl_device *device,
                      const ffcl_observer *obs, ffcl_error *err)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * The float32 products that a model makes, as ffcl tune times them. */
+ * The float32 GEMMs of a model, as ffcl tune times them. */
 #ifndef FFCL_TUNE_SHAPES_H
 #define FFCL_TUNE_SHAPES_H
 

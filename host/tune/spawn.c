@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * The side of ffcl tune: starts a candidate's process, writes its job and reads its answer. */
+ * ffcl tune's end of the pipe: starts a candidate's process, writes its job, reads its answer. */
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -20,7 +20,7 @@ const char *ffcl_tune_end_name(ffcl_tune_end end)
     return names[end];
 }
 
-/* The job as text, which a pipe holds whole; the caller's to free. */
+/* The job as text, short enough for a pipe's buffer; the caller's to free. */
 static char *job_text(const ffcl_tune_job *job)
 {
     char *line = ffcl_tuning_line(job->parameters);
@@ -43,7 +43,7 @@ static void become(const char *program, const int *in, const int *out)
     char *const arguments[] = {(char *)"ffcl", (char *)"tune-candidate", NULL};
     int nothing = open("/dev/null", O_WRONLY);
     prctl(PR_SET_PDEATHSIG, SIGKILL);
-    /* Programs that are built once need no place in drivers' caches, unless the user says so. */
+    /* Programs that are built once should not fill drivers' caches, unless the user says so. */
     setenv("POCL_KERNEL_CACHE", "0", 0);
     setenv("CUDA_CACHE_DISABLE", "1", 0);
     setenv("FFCL_TUNE_CANDIDATE", "1", 1);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT
  * ffcl tune: looks for the parameters of CLBlast that suit a device and the shapes of a model.
  *
- * First known sets, then random ones and neighbours of the best, for Xgemm; then those of the
- * kernels that copy and transpose operands for it, with the best Xgemm; then XgemmDirect, which
- * takes small products whole, and the size up to which it does better. */
+ * For Xgemm first known sets are tried, then random ones and neighbours of the best; then, with the
+ * best Xgemm, those of the kernels that copy and transpose its operands; last XgemmDirect, which
+ * needs no copies and suits small GEMMs, and the size up to which it is faster. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,14 +16,14 @@
 #include "tune/search.h"
 #include "util.h"
 
-/* Shares of the time after which Xgemm, and the kernels around it, have had theirs. */
+/* Shares of the time at which the search for Xgemm, and for the kernels around it, ends. */
 #define XGEMM_UNTIL 0.75
 #define AROUND_UNTIL 0.88
-/* A shape that takes so much longer than with the best set ends a candidate's process. */
+/* A candidate is given up at a shape that takes this many times as long as with the best set. */
 #define MUCH_SLOWER 1.6
 /* Below this gain of the mean a change is noise. */
 #define A_GAIN 0.01
-/* Products of more operations are never worth XgemmDirect. */
+/* XgemmDirect is tried for GEMMs of at most this many operations. */
 #define SMALL_WORK 1e9
 
 enum { ALWAYS_DIRECT = 65534, FIRST_SECONDS = 300, LEAST_SECONDS = 5 };
@@ -44,7 +44,7 @@ typedef struct tuner {
     double best_ms[FFCL_TUNE_SHAPES], best_score;
     double began, budget;       /* seconds */
     double search;              /* seconds of them, without the comparison at the end */
-    double each;                /* seconds after which a candidate is ended */
+    double limit;               /* seconds after which a candidate is ended */
     size_t tried, failed;       /* of this run */
     uint64_t random;
 } tuner;
@@ -54,7 +54,7 @@ static double elapsed(const tuner *t)
     return ffcl_clock() - t->began;
 }
 
-static void tell(const tuner *t)
+static void report_progress(const tuner *t)
 {
     char text[120];
     snprintf(text, sizeof text, "%zu sets tried, %zu of them failed; best %.2f times as fast",
@@ -97,7 +97,7 @@ static int write_result(const tuner *t, const char *more)
     return rc;
 }
 
-/* Takes a set that was timed for the best if it is, and keeps it at once. */
+/* If the timed set p is the best so far, takes it and writes it at once. */
 static int consider(tuner *t, const ffcl_tuning *p, const ffcl_tune_result *r)
 {
     if (!is_whole(t, r) || is_direct(p) || score_of(t, r->ms) <= t->best_score)
@@ -105,7 +105,7 @@ static int consider(tuner *t, const ffcl_tuning *p, const ffcl_tune_result *r)
     t->best = *p;
     t->best_score = score_of(t, r->ms);
     memcpy(t->best_ms, r->ms, sizeof t->best_ms);
-    t->each = fmin(t->each, LEAST_SECONDS + 2 * r->seconds);
+    t->limit = fmin(t->limit, LEAST_SECONDS + 2 * r->seconds);
     return write_result(t, "");
 }
 
@@ -115,7 +115,7 @@ static int try_set(tuner *t, const ffcl_tuning *p, size_t n_shapes, const double
 {
     const ffcl_tune_job job = {.program = t->program, .device = &t->device, .shapes = t->shapes,
                                .n_shapes = n_shapes, .parameters = p, .limits = limits,
-                               .seconds = t->each};
+                               .seconds = t->limit};
     int rc = ffcl_tune_try(&job, r, t->err);
     if (rc == 0)
         rc = ffcl_journal_add(&t->journal, p, r, t->err);
@@ -150,7 +150,7 @@ static int start(tuner *t)
     double total = 0;
     ffcl_tuning_clear(&p);
     t->best = p;
-    t->each = FIRST_SECONDS;
+    t->limit = FIRST_SECONDS;
     int rc = time_base(t, &p, &r);
     if (rc)
         return rc;
@@ -165,7 +165,7 @@ static int start(tuner *t)
     }
     for (size_t i = 0; i < t->n_shapes; i++)
         t->weight[i] /= total;
-    t->each = fmin(LEAST_SECONDS + 2 * r.seconds, FIRST_SECONDS);
+    t->limit = fmin(LEAST_SECONDS + 2 * r.seconds, FIRST_SECONDS);
     t->search = fmax(t->budget - 3 * r.seconds, 0.6 * t->budget);
     usual(t, &p);
     if (!ffcl_tuning_is_empty(&p))
@@ -176,13 +176,13 @@ static int start(tuner *t)
     for (size_t i = 0; rc == 0 && i < t->journal.n; i++)
         if (ffcl_tuning_scan(&p, t->journal.entries[i].parameters, NULL) == 0)
             rc = consider(t, &p, &t->journal.entries[i].result);
-    tell(t);
+    report_progress(t);
     return rc;
 }
 
 /* ---- Xgemm, and the kernels around it ------------------------------------------------------- */
 
-/* Times p unless it was; *fresh tells. */
+/* Times p unless it is in the journal; *fresh: it was not. */
 static int visit_set(tuner *t, const ffcl_tuning *p, int *fresh)
 {
     double limits[FFCL_TUNE_SHAPES];
@@ -195,12 +195,13 @@ static int visit_set(tuner *t, const ffcl_tuning *p, int *fresh)
     int rc = try_set(t, p, t->n_shapes, limits, &r);
     if (rc == 0)
         rc = consider(t, p, &r);
-    tell(t);
+    report_progress(t);
     return rc;
 }
 
-/* Tries sets of the kernel that begins with row `first`, everything else as in the best, until that
- * time.  One in three is a random one, the others are neighbours of the best. */
+/* Tries sets of the kernel that begins with row `first`, everything else as in the best, until
+ * `until` seconds have passed: the known ones, then one in three at random, the others neighbours
+ * of the best. */
 static int explore(tuner *t, size_t first, double until)
 {
     enum { STALE = 300 };
@@ -237,7 +238,7 @@ static int explore_around(tuner *t, double from, double until)
 
 /* ---- XgemmDirect ---------------------------------------------------------------------------- */
 
-/* The sum of the weighted logarithms if products below that size cubed go to XgemmDirect. */
+/* score_of if GEMMs of less than size^3 multiplications go to XgemmDirect. */
 static double score_with(const tuner *t, const double *direct, size_t size)
 {
     double ms[FFCL_TUNE_SHAPES];
@@ -272,7 +273,7 @@ static void only_direct(ffcl_tuning *p, size_t first)
     p->value[row_of("XGEMM_MIN_INDIRECT_SIZE")] = ALWAYS_DIRECT;
 }
 
-/* The best set of XgemmDirect among those tried goes into the result if it gains something. */
+/* Takes the best of XgemmDirect's sets that were tried, if it gains something. */
 static int take_direct(tuner *t)
 {
     const size_t first = row_of("KWID"), limit = row_of("XGEMM_MIN_INDIRECT_SIZE");
@@ -320,7 +321,7 @@ static int explore_direct(tuner *t, double until)
             ffcl_journal_find(&t->journal, &p))
             continue;
         rc = try_set(t, &p, t->n_small, limits, &r);
-        tell(t);
+        report_progress(t);
     }
     return rc ? rc : take_direct(t);
 }
@@ -349,7 +350,7 @@ static int compare(tuner *t, ffcl_tune_result r[3])
         if (k == 1 && ffcl_tuning_is_empty(&sets[1]))
             continue;
         rc = ffcl_tune_try(&job, &r[k], t->err);
-        tell(t);
+        report_progress(t);
     }
     return rc;
 }
@@ -400,7 +401,7 @@ static int report(tuner *t, ffcl_tune_visitor *visit, void *user)
 static int search(tuner *t)
 {
     int rc = start(t);
-    /* Where no product is small, the others have the time of XgemmDirect. */
+    /* Where no GEMM is small, the others have the time of XgemmDirect. */
     const double time = t->n_small ? t->search : t->search / AROUND_UNTIL;
     if (rc == 0)
         rc = explore(t, row_of("GEMMK"), XGEMM_UNTIL * time);

@@ -15,15 +15,16 @@ static const double pos_embed_limit = 1e-6;
 
 /* ---- generators -------------------------------------------------------------------------- */
 
-/* A key {cpu|cuda}.seed{s}.{shape}.{first|second|randint1000|third}. */
-typedef struct draw {
+/* Numbers that torch's generator gave, by their key:
+ * {cpu|cuda}.seed{s}.{shape}.{first|second|randint1000|third}. */
+typedef struct numbers {
     ffcl_rng kind;
     unsigned long long seed;
     size_t n, rows;             /* elements and first dimension of the shape */
     int step;                   /* 0 first, 1 second, 2 randint1000, 3 third */
-} draw;
+} numbers;
 
-static int parse_draw(const char *name, draw *d)
+static int parse_key(const char *name, numbers *d)
 {
     static const char *const steps[] = {"first", "second", "randint1000", "third"};
     char device[8], shape[64], step[16];
@@ -46,9 +47,9 @@ static int parse_draw(const char *name, draw *d)
 
 int ffcl_verify_is_generators(const ffcl_verifier *v)
 {
-    draw d;
+    numbers d;
     for (size_t i = 0; i < ffcl_tensor_file_count(v->file); i++)
-        if (parse_draw(ffcl_tensor_file_at(v->file, i)->name, &d))
+        if (parse_key(ffcl_tensor_file_at(v->file, i)->name, &d))
             return 1;
     return 0;
 }
@@ -69,13 +70,13 @@ static double ulps(float a, float b)
     return fabs((double)a - b) / ((double)nextafterf(scale, INFINITY) - scale);
 }
 
-/* Of long arrays the first and the last 64 values are recorded (all of a short one, twice). */
+/* Recorded are the first and the last 64 values of an array, or all of a short one, twice. */
 static size_t recorded_index(size_t i, size_t count, size_t n)
 {
     return i < count / 2 || count == n ? i : n - (count - i);
 }
 
-static int compare_normals(ffcl_verifier *v, const ffcl_tensor_info *info, const draw *d,
+static int compare_normals(ffcl_verifier *v, const ffcl_tensor_info *info, const numbers *d,
                            const float *got)
 {
     float *want = NULL;
@@ -96,7 +97,7 @@ static int compare_normals(ffcl_verifier *v, const ffcl_tensor_info *info, const
     return rc;
 }
 
-static int compare_integers(ffcl_verifier *v, const ffcl_tensor_info *info, const draw *d,
+static int compare_integers(ffcl_verifier *v, const ffcl_tensor_info *info, const numbers *d,
                             const int64_t *got)
 {
     int64_t *want = NULL;
@@ -111,8 +112,8 @@ static int compare_integers(ffcl_verifier *v, const ffcl_tensor_info *info, cons
     return rc;
 }
 
-/* Draws in the recorded order up to the wanted step. */
-static int check_draw(ffcl_verifier *v, const ffcl_tensor_info *info, const draw *d)
+/* Generates in the recorded order up to the wanted step. */
+static int check_numbers(ffcl_verifier *v, const ffcl_tensor_info *info, const numbers *d)
 {
     float *normals = malloc(d->n * sizeof *normals);
     int64_t *integers = malloc((d->rows + 1) * sizeof *integers);
@@ -122,7 +123,8 @@ static int check_draw(ffcl_verifier *v, const ffcl_tensor_info *info, const draw
         goto out;
     }
     if (info->count > 2 * (d->step == 2 ? d->rows : d->n)) {
-        ffcl_verify_line_out(v, info->name, 0, "%zu values recorded, more than drawn", info->count);
+        ffcl_verify_line_out(v, info->name, 0, "%zu values recorded, more than generated",
+                             info->count);
         goto out;
     }
     ffcl_generator g;
@@ -145,9 +147,9 @@ int ffcl_verify_generators(ffcl_verifier *v)
     int rc = 0;
     for (size_t i = 0; rc == 0 && i < ffcl_tensor_file_count(v->file); i++) {
         const ffcl_tensor_info *info = ffcl_tensor_file_at(v->file, i);
-        draw d;
-        if (parse_draw(info->name, &d))
-            rc = check_draw(v, info, &d);
+        numbers d;
+        if (parse_key(info->name, &d))
+            rc = check_numbers(v, info, &d);
         else
             ffcl_verify_unchecked(v, info->name, "not checked: no generator's key", 0);
     }
@@ -183,7 +185,7 @@ int ffcl_verify_images(ffcl_verifier *v)
     ffcl_grid_size(N, 4, H, W, &gh, &gw);
     uint8_t *bytes = malloc(info->count), *grid = calloc(gh * gw, 3);
     int rc = bytes && grid ? ffcl_verify_floats(v, "x", &x)
-                           : ffcl_fail(v->err, FFCL_ENOMEM, "out of memory for the pictures");
+                           : ffcl_fail(v->err, FFCL_ENOMEM, "out of memory for the images");
     if (rc == 0) {
         to_bytes(bytes, x, N, H, W);
         for (size_t i = 0; i < N; i++)

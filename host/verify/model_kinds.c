@@ -11,13 +11,13 @@
 /* Relative L2 against float64 runs: PyTorch's own float32 is at 3e-7 and 2e-6. */
 static const double sit_limit = 1e-5, vae_limit = 2e-5;
 /* Half operands, float32 sums: PyTorch's fp16 autocast is at 6.6e-4 and 2.5e-3 on XL/2.  Guidance
- * multiplies what the two halves of a batch differ by. */
+ * amplifies the difference of a batch's two halves. */
 static const double sit_half_limit = 2e-3, vae_half_limit = 6e-3;
 static const double bytes_share = 0.999, bytes_half_share = 0.9;
 
 static int is_half(const ffcl_engine *engine)
 {
-    return ffcl_engine_store(engine) == FFCL_STORE_HALF;
+    return ffcl_engine_dtype(engine) == FFCL_F16;
 }
 
 static double sit_limit_of(const ffcl_engine *engine)
@@ -63,14 +63,13 @@ typedef struct watcher {
     size_t n_seen;
 } watcher;
 
-static int watch(void *user, ffcl_ctx *ctx, const char *name, cl_mem mem, size_t outer,
-                 size_t inner, size_t pixels)
+static int watch(void *user, ffcl_ctx *ctx, const char *name, const ffcl_tensor *t)
 {
     watcher *w = user;
     const ffcl_tensor_info *info = ffcl_tensor_file_find(w->v->file, name);
     if (!info)
         return 0;
-    const size_t n = outer * inner;
+    const size_t n = ffcl_count(t);
     float *got = malloc(n * sizeof *got), *turned = NULL;
     char(*grown)[64] = realloc(w->seen, (w->n_seen + 1) * sizeof *grown);
     int rc = 0;
@@ -79,9 +78,9 @@ static int watch(void *user, ffcl_ctx *ctx, const char *name, cl_mem mem, size_t
     if (!got || !grown)
         rc = ffcl_fail(ctx->err, FFCL_ENOMEM, "out of memory for %s", name);
     if (rc == 0)
-        rc = ffcl_buffer_read(ctx, mem, 0, got, n * sizeof *got);
-    if (rc == 0 && pixels) {
-        turned = channels_first(got, outer, pixels, inner / pixels);
+        rc = ffcl_buffer_read(ctx, t->mem, 0, got, n * sizeof *got);
+    if (rc == 0 && t->width) {
+        turned = channels_first(got, t->batch, t->rows, t->cols);
         if (!turned)
             rc = ffcl_fail(ctx->err, FFCL_ENOMEM, "out of memory for %s", name);
     }
@@ -109,7 +108,7 @@ static int read_labels(ffcl_verifier *v, const ffcl_sit_dims *d, size_t B, int32
 {
     int64_t *wide = NULL;
     const ffcl_tensor_info *info = ffcl_tensor_file_find(v->file, "y");
-    int32_t *y = malloc((2 * B + 1) * sizeof *y);
+    int32_t *y = malloc((B + 1) * sizeof *y);
     int rc = y ? ffcl_verify_integers(v, "y", &wide)
                : ffcl_fail(v->err, FFCL_ENOMEM, "out of memory for y");
     if (rc == 0 && info->count != B)
@@ -183,27 +182,32 @@ static void guide(float *F, size_t B, size_t C, size_t P, float s)
         }
 }
 
+/* One out_cfg_S; done: the step whose inputs it doubles, t: its times (B). */
 static int check_cfg(ffcl_verifier *v, ffcl_engine *engine, const ffcl_tensor_info *info,
-                     const float *x, const float *t, int32_t *y, size_t B)
+                     const ffcl_step *done, const float *t)
 {
     const ffcl_sit_dims *d = ffcl_engine_sit(engine);
+    const size_t B = done->B;
     const size_t each = d->C * d->R * d->R;
     const float s = strtof(info->name + strlen("out_cfg_"), NULL);
     float *xx = malloc(2 * B * each * sizeof *xx), *F = malloc(2 * B * each * sizeof *F);
     float *tt = malloc(2 * B * sizeof *tt), *scalars = NULL;
+    int32_t *yy = malloc(2 * B * sizeof *yy);
     int rc = 0;
-    if (xx && F && tt) {
+    if (xx && F && tt && yy) {
         for (size_t h = 0; h < 2; h++) {
-            memcpy(xx + h * B * each, x, B * each * sizeof *xx);
+            memcpy(xx + h * B * each, done->z, B * each * sizeof *xx);
             memcpy(tt + h * B, t, B * sizeof *tt);
         }
-        for (size_t i = 0; i < B; i++)
-            y[B + i] = (int32_t)d->classes;
+        for (size_t i = 0; i < B; i++) {
+            yy[i] = done->y[i];
+            yy[B + i] = (int32_t)d->classes;
+        }
         scalars = fill_scalars(engine, 2 * B, tt, NULL);
     }
     if (!scalars)
         rc = ffcl_fail(v->err, FFCL_ENOMEM, "out of memory for %s", info->name);
-    ffcl_step step = {.B = 2 * B, .z = xx, .y = y, .scalars = scalars, .F = F};
+    ffcl_step step = {.B = 2 * B, .z = xx, .y = yy, .scalars = scalars, .F = F};
     if (rc == 0)
         rc = ffcl_engine_run(engine, &step, v->err);
     if (rc == 0) {
@@ -213,13 +217,14 @@ static int check_cfg(ffcl_verifier *v, ffcl_engine *engine, const ffcl_tensor_in
     free(xx);
     free(F);
     free(tt);
+    free(yy);
     free(scalars);
     return rc;
 }
 
-/* The recordings that are no inputs: out, out_cfg_S, act.*; F is this run's output. */
+/* The recordings that are outputs: out, out_cfg_S, act.*; done: the step that ran, t: its times. */
 static int check_sit_outputs(ffcl_verifier *v, ffcl_engine *engine, const watcher *w,
-                             const float *x, const float *t, int32_t *y, const float *F, size_t B)
+                             const ffcl_step *done, const float *t)
 {
     const ffcl_sit_dims *d = ffcl_engine_sit(engine);
     int rc = 0;
@@ -228,9 +233,10 @@ static int check_sit_outputs(ffcl_verifier *v, ffcl_engine *engine, const watche
         if (is_input(info->name, sit_inputs) || was_seen(w, info->name))
             continue;
         if (strcmp(info->name, "out") == 0)
-            rc = ffcl_verify_compare(v, info, F, B * d->C * d->R * d->R, sit_limit_of(engine));
+            rc = ffcl_verify_compare(v, info, done->F, done->B * d->C * d->R * d->R,
+                                     sit_limit_of(engine));
         else if (strncmp(info->name, "out_cfg_", 8) == 0)
-            rc = check_cfg(v, engine, info, x, t, y, B);
+            rc = check_cfg(v, engine, info, done, t);
         else
             ffcl_verify_unchecked(v, info->name, "not checked: the model has no such tensor", 0);
     }
@@ -271,7 +277,7 @@ int ffcl_verify_sit(ffcl_verifier *v)
     if (rc == 0)
         rc = ffcl_engine_run(engine, &step, v->err);
     if (rc == 0)
-        rc = check_sit_outputs(v, engine, &w, x, t, y, F, B);
+        rc = check_sit_outputs(v, engine, &w, &step, t);
     ffcl_engine_close(&engine);
     free(w.seen);
     free(x);
@@ -308,7 +314,7 @@ static int check_sample_outputs(ffcl_verifier *v, const ffcl_engine *engine, con
             float *turned = channels_first(step->image, step->B, pixels, 3);
             rc = turned ? ffcl_verify_compare(v, info, turned, step->B * pixels * 3,
                                               vae_limit_of(engine))
-                        : ffcl_fail(v->err, FFCL_ENOMEM, "out of memory for the pictures");
+                        : ffcl_fail(v->err, FFCL_ENOMEM, "out of memory for the images");
             free(turned);
         } else if (strcmp(name, "samples_u8") == 0) {
             rc = ffcl_verify_compare_bytes(v, info, step->bytes, step->B * pixels * 3,
@@ -337,7 +343,7 @@ int ffcl_verify_sample(ffcl_verifier *v)
     int rc = 0;
     if (has(v, "w") && ffcl_tensor_file_find(v->file, "w")->count == B)
         rc = ffcl_verify_floats(v, "w", &w);
-    /* Where they are the configuration's, the pass is that of the sampler. */
+    /* With the configuration's scalars the pass is the sampler's own. */
     for (size_t i = 0; w && i < B; i++)
         wants.own_scalars |= w[i] != (float)v->cfg->sampler.guidance;
     if (rc == 0)
@@ -409,7 +415,7 @@ int ffcl_verify_vae(ffcl_verifier *v)
         pixels = side * side;
         image = malloc(B * pixels * 3 * sizeof *image);
         if (!image)
-            rc = ffcl_fail(v->err, FFCL_ENOMEM, "out of memory for the pictures");
+            rc = ffcl_fail(v->err, FFCL_ENOMEM, "out of memory for the images");
     }
     ffcl_step step = {.B = B, .R = info->shape[2], .z = z, .image = image, .tap = &tap};
     if (rc == 0)
@@ -417,7 +423,7 @@ int ffcl_verify_vae(ffcl_verifier *v)
     if (rc == 0) {
         turned = channels_first(image, B, pixels, 3);
         if (!turned)
-            rc = ffcl_fail(v->err, FFCL_ENOMEM, "out of memory for the pictures");
+            rc = ffcl_fail(v->err, FFCL_ENOMEM, "out of memory for the images");
     }
     for (size_t i = 0; rc == 0 && i < ffcl_tensor_file_count(v->file); i++) {
         const ffcl_tensor_info *t = ffcl_tensor_file_at(v->file, i);

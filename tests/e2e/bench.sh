@@ -46,7 +46,7 @@ for what in 256/1\ {modulations,qkv,proj,fc1,fc2,'conv mid','conv up3','upsample
     512/1\ {qkv,proj,fc1,fc2,'conv up3','upsample 3','conv out','VAE attention'}; do
     grep -q " $what " "$work/stdout" || echo "lacks $what"
 done > lacking
-same "the models' products and convolutions are in the list" "$(cat lacking)" ""
+same "the models' GEMMs and convolutions are in the list" "$(cat lacking)" ""
 
 # ---- the files ----
 
@@ -69,13 +69,14 @@ for c in a["cases"]:
     assert 0 < c["min_ms"] <= c["median_ms"] and c["spread"] >= 0, c
     assert c["gflop"] > 0 and c["mb"] > 0 and 0 < c["share"], c
     assert abs(c["gb_s"] - c["mb"] / c["median_ms"]) < 1e-3 * c["gb_s"], c
-    assert c["ceiling"] in ("memory", "float32"), c
+    assert c["ceiling"] in ("memory", "float32") and c["variant"] == "", c
 rows = list(csv.DictReader(open("a.csv")))
 assert len(rows) == len(a["cases"])
 for row, c in zip(rows, a["cases"]):
     assert row["format"] == "1" and row["device"] == a["device"]["name"]
     assert row["kernel"] == c["kernel"] and row["shape"] == c["shape"]
     assert float(row["median_ms"]) == c["median_ms"] and row["status"] == "ok"
+    assert row["variant"] == c["variant"]
 svg = xml.parse("a.svg").getroot()
 texts = ["".join(t.itertext()) for t in svg.iter("{http://www.w3.org/2000/svg}text")]
 for word in "latent_update", "latent_finite", "memory, ", "float32, ":
@@ -86,6 +87,13 @@ check "JSON, CSV and SVG hold the same results" python3 look.py
 works "JSON on stdout" bench latent_update "${quick[@]}" --json -
 check "nothing else is there" python3 -c '
 import json; assert json.load(open("stdout"))["cases"][0]["status"] == "ok"'
+
+works "a row of a variant" bench softmax_in_place "${quick[@]}" --json row.json
+same "table and JSON name the variant" "$(grep -c '^softmax_in_place *row ' stdout) \
+$(grep -c '"variant":.*"row"' row.json)" "2 2"
+works "a row of the back end" bench gemm_silu --backend builtin "${quick[@]}" --json -
+same "it names what computed it" "$(grep -o '"variant":.*"' stdout | sort -u)" \
+    $'"variant":\t"builtin"'
 
 # ---- changes ----
 
@@ -123,7 +131,7 @@ same "what is the same" "$(tail -n 1 "$work/stdout")" \
 works "against one of another device" bench 'latent_[uf]*' "${quick[@]}" --compare empty.json
 same "what is new" "$(tail -n 1 "$work/stdout")" \
     "against empty.json: 0 faster, 0 slower, 0 the same, $((n_update + n_pixels)) new, 1 gone"
-same "the other device is told of" "$(grep -c 'another device or driver' stdout)" 1
+same "the other device is reported" "$(grep -c 'another device or driver' stdout)" 1
 
 # ---- a kernel that computes wrong ----
 

@@ -4,7 +4,7 @@
 . "$(dirname "$0")/lib.sh"
 need_device
 
-# The built-in products need no check, whose verdict would be one more entry.
+# The built-in GEMM needs no self-check, whose result would be one more entry.
 tiny=("$demo" sampler.classes=1 sampler.count=1 blas.backend=builtin)
 cache=$work/cache
 export FFCL_CACHE_DIR=$cache
@@ -13,7 +13,7 @@ compiled() { # "N/N" of the last compiling line, or nothing
     sed -n 's/^compiling //p' "$work/stderr" | tail -n 1
 }
 
-# start NAME WANT: draws one picture as before; WANT: compiles "all", "none", or a number.
+# start NAME WANT: generates one image as before; WANT: compiles "all", "none", or a number.
 start() {
     local name=$1 want=$2
     run "${tiny[@]}" output.grid=next.png
@@ -25,7 +25,7 @@ start() {
     if [ "$code" = 0 ] && [ "$(compiled)" = "$want" ] && cmp -s first.png next.png; then
         ok "$name"
     else
-        not_ok "$name" "wanted exit code 0, the same picture, and compiling to be \"$want\""
+        not_ok "$name" "wanted exit code 0, the same image, and compiling to be \"$want\""
     fi
 }
 

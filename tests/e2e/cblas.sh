@@ -17,7 +17,7 @@ if ! "${cc[@]}" -o "$fake" "$root/tests/fake_cblas.c" > compile.log 2>&1 ||
     not_ok "tests/fake_cblas.c compiles" "$(cat compile.log)"
     finish
 fi
-draw=("$demo" "${cpu[@]}" sampler.count=1)
+one=("$demo" "${cpu[@]}" sampler.count=1)
 
 # tells NAME FILE WORD...: FILE of the last run, which worked, has each WORD.
 tells() {
@@ -33,7 +33,7 @@ tells() {
 
 # ---- what is chosen ----
 
-run "${draw[@]}" output.grid=auto.png
+run "${one[@]}" output.grid=auto.png
 cat stdout stderr > auto.log
 if grep -q 'float32, lib' auto.log; then
     have=1
@@ -42,35 +42,35 @@ else
     have=0
     tells "auto: no library, and what would help" auto.log "no fast CBLAS library" "clblast"
 fi
-run "${draw[@]}" output.grid=clblast.png blas.backend=clblast
+run "${one[@]}" output.grid=clblast.png blas.backend=clblast
 cat stdout stderr > clblast.log
 tells "CLBlast when it is asked for" clblast.log "float32, clblast"
 
 if [ -n "${FFCL_TEST_CFLAGS:-}" ]; then
     skip "no library" "not with a sanitizer"
 else
-    LD_PRELOAD=$hide run "${draw[@]}" output.grid=hidden.png
+    LD_PRELOAD=$hide run "${one[@]}" output.grid=hidden.png
     cat stdout stderr > hidden.log
     tells "no library: a hint, and CLBlast" hidden.log "no fast CBLAS library is installed" \
         "libopenblas0" "float32, clblast"
-    check "no library: CLBlast's picture" cmp hidden.png clblast.png
+    check "no library: CLBlast's image" cmp hidden.png clblast.png
     LD_PRELOAD=$hide refuses "no library where cblas is asked for" 4 "no fast CBLAS library" -- \
-        "${draw[@]}" blas.backend=cblas output.grid="$out/a.png"
+        "${one[@]}" blas.backend=cblas output.grid="$out/a.png"
 fi
 
 # ---- a library of the user's ----
 
 refuses "a library that is not there" 4 "/nonexistent.so" "cannot be loaded" -- \
-    "${draw[@]}" blas.library=/nonexistent.so output.grid="$out/a.png"
+    "${one[@]}" blas.library=/nonexistent.so output.grid="$out/a.png"
 refuses "a library that is no CBLAS" 4 "libz.so.1" "cblas_sgemm" -- \
-    "${draw[@]}" blas.library=libz.so.1 output.grid="$out/a.png"
+    "${one[@]}" blas.library=libz.so.1 output.grid="$out/a.png"
 refuses "a library that computes wrongly, asked for" 7 "fake.so" "wrong results" -- \
-    "${draw[@]}" blas.library="$fake" blas.backend=cblas output.grid="$out/a.png"
-run "${draw[@]}" blas.library="$fake" output.grid=wrong.png
+    "${one[@]}" blas.library="$fake" blas.backend=cblas output.grid="$out/a.png"
+run "${one[@]}" blas.library="$fake" output.grid=wrong.png
 cat stdout stderr > wrong.log
 tells "a library that computes wrongly: a warning, and CLBlast" wrong.log "warning" "fake.so" \
     "wrong results" "float32, clblast"
-check "a library that computes wrongly: CLBlast's picture" cmp wrong.png clblast.png
+check "a library that computes wrongly: CLBlast's image" cmp wrong.png clblast.png
 
 # ---- results ----
 
@@ -98,7 +98,7 @@ check "the same set by batches of 1 and 2" cmp 1.npz 2.npz
 check "the same set by batches of 1 and 4" cmp 1.npz 4.npz
 # The last batch is smaller and needs other memory, which is made while the one before it computes.
 for how in 8 2; do
-    works "14 pictures, $how at a time" "$demo" "${cpu[@]}" sampler.count=14 sampler.batch=$how \
+    works "14 images, $how at a time" "$demo" "${cpu[@]}" sampler.count=14 sampler.batch=$how \
         output.grid= output.folder=of-$how output.npz=of-$how.npz
 done
 check "the same set by batches of 8 and of 2" cmp of-8.npz of-2.npz

@@ -255,6 +255,11 @@ refuses "an unknown back end" 3 "[blas] backend = nonsense" "clblast" "dpas" -- 
 refuses "the demo's checkpoint, one byte changed" 5 changed.pt checksum -- \
     "${tiny[@]}" model.checkpoint=changed.pt
 
+FFCL_VARIANTS="attention=fastest" refuses "a variant that does not exist" 3 FFCL_VARIANTS \
+    '"fastest"' "row, tiled, gemms, mma, wgmma, gemms-half" -- "${tiny[@]}"
+FFCL_VARIANTS="convolve=row" refuses "an operation that does not exist" 3 '"convolve"' \
+    "gemm, attention, softmax, layernorm, groupnorm, convolution" -- "${tiny[@]}"
+
 refuses "an absent device" 7 "device.select = geforce 1" "there is 0 (0:0)" -- \
     "${tiny[@]}" "device.select=geforce 1"
 refuses "an index out of range" 7 "device.select = 99" -- "${tiny[@]}" device.select=99
@@ -262,11 +267,11 @@ refuses "a platform out of range" 7 "device.select = 9:9" -- "${tiny[@]}" device
 "$ffcl" devices > devices
 has_pocl=$(grep -c 'Portable Computing Language' devices)
 if [ "$has_pocl" != 0 ]; then
-    refuses "an engine that the device has not got" 7 "[blas] backend = wgmma" "no such engine" \
+    refuses "a matrix unit that the device lacks" 7 "[blas] backend = wgmma" "no such matrix unit" \
         -- "${tiny[@]}" blas.backend=wgmma device.select=portable
-    for engine in wmma mfma dpas; do
-        refuses "an engine of another vendor: $engine" 7 "[blas] backend = $engine" \
-            "no such engine" -- "${tiny[@]}" blas.backend=$engine device.select=portable
+    for unit in wmma mfma dpas; do
+        refuses "a matrix unit of another vendor: $unit" 7 "[blas] backend = $unit" \
+            "no such matrix unit" -- "${tiny[@]}" blas.backend=$unit device.select=portable
     done
 fi
 if [ "$has_pocl" != 0 ]; then

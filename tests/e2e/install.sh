@@ -60,7 +60,7 @@ int main(int argc, char **argv)
     }
     for (size_t i = 0; rc == 0 && i < shape.count * shape.height * shape.width * 3; i++)
         sum += rgb[i] != rgb[0];
-    printf("%zu pictures of %zu x %zu%s\n", shape.count, shape.height, shape.width,
+    printf("%zu images of %zu x %zu%s\n", shape.count, shape.height, shape.width,
            sum ? "" : ", all of one colour");
     if (rc)
         fprintf(stderr, "%s\n", err.text);
@@ -91,15 +91,15 @@ check "a program links with the static library" compile static \
     $(pkg-config --static --libs ffcl | sed 's/-lffcl\>/-l:libffcl.a/')
 if "$ffcl" devices > /dev/null 2>&1; then
     for kind in shared static; do
-        same "$kind: it draws two pictures" \
+        same "$kind: it generates two images" \
             "$(LD_LIBRARY_PATH=$prefix/lib timeout 300 ./$kind "$demo" 2>&1)" \
-            "2 pictures of 64 x 64"
+            "2 images of 64 x 64"
         rm "$kind"
     done
 elif [ "${CI:-}" = true ]; then
-    not_ok "the program draws" "no OpenCL device"
+    not_ok "the program generates" "no OpenCL device"
 else
-    skip "the program draws" "no OpenCL device"
+    skip "the program generates" "no OpenCL device"
 fi
 if command -v c++ > /dev/null; then
     echo '#include <ffcl.h>

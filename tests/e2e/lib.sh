@@ -124,8 +124,8 @@ edit() { # IN OUT OPERATION...
     python3 "$root/tests/edit_safetensors.py" "$@" || echo "lib.sh: cannot edit $1" >&2
 }
 
-pictures() {
-    python3 "$root/tests/pictures.py" "$@"
+images() {
+    python3 "$root/tests/images.py" "$@"
 }
 
 # Call first in a script that is useless without a device.

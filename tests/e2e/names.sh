@@ -94,6 +94,6 @@ for m in "$demo_sit" demo.st; do
     works "the demo from ${m##*.}" -q "$demo" model.checkpoint="$m" sampler.classes=0-2 \
         sampler.count=3 output.grid="${m##*.}.png"
 done
-check "both draw the same" cmp pt.png st.png
+check "both generate the same" cmp pt.png st.png
 
 finish

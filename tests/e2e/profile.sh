@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# ffcl --profile: the table, the trace, and that pictures are the same with it and without.
+# ffcl --profile: the table, the trace, and that images are the same with it and without.
 . "$(dirname "$0")/lib.sh"
 need_device
 
@@ -14,8 +14,8 @@ refuses "a profile of something else" 2 "--profile is for sampling only" -- devi
 works "without" -q "${few[@]}" output.grid=plain.png
 same "without: neither table nor trace" "$(cat stdout)$(ls ./*.json 2> /dev/null)" ""
 works "with a profile" -q "${few[@]}" output.grid=timed.png --profile
-check "the picture is the same" cmp plain.png timed.png
-same "the table has models, kernels, products, copies and sums" "$(lacks stdout stage GFLOP/s GB/s \
+check "the image is the same" cmp plain.png timed.png
+same "the table has models, kernels, GEMMs, copies and sums" "$(lacks stdout stage GFLOP/s GB/s \
     "SiT   " "VAE   " "load  " "SiT   gemm 32x" "VAE   gemm " write "in all" "all  " \
     "trace: ffcl-trace.json")" ""
 cat > look.py << 'PYTHON'
@@ -44,9 +44,9 @@ for process in processes:
     for e in commands:
         if e["name"].startswith("gemm "):
             # M x N x K, or several of them: number x M x N x K.
-            *many, m, n, k = (int(x) for x in e["name"][5:].split("x"))
+            *many, m, n, k = (int(x) for x in e["name"].split()[1].split("x"))
             m *= math.prod(many)
-            # Some back ends do what follows a product with it: some operations a result more.
+            # Some back ends fuse the epilogue of a GEMM: some operations a result more.
             assert 0.999 * 2 * k <= e["args"]["GFLOP"] / (1e-9 * m * n) <= 2 * k + 16, e
     # One queue: commands follow each other.
     commands.sort(key=lambda e: e["ts"])
@@ -56,6 +56,12 @@ assert idle < len(processes)
 PYTHON
 check "the trace is one of Chrome's, with kernels, stages and the host" \
     python3 look.py ffcl-trace.json 1
+
+FFCL_VARIANTS="attention=row, gemm=builtin" works "forced variants" \
+    "${few[@]}" output.grid=forced.png --profile
+same "forced variants: a note, and the profile names them" "$(lacks stderr \
+    "FFCL_VARIANTS forces gemm=builtin, attention=row"; lacks stdout "[attention/row]" \
+    "[gemm/builtin]")" ""
 
 # ---- two devices ----
 

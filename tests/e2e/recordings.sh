@@ -44,13 +44,13 @@ agrees "VAE with the old attention names" 6 "$data/vae_legacy.ref.safetensors" \
     vae.weights="$data/vae_legacy.safetensors"
 for seed in 1 2; do
     agrees "demo, seed $seed" 4 "$data/demo_seed$seed.ref.safetensors" "$demo"
-    agrees "demo, seed $seed, guidance of each picture" 4 "$data/demo_seed$seed.ref.safetensors" \
+    agrees "demo, seed $seed, guidance of each image" 4 "$data/demo_seed$seed.ref.safetensors" \
         "$demo" sampler.guidance=1.5
     same "demo, seed $seed: the teacher's tensors are shown" \
         "$(grep -c '^teacher_.* not checked$' "$work/stdout")" 3
 done
 
-# ---- half storage, by the plain kernels where there is no matrix engine ----
+# ---- half storage, by the plain kernels where there is no matrix unit ----
 
 agrees "SiT h144 p2 in half" 7 "$data/sit_h144_p2.ref.safetensors" \
     model.checkpoint="$data/sit_h144_p2.pt" precision.compute=half
@@ -114,6 +114,6 @@ refuses "a recording that is not there" 4 gone.safetensors -- verify gone.safete
 refuses "a model's weights instead of a recording" 5 "no recording" -- \
     verify "$data/vae_small.safetensors"
 edit "$data/images.safetensors" a.safetensors reshape=x:3
-refuses "pictures of the wrong rank" 5 a.safetensors "x is not" -- verify a.safetensors
+refuses "images of the wrong rank" 5 a.safetensors "x is not" -- verify a.safetensors
 
 finish

@@ -1,11 +1,11 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# A set of pictures that is killed, stopped, damaged, locked out or out of space, and gone on with:
+# A sample set whose run is killed, stopped, damaged, locked out or out of space, and resumes:
 # in the end it is the set of an undisturbed run, byte for byte, and nothing else is left.
 . "$(dirname "$0")/lib.sh"
 need_device
 
-set_of() { # COUNT: the arguments of a set of so many pictures
+set_of() { # COUNT: the arguments of a sample set of so many images
     args=(-q "$demo" output.grid= sampler.count="$1" sampler.batch=4)
 }
 
@@ -34,8 +34,8 @@ RANDOM=$((10#$seed % 32768))
 echo "SEED=$seed repeats the instants"
 set_of 200
 to whole
-works "200 pictures, undisturbed" "${args[@]}" "${where[@]}"
-same "pictures of the folder" "$(ls whole/f | grep -c '\.png$')" 200
+works "200 images, undisturbed" "${args[@]}" "${where[@]}"
+same "images of the folder" "$(ls whole/f | grep -c '\.png$')" 200
 to killed
 kills=0 rounds=1 strange=''
 while [ $kills -lt 22 ]; do
@@ -57,7 +57,7 @@ while [ $kills -lt 22 ]; do
 done
 same "runs killed, and no other failure" "$kills$strange" 22
 left=$(ls killed/f 2> /dev/null | grep -c '\.png$')
-works "the same command goes on after 22 kills ($left files are there)" "${args[@]}" "${where[@]}"
+works "the same command resumes after 22 kills ($left files are there)" "${args[@]}" "${where[@]}"
 equal "22 kills: folder and npz of an undisturbed run, no temporary file" killed whole
 same "22 kills: what was there was kept" "$(python3 - << 'PYTHON'
 import json
@@ -72,7 +72,7 @@ equal "it changed nothing" killed whole
 
 set_of 6
 to six
-works "six pictures" "${args[@]}" "${where[@]}"
+works "six images" "${args[@]}" "${where[@]}"
 if [ -n "${FFCL_TEST_CFLAGS:-}" ]; then
     skip "trouble by a preloaded library" "not with a sanitizer"
 elif ! "${CC:-cc}" -shared -fPIC -D_GNU_SOURCE -DCL_TARGET_OPENCL_VERSION=120 -o shim.so \
@@ -99,12 +99,12 @@ else
     done
     mkdir lone
     where=(output.npz=lone/a.npz)
-    troubled FFCL_SHIM_KILL=pwrite:14       # head, two headers, then two writes a picture
+    troubled FFCL_SHIM_KILL=pwrite:14       # head, two headers, then two writes an image
     same "npz alone, killed after a batch: what is there" "$code $(ls -A lone | tr '\n' ' ')" \
         "137 .a.npz.crc .a.npz.lock .a.npz.part a.npz.manifest.json "
     works "npz alone, killed: the same command" "${args[@]}" "${where[@]}"
     check "npz alone, killed: the same npz" cmp lone/a.npz six/a.npz
-    same "npz alone, killed: nothing else is left, and pictures were kept" \
+    same "npz alone, killed: nothing else is left, and images were kept" \
         "$(ls -A lone | tr '\n' ' ')$(python3 - << 'PYTHON'
 import json
 print(json.load(open("lone/a.npz.manifest.json"))["runs"][-1]["kept"] > 2)
@@ -126,7 +126,7 @@ fi
 
 # ---- Ctrl-C ----
 
-# begin NAME ARGUMENT...: a run in the background, once two pictures are there.
+# begin NAME ARGUMENT...: a run in the background, once two images are there.
 begin() {
     env --default-signal=INT,TERM "$ffcl" "${args[@]}" "${where[@]}" "$@" > stdout 2> stderr \
         < /dev/null &
@@ -139,7 +139,7 @@ begin() {
 
 set_of 160
 to many
-works "160 pictures" "${args[@]}" "${where[@]}"
+works "160 images" "${args[@]}" "${where[@]}"
 for signal in INT TERM; do
     rm -rf stop
     to stop
@@ -149,14 +149,14 @@ for signal in INT TERM; do
     wait $pid
     code=$? last="ffcl, after SIG$signal"
     same "SIG$signal: its own exit code" "$code" 15
-    same "SIG$signal: says how to go on" \
+    same "SIG$signal: says how to resume" \
         "$(sed 's/[0-9]* of/N of/' stderr)" \
         "ffcl: stopped: N of 160 images are there; the same command resumes"
     n=$(sed -n 's/^ffcl: stopped: \([0-9]*\) of.*/\1/p' stderr)
     same "SIG$signal: what it says is there" "$(ls stop/f | grep -c '\.png$')" "$n"
     check "SIG$signal: the run ended early" [ "$n" -lt 160 ]
     same "SIG$signal: no temporary file, no lock" "$(find stop/f -name '.*' -type f)" ""
-    works "SIG$signal: the same command goes on" "${args[@]}" "${where[@]}"
+    works "SIG$signal: the same command resumes" "${args[@]}" "${where[@]}"
     equal "SIG$signal: the same set" stop many
 done
 same "the manifest tells both runs" "$(python3 - << 'PYTHON'
@@ -174,7 +174,7 @@ sleep 0.02
 kill -INT $pid 2> /dev/null
 wait $pid
 same "Ctrl-C twice: the exit code" "$?" 15
-works "Ctrl-C twice: the same command goes on" "${args[@]}" "${where[@]}"
+works "Ctrl-C twice: the same command resumes" "${args[@]}" "${where[@]}"
 equal "Ctrl-C twice: the same set" stop many
 
 # ---- two runs, other settings ----
@@ -220,7 +220,7 @@ if [ "$("$ffcl" devices | grep -c 'Portable Computing Language')" != 0 ]; then
         device.select=basic
     warning='^ffcl: warning: earlier images of this sample set come from another kind of device'
     same "another kind of device: a warning" "$code $(grep -c "$warning" "$work/stderr")" "0 1"
-    same "another kind of device: the picture is there" "$(pictures size many/f/000000.png)" 64x64
+    same "another kind of device: the image is there" "$(images size many/f/000000.png)" 64x64
 else
     skip "another kind of device" "no PoCL"
 fi
@@ -228,7 +228,7 @@ echo '{"format": "of something else"}' > many/f/manifest.json
 run "${args[@]}" output.folder=many/f output.npz=many/a.npz
 same "a manifest of something else" "$code $(grep -c 'is not a manifest' "$work/stderr")" "17 1"
 set_of 6
-works "resume = no draws anew" "${args[@]}" output.folder=many/f output.npz=many/a.npz \
+works "resume = no generates anew" "${args[@]}" output.folder=many/f output.npz=many/a.npz \
     output.resume=no
 check "resume = no: the npz is replaced" cmp many/a.npz six/a.npz
 
@@ -254,7 +254,7 @@ repair "a PNG cut short"
 rm six/f/000004.png
 repair "an empty and a missing PNG"
 cp good/f/000001.png six/f/000005.png
-repair "a PNG of another picture"
+repair "a PNG of another image"
 head -c 70000 good/a.npz > six/a.npz
 repair "an npz cut short"
 flip six/a.npz 40000
@@ -272,10 +272,10 @@ check "npz alone: the same file" cmp alone/a.npz good/a.npz
 same "npz alone: what lies there" "$(ls -A alone | tr '\n' ' ')" "a.npz a.npz.manifest.json "
 head -c 50000 good/a.npz > alone/a.npz
 works "npz alone, cut short: the same command" "${args[@]}" "${where[@]}"
-check "npz alone, cut short: drawn again" cmp alone/a.npz good/a.npz
+check "npz alone, cut short: generated again" cmp alone/a.npz good/a.npz
 same "npz alone: nothing is left" "$(ls -A alone | tr '\n' ' ')" "a.npz a.npz.manifest.json "
 
-# ---- pictures that are no pictures ----
+# ---- images that are no images ----
 
 edit "$demo_sit" sit.st set=y_embedder.embedding_table.weight:432:nan       # class 3
 bad=(model.checkpoint=sit.st output.folder=bad/f output.npz=bad/a.npz)
@@ -284,12 +284,12 @@ run "${args[@]}" "${bad[@]}"
 same "on_bad = stop" "$code $(grep -c 'image 3 (class 3) .* not finite in its latent' \
     "$work/stderr")" "11 1"
 run "${args[@]}" "${bad[@]}" output.on_bad=skip output.resume=no
-same "on_bad = skip: a warning, and the run goes on" "$code $(cat "$work/stderr")" \
+same "on_bad = skip: a warning, and the run continues" "$code $(cat "$work/stderr")" \
     "0 ffcl: warning: image 3 (class 3) has a value that is not finite in its latent"
 same "on_bad = skip: no file" "$(ls bad/f | tr '\n' ' ')" \
     "000000.png 000001.png 000002.png 000004.png 000005.png manifest.json "
-pictures npz bad/a.npz 6 arrays
-same "on_bad = skip: black in the npz" "$(pictures plain arrays/000003.png) $(pictures differ \
+images npz bad/a.npz 6 arrays
+same "on_bad = skip: black in the npz" "$(images plain arrays/000003.png) $(images differ \
     arrays/000004.png good/f/000004.png)" "yes 0"
 same "on_bad = skip: the manifest names it" "$(python3 -c '
 import json
@@ -299,12 +299,12 @@ edit "$demo_vae" vae.st 'drop=^decoder\.conv_out\.' add=decoder.conv_out.weight:
     add=decoder.conv_out.bias:3
 cp "$(dirname "$demo_vae")/config.json" vae.config.json
 run "${args[@]}" vae.weights=vae.st output.folder=plain
-same "a picture of one colour" "$code $(grep -c 'image [0-9] (class [0-9]) is of one colour' \
+same "an image of one colour" "$code $(grep -c 'image [0-9] (class [0-9]) is of one colour' \
     "$work/stderr")" "11 1"
 
 # ---- disks ----
 
-# In a mount namespace of its own: a small disk; then room; the same command goes on.
+# In a mount namespace of its own: a small disk; then room; the same command resumes.
 cat > disk.sh << 'SCRIPT'
 what=$1 ffcl=$2
 shift 2
@@ -340,7 +340,7 @@ if "${namespace[@]}" mount -t tmpfs ffcl disk 2> /dev/null; then
     run "${args[@]}" output.folder=before/f
     "${namespace[@]}" bash disk.sh full "$ffcl" "${args[@]}" output.folder=disk/f > log 2>&1
     same "a full disk, then room" "$(head -n 2 log | tr '\n' ' ')" "12 1 1 0 "
-    check "a full disk, then room: the same pictures" diff -r -x manifest.json copy/f before/f
+    check "a full disk, then room: the same images" diff -r -x manifest.json copy/f before/f
     same "a full disk, then room: nothing else" "$(ls -A copy | tr '\n' ' ')" "f "
     "${namespace[@]}" bash disk.sh full "$ffcl" "${args[@]}" output.npz=disk/a.npz > log 2>&1
     same "an npz larger than the disk" "$(head -n 1 log)" "12 1 1"

@@ -5,7 +5,7 @@
 . "$(dirname "$0")/lib.sh"
 need_device
 
-# Enough that everyone gets a share before the first to start has drawn all.
+# Enough that everyone gets a share before the first to start has generated all.
 count=97
 args=(-q "$demo" output.grid= sampler.count=$count)
 
@@ -66,8 +66,8 @@ if [ "$("$ffcl" devices | grep -c 'Portable Computing Language')" != 0 ]; then
     same "both drew" "$(python3 - << 'PYTHON'
 import json
 (run,) = json.load(open("f/manifest.json"))["runs"]
-drawn = [d["pictures"] for d in run["devices"]]
-print(len(drawn), sum(drawn), min(drawn) > 0)
+made = [d["pictures"] for d in run["devices"]]
+print(len(made), sum(made), min(made) > 0)
 PYTHON
     )" "2 $count True"
     if [ -n "${FFCL_TEST_CFLAGS:-}" ] || ! "${CC:-cc}" -shared -fPIC -D_GNU_SOURCE \
@@ -78,7 +78,7 @@ PYTHON
             rm -rf f a.npz
             FFCL_SHIM_READS=$victim LD_PRELOAD=$work/shim.so run "${args[@]}" device.select=all \
                 output.folder=f output.npz=a.npz sampler.batch=2
-            same "device and read $victim fails: the run goes on" "$code" 0
+            same "device and read $victim fails: the run continues" "$code" 0
             warning='^ffcl: warning: device [01], .* is left out: .*CL_OUT_OF_RESOURCES.*others$'
             same "and tells of it" "$(grep -c "$warning" "$work/stderr")" 1
             equal "device and read $victim fails: the same set" f a.npz
@@ -89,7 +89,7 @@ PYTHON
         same "all devices fail: the exit code" "$code" 10
         same "all devices fail: one sentence" \
             "$(grep -c '^ffcl: OpenCL call failed: clEnqueueReadBuffer' "$work/stderr")" 1
-        works "the same command goes on" "${args[@]}" device.select=all output.folder=f \
+        works "the same command resumes" "${args[@]}" device.select=all output.folder=f \
             output.npz=a.npz
         equal "all devices failed, and gone on with: the same set" f a.npz
     fi
@@ -103,7 +103,7 @@ fi
 rm -rf f a.npz
 array=("${args[@]}" sampler.world=3 output.folder=f output.npz=a.npz)
 works "rank 1 of 3" "${array[@]}" sampler.rank=1
-same "its pictures" "$(ls f | tr '\n' ' ')" \
+same "its images" "$(ls f | tr '\n' ' ')" \
     "$(seq -f '%06g.png' 1 3 $((count - 1)) | tr '\n' ' ')manifest.json "
 check "no npz yet" [ ! -e a.npz ]
 "$ffcl" "${array[@]}" sampler.rank=0 > stdout0 2>&1 < /dev/null &
@@ -149,13 +149,13 @@ if [ -x "$build/ffcl-mpi" ] && command -v mpirun > /dev/null; then
     same "all ranks drew" "$(python3 - << 'PYTHON'
 import json
 (run,) = json.load(open("f/manifest.json"))["runs"]
-drawn = [d["pictures"] for d in run["devices"]]
-print(run["processes"], len(drawn), sum(drawn), sum(1 for d in drawn if d) > 1)
+made = [d["pictures"] for d in run["devices"]]
+print(run["processes"], len(made), sum(made), sum(1 for d in made if d) > 1)
 PYTHON
     )" "4 4 $count True"
     rm -rf f/00000*.png a.npz
     mpi 2 "${args[@]}" output.npz=a.npz output.folder=f
-    same "mpirun goes on with a set" "$code" 0
+    same "mpirun resumes a sample set" "$code" 0
     equal "the same set" f a.npz
     rm a.npz
     mpi 2 "${args[@]}" output.npz=a.npz
@@ -199,15 +199,15 @@ SCRIPT
             fi
         done
         wait $job
-        same "${how}SIGTERM: says how to go on" \
+        same "${how}SIGTERM: says how to resume" \
             "$(grep -c "^ffcl: stopped: [0-9]* of $count images are there; the same command" \
             "$work/stderr")" 1
         program=()
         mpi 2 "${args[@]}" output.folder=f output.npz=a.npz
-        same "after ${how}SIGTERM the same command goes on" "$code" 0
+        same "after ${how}SIGTERM the same command resumes" "$code" 0
         equal "after ${how}SIGTERM: the same set" f a.npz
     done
-    # A rank that is killed takes the others with it; then the same command goes on.
+    # A rank that is killed takes the others with it; then the same command resumes.
     rm -rf f a.npz
     cat > die.sh << 'SCRIPT'
 [ "$OMPI_COMM_WORLD_RANK" = 0 ] || { "$@" & sleep 1; kill -KILL $!; wait $!; exit 137; }
@@ -218,7 +218,7 @@ SCRIPT
     check "a killed rank: no success" [ "$code" != 0 ]
     program=()
     mpi 2 "${args[@]}" output.folder=f output.npz=a.npz
-    same "a killed rank: the same command goes on" "$code" 0
+    same "a killed rank: the same command resumes" "$code" 0
     equal "a killed rank: the same set" f a.npz
     if ! ldd "$ffcl" | grep -q libmpi; then
         last="mpirun -np 2 ffcl"
@@ -230,26 +230,26 @@ else
     skip "processes of mpirun" "no Open MPI, or $build/ffcl-mpi was not built"
 fi
 
-# ---- drawn classes, and PyTorch's generator on several cards ----
+# ---- random classes, and PyTorch's generator on several cards ----
 
-draw() { # OUT ARGUMENT...
+generate() { # OUT ARGUMENT...
     local out=$1
     shift
     works "$*" "${args[@]}" output.npz="$out" "$@"
 }
-draw random.npz sampler.classes=random
-draw random1.npz sampler.classes=random sampler.batch=1
+generate random.npz sampler.classes=random
+generate random1.npz sampler.classes=random sampler.batch=1
 check "random classes do not depend on the batch" cmp random.npz random1.npz
-draw random2.npz sampler.classes=random sampler.draw_batch=5
+generate random2.npz sampler.classes=random sampler.draw_batch=5
 check "but on draw_batch, as in the script" [ "$(cmp -s random.npz random2.npz; echo $?)" = 1 ]
-draw balanced.npz sampler.classes=balanced
+generate balanced.npz sampler.classes=balanced
 check "balanced: the ten classes in turn" cmp balanced.npz one.npz
 printf '0 1 2\n3,4 5-9\n' > labels.txt
-draw file.npz sampler.classes=file:labels.txt
+generate file.npz sampler.classes=file:labels.txt
 check "a file of labels" cmp file.npz one.npz
 cuda=(sampler.rng=torch-cuda sampler.classes=random sampler.world=2 sampler.draw_batch=4)
-draw cuda.npz "${cuda[@]}"
-draw cuda3.npz "${cuda[@]}" sampler.batch=3
+generate cuda.npz "${cuda[@]}"
+generate cuda3.npz "${cuda[@]}" sampler.batch=3
 check "torch-cuda: any batch" cmp cuda.npz cuda3.npz
 mkdir cards
 for rank in 1 0; do
@@ -257,8 +257,8 @@ for rank in 1 0; do
         "${cuda[@]}" sampler.rank=$rank
 done
 check "torch-cuda: one process for all ranks, or one for each" cmp cuda.npz cards/a.npz
-draw world3.npz "${cuda[@]}" sampler.world=3
-check "torch-cuda: world decides what is drawn" [ "$(cmp -s cuda.npz world3.npz; echo $?)" = 1 ]
+generate world3.npz "${cuda[@]}" sampler.world=3
+check "torch-cuda: world decides what is generated" [ "$(cmp -s cuda.npz world3.npz; echo $?)" = 1 ]
 
 # ---- the ready INI file ----
 
@@ -266,6 +266,6 @@ works "config/fid50k.ini, with the demo's weights" -q "$root/config/fid50k.ini" 
     model.checkpoint="$demo_sit" model.heads=2 vae.weights="$demo_vae"
 same "config/fid50k.ini: folder and npz" "$(ls fid50k | grep -c '\.png$') $(ls fid50k.npz)" \
     "8 fid50k.npz"
-check "config/fid50k.ini: a sound npz" pictures npz fid50k.npz 8 arrays
+check "config/fid50k.ini: a sound npz" images npz fid50k.npz 8 arrays
 
 finish

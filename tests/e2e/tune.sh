@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# Parameters of CLBlast: ffcl tune, [blas] tuning, and the check of products with what takes over
+# Parameters of CLBlast: ffcl tune, [blas] tuning, and the self-check of GEMMs with what takes over
 # where it fails.
 . "$(dirname "$0")/lib.sh"
 need_device
@@ -30,11 +30,11 @@ has_not() { # NAME TEXT
 
 # ---- before tuning ----
 
-works "a picture before tuning" "${tiny[@]}" output.grid=before.png
+works "an image before tuning" "${tiny[@]}" output.grid=before.png
 has "an untuned device: one line names ffcl tune" "ffcl tune finds faster parameters"
 works "tuning off" "${tiny[@]}" blas.tuning=off output.grid=off.png
 has_not "tuning off: no such line" "ffcl tune"
-check "tuning off: the same picture" cmp before.png off.png
+check "tuning off: the same image" cmp before.png off.png
 
 # ---- files by hand ----
 
@@ -167,11 +167,11 @@ set=("${tiny[@]}" "${cpu[@]}" output.grid= output.folder="$work/set" output.resu
 works "a set with what was found" "${set[@]}"
 run -q "${set[@]}" sampler.count=1 blas.tuning=off
 if [ "$code" = 17 ] && grep -q 'blas.products of .* was clblast, tuning' "$work/stderr"; then
-    ok "it does not go on without"
+    ok "it does not resume without"
 else
-    not_ok "it does not go on without"
+    not_ok "it does not resume without"
 fi
-works "it goes on with" "${set[@]}"
+works "it resumes with" "${set[@]}"
 
 file=$(echo "$folder"/*.txt)
 cp "$file" kept.txt
@@ -181,29 +181,29 @@ has "a warning: not used" "was not tuned here"
 echo noise >> "$file"
 works "a damaged file in its place" "${tiny[@]}" "${cpu[@]}" output.grid=damaged.png
 has "a warning: not used" "neither a [section] nor name = value; not used"
-check "the picture as before tuning" cmp before.png damaged.png
+check "the image as before tuning" cmp before.png damaged.png
 rm -r "$folder"
 
-# ---- the check of products ----
+# ---- the self-check of GEMMs ----
 
 # CLBlast up to 1.6.2 computes this wrong by itself.
 if [ -n "$shim" ]; then
-    works "the built-in products" "${tiny[@]}" blas.backend=builtin output.grid=builtin.png
+    works "the built-in GEMM" "${tiny[@]}" blas.backend=builtin output.grid=builtin.png
     for how in wrong fail; do
         export FFCL_CACHE_DIR=$work/cache-$how
-        FFCL_SHIM_SGEMM=$how LD_PRELOAD=$shim works "CLBlast's products $how" "${tiny[@]}" \
+        FFCL_SHIM_SGEMM=$how LD_PRELOAD=$shim works "CLBlast's GEMM $how" "${tiny[@]}" \
             output.grid=$how.png
-        has "$how: a warning" "the built-in products are used instead"
-        check "$how: the picture of the built-in products" cmp builtin.png $how.png
+        has "$how: a warning" "the built-in GEMM is used instead"
+        check "$how: the image of the built-in GEMM" cmp builtin.png $how.png
     done
     FFCL_CACHE_DIR=$work/cache-wrong works "wrong: known at the next start" "${tiny[@]}" \
         output.grid=next.png
     has "wrong: and said again" "clblast computes wrong"
     FFCL_CACHE_DIR=$work/cache-fail works "fail: tried again at the next start" "${tiny[@]}" \
         output.grid=next.png
-    has_not "fail: and found good" "built-in products"
+    has_not "fail: and found good" "built-in GEMM"
 else
-    skip "CLBlast's products wrong or failing" "no library can be preloaded"
+    skip "CLBlast's GEMM wrong or failing" "no library can be preloaded"
 fi
 
 finish

@@ -1,15 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 #include <math.h>
 
-#include "ops/cost.h"
-#include "ops/ops.h"
 #include "../ref/ref.h"
 #include "registry.h"
 
 enum { OUT, QKV };
 enum { B, T, H, DH };
-/* A row's variant: the kernel, and this where qkv and the result are half. */
-enum { HALF = 16 };
 
 static const ffcl_shape model[] = {
     {{1, 256, 16, 72}, 0},              /* XL/2, 256 x 256 */
@@ -29,13 +25,14 @@ static const ffcl_shape awkward[] = {
     {{0}, 0},
 };
 
-/* In parts: of heads, and where the scores of one head are many, of queries. */
-static const ffcl_shape batched_model[] = {
+/* As batches of GEMMs, in parts: of heads, and where the scores of one head are many, of
+ * queries. */
+static const ffcl_shape gemms_model[] = {
     {{1, 256, 16, 72}, 0},
     {{1, 1024, 1, 512}, 0},
     {{0}, 0},
 };
-static const ffcl_shape batched_awkward[] = {
+static const ffcl_shape gemms_awkward[] = {
     {{2, 17, 2, 72}, FFCL_SHAPE_FILLS},
     {{2, 67, 2, 5}, FFCL_SHAPE_FILLS},
     {{1, 67, 2, 3}, FFCL_SHAPE_SMALL},
@@ -45,7 +42,7 @@ static const ffcl_shape batched_awkward[] = {
     {{0}, 0},
 };
 
-/* Tiles of the matrix engine's kernel: 64 queries and 64 keys, for heads above 96 columns 16 of
+/* Tiles of the kernel for mma.sync: 64 queries and 64 keys, for heads above 96 columns 16 of
  * each and the columns shared by four warps; heads are padded to a multiple of 16. */
 static const ffcl_shape mma_awkward[] = {
     {{2, 5, 2, 8}, FFCL_SHAPE_FILLS | FFCL_SHAPE_SMALL},
@@ -89,13 +86,13 @@ static const ffcl_shape wgmma_awkward[] = {
     {{0}, 0},
 };
 
-/* As products: tokens and columns are multiples of 8, and there are more than 32 of both. */
-static const ffcl_shape products_model[] = {
+/* As GEMMs of half: tokens and columns are multiples of 8, and there are more than 32 of both. */
+static const ffcl_shape half_gemms_model[] = {
     {{2, 256, 1, 512}, 0},
     {{1, 1024, 1, 512}, 0},
     {{0}, 0},
 };
-static const ffcl_shape products_awkward[] = {
+static const ffcl_shape half_gemms_awkward[] = {
     {{2, 40, 1, 40}, FFCL_SHAPE_FILLS | FFCL_SHAPE_SMALL},
     {{3, 72, 1, 136}, FFCL_SHAPE_FILLS},
     {{2, 200, 1, 264}, 0},
@@ -105,25 +102,22 @@ static const ffcl_shape products_awkward[] = {
     {{0}, 0},
 };
 
-static int kernel_of(const ffcl_case *c)
-{
-    return c->op->variant & ~HALF;
-}
-
 /* Scores have deviation 100: softmax picks one key or two.  More would make the result depend on
  * roundings of the scores wherever two keys tie. */
 static const double large = 10.0;
 
-static int setup(ffcl_case *c)
+static void operands(ffcl_case *c)
 {
     const size_t *d = c->shape.d;
     size_t n = d[B] * d[T] * d[H] * d[DH];
-    ffcl_type x = c->op->variant & HALF ? FFCL_F16 : FFCL_F32;
-    int rc = FFCL_TENSORS(c, {.role = FFCL_OUT, .type = x, .n = n},
-                          {.role = FFCL_IN, .type = x, .n = 3 * n});
-    if (rc)
-        return rc;
+    FFCL_OPERANDS(c, {.role = FFCL_OUT, .dtype = c->row->dtype, .n = n},
+                  {.role = FFCL_IN, .dtype = c->row->dtype, .n = 3 * n});
     ffcl_case_axes(c, "b t h d", d[B], d[T], d[H], d[DH]);
+}
+
+static void fill(ffcl_case *c)
+{
+    const size_t *d = c->shape.d;
     if (c->fill == FFCL_FILL_LARGE)
         ffcl_case_noise(c, QKV, 0.0, large);
     else
@@ -133,16 +127,15 @@ static int setup(ffcl_case *c)
     double size = c->fill == FFCL_FILL_LARGE ? 1.5 * large : 2.0;
     c->scale = size * (1.0 + size * size * (c->fill == FFCL_FILL_CONSTANT ? sqrt((double)d[DH])
                                                                           : 1.0));
-    /* The matrix engine's second product takes its weights as half: each is off by 2^-11 of
+    /* A tensor core's second GEMM takes its weights as half: each is off by 2^-11 of
      * itself, or where it is below the normal halves by 2^-25 of the largest weight; the sum
      * that divides is of weights before the rounding.  So the result is off by at most that much
      * of the values, of which the weighted mean is below twice the deviation.  In the first
-     * product the engine cuts off where float32 rounds: four times the allowance for scores. */
-    if (kernel_of(c) >= FFCL_ATTENTION_MMA) {
+     * GEMM tensor cores cut off where float32 rounds: four times the allowance for scores. */
+    if (c->row->unit != FFCL_UNIT_NONE) {
         double weights = 1.0 / 2048.0 + (double)d[T] / 33554432.0;
-        c->scale = 4.0 * c->scale + size * weights / (double)c->op->atol;
+        c->scale = 4.0 * c->scale + size * weights / (double)c->row->atol;
     }
-    return 0;
 }
 
 static void ref(ffcl_case *c)
@@ -157,80 +150,46 @@ static double at(const ffcl_case *c, size_t index)
     return ffcl_ref_attention_at(ffcl_f32(c, QKV), d[T], d[H], d[DH], index);
 }
 
-static int run(ffcl_case *c)
+static void describe(const ffcl_case *c, ffcl_call *call)
 {
-    const size_t *d = c->shape.d;
-    int kind = kernel_of(c);
-    ffcl_engine_level level = kind == FFCL_ATTENTION_MMA  ? FFCL_ENGINE_MMA
-                              : kind > FFCL_ATTENTION_MMA ? FFCL_ENGINE_WGMMA
-                                                          : FFCL_ENGINE_NONE;
-    ffcl_engine_use was = ffcl_case_engine(c, (ffcl_engine_use){level, 0});
-    int rc = ffcl_attention(c->ctx, ffcl_mem(c, OUT), ffcl_mem(c, QKV), d[B], d[T], d[H], d[DH],
-                            c->op->variant & HALF ? FFCL_STORE_HALF : FFCL_STORE_FLOAT,
-                            (ffcl_attention_variant)kind);
-    ffcl_case_engine(c, was);
-    return rc;
+    const size_t *d = c->shape.d, width = d[H] * d[DH];
+    call->attention = (ffcl_attention_desc){ffcl_case_dense(c, OUT, d[B], d[T], width),
+                                            ffcl_case_dense(c, QKV, d[B], d[T], 3 * width), d[H]};
 }
 
-static const char *skip_mma(const ffcl_case *c)
+static size_t used(const ffcl_row *row, const ffcl_images_of *of, ffcl_use *to)
 {
-    ffcl_ctx with = {.matrix_engine = FFCL_ENGINE_MMA};
-    const char *reason = ffcl_case_no_engine(c, FFCL_ENGINE_MMA);
-    if (!reason && !ffcl_attention_mma_fits(&with, c->shape.d[DH]))
-        reason = "the matrix engine takes no such heads";
-    return reason;
-}
-
-static const char *skip_wgmma(const ffcl_case *c)
-{
-    return ffcl_case_no_engine(c, FFCL_ENGINE_WGMMA);
-}
-
-static const char *skip(const ffcl_case *c)
-{
-    const ffcl_caps *caps = &c->ctx->device.caps;
-    if (caps->local_bytes < 32768)
-        return "needs 32 KB of local memory";
-    return caps->max_work_group < 128 ? "needs work-groups of 128" : NULL;
-}
-
-static const char *skip_batched(const ffcl_case *c)
-{
-    return ffcl_attention_batched_fits(c->ctx) ? NULL
-                                               : "no back end with batches of float32 products";
-}
-
-static ffcl_cost cost(const ffcl_case *c)
-{
-    const size_t *d = c->shape.d;
-    return ffcl_attention_cost(d[B], d[T], d[H], d[DH], c->op->variant & HALF ? FFCL_STORE_HALF
-                                                                               : FFCL_STORE_FLOAT);
+    (void)row;
+    to[0] = (ffcl_use){"attention", {{of->B, ffcl_xl_tokens(of), FFCL_XL_HEADS,
+                                      FFCL_XL_WIDTH / FFCL_XL_HEADS}, 0}};
+    to[1] = (ffcl_use){"VAE attention", {{of->B, of->R * of->R, 1, FFCL_VAE_MID}, 0}};
+    return 2;
 }
 
 /* Sums of T weighted values, each weight an exp of 3 units in the last place.  A half result is
  * rounded by up to 2^-11 of itself. */
-#define ATTENTION(kernel_name, kind, shapes, ragged, why_not, relative)                       \
+#define ATTENTION(row_name, by, type, may_use, shapes, ragged, relative)                      \
     {                                                                                         \
-        .name = kernel_name, .letters = "B T H Dh", .variant = kind,                          \
+        .name = row_name, .letters = "B T H Dh", .dtype = type,                               \
         .fills = FFCL_NOISE | FFCL_ZEROS | FFCL_LARGE | FFCL_CONSTANT, .model = shapes,       \
-        .awkward = ragged, .setup = setup, .ref = ref, .at = at, .run = run, .skip = why_not, \
-        .rtol = relative, .atol = 4e-7f, .cost = cost,                                        \
+        .awkward = ragged, .operands = operands, .fill = fill, .ref = ref, .at = at,          \
+        .rtol = relative, .atol = 4e-7f, .skip = ffcl_case_needs_unit, .describe = describe,  \
+        .op = FFCL_OP_ATTENTION, .variant = by, .unit = may_use, .used = used,                \
     }
+#define FLOAT(name, by, shapes, ragged) \
+    ATTENTION(name, by, FFCL_F32, FFCL_UNIT_NONE, shapes, ragged, 1e-5f)
+#define HALF(name, by, unit, shapes, ragged) \
+    ATTENTION(name, by, FFCL_F16, unit, shapes, ragged, 5e-4f)
 
-const ffcl_op_test ffcl_test_attn_row =
-    ATTENTION("attn_f32_row", FFCL_ATTENTION_ROW, model, awkward, NULL, 1e-5f);
-const ffcl_op_test ffcl_test_attn_row_half =
-    ATTENTION("attn_row_half", FFCL_ATTENTION_ROW | HALF, model, awkward, NULL, 5e-4f);
-const ffcl_op_test ffcl_test_attn_tiled =
-    ATTENTION("attn_f32_tiled", FFCL_ATTENTION_TILED, model, awkward, skip, 1e-5f);
-const ffcl_op_test ffcl_test_attn_batched =
-    ATTENTION("attn_f32_batched", FFCL_ATTENTION_BATCHED, batched_model, batched_awkward,
-              skip_batched, 1e-5f);
-const ffcl_op_test ffcl_test_mma_attention =
-    ATTENTION("mma_attention", FFCL_ATTENTION_MMA | HALF, model, mma_awkward, skip_mma, 5e-4f);
-const ffcl_op_test ffcl_test_wgmma_attention =
-    ATTENTION("wgmma_attention", FFCL_ATTENTION_WGMMA | HALF, wgmma_model, wgmma_awkward,
-              skip_wgmma, 5e-4f);
-const ffcl_op_test ffcl_test_wgmma_attention_products =
-    ATTENTION("wgmma_attention_products", FFCL_ATTENTION_PRODUCTS | HALF, products_model,
-              products_awkward, skip_wgmma, 5e-4f);
+const ffcl_row ffcl_rows_of_attention[] = {
+    FLOAT("attn_f32_row", "row", model, awkward),
+    FLOAT("attn_f32_tiled", "tiled", model, awkward),
+    FLOAT("attn_f32_batched", "gemms", gemms_model, gemms_awkward),
+    HALF("attn_row_half", "row", FFCL_UNIT_NONE, model, awkward),
+    HALF("mma_attention", "mma", FFCL_UNIT_MMA, model, mma_awkward),
+    HALF("mma_attention_gemms", "gemms-half", FFCL_UNIT_MMA, half_gemms_model, half_gemms_awkward),
+    HALF("wgmma_attention", "wgmma", FFCL_UNIT_WGMMA, wgmma_model, wgmma_awkward),
+    HALF("wgmma_attention_gemms", "gemms-half", FFCL_UNIT_WGMMA, half_gemms_model,
+         half_gemms_awkward),
+    {.name = NULL},
+};

@@ -6,8 +6,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "cl/arena.h"
-#include "gemm.h"
 #include "half.h"
 #include "registry.h"
 #include "util.h"
@@ -23,7 +21,7 @@ enum {
     /* Of a large case: noise repeats after so many numbers, a prime; elements that are compared. */
     PERIOD = 1048573,
     SAMPLES = 256,
-    /* Unwritten bytes: not 0 or 255, which pictures are full of. */
+    /* Unwritten bytes: not 0 or 255, which images are full of. */
     UNWRITTEN_U8 = 0xa5
 };
 
@@ -49,39 +47,29 @@ double ffcl_case_normal(ffcl_case *c)
     return (sum / 65535.0 - 2.0) * 1.7320508075688772;
 }
 
-/* On the device, and on the host. */
-static size_t type_bytes(ffcl_type type)
+/* Half is float on the host. */
+static size_t host_bytes(ffcl_dtype dtype)
 {
-    return type == FFCL_U8 ? 1 : type == FFCL_F16 ? 2 : 4;
+    return dtype == FFCL_U8 ? 1 : 4;
 }
 
-static size_t host_bytes(ffcl_type type)
+static int guard_of(const ffcl_operand *t)
 {
-    return type == FFCL_U8 ? 1 : 4;
+    return t->role == FFCL_IN ? IN_GUARD : t->dtype == FFCL_F16 ? OUT_GUARD_F16 : OUT_GUARD;
 }
 
-size_t ffcl_case_bytes(const ffcl_case *c, size_t i)
-{
-    return type_bytes(c->tensor[i].type);
-}
-
-static int guard_of(const ffcl_tensor *t)
-{
-    return t->role == FFCL_IN ? IN_GUARD : t->type == FFCL_F16 ? OUT_GUARD_F16 : OUT_GUARD;
-}
-
-/* Whether device and host can hold the tensors of a large case, before gigabytes are filled. */
-static int check_memory(const ffcl_case *c, const ffcl_tensor *list, size_t n)
+/* Whether device and host can hold the operands of a large case, before gigabytes are filled. */
+static int check_memory(const ffcl_case *c)
 {
     const ffcl_caps *caps = &c->ctx->device.caps;
     double device = 0, host = 0, largest = 0;
     double physical = (double)sysconf(_SC_PHYS_PAGES) * (double)sysconf(_SC_PAGESIZE);
-    for (size_t i = 0; i < n; i++) {
-        double bytes = list[i].role == FFCL_HOST ? 0.0
-                                                 : (double)(list[i].n * type_bytes(list[i].type));
+    for (size_t i = 0; i < c->n_operands; i++) {
+        const ffcl_operand *t = &c->operand[i];
+        double bytes = t->role == FFCL_HOST ? 0.0 : (double)(t->n * ffcl_dtype_bytes(t->dtype));
         device += bytes;
         largest = fmax(largest, bytes);
-        host += (double)(list[i].n * host_bytes(list[i].type));
+        host += (double)(t->n * host_bytes(t->dtype));
     }
     if (largest > (double)caps->max_alloc_bytes)
         return ffcl_fail(c->ctx->err, FFCL_EDEVMEM, "needs %.1f GB in one piece, the device has "
@@ -101,51 +89,61 @@ static int choose_samples(ffcl_case *c, size_t n)
     c->n_samples = ffcl_min(n, SAMPLES);
     c->sample = malloc(ffcl_max(c->n_samples, 1) * sizeof *c->sample);
     if (!c->sample)
-        return ffcl_fail(c->ctx->err, FFCL_ENOMEM, "out of memory for a case of %s", c->op->name);
+        return ffcl_fail(c->ctx->err, FFCL_ENOMEM, "out of memory for a case of %s", c->row->name);
     for (size_t i = 0; i < c->n_samples; i++)
         c->sample[i] = i == 0 ? 0 : i == 1 ? n - 1 : ffcl_case_below(c, n);
     return 0;
 }
 
-/* Whether the tensor is one that a large case fills by repeating its first PERIOD numbers. */
-static int repeats(const ffcl_case *c, const ffcl_tensor *t)
+/* Whether the operand is one that a large case fills by repeating its first PERIOD numbers. */
+static int repeats(const ffcl_case *c, const ffcl_operand *t)
 {
     return c->large && t->at == 0 && t->rows * t->cols == t->n && t->n > PERIOD;
 }
 
-int ffcl_case_tensors(ffcl_case *c, const ffcl_tensor *list, size_t n)
+void ffcl_case_operands(ffcl_case *c, const ffcl_operand *list, size_t n)
 {
-    int rc = c->large ? check_memory(c, list, n) : 0;
-    if (rc)
-        return rc;
     for (size_t i = 0; i < n; i++) {
-        ffcl_tensor *t = &c->tensor[i];
+        ffcl_operand *t = &c->operand[i];
         *t = list[i];
-        c->n_tensors = i + 1;
         if (t->rows == 0) {
             t->rows = 1;
             t->cols = t->ld = t->n;
         }
-        size_t element = host_bytes(t->type), bytes = t->n * element;
-        t->host = malloc(ffcl_max(bytes, 4));
-        if (!t->host)
-            return ffcl_fail(c->ctx->err, FFCL_ENOMEM, "out of memory for a test of %s",
-                             c->op->name);
-        memset(t->host, guard_of(t), bytes);
-        t->is_repeated = t->role == FFCL_OUT && repeats(c, t);
-        for (size_t r = 0; t->role == FFCL_OUT && r < t->rows; r++)
-            memset((unsigned char *)t->host + (t->at + r * t->ld) * element,
-                   t->type == FFCL_U8 ? UNWRITTEN_U8 : 0xff, t->cols * element);
     }
-    const ffcl_tensor *out = &c->tensor[0];
-    if (c->large && c->op->at)
+    c->n_operands = n;
+}
+
+static int allocate(ffcl_case *c, ffcl_operand *t)
+{
+    size_t element = host_bytes(t->dtype), bytes = t->n * element;
+    t->host = malloc(ffcl_max(bytes, 4));
+    if (!t->host)
+        return ffcl_fail(c->ctx->err, FFCL_ENOMEM, "out of memory for a test of %s", c->row->name);
+    memset(t->host, guard_of(t), bytes);
+    t->is_repeated = t->role == FFCL_OUT && repeats(c, t);
+    for (size_t r = 0; t->role == FFCL_OUT && r < t->rows; r++)
+        memset((unsigned char *)t->host + (t->at + r * t->ld) * element,
+               t->dtype == FFCL_U8 ? UNWRITTEN_U8 : 0xff, t->cols * element);
+    return 0;
+}
+
+int ffcl_case_prepare(ffcl_case *c)
+{
+    const ffcl_operand *out = &c->operand[0];
+    int rc = c->large ? check_memory(c) : 0;
+    for (size_t i = 0; rc == 0 && i < c->n_operands; i++)
+        rc = allocate(c, &c->operand[i]);
+    if (rc == 0 && c->large && c->row->at)
         rc = choose_samples(c, out->rows * out->cols);
     if (rc)
         return rc;
     c->want = calloc(ffcl_max(c->sample ? c->n_samples : out->rows * out->cols, 1),
                      sizeof *c->want);
-    return c->want ? 0 : ffcl_fail(c->ctx->err, FFCL_ENOMEM, "out of memory for a test of %s",
-                                   c->op->name);
+    if (!c->want)
+        return ffcl_fail(c->ctx->err, FFCL_ENOMEM, "out of memory for a test of %s", c->row->name);
+    c->row->fill(c);
+    return 0;
 }
 
 void ffcl_case_axes(ffcl_case *c, const char *axes, size_t a, size_t b, size_t d, size_t e)
@@ -165,39 +163,6 @@ void ffcl_case_decode(const ffcl_case *c, size_t index, size_t at[FFCL_MAX_AXES]
     }
 }
 
-static int is_emulated(const ffcl_case *c, ffcl_engine_level level)
-{
-    const ffcl_ctx plain = {.device = c->ctx->device};
-    return level != FFCL_ENGINE_NONE && !ffcl_engine_is_nvidia(level) &&
-           !ffcl_engine_listed(&plain, level);
-}
-
-ffcl_engine_use ffcl_case_engine(ffcl_case *c, ffcl_engine_use use)
-{
-    ffcl_engine_use was = {c->ctx->matrix_engine, c->ctx->device.caps.units};
-    c->ctx->matrix_engine = use.level;
-    c->ctx->emulate = is_emulated(c, use.level);
-    if (use.units)
-        c->ctx->device.caps.units = (cl_uint)use.units;
-    return was;
-}
-
-const char *ffcl_case_no_engine(const ffcl_case *c, ffcl_engine_level level)
-{
-    const ffcl_caps *caps = &c->ctx->device.caps;
-    if (level == FFCL_ENGINE_WGMMA && caps->nv_compute != 90)
-        return "needs NVIDIA compute capability 9.0";
-    if (level == FFCL_ENGINE_MMA && caps->nv_compute < 80)
-        return "needs NVIDIA compute capability 8.0 or more";
-    if (ffcl_engine_is_nvidia(level) && caps->local_bytes < 49152)
-        return "needs 48 KB of local memory";
-    /* Of MFMA it needs that much; on devices with less, which are slow ones that check every
-     * access, a case would take minutes. */
-    if (is_emulated(c, level) && caps->local_bytes < 49152)
-        return "emulated only where there are 48 KB of local memory";
-    return NULL;
-}
-
 static float fill_value(ffcl_case *c, size_t row)
 {
     switch (c->fill) {
@@ -214,10 +179,10 @@ static float fill_value(ffcl_case *c, size_t row)
     }
 }
 
-/* As the tensor stores it. */
-static float stored(const ffcl_tensor *t, double value)
+/* As the operand stores it. */
+static float stored(const ffcl_operand *t, double value)
 {
-    return t->type == FFCL_F16 ? ffcl_half_value(ffcl_half_from((float)value)) : (float)value;
+    return t->dtype == FFCL_F16 ? ffcl_half_value(ffcl_half_from((float)value)) : (float)value;
 }
 
 /* The first `done` of n bytes again and again. */
@@ -231,7 +196,7 @@ static void repeat(unsigned char *bytes, size_t done, size_t n)
 
 void ffcl_case_fill(ffcl_case *c, size_t i, size_t rows)
 {
-    const ffcl_tensor *t = &c->tensor[i];
+    const ffcl_operand *t = &c->operand[i];
     float *x = t->host;
     if (repeats(c, t)) {
         ffcl_case_noise(c, i, 0.0, 1.0);
@@ -246,7 +211,7 @@ void ffcl_case_fill(ffcl_case *c, size_t i, size_t rows)
 
 void ffcl_case_noise(ffcl_case *c, size_t i, double mean, double deviation)
 {
-    ffcl_tensor *t = &c->tensor[i];
+    ffcl_operand *t = &c->operand[i];
     float *x = t->host;
     if (repeats(c, t)) {
         for (size_t e = 0; e < PERIOD; e++)
@@ -278,68 +243,41 @@ double ffcl_case_norm_scale(const ffcl_case *c, size_t n, double eps)
     return 1.0 + ffcl_case_magnitude(c) / deviation;
 }
 
-int ffcl_case_open(ffcl_case *c, ffcl_ctx *ctx, const ffcl_op_test *op, const ffcl_shape *shape,
-                   ffcl_fill fill, uint64_t seed, int bare)
-{
-    *c = (ffcl_case){.ctx = ctx, .op = op, .shape = *shape, .fill = fill, .seed = seed,
-                     .random = seed, .bare = bare, .scale = 1.0};
-    int rc = op->setup(c);
-    if (rc)
-        ffcl_case_close(c);
-    return rc;
-}
-
-int ffcl_case_open_large(ffcl_case *c, ffcl_ctx *ctx, const ffcl_op_test *op,
-                         const ffcl_shape *shape, uint64_t seed)
-{
-    *c = (ffcl_case){.ctx = ctx, .op = op, .shape = *shape, .fill = FFCL_FILL_NOISE, .seed = seed,
-                     .random = seed, .bare = 1, .large = 1, .scale = 1.0};
-    int rc = op->setup(c);
-    if (rc)
-        ffcl_case_close(c);
-    return rc;
-}
-
 void ffcl_case_refer(ffcl_case *c)
 {
     for (size_t i = 0; i < c->n_samples; i++)
-        c->want[i] = c->op->at(c, c->sample[i]);
+        c->want[i] = c->row->at(c, c->sample[i]);
     if (!c->sample)
-        c->op->ref(c);
+        c->row->ref(c);
 }
 
-void ffcl_case_close(ffcl_case *c)
+/* The row's own call, or the one that it describes. */
+static void run(ffcl_case *c)
 {
-    for (size_t i = 0; i < c->n_tensors; i++) {
-        ffcl_tensor *t = &c->tensor[i];
-        if (t->mem && t->mem != t->whole)
-            clReleaseMemObject(t->mem);
-        if (t->whole)
-            clReleaseMemObject(t->whole);
-        free(t->host);
-        free(t->image);
+    ffcl_call call;
+    if (c->row->run) {
+        c->row->run(c);
+        return;
     }
-    free(c->want);
-    free(c->sample);
-    c->want = NULL;
-    c->sample = NULL;
-    c->n_tensors = c->n_samples = 0;
+    c->row->describe(c, &call);
+    ffcl_case_call(c, &call);
 }
 
 int ffcl_case_plan(ffcl_case *c)
 {
     c->ctx->planning = 1;
     ffcl_arena_plan(c->ctx->arena);
-    int rc = c->op->run(c);
+    run(c);
     c->ctx->planning = 0;
+    int rc = ffcl_ctx_check(c->ctx);
     return rc ? rc : ffcl_arena_commit(c->ctx->arena);
 }
 
-/* The tensor as it lies on the device, to `to`, where the guards' pattern is so far. */
-static void store(const ffcl_tensor *t, unsigned char *to)
+/* The operand as it lies on the device, to `to`, where the guards' pattern is so far. */
+static void store(const ffcl_operand *t, unsigned char *to)
 {
-    if (t->type != FFCL_F16) {
-        memcpy(to, t->host, t->n * type_bytes(t->type));
+    if (t->dtype != FFCL_F16) {
+        memcpy(to, t->host, t->n * ffcl_dtype_bytes(t->dtype));
         return;
     }
     const float *x = t->host;
@@ -359,23 +297,23 @@ static void store(const ffcl_tensor *t, unsigned char *to)
         repeat(to, 2 * PERIOD, 2 * t->n);
 }
 
-static int upload(ffcl_case *c, ffcl_tensor *t)
+static int upload(ffcl_case *c, ffcl_operand *t)
 {
     ffcl_ctx *ctx = c->ctx;
-    size_t bytes = t->n * type_bytes(t->type);
+    size_t bytes = t->n * ffcl_dtype_bytes(t->dtype);
     int inside = !t->flat && !c->bare;
     t->front = inside ? ffcl_round_up(GUARD_BYTES, ctx->device.caps.align_bytes) : 0;
     t->back = c->bare ? 0 : GUARD_BYTES;
     size_t total = t->front + bytes + t->back;
     const void *image = t->host;
-    if (!c->large || t->type == FFCL_F16) {
+    if (!c->large || t->dtype == FFCL_F16) {
         image = t->image = malloc(ffcl_max(total, 1));
         if (!t->image)
-            return ffcl_fail(ctx->err, FFCL_ENOMEM, "out of memory for a test of %s", c->op->name);
+            return ffcl_fail(ctx->err, FFCL_ENOMEM, "out of memory for a test of %s", c->row->name);
         memset(t->image, guard_of(t), total);
         store(t, t->image + t->front);
     }
-    int rc = ffcl_buffer_create(ctx, &t->whole, total, "a test tensor");
+    int rc = ffcl_buffer_create(ctx, &t->whole, total, "a test operand");
     if (rc == 0)
         rc = ffcl_buffer_write(ctx, t->whole, 0, image, total);
     if (c->large) {
@@ -395,32 +333,32 @@ static int upload(ffcl_case *c, ffcl_tensor *t)
 int ffcl_case_upload(ffcl_case *c)
 {
     int rc = 0;
-    for (size_t i = 0; rc == 0 && i < c->n_tensors; i++)
-        if (c->tensor[i].role != FFCL_HOST)
-            rc = upload(c, &c->tensor[i]);
+    for (size_t i = 0; rc == 0 && i < c->n_operands; i++)
+        if (c->operand[i].role != FFCL_HOST)
+            rc = upload(c, &c->operand[i]);
     return rc;
 }
 
 int ffcl_case_launch(ffcl_case *c)
 {
     ffcl_arena_rewind(c->ctx->arena);
-    int rc = c->op->run(c);
-    int finish = ffcl_finish(c->ctx);
+    run(c);
+    int rc = ffcl_ctx_check(c->ctx), finish = ffcl_finish(c->ctx);
     return rc ? rc : finish;
 }
 
-static double element(const ffcl_tensor *t, const unsigned char *data, size_t e)
+static double element(const ffcl_operand *t, const unsigned char *data, size_t e)
 {
-    if (t->type == FFCL_U8)
+    if (t->dtype == FFCL_U8)
         return data[e];
     float f;
     int32_t i;
     uint16_t h;
-    if (t->type == FFCL_F16) {
+    if (t->dtype == FFCL_F16) {
         memcpy(&h, data + 2 * e, sizeof h);
         return (double)ffcl_half_value(h);
     }
-    if (t->type == FFCL_F32) {
+    if (t->dtype == FFCL_F32) {
         memcpy(&f, data + 4 * e, sizeof f);
         return (double)f;
     }
@@ -428,14 +366,14 @@ static double element(const ffcl_tensor *t, const unsigned char *data, size_t e)
     return (double)i;
 }
 
-static void compare_element(const ffcl_case *c, ffcl_verdict *v, size_t e, double got,
+static void compare_element(const ffcl_case *c, ffcl_comparison *v, size_t e, double got,
                             double exact)
 {
     /* Rounded as a float32 output must be, so that tolerance 0 means equal floats.  Not to half:
      * that takes up half a unit in the last place of the tolerance as it is. */
     double want = (double)(float)exact;
     double error = fabs(got - want);
-    double allowed = (double)c->op->atol * c->scale + (double)c->op->rtol * fabs(want);
+    double allowed = (double)c->row->atol * c->scale + (double)c->row->rtol * fabs(want);
     if (isfinite(error)) {
         v->max_abs = fmax(v->max_abs, error);
         if (want != 0.0)
@@ -462,21 +400,21 @@ static void compare_element(const ffcl_case *c, ffcl_verdict *v, size_t e, doubl
     }
 }
 
-static void trespass(ffcl_verdict *v, const char *where, size_t tensor, long at)
+static void trespass(ffcl_comparison *v, const char *where, size_t operand, long at)
 {
     if (v->trespass)
         return;
     v->trespass = where;
-    v->trespass_tensor = tensor;
+    v->trespass_operand = operand;
     v->trespass_at = at;
 }
 
 /* Bytes first .. first+n-1 of the guards must still be the pattern. */
-static void check_guard(const ffcl_case *c, ffcl_verdict *v, size_t i, const unsigned char *whole,
-                        size_t first, size_t n)
+static void check_guard(const ffcl_case *c, ffcl_comparison *v, size_t i,
+                        const unsigned char *whole, size_t first, size_t n)
 {
-    const ffcl_tensor *t = &c->tensor[i];
-    long size = (long)type_bytes(t->type);
+    const ffcl_operand *t = &c->operand[i];
+    long size = (long)ffcl_dtype_bytes(t->dtype);
     for (size_t k = first; k < first + n; k++)
         if (whole[k] != guard_of(t)) {
             long from = (long)k - (long)t->front;
@@ -485,11 +423,12 @@ static void check_guard(const ffcl_case *c, ffcl_verdict *v, size_t i, const uns
         }
 }
 
-static void check_tensor(const ffcl_case *c, ffcl_verdict *v, size_t i, const unsigned char *whole)
+static void check_operand(const ffcl_case *c, ffcl_comparison *v, size_t i,
+                          const unsigned char *whole)
 {
-    const ffcl_tensor *t = &c->tensor[i];
+    const ffcl_operand *t = &c->operand[i];
     const unsigned char *data = whole + t->front, *before = t->image + t->front;
-    size_t size = type_bytes(t->type);
+    size_t size = ffcl_dtype_bytes(t->dtype);
     check_guard(c, v, i, whole, 0, t->front);
     check_guard(c, v, i, whole, t->front + t->n * size, t->back);
     if (t->role == FFCL_IN) {
@@ -510,15 +449,15 @@ static void check_tensor(const ffcl_case *c, ffcl_verdict *v, size_t i, const un
 }
 
 /* Element e of the result, by row and column, as an index into memory. */
-static size_t place_of(const ffcl_tensor *t, size_t e)
+static size_t place_of(const ffcl_operand *t, size_t e)
 {
     return t->at + e / t->cols * t->ld + e % t->cols;
 }
 
 /* The result alone, its samples or all of it; of what is no sample, that it is a number. */
-static void check_large(const ffcl_case *c, ffcl_verdict *v, const unsigned char *data)
+static void check_large(const ffcl_case *c, ffcl_comparison *v, const unsigned char *data)
 {
-    const ffcl_tensor *t = &c->tensor[0];
+    const ffcl_operand *t = &c->operand[0];
     const size_t n = t->rows * t->cols;
     for (size_t i = 0; i < c->n_samples; i++)
         compare_element(c, v, c->sample[i], element(t, data, place_of(t, c->sample[i])),
@@ -532,23 +471,23 @@ static void check_large(const ffcl_case *c, ffcl_verdict *v, const unsigned char
     }
 }
 
-int ffcl_case_compare(ffcl_case *c, ffcl_verdict *v)
+int ffcl_case_compare(ffcl_case *c, ffcl_comparison *v)
 {
-    *v = (ffcl_verdict){0};
-    for (size_t i = 0; i < c->n_tensors; i++) {
-        const ffcl_tensor *t = &c->tensor[i];
+    *v = (ffcl_comparison){0};
+    for (size_t i = 0; i < c->n_operands; i++) {
+        const ffcl_operand *t = &c->operand[i];
         if (t->role == FFCL_HOST || (c->large && i > 0))
             continue;
-        size_t total = t->front + t->n * type_bytes(t->type) + t->back;
+        size_t total = t->front + t->n * ffcl_dtype_bytes(t->dtype) + t->back;
         unsigned char *whole = malloc(total);
         if (!whole)
             return ffcl_fail(c->ctx->err, FFCL_ENOMEM, "out of memory for a test of %s",
-                             c->op->name);
+                             c->row->name);
         int rc = ffcl_buffer_read(c->ctx, t->whole, 0, whole, total);
         if (rc == 0 && c->large)
             check_large(c, v, whole);
         else if (rc == 0)
-            check_tensor(c, v, i, whole);
+            check_operand(c, v, i, whole);
         free(whole);
         if (rc)
             return rc;

@@ -1,12 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include <math.h>
-#include <string.h>
 
-#include "gemm.h"
+#include "../ref/ref.h"
 #include "half.h"
 #include "ops/cost.h"
-#include "ops/ops.h"
-#include "../ref/ref.h"
 #include "registry.h"
 
 enum { OUT, X };
@@ -48,59 +45,56 @@ static float critical(ffcl_case *c)
     return (float)ldexp(ffcl_case_normal(c), (int)ffcl_case_below(c, 60) - 36);
 }
 
-static int setup_half(ffcl_case *c)
+static void half_operands(ffcl_case *c)
 {
     const size_t *d = c->shape.d;
-    int rc = FFCL_TENSORS(c, {.role = FFCL_OUT, .type = FFCL_F16, .n = d[AT] + d[N] + 3,
-                              .at = d[AT], .rows = 1, .cols = d[N], .ld = d[N] + 3},
-                          {.role = FFCL_IN, .n = d[N]});
-    if (rc)
-        return rc;
+    FFCL_OPERANDS(c, {.role = FFCL_OUT, .dtype = FFCL_F16, .n = d[AT] + d[N] + 3, .at = d[AT],
+                      .rows = 1, .cols = d[N], .ld = d[N] + 3},
+                  {.role = FFCL_IN, .n = d[N]});
     ffcl_case_axes(c, "e", d[N], 0, 0, 0);
+}
+
+static void half_fill(ffcl_case *c)
+{
     ffcl_case_fill(c, X, 1);
-    for (size_t e = 0; c->fill == FFCL_FILL_NOISE && e < d[N]; e++)
+    for (size_t e = 0; c->fill == FFCL_FILL_NOISE && e < c->shape.d[N]; e++)
         ffcl_f32(c, X)[e] = critical(c);
-    return 0;
 }
 
-static int setup_float(ffcl_case *c)
-{
-    const size_t *d = c->shape.d;
-    int rc = FFCL_TENSORS(c, {.role = FFCL_OUT, .n = d[N]},
-                          {.role = FFCL_IN, .type = FFCL_F16, .n = d[N]});
-    if (rc)
-        return rc;
-    ffcl_case_axes(c, "e", d[N], 0, 0, 0);
-    ffcl_case_fill(c, X, 1);
-    for (size_t e = 0; c->fill == FFCL_FILL_NOISE && e < d[N]; e++) {
-        uint16_t half = (uint16_t)(d[N] == 65536 ? e : ffcl_case_below(c, 65536));
-        float value = ffcl_half_value(half);
-        ffcl_f32(c, X)[e] = isnan(value) ? 1.0f : value;
-        c->tensor[X].is_repeated = 0;
-    }
-    return 0;
-}
-
-static void ref_half(ffcl_case *c)
+static void half_ref(ffcl_case *c)
 {
     ffcl_ref_cast_to_half(c->want, ffcl_f32(c, X), c->shape.d[N]);
 }
 
-static void ref_float(ffcl_case *c)
+static void float_operands(ffcl_case *c)
+{
+    const size_t n = c->shape.d[N];
+    FFCL_OPERANDS(c, {.role = FFCL_OUT, .n = n}, {.role = FFCL_IN, .dtype = FFCL_F16, .n = n});
+    ffcl_case_axes(c, "e", n, 0, 0, 0);
+}
+
+static void float_fill(ffcl_case *c)
+{
+    const size_t n = c->shape.d[N];
+    ffcl_case_fill(c, X, 1);
+    for (size_t e = 0; c->fill == FFCL_FILL_NOISE && e < n; e++) {
+        uint16_t half = (uint16_t)(n == 65536 ? e : ffcl_case_below(c, 65536));
+        float value = ffcl_half_value(half);
+        ffcl_f32(c, X)[e] = isnan(value) ? 1.0f : value;
+        c->operand[X].is_repeated = 0;
+    }
+}
+
+static void float_ref(ffcl_case *c)
 {
     for (size_t e = 0; e < c->shape.d[N]; e++)
         c->want[e] = (double)ffcl_f32(c, X)[e];
 }
 
-static int run_half(ffcl_case *c)
+static void run(ffcl_case *c)
 {
-    return ffcl_cast_to_half(c->ctx, ffcl_mem(c, OUT), c->shape.d[AT], ffcl_mem(c, X),
-                             c->shape.d[N]);
-}
-
-static int run_float(ffcl_case *c)
-{
-    return ffcl_cast_to_float(c->ctx, ffcl_mem(c, OUT), ffcl_mem(c, X), c->shape.d[N]);
+    const ffcl_tensor out = ffcl_case_matrix(c, OUT), x = ffcl_case_matrix(c, X);
+    ffcl_cast(c->ctx, &out, &x);
 }
 
 static ffcl_cost cost(const ffcl_case *c)
@@ -108,20 +102,7 @@ static ffcl_cost cost(const ffcl_case *c)
     return ffcl_cast_cost(c->shape.d[N]);
 }
 
-/* Rounding to half is one correctly rounded operation, a half is a float exactly: no tolerance. */
-const ffcl_op_test ffcl_test_cast_to_half = {
-    .name = "cast_to_half", .letters = "n at",
-    .fills = FFCL_NOISE | FFCL_ZEROS | FFCL_LARGE | FFCL_OFFSET | FFCL_CONSTANT, .model = model,
-    .awkward = awkward, .setup = setup_half, .ref = ref_half, .run = run_half, .cost = cost,
-};
-const ffcl_op_test ffcl_test_cast_to_float = {
-    .name = "cast_to_float", .letters = "n at",
-    .fills = FFCL_NOISE | FFCL_ZEROS | FFCL_LARGE | FFCL_OFFSET | FFCL_CONSTANT, .model = model,
-    .awkward = float_awkward, .setup = setup_float, .ref = ref_float, .run = run_float,
-    .cost = cost,
-};
-
-/* ---- a weight's columns into tiles -------------------------------------------------------- */
+/* ---- a weight's columns into tiles ---------------------------------------------------------- */
 
 enum { FIRST, ROWS, COLS };
 enum { WEIGHT, PART };
@@ -143,24 +124,24 @@ static size_t tiles_first(const ffcl_case *c)
 }
 
 /* What no column fills must stay: it is compared with what was there, too. */
-static int setup_tiles(ffcl_case *c)
+static void tiles_operands(ffcl_case *c)
 {
-    const size_t *d = c->shape.d;
-    size_t n = ffcl_tiled_halves(tiles_first(c) + d[ROWS], d[COLS]);
-    int rc = FFCL_TENSORS(c, {.role = FFCL_INOUT, .type = FFCL_F16, .n = n},
-                          {.role = FFCL_IN, .n = d[ROWS] * d[COLS]});
-    if (rc)
-        return rc;
+    const size_t *d = c->shape.d, n = ffcl_tiled_count(tiles_first(c) + d[ROWS], d[COLS]);
+    FFCL_OPERANDS(c, {.role = FFCL_INOUT, .dtype = FFCL_F16, .n = n},
+                  {.role = FFCL_IN, .n = d[ROWS] * d[COLS]});
     ffcl_case_axes(c, "e", n, 0, 0, 0);
-    ffcl_case_noise(c, WEIGHT, 0.0, 1.0);
-    ffcl_case_fill(c, PART, d[ROWS]);
-    return 0;
 }
 
-static void ref_tiles(ffcl_case *c)
+static void tiles_fill(ffcl_case *c)
+{
+    ffcl_case_noise(c, WEIGHT, 0.0, 1.0);
+    ffcl_case_fill(c, PART, c->shape.d[ROWS]);
+}
+
+static void tiles_ref(ffcl_case *c)
 {
     const size_t *d = c->shape.d;
-    for (size_t i = 0; i < c->tensor[WEIGHT].n; i++)
+    for (size_t i = 0; i < c->operand[WEIGHT].n; i++)
         c->want[i] = (double)ffcl_f32(c, WEIGHT)[i];
     for (size_t n = 0; n < d[ROWS]; n++)
         for (size_t k = 0; k < d[COLS]; k++)
@@ -168,11 +149,13 @@ static void ref_tiles(ffcl_case *c)
                                   ffcl_f32(c, PART) + n * d[COLS] + k, 1);
 }
 
-static int run_tiles(ffcl_case *c)
+static void tiles_run(ffcl_case *c)
 {
     const size_t *d = c->shape.d;
-    return ffcl_cast_to_tiles(c->ctx, ffcl_mem(c, WEIGHT), ffcl_mem(c, PART), tiles_first(c),
-                              d[ROWS], d[COLS]);
+    ffcl_tensor w = ffcl_case_dense(c, WEIGHT, 1, d[COLS], tiles_first(c) + d[ROWS]);
+    const ffcl_tensor x = ffcl_case_dense(c, PART, 1, d[ROWS], d[COLS]);
+    w.layout = FFCL_TILES;
+    ffcl_cast_to_tiles(c->ctx, &w, &x, tiles_first(c));
 }
 
 static ffcl_cost tiles_cost(const ffcl_case *c)
@@ -180,9 +163,19 @@ static ffcl_cost tiles_cost(const ffcl_case *c)
     return ffcl_cast_cost(c->shape.d[ROWS] * c->shape.d[COLS]);
 }
 
-const ffcl_op_test ffcl_test_cast_to_tiles = {
-    .name = "cast_to_tiles", .letters = "first+1 rows K",
-    .fills = FFCL_NOISE | FFCL_ZEROS | FFCL_LARGE | FFCL_OFFSET | FFCL_CONSTANT,
-    .model = tiles_model, .awkward = tiles_awkward, .setup = setup_tiles, .ref = ref_tiles,
-    .run = run_tiles, .cost = tiles_cost,
+/* Rounding to half is one correctly rounded operation, a half is a float exactly: no tolerance. */
+#define CAST(row_name, names, kind, shapes, ragged, how, work)                                   \
+    {                                                                                            \
+        .name = row_name, .letters = names, .dtype = FFCL_F16,                                   \
+        .fills = FFCL_NOISE | FFCL_ZEROS | FFCL_LARGE | FFCL_OFFSET | FFCL_CONSTANT,             \
+        .model = shapes, .awkward = ragged, .operands = kind##_operands, .fill = kind##_fill,    \
+        .ref = kind##_ref, .run = how, .cost = work,                                             \
+    }
+
+const ffcl_row ffcl_rows_of_cast[] = {
+    CAST("cast_to_half", "n at", half, model, awkward, run, cost),
+    CAST("cast_to_tiles", "first+1 rows K", tiles, tiles_model, tiles_awkward, tiles_run,
+         tiles_cost),
+    CAST("cast_to_float", "n at", float, model, float_awkward, run, cost),
+    {.name = NULL},
 };

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * The kernels by which ffcl bench measures a device's ceilings. */
-#include "ops/cost.h"
-#include "ops/ops.h"
 #include "../ref/ref.h"
+#include "ops/cost.h"
 #include "registry.h"
 
 enum { OUT, IN };
@@ -26,16 +25,17 @@ static const ffcl_shape fma_awkward[] = {
     {{0}, 0},
 };
 
-static int setup(ffcl_case *c)
+static void operands(ffcl_case *c)
 {
-    size_t n = c->shape.d[N];
-    int rc = FFCL_TENSORS(c, {.role = FFCL_OUT, .n = n}, {.role = FFCL_IN, .n = n});
-    if (rc)
-        return rc;
+    const size_t n = c->shape.d[N];
+    FFCL_OPERANDS(c, {.role = FFCL_OUT, .n = n}, {.role = FFCL_IN, .n = n});
     ffcl_case_axes(c, "e", n, 0, 0, 0);
-    ffcl_case_fill(c, IN, n);
+}
+
+static void fill(ffcl_case *c)
+{
+    ffcl_case_fill(c, IN, c->shape.d[N]);
     c->scale = 1.0 + ffcl_case_magnitude(c);
-    return 0;
 }
 
 static void copy_ref(ffcl_case *c)
@@ -44,9 +44,10 @@ static void copy_ref(ffcl_case *c)
         c->want[i] = (double)ffcl_f32(c, IN)[i];
 }
 
-static int copy_run(ffcl_case *c)
+static void copy_run(ffcl_case *c)
 {
-    return ffcl_ceiling_copy(c->ctx, ffcl_mem(c, OUT), ffcl_mem(c, IN), c->shape.d[N]);
+    const ffcl_tensor out = ffcl_case_matrix(c, OUT), x = ffcl_case_matrix(c, IN);
+    ffcl_ceiling_copy(c->ctx, &out, &x);
 }
 
 static ffcl_cost copy_cost(const ffcl_case *c)
@@ -54,23 +55,16 @@ static ffcl_cost copy_cost(const ffcl_case *c)
     return ffcl_each_cost(c->shape.d[N], 0.0, 8.0);
 }
 
-/* A copy: exact. */
-const ffcl_op_test ffcl_test_ceiling_copy = {
-    .name = "ceiling_copy", .letters = "n", .fills = FFCL_NOISE | FFCL_ZEROS | FFCL_LARGE,
-    .model = copy_model, .awkward = copy_awkward, .setup = setup, .ref = copy_ref,
-    .run = copy_run, .cost = copy_cost,
-};
-
 static void fma_ref(ffcl_case *c)
 {
     ffcl_ref_ceiling_fma(c->want, ffcl_f32(c, IN), (double)times, (double)plus,
                          c->shape.d[ROUNDS], c->shape.d[N]);
 }
 
-static int fma_run(ffcl_case *c)
+static void fma_run(ffcl_case *c)
 {
-    return ffcl_ceiling_fma(c->ctx, ffcl_mem(c, OUT), ffcl_mem(c, IN), times, plus,
-                            c->shape.d[ROUNDS], c->shape.d[N]);
+    const ffcl_tensor out = ffcl_case_matrix(c, OUT), x = ffcl_case_matrix(c, IN);
+    ffcl_ceiling_fma(c->ctx, &out, &x, times, plus, c->shape.d[ROUNDS]);
 }
 
 static ffcl_cost fma_cost(const ffcl_case *c)
@@ -78,10 +72,15 @@ static ffcl_cost fma_cost(const ffcl_case *c)
     return ffcl_ceiling_fma_cost(c->shape.d[ROUNDS], c->shape.d[N]);
 }
 
-/* A step shrinks what the ones before were off by to 3/4, and adds up to two roundings: at most
- * eight of them in each of 128 chains, relative to the magnitude of the data. */
-const ffcl_op_test ffcl_test_ceiling_fma = {
-    .name = "ceiling_fma", .letters = "n rounds", .fills = FFCL_NOISE | FFCL_ZEROS | FFCL_LARGE,
-    .model = fma_model, .awkward = fma_awkward, .setup = setup, .ref = fma_ref, .run = fma_run,
-    .rtol = 5e-7f, .atol = 128 * 2.4e-7f, .cost = fma_cost,
+const ffcl_row ffcl_rows_of_ceiling[] = {
+    /* A copy: exact. */
+    {.name = "ceiling_copy", .letters = "n", .fills = FFCL_NOISE | FFCL_ZEROS | FFCL_LARGE,
+     .model = copy_model, .awkward = copy_awkward, .operands = operands, .fill = fill,
+     .ref = copy_ref, .run = copy_run, .cost = copy_cost},
+    /* A step shrinks what the ones before were off by to 3/4, and adds up to two roundings: at most
+     * eight of them in each of 128 chains, relative to the magnitude of the data. */
+    {.name = "ceiling_fma", .letters = "n rounds", .fills = FFCL_NOISE | FFCL_ZEROS | FFCL_LARGE,
+     .model = fma_model, .awkward = fma_awkward, .operands = operands, .fill = fill,
+     .ref = fma_ref, .rtol = 5e-7f, .atol = 128 * 2.4e-7f, .run = fma_run, .cost = fma_cost},
+    {.name = NULL},
 };

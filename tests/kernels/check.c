@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT
  * Every row of the registry against its reference on one device. */
-#include <fnmatch.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,6 +8,7 @@
 #include "gemm.h"
 #include "half.h"
 #include "registry.h"
+#include "selfcheck/gemm.h"
 
 typedef struct options {
     const char *op, *device, *backend;
@@ -18,7 +18,7 @@ typedef struct options {
 
 typedef struct counts {
     size_t passed, failed, skipped;
-    const char *reason;         /* of the last skip */
+    char reason[120];           /* of the last skip */
 } counts;
 
 static const char usage[] =
@@ -32,13 +32,6 @@ static const char usage[] =
     "  --small          one or two tiny shapes a row, noise alone, for very slow devices\n"
     "  --bare           no guard bands: a checking device then knows the exact bounds\n"
     "  --verbose        a line for each case, with its largest errors and time\n";
-
-static int matches(const char *pattern, const char *name)
-{
-    if (strpbrk(pattern, "*?["))
-        return fnmatch(pattern, name, 0) == 0;
-    return strstr(name, pattern) != NULL;
-}
 
 /* Indices of the output in its axes: "b=0 t=3 d=17", or "b=0 t=0..3 d=16..23" where high differs
  * from low. */
@@ -61,18 +54,18 @@ static void axes_text(const ffcl_case *c, const size_t *low, const size_t *high,
 static void heading(const ffcl_case *c, const char *word)
 {
     char shape[256];
-    ffcl_case_shape_text(c->op, &c->shape, shape, sizeof shape);
-    printf("%s %s %s, %s, seed %llu, %s", word, c->op->name, shape, ffcl_fill_name(c->fill),
+    ffcl_row_text(c->row, &c->shape, shape, sizeof shape);
+    printf("%s %s %s, %s, seed %llu, %s", word, c->row->name, shape, ffcl_fill_name(c->fill),
            (unsigned long long)c->seed, c->ctx->device.caps.name);
 }
 
-static void report_failure(const ffcl_case *c, const ffcl_verdict *v)
+static void report_failure(const ffcl_case *c, const ffcl_comparison *v)
 {
-    const ffcl_tensor *out = &c->tensor[0];
+    const ffcl_operand *out = &c->operand[0];
     heading(c, "FAIL");
     printf("\n");
     if (v->trespass)
-        printf("     %s of tensor %zu changed at element %ld\n", v->trespass, v->trespass_tensor,
+        printf("     %s of operand %zu changed at element %ld\n", v->trespass, v->trespass_operand,
                v->trespass_at);
     if (v->bad) {
         char index[256], box[256];
@@ -94,9 +87,11 @@ static double seconds(void)
     return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
 }
 
-static int run_case(ffcl_case *c, ffcl_verdict *v)
+static int run_case(ffcl_case *c, ffcl_comparison *v)
 {
-    int rc = ffcl_case_plan(c);
+    int rc = ffcl_case_prepare(c);
+    if (rc == 0)
+        rc = ffcl_case_plan(c);
     if (rc == 0)
         rc = ffcl_case_upload(c);
     if (rc == 0)
@@ -108,37 +103,30 @@ static int run_case(ffcl_case *c, ffcl_verdict *v)
     return rc;
 }
 
-static void check_case(ffcl_ctx *ctx, const ffcl_op_test *op, const ffcl_shape *shape,
-                       ffcl_fill fill, const options *o, counts *n)
+static void check_case(const options *o, ffcl_case *c, counts *n)
 {
-    ffcl_case c;
-    ffcl_verdict v = {0};
-    double start = seconds();
-    int rc = ffcl_case_open(&c, ctx, op, shape, fill, o->seed, o->bare);
-    if (rc) {
-        printf("FAIL %s: setup: %s\n", op->name, ctx->err->text);
-        n->failed++;
-        return;
-    }
-    const char *reason = op->skip ? op->skip(&c) : NULL;
+    ffcl_comparison v = {0};
+    const double start = seconds();
+    ffcl_case_begin(c);
+    const char *reason = ffcl_case_skip(c);
     if (reason) {
         if (o->verbose) {
-            heading(&c, "SKIP");
+            heading(c, "SKIP");
             printf(": %s\n", reason);
         }
         n->skipped++;
-        n->reason = reason;
-        ffcl_case_close(&c);
+        snprintf(n->reason, sizeof n->reason, "%s", reason);
+        ffcl_case_end(c);
         return;
     }
-    rc = run_case(&c, &v);
+    int rc = run_case(c, &v);
     if (rc) {
-        heading(&c, "FAIL");
-        printf("\n     %s\n", ctx->err->text);
+        heading(c, "FAIL");
+        printf("\n     %s\n", c->ctx->err->text);
     } else if (v.bad || v.trespass) {
-        report_failure(&c, &v);
+        report_failure(c, &v);
     } else if (o->verbose) {
-        heading(&c, "ok  ");
+        heading(c, "ok  ");
         printf(": max abs error %.3g, %.1f%% of the tolerance, %.0f ms\n", v.max_abs,
                100.0 * v.used, 1e3 * (seconds() - start));
     }
@@ -147,10 +135,10 @@ static void check_case(ffcl_ctx *ctx, const ffcl_op_test *op, const ffcl_shape *
     else
         n->passed++;
     fflush(stdout);
-    ffcl_case_close(&c);
+    ffcl_case_end(c);
 }
 
-static void check_shapes(ffcl_ctx *ctx, const ffcl_op_test *op, const ffcl_shape *list,
+static void check_shapes(ffcl_ctx *ctx, const ffcl_row *row, const ffcl_shape *list,
                          const options *o, counts *n)
 {
     for (const ffcl_shape *s = list; s->d[0]; s++) {
@@ -159,28 +147,30 @@ static void check_shapes(ffcl_ctx *ctx, const ffcl_op_test *op, const ffcl_shape
         for (unsigned fill = 0; fill < FFCL_N_FILLS; fill++) {
             int wanted = fill == FFCL_FILL_NOISE ||
                          ((s->flags & FFCL_SHAPE_FILLS) && !o->small);
-            if (wanted && (op->fills >> fill & 1u))
-                check_case(ctx, op, s, (ffcl_fill)fill, o, n);
+            ffcl_case c = {.ctx = ctx, .row = row, .shape = *s, .fill = (ffcl_fill)fill,
+                           .seed = o->seed, .bare = o->bare};
+            if (wanted && (row->fills >> fill & 1u))
+                check_case(o, &c, n);
         }
     }
 }
 
-static void check_row(ffcl_ctx *ctx, const ffcl_op_test *op, const options *o, counts *n)
+static void check_row(ffcl_ctx *ctx, const ffcl_row *row, const options *o, counts *n)
 {
     size_t skipped = n->skipped;
-    check_shapes(ctx, op, op->model, o, n);
-    check_shapes(ctx, op, op->awkward, o, n);
+    check_shapes(ctx, row, row->model, o, n);
+    check_shapes(ctx, row, row->awkward, o, n);
     if (n->skipped > skipped && !o->verbose)
-        printf("SKIP %s, %zu cases: %s\n", op->name, n->skipped - skipped, n->reason);
+        printf("SKIP %s, %zu cases: %s\n", row->name, n->skipped - skipped, n->reason);
 }
 
-static void list_row(const ffcl_op_test *op)
+static void list_row(const ffcl_row *row)
 {
     char text[256];
-    printf("%s\n", op->name);
+    printf("%s\n", row->name);
     for (int k = 0; k < 2; k++)
-        for (const ffcl_shape *s = k ? op->awkward : op->model; s->d[0]; s++) {
-            ffcl_case_shape_text(op, s, text, sizeof text);
+        for (const ffcl_shape *s = k ? row->awkward : row->model; s->d[0]; s++) {
+            ffcl_row_text(row, s, text, sizeof text);
             printf("    %s%s\n", text, k ? "" : "  (model)");
         }
 }
@@ -225,15 +215,16 @@ int main(int argc, char **argv)
     ffcl_error err = {0};
     ffcl_device device;
     ffcl_ctx *ctx = NULL;
+    const ffcl_row *row;
     counts n = {0};
     if (parse(&o, argc, argv)) {
         fputs(usage, stderr);
         return 2;
     }
     if (o.list) {
-        for (size_t i = 0; ffcl_op_tests[i]; i++)
-            if (matches(o.op, ffcl_op_tests[i]->name))
-                list_row(ffcl_op_tests[i]);
+        for (size_t i = 0; (row = ffcl_row_at(i)); i++)
+            if (ffcl_row_matches(o.op, row->name))
+                list_row(row);
         return 0;
     }
     int wrong = ffcl_half_selftest();
@@ -241,12 +232,15 @@ int main(int argc, char **argv)
         fprintf(stderr, "check: the conversion of half 0x%04x is wrong on this host\n", wrong - 1);
         return 1;
     }
-    int rc = ffcl_device_select(&device, o.device, &err);
+    int rc = ffcl_rows_check(&err);
     if (rc == 0)
-        rc = ffcl_ctx_open(&ctx, &device, NULL, &err);
+        rc = ffcl_device_select(&device, o.device, &err);
+    if (rc == 0)
+        rc = ffcl_ctx_open(&ctx, &device, NULL, NULL, &err);
     if (rc == 0) {
         ctx->err = &err;
-        rc = ffcl_blas_open(ctx, o.backend);
+        rc = ffcl_blas_open(ctx, &(ffcl_blas_options){.name = o.backend,
+                                                      .check = ffcl_selfcheck_gemm});
     }
     if (rc) {
         fprintf(stderr, "check: %s\n", err.text);
@@ -256,10 +250,10 @@ int main(int argc, char **argv)
     size_t rows = 0;
     printf("device %s, %s, seed %llu\n", device.caps.name, ffcl_blas_name(ctx),
            (unsigned long long)o.seed);
-    for (size_t i = 0; ffcl_op_tests[i]; i++)
-        if (matches(o.op, ffcl_op_tests[i]->name)) {
+    for (size_t i = 0; (row = ffcl_row_at(i)); i++)
+        if (ffcl_row_matches(o.op, row->name)) {
             rows++;
-            check_row(ctx, ffcl_op_tests[i], &o, &n);
+            check_row(ctx, row, &o, &n);
         }
     ffcl_blas_close(ctx);
     ffcl_ctx_close(&ctx);

@@ -1,16 +1,31 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: MIT
+ * Convolutions: of float32 images; of half ones on any device (conv_half_*) and by the GEMMs of
+ * matrix units, which leave other channel counts to the plain kernel; and those on wgmma that keep
+ * a patch with its halo in local memory, alone and with the moments that they leave for the group
+ * norm that follows. */
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
-#include "ops/cost.h"
-#include "cl/arena.h"
-#include "ops/ops.h"
 #include "../ref/ref.h"
+#include "half.h"
 #include "registry.h"
+#include "util.h"
 
-enum { OUT, X, BIAS, ADD, PLAIN, WEIGHT };      /* PLAIN: the weight as torch stores it */
-/* BAND: pixels in one band, in steps of 128; 0 leaves it to the device's memory. */
-enum { B, HH, WW, C, COUT, SIDE, HAS_ADD, BAND };
+/* PLAIN: the weight as torch stores it.  WEIGHT: as many as the layout has; with MOMENTS then gamma
+ * and beta of the norm. */
+enum { OUT, X, BIAS, ADD, PLAIN, WEIGHT, GAMMA, BETA };
+/* BAND: of float32, pixels in one band, in steps of 128; 0 leaves it to the device's memory.
+ * UNITS: of half, compute units by which a matrix unit's tile is chosen; 0: the device's. */
+enum { B, HH, WW, C, COUT, SIDE, WITH_ADD, BAND, UNITS = BAND };
+enum { HALO_ADD = 5, HALO_GROUPS };
+/* A row's uses.  HALO: its shapes have the letters above; POINT: 1 x 1; FEW: at most 4 outputs;
+ * NOT_USED: the models have the same by another row. */
+enum { UPSAMPLE = 1, MOMENTS = 2, HALO = 4, POINT = 8, FEW = 16, NOT_USED = 32 };
+
+static const double eps = 1e-6;
+
+/* ---- shapes of float32 ---------------------------------------------------------------------- */
 
 static const ffcl_shape columns_model[] = {
     {{1, 16, 16, 4, 512, 3, 0, 0}, 0},
@@ -23,7 +38,7 @@ static const ffcl_shape columns_awkward[] = {
     {{2, 3, 5, 6, 7, 3, 1, 0}, FFCL_SHAPE_FILLS | FFCL_SHAPE_SMALL},
     {{1, 1, 1, 12, 5, 3, 0, 0}, 0},
     {{3, 11, 7, 33, 12, 3, 0, 0}, 0},
-    {{2, 13, 11, 33, 12, 3, 1, 128}, FFCL_SHAPE_FILLS},     /* bands across pictures */
+    {{2, 13, 11, 33, 12, 3, 1, 128}, FFCL_SHAPE_FILLS},     /* bands across images */
     {{1, 31, 17, 4, 33, 3, 0, 256}, 0},
     {{2, 9, 8, 5, 6, 5, 1, 0}, 0},
     {{0}, 0},
@@ -70,8 +85,8 @@ static const ffcl_shape winograd_model[] = {
     {{1, 32, 32, 256, 128, 3, 0, 0}, 0},
     {{0}, 0},
 };
-/* C and Cout of different vectors, tiles that reach over the border, bands that end within a
- * picture. */
+/* C and Cout of different vectors, tiles that reach over the border, bands that end within an
+ * image. */
 static const ffcl_shape winograd_awkward[] = {
     {{2, 3, 5, 17, 7, 3, 1, 0}, FFCL_SHAPE_FILLS | FFCL_SHAPE_SMALL},
     {{1, 1, 1, 20, 5, 3, 0, 0}, 0},
@@ -94,171 +109,480 @@ static const ffcl_shape winograd_upsample_awkward[] = {
     {{0}, 0},
 };
 
-static int is_upsample(const ffcl_case *c)
+/* ---- shapes of half ------------------------------------------------------------------------- */
+
+/* Shapes with units make a matrix unit's GEMM choose different tiles, as in gemm.c; it may split K,
+ * whose parts then begin within a tap. */
+static const ffcl_shape half_columns_model[] = {
+    {{1, 8, 8, 512, 512, 3, 1, 0}, 0},
+    {{1, 16, 16, 128, 128, 3, 0, 0}, 0},
+    {{1, 16, 8, 4, 512, 3, 0, 0}, 0},
+    {{0}, 0},
+};
+static const ffcl_shape half_columns_awkward[] = {
+    {{2, 3, 5, 6, 7, 3, 1, 0}, FFCL_SHAPE_FILLS | FFCL_SHAPE_SMALL},
+    {{1, 1, 1, 12, 5, 3, 0, 0}, 0},
+    {{3, 11, 7, 33, 12, 3, 0, 0}, FFCL_SHAPE_FILLS},
+    {{2, 9, 8, 5, 6, 5, 1, 0}, 0},
+    {{2, 5, 3, 32, 8, 3, 1, 0}, FFCL_SHAPE_FILLS | FFCL_SHAPE_SMALL},
+    {{1, 1, 1, 32, 8, 3, 0, 0}, 0},
+    {{1, 1, 40, 32, 8, 3, 1, 0}, 0},
+    {{2, 40, 1, 32, 16, 3, 0, 0}, 0},
+    {{1, 7, 9, 64, 24, 3, 0, 0}, FFCL_SHAPE_FILLS},
+    {{2, 9, 8, 32, 40, 5, 1, 0}, 0},
+    {{3, 5, 7, 96, 72, 3, 1, 0}, 0},
+    {{1, 5, 5, 256, 40, 3, 0, 0}, 0},
+    {{1, 4, 4, 512, 16, 3, 1, 0}, 0},
+    {{2, 10, 10, 64, 136, 3, 1, 1}, 0},
+    {{2, 10, 10, 64, 136, 3, 1, 4}, 0},
+    {{2, 10, 10, 32, 72, 3, 0, 1}, 0},
+    {{1, 12, 11, 128, 136, 3, 1, 1}, 0},
+    {{1, 12, 11, 128, 136, 3, 1, 3}, 0},
+    {{1, 12, 11, 128, 40, 3, 0, 16}, 0},
+    {{2, 20, 10, 32, 24, 3, 1, 1}, 0},
+    {{0}, 0},
+};
+static const ffcl_shape half_point_model[] = {
+    {{1, 8, 8, 512, 512, 1, 1, 0}, 0},
+    {{1, 16, 16, 512, 256, 1, 0, 0}, 0},
+    {{0}, 0},
+};
+static const ffcl_shape half_point_awkward[] = {
+    {{2, 3, 5, 6, 7, 1, 1, 0}, FFCL_SHAPE_FILLS | FFCL_SHAPE_SMALL},
+    {{3, 7, 5, 33, 12, 1, 0, 0}, 0},
+    {{1, 1, 1, 4, 5, 1, 0, 0}, 0},
+    {{2, 5, 3, 32, 8, 1, 1, 0}, FFCL_SHAPE_FILLS | FFCL_SHAPE_SMALL},
+    {{2, 5, 7, 40, 24, 1, 1, 0}, 0},
+    {{1, 1, 1, 96, 8, 1, 0, 0}, 0},
+    {{2, 10, 10, 64, 136, 1, 1, 1}, 0},
+    {{1, 12, 11, 96, 136, 1, 0, 1}, 0},
+    {{1, 12, 11, 96, 136, 1, 0, 4}, 0},
+    {{2, 20, 10, 128, 24, 1, 1, 1}, 0},
+    {{0}, 0},
+};
+static const ffcl_shape half_none_model[] = {{{0}, 0}};
+static const ffcl_shape half_narrow_model[] = {
+    {{1, 32, 32, 128, 3, 3, 0, 0}, 0},          /* conv_out of an eighth by an eighth */
+    {{2, 32, 32, 4, 4, 1, 0, 0}, 0},            /* post_quant_conv */
+    {{0}, 0},
+};
+#define NARROW_HALO                                                     \
+    {{2, 5, 3, 32, 3, 3, 0, 0}, FFCL_SHAPE_FILLS | FFCL_SHAPE_SMALL},   \
+    {{1, 1, 1, 32, 1, 3, 0, 0}, 0},                                     \
+    {{3, 9, 7, 96, 1, 3, 0, 0}, 0},                                     \
+    {{1, 4, 4, 512, 3, 3, 0, 0}, 0},                                    \
+    {{2, 10, 10, 64, 3, 3, 0, 1}, 0},                                   \
+    {{2, 20, 10, 64, 3, 3, 0, 1}, FFCL_SHAPE_FILLS}
+static const ffcl_shape half_narrow_awkward[] = {
+    NARROW_HALO,
+    {{2, 3, 5, 6, 3, 3, 0, 0}, FFCL_SHAPE_FILLS | FFCL_SHAPE_SMALL},
+    {{1, 1, 1, 12, 1, 3, 0, 0}, 0},
+    {{3, 11, 17, 33, 2, 3, 0, 0}, 0},
+    {{2, 9, 8, 5, 4, 5, 0, 0}, 0},
+    {{1, 6, 7, 256, 4, 1, 0, 0}, 0},
+    {{0}, 0},
+};
+static const ffcl_shape halo_narrow_model[] = {{{1, 32, 32, 128, 3, 3, 0, 0}, 0}, {{0}, 0}};
+static const ffcl_shape halo_narrow_awkward[] = {NARROW_HALO, {{0}, 0}};
+static const ffcl_shape half_upsample_model[] = {
+    {{1, 4, 4, 512, 512, 3, 0, 0}, 0},
+    {{1, 8, 8, 256, 256, 3, 0, 0}, 0},
+    {{0}, 0},
+};
+static const ffcl_shape half_upsample_awkward[] = {
+    {{2, 3, 5, 6, 7, 3, 0, 0}, FFCL_SHAPE_FILLS | FFCL_SHAPE_SMALL},
+    {{1, 1, 1, 12, 5, 3, 0, 0}, 0},
+    {{3, 11, 7, 33, 12, 3, 0, 0}, 0},
+    {{2, 5, 3, 32, 8, 3, 0, 0}, FFCL_SHAPE_FILLS | FFCL_SHAPE_SMALL},
+    {{1, 1, 1, 32, 8, 3, 0, 0}, 0},
+    {{1, 1, 20, 32, 16, 3, 0, 0}, 0},
+    {{1, 7, 9, 64, 24, 3, 0, 0}, 0},
+    {{1, 4, 4, 512, 16, 3, 0, 0}, 0},
+    {{1, 10, 10, 96, 40, 3, 0, 1}, 0},
+    {{2, 10, 5, 32, 72, 3, 0, 1}, 0},
+    {{2, 15, 5, 64, 136, 3, 0, 2}, 0},
+    {{2, 15, 5, 64, 136, 3, 0, 16}, 0},
+    {{3, 10, 5, 128, 24, 3, 0, 1}, FFCL_SHAPE_FILLS},
+    {{0}, 0},
+};
+
+static const ffcl_shape halo_model[] = {
+    {{1, 16, 32, 128, 128, 1, 0}, 0},
+    {{2, 8, 16, 512, 256, 0, 0}, 0},
+    {{0}, 0},
+};
+static const ffcl_shape halo_awkward[] = {
+    {{2, 9, 17, 32, 8, 1, 0}, FFCL_SHAPE_FILLS | FFCL_SHAPE_SMALL},
+    {{1, 1, 1, 32, 8, 1, 0}, 0},
+    {{3, 7, 5, 64, 136, 1, 0}, FFCL_SHAPE_FILLS},
+    {{1, 8, 16, 96, 72, 0, 0}, 0},
+    {{2, 20, 40, 32, 24, 1, 0}, 0},
+    {{1, 40, 3, 64, 264, 1, 0}, 0},
+    {{1, 2, 50, 160, 40, 0, 0}, 0},
+    {{0}, 0},
+};
+static const ffcl_shape halo_moments_model[] = {
+    {{1, 16, 32, 128, 128, 1, 32}, 0},
+    {{1, 8, 16, 512, 256, 0, 32}, 0},
+    {{1, 16, 16, 64, 512, 1, 32}, 0},
+    {{0}, 0},
+};
+static const ffcl_shape halo_moments_awkward[] = {
+    {{2, 8, 16, 32, 8, 1, 2}, FFCL_SHAPE_FILLS | FFCL_SHAPE_SMALL},
+    {{2, 24, 16, 32, 24, 1, 6}, FFCL_SHAPE_FILLS},
+    {{3, 8, 48, 64, 136, 1, 17}, 0},
+    {{1, 40, 32, 32, 208, 0, 13}, 0},
+    {{0}, 0},
+};
+
+/* ---- cases ---------------------------------------------------------------------------------- */
+
+static int uses(const ffcl_case *c, int what)
 {
-    return c->op->variant == FFCL_CONV_UPSAMPLE || c->op->variant == FFCL_CONV_WINOGRAD_UPSAMPLE;
+    return c->row->uses & what;
 }
 
-static int is_winograd(const ffcl_case *c)
+static int is_half(const ffcl_case *c)
 {
-    return ffcl_is_winograd((ffcl_conv_kind)c->op->variant);
+    return c->row->dtype == FFCL_F16;
 }
 
-/* Weights that the kind wants: those as torch stores them where the device lays them out. */
-static size_t n_weights(const ffcl_case *c)
-{
-    return c->op->variant == FFCL_CONV_UPSAMPLE ? 4 : 1;
-}
+/* A shape by its row's letters; scale: of the result to x. */
+typedef struct sizes {
+    size_t B, height, width, in, out, side, scale, groups;
+    int add;
+} sizes;
 
-/* The weights of the kind, made from PLAIN as the loader does. */
-static void lay_out(ffcl_case *c)
+static sizes sizes_of(const ffcl_case *c)
 {
     const size_t *d = c->shape.d;
-    if (is_winograd(c))
-        memcpy(ffcl_f32(c, WEIGHT), ffcl_f32(c, PLAIN), c->tensor[PLAIN].n * sizeof(float));
-    for (size_t i = 0; !is_winograd(c) && WEIGHT + i < c->n_tensors; i++)
-        ffcl_conv_layout((ffcl_conv_kind)c->op->variant, FFCL_STORE_FLOAT, i, ffcl_f32(c, PLAIN),
-                         d[C], d[COUT], d[SIDE], ffcl_f32(c, WEIGHT + i));
-}
-
-static int setup(ffcl_case *c)
-{
-    const size_t *d = c->shape.d;
-    size_t pixels = d[B] * d[HH] * d[WW] * (is_upsample(c) ? 4 : 1), taps = d[SIDE] * d[SIDE];
-    /* Bands write from an offset, for which the product makes sub-buffers of its own. */
-    const ffcl_tensor weight = {.role = FFCL_IN,
-                                .n = (n_weights(c) == 4 ? 4 : taps) * d[C] * d[COUT]};
-    const ffcl_tensor list[] = {
-        {.role = FFCL_OUT, .n = pixels * d[COUT], .flat = d[BAND] != 0},
-        {.role = FFCL_IN, .n = d[B] * d[HH] * d[WW] * d[C]},
-        {.role = FFCL_IN, .n = d[COUT]},
-        {.role = FFCL_IN, .n = d[HAS_ADD] ? pixels * d[COUT] : 1},
-        {.role = FFCL_HOST, .n = taps * d[C] * d[COUT]},
-        weight, weight, weight, weight,
-    };
-    int rc = ffcl_case_tensors(c, list, WEIGHT + n_weights(c));
-    if (rc)
-        return rc;
-    ffcl_case_axes(c, "b y x o", d[B], d[HH] * (is_upsample(c) ? 2 : 1),
-                   d[WW] * (is_upsample(c) ? 2 : 1), d[COUT]);
-    ffcl_case_fill(c, X, d[B] * d[HH] * d[WW]);
-    ffcl_case_noise(c, BIAS, 0.0, 0.5);
-    ffcl_case_noise(c, ADD, 0.0, 1.0);
-    ffcl_case_noise(c, PLAIN, 0.0, 1.0 / sqrt((double)(taps * d[C])));
-    lay_out(c);
-    c->scale = (1.0 + ffcl_case_magnitude(c)) * sqrt((double)(taps * d[C]));
-    return 0;
-}
-
-static void ref(ffcl_case *c)
-{
-    const size_t *d = c->shape.d;
-    const float *add = d[HAS_ADD] ? ffcl_f32(c, ADD) : NULL;
-    if (is_upsample(c))
-        ffcl_ref_upsample_conv(c->want, ffcl_f32(c, X), ffcl_f32(c, PLAIN), ffcl_f32(c, BIAS), add,
-                               d[B], d[HH], d[WW], d[C], d[COUT], d[SIDE]);
-    else
-        ffcl_ref_conv(c->want, ffcl_f32(c, X), ffcl_f32(c, PLAIN), ffcl_f32(c, BIAS), add, d[B],
-                      d[HH], d[WW], d[C], d[COUT], d[SIDE]);
-}
-
-static double at(const ffcl_case *c, size_t index)
-{
-    const size_t *d = c->shape.d, scale = is_upsample(c) ? 2 : 1;
-    return ffcl_ref_conv_at(ffcl_f32(c, X), ffcl_f32(c, PLAIN), ffcl_f32(c, BIAS),
-                            d[HAS_ADD] ? ffcl_f32(c, ADD) : NULL, scale, scale * d[HH],
-                            scale * d[WW], d[C], d[COUT], d[SIDE], index);
-}
-
-/* The weight, laid out in scratch memory, and the convolution. */
-static int run_winograd(ffcl_case *c, ffcl_conv_weight *w)
-{
-    const size_t *d = c->shape.d;
-    const cl_mem raw = w->weight[0];
-    ffcl_buf laid_out = {0};
-    size_t parts, floats = ffcl_conv_floats(w, &parts);
-    int rc = ffcl_take(c->ctx, &laid_out, floats);
-    w->weight[0] = laid_out.mem;
-    if (rc == 0)
-        rc = ffcl_winograd_weights(c->ctx, laid_out.mem, raw, w, 0, w->out);
-    if (rc == 0)
-        rc = ffcl_conv(c->ctx, ffcl_mem(c, OUT), ffcl_mem(c, X), w, d[B], d[HH], d[WW],
-                       d[HAS_ADD] != 0, d[HAS_ADD] ? ffcl_mem(c, ADD) : NULL);
-    ffcl_give(c->ctx, &laid_out);
-    return rc;
+    sizes s = {d[B], d[HH], d[WW], d[C], d[COUT], d[SIDE], uses(c, UPSAMPLE) ? 2 : 1, 0,
+               d[WITH_ADD] != 0};
+    if (uses(c, HALO)) {
+        s.side = 3;
+        s.groups = d[HALO_GROUPS];
+        s.add = d[HALO_ADD] && !uses(c, UPSAMPLE);
+    }
+    return s;
 }
 
 static ffcl_conv_weight weight_of(const ffcl_case *c)
 {
-    const size_t *d = c->shape.d;
-    ffcl_conv_weight w = {.kind = ffcl_conv_kind_of(d[COUT], d[SIDE], is_upsample(c),
-                                                    FFCL_STORE_FLOAT), .in = d[C],
-                          .out = d[COUT], .side = d[SIDE], .bias = ffcl_mem(c, BIAS)};
-    if (is_winograd(c))
-        ffcl_winograd_kind(&w.kind, w.in, w.side);
-    for (size_t i = 0; WEIGHT + i < c->n_tensors; i++)
-        w.weight[i] = ffcl_mem(c, WEIGHT + i);
+    const sizes s = sizes_of(c);
+    ffcl_conv_weight w = {.in = s.in, .out = s.out, .side = s.side, .dtype = c->row->dtype,
+                          .upsample = uses(c, UPSAMPLE) != 0};
+    size_t count;
+    ffcl_conv_lay_out(c->ctx, &w);
+    for (size_t i = 0; i < ffcl_conv_buffers(&w, &count); i++)
+        w.weight[i].mem = c->operand[WEIGHT + i].mem;
+    w.bias.mem = c->operand[BIAS].mem;
     return w;
 }
 
-static int run(ffcl_case *c)
+/* The device lays out Winograd's weight, from PLAIN. */
+static int is_winograd(const ffcl_conv_weight *w)
 {
-    const size_t *d = c->shape.d;
-    ffcl_conv_weight w = weight_of(c);
-    if ((int)w.kind != c->op->variant)
-        return ffcl_fail(c->ctx->err, FFCL_EUSAGE, "this shape is computed by another kind");
-    if (is_winograd(c))
-        return run_winograd(c, &w);
-    /* Bands take a sixteenth of the device's memory: a device that says it has little gets small
-     * ones. */
-    size_t K = w.kind == FFCL_CONV_UPSAMPLE ? 4 * d[C] : d[SIDE] * d[SIDE] * d[C];
-    cl_ulong memory = c->ctx->device.caps.global_bytes;
-    if (d[BAND])
-        c->ctx->device.caps.global_bytes = 16 * sizeof(float) * K * d[BAND];
-    int rc = ffcl_conv(c->ctx, ffcl_mem(c, OUT), ffcl_mem(c, X), &w, d[B], d[HH], d[WW],
-                       d[HAS_ADD] != 0, d[HAS_ADD] ? ffcl_mem(c, ADD) : NULL);
-    c->ctx->device.caps.global_bytes = memory;
-    return rc;
+    return w->layout == FFCL_CONV_WINOGRAD;
 }
 
-static const char *skip(const ffcl_case *c)
+static void operands(ffcl_case *c)
+{
+    const sizes s = sizes_of(c);
+    const ffcl_conv_weight w = weight_of(c);
+    const size_t pixels = s.B * s.height * s.width, out = pixels * s.scale * s.scale * s.out;
+    const size_t plain = s.side * s.side * s.in * s.out;
+    const ffcl_dtype dtype = w.dtype;
+    const int is_float = w.layout == FFCL_CONV_NARROW || w.layout == FFCL_CONV_DIRECT;
+    size_t count, n = ffcl_conv_buffers(&w, &count);
+    ffcl_operand list[FFCL_MAX_OPERANDS] = {
+        /* Bands write from an offset, for which the GEMM makes sub-buffers of its own. */
+        {.role = FFCL_OUT, .dtype = is_float ? FFCL_F32 : dtype, .n = out,
+         .flat = !is_half(c) && c->shape.d[BAND]},
+        {.role = FFCL_IN, .dtype = dtype, .n = pixels * s.in},
+        {.role = FFCL_IN, .n = is_half(c) ? ffcl_round_up(s.out, 8) : s.out},
+        {.role = FFCL_IN, .dtype = dtype, .n = s.add ? out : 1},
+        {.role = FFCL_HOST, .dtype = dtype, .n = plain},
+    };
+    for (size_t i = 0; i < n; i++)
+        list[WEIGHT + i] = (ffcl_operand){.role = FFCL_IN, .dtype = dtype,
+                                          .n = is_winograd(&w) ? plain : count};
+    n += WEIGHT;
+    if (uses(c, MOMENTS)) {
+        list[GAMMA] = list[BETA] = (ffcl_operand){.role = FFCL_IN, .n = s.out};
+        n = BETA + 1;
+    }
+    ffcl_case_operands(c, list, n);
+    ffcl_case_axes(c, "b y x o", s.B, s.height * s.scale, s.width * s.scale, s.out);
+}
+
+/* Weights in whole steps of which 512 hold nearly any: taps that are summed beforehand, up to
+ * four, are then halves too, and their sum is not one more rounding. */
+static void fill_in_steps(ffcl_case *c, double deviation)
+{
+    double step = ldexp(1.0, (int)ceil(log2(3.5 * deviation / 512.0)));
+    for (size_t e = 0; e < c->operand[PLAIN].n; e++)
+        ffcl_f32(c, PLAIN)[e] = (float)(step * nearbyint(deviation * ffcl_case_normal(c) / step));
+}
+
+/* The weights, made from PLAIN as the loader does. */
+static void lay_out(ffcl_case *c)
+{
+    const ffcl_conv_weight w = weight_of(c);
+    size_t count, buffers = ffcl_conv_buffers(&w, &count), each = ffcl_conv_part_count(&w);
+    if (is_winograd(&w))
+        memcpy(ffcl_f32(c, WEIGHT), ffcl_f32(c, PLAIN), c->operand[PLAIN].n * sizeof(float));
+    for (size_t i = 0; i < ffcl_conv_parts(&w); i++)
+        ffcl_conv_fill(&w, i, ffcl_f32(c, PLAIN),
+                       buffers > 1 ? ffcl_f32(c, WEIGHT + i) : ffcl_f32(c, WEIGHT) + i * each);
+}
+
+static void fill(ffcl_case *c)
+{
+    const sizes s = sizes_of(c);
+    const double terms = (double)(s.side * s.side * s.in);
+    ffcl_case_fill(c, X, s.B * s.height * s.width);
+    ffcl_case_noise(c, BIAS, 0.0, 0.5);
+    for (size_t o = s.out; o < c->operand[BIAS].n; o++)
+        ffcl_f32(c, BIAS)[o] = 0.0f;
+    ffcl_case_noise(c, ADD, 0.0, 1.0);
+    if (is_half(c))
+        fill_in_steps(c, 1.0 / sqrt(terms));
+    else
+        ffcl_case_noise(c, PLAIN, 0.0, 1.0 / sqrt(terms));
+    lay_out(c);
+    c->scale = (1.0 + ffcl_case_magnitude(c)) * (uses(c, MOMENTS) ? 1.0 : sqrt(terms));
+    if (uses(c, MOMENTS)) {
+        ffcl_case_noise(c, GAMMA, 1.0, 0.5);
+        ffcl_case_noise(c, BETA, 0.0, 0.5);
+    }
+}
+
+/* The convolution, or what a group norm makes of it. */
+static void ref(ffcl_case *c)
+{
+    const sizes s = sizes_of(c);
+    const float *x = ffcl_f32(c, X), *w = ffcl_f32(c, PLAIN), *bias = ffcl_f32(c, BIAS);
+    const float *add = s.add ? ffcl_f32(c, ADD) : NULL;
+    const size_t n = c->operand[OUT].n;
+    if (uses(c, UPSAMPLE))
+        ffcl_ref_upsample_conv(c->want, x, w, bias, add, s.B, s.height, s.width, s.in, s.out,
+                               s.side);
+    else
+        ffcl_ref_conv(c->want, x, w, bias, add, s.B, s.height, s.width, s.in, s.out, s.side);
+    float *y = uses(c, MOMENTS) ? malloc(n * sizeof *y) : NULL;
+    for (size_t e = 0; y && e < n; e++)
+        y[e] = ffcl_half_value(ffcl_half_from((float)c->want[e]));
+    if (y)
+        ffcl_ref_groupnorm(c->want, y, ffcl_f32(c, GAMMA), ffcl_f32(c, BETA), s.B,
+                           n / s.B / s.out, s.out, s.groups, eps, 0);
+    free(y);
+}
+
+/* Not of moments: their norm needs every element. */
+static double at(const ffcl_case *c, size_t index)
+{
+    const sizes s = sizes_of(c);
+    return ffcl_ref_conv_at(ffcl_f32(c, X), ffcl_f32(c, PLAIN), ffcl_f32(c, BIAS),
+                            s.add ? ffcl_f32(c, ADD) : NULL, s.scale, s.scale * s.height,
+                            s.scale * s.width, s.in, s.out, s.side, index);
+}
+
+static void describe(const ffcl_case *c, ffcl_call *call)
+{
+    const sizes s = sizes_of(c);
+    const size_t height = s.height * s.scale, width = s.width * s.scale;
+    call->weight = weight_of(c);
+    call->add = ffcl_case_image(c, ADD, s.B, height, width, s.out);
+    call->conv = (ffcl_conv_desc){.out = ffcl_case_image(c, OUT, s.B, height, width, s.out),
+                                  .x = ffcl_case_image(c, X, s.B, s.height, s.width, s.in),
+                                  .w = &call->weight, .add = s.add ? &call->add : NULL};
+}
+
+/* Bands take a sixteenth of the device's memory: a device that says it has little gets small
+ * ones. */
+static void banded_run(ffcl_case *c)
+{
+    ffcl_call call;
+    cl_ulong *bytes = &c->ctx->device.caps.global_bytes, before = *bytes;
+    describe(c, &call);
+    if (c->shape.d[BAND])
+        *bytes = 16 * sizeof(float) * call.weight.weight[0].rows * c->shape.d[BAND];
+    ffcl_case_call(c, &call);
+    *bytes = before;
+}
+
+/* The weight, laid out in scratch memory, and the convolution. */
+static void winograd_run(ffcl_case *c)
+{
+    ffcl_call call;
+    describe(c, &call);
+    ffcl_conv_weight *w = &call.weight;
+    const ffcl_tensor plain = ffcl_case_dense(c, WEIGHT, w->out, w->in, 9);
+    w->weight[0] = ffcl_take(c->ctx, w->weight[0]);
+    ffcl_conv_load_channels(c->ctx, w, 0, w->out, &plain);
+    ffcl_case_call(c, &call);
+    ffcl_give(c->ctx, &w->weight[0]);
+}
+
+/* The convolution to scratch memory, then its norm by the moments that it left. */
+static void moments_run(ffcl_case *c)
+{
+    const sizes s = sizes_of(c);
+    ffcl_call call;
+    describe(c, &call);
+    const ffcl_tensor out = call.conv.out;
+    call.conv.out = ffcl_take(c->ctx, out);
+    call.moments = (ffcl_tensor){.rows = s.groups};
+    call.conv.moments = &call.moments;
+    ffcl_case_call(c, &call);
+    if (!call.moments.slot)
+        ffcl_ctx_fail(c->ctx, FFCL_EUSAGE, "no moments for this shape");
+    const ffcl_groupnorm_desc norm = {
+        .out = out, .x = call.conv.out, .gamma = ffcl_case_matrix(c, GAMMA),
+        .beta = ffcl_case_matrix(c, BETA), .moments = &call.moments, .groups = s.groups,
+        .eps = (float)eps};
+    if (!c->ctx->status)
+        ffcl_groupnorm(c->ctx, &norm);
+    ffcl_give(c->ctx, &call.moments);
+    ffcl_give(c->ctx, &call.conv.out);
+}
+
+static const char *im2col_skip(const ffcl_case *c)
 {
     return c->ctx->device.caps.max_work_group < 256 ? "needs work-groups of 256" : NULL;
 }
 
-static const char *skip_winograd(const ffcl_case *c)
+static const char *winograd_skip(const ffcl_case *c)
 {
-    return ffcl_winograd_fits(c->ctx) ? NULL : "no back end with batches of float32 products";
+    return ffcl_gemm_takes_batches(c->ctx) ? NULL : "no back end with batches of float32 GEMMs";
 }
 
-static ffcl_cost cost(const ffcl_case *c)
+/* Shapes whose GEMM the unit cannot take run on every device: the plain kernel must be chosen.  A
+ * narrow one has 8 columns. */
+static const char *unit_skip(const ffcl_case *c)
 {
-    const size_t *d = c->shape.d;
-    const ffcl_conv_weight w = weight_of(c);
-    return ffcl_conv_cost(&w, d[B], d[HH], d[WW], d[HAS_ADD] != 0);
+    const sizes s = sizes_of(c);
+    int falls_back = s.in % (uses(c, POINT) ? 8 : 32) || (s.out % 8 && !uses(c, FEW));
+    return falls_back ? NULL : ffcl_case_needs_unit(c);
 }
+
+static ffcl_use use(const ffcl_row *row, const ffcl_images_of *of, const ffcl_model_conv *m,
+                    size_t side)
+{
+    const size_t size = m->scale * of->R;
+    return row->uses & HALO
+               ? (ffcl_use){m->role, {{of->B, size, size, m->in, m->out, m->add, 0}, 0}}
+               : (ffcl_use){m->role, {{of->B, size, size, m->in, m->out, side, m->add, 0}, 0}};
+}
+
+static size_t used(const ffcl_row *row, const ffcl_images_of *of, ffcl_use *to)
+{
+    /* Half ones are GEMMs: gemm.c. */
+    static const ffcl_model_conv shortcuts[] = {{"shortcut up2", 4, FFCL_VAE_MID, 256, 0, 0},
+                                                {"shortcut up3", 8, 256, 128, 0, 0}};
+    static const ffcl_model_conv last = {"conv out", 8, 128, 3, 0, 0};
+    size_t n = 0;
+    if (row->uses & (NOT_USED | MOMENTS))
+        return 0;
+    if (row->uses & FEW)
+        to[n++] = use(row, of, &last, 3);
+    for (size_t i = 0; row->uses & POINT && row->dtype == FFCL_F32 && i < 2; i++)
+        to[n++] = use(row, of, &shortcuts[i], 1);
+    for (const ffcl_model_conv *m = ffcl_model_convs; m->role; m++)
+        if (!(row->uses & (FEW | POINT)) && (m->upsample != 0) == (row->uses & UPSAMPLE))
+            to[n++] = use(row, of, m, 3);
+    return n;
+}
+
+/* ---- rows ----------------------------------------------------------------------------------- */
+
+#define CONV                                                                               \
+    .operands = operands, .fill = fill, .ref = ref, .describe = describe,                  \
+    .op = FFCL_OP_CONVOLUTION, .used = used
+#define ALL_FILLS (FFCL_NOISE | FFCL_ZEROS | FFCL_LARGE | FFCL_CONSTANT)
 
 /* As for gemm.  The summed taps of an upsample add one rounding to each weight; Winograd's sums and
  * differences make terms that are larger than their result, and roundings twice as large. */
-#define CONV(row_name, kind, shapes, ragged, why_not, allowed)                                \
-    {                                                                                         \
-        .name = row_name, .letters = "B Hh Ww C Cout k add band", .variant = kind,            \
-        .fills = FFCL_NOISE | FFCL_ZEROS | FFCL_LARGE | FFCL_CONSTANT, .model = shapes,       \
-        .awkward = ragged, .setup = setup, .ref = ref, .at = at, .run = run, .skip = why_not, \
-        .rtol = 1e-5f, .atol = allowed, .cost = cost,                                         \
-    }
+#define FLOAT(row_name, what, shapes, by, why_not, how)                                    \
+    {CONV, .name = row_name, .letters = "B Hh Ww C Cout k add band", .uses = what,         \
+     .fills = ALL_FILLS, .model = shapes##_model, .awkward = shapes##_awkward, .at = at,   \
+     .rtol = 1e-5f, .atol = 6e-7f, .skip = why_not, .variant = by, .run = how}
 
-const ffcl_op_test ffcl_test_conv_columns =
-    CONV("conv_columns", FFCL_CONV_COLUMNS, columns_model, columns_awkward, skip, 6e-7f);
-const ffcl_op_test ffcl_test_conv_point =
-    CONV("conv_point", FFCL_CONV_POINT, point_model, point_awkward, NULL, 6e-7f);
-const ffcl_op_test ffcl_test_conv_direct =
-    CONV("conv_direct", FFCL_CONV_DIRECT, direct_model, direct_awkward, NULL, 6e-7f);
-const ffcl_op_test ffcl_test_conv_upsample =
-    CONV("conv_upsample", FFCL_CONV_UPSAMPLE, upsample_model, upsample_awkward, skip, 6e-7f);
-const ffcl_op_test ffcl_test_conv_winograd =
-    CONV("conv_winograd", FFCL_CONV_WINOGRAD, winograd_model, winograd_awkward, skip_winograd,
-         6e-7f);
-const ffcl_op_test ffcl_test_conv_winograd_upsample =
-    CONV("conv_winograd_upsample", FFCL_CONV_WINOGRAD_UPSAMPLE, winograd_upsample_model,
-         winograd_upsample_awkward, skip_winograd, 6e-7f);
+/* As for the half GEMMs in gemm.c; NARROW and DIRECT have float32 results. */
+#define HALF(row_name, what, shapes, ragged, by, may_use, absolute)                        \
+    {CONV, .name = row_name, .letters = "B Hh Ww C Cout k add units", .dtype = FFCL_F16,   \
+     .uses = what, .fills = ALL_FILLS, .model = shapes, .awkward = ragged, .at = at,       \
+     .rtol = (what) & FEW ? 1e-5f : 5e-4f, .atol = absolute, .skip = unit_skip,            \
+     .variant = by, .unit = may_use}
+#define PLAIN_CONV(name, what, shapes, by)                                                 \
+    HALF("conv_half_" name, what, shapes##_model, shapes##_awkward, by, FFCL_UNIT_NONE,    \
+         6e-7f)
+#define MMA_CONV(name, what, shapes, by)                                                   \
+    HALF("mma_conv_" name, what, shapes##_model, shapes##_awkward, by, FFCL_UNIT_MMA,      \
+         1.8e-6f)
+#define WGMMA_CONV(name, what, shapes, by)                                                 \
+    HALF("wgmma_" name, what, shapes##_model, shapes##_awkward, by, FFCL_UNIT_WGMMA,       \
+         1.8e-6f)
+/* Without the models' shapes: an emulation takes too long for them. */
+#define OTHER(name, unit)                                                                  \
+    HALF(name "_conv_columns", 0, half_none_model, half_columns_awkward, "implicit", unit, \
+         1.8e-6f),                                                                         \
+    HALF(name "_conv_narrow", FEW, half_none_model, half_narrow_awkward, "narrow", unit,   \
+         1.8e-6f),                                                                         \
+    HALF(name "_conv_upsample", UPSAMPLE, half_none_model, half_upsample_awkward,          \
+         "implicit", unit, 1.8e-6f)
+
+/* By tiles as the units choose them, and by those of large images, which the batch does not
+ * change. */
+#define HALO_ROW(row_name, what, kinds, shapes, element, how, relative, absolute, wide)    \
+    {CONV, .name = row_name, .letters = "B Hh Ww C Cout add G", .dtype = FFCL_F16,         \
+     .uses = HALO | (what) | ((wide) ? NOT_USED : 0), .fills = kinds,                      \
+     .model = shapes##_model, .awkward = shapes##_awkward, .at = element,                  \
+     .rtol = relative, .atol = absolute, .skip = ffcl_case_needs_unit, .variant = "halo",  \
+     .unit = FFCL_UNIT_WGMMA, .batch_invariant = wide, .run = how}
+#define HALO_CONV(name, what, wide) \
+    HALO_ROW(name, what, ALL_FILLS, halo, at, NULL, 5e-4f, 1.8e-6f, wide)
+/* A norm's operand is within a rounding of a half of the reference's, here and there on its other
+ * side, and its own result is rounded once more. */
+#define HALO_MOMENTS(name, what, kinds, wide)                                              \
+    HALO_ROW(name, (what) | MOMENTS, kinds, halo_moments, NULL, moments_run, 1.5e-3f,      \
+             2e-3f, wide)
+
+const ffcl_row ffcl_rows_of_conv[] = {
+    FLOAT("conv_columns", 0, columns, "im2col", im2col_skip, banded_run),
+    FLOAT("conv_point", POINT, point, "point", NULL, NULL),
+    FLOAT("conv_direct", FEW, direct, "direct", NULL, NULL),
+    FLOAT("conv_upsample", UPSAMPLE, upsample, "im2col", im2col_skip, banded_run),
+    FLOAT("conv_winograd", 0, winograd, "winograd", winograd_skip, winograd_run),
+    FLOAT("conv_winograd_upsample", UPSAMPLE, winograd_upsample, "winograd", winograd_skip,
+          winograd_run),
+
+    PLAIN_CONV("columns", 0, half_columns, "implicit"),
+    PLAIN_CONV("point", POINT, half_point, "point"),
+    PLAIN_CONV("narrow", FEW, half_narrow, "narrow"),
+    PLAIN_CONV("upsample", UPSAMPLE, half_upsample, "implicit"),
+
+    OTHER("wmma", FFCL_UNIT_WMMA),
+    OTHER("mfma", FFCL_UNIT_MFMA),
+    OTHER("dpas_eight", FFCL_UNIT_DPAS8),
+    OTHER("dpas_sixteen", FFCL_UNIT_DPAS16),
+
+    MMA_CONV("columns", 0, half_columns, "implicit"),
+    MMA_CONV("point", POINT, half_point, "point"),
+    MMA_CONV("narrow", FEW, half_narrow, "narrow"),
+    MMA_CONV("upsample", UPSAMPLE, half_upsample, "implicit"),
+    WGMMA_CONV("conv_columns", 0, half_columns, "implicit"),
+    WGMMA_CONV("conv_narrow", FEW, half_narrow, "narrow"),
+    WGMMA_CONV("halo_conv_narrow", FEW, halo_narrow, "halo"),
+    WGMMA_CONV("conv_upsample", UPSAMPLE, half_upsample, "implicit"),
+
+    HALO_CONV("wgmma_halo_conv", 0, 0),
+    HALO_CONV("wgmma_halo_conv_wide", 0, 1),
+    HALO_CONV("wgmma_halo_conv_upsample", UPSAMPLE, 0),
+    HALO_CONV("wgmma_halo_conv_upsample_wide", UPSAMPLE, 1),
+    HALO_MOMENTS("wgmma_halo_conv_moments", 0, FFCL_NOISE | FFCL_CONSTANT, 0),
+    HALO_MOMENTS("wgmma_halo_conv_moments_wide", 0, FFCL_NOISE | FFCL_CONSTANT, 1),
+    HALO_MOMENTS("wgmma_halo_conv_upsample_moments", UPSAMPLE, FFCL_NOISE, 0),
+    HALO_MOMENTS("wgmma_halo_conv_upsample_moments_wide", UPSAMPLE, FFCL_NOISE, 1),
+    {.name = NULL},
+};

@@ -1,15 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 #include <math.h>
 
-#include "ops/cost.h"
-#include "ops/ops.h"
 #include "../ref/ref.h"
+#include "ops/cost.h"
 #include "registry.h"
 
 enum { OUT, IN, BEFORE };
 enum { B, EACH, PLANT };
 
-/* ---- image_bytes */
+/* ---- image_bytes; a row's uses: the rule */
 
 static const ffcl_shape bytes_model[] = {{{3 * 256 * 256}, 0}, {{0}, 0}};
 static const ffcl_shape bytes_awkward[] = {
@@ -19,40 +18,36 @@ static const ffcl_shape bytes_awkward[] = {
     {{0}, 0},
 };
 
-/* Also the borders between bytes, from both sides, and values beyond both ends. */
-static int bytes_setup(ffcl_case *c)
+static void bytes_operands(ffcl_case *c)
 {
-    size_t n = c->shape.d[0];
-    int rc = FFCL_TENSORS(c, {.role = FFCL_OUT, .type = FFCL_U8, .n = n},
-                          {.role = FFCL_IN, .n = n});
-    if (rc)
-        return rc;
+    const size_t n = c->shape.d[0];
+    FFCL_OPERANDS(c, {.role = FFCL_OUT, .dtype = FFCL_U8, .n = n}, {.role = FFCL_IN, .n = n});
     ffcl_case_axes(c, "e", n, 0, 0, 0);
-    ffcl_case_fill(c, IN, n);
+}
+
+/* Also the borders between bytes, from both sides, and values beyond both ends. */
+static void bytes_fill(ffcl_case *c)
+{
+    const size_t n = c->shape.d[0];
     float *x = ffcl_f32(c, IN);
-    if (c->fill != FFCL_FILL_NOISE)
-        return 0;
-    for (size_t i = 0; i < n; i += 2) {
+    ffcl_case_fill(c, IN, n);
+    for (size_t i = 0; c->fill == FFCL_FILL_NOISE && i < n; i += 2) {
         float border = (float)((double)(i / 2 % 256) / 127.5 - (i / 512 % 2 ? 1.0 : 128.0 / 127.5));
         x[i] = i % 3 == 0 ? border : nextafterf(border, i % 3 == 1 ? 2.0f : -2.0f);
     }
-    return 0;
 }
 
 static void bytes_ref(ffcl_case *c)
 {
-    ffcl_ref_image_bytes(c->want, ffcl_f32(c, IN), c->op->variant, c->shape.d[0]);
+    ffcl_ref_image_bytes(c->want, ffcl_f32(c, IN), c->row->uses, c->shape.d[0]);
 }
 
-static int bytes_run(ffcl_case *c)
+static void bytes_run(ffcl_case *c)
 {
-    ffcl_buf flags = {0};
-    int rc = ffcl_take(c->ctx, &flags, 1);
-    if (rc == 0)
-        rc = ffcl_image_bytes(c->ctx, ffcl_mem(c, OUT), flags.mem, 0, ffcl_mem(c, IN),
-                              c->op->variant, 1, c->shape.d[0]);
-    ffcl_give(c->ctx, &flags);
-    return rc;
+    const ffcl_tensor out = ffcl_case_matrix(c, OUT), x = ffcl_case_matrix(c, IN);
+    ffcl_tensor bad = ffcl_take(c->ctx, ffcl_tensor_of(FFCL_I32, 1, 1, 1));
+    ffcl_image_bytes(c->ctx, &out, &bad, &x, c->row->uses);
+    ffcl_give(c->ctx, &bad);
 }
 
 static ffcl_cost bytes_cost(const ffcl_case *c)
@@ -60,25 +55,29 @@ static ffcl_cost bytes_cost(const ffcl_case *c)
     return ffcl_image_bytes_cost(c->shape.d[0]);
 }
 
-/* The bytes that torch gives: exact. */
-const ffcl_op_test ffcl_test_image_bytes_sit = {
-    .name = "image_bytes_sit", .letters = "n", .variant = 0,
-    .fills = FFCL_NOISE | FFCL_ZEROS | FFCL_LARGE, .model = bytes_model, .awkward = bytes_awkward,
-    .setup = bytes_setup, .ref = bytes_ref, .run = bytes_run, .cost = bytes_cost,
-};
-const ffcl_op_test ffcl_test_image_bytes_repa = {
-    .name = "image_bytes_repa", .letters = "n", .variant = 1,
-    .fills = FFCL_NOISE | FFCL_ZEROS | FFCL_LARGE, .model = bytes_model, .awkward = bytes_awkward,
-    .setup = bytes_setup, .ref = bytes_ref, .run = bytes_run, .cost = bytes_cost,
-};
+static size_t bytes_used(const ffcl_row *row, const ffcl_images_of *of, ffcl_use *to)
+{
+    (void)row;
+    to[0] = (ffcl_use){"bytes", {{of->B * 3 * 64 * of->R * of->R}, 0}};
+    return 1;
+}
 
-/* ---- the flags of image_bytes, and of latent_update (a row's variant) where z and F are the same.
- * PLANT: 0 nothing; 1 NaN, 2 infinity, 3 minus infinity at a random place of picture B / 2; 4 as 1,
- * at its last element; 5 all three, one in each picture after the first; 6 nothing, but the flag of
- * picture 0 is up before. */
+/* The bytes that torch gives: exact. */
+#define BYTES(row_name, rule, role)                                                              \
+    {                                                                                            \
+        .name = row_name, .letters = "n", .uses = rule,                                          \
+        .fills = FFCL_NOISE | FFCL_ZEROS | FFCL_LARGE, .model = bytes_model,                     \
+        .awkward = bytes_awkward, .operands = bytes_operands, .fill = bytes_fill,                \
+        .ref = bytes_ref, .run = bytes_run, .cost = bytes_cost, .used = role,                    \
+    }
+
+/* ---- the flags of image_bytes, and of latent_update (a row's uses) where z and F are the same.
+ * PLANT: 0 nothing; 1 NaN, 2 infinity, 3 minus infinity at a random place of image B / 2; 4 as 1,
+ * at its last element; 5 all three, one in each image after the first; 6 nothing, but the flag of
+ * image 0 is up before. */
 enum { OF_BYTES, OF_LATENT };
 
-/* Flags before those of the pictures, which stay as they are. */
+/* Flags before those of the images, which stay as they are. */
 enum { FLAGS_AT = 3 };
 
 static const ffcl_shape finite_model[] = {
@@ -98,21 +97,28 @@ static const ffcl_shape finite_awkward[] = {
     {{0}, 0},
 };
 
-static int finite_setup(ffcl_case *c)
+static size_t flags_at(const ffcl_case *c)
+{
+    return c->row->uses == OF_BYTES ? FLAGS_AT : 0;
+}
+
+static void finite_operands(ffcl_case *c)
+{
+    const size_t *d = c->shape.d, at = flags_at(c);
+    FFCL_OPERANDS(c, {.role = FFCL_INOUT, .dtype = FFCL_I32, .n = at + d[B], .at = at, .rows = 1,
+                      .cols = d[B], .ld = d[B]},
+                  {.role = FFCL_IN, .n = d[B] * d[EACH]},
+                  {.role = FFCL_HOST, .dtype = FFCL_I32, .n = d[B]});
+    ffcl_case_axes(c, "b", d[B], 0, 0, 0);
+}
+
+static void finite_fill(ffcl_case *c)
 {
     static const float values[] = {NAN, INFINITY, -INFINITY};
     const size_t *d = c->shape.d;
-    const size_t at = c->op->variant == OF_BYTES ? FLAGS_AT : 0;
-    int rc = FFCL_TENSORS(c, {.role = FFCL_INOUT, .type = FFCL_S32, .n = at + d[B], .at = at,
-                              .rows = 1, .cols = d[B], .ld = d[B]},
-                          {.role = FFCL_IN, .n = d[B] * d[EACH]},
-                          {.role = FFCL_HOST, .type = FFCL_S32, .n = d[B]});
-    if (rc)
-        return rc;
-    ffcl_case_axes(c, "b", d[B], 0, 0, 0);
     ffcl_case_fill(c, IN, d[B]);
     for (size_t b = 0; b < d[B]; b++)
-        ffcl_s32(c, OUT)[at + b] = ffcl_s32(c, BEFORE)[b] = d[PLANT] == 6 && b == 0;
+        ffcl_s32(c, OUT)[flags_at(c) + b] = ffcl_s32(c, BEFORE)[b] = d[PLANT] == 6 && b == 0;
     float *one = ffcl_f32(c, IN) + d[B] / 2 * d[EACH];
     size_t place = ffcl_case_below(c, d[EACH]);
     if (d[PLANT] >= 1 && d[PLANT] <= 3)
@@ -121,7 +127,6 @@ static int finite_setup(ffcl_case *c)
         one[d[EACH] - 1] = NAN;
     for (size_t b = 1; d[PLANT] == 5 && b < d[B]; b++)
         ffcl_f32(c, IN)[b * d[EACH] + ffcl_case_below(c, d[EACH])] = values[b % 3];
-    return 0;
 }
 
 static void finite_ref(ffcl_case *c)
@@ -130,35 +135,46 @@ static void finite_ref(ffcl_case *c)
                           c->shape.d[EACH]);
 }
 
-static int finite_run(ffcl_case *c)
+static void finite_run(ffcl_case *c)
 {
     const size_t *d = c->shape.d;
-    ffcl_buf other = {0};
-    int rc = ffcl_take(c->ctx, &other, d[B] * d[EACH]);
-    if (rc == 0 && c->op->variant == OF_LATENT)
-        rc = ffcl_latent_update(c->ctx, other.mem, ffcl_mem(c, OUT), ffcl_mem(c, IN),
-                                ffcl_mem(c, IN), 1.0f, d[B], d[EACH]);
-    else if (rc == 0)
-        rc = ffcl_image_bytes(c->ctx, other.mem, ffcl_mem(c, OUT), FLAGS_AT, ffcl_mem(c, IN), 0,
-                              d[B], d[EACH]);
+    const ffcl_tensor x = ffcl_case_dense(c, IN, d[B], 1, d[EACH]);
+    ffcl_tensor bad = ffcl_case_dense(c, OUT, d[B], 1, 1);
+    ffcl_tensor other = ffcl_take(c->ctx, ffcl_tensor_of(FFCL_F32, d[B], 1, d[EACH]));
+    bad.at = flags_at(c);
+    if (c->row->uses == OF_LATENT)
+        ffcl_latent_update(c->ctx, &other, &bad, &x, &x, 1.0f);
+    else
+        ffcl_image_bytes(c->ctx, &other, &bad, &x, 0);
     ffcl_give(c->ctx, &other);
-    return rc;
 }
 
 static ffcl_cost finite_cost(const ffcl_case *c)
 {
     const size_t n = c->shape.d[B] * c->shape.d[EACH];
-    return c->op->variant == OF_LATENT ? ffcl_latent_update_cost(n) : ffcl_image_bytes_cost(n);
+    return c->row->uses == OF_LATENT ? ffcl_latent_update_cost(n) : ffcl_image_bytes_cost(n);
+}
+
+static size_t finite_used(const ffcl_row *row, const ffcl_images_of *of, ffcl_use *to)
+{
+    (void)row;
+    to[0] = (ffcl_use){"check", {{of->B, 3 * 64 * of->R * of->R, 0}, 0}};
+    return 1;
 }
 
 /* Flags: exact. */
-#define FINITE(row_name, of)                                                                     \
+#define FINITE(row_name, of, role)                                                               \
     {                                                                                            \
-        .name = row_name, .letters = "B each plant", .variant = of,                              \
+        .name = row_name, .letters = "B each plant", .uses = of,                                 \
         .fills = FFCL_NOISE | FFCL_ZEROS | FFCL_LARGE, .model = finite_model,                    \
-        .awkward = finite_awkward, .setup = finite_setup, .ref = finite_ref, .run = finite_run,  \
-        .cost = finite_cost,                                                                     \
+        .awkward = finite_awkward, .operands = finite_operands, .fill = finite_fill,             \
+        .ref = finite_ref, .run = finite_run, .cost = finite_cost, .used = role,                 \
     }
 
-const ffcl_op_test ffcl_test_image_finite = FINITE("image_finite", OF_BYTES);
-const ffcl_op_test ffcl_test_latent_finite = FINITE("latent_finite", OF_LATENT);
+const ffcl_row ffcl_rows_of_image[] = {
+    BYTES("image_bytes_sit", 0, bytes_used),
+    BYTES("image_bytes_repa", 1, NULL),
+    FINITE("image_finite", OF_BYTES, finite_used),
+    FINITE("latent_finite", OF_LATENT, NULL),
+    {.name = NULL},
+};

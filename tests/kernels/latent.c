@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include <math.h>
 
-#include "ops/cost.h"
-#include "ops/ops.h"
 #include "../ref/ref.h"
+#include "ops/cost.h"
 #include "registry.h"
 
 enum { OUT, IN, F };
@@ -13,7 +12,7 @@ enum { NEGATIVE = 1 };              /* latent_update: sign -1 */
  * those decoded; on a device of UNITS compute units, 0: as it has. */
 enum { POINT = 2, POINT_BIAS, WEIGHT, BIAS, PLAIN_POINT, PLAIN };
 enum { B, C, R, N, SIDE, FIRST, UNITS };
-enum { WITH_POINT = 1, HALF = 2 };  /* its row's variant */
+enum { WITH_POINT = 1 };            /* a row's uses */
 
 static const float factor = 1.0f / 0.18215f;
 
@@ -40,17 +39,20 @@ static const ffcl_shape conv_awkward[] = {
     {{0}, 0},
 };
 
-static int update_setup(ffcl_case *c)
+/* ---- latent_update */
+
+static void update_operands(ffcl_case *c)
 {
-    size_t n = c->shape.d[0];
-    int rc = FFCL_TENSORS(c, {.role = FFCL_OUT, .n = n}, {.role = FFCL_IN, .n = n},
-                          {.role = FFCL_IN, .n = n});
-    if (rc)
-        return rc;
+    const size_t n = c->shape.d[0];
+    FFCL_OPERANDS(c, {.role = FFCL_OUT, .n = n}, {.role = FFCL_IN, .n = n},
+                  {.role = FFCL_IN, .n = n});
     ffcl_case_axes(c, "e", n, 0, 0, 0);
-    ffcl_case_fill(c, IN, n);
-    ffcl_case_fill(c, F, n);
-    return 0;
+}
+
+static void update_fill(ffcl_case *c)
+{
+    ffcl_case_fill(c, IN, c->shape.d[0]);
+    ffcl_case_fill(c, F, c->shape.d[0]);
 }
 
 static void update_ref(ffcl_case *c)
@@ -59,16 +61,13 @@ static void update_ref(ffcl_case *c)
                            c->shape.d[NEGATIVE] ? -1.0 : 1.0, c->shape.d[0]);
 }
 
-static int update_run(ffcl_case *c)
+static void update_run(ffcl_case *c)
 {
-    ffcl_buf flags = {0};
-    int rc = ffcl_take(c->ctx, &flags, 1);
-    if (rc == 0)
-        rc = ffcl_latent_update(c->ctx, ffcl_mem(c, OUT), flags.mem, ffcl_mem(c, IN),
-                                ffcl_mem(c, F), c->shape.d[NEGATIVE] ? -1.0f : 1.0f, 1,
-                                c->shape.d[0]);
-    ffcl_give(c->ctx, &flags);
-    return rc;
+    const ffcl_tensor out = ffcl_case_matrix(c, OUT), z = ffcl_case_matrix(c, IN);
+    const ffcl_tensor f = ffcl_case_matrix(c, F);
+    ffcl_tensor bad = ffcl_take(c->ctx, ffcl_tensor_of(FFCL_I32, 1, 1, 1));
+    ffcl_latent_update(c->ctx, &out, &bad, &z, &f, c->shape.d[NEGATIVE] ? -1.0f : 1.0f);
+    ffcl_give(c->ctx, &bad);
 }
 
 static ffcl_cost update_cost(const ffcl_case *c)
@@ -76,97 +75,107 @@ static ffcl_cost update_cost(const ffcl_case *c)
     return ffcl_latent_update_cost(c->shape.d[0]);
 }
 
-/* A product with +-1 is exact, so one rounding is left whether fused or not: exact. */
-const ffcl_op_test ffcl_test_latent_update = {
-    .name = "latent_update", .letters = "n negative", .fills = FFCL_NOISE | FFCL_ZEROS | FFCL_LARGE,
-    .model = update_model, .awkward = update_awkward, .setup = update_setup, .ref = update_ref,
-    .run = update_run, .cost = update_cost,
-};
+static size_t update_used(const ffcl_row *row, const ffcl_images_of *of, ffcl_use *to)
+{
+    (void)row;
+    to[0] = (ffcl_use){"latent", {{of->B * FFCL_XL_CHANNELS * of->R * of->R, 0}, 0}};
+    return 1;
+}
 
-static int conv_setup(ffcl_case *c)
+/* ---- latent_conv */
+
+/* The two convolutions; the first is of rows WITH_POINT. */
+static ffcl_conv_weight weight_of(const ffcl_case *c, int point)
+{
+    const size_t *d = c->shape.d;
+    ffcl_conv_weight w = {.in = d[C], .out = point ? d[C] : d[N], .side = point ? 1 : d[SIDE]};
+    ffcl_latent_conv_lay_out(&w);
+    w.weight[0].mem = c->operand[point ? POINT : WEIGHT].mem;
+    w.bias.mem = c->operand[point ? POINT_BIAS : BIAS].mem;
+    return w;
+}
+
+static void conv_operands(ffcl_case *c)
 {
     const size_t *d = c->shape.d;
     const size_t each = d[C] * d[R] * d[R], K = d[SIDE] * d[SIDE] * d[C];
-    const ffcl_type out = c->op->variant & HALF ? FFCL_F16 : FFCL_F32;
-    int rc = FFCL_TENSORS(c, {.role = FFCL_OUT, .type = out, .n = d[B] * d[R] * d[R] * d[N]},
-                          {.role = FFCL_IN, .n = (d[FIRST] + d[B]) * each},
-                          {.role = FFCL_IN, .n = d[C] * d[C]}, {.role = FFCL_IN, .n = d[C]},
-                          {.role = FFCL_IN, .n = K * d[N]}, {.role = FFCL_IN, .n = d[N]},
-                          {.role = FFCL_HOST, .n = d[C] * d[C]},
-                          {.role = FFCL_HOST, .n = K * d[N]});
-    if (rc)
-        return rc;
+    FFCL_OPERANDS(c, {.role = FFCL_OUT, .dtype = c->row->dtype, .n = d[B] * d[R] * d[R] * d[N]},
+                  {.role = FFCL_IN, .n = (d[FIRST] + d[B]) * each},
+                  {.role = FFCL_IN, .n = d[C] * d[C]}, {.role = FFCL_IN, .n = d[C]},
+                  {.role = FFCL_IN, .n = K * d[N]}, {.role = FFCL_IN, .n = d[N]},
+                  {.role = FFCL_HOST, .n = d[C] * d[C]}, {.role = FFCL_HOST, .n = K * d[N]});
     ffcl_case_axes(c, "b y x o", d[B], d[R], d[R], d[N]);
+}
+
+static void conv_fill(ffcl_case *c)
+{
+    const size_t *d = c->shape.d, K = d[SIDE] * d[SIDE] * d[C];
+    const ffcl_conv_weight point = weight_of(c, 1), conv = weight_of(c, 0);
     ffcl_case_fill(c, IN, d[B] + d[FIRST]);
     ffcl_case_noise(c, POINT_BIAS, 0.0, 0.5);
     ffcl_case_noise(c, BIAS, 0.0, 0.5);
     ffcl_case_noise(c, PLAIN_POINT, 0.0, 1.0 / sqrt((double)d[C]));
     ffcl_case_noise(c, PLAIN, 0.0, 1.0 / sqrt((double)K));
     /* As the loader lays them out. */
-    ffcl_conv_layout(FFCL_CONV_POINT, FFCL_STORE_FLOAT, 0, ffcl_f32(c, PLAIN_POINT), d[C], d[C], 1,
-                     ffcl_f32(c, POINT));
-    ffcl_conv_layout(FFCL_CONV_COLUMNS, FFCL_STORE_FLOAT, 0, ffcl_f32(c, PLAIN), d[C], d[N],
-                     d[SIDE], ffcl_f32(c, WEIGHT));
+    ffcl_conv_fill(&point, 0, ffcl_f32(c, PLAIN_POINT), ffcl_f32(c, POINT));
+    ffcl_conv_fill(&conv, 0, ffcl_f32(c, PLAIN), ffcl_f32(c, WEIGHT));
     c->scale = (1.0 + (double)factor * ffcl_case_magnitude(c)) * sqrt((double)(K + d[C]));
-    return 0;
 }
 
 static void conv_ref(ffcl_case *c)
 {
     const size_t *d = c->shape.d;
-    const int point = c->op->variant & WITH_POINT;
     ffcl_ref_latent_conv(c->want, ffcl_f32(c, IN) + d[FIRST] * d[C] * d[R] * d[R], factor,
-                         point ? ffcl_f32(c, PLAIN_POINT) : NULL, ffcl_f32(c, POINT_BIAS),
-                         ffcl_f32(c, PLAIN), ffcl_f32(c, BIAS), d[B], d[C], d[R], d[N], d[SIDE]);
+                         c->row->uses & WITH_POINT ? ffcl_f32(c, PLAIN_POINT) : NULL,
+                         ffcl_f32(c, POINT_BIAS), ffcl_f32(c, PLAIN), ffcl_f32(c, BIAS), d[B],
+                         d[C], d[R], d[N], d[SIDE]);
 }
 
-/* The two weights; the first is used by rows WITH_POINT. */
-static ffcl_conv_weight weight_of(const ffcl_case *c, int point)
-{
-    const size_t *d = c->shape.d;
-    if (point)
-        return (ffcl_conv_weight){.kind = FFCL_CONV_POINT, .in = d[C], .out = d[C], .side = 1,
-                                  .weight = {ffcl_mem(c, POINT)}, .bias = ffcl_mem(c, POINT_BIAS)};
-    return (ffcl_conv_weight){.kind = FFCL_CONV_COLUMNS, .in = d[C], .out = d[N], .side = d[SIDE],
-                              .weight = {ffcl_mem(c, WEIGHT)}, .bias = ffcl_mem(c, BIAS)};
-}
-
-static ffcl_store store_of(const ffcl_case *c)
-{
-    return c->op->variant & HALF ? FFCL_STORE_HALF : FFCL_STORE_FLOAT;
-}
-
-static int conv_run(ffcl_case *c)
+static void conv_run(ffcl_case *c)
 {
     const size_t *d = c->shape.d;
     const ffcl_conv_weight point = weight_of(c, 1), conv = weight_of(c, 0);
-    const ffcl_engine_use use = {c->ctx->matrix_engine, d[UNITS]};
-    const ffcl_engine_use before = ffcl_case_engine(c, use);
-    int rc = ffcl_latent_conv(c->ctx, ffcl_mem(c, OUT), ffcl_mem(c, IN), d[FIRST], factor,
-                              c->op->variant & WITH_POINT ? &point : NULL, &conv, d[B], d[R],
-                              store_of(c));
-    ffcl_case_engine(c, before);
-    return rc;
+    const ffcl_tensor out = ffcl_case_image(c, OUT, d[B], d[R], d[R], d[N]);
+    ffcl_tensor latents = ffcl_case_dense(c, IN, d[FIRST] + d[B], d[C], d[R] * d[R]);
+    latents.width = d[R];
+    const ffcl_tensor latent = ffcl_images(latents, d[FIRST], d[B]);
+    ffcl_latent_conv(c->ctx, &out, &latent, factor, c->row->uses & WITH_POINT ? &point : NULL,
+                     &conv);
 }
 
 static ffcl_cost conv_cost(const ffcl_case *c)
 {
+    const size_t *d = c->shape.d;
     const ffcl_conv_weight point = weight_of(c, 1), conv = weight_of(c, 0);
-    return ffcl_latent_conv_cost(c->op->variant & WITH_POINT ? &point : NULL, &conv, c->shape.d[B],
-                                 c->shape.d[R], store_of(c));
+    const ffcl_tensor out = ffcl_case_image(c, OUT, d[B], d[R], d[R], d[N]);
+    return ffcl_latent_conv_cost(&out, c->row->uses & WITH_POINT ? &point : NULL, &conv);
+}
+
+static size_t conv_used(const ffcl_row *row, const ffcl_images_of *of, ffcl_use *to)
+{
+    if (!(row->uses & WITH_POINT))
+        return 0;
+    to[0] = (ffcl_use){"conv in", {{of->B, FFCL_XL_CHANNELS, of->R, FFCL_VAE_MID, 3, 0, 0}, 0}};
+    return 1;
 }
 
 /* Sums as gemm's, one after the other; half storage adds half a unit in its last place. */
-#define LATENT_CONV(row_name, uses, relative)                                                  \
-    {                                                                                          \
-        .name = row_name, .letters = "B C R N k first units", .variant = (uses),               \
-        .fills = FFCL_NOISE | FFCL_ZEROS | FFCL_LARGE | FFCL_CONSTANT, .model = conv_model,    \
-        .awkward = conv_awkward, .setup = conv_setup, .ref = conv_ref, .run = conv_run,        \
-        .rtol = relative, .atol = 6e-7f, .cost = conv_cost,                                     \
+#define LATENT_CONV(row_name, what, type, relative)                                              \
+    {                                                                                            \
+        .name = row_name, .letters = "B C R N k first units", .dtype = type, .uses = what,       \
+        .fills = FFCL_NOISE | FFCL_ZEROS | FFCL_LARGE | FFCL_CONSTANT, .model = conv_model,      \
+        .awkward = conv_awkward, .operands = conv_operands, .fill = conv_fill, .ref = conv_ref,  \
+        .rtol = relative, .atol = 6e-7f, .run = conv_run, .cost = conv_cost, .used = conv_used,  \
     }
 
-const ffcl_op_test ffcl_test_latent_conv = LATENT_CONV("latent_conv", 0, 1e-5f);
-const ffcl_op_test ffcl_test_latent_conv_point =
-    LATENT_CONV("latent_conv_point", WITH_POINT, 1e-5f);
-const ffcl_op_test ffcl_test_latent_conv_point_half =
-    LATENT_CONV("latent_conv_point_half", WITH_POINT | HALF, 5e-4f);
+const ffcl_row ffcl_rows_of_latent[] = {
+    /* Multiplying by +-1 is exact, so one rounding is left whether fused or not: exact. */
+    {.name = "latent_update", .letters = "n negative",
+     .fills = FFCL_NOISE | FFCL_ZEROS | FFCL_LARGE, .model = update_model,
+     .awkward = update_awkward, .operands = update_operands, .fill = update_fill,
+     .ref = update_ref, .run = update_run, .cost = update_cost, .used = update_used},
+    LATENT_CONV("latent_conv", 0, FFCL_F32, 1e-5f),
+    LATENT_CONV("latent_conv_point", WITH_POINT, FFCL_F32, 1e-5f),
+    LATENT_CONV("latent_conv_point_half", WITH_POINT, FFCL_F16, 5e-4f),
+    {.name = NULL},
+};

@@ -1,17 +1,14 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: MIT
+ * Latents into tokens, and the GEMM that writes tokens as a latent. */
 #include <math.h>
 
-#include "backend.h"
-#include "ops/cost.h"
-#include "ops/ops.h"
 #include "../ref/ref.h"
+#include "ops/cost.h"
 #include "registry.h"
 
 enum { OUT, IN, WEIGHT, BIAS, POS };
 enum { B, C, COUT, R, P, D };
-
-/* A row's variant: with the position table; columns divided as for many compute units. */
-enum { WITH_POS = 1, MANY = 2 };
+enum { WITH_POS = 1 };              /* a row's uses */
 
 static const ffcl_shape model[] = {
     {{2, 4, 4, 32, 2, 1152}, 0},
@@ -33,64 +30,95 @@ static size_t side(const size_t *d)
     return d[R] / d[P];
 }
 
-static int embed_setup(ffcl_case *c)
+static size_t tokens(const size_t *d)
+{
+    return side(d) * side(d);
+}
+
+static size_t used(const ffcl_row *row, const ffcl_images_of *of, ffcl_use *to)
+{
+    to[0] = (ffcl_use){row->describe ? "final" : "patches",
+                       {{of->B, FFCL_XL_CHANNELS, FFCL_XL_CHANNELS, of->R, FFCL_XL_PATCH,
+                         FFCL_XL_WIDTH}, 0}};
+    return 1;
+}
+
+/* ---- patch_embed */
+
+static void embed_operands(ffcl_case *c)
 {
     const size_t *d = c->shape.d;
-    const size_t K = d[C] * d[P] * d[P], T = side(d) * side(d);
-    int rc = FFCL_TENSORS(c, {.role = FFCL_OUT, .n = d[B] * T * d[D]},
-                          {.role = FFCL_IN, .n = d[B] * d[C] * d[R] * d[R]},
-                          {.role = FFCL_IN, .n = K * d[D]}, {.role = FFCL_IN, .n = d[D]},
-                          {.role = FFCL_IN, .n = T * d[D]});
-    if (rc)
-        return rc;
+    const size_t K = d[C] * d[P] * d[P], T = tokens(d);
+    FFCL_OPERANDS(c, {.role = FFCL_OUT, .n = d[B] * T * d[D]},
+                  {.role = FFCL_IN, .n = d[B] * d[C] * d[R] * d[R]},
+                  {.role = FFCL_IN, .n = K * d[D]}, {.role = FFCL_IN, .n = d[D]},
+                  {.role = FFCL_IN, .n = T * d[D]});
     ffcl_case_axes(c, "b t d", d[B], T, d[D], 0);
+}
+
+static void embed_fill(ffcl_case *c)
+{
+    const size_t *d = c->shape.d, K = d[C] * d[P] * d[P];
     ffcl_case_fill(c, IN, d[B]);
     ffcl_case_noise(c, WEIGHT, 0.0, 1.0 / sqrt((double)K));
     ffcl_case_noise(c, BIAS, 0.0, 0.5);
     ffcl_case_noise(c, POS, 0.0, 1.0);
     c->scale = (1.0 + ffcl_case_magnitude(c)) * sqrt((double)K);
-    return 0;
 }
 
 static void embed_ref(ffcl_case *c)
 {
     const size_t *d = c->shape.d;
     ffcl_ref_patch_embed(c->want, ffcl_f32(c, IN), ffcl_f32(c, WEIGHT), ffcl_f32(c, BIAS),
-                         c->op->variant & WITH_POS ? ffcl_f32(c, POS) : NULL, d[B], d[C], d[R],
+                         c->row->uses & WITH_POS ? ffcl_f32(c, POS) : NULL, d[B], d[C], d[R],
                          d[P], d[D]);
 }
 
-static int embed_run(ffcl_case *c)
+static ffcl_tensor latent_of(const ffcl_case *c, size_t i)
 {
     const size_t *d = c->shape.d;
-    const ffcl_patch_weights w = {ffcl_mem(c, WEIGHT), ffcl_mem(c, BIAS), ffcl_mem(c, POS)};
-    return ffcl_patch_embed(c->ctx, ffcl_mem(c, OUT), ffcl_mem(c, IN), &w,
-                            c->op->variant & WITH_POS, d[B], d[C], d[R], d[P], d[D]);
+    ffcl_tensor t = ffcl_case_dense(c, i, d[B], d[C], d[R] * d[R]);
+    t.width = d[R];
+    return t;
+}
+
+static void embed_run(ffcl_case *c)
+{
+    const size_t *d = c->shape.d;
+    const ffcl_tensor x = ffcl_case_dense(c, OUT, d[B], tokens(d), d[D]), z = latent_of(c, IN);
+    const ffcl_tensor w = ffcl_case_dense(c, WEIGHT, 1, d[C] * d[P] * d[P], d[D]);
+    const ffcl_tensor bias = ffcl_case_dense(c, BIAS, 1, 1, d[D]);
+    const ffcl_tensor pos = ffcl_case_dense(c, POS, 1, tokens(d), d[D]);
+    ffcl_patch_embed(c->ctx, &x, &z, &w, &bias, c->row->uses & WITH_POS ? &pos : NULL, d[P]);
 }
 
 static ffcl_cost embed_cost(const ffcl_case *c)
 {
     const size_t *d = c->shape.d;
-    return ffcl_patch_embed_cost(d[B], d[C], d[R], d[P], d[D], c->op->variant & WITH_POS);
+    const ffcl_tensor x = ffcl_case_dense(c, OUT, d[B], tokens(d), d[D]), z = latent_of(c, IN);
+    const ffcl_tensor pos = ffcl_case_dense(c, POS, 1, tokens(d), d[D]);
+    return ffcl_patch_embed_cost(&x, &z, c->row->uses & WITH_POS ? &pos : NULL, d[P]);
 }
 
-/* ---- the product that writes a latent */
+/* ---- the GEMM that writes a latent */
 
-static int unpatch_setup(ffcl_case *c)
+static void unpatch_operands(ffcl_case *c)
 {
     const size_t *d = c->shape.d;
     const size_t N = d[P] * d[P] * d[COUT];
-    int rc = FFCL_TENSORS(c, {.role = FFCL_OUT, .n = d[B] * d[C] * d[R] * d[R]},
-                          {.role = FFCL_IN, .n = d[B] * side(d) * side(d) * d[D]},
-                          {.role = FFCL_IN, .n = d[D] * N}, {.role = FFCL_IN, .n = N});
-    if (rc)
-        return rc;
+    FFCL_OPERANDS(c, {.role = FFCL_OUT, .n = d[B] * d[C] * d[R] * d[R]},
+                  {.role = FFCL_IN, .n = d[B] * tokens(d) * d[D]},
+                  {.role = FFCL_IN, .n = d[D] * N}, {.role = FFCL_IN, .n = N});
     ffcl_case_axes(c, "b c y x", d[B], d[C], d[R], d[R]);
+}
+
+static void unpatch_fill(ffcl_case *c)
+{
+    const size_t *d = c->shape.d;
     ffcl_case_fill(c, IN, d[B]);
     ffcl_case_noise(c, WEIGHT, 0.0, 1.0 / sqrt((double)d[D]));
     ffcl_case_noise(c, BIAS, 0.0, 0.5);
     c->scale = (1.0 + ffcl_case_magnitude(c)) * sqrt((double)d[D]);
-    return 0;
 }
 
 static void unpatch_ref(ffcl_case *c)
@@ -100,44 +128,39 @@ static void unpatch_ref(ffcl_case *c)
                      d[COUT], d[R], d[P], d[D]);
 }
 
-static ffcl_product unpatch_product(const ffcl_case *c, const ffcl_unpatch *unpatch)
+static void unpatch_describe(const ffcl_case *c, ffcl_call *call)
 {
-    const size_t *d = c->shape.d;
-    const size_t N = d[P] * d[P] * d[COUT];
-    return (ffcl_product){.m = d[B] * side(d) * side(d), .n = N, .k = d[D], .a = ffcl_mem(c, IN),
-                          .a_ld = d[D], .w = ffcl_mem(c, WEIGHT), .w_ld = N,
-                          .out = ffcl_mem(c, OUT), .slim = 1, .unpatch = unpatch,
-                          .epilogue = {.has_bias = 1, .bias = ffcl_mem(c, BIAS)}};
-}
-
-static int unpatch_run(ffcl_case *c)
-{
-    const size_t *d = c->shape.d;
-    const ffcl_unpatch unpatch = {d[C], d[COUT], d[R], d[P]};
-    const ffcl_product p = unpatch_product(c, &unpatch);
-    const ffcl_engine_use many = {c->ctx->matrix_engine, c->op->variant & MANY ? 132 : 0};
-    const ffcl_engine_use before = ffcl_case_engine(c, many);
-    int rc = ffcl_gemm(c->ctx, &p);
-    ffcl_case_engine(c, before);
-    return rc;
-}
-
-static ffcl_cost unpatch_cost(const ffcl_case *c)
-{
-    const ffcl_product p = unpatch_product(c, NULL);
-    return ffcl_gemm_cost(&p);
+    const size_t *d = c->shape.d, N = d[P] * d[P] * d[COUT];
+    call->bias = ffcl_case_dense(c, BIAS, 1, 1, N);
+    call->unpatch = (ffcl_unpatch){d[C], d[COUT], d[R], d[P]};
+    call->gemm = (ffcl_matmul){
+        .out = latent_of(c, OUT), .a = ffcl_case_dense(c, IN, d[B], tokens(d), d[D]),
+        .w = ffcl_case_dense(c, WEIGHT, 1, d[D], N), .bias = &call->bias, .skinny = 1,
+        .unpatch = &call->unpatch};
 }
 
 /* Both are sums as gemm's. */
-#define PATCHES(row_name, kind, uses)                                                      \
-    {                                                                                      \
-        .name = row_name, .letters = "B C Cout R p D", .variant = (uses),                  \
-        .fills = FFCL_NOISE | FFCL_ZEROS | FFCL_LARGE | FFCL_CONSTANT, .model = model,     \
-        .awkward = awkward, .setup = kind##_setup, .ref = kind##_ref, .run = kind##_run,   \
-        .rtol = 1e-5f, .atol = 6e-7f, .cost = kind##_cost,                               \
+#define SUMS(row_name)                                                                            \
+    .name = row_name, .letters = "B C Cout R p D",                                                \
+    .fills = FFCL_NOISE | FFCL_ZEROS | FFCL_LARGE | FFCL_CONSTANT, .model = model,                \
+    .awkward = awkward, .rtol = 1e-5f, .atol = 6e-7f
+#define EMBED(row_name, what, role)                                                               \
+    {                                                                                             \
+        SUMS(row_name), .uses = what, .operands = embed_operands, .fill = embed_fill,             \
+        .ref = embed_ref, .run = embed_run, .cost = embed_cost, .used = role,                     \
+    }
+/* columns: divided as for so many compute units. */
+#define UNPATCH(row_name, columns, role)                                                          \
+    {                                                                                             \
+        SUMS(row_name), .units = columns, .operands = unpatch_operands, .fill = unpatch_fill,     \
+        .ref = unpatch_ref, .describe = unpatch_describe, .op = FFCL_OP_GEMM,                     \
+        .variant = "skinny", .used = role,                                                        \
     }
 
-const ffcl_op_test ffcl_test_patch_embed = PATCHES("patch_embed", embed, 0);
-const ffcl_op_test ffcl_test_patch_embed_pos = PATCHES("patch_embed_pos", embed, WITH_POS);
-const ffcl_op_test ffcl_test_slim_unpatch = PATCHES("slim_unpatch", unpatch, 0);
-const ffcl_op_test ffcl_test_slim_unpatch_many = PATCHES("slim_unpatch_many", unpatch, MANY);
+const ffcl_row ffcl_rows_of_patches[] = {
+    EMBED("patch_embed", 0, NULL),
+    EMBED("patch_embed_pos", WITH_POS, used),
+    UNPATCH("skinny_unpatch", 0, used),
+    UNPATCH("skinny_unpatch_many", 132, NULL),
+    {.name = NULL},
+};

@@ -1,151 +1,91 @@
 /* SPDX-License-Identifier: MIT */
 #include "registry.h"
 
+#include <fnmatch.h>
 #include <stdio.h>
 #include <string.h>
 
-const ffcl_op_test *const ffcl_op_tests[] = {
-    &ffcl_test_layernorm_modulate,
-    &ffcl_test_layernorm_residual,
-    &ffcl_test_layernorm_residual_stream,
-    &ffcl_test_layernorm_modulate_group,
-    &ffcl_test_attn_row,
-    &ffcl_test_attn_tiled,
-    &ffcl_test_attn_batched,
-    &ffcl_test_softmax_in_place,
-    &ffcl_test_embed_scalar,
-    &ffcl_test_embed_condition,
-    &ffcl_test_patch_embed,
-    &ffcl_test_patch_embed_pos,
-    &ffcl_test_slim_unpatch,
-    &ffcl_test_slim_unpatch_many,
-    &ffcl_test_latent_update,
-    &ffcl_test_latent_conv,
-    &ffcl_test_latent_conv_point,
-    &ffcl_test_image_bytes_sit,
-    &ffcl_test_image_bytes_repa,
-    &ffcl_test_image_finite,
-    &ffcl_test_latent_finite,
-    &ffcl_test_groupnorm,
-    &ffcl_test_groupnorm_silu,
-    &ffcl_test_groupnorm_moments,
-    &ffcl_test_groupnorm_group,
-    &ffcl_test_groupnorm_moments_group,
-    &ffcl_test_transpose,
-    &ffcl_test_ceiling_copy,
-    &ffcl_test_ceiling_fma,
-    &ffcl_test_gemm,
-    &ffcl_test_gemm_bias,
-    &ffcl_test_gemm_silu,
-    &ffcl_test_gemm_gelu,
-    &ffcl_test_gemm_gate,
-    &ffcl_test_gemm_add,
-    &ffcl_test_gemm_gate_add,
-    &ffcl_test_slim,
-    &ffcl_test_slim_silu,
-    &ffcl_test_slim_gelu,
-    &ffcl_test_slim_gate_add,
-    &ffcl_test_builtin_plain,
-    &ffcl_test_builtin_plain_silu,
-    &ffcl_test_builtin_tiles_8,
-    &ffcl_test_builtin_tiles_16,
-    &ffcl_test_builtin_tiles_16_gelu,
-    &ffcl_test_builtin_tiles_16_bare,
-    &ffcl_test_conv_columns,
-    &ffcl_test_conv_point,
-    &ffcl_test_conv_direct,
-    &ffcl_test_conv_upsample,
-    &ffcl_test_conv_winograd,
-    &ffcl_test_conv_winograd_upsample,
-    &ffcl_test_cast_to_half,
-    &ffcl_test_cast_to_tiles,
-    &ffcl_test_cast_to_float,
-    &ffcl_test_embed_condition_half,
-    &ffcl_test_latent_conv_point_half,
-    &ffcl_test_layernorm_modulate_half,
-    &ffcl_test_layernorm_residual_half,
-    &ffcl_test_layernorm_modulate_group_half,
-    &ffcl_test_groupnorm_half,
-    &ffcl_test_groupnorm_silu_half,
-    &ffcl_test_groupnorm_moments_half,
-    &ffcl_test_groupnorm_silu_group_half,
-    &ffcl_test_groupnorm_moments_group_half,
-    &ffcl_test_attn_row_half,
-    &ffcl_test_softmax,
-    &ffcl_test_transpose_half,
-    &ffcl_test_product_bias,
-    &ffcl_test_product_silu,
-    &ffcl_test_product_gelu,
-    &ffcl_test_product_add,
-    &ffcl_test_product_float_bias,
-    &ffcl_test_product_float_gate_add,
-    &ffcl_test_product_float_gelu,
-    &ffcl_test_conv_half_columns,
-    &ffcl_test_conv_half_point,
-    &ffcl_test_conv_half_narrow,
-    &ffcl_test_conv_half_upsample,
-    /* On AMD's and Intel's engines, emulated elsewhere. */
-    &ffcl_test_wmma_gelu,
-    &ffcl_test_wmma_add,
-    &ffcl_test_wmma_float_gate_add,
-    &ffcl_test_wmma_conv_columns,
-    &ffcl_test_wmma_conv_narrow,
-    &ffcl_test_wmma_conv_upsample,
-    &ffcl_test_mfma_gelu,
-    &ffcl_test_mfma_add,
-    &ffcl_test_mfma_float_gate_add,
-    &ffcl_test_mfma_conv_columns,
-    &ffcl_test_mfma_conv_narrow,
-    &ffcl_test_mfma_conv_upsample,
-    &ffcl_test_dpas_eight_gelu,
-    &ffcl_test_dpas_eight_add,
-    &ffcl_test_dpas_eight_float_gate_add,
-    &ffcl_test_dpas_eight_conv_columns,
-    &ffcl_test_dpas_eight_conv_narrow,
-    &ffcl_test_dpas_eight_conv_upsample,
-    &ffcl_test_dpas_sixteen_gelu,
-    &ffcl_test_dpas_sixteen_add,
-    &ffcl_test_dpas_sixteen_float_gate_add,
-    &ffcl_test_dpas_sixteen_conv_columns,
-    &ffcl_test_dpas_sixteen_conv_narrow,
-    &ffcl_test_dpas_sixteen_conv_upsample,
-    /* Last, as a kernel that faults may take the device's context with it. */
-    &ffcl_test_mma_bias,
-    &ffcl_test_mma_silu,
-    &ffcl_test_mma_gelu,
-    &ffcl_test_mma_add,
-    &ffcl_test_mma_float_bias,
-    &ffcl_test_mma_float_gate_add,
-    &ffcl_test_mma_float_gelu,
-    &ffcl_test_mma_conv_columns,
-    &ffcl_test_mma_conv_point,
-    &ffcl_test_mma_conv_narrow,
-    &ffcl_test_mma_conv_upsample,
-    &ffcl_test_mma_attention,
-    &ffcl_test_wgmma_bias,
-    &ffcl_test_wgmma_float_bias,
-    &ffcl_test_wgmma_gelu,
-    &ffcl_test_wgmma_add,
-    &ffcl_test_wgmma_float_gate_add,
-    &ffcl_test_wgmma_conv_columns,
-    &ffcl_test_wgmma_conv_narrow,
-    &ffcl_test_wgmma_conv_upsample,
-    &ffcl_test_wgmma_attention,
-    &ffcl_test_wgmma_attention_products,
-    &ffcl_test_halo_conv,
-    &ffcl_test_halo_conv_wide,
-    &ffcl_test_halo_conv_upsample,
-    &ffcl_test_halo_conv_upsample_wide,
-    &ffcl_test_halo_conv_moments,
-    &ffcl_test_halo_conv_moments_wide,
-    &ffcl_test_halo_conv_upsample_moments,
-    &ffcl_test_halo_conv_upsample_moments_wide,
-    NULL,
-};
+/* Each family is a file, whose list ffcl_rows_of_NAME ends with a row without a name. */
+#define FAMILIES(each)                                                                       \
+    each(layernorm) each(attention) each(softmax) each(embed) each(patches) each(latent)     \
+    each(image) each(groupnorm) each(transpose) each(ceiling) each(gemm) each(conv) each(cast)
 
-void ffcl_case_shape_text(const ffcl_op_test *op, const ffcl_shape *shape, char *text, size_t size)
+#define DECLARE(name) extern const ffcl_row ffcl_rows_of_##name[];
+#define LIST(name) ffcl_rows_of_##name,
+FAMILIES(DECLARE)
+static const ffcl_row *const families[] = {FAMILIES(LIST)};
+
+/* float32, half, AMD's and Intel's units, which may be emulated, NVIDIA's last. */
+enum { GROUPS = 4 };
+
+static int group_of(const ffcl_row *row)
 {
-    const char *p = op->letters;
+    if (row->unit == FFCL_UNIT_MMA || row->unit == FFCL_UNIT_WGMMA)
+        return 3;
+    return row->unit != FFCL_UNIT_NONE ? 2 : row->dtype == FFCL_F16;
+}
+
+const ffcl_row *ffcl_row_at(size_t i)
+{
+    for (int group = 0; group < GROUPS; group++)
+        for (size_t f = 0; f < sizeof families / sizeof *families; f++)
+            for (const ffcl_row *row = families[f]; row->name; row++)
+                if (group_of(row) == group && i-- == 0)
+                    return row;
+    return NULL;
+}
+
+const ffcl_row *ffcl_row_find(const char *name)
+{
+    for (size_t f = 0; f < sizeof families / sizeof *families; f++)
+        for (const ffcl_row *row = families[f]; row->name; row++)
+            if (strcmp(row->name, name) == 0)
+                return row;
+    return NULL;
+}
+
+int ffcl_row_matches(const char *pattern, const char *name)
+{
+    if (strpbrk(pattern, "*?["))
+        return fnmatch(pattern, name, 0) == 0;
+    return strstr(name, pattern) != NULL;
+}
+
+int ffcl_rows_check(ffcl_error *err)
+{
+    const ffcl_row *row;
+    for (size_t i = 0; (row = ffcl_row_at(i)); i++) {
+        const ffcl_operation *op = row->describe ? ffcl_operations[row->op] : NULL;
+        if (ffcl_row_find(row->name) != row)
+            return ffcl_fail(err, FFCL_EUSAGE, "two rows are called %s", row->name);
+        if (!op && row->variant)
+            return ffcl_fail(err, FFCL_EUSAGE, "row %s names a variant and describes no call",
+                             row->name);
+        if (op && !row->variant && row->op != FFCL_OP_GEMM)
+            return ffcl_fail(err, FFCL_EUSAGE, "row %s names no variant of %s", row->name,
+                             op->name);
+        if (op && row->variant && !ffcl_variant_find(op, row->variant))
+            return ffcl_fail(err, FFCL_EUSAGE, "row %s names a variant of %s that does not exist, "
+                             "%s", row->name, op->name, row->variant);
+    }
+    return 0;
+}
+
+size_t ffcl_row_number(const ffcl_row *row, const ffcl_shape *shape, const char *letter)
+{
+    const char *p = row->letters;
+    for (size_t i = 0; *p && i < FFCL_MAX_DIMS; i++) {
+        size_t length = strcspn(p, " ");
+        if (length == strlen(letter) && strncmp(p, letter, length) == 0)
+            return shape->d[i];
+        p += length + (p[length] == ' ');
+    }
+    return 0;
+}
+
+void ffcl_row_text(const ffcl_row *row, const ffcl_shape *shape, char *text, size_t size)
+{
+    const char *p = row->letters;
     size_t used = 0;
     text[0] = 0;
     for (size_t i = 0; *p && i < FFCL_MAX_DIMS && used < size; i++) {

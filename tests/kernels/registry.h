@@ -1,28 +1,49 @@
 /* SPDX-License-Identifier: MIT
- * The kernel test registry: one row per kernel variant, used by the tests and by the benchmark. */
+ * The kernel test registry: one row per kernel variant, used by the tests and by the benchmark.
+ * Each kernel family has its rows in a file of its own; registry.c names the families. */
 #ifndef FFCL_TESTS_KERNELS_REGISTRY_H
 #define FFCL_TESTS_KERNELS_REGISTRY_H
 
 #include "case.h"
-#include "cl/profile.h"
+#include "models.h"
 
-typedef struct ffcl_op_test {
+typedef struct ffcl_row {
     const char *name;
     const char *letters;            /* "B T D": the dimensions; B, where there is one, first */
-    int variant;                    /* for rows that share functions */
+    ffcl_dtype dtype;               /* of the activations */
+    int uses;                       /* what the rows of a family differ in; the family's own */
     unsigned fills;                 /* mask of 1 << ffcl_fill */
-    const ffcl_shape *model;        /* the model's shapes, for few pictures */
+    const ffcl_shape *model;        /* the models' shapes, for few images */
     const ffcl_shape *awkward;      /* sizes that are no multiple of anything */
-    int (*setup)(ffcl_case *c);     /* tensors and data from the case's random numbers */
+    void (*operands)(ffcl_case *c); /* describes them by ffcl_case_operands, and the axes */
+    void (*fill)(ffcl_case *c);     /* data from the case's random numbers */
     void (*ref)(ffcl_case *c);      /* fills c->want */
     /* Element index of the output alone, for cases that are too large for ref; or NULL. */
     double (*at)(const ffcl_case *c, size_t index);
-    int (*run)(ffcl_case *c);       /* calls the host wrapper as shipped */
-    /* Why this device cannot run the case, or NULL; the member is NULL where every device can. */
-    const char *(*skip)(const ffcl_case *c);
     float rtol, atol;               /* |got - want| <= atol * c->scale + rtol * |want| */
-    ffcl_cost (*cost)(const ffcl_case *c);      /* by host/ops/cost.h or ffcl_gemm_cost */
-} ffcl_op_test;
+    /* Why this device cannot run the case, or NULL; the member is NULL where every device can, or
+     * where `can` of the variant says all. */
+    const char *(*skip)(const ffcl_case *c);
+
+    /* Of an operation that has variants: the description of its call, and the variant's name; NULL
+     * for a GEMM by the back end in use. */
+    void (*describe)(const ffcl_case *c, ffcl_call *call);
+    ffcl_op op;
+    const char *variant;
+    /* What the choice of a kernel depends on beside shapes: the matrix unit that it may use, which
+     * is emulated where the device has none of AMD's or Intel's; compute units by which work is
+     * cut, 0: as many as the letter `units` says, or the device has; batch_invariant. */
+    ffcl_matrix_unit unit;
+    size_t units;
+    int batch_invariant;
+
+    /* Calls the operation as shipped; NULL: with the description. */
+    void (*run)(ffcl_case *c);
+    ffcl_cost (*cost)(const ffcl_case *c);      /* NULL: the variant's */
+    /* What SiT-XL/2 and the decoder have the row for, at most FFCL_USES_MOST uses; NULL: they have
+     * none. */
+    size_t (*used)(const struct ffcl_row *row, const ffcl_images_of *of, ffcl_use *to);
+} ffcl_row;
 
 enum {
     FFCL_NOISE = 1u << FFCL_FILL_NOISE,
@@ -32,71 +53,23 @@ enum {
     FFCL_CONSTANT = 1u << FFCL_FILL_CONSTANT
 };
 
-/* All rows; ends with NULL. */
-extern const ffcl_op_test *const ffcl_op_tests[];
+/* Row i, or NULL past the last.  Those of matrix units come last, as a kernel that faults may take
+ * the device's context with it. */
+const ffcl_row *ffcl_row_at(size_t i);
+/* The row called name, or NULL. */
+const ffcl_row *ffcl_row_find(const char *name);
+/* Whether name contains pattern, or, where that has *, ? or [, matches it. */
+int ffcl_row_matches(const char *pattern, const char *name);
+/* Asked once at the start of a program.  FFCL_EUSAGE: a row names a variant that does not exist, or
+ * has another's name. */
+int ffcl_rows_check(ffcl_error *err);
 
 /* Text of a shape in its row's letters, "B=2 T=256 D=1152", into text. */
-void ffcl_case_shape_text(const ffcl_op_test *op, const ffcl_shape *shape, char *text, size_t size);
+void ffcl_row_text(const ffcl_row *row, const ffcl_shape *shape, char *text, size_t size);
+/* The shape's number of that letter, or 0 where the row has no such letter. */
+size_t ffcl_row_number(const ffcl_row *row, const ffcl_shape *shape, const char *letter);
 
 /* "noise" and so on. */
 const char *ffcl_fill_name(ffcl_fill fill);
-
-extern const ffcl_op_test ffcl_test_layernorm_modulate, ffcl_test_layernorm_residual,
-    ffcl_test_layernorm_residual_stream, ffcl_test_layernorm_modulate_group,
-    ffcl_test_attn_row, ffcl_test_attn_tiled, ffcl_test_attn_batched, ffcl_test_softmax_in_place,
-    ffcl_test_embed_scalar, ffcl_test_embed_condition,
-    ffcl_test_patch_embed, ffcl_test_patch_embed_pos, ffcl_test_slim_unpatch,
-    ffcl_test_slim_unpatch_many, ffcl_test_latent_update,
-    ffcl_test_latent_conv, ffcl_test_latent_conv_point, ffcl_test_image_bytes_sit,
-    ffcl_test_image_bytes_repa,
-    ffcl_test_image_finite, ffcl_test_latent_finite, ffcl_test_groupnorm, ffcl_test_groupnorm_silu,
-    ffcl_test_groupnorm_moments, ffcl_test_groupnorm_group, ffcl_test_groupnorm_moments_group,
-    ffcl_test_transpose,
-    ffcl_test_ceiling_copy, ffcl_test_ceiling_fma,
-    ffcl_test_gemm, ffcl_test_gemm_bias, ffcl_test_gemm_silu, ffcl_test_gemm_gelu,
-    ffcl_test_gemm_gate, ffcl_test_gemm_add, ffcl_test_gemm_gate_add, ffcl_test_slim,
-    ffcl_test_slim_silu, ffcl_test_slim_gelu, ffcl_test_slim_gate_add, ffcl_test_conv_columns,
-    ffcl_test_conv_point, ffcl_test_conv_direct, ffcl_test_conv_upsample, ffcl_test_builtin_plain,
-    ffcl_test_builtin_plain_silu, ffcl_test_builtin_tiles_8, ffcl_test_builtin_tiles_16,
-    ffcl_test_builtin_tiles_16_gelu, ffcl_test_builtin_tiles_16_bare, ffcl_test_conv_winograd,
-    ffcl_test_conv_winograd_upsample;
-
-/* Of tensors stored as half. */
-extern const ffcl_op_test ffcl_test_cast_to_half, ffcl_test_cast_to_float,
-    ffcl_test_layernorm_modulate_half, ffcl_test_layernorm_residual_half,
-    ffcl_test_layernorm_modulate_group_half,
-    ffcl_test_groupnorm_half, ffcl_test_groupnorm_silu_half, ffcl_test_groupnorm_moments_half,
-    ffcl_test_groupnorm_silu_group_half, ffcl_test_groupnorm_moments_group_half,
-    ffcl_test_attn_row_half, ffcl_test_product_bias, ffcl_test_product_silu,
-    ffcl_test_product_gelu, ffcl_test_product_add, ffcl_test_product_float_bias,
-    ffcl_test_product_float_gate_add, ffcl_test_product_float_gelu, ffcl_test_conv_half_columns,
-    ffcl_test_conv_half_point, ffcl_test_conv_half_narrow, ffcl_test_conv_half_upsample,
-    ffcl_test_latent_conv_point_half, ffcl_test_embed_condition_half,
-    ffcl_test_softmax, ffcl_test_cast_to_tiles,
-    ffcl_test_transpose_half;
-
-/* On the matrix engine. */
-extern const ffcl_op_test ffcl_test_mma_bias, ffcl_test_mma_silu, ffcl_test_mma_gelu,
-    ffcl_test_mma_add, ffcl_test_mma_float_bias, ffcl_test_mma_float_gate_add,
-    ffcl_test_mma_float_gelu, ffcl_test_mma_conv_columns, ffcl_test_mma_conv_point,
-    ffcl_test_mma_conv_narrow, ffcl_test_mma_conv_upsample, ffcl_test_mma_attention,
-    ffcl_test_wgmma_attention, ffcl_test_wgmma_attention_products,
-    ffcl_test_wgmma_bias, ffcl_test_wgmma_float_bias, ffcl_test_wgmma_gelu, ffcl_test_wgmma_add,
-    ffcl_test_wgmma_float_gate_add, ffcl_test_wgmma_conv_columns, ffcl_test_wgmma_conv_narrow,
-    ffcl_test_wgmma_conv_upsample, ffcl_test_halo_conv, ffcl_test_halo_conv_upsample,
-    ffcl_test_halo_conv_moments, ffcl_test_halo_conv_upsample_moments,
-    ffcl_test_halo_conv_wide, ffcl_test_halo_conv_upsample_wide, ffcl_test_halo_conv_moments_wide,
-    ffcl_test_halo_conv_upsample_moments_wide;
-
-/* On AMD's and Intel's, emulated elsewhere. */
-extern const ffcl_op_test ffcl_test_wmma_gelu, ffcl_test_wmma_add, ffcl_test_wmma_float_gate_add,
-    ffcl_test_wmma_conv_columns, ffcl_test_wmma_conv_narrow, ffcl_test_wmma_conv_upsample,
-    ffcl_test_mfma_gelu, ffcl_test_mfma_add, ffcl_test_mfma_float_gate_add,
-    ffcl_test_mfma_conv_columns, ffcl_test_mfma_conv_narrow, ffcl_test_mfma_conv_upsample,
-    ffcl_test_dpas_eight_gelu, ffcl_test_dpas_eight_add, ffcl_test_dpas_eight_float_gate_add,
-    ffcl_test_dpas_eight_conv_columns, ffcl_test_dpas_eight_conv_narrow,
-    ffcl_test_dpas_eight_conv_upsample, ffcl_test_dpas_sixteen_gelu, ffcl_test_dpas_sixteen_add,
-    ffcl_test_dpas_sixteen_float_gate_add, ffcl_test_dpas_sixteen_conv_columns,
-    ffcl_test_dpas_sixteen_conv_narrow, ffcl_test_dpas_sixteen_conv_upsample;
 
 #endif

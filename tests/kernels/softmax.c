@@ -1,8 +1,4 @@
 /* SPDX-License-Identifier: MIT */
-#include <math.h>
-
-#include "ops/cost.h"
-#include "ops/ops.h"
 #include "../ref/ref.h"
 #include "registry.h"
 
@@ -29,85 +25,68 @@ static const ffcl_shape awkward[] = {
     {{5, 68}, FFCL_SHAPE_FILLS},
     {{7, 256}, 0},
     {{2, 260}, FFCL_SHAPE_FILLS},
-    {{3, 4100}, FFCL_SHAPE_FILLS},      /* one beyond what 64 items keep */
+    {{3, 4100}, FFCL_SHAPE_FILLS},      /* one beyond what 64 work-items keep */
     {{2, 16384}, 0},
     {{0}, 0},
 };
 
-static int setup(ffcl_case *c)
+/* float32 in place: the rows are filled in where the result comes. */
+static size_t input(const ffcl_case *c)
+{
+    return c->row->dtype == FFCL_F16 ? IN : OUT;
+}
+
+static void operands(ffcl_case *c)
 {
     const size_t *d = c->shape.d;
-    int rc = FFCL_TENSORS(c, {.role = FFCL_OUT, .type = FFCL_F16, .n = d[ROWS] * d[N]},
-                          {.role = FFCL_IN, .n = d[ROWS] * d[N]});
-    if (rc)
-        return rc;
+    const ffcl_operand list[] = {
+        {.role = input(c) == IN ? FFCL_OUT : FFCL_INOUT, .dtype = c->row->dtype,
+         .n = d[ROWS] * d[N]},
+        {.role = FFCL_IN, .n = d[ROWS] * d[N]}};
+    ffcl_case_operands(c, list, input(c) + 1);
     ffcl_case_axes(c, "r n", d[ROWS], d[N], 0, 0);
-    ffcl_case_fill(c, IN, d[ROWS]);
-    return 0;
+}
+
+static void fill(ffcl_case *c)
+{
+    ffcl_case_fill(c, input(c), c->shape.d[ROWS]);
 }
 
 static void ref(ffcl_case *c)
 {
-    ffcl_ref_softmax(c->want, ffcl_f32(c, IN), scale, c->shape.d[ROWS], c->shape.d[N]);
+    ffcl_ref_softmax(c->want, ffcl_f32(c, input(c)), scale, c->shape.d[ROWS], c->shape.d[N]);
 }
 
-static int run(ffcl_case *c)
-{
-    return ffcl_softmax(c->ctx, ffcl_mem(c, OUT), ffcl_mem(c, IN), scale, c->shape.d[ROWS],
-                        c->shape.d[N]);
-}
-
-/* In place: the rows are filled in where the result comes. */
-static int setup_in_place(ffcl_case *c)
+static void describe(const ffcl_case *c, ffcl_call *call)
 {
     const size_t *d = c->shape.d;
-    int rc = FFCL_TENSORS(c, {.role = FFCL_INOUT, .n = d[ROWS] * d[N]});
-    if (rc)
-        return rc;
-    ffcl_case_axes(c, "r n", d[ROWS], d[N], 0, 0);
-    ffcl_case_fill(c, OUT, d[ROWS]);
-    return 0;
+    call->softmax = (ffcl_softmax_desc){ffcl_case_dense(c, OUT, 1, d[ROWS], d[N]),
+                                        ffcl_case_dense(c, input(c), 1, d[ROWS], d[N]), scale};
 }
 
-static void ref_in_place(ffcl_case *c)
+static size_t used(const ffcl_row *row, const ffcl_images_of *of, ffcl_use *to)
 {
-    ffcl_ref_softmax(c->want, ffcl_f32(c, OUT), scale, c->shape.d[ROWS], c->shape.d[N]);
-}
-
-static int run_in_place(ffcl_case *c)
-{
-    return ffcl_softmax_in_place(c->ctx, ffcl_mem(c, OUT), scale, c->shape.d[ROWS],
-                                 c->shape.d[N]);
-}
-
-static ffcl_cost cost_in_place(const ffcl_case *c)
-{
-    return ffcl_softmax_in_place_cost(c->shape.d[ROWS], c->shape.d[N]);
-}
-
-static const char *skip(const ffcl_case *c)
-{
-    return ffcl_softmax_fits(c->ctx, c->shape.d[N]) ? NULL : "needs larger work-groups";
-}
-
-static ffcl_cost cost(const ffcl_case *c)
-{
-    return ffcl_softmax_cost(c->shape.d[ROWS], c->shape.d[N]);
+    const size_t P = of->R * of->R;
+    if (row->dtype != FFCL_F16)
+        return 0;
+    to[0] = (ffcl_use){"VAE attention weights", {{of->B * P, P}, 0}};
+    return 1;
 }
 
 /* A score's rounding, 2^-24 of up to 0.25 * 4000 with large data, is the weight's relative error;
- * the half result adds 2^-11 of itself, or 2^-25 where it is below the normal halves. */
-const ffcl_op_test ffcl_test_softmax = {
-    .name = "softmax", .letters = "rows n",
-    .fills = FFCL_NOISE | FFCL_ZEROS | FFCL_LARGE | FFCL_OFFSET | FFCL_CONSTANT, .model = model,
-    .awkward = awkward, .setup = setup, .ref = ref, .run = run, .skip = skip, .rtol = 6e-4f,
-    .atol = 3e-8f, .cost = cost,
-};
+ * the half result adds 2^-11 of itself, or 2^-25 where it is below the normal halves.  Without the
+ * half the sum of up to thousands of weights rounds, too. */
+#define SOFTMAX(row_name, by, type, ragged, relative)                                            \
+    {                                                                                            \
+        .name = row_name, .letters = "rows n", .dtype = type,                                    \
+        .fills = FFCL_NOISE | FFCL_ZEROS | FFCL_LARGE | FFCL_OFFSET | FFCL_CONSTANT,             \
+        .model = model, .awkward = ragged, .operands = operands, .fill = fill, .ref = ref,       \
+        .rtol = relative, .atol = 3e-8f, .describe = describe, .op = FFCL_OP_SOFTMAX,            \
+        .variant = by, .used = used,                                                             \
+    }
 
-/* As above without the half; the sum of up to thousands of weights rounds, too. */
-const ffcl_op_test ffcl_test_softmax_in_place = {
-    .name = "softmax_in_place", .letters = "rows n",
-    .fills = FFCL_NOISE | FFCL_ZEROS | FFCL_LARGE | FFCL_OFFSET | FFCL_CONSTANT, .model = model,
-    .awkward = row_awkward, .setup = setup_in_place, .ref = ref_in_place, .run = run_in_place,
-    .rtol = 1e-4f, .atol = 3e-8f, .cost = cost_in_place,
+const ffcl_row ffcl_rows_of_softmax[] = {
+    SOFTMAX("softmax_in_place", "row", FFCL_F32, row_awkward, 1e-4f),
+    SOFTMAX("softmax", "group", FFCL_F16, awkward, 6e-4f),
+    {.name = NULL},
 };

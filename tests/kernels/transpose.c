@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#include "ops/cost.h"
-#include "ops/ops.h"
 #include "../ref/ref.h"
+#include "ops/cost.h"
 #include "registry.h"
 
 enum { OUT, IN };
@@ -23,18 +22,19 @@ static const ffcl_shape awkward[] = {
     {{0}, 0},
 };
 
-static int setup(ffcl_case *c)
+static void operands(ffcl_case *c)
 {
     const size_t *d = c->shape.d;
     /* As long as AT and LD allow: what comes after the last row must stay, too. */
-    int rc = FFCL_TENSORS(c, {.role = FFCL_OUT, .n = d[AT] + d[COLS] * d[LD], .at = d[AT],
-                              .rows = d[COLS], .cols = d[ROWS], .ld = d[LD]},
-                          {.role = FFCL_IN, .n = d[ROWS] * d[COLS]});
-    if (rc)
-        return rc;
+    FFCL_OPERANDS(c, {.role = FFCL_OUT, .n = d[AT] + d[COLS] * d[LD], .at = d[AT],
+                      .rows = d[COLS], .cols = d[ROWS], .ld = d[LD]},
+                  {.role = FFCL_IN, .n = d[ROWS] * d[COLS]});
     ffcl_case_axes(c, "c r", d[COLS], d[ROWS], 0, 0);
-    ffcl_case_fill(c, IN, d[ROWS]);
-    return 0;
+}
+
+static void fill(ffcl_case *c)
+{
+    ffcl_case_fill(c, IN, c->shape.d[ROWS]);
 }
 
 static void ref(ffcl_case *c)
@@ -43,11 +43,11 @@ static void ref(ffcl_case *c)
                        c->shape.d[COLS]);
 }
 
-static int run(ffcl_case *c)
+static void run(ffcl_case *c)
 {
-    const size_t *d = c->shape.d;
-    return ffcl_transpose(c->ctx, ffcl_mem(c, OUT), d[AT], d[LD], ffcl_mem(c, IN), d[ROWS],
-                          d[COLS]);
+    const ffcl_tensor out = ffcl_case_matrix(c, OUT);
+    const ffcl_tensor x = ffcl_case_dense(c, IN, 1, c->shape.d[ROWS], c->shape.d[COLS]);
+    ffcl_transpose(c->ctx, &out, &x);
 }
 
 static const char *skip(const ffcl_case *c)
@@ -57,16 +57,10 @@ static const char *skip(const ffcl_case *c)
 
 static ffcl_cost cost(const ffcl_case *c)
 {
-    return ffcl_transpose_cost(c->shape.d[ROWS] * c->shape.d[COLS], FFCL_STORE_FLOAT);
+    return ffcl_transpose_cost(c->shape.d[ROWS] * c->shape.d[COLS], FFCL_F32);
 }
 
-/* A copy: exact. */
-const ffcl_op_test ffcl_test_transpose = {
-    .name = "transpose", .letters = "rows cols ld at", .fills = FFCL_NOISE, .model = model,
-    .awkward = awkward, .setup = setup, .ref = ref, .run = run, .skip = skip, .cost = cost,
-};
-
-/* ---- half columns of several matrices ----------------------------------------------------- */
+/* ---- half columns of several matrices ------------------------------------------------------- */
 
 enum { HALF_B, HALF_ROWS, HALF_COLS, HALF_LD, HALF_AT };
 
@@ -80,18 +74,19 @@ static const ffcl_shape half_awkward[] = {
     {{0}, 0},
 };
 
-static int half_setup(ffcl_case *c)
+static void half_operands(ffcl_case *c)
 {
     const size_t *d = c->shape.d;
     size_t n = d[HALF_B] * d[HALF_ROWS] * d[HALF_COLS];
-    int rc = FFCL_TENSORS(c, {.role = FFCL_OUT, .type = FFCL_F16, .n = n},
-                          {.role = FFCL_IN, .type = FFCL_F16,
-                           .n = d[HALF_B] * d[HALF_ROWS] * d[HALF_LD]});
-    if (rc)
-        return rc;
+    FFCL_OPERANDS(c, {.role = FFCL_OUT, .dtype = FFCL_F16, .n = n},
+                  {.role = FFCL_IN, .dtype = FFCL_F16,
+                   .n = d[HALF_B] * d[HALF_ROWS] * d[HALF_LD]});
     ffcl_case_axes(c, "b c r", d[HALF_B], d[HALF_COLS], d[HALF_ROWS], 0);
-    ffcl_case_fill(c, IN, d[HALF_B] * d[HALF_ROWS]);
-    return 0;
+}
+
+static void half_fill(ffcl_case *c)
+{
+    ffcl_case_fill(c, IN, c->shape.d[HALF_B] * c->shape.d[HALF_ROWS]);
 }
 
 static void half_ref(ffcl_case *c)
@@ -103,21 +98,37 @@ static void half_ref(ffcl_case *c)
                            d[HALF_ROWS], d[HALF_COLS], d[HALF_LD]);
 }
 
-static int half_run(ffcl_case *c)
+static void half_run(ffcl_case *c)
 {
     const size_t *d = c->shape.d;
-    return ffcl_transpose_half(c->ctx, ffcl_mem(c, OUT), ffcl_mem(c, IN), d[HALF_B], d[HALF_ROWS],
-                               d[HALF_COLS], d[HALF_AT], d[HALF_LD]);
+    const ffcl_tensor all = ffcl_case_dense(c, IN, d[HALF_B], d[HALF_ROWS], d[HALF_LD]);
+    const ffcl_tensor x = ffcl_cols(all, d[HALF_AT], d[HALF_COLS]);
+    const ffcl_tensor out = ffcl_case_dense(c, OUT, d[HALF_B], d[HALF_COLS], d[HALF_ROWS]);
+    ffcl_transpose(c->ctx, &out, &x);
 }
 
 static ffcl_cost half_cost(const ffcl_case *c)
 {
     const size_t *d = c->shape.d;
-    return ffcl_transpose_cost(d[HALF_B] * d[HALF_ROWS] * d[HALF_COLS], FFCL_STORE_HALF);
+    return ffcl_transpose_cost(d[HALF_B] * d[HALF_ROWS] * d[HALF_COLS], FFCL_F16);
 }
 
-const ffcl_op_test ffcl_test_transpose_half = {
-    .name = "transpose_half", .letters = "B rows cols ld at", .fills = FFCL_NOISE,
-    .model = half_model, .awkward = half_awkward, .setup = half_setup, .ref = half_ref,
-    .run = half_run, .skip = skip, .cost = half_cost,
+static size_t half_used(const ffcl_row *row, const ffcl_images_of *of, ffcl_use *to)
+{
+    enum { MID = FFCL_VAE_MID };
+    (void)row;
+    to[0] = (ffcl_use){"VAE attention V", {{of->B, of->R * of->R, MID, 3 * MID, 2 * MID}, 0}};
+    return 1;
+}
+
+/* A copy: exact. */
+const ffcl_row ffcl_rows_of_transpose[] = {
+    {.name = "transpose", .letters = "rows cols ld at", .fills = FFCL_NOISE, .model = model,
+     .awkward = awkward, .operands = operands, .fill = fill, .ref = ref, .skip = skip, .run = run,
+     .cost = cost},
+    {.name = "transpose_half", .letters = "B rows cols ld at", .dtype = FFCL_F16,
+     .fills = FFCL_NOISE, .model = half_model, .awkward = half_awkward, .operands = half_operands,
+     .fill = half_fill, .ref = half_ref, .skip = skip, .run = half_run, .cost = half_cost,
+     .used = half_used},
+    {.name = NULL},
 };

@@ -5,7 +5,7 @@
 
 #include "ref.h"
 
-/* One query: in is this picture's qkv from the head's first column on. */
+/* One query: in is this image's qkv from the head's first column on. */
 static void query(double *out, const float *in, size_t t, size_t T, size_t width, size_t Dh)
 {
     const size_t ld = 3 * width;

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT
  * out[b][y][x][o] = bias[o] + sum over ky, kx, c of in[b][y + ky - k/2][x + kx - k/2][c] *
- * w[o][c][ky][kx] + add[b][y][x][o], with zeros outside the picture; w as torch stores it.
+ * w[o][c][ky][kx] + add[b][y][x][o], with zeros outside the image; w as torch stores it.
  * Nearest upsample: out[b][y][x][c] = in[b][y / 2][x / 2][c]. */
 #include "ref.h"
 
-/* The sum of one output: in is one picture, before a nearest upsample to Hh x Ww by scale; w is one
+/* The sum of one output: in is one image, before a nearest upsample to Hh x Ww by scale; w is one
  * output channel. */
 static double tap_sum(const float *in, const float *w, size_t y, size_t x, size_t scale, size_t Hh,
                       size_t Ww, size_t C, size_t k)
@@ -28,8 +28,8 @@ double ffcl_ref_conv_at(const float *x, const float *w, const float *bias, const
 {
     const size_t o = index % Cout, px = index / Cout % Ww, py = index / Cout / Ww % Hh;
     const size_t b = index / Cout / Ww / Hh;
-    const float *picture = x + b * (Hh / scale) * (Ww / scale) * C;
-    return (double)bias[o] + tap_sum(picture, w + o * C * k * k, py, px, scale, Hh, Ww, C, k) +
+    const float *image = x + b * (Hh / scale) * (Ww / scale) * C;
+    return (double)bias[o] + tap_sum(image, w + o * C * k * k, py, px, scale, Hh, Ww, C, k) +
            (add ? (double)add[index] : 0.0);
 }
 

@@ -5,7 +5,7 @@
 
 #include "ref.h"
 
-/* Group g of the picture x (P, C). */
+/* Group g of the image x (P, C). */
 static void group(double *out, const float *x, const float *gamma, const float *beta, size_t P,
                   size_t C, size_t first, size_t width, double eps, int with_silu)
 {

@@ -31,7 +31,7 @@ void ffcl_ref_latent_conv(double *out, const float *latent, float factor, const 
                 for (size_t o = 0; o < N; o++) {
                     double sum = (double)bias[o];
                     for (size_t tap = 0; tap < k * k; tap++) {
-                        /* These wrap around above the picture: too large. */
+                        /* These wrap around above the image: too large. */
                         size_t iy = y + tap / k - k / 2, ix = x + tap % k - k / 2;
                         for (size_t c = 0; iy < R && ix < R && c < C; c++)
                             sum += entered(latent + b * C * R * R + iy * R + ix, factor, point,

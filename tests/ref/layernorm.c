@@ -25,8 +25,8 @@ void ffcl_ref_layernorm_modulate(double *out, const float *x, const float *mod, 
     }
 }
 
-/* x[r][d] = add[r][d] + gate[b][d] (bias[d] + sum over s of parts[s][r][d]). */
-void ffcl_ref_residual(double *x, const float *add, const float *parts, size_t n,
+/* x[r][d] = add[r][d] + gate[b][d] (bias[d] + sum over s of partial[s][r][d]). */
+void ffcl_ref_residual(double *x, const float *add, const float *partial, size_t n,
                        const float *bias, const float *gate, size_t gate_ld, size_t T, size_t rows,
                        size_t D)
 {
@@ -34,7 +34,7 @@ void ffcl_ref_residual(double *x, const float *add, const float *parts, size_t n
         for (size_t d = 0; d < D; d++) {
             double sum = (double)bias[d];
             for (size_t s = 0; s < n; s++)
-                sum += (double)parts[(s * rows + r) * D + d];
+                sum += (double)partial[(s * rows + r) * D + d];
             x[r * D + d] = (double)add[r * D + d] + (double)gate[r / T * gate_ld + d] * sum;
         }
 }

@@ -11,7 +11,7 @@
 void ffcl_ref_layernorm_modulate(double *out, const float *x, const float *mod, size_t mod_ld,
                                  size_t shift_at, size_t scale_at, size_t B, size_t T, size_t D,
                                  double eps);
-void ffcl_ref_residual(double *x, const float *add, const float *parts, size_t n,
+void ffcl_ref_residual(double *x, const float *add, const float *partial, size_t n,
                        const float *bias, const float *gate, size_t gate_ld, size_t T, size_t rows,
                        size_t D);
 
@@ -26,7 +26,7 @@ double ffcl_ref_attention_at(const float *qkv, size_t T, size_t H, size_t Dh, si
 
 /* out (B, 256); t (B). */
 void ffcl_ref_embed_scalar(double *out, const float *t, size_t B);
-/* out (B, D); table (classes + 1, D); y (B); sum (rows, D), row b mod rows for picture b.  The sum
+/* out (B, D); table (classes + 1, D); y (B); sum (rows, D), row b mod rows for image b.  The sum
  * of both is float32, as an addition is rounded in one way everywhere. */
 void ffcl_ref_embed_condition(double *out, const float *table, const int32_t *y, const float *sum,
                               size_t rows, size_t B, size_t D);
@@ -72,7 +72,7 @@ typedef struct ffcl_ref_matrix {
     size_t row, col;
 } ffcl_ref_matrix;
 
-/* What follows the product; x NULL where an operand is absent.  act: 0 none, 1 SiLU, 2 GELU. */
+/* What follows the GEMM; x NULL where an operand is absent.  act: 0 none, 1 SiLU, 2 GELU. */
 typedef struct ffcl_ref_epilogue {
     int act;
     const float *bias;                  /* (N) */

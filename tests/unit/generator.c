@@ -2,7 +2,7 @@
  *
  * The generators against tests/data/torch_rng.safetensors: what PyTorch 2.11 drew on an x86 CPU
  * and on an H200.  Keys are DEVICE.seedS.SHAPE.PART; the four parts of one seed and shape were
- * drawn in a row from one generator. */
+ * taken in a row from one generator. */
 #include "sample/generator.h"
 
 #include <math.h>

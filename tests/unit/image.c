@@ -18,7 +18,7 @@
 
 #define RECORDED "tests/data/images.safetensors"
 
-enum { N = 8, SIDE = 24, COLUMNS = 4, PIXELS = SIDE * SIDE, PICTURE = 3 * PIXELS,
+enum { N = 8, SIDE = 24, COLUMNS = 4, PIXELS = SIDE * SIDE, IMAGE = 3 * PIXELS,
        GRID_HEIGHT = 54, GRID_WIDTH = 106, GRID = GRID_HEIGHT * GRID_WIDTH * 3 };
 
 static const ffcl_tensor_info *find(ffcl_tensor_file *file, const char *name, size_t count)
@@ -45,18 +45,18 @@ static void compare(ffcl_tensor_file *file, const char *name, const uint8_t *got
 static void test_recorded(void **state)
 {
     (void)state;
-    static float x[N * PICTURE];
-    static uint8_t bytes[N * PICTURE], grid[GRID];
+    static float x[N * IMAGE];
+    static uint8_t bytes[N * IMAGE], grid[GRID];
     ffcl_error err = { 0 };
     ffcl_tensor_file *file = NULL;
     if (ffcl_tensor_file_open(&file, RECORDED, &err)
-        || ffcl_tensor_file_read_f32(file, find(file, "x", N * PICTURE), 0, N * PICTURE, x, &err))
+        || ffcl_tensor_file_read_f32(file, find(file, "x", N * IMAGE), 0, N * IMAGE, x, &err))
         fail_msg("%s", err.text);
     for (size_t i = 0; i < N; i++)
         for (size_t c = 0; c < 3; c++)
             for (size_t p = 0; p < PIXELS; p++)
-                bytes[i * PICTURE + p * 3 + c] =
-                    ffcl_to_byte(x[i * PICTURE + c * PIXELS + p], FFCL_BYTES_SIT);
+                bytes[i * IMAGE + p * 3 + c] =
+                    ffcl_to_byte(x[i * IMAGE + c * PIXELS + p], FFCL_BYTES_SIT);
     compare(file, "samples_u8", bytes, sizeof bytes);
 
     size_t height, width;
@@ -64,7 +64,7 @@ static void test_recorded(void **state)
     assert_int_equal(height, GRID_HEIGHT);
     assert_int_equal(width, GRID_WIDTH);
     for (size_t i = 0; i < N; i++)
-        ffcl_grid_place(grid, N, COLUMNS, SIDE, SIDE, i, bytes + i * PICTURE);
+        ffcl_grid_place(grid, N, COLUMNS, SIDE, SIDE, i, bytes + i * IMAGE);
     compare(file, "grid_u8", grid, sizeof grid);
     ffcl_tensor_file_close(&file);
 }
@@ -94,8 +94,8 @@ static void test_grid_sizes(void **state)
     (void)state;
     static const struct { size_t n, columns, side, height, width; } rows[] = {
         { 8, 4, 256, 518, 1034 },
-        { 1, 4, 256, 256, 256 },    /* one picture has no frame */
-        { 3, 8, 10, 14, 38 },       /* fewer pictures than columns */
+        { 1, 4, 256, 256, 256 },    /* one image has no frame */
+        { 3, 8, 10, 14, 38 },       /* fewer images than columns */
         { 5, 2, 10, 38, 26 },       /* an empty cell */
         { 2, 1, 10, 26, 14 },
     };
@@ -107,15 +107,15 @@ static void test_grid_sizes(void **state)
     }
 }
 
-/* Five white pictures of 3 x 2 pixels, two in a row: every grid byte is white or untouched. */
+/* Five white images of 3 x 2 pixels, two in a row: every grid byte is white or untouched. */
 static void test_grid_cells(void **state)
 {
     (void)state;
     enum { COUNT = 5, H = 3, W = 2, ROWS = 3 * (H + 2) + 2, COLS = 2 * (W + 2) + 2 };
-    uint8_t picture[H * W * 3], grid[ROWS * COLS * 3] = { 0 };
-    memset(picture, 255, sizeof picture);
+    uint8_t image[H * W * 3], grid[ROWS * COLS * 3] = { 0 };
+    memset(image, 255, sizeof image);
     for (size_t i = 0; i < COUNT; i++)
-        ffcl_grid_place(grid, COUNT, 2, H, W, i, picture);
+        ffcl_grid_place(grid, COUNT, 2, H, W, i, image);
     for (size_t y = 0; y < ROWS; y++)
         for (size_t x = 0; x < COLS * 3; x++) {
             size_t row = y / (H + 2), column = x / 3 / (W + 2);
@@ -123,8 +123,8 @@ static void test_grid_cells(void **state)
             assert_int_equal(grid[y * COLS * 3 + x], inside ? 255 : 0);
         }
     uint8_t single[H * W * 3] = { 0 };
-    ffcl_grid_place(single, 1, 4, H, W, 0, picture);
-    assert_memory_equal(single, picture, sizeof single);
+    ffcl_grid_place(single, 1, 4, H, W, 0, image);
+    assert_memory_equal(single, image, sizeof single);
 }
 
 int main(void)

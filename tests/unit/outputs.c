@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * The writers of pictures and arrays: what they write reads back, and what goes wrong leaves the
+ * The writers of images and arrays: what they write reads back, and what goes wrong leaves the
  * old file and no temporary one. */
 #include <dirent.h>
 #include <errno.h>
@@ -453,19 +453,19 @@ static uint64_t field(const uint8_t *p, size_t bytes)
     return v;
 }
 
-enum { COUNT = 3, HEIGHT = 4, WIDTH = 5, PICTURE = HEIGHT * WIDTH * 3, NPY = 128,
-       MEMBER = NPY + COUNT * PICTURE };
+enum { COUNT = 3, HEIGHT = 4, WIDTH = 5, IMAGE = HEIGHT * WIDTH * 3, NPY = 128,
+       MEMBER = NPY + COUNT * IMAGE };
 
 static void put_npz(const scene *s)
 {
     ffcl_error err = { 0 };
     ffcl_npz *npz = NULL;
-    uint8_t bytes[COUNT * PICTURE];
+    uint8_t bytes[COUNT * IMAGE];
     for (size_t i = 0; i < sizeof bytes; i++)
         bytes[i] = (uint8_t)(i * 7 + 1);
     int status = ffcl_npz_open(&npz, s->path, COUNT, HEIGHT, WIDTH, 0, &err);
     for (size_t i = COUNT; i-- > 0 && !status;)         /* any order will do */
-        status = ffcl_npz_put(npz, i, bytes + i * PICTURE, &err);
+        status = ffcl_npz_put(npz, i, bytes + i * IMAGE, &err);
     if (!status)
         status = ffcl_npz_commit(npz, &err);
     ffcl_npz_close(&npz, 0);
@@ -559,7 +559,7 @@ static void test_npz_incomplete(void **state)
     put_file(s->path, OLD, sizeof OLD);
     assert_int_equal(ffcl_npz_open(&npz, s->path, 2, SIDE, SIDE, 0, &err), 0);
     assert_int_equal(ffcl_npz_put(npz, 1, s->noise, &err), 0);
-    check_error(ffcl_npz_commit(npz, &err), &err, s->path, "1 of the array's 2 pictures");
+    check_error(ffcl_npz_commit(npz, &err), &err, s->path, "1 of the array's 2 images");
     check_error(ffcl_npz_put(npz, 2, s->noise, &err), &err, s->path, "beyond the 2");
     ffcl_npz_close(&npz, 0);
     assert_null(npz);
@@ -572,7 +572,7 @@ static void test_npz_incomplete(void **state)
     entries(s->folder, 1);
 }
 
-/* ---- an npz that another process goes on with ---- */
+/* ---- an npz that another process resumes ---- */
 
 enum { RESUMED = 5 };
 
@@ -589,17 +589,17 @@ static void put_pictures(const scene *s, ffcl_npz *npz, size_t first, size_t n)
 {
     ffcl_error err = { 0 };
     for (size_t i = first; i < first + n; i++)
-        assert_int_equal(ffcl_npz_put(npz, i, s->noise + i * PICTURE, &err), 0);
+        assert_int_equal(ffcl_npz_put(npz, i, s->noise + i * IMAGE, &err), 0);
 }
 
-/* Which of the pictures are there, as a row of bits. */
+/* Which of the images are there, as a row of bits. */
 static unsigned found(const scene *s, ffcl_npz *npz)
 {
     unsigned bits = 0;
-    uint8_t rgb[PICTURE];
+    uint8_t rgb[IMAGE];
     for (size_t i = 0; i < RESUMED; i++)
         if (ffcl_npz_get(npz, i, rgb)) {
-            assert_memory_equal(rgb, s->noise + i * PICTURE, PICTURE);
+            assert_memory_equal(rgb, s->noise + i * IMAGE, IMAGE);
             bits |= 1u << i;
         }
     return bits;
@@ -634,13 +634,13 @@ static void test_npz_resume(void **state)
     npz = resume_npz(s);                            /* all that was put is there */
     assert_int_equal(found(s, npz), 0xf);
     ffcl_npz_close(&npz, 1);
-    change_byte(s, "part", 30 + 9 + 20 + NPY + 1 * PICTURE + 7);    /* picture 1 */
-    change_byte(s, "crc", 32 + 2 * 8 + 5);          /* the record of picture 2 */
+    change_byte(s, "part", 30 + 9 + 20 + NPY + 1 * IMAGE + 7);    /* image 1 */
+    change_byte(s, "crc", 32 + 2 * 8 + 5);          /* the record of image 2 */
     npz = resume_npz(s);
     assert_int_equal(found(s, npz), 0x9);
     ffcl_npz_close(&npz, 1);
     snprintf(part, sizeof part, "%s/.target.part", s->folder);
-    assert_int_equal(truncate(part, 30 + 9 + 20 + NPY + PICTURE + 1), 0);
+    assert_int_equal(truncate(part, 30 + 9 + 20 + NPY + IMAGE + 1), 0);
     npz = resume_npz(s);
     assert_int_equal(found(s, npz), 0x1);
     assert_int_equal(ffcl_npz_blank(npz, 4, &err), 0);      /* not remembered */
@@ -671,7 +671,7 @@ static void test_npz_resume(void **state)
     assert_false(ffcl_npz_is_whole(npz));
     assert_int_equal(found(s, npz), 0);
     ffcl_npz_close(&npz, 1);
-    assert_int_equal(entries(s->folder, 1), 1);     /* a part without a picture is not kept */
+    assert_int_equal(entries(s->folder, 1), 1);     /* a part without an image is not kept */
 }
 
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * The threads that share the tasks of a product: every task once, whatever the numbers. */
+ * The threads that share the tasks of a GEMM: every task once, whatever the numbers. */
 #include "team.h"
 
 #include <setjmp.h>

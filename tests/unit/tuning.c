@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * Sets of CLBlast's parameters: files and lines of them, which are legal, what a search draws, and
+ * Sets of CLBlast's parameters: files and lines of them, which are legal, what a search picks, and
  * what becomes of a candidate. */
 #include "tuning.h"
 
@@ -98,7 +98,7 @@ static void test_limits(void **state)
 {
     (void)state;
     ffcl_error err = {0, ""};
-    ffcl_tuning t = set_of(legal);      /* 64 items, 4 * 32 * (128 + 16) = 18432 bytes */
+    ffcl_tuning t = set_of(legal);      /* 64 work-items, 4 * 32 * (128 + 16) = 18432 bytes */
     assert_int_equal(ffcl_tuning_check(&t, 0, &tiny, &err), FFCL_ECONFIG);
     assert_non_null(strstr(err.text, "18432 bytes"));
     t = set_of("PADTRA_PAD=0 PADTRA_TILE=16 PADTRA_WPT=1");

@@ -1,19 +1,19 @@
 /* SPDX-License-Identifier: MIT
- * Slim products, of few rows or few columns, in float32:  out = epilogue(A W),
+ * Skinny GEMMs, of few rows or few columns, in float32:  out = epilogue(A W),
  *   v = act(sum_k A[m][k] W[k][n] + bias[n]);  v *= gate[m / gate_rows][n];
  *   v += add[m % add_rows][n]
  * A's element (m, k) lies at a_at + m a_row + k a_col; W (K, N) rows w_ld apart, out (M, N) rows
  * out_ld apart.  flags: 1 bias, 2 gate, 4 add; an absent operand is any buffer.
- * A tile of a large product would be mostly empty here; what counts is to have all of W on its way
- * at once.  A work-group has `wide` vectors of VEC columns by ROWS rows; its items share K out as
- * slices, item (x, s) takes k = s, s + slices, ..., UNROLL loads at a time, and the slices are
- * added up in local memory.  So the order of a sum depends on wide, K and the work-group's size,
- * and not on M or ROWS.
+ * The tiles of a large GEMM would be mostly empty here; the time is that of reading W, so as many
+ * of its loads as possible are kept in flight.  A work-group has `wide` vectors of VEC columns by
+ * ROWS rows, and K is cut into slices: work-item (x, s) takes k = s, s + slices, ..., UNROLL loads
+ * at a time.  The slices are added up in local memory.  So the order of a sum depends on wide, K
+ * and the work-group's size, and not on M or ROWS.
  * With UNPATCH a row is a token (b, gy, gx) and a column (i, j, c), written to out (B, C, R, R) at
  * [b][c][gy p + i][gx p + j] for the first C of Cout channels (SiT models.py, unpatchify).
- * Work-group size wide times a power of two; local memory: VEC ROWS floats an item.
+ * Work-group size wide times a power of two; local memory: VEC ROWS floats a work-item.
  * VEC 4: N, w_at and w_ld are multiples of 4.  Global (ceil(N / (wide VEC)) * items, M / ROWS). */
-#include "product_options.clh"
+#include "gemm_half_options.clh"
 #ifndef VEC
 #define VEC 4
 #endif
@@ -53,7 +53,7 @@ static inline void sum_slices(vec acc[ROWS], __local vec *scratch, int wide, int
     }
 }
 
-__kernel void slim_f32(__global float *out, int out_at, int out_ld, __global const float *a,
+__kernel void gemm_skinny(__global float *out, int out_at, int out_ld, __global const float *a,
                        int a_at, int a_row, int a_col, __global const float *w, int w_at, int w_ld,
                        __global const float *bias, int bias_at, __global const float *gate,
                        int gate_at, int gate_ld, int gate_rows, __global const float *add,

@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: MIT
- * The plain twin of mma.cl for any device: the same products and convolutions of half operands,
- * one item an output, float32 arithmetic.  It runs where there is no matrix engine and for
- * shapes that the engine's alignment rules out; mma.cl's header describes operands and options. */
-#include "product_options.clh"
-#include "product_finish.clh"
+ * GEMMs and convolutions of half operands on any device, in float32 arithmetic:
+ * gemm_half, the fallback of gemm_mma.cl and gemm_matrix_unit.cl where there is no matrix unit or
+ *   the shape does not meet its alignment; gemm_mma.cl's header describes operands and options;
+ * gemv_half, for one row;
+ * split_k_reduce, the second step of a GEMM that a matrix unit cut along K. */
+#include "gemm_half_options.clh"
+#include "gemm_half_finish.clh"
 #include "tiles.clh"
 
-/* Global (N rounded up, M rounded up, 1 or 4). */
-__kernel void product_f16(__global result *out, int ldo, __global const half *A, int lda,
+/* One work-item an output.  Global (N rounded up, M rounded up, 1 or with UP 4). */
+__kernel void gemm_half(__global result *out, int ldo, __global const half *A, int lda,
                           __global const half *W, __global const float *bias,
                           __global const result *add, __global const float *gate, int gate_at,
                           int gate_ld, int gate_rows, int flags, int M, int N, int K, int k_each,
@@ -43,9 +45,9 @@ __kernel void product_f16(__global result *out, int ldo, __global const half *A,
            gate_at + (size_t)(m / gate_rows) * gate_ld, n, flags);
 }
 
-/* The sum of the parts that mma.cl's SPLIT wrote, (splits, M, N) floats, and the epilogue.
+/* The sum of the partial sums that SPLIT left, (splits, M, N) floats, and the epilogue.
  * Global (N rounded up, M rounded up). */
-__kernel void product_reduce(__global result *out, int ldo, __global const float *part, int splits,
+__kernel void split_k_reduce(__global result *out, int ldo, __global const float *part, int splits,
                              __global const float *bias, __global const result *add,
                              __global const float *gate, int gate_at, int gate_ld, int gate_rows,
                              int flags, int M, int N)
@@ -60,16 +62,16 @@ __kernel void product_reduce(__global result *out, int ldo, __global const float
            gate_at + (size_t)(m / gate_rows) * gate_ld, n, flags);
 }
 
-/* One row (M 1) by any number of columns, which reads every weight once and at full width: the
- * engine's tiles would be all but empty.  Work-groups of 32 x 8 have 32 columns, 32 items at a time
- * adding up four of them.  K % 8 == 0, A aligned to 16 bytes.
+/* One row (M 1) by any number of columns, where a matrix unit's tiles would be almost empty; every
+ * weight is read once, 16 bytes at a time.  A work-group of 32 x 8 has 32 columns; 32 work-items
+ * share four of them, each with every 32nd piece of K.  K % 8 == 0, A aligned to 16 bytes.
  * Global (32, ceil(N / 32) * 8); local memory 4 KB. */
 __kernel __attribute__((reqd_work_group_size(32, 8, 1)))
-void product_row(__global result *out, __global const half *A, __global const half *W,
+void gemv_half(__global result *out, __global const half *A, __global const half *W,
                  __global const float *bias, __global const result *add,
                  __global const float *gate, int gate_at, int flags, int N, int K)
 {
-    __local float4 parts[8][32];
+    __local float4 partial[8][32];
     int x = get_local_id(0), y = get_local_id(1), n0 = get_global_id(1) * 4;
     float sum[4] = {0.0f, 0.0f, 0.0f, 0.0f};
     for (int k = x * 8; k < K; k += 256) {
@@ -81,14 +83,14 @@ void product_row(__global result *out, __global const half *A, __global const ha
             sum[c] += dot(a.lo, w.lo) + dot(a.hi, w.hi);
         }
     }
-    parts[y][x] = (float4)(sum[0], sum[1], sum[2], sum[3]);
+    partial[y][x] = (float4)(sum[0], sum[1], sum[2], sum[3]);
     barrier(CLK_LOCAL_MEM_FENCE);
     for (int half_n = 16; half_n > 0; half_n >>= 1) {
         if (x < half_n)
-            parts[y][x] += parts[y][x + half_n];
+            partial[y][x] += partial[y][x + half_n];
         barrier(CLK_LOCAL_MEM_FENCE);
     }
     if (x < 4 && n0 + x < N)
-        finish(((__local float *)&parts[y][0])[x], out, n0 + x, bias, add, gate, gate_at, n0 + x,
+        finish(((__local float *)&partial[y][0])[x], out, n0 + x, bias, add, gate, gate_at, n0 + x,
                flags);
 }

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT
  *
- * The verdict on a matrix engine, kept beside the program binaries: by engines that are emulated,
- * which run on any device.  Wrong results come from sources with a mistake in FFCL_CL_DIR. */
+ * The result of a matrix unit's self-check, kept beside the program binaries: by units that are
+ * emulated, which run on any device.  Wrong results come from sources with a mistake in
+ * FFCL_CL_DIR. */
 #include "gemm.h"
+#include "selfcheck/units.h"
 
 #include <dirent.h>
 #include <setjmp.h>
@@ -31,7 +33,7 @@ static int open_folders(void **state)
 {
     fixture *f = calloc(1, sizeof *f);
     assert_non_null(f);
-    snprintf(f->root, sizeof f->root, "/tmp/ffcl-probe-XXXXXX");
+    snprintf(f->root, sizeof f->root, "/tmp/ffcl-selfcheck-XXXXXX");
     assert_non_null(mkdtemp(f->root));
     snprintf(f->cache, sizeof f->cache, "%s/cache", f->root);
     snprintf(f->sources, sizeof f->sources, "%s/cl", f->root);
@@ -51,37 +53,37 @@ static int close_folders(void **state)
     return 0;
 }
 
-/* Probes for the engine of that name in a context of its own, as a start of the program does.
+/* Probes for the unit of that name in a context of its own, as a start of the program does.
  * 0, or the error's code. */
-static int probe(const char *name, ffcl_engine_level *found, int emulate)
+static int check(const char *name, ffcl_matrix_unit *found, int emulate)
 {
     ffcl_error err = {0, ""};
     ffcl_device device;
     ffcl_ctx *ctx = NULL;
-    if (ffcl_device_select(&device, "auto", &err) || ffcl_ctx_open(&ctx, &device, NULL, &err))
+    if (ffcl_device_select(&device, "auto", &err) || ffcl_ctx_open(&ctx, &device, NULL, NULL, &err))
         fail_msg("%s", err.text);
     ctx->err = &err;
     ctx->emulate = emulate;
-    int rc = ffcl_matrix_engine_probe(ctx, name);
-    *found = ctx->matrix_engine;
+    int rc = ffcl_selfcheck_units(ctx, name);
+    *found = ctx->matrix_unit;
     if (rc)
         assert_non_null(strstr(err.text, "failed its check"));
     ffcl_ctx_close(&ctx);
     return rc;
 }
 
-static void passes(const char *name, ffcl_engine_level level)
+static void passes(const char *name, ffcl_matrix_unit unit)
 {
-    ffcl_engine_level found = FFCL_ENGINE_NONE;
-    assert_int_equal(probe(name, &found, 1), 0);
-    assert_int_equal(found, level);
+    ffcl_matrix_unit found = FFCL_UNIT_NONE;
+    assert_int_equal(check(name, &found, 1), 0);
+    assert_int_equal(found, unit);
 }
 
 static void is_refused(const char *name)
 {
-    ffcl_engine_level found = FFCL_ENGINE_NONE;
-    assert_int_equal(probe(name, &found, 1), FFCL_EDEVICE);
-    assert_int_equal(found, FFCL_ENGINE_NONE);
+    ffcl_matrix_unit found = FFCL_UNIT_NONE;
+    assert_int_equal(check(name, &found, 1), FFCL_EDEVICE);
+    assert_int_equal(found, FFCL_UNIT_NONE);
 }
 
 /* Files in the cache; those that end in the text go to `ending`, the last one's path to path. */
@@ -112,17 +114,17 @@ static size_t count(const fixture *f, const char *text, size_t *ending, char pat
     return n;
 }
 
-/* The cache holds n verdicts of this text, and `programs` other files. */
+/* The cache holds n results of this text, and `programs` other files. */
 static void holds(const fixture *f, const char *text, size_t n, size_t programs)
 {
     char path[400];
-    size_t verdicts = 0, all = count(f, text, &verdicts, path);
-    assert_int_equal(verdicts, n);
-    assert_int_equal(all - verdicts, programs);
+    size_t results = 0, all = count(f, text, &results, path);
+    assert_int_equal(results, n);
+    assert_int_equal(all - results, programs);
 }
 
-/* Leaves nothing in the cache but the verdict. */
-static void keep_verdict(const fixture *f, const char *text)
+/* Leaves nothing in the cache but the result. */
+static void keep_result(const fixture *f, const char *text)
 {
     char path[400];
     size_t n = 0;
@@ -133,27 +135,27 @@ static void keep_verdict(const fixture *f, const char *text)
     run("mv %s/kept %s", f->root, path);
 }
 
-enum { PROGRAMS = 3 };          /* the engine's, its plain twin's, the cast */
+enum { PROGRAMS = 3 };          /* the unit's, the plain kernel's, the cast */
 
 static void test_known(void **state)
 {
     const fixture *f = *state;
-    passes("wmma", FFCL_ENGINE_WMMA);
+    passes("wmma", FFCL_UNIT_WMMA);
     holds(f, "passed", 1, PROGRAMS);
     /* Known: no program is built, nor even looked for. */
-    keep_verdict(f, "passed");
-    passes("wmma", FFCL_ENGINE_WMMA);
+    keep_result(f, "passed");
+    passes("wmma", FFCL_UNIT_WMMA);
     holds(f, "passed", 1, 0);
-    /* Of this engine only. */
-    passes("mfma", FFCL_ENGINE_MFMA);
+    /* Of this unit only. */
+    passes("mfma", FFCL_UNIT_MFMA);
     holds(f, "passed", 2, PROGRAMS);
 }
 
-static void test_each_engine(void **state)
+static void test_each_unit(void **state)
 {
     const fixture *f = *state;
-    passes("dpas", FFCL_ENGINE_DPAS8);
-    passes("mfma", FFCL_ENGINE_MFMA);
+    passes("dpas", FFCL_UNIT_DPAS8);
+    passes("mfma", FFCL_UNIT_MFMA);
     holds(f, "passed", 2, PROGRAMS + 1);
 }
 
@@ -161,19 +163,19 @@ static void test_failed(void **state)
 {
     const fixture *f = *state;
     setenv("FFCL_CL_DIR", f->sources, 1);
-    passes("wmma", FFCL_ENGINE_WMMA);
-    run("cp %s/matrix_lanes.clh %s/good", f->sources, f->root);
+    passes("wmma", FFCL_UNIT_WMMA);
+    run("cp %s/gemm_matrix_unit_lanes.clh %s/good", f->sources, f->root);
     run("sed -i 's/(2 \\* (e) + (lane) \\/ 16)/((e) + 8 * ((lane) \\/ 16))/' "
-        "%s/matrix_lanes.clh%s", f->sources, "");
-    /* Another source: the verdict does not count, and the engine computes wrong. */
+        "%s/gemm_matrix_unit_lanes.clh%s", f->sources, "");
+    /* Another source: the result does not count, and the unit computes wrong. */
     is_refused("wmma");
     holds(f, "failed", 1, PROGRAMS + 2);
-    keep_verdict(f, "failed");
+    keep_result(f, "failed");
     is_refused("wmma");
     holds(f, "failed", 1, 0);
     /* Mended: checked again. */
-    run("cp %s/good %s/matrix_lanes.clh", f->root, f->sources);
-    passes("wmma", FFCL_ENGINE_WMMA);
+    run("cp %s/good %s/gemm_matrix_unit_lanes.clh", f->root, f->sources);
+    passes("wmma", FFCL_UNIT_WMMA);
     holds(f, "passed", 1, PROGRAMS + 1);
 }
 
@@ -181,10 +183,10 @@ static void test_does_not_build(void **state)
 {
     const fixture *f = *state;
     setenv("FFCL_CL_DIR", f->sources, 1);
-    run("echo 'this is no OpenCL C;' >> %s/matrix.cl%s", f->sources, "");
+    run("echo 'this is no OpenCL C;' >> %s/gemm_matrix_unit.cl%s", f->sources, "");
     is_refused("wmma");
     holds(f, "failed", 1, PROGRAMS - 1);
-    keep_verdict(f, "failed");
+    keep_result(f, "failed");
     is_refused("wmma");
     holds(f, "failed", 1, 0);
 }
@@ -198,16 +200,16 @@ static void test_damaged(void **state)
     };
     char path[400];
     size_t n = 0;
-    passes("wmma", FFCL_ENGINE_WMMA);
+    passes("wmma", FFCL_UNIT_WMMA);
     count(f, "passed", &n, path);
     for (size_t i = 0; i < sizeof damages / sizeof *damages; i++) {
         run(damages[i], path, "");
-        passes("wmma", FFCL_ENGINE_WMMA);
+        passes("wmma", FFCL_UNIT_WMMA);
         holds(f, "passed", 1, PROGRAMS);        /* written anew */
     }
     /* A program's entry in its place is none of its own. */
     run("cp $(ls -S %s/* | head -n 1) %s", f->cache, path);
-    passes("wmma", FFCL_ENGINE_WMMA);
+    passes("wmma", FFCL_UNIT_WMMA);
     holds(f, "passed", 1, PROGRAMS);
 }
 
@@ -215,27 +217,27 @@ static void test_no_cache(void **state)
 {
     const fixture *f = *state;
     setenv("FFCL_CACHE_DIR", "", 1);
-    passes("wmma", FFCL_ENGINE_WMMA);
-    passes("wmma", FFCL_ENGINE_WMMA);
+    passes("wmma", FFCL_UNIT_WMMA);
+    passes("wmma", FFCL_UNIT_WMMA);
     holds(f, "passed", 0, 0);
     /* A file stands where the folder should be. */
     run(": > %s%s", f->cache, "");
     setenv("FFCL_CACHE_DIR", f->cache, 1);
-    passes("wmma", FFCL_ENGINE_WMMA);
+    passes("wmma", FFCL_UNIT_WMMA);
 }
 
-/* Without emulation a device without the engine is refused before any check. */
+/* Without emulation a device without the unit is refused before any check. */
 static void test_not_listed(void **state)
 {
     const fixture *f = *state;
-    ffcl_engine_level found = FFCL_ENGINE_NONE;
+    ffcl_matrix_unit found = FFCL_UNIT_NONE;
     ffcl_device device;
     assert_int_equal(ffcl_device_select(&device, "auto", NULL), 0);
     if (device.caps.amd_wavefront || device.caps.intel_lanes)
         skip();
-    assert_int_equal(probe("wmma", &found, 0), FFCL_EDEVICE);
-    assert_int_equal(probe("mfma", &found, 0), FFCL_EDEVICE);
-    assert_int_equal(probe("dpas", &found, 0), FFCL_EDEVICE);
+    assert_int_equal(check("wmma", &found, 0), FFCL_EDEVICE);
+    assert_int_equal(check("mfma", &found, 0), FFCL_EDEVICE);
+    assert_int_equal(check("dpas", &found, 0), FFCL_EDEVICE);
     holds(f, "failed", 0, 0);
 }
 
@@ -245,11 +247,11 @@ int main(void)
 {
     ffcl_device device;
     const struct CMUnitTest tests[] = {
-        TEST(test_known),  TEST(test_each_engine), TEST(test_failed),     TEST(test_does_not_build),
+        TEST(test_known),  TEST(test_each_unit), TEST(test_failed),     TEST(test_does_not_build),
         TEST(test_damaged), TEST(test_no_cache),   TEST(test_not_listed),
     };
     if (ffcl_device_select(&device, "auto", NULL)) {
-        printf("skip - probe (no OpenCL device)\n");
+        printf("skip - selfcheck (no OpenCL device)\n");
         return 0;
     }
     return cmocka_run_group_tests(tests, NULL, NULL);

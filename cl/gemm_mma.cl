@@ -1,31 +1,31 @@
 /* SPDX-License-Identifier: MIT
- * Matrix products and convolutions on NVIDIA's matrix engine (compute capability 8.0 and up), in
- * OpenCL C with inline PTX (PTX ISA: mma.sync.m16n8k16, ldmatrix, cp.async):
+ * GEMMs and convolutions on NVIDIA's tensor cores (compute capability 8.0 and up), in OpenCL C with
+ * inline PTX (PTX ISA: mma.sync.m16n8k16, ldmatrix, cp.async):
  *   acc = A W,  A (M, K) half, W (K, N) half in tiles, float32 accumulation;  v = act(acc + bias)
  *   OUT_FLOAT 0: out (M, N) half = v + add          (add half, optional)
  *   OUT_FLOAT 1: out (M, N) float = add + gate * v  (add, gate float, optional)
- * CONV 1: A is gathered from an NHWC picture x (B, Hh, Ww, C): row m is a pixel, column
+ * CONV 1: A is gathered from an NHWC image x (B, Hh, Ww, C): row m is a pixel, column
  * (tap, c) the input under that tap, zero outside; no im2col in memory.  W is (taps * C, N).
  * Parities (UP 1): group z computes output parity (py, px) of a 3 x 3 convolution after a nearest
  * 2x upsample with its own 2 x 2 weights W[z], and writes to pixel (2y + py, 2x + px).
  *
- * BATCH 1: group z is a product of its own: A, W and out begin a_step, w_step and out_step elements
+ * BATCH 1: group z is a GEMM of its own: A, W and out begin a_step, w_step and out_step elements
  * after those of z - 1, A and W at a_at and w_at, and W is (N, K), rows ldw apart.
  *
- * SPLIT 1: group z sums over k_each of the K columns only and writes its part as floats, without
- * an epilogue, to out[z] (M, N); product_reduce of product.cl adds the parts up.
+ * SPLIT 1 (split-K): group z sums over k_each of the K columns only and writes its partial sums as
+ * floats, without an epilogue, to out[z] (M, N); split_k_reduce of gemm_half.cl adds them up.
  *
- * A work-group of 32 WARPS_M WARPS_N items computes BM x BN; K goes in steps of 32 through
+ * A work-group of 32 WARPS_M WARPS_N work-items computes BM x BN; K goes in steps of 32 through
  * STAGES buffers of local memory filled by cp.async.  Rows of 64 bytes are swizzled: 16-byte chunk
  * c of row r lies at c ^ (r / 2 % 4), which keeps ldmatrix and cp.async free of bank conflicts.
  * The result goes through local memory so that global accesses are 16 bytes wide.
- * WGMMA 1 (compute capability 9.0): the products by wgmma, four warps together on 64 rows, operands
- * straight from local memory (no ldmatrix, which takes most of the other kernel's time).  The
+ * WGMMA 1 (compute capability 9.0): by wgmma, four warps together on 64 rows, operands straight
+ * from local memory (no ldmatrix, which takes most of the other kernel's time).  The
  * driver's OpenCL compiler targets sm_90, where wgmma does not assemble, so those instructions are
  * PTX comments that start with "//sm_90a "; host/cl/ptx.c uncovers them in the built program and
  * raises its target.  WARPS_M 4, WARPS_N 1, BN 64 or 128.
  * Needs K % 8 == 0, N % 8 == 0, 16-byte aligned rows; CONV: C % 32 == 0.
- * Global (ceil(N/BN) * items, ceil(M/BM), parities, products or parts), with ROWS_FIRST
+ * Global (ceil(N/BN) * items, ceil(M/BM), parities, batch or splits), with ROWS_FIRST
  * (ceil(M/BM) * items, ceil(N/BN), ...).
  * Local memory STAGES * (BM + BN) * 64 bytes. */
 #ifndef BM
@@ -35,7 +35,7 @@
 #define WARPS_N 2
 #define STAGES 3
 #endif
-#include "product_options.clh"
+#include "gemm_half_options.clh"
 #ifndef WGMMA
 #define WGMMA 0
 #endif
@@ -45,14 +45,14 @@
 #ifndef BATCH
 #define BATCH 0
 #endif
-/* Which of rows and columns goes first through the tiles.  Neighbours share what they read: the
- * weights, where there are few rows, else A. */
+/* 1: neighbouring work-groups have the same columns and share W, which pays where there are few
+ * rows; 0: they have the same rows and share A. */
 #ifndef ROWS_FIRST
 #define ROWS_FIRST 0
 #endif
 
-/* Through L1 (ca) or past it (cg), whichever measured faster beside the one or the other product:
- * ldmatrix competes with it for local memory, wgmma does not. */
+/* Copies go through L1 (ca) or past it (cg), whichever was measured to be faster: ldmatrix competes
+ * with them for local memory, wgmma does not. */
 #if WGMMA
 #define CACHE "cg"
 #else
@@ -77,17 +77,17 @@
 #define STAGE_BYTES ((BM + BN) * 64)
 #define TURN_BYTES (WARPS_M * WARPS_N * 16 * (WN + 4) * 4)
 #if TURN_BYTES > STAGES * STAGE_BYTES
-#error "the result's way through local memory needs more of it than the stages have"
+#error "the results pass through local memory and need more of it than the stages have"
 #endif
 #define ROW_STEP (ITEMS / 4)
-/* Steps whose products may be under way when the next begins, where there is a stage for it. */
+/* Steps whose wgmma may still be in flight when the next begins, where there is a stage for it. */
 #define DEFER (WGMMA && STAGES > 4)
 #define AHEAD (STAGES - 1 - DEFER)          /* stages that are copied while one is used */
 
 #include "mma_common.clh"
 #include "mma_copy.clh"
 #include "tiles.clh"
-#include "mma_load.clh"
+#include "gemm_mma_load.clh"
 #include "mma_step.clh"
 
 /* Where results go and what is added to them; see the arguments of the kernel. */
@@ -126,7 +126,7 @@ INLINE void store8(float v[8], const target *t, size_t to, size_t gate_from)
 #endif
 }
 
-/* The row of out for row m of the product. */
+/* The row of out for row m of A W. */
 INLINE size_t target_row(const target *t, int m)
 {
 #if UP
@@ -137,8 +137,8 @@ INLINE size_t target_row(const target *t, int m)
 #endif
 }
 
-/* A warp's results, rows from m0 and columns from n0 on, 16 rows at a time through its part `turn`
- * of local memory: accumulators in, rows of 8 columns an item out. */
+/* Writes a warp's results, rows from m0 and columns from n0 on, 16 rows at a time through `turn`,
+ * its share of local memory, from which a work-item reads 8 columns of a row. */
 INLINE void write_results(float acc[MI][NI][4], __local float *turn, const target *t, int m0,
                           int n0)
 {
@@ -168,10 +168,10 @@ INLINE void write_results(float acc[MI][NI][4], __local float *turn, const targe
     }
 }
 
-/* acc = the product of columns k0 to k_end - 1, of the tile at row m0 and column n0. */
+/* acc = A W over columns k0 to k_end - 1 of A, for the tile at row m0 and column n0. */
 INLINE void multiply_steps(float acc[MI][NI][4], uint base, __global const ushort *A,
                            __global const ushort *W, int m0, int n0, int k0, int k_end, int M,
-                           int N, int K, int lda, int ldw, int wm, int wn, const picture *p)
+                           int N, int K, int lda, int ldw, int wm, int wn, const image *p)
 {
     clear(acc);
 #if !WGMMA
@@ -218,7 +218,7 @@ INLINE void multiply_steps(float acc[MI][NI][4], uint base, __global const ushor
 }
 
 __kernel __attribute__((reqd_work_group_size(ITEMS, 1, 1)))
-void mma_f16(__global uchar *out, int ldo, __global const ushort *A, int lda,
+void gemm_mma(__global uchar *out, int ldo, __global const ushort *A, int lda,
              __global const ushort *W, __global const float *bias, __global const uchar *add,
              __global const float *gate, int gate_at, int gate_ld, int gate_rows, int flags, int M,
              int N, int K, int k_each, int Hh, int Ww, int C, int kw, int dy, int dx
@@ -236,7 +236,7 @@ void mma_f16(__global uchar *out, int ldo, __global const ushort *A, int lda,
 #endif
     int m0 = get_group_id(!ROWS_FIRST) * BM, n0 = get_group_id(ROWS_FIRST) * BN;
     uint base = local_address(memory);
-    picture p = {Hh, Ww, C, kw, dy, dx};
+    image p = {Hh, Ww, C, kw, dy, dx};
     int parity = 0;
 #if UP
     parity = get_group_id(2);

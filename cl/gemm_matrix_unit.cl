@@ -1,28 +1,29 @@
 /* SPDX-License-Identifier: MIT
- * Matrix products and convolutions on the matrix engines of AMD and Intel, by compiler built-ins.
- * CHECKED BY COMPILERS AND BY EMULATION ONLY: no such device has run it.
- * What mma.cl is for NVIDIA, with the same operands, options (CONV, UP, SPLIT, OUT_FLOAT, ACT) and
- * results, which are described there; product.cl is the plain twin.
+ * GEMMs and convolutions of half operands on the matrix units of AMD and Intel, by compiler
+ * built-ins.  CHECKED BY COMPILERS AND BY EMULATION ONLY: no such device has run it.
+ * Operands, options (CONV, UP, SPLIT, OUT_FLOAT, ACT) and results are those of gemm_mma.cl, whose
+ * header describes them; gemm_half.cl is the fallback.
  *
- * ENGINE: WMMA (AMD RDNA 3), MFMA (AMD CDNA), DPAS (Intel, with LANES 8 or 16); matrix_lanes.clh
- * has their sizes and who holds what.  AMD's instruction set documents for RDNA 3 and CDNA and
- * Khronos' cl_intel_subgroup_matrix_multiply_accumulate define them; here they are written down
- * from published descriptions of those.
- * EMULATE 1: the instruction by its definition in OpenCL C 1.2, through local memory; so loader,
- * lanes and epilogue are tested on any device.  No half arithmetic, only storage.
+ * UNIT: WMMA (AMD RDNA 3), MFMA (AMD CDNA), DPAS (Intel, with LANES 8 or 16);
+ * gemm_matrix_unit_lanes.clh has their sizes and which lane holds which elements.  The definitions
+ * are AMD's instruction set documents for RDNA 3 and CDNA and Khronos'
+ * cl_intel_subgroup_matrix_multiply_accumulate; here they follow published descriptions of those.
+ * EMULATE 1: the instruction by its definition in OpenCL C 1.2, through local memory, so that
+ * loader, lanes and epilogue are tested on any device.  No half arithmetic, only storage.
  *
- * A work-group of LANES WARPS_M WARPS_N items computes BM x BN, a sub-group its BM/WARPS_M x
+ * A work-group of LANES WARPS_M WARPS_N work-items computes BM x BN, a sub-group its BM/WARPS_M x
  * BN/WARPS_N.  K goes in steps of 32 through two buffers of local memory: while one is multiplied,
- * the next step's chunks are on their way in registers.  Rows are padded by 16 bytes against bank
- * conflicts.  Lane numbers are the local id's, as sub-groups of a one-dimensional work-group are.
+ * the next step's chunks are in flight, in registers.  Rows are padded by 16 bytes against bank
+ * conflicts.  Lane numbers follow from the local id, as in sub-groups of a one-dimensional
+ * work-group.
  * Needs K % 8 == 0, 16-byte aligned rows; CONV: C % 32 == 0.
- * Global (ceil(N/BN) * items, ceil(M/BM), parities or parts).
- * Local memory 2 * (BM + BN) * 80 bytes, with EMULATE the sub-groups' registers besides. */
+ * Global (ceil(N/BN) * items, ceil(M/BM), parities or splits).
+ * Local memory 2 * (BM + BN) * 80 bytes, with EMULATE also the sub-groups' registers. */
 #define WMMA 1
 #define MFMA 2
 #define DPAS 3
-#ifndef ENGINE
-#define ENGINE WMMA
+#ifndef UNIT
+#define UNIT WMMA
 #define EMULATE 1
 #define BM 64
 #define BN 64
@@ -42,10 +43,10 @@
 #else
 #define UNROLL _Pragma("unroll")
 #endif
-#include "product_options.clh"
-#include "product_finish.clh"
-#include "matrix_lanes.clh"
-#include "matrix_multiply.clh"
+#include "gemm_half_options.clh"
+#include "gemm_half_finish.clh"
+#include "gemm_matrix_unit_lanes.clh"
+#include "gemm_matrix_unit_multiply.clh"
 
 #define ITEMS (LANES * WARPS_M * WARPS_N)
 #define MI (BM / WARPS_M / TM)
@@ -55,7 +56,7 @@
 #error "the work-group does not divide the tile"
 #endif
 #include "tiles.clh"
-#include "matrix_load.clh"
+#include "gemm_matrix_unit_load.clh"
 
 /* acc += the stage's 32 columns; rows wm of A and wn of W are the sub-group's. */
 INLINE void compute_step(results acc[MI][NI], __local const uint4 *stage, int wm, int wn,
@@ -79,11 +80,11 @@ INLINE void compute_step(results acc[MI][NI], __local const uint4 *stage, int wm
     }
 }
 
-#if ENGINE == DPAS && !EMULATE
+#if UNIT == DPAS && !EMULATE
 __attribute__((intel_reqd_sub_group_size(LANES)))
 #endif
 __kernel __attribute__((reqd_work_group_size(ITEMS, 1, 1)))
-void matrix_f16(__global result *out, int ldo, __global const ushort *A, int lda,
+void gemm_matrix_unit(__global result *out, int ldo, __global const ushort *A, int lda,
                 __global const ushort *W, __global const float *bias, __global const result *add,
                 __global const float *gate, int gate_at, int gate_ld, int gate_rows, int flags,
                 int M, int N, int K, int k_each, int Hh, int Ww, int C, int kw, int dy, int dx)

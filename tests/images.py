@@ -1,13 +1,13 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Looks at pictures for the tests; needs Python's standard library only.
+"""Looks at images for the tests; needs Python's standard library only.
 
-    pictures.py size PNG                        WIDTHxHEIGHT
-    pictures.py differ A.png B.png              the largest difference of two bytes
-    pictures.py plain PNG                       "yes" if all its pixels are equal
-    pictures.py cells GRID.png COLUMNS N OUT    cuts a grid into OUT/000000.png, ...
-    pictures.py npz FILE N OUT                  the same for N pictures of arr_0
-    pictures.py crc PNG                         checks every chunk
+    images.py size PNG                        WIDTHxHEIGHT
+    images.py differ A.png B.png              the largest difference of two bytes
+    images.py plain PNG                       "yes" if all its pixels are equal
+    images.py cells GRID.png COLUMNS N OUT    cuts a grid into OUT/000000.png, ...
+    images.py npz FILE N OUT                  the same for N images of arr_0
+    images.py crc PNG                         checks every chunk
 """
 import os
 import struct

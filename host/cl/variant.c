@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: MIT */
+#include "cl/variant.h"
+
+#include <assert.h>
+#include <string.h>
+
+const ffcl_variant *ffcl_choose(const ffcl_ctx *ctx, const ffcl_operation *op, const void *desc)
+{
+    const ffcl_variant *forced = ctx->forced[op->id], *best = NULL;
+    if (forced && forced->can(ctx, desc))
+        return forced;
+    for (size_t i = 0; i < op->n; i++) {
+        const ffcl_variant *v = &op->variants[i];
+        if (v->can(ctx, desc) && (!v->pays || v->pays(ctx, desc)))
+            best = v;
+    }
+    assert(best);
+    return best;
+}
+
+void ffcl_dispatch(ffcl_ctx *ctx, const ffcl_operation *op, const void *desc)
+{
+    const ffcl_operation *outer = ctx->running;
+    const ffcl_variant *outer_variant = ctx->variant;
+    if (ctx->status)
+        return;
+    ctx->running = op;
+    ctx->variant = ffcl_choose(ctx, op, desc);
+    ctx->variant->run(ctx, desc);
+    ctx->running = outer;
+    ctx->variant = outer_variant;
+}
+
+const ffcl_variant *ffcl_variant_find(const ffcl_operation *op, const char *name)
+{
+    for (size_t i = 0; i < op->n; i++)
+        if (strcmp(op->variants[i].name, name) == 0)
+            return &op->variants[i];
+    return NULL;
+}

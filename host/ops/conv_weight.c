@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: MIT
+ * How the weights of convolutions lie on the device; no other file depends on it. */
+#include <string.h>
+
+#include "cl/launch.h"
+#include "ops/cost.h"
+#include "ops/winograd.h"
+
+/* Columns of a NARROW weight: the fewest that a matrix unit's kernel takes. */
+enum { NARROW = 8, DIRECT_MOST = 4 };
+
+static ffcl_conv_layout choose_layout(const ffcl_ctx *ctx, const ffcl_conv_weight *w)
+{
+    const ffcl_variant *forced = ctx->forced[FFCL_OP_CONVOLUTION];
+    if (w->dtype == FFCL_F16)
+        return w->out <= DIRECT_MOST && !w->upsample ? FFCL_CONV_NARROW : FFCL_CONV_TILES;
+    if (w->out <= DIRECT_MOST && !w->upsample)
+        return FFCL_CONV_DIRECT;
+    if (forced ? strcmp(forced->name, "winograd") == 0 && w->side == 3 &&
+                     ffcl_gemm_takes_batches(ctx)
+               : ffcl_winograd_pays(ctx, w))
+        return FFCL_CONV_WINOGRAD;
+    return FFCL_CONV_IM2COL;
+}
+
+/* K of the GEMM's weight (K, N). */
+static size_t rows_of(const ffcl_conv_weight *w)
+{
+    return (w->upsample ? 4 : w->side * w->side) * w->in;
+}
+
+static void shape(ffcl_conv_weight *w)
+{
+    const size_t K = rows_of(w);
+    size_t count, buffers = ffcl_conv_buffers(w, &count);
+    ffcl_tensor t = ffcl_tensor_of(w->dtype, 1, K, w->out);
+    w->bias = ffcl_tensor_of(FFCL_F32, 1, 1, (w->out + 7) / 8 * 8);
+    if (w->layout == FFCL_CONV_DIRECT)
+        t = ffcl_tensor_of(FFCL_F32, 1, w->out, K);
+    else if (w->layout == FFCL_CONV_WINOGRAD)
+        t = ffcl_tensor_of(FFCL_F32, ffcl_winograd_points(w), w->in, w->out);
+    else if (w->layout == FFCL_CONV_NARROW)
+        t.cols = NARROW;
+    if (w->dtype == FFCL_F16)
+        t.layout = FFCL_TILES;
+    for (size_t i = 0; i < buffers; i++)
+        w->weight[i] = t;
+}
+
+void ffcl_conv_lay_out(const ffcl_ctx *ctx, ffcl_conv_weight *w)
+{
+    w->layout = choose_layout(ctx, w);
+    shape(w);
+}
+
+void ffcl_latent_conv_lay_out(ffcl_conv_weight *w)
+{
+    w->layout = FFCL_CONV_IM2COL;
+    shape(w);
+}
+
+size_t ffcl_conv_part_count(const ffcl_conv_weight *w)
+{
+    const size_t out = w->layout == FFCL_CONV_NARROW ? NARROW : w->out;
+    if (w->layout == FFCL_CONV_WINOGRAD)
+        return ffcl_winograd_points(w) * w->in * w->out;
+    return w->dtype == FFCL_F16 ? ffcl_tiled_count(out, rows_of(w)) : rows_of(w) * out;
+}
+
+size_t ffcl_conv_parts(const ffcl_conv_weight *w)
+{
+    return w->layout == FFCL_CONV_WINOGRAD ? 0 : w->upsample ? 4 : 1;
+}
+
+size_t ffcl_conv_buffers(const ffcl_conv_weight *w, size_t *count)
+{
+    const size_t parts = ffcl_conv_parts(w), each = ffcl_conv_part_count(w);
+    const int together = w->dtype == FFCL_F16 || parts <= 1;
+    *count = together && parts ? parts * each : each;
+    return together ? 1 : parts;
+}
+
+/* The output parity of an upsampled pixel and a 3 x 3 tap meet one of two input pixels: parity 0
+ * sees taps {0} and {1, 2}, parity 1 sees taps {0, 1} and {2}. */
+static size_t parity_tap(size_t parity, size_t tap)
+{
+    return parity == 0 ? tap > 0 : tap > 1;
+}
+
+void ffcl_conv_fill(const ffcl_conv_weight *w, size_t i, const float *from, float *part)
+{
+    const size_t in = w->in, out = w->out, side = w->side, K = rows_of(w);
+    memset(part, 0, ffcl_conv_part_count(w) * sizeof *part);
+    for (size_t o = 0; o < out; o++)
+        for (size_t c = 0; c < in; c++)
+            for (size_t y = 0; y < side; y++)
+                for (size_t x = 0; x < side; x++) {
+                    size_t tap = w->upsample ? parity_tap(i >> 1, y) * 2 + parity_tap(i & 1, x)
+                                             : y * side + x;
+                    size_t k = tap * in + c;
+                    size_t at = w->dtype == FFCL_F16            ? ffcl_tiled_at(o, k, K)
+                                : w->layout == FFCL_CONV_DIRECT ? o * K + k
+                                                                : k * out + o;
+                    part[at] += from[((o * in + c) * side + y) * side + x];
+                }
+}
+
+void ffcl_conv_load_part(ffcl_ctx *ctx, const ffcl_conv_weight *w, size_t i,
+                         const ffcl_tensor *staged)
+{
+    const size_t each = ffcl_conv_part_count(w);
+    ffcl_tensor part = ffcl_tensor_in(w->weight[0].mem, ffcl_tensor_of(FFCL_F16, 1, 1, each));
+    part.at = i * each;
+    ffcl_cast(ctx, &part, staged);
+}
+
+void ffcl_conv_load_channels(ffcl_ctx *ctx, const ffcl_conv_weight *w, size_t first, size_t n,
+                             const ffcl_tensor *staged)
+{
+    ffcl_winograd_weights(ctx, w, first, n, staged);
+}

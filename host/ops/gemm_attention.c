@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: MIT */
+#include "ops/gemm_attention.h"
+
+#include <math.h>
+
+#include "ops/cost.h"
+#include "util.h"
+
+/* ---- float32: as many heads and queries at a time as leave the scores in cache --------------- */
+
+enum { SCORES = 4 << 20, QUERIES = 64 };    /* floats of scores at a time; queries at the least */
+
+int ffcl_attention_gemms_can(const ffcl_ctx *ctx, const void *desc)
+{
+    const ffcl_attention_desc *d = desc;
+    return d->qkv.dtype == FFCL_F32 && ffcl_gemm_takes_batches(ctx);
+}
+
+/* `heads` heads from head h on, of n queries from query t on, of image b. */
+typedef struct block {
+    size_t b, h, heads, t, n;
+} block;
+
+static void attend(ffcl_ctx *ctx, const ffcl_attention_desc *d, const ffcl_tensor *scratch,
+                   const block *at)
+{
+    const size_t H = d->heads, T = d->qkv.rows, Dh = d->out.cols / H;
+    const ffcl_tensor qkv = ffcl_images(d->qkv, at->b, 1), out = ffcl_images(d->out, at->b, 1);
+    const ffcl_tensor s = ffcl_tensor_in(scratch->mem,
+                                         ffcl_tensor_of(FFCL_F32, at->heads, at->n, T));
+    ffcl_tensor q = ffcl_cols(ffcl_rows(qkv, at->t, at->n), at->h * Dh, Dh);
+    ffcl_tensor k = ffcl_transposed(ffcl_cols(qkv, (H + at->h) * Dh, Dh));
+    ffcl_tensor v = ffcl_cols(qkv, (2 * H + at->h) * Dh, Dh);
+    ffcl_tensor o = ffcl_cols(ffcl_rows(out, at->t, at->n), at->h * Dh, Dh);
+    ffcl_tensor *const by_head[] = {&q, &k, &v, &o};
+    for (size_t i = 0; i < 4; i++) {
+        by_head[i]->batch = at->heads;
+        by_head[i]->stride = Dh;
+    }
+    ffcl_gemm(ctx, &(ffcl_matmul){.out = s, .a = q, .w = k});
+    ffcl_softmax(ctx, &s, &s, 1.0 / sqrt((double)Dh));
+    ffcl_gemm(ctx, &(ffcl_matmul){.out = o, .a = s, .w = v});
+}
+
+void ffcl_attention_gemms(ffcl_ctx *ctx, const void *desc)
+{
+    const ffcl_attention_desc *d = desc;
+    const size_t H = d->heads, T = d->qkv.rows;
+    const size_t queries = ffcl_min(T, ffcl_max(SCORES / T, QUERIES));
+    const size_t heads = ffcl_min(H, ffcl_max(SCORES / (queries * T), 1));
+    ffcl_tensor s = ffcl_take(ctx, ffcl_tensor_of(FFCL_F32, heads, queries, T));
+    for (size_t b = 0; b < d->qkv.batch; b++)
+        for (size_t h = 0; h < H; h += heads)
+            for (size_t t = 0; t < T; t += queries)
+                attend(ctx, d, &s, &(block){b, h, ffcl_min(heads, H - h), t,
+                                            ffcl_min(queries, T - t)});
+    ffcl_give(ctx, &s);
+}
+
+/* ---- one half head: the VAE's ----------------------------------------------------------------
+ * A kernel that keeps 512 columns of the result in registers reaches a tenth of the unit's rate at
+ * most.  Scores in memory cost 2 T / Dh times the memory of an operand. */
+
+/* scores (B, T, T) float32 = q k^T of each image. */
+static ffcl_matmul scores_of(const ffcl_attention_desc *d, const ffcl_tensor *scores)
+{
+    const size_t C = d->out.cols;
+    return (ffcl_matmul){.out = *scores, .a = ffcl_cols(d->qkv, 0, C),
+                         .w = ffcl_transposed(ffcl_cols(d->qkv, C, C))};
+}
+
+/* out (B, T, C) = weights (B, T, T) v, of v^T (B, C, T). */
+static ffcl_matmul result_of(const ffcl_attention_desc *d, const ffcl_tensor *weights,
+                             const ffcl_tensor *v)
+{
+    return (ffcl_matmul){.out = d->out, .a = *weights, .w = ffcl_transposed(*v)};
+}
+
+/* Shapes of the scores (B, T, T), float32, the weights (B, T, T) and v^T (B, C, T), both half. */
+typedef struct scratch {
+    ffcl_tensor scores, weights, v;
+} scratch;
+
+static scratch scratch_of(const ffcl_attention_desc *d)
+{
+    const size_t B = d->qkv.batch, T = d->qkv.rows, C = d->out.cols;
+    return (scratch){ffcl_tensor_of(FFCL_F32, B, T, T), ffcl_tensor_of(FFCL_F16, B, T, T),
+                     ffcl_tensor_of(FFCL_F16, B, C, T)};
+}
+
+int ffcl_attention_gemms_half_can(const ffcl_ctx *ctx, const void *desc)
+{
+    const ffcl_attention_desc *d = desc;
+    const scratch s = scratch_of(d);
+    const ffcl_matmul scores = scores_of(d, &s.scores), result = result_of(d, &s.weights, &s.v);
+    const ffcl_softmax_desc softmax = {s.weights, s.scores, 1.0};
+    return d->qkv.dtype == FFCL_F16 && d->heads == 1 && ffcl_has_tensor_cores(ctx) &&
+           ffcl_variant_find(&ffcl_softmax_operation, "group")->can(ctx, &softmax) &&
+           ctx->device.caps.max_work_group >= 256 && ffcl_gemm_unit_can(ctx, &scores) &&
+           ffcl_gemm_unit_can(ctx, &result);
+}
+
+void ffcl_attention_gemms_half(ffcl_ctx *ctx, const void *desc)
+{
+    const ffcl_attention_desc *d = desc;
+    const size_t C = d->out.cols;
+    scratch s = scratch_of(d);
+    const ffcl_tensor v = ffcl_cols(d->qkv, 2 * C, C);
+    s.v = ffcl_take(ctx, s.v);
+    ffcl_transpose(ctx, &s.v, &v);                                          /* (B, C, T) */
+    s.scores = ffcl_take(ctx, s.scores);
+    const ffcl_matmul scores = scores_of(d, &s.scores);
+    ffcl_gemm(ctx, &scores);                                                /* (B, T, T) */
+    s.weights = ffcl_take(ctx, s.weights);
+    ffcl_softmax(ctx, &s.weights, &s.scores, 1.0 / sqrt((double)C));        /* (B, T, T) */
+    ffcl_give(ctx, &s.scores);
+    const ffcl_matmul result = result_of(d, &s.weights, &s.v);
+    ffcl_gemm(ctx, &result);                                                /* (B, T, C) */
+    ffcl_give(ctx, &s.weights);
+    ffcl_give(ctx, &s.v);
+}

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: MIT
+ * 3 x 3 convolutions by Winograd's method (cl/winograd.cl), a variant of ffcl_conv. */
+#ifndef FFCL_OPS_WINOGRAD_H
+#define FFCL_OPS_WINOGRAD_H
+
+#include "ops/ops.h"
+
+/* The number of GEMMs of a convolution. */
+size_t ffcl_winograd_points(const ffcl_conv_weight *w);
+
+/* Is it faster than im2col: has the back end batches, and does the convolution have enough channels
+ * for its GEMMs to save more than the transforms cost? */
+int ffcl_winograd_pays(const ffcl_ctx *ctx, const ffcl_conv_weight *w);
+
+/* Output channels first .. first+n-1 of the weight, from (n, Cin, 3, 3):
+ * ffcl_conv_load_channels. */
+void ffcl_winograd_weights(ffcl_ctx *ctx, const ffcl_conv_weight *w, size_t first, size_t n,
+                           const ffcl_tensor *from);
+
+/* desc is an ffcl_conv_desc. */
+void ffcl_winograd_conv(ffcl_ctx *ctx, const void *desc);
+
+#endif

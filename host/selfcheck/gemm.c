@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: MIT */
+#include "selfcheck/gemm.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "backend.h"
+#include "selfcheck/result.h"
+#include "util.h"
+
+/* Raise CHECK_VERSION when the check changes: old results are then void.
+ * MOST: the largest m, n and k of a trial; SIZE: elements of every buffer. */
+enum { CHECK_VERSION = 1, MOST = 1160, SIZE = MOST * MOST + 4096 };
+/* The error of a row that is allowed, over sqrt(k); roundings stay below it, as operands are from
+ * -1 to 1. */
+#define MOST_DISTANCE 1e-3
+
+typedef struct trial {
+    size_t m, n, k;
+    int by_columns;             /* A lies so */
+    size_t at;                  /* where each matrix begins: 0, aligned, odd */
+} trial;
+
+/* Small ones, for which CLBlast takes its direct kernel; whole and partial tiles of its other
+ * kernel; sizes for which it always takes that one. */
+static const trial trials[] = {
+    {1, 131, 77, 0, 0},     {5, 3, 7, 0, 3},          {33, 65, 17, 1, 1024},
+    {200, 136, 168, 0, 0},  {200, 136, 168, 1, 1024}, {257, 131, 140, 1, 5},
+    {256, 256, 256, 1, 0},  {1030, 1160, 1157, 0, 0}, {1152, 1024, 1160, 1, 0},
+};
+enum { TRIALS = sizeof trials / sizeof *trials };
+
+typedef struct check {
+    cl_mem a, w, out;           /* (SIZE) each */
+    float *host_a, *host_w;     /* (SIZE) noise from -1 to 1 */
+    float *host_out;            /* (SIZE) */
+    double *x, *wx;             /* (MOST) each */
+} check;
+
+static ffcl_tensor matrix(cl_mem mem, size_t at, size_t rows, size_t cols)
+{
+    ffcl_tensor t = ffcl_tensor_in(mem, ffcl_tensor_of(FFCL_F32, 1, rows, cols));
+    t.at = at;
+    return t;
+}
+
+static ffcl_matmul matmul_of(const check *c, const trial *t)
+{
+    return (ffcl_matmul){.out = matrix(c->out, t->at, t->m, t->n),
+                         .a = t->by_columns ? ffcl_transposed(matrix(c->a, t->at, t->k, t->m))
+                                            : matrix(c->a, t->at, t->m, t->k),
+                         .w = matrix(c->w, t->at, t->k, t->n)};
+}
+
+static int open_check(ffcl_ctx *ctx, check *c)
+{
+    unsigned state = 12345;
+    c->host_a = malloc(3 * (size_t)SIZE * sizeof(float));
+    c->x = malloc(2 * (size_t)MOST * sizeof(double));
+    if (!c->host_a || !c->x)
+        return ffcl_fail(ctx->err, FFCL_ENOMEM, "out of memory for the check of the GEMM library");
+    c->host_w = c->host_a + SIZE;
+    c->host_out = c->host_w + SIZE;
+    c->wx = c->x + MOST;
+    for (size_t i = 0; i < SIZE; i++) {
+        c->host_a[i] = ffcl_selfcheck_noise(&state);
+        c->host_w[i] = ffcl_selfcheck_noise(&state);
+        c->host_out[i] = NAN;
+    }
+    const size_t bytes = SIZE * sizeof(float);
+    cl_mem *to[] = {&c->a, &c->w, &c->out};
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && i < 3; i++) {
+        rc = ffcl_buffer_create(ctx, to[i], bytes, "the check of the GEMM library");
+        if (rc == 0)
+            rc = ffcl_buffer_write(ctx, *to[i], 0, c->host_a + i * SIZE, bytes);
+    }
+    return rc;
+}
+
+static void close_check(check *c)
+{
+    cl_mem all[] = {c->a, c->w, c->out};
+    for (size_t i = 0; i < 3; i++)
+        if (all[i])
+            clReleaseMemObject(all[i]);
+    free(c->host_a);
+    free(c->x);
+}
+
+/* Is out = A W?  Compares out x with A (W x) for a random vector x (Freivalds 1977), in double, in
+ * M N + N K + M K steps instead of M N K; a wrong element of out changes its row's sum. */
+static int is_right(const check *c, const trial *t)
+{
+    unsigned state = 777;
+    for (size_t n = 0; n < t->n; n++) {
+        double v = (double)ffcl_selfcheck_noise(&state);
+        c->x[n] = v < 0 ? v * 0.5 - 0.5 : v * 0.5 + 0.5;
+    }
+    for (size_t k = 0; k < t->k; k++) {
+        c->wx[k] = 0.0;
+        for (size_t n = 0; n < t->n; n++)
+            c->wx[k] += (double)c->host_w[t->at + k * t->n + n] * c->x[n];
+    }
+    for (size_t m = 0; m < t->m; m++) {
+        double got = 0.0, want = 0.0;
+        for (size_t n = 0; n < t->n; n++)
+            got += (double)c->host_out[m * t->n + n] * c->x[n];
+        for (size_t k = 0; k < t->k; k++)
+            want += (double)c->host_a[t->at + (t->by_columns ? k * t->m + m : m * t->k + k)] *
+                    c->wx[k];
+        if (!(fabs(got - want) <= MOST_DISTANCE * sqrt((double)t->k)))      /* NaN is wrong, too */
+            return 0;
+    }
+    return 1;
+}
+
+/* Plans or runs all trials; a run ends at the first wrong result. */
+static void run(ffcl_ctx *ctx, const check *c, int *passed)
+{
+    for (size_t i = 0; !ctx->status && *passed && i < TRIALS; i++) {
+        const ffcl_matmul p = matmul_of(c, &trials[i]);
+        ctx->blas->backend->gemm(ctx, &p);
+        if (ctx->planning || ctx->status)
+            continue;
+        ffcl_ctx_keep(ctx, ffcl_buffer_read(ctx, c->out, p.out.at * sizeof(float), c->host_out,
+                                            ffcl_count(&p.out) * sizeof(float)));
+        *passed = is_right(c, &trials[i]);
+    }
+}
+
+/* Runs the check in an arena of its own, as it may be called in the middle of a planning pass. */
+static int examine(ffcl_ctx *ctx, int *passed)
+{
+    const check nothing = {0};
+    check c = {0};
+    ffcl_arena *arena = ctx->arena, *own = NULL;
+    int planning = ctx->planning, rc = ffcl_arena_open(&own, ctx);
+    *passed = 1;
+    if (rc)
+        return rc;
+    ctx->arena = own;
+    ctx->planning = 1;
+    run(ctx, &nothing, passed);
+    ctx->planning = 0;
+    rc = ffcl_ctx_check(ctx);
+    if (rc == 0)
+        rc = ffcl_arena_commit(own);
+    if (rc == 0)
+        rc = open_check(ctx, &c);
+    if (rc == 0) {
+        run(ctx, &c, passed);
+        rc = ffcl_ctx_check(ctx);
+    }
+    if (c.out)
+        clFinish(ctx->queue);
+    close_check(&c);
+    ffcl_arena_close(&own);
+    ctx->arena = arena;
+    ctx->planning = planning;
+    return rc;
+}
+
+/* Does the library compute right?  Only results are kept; an error of a call may not come again at
+ * the next start, so the check is then repeated. */
+static int works(ffcl_ctx *ctx, const char *key, char *why, size_t size)
+{
+    ffcl_error slot = {0, ""}, *outer = ctx->err;
+    int passed = ffcl_selfcheck_recall(key), rc = 0;
+    snprintf(why, size, "computes wrong");
+    if (passed >= 0)
+        return passed;
+    ctx->err = &slot;
+    rc = examine(ctx, &passed);
+    ctx->err = outer;
+    if (rc)
+        snprintf(why, size, "fails (%.300s)", slot.text);
+    else
+        ffcl_selfcheck_keep(key, passed);
+    return rc == 0 && passed;
+}
+
+int ffcl_selfcheck_gemm(ffcl_ctx *ctx)
+{
+    const ffcl_backend *backend = ctx->blas->backend;
+    char why[400], text[800];
+    char *of = backend->describe(ctx);
+    char *key = of ? ffcl_format("GEMM library, check %d\n%s", CHECK_VERSION, of) : NULL;
+    free(of);
+    if (!key)
+        return ffcl_fail(ctx->err, FFCL_ENOMEM, "out of memory for the check of the GEMM library");
+    if (!works(ctx, key, why, sizeof why)) {
+        snprintf(text, sizeof text, "%s %s on %s%s; the built-in GEMM is used instead, which is "
+                 "slow (docs/tuning.md)", backend->name, why, ctx->device.caps.name,
+                 *ctx->blas->tuning ? " with the parameters of [blas] tuning" : "");
+        ffcl_report(ctx->obs, FFCL_PHASE_WARN, text, 0, 0);
+        ffcl_blas_fall_back(ctx);
+    }
+    free(key);
+    return 0;
+}

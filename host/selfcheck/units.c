@@ -1,0 +1,360 @@
+/* SPDX-License-Identifier: MIT */
+#include "selfcheck/units.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cl/program.h"
+#include "ops/ops.h"
+#include "selfcheck/result.h"
+#include "util.h"
+
+/* mma.sync on halves with cp.async from 8.0 on; wgmma in 9.0 alone. */
+enum { MMA_CAPABILITY = 80, WGMMA_CAPABILITY = 90 };
+/* Raise CHECK_VERSION when the check or its tolerances change: old results are then void.
+ * SIZE: elements of every buffer; no trial needs more. */
+enum { CHECK_VERSION = 3, SIZE = 1 << 18 };
+
+typedef struct probe {
+    ffcl_tensor a, w, bias;     /* (SIZE) noise: half, half, float32 */
+    ffcl_tensor out, floats;    /* (SIZE) a result, and a half one as float32 */
+    float *host[2];             /* (SIZE) by the plain kernels, and by the unit's */
+} probe;
+
+/* A computation that is run twice: by the matrix unit, and with none by the plain kernels. */
+typedef struct trial {
+    size_t n;                   /* results */
+    int half;                   /* they are half */
+    double most;                /* relative distance of the two results, above that of roundings */
+    void (*run)(ffcl_ctx *ctx, const probe *p);
+    int wgmma_only;
+} trial;
+
+/* The first elements of a buffer as a tensor of that shape. */
+static ffcl_tensor shaped(const ffcl_tensor *t, ffcl_tensor shape)
+{
+    return ffcl_tensor_in(t->mem, shape);
+}
+
+/* Both accumulate in float32; only the order of the sums differs. */
+static void try_gemm(ffcl_ctx *ctx, const probe *p)
+{
+    enum { M = 200, N = 136, K = 168 };
+    ffcl_tensor w = shaped(&p->w, ffcl_tensor_of(FFCL_F16, 1, K, N));
+    w.layout = FFCL_TILES;
+    ffcl_gemm(ctx, &(ffcl_matmul){.out = shaped(&p->out, ffcl_tensor_of(FFCL_F32, 1, M, N)),
+                                  .a = shaped(&p->a, ffcl_tensor_of(FFCL_F16, 1, M, K)), .w = w,
+                                  .bias = &p->bias, .act = FFCL_ACT_GELU});
+}
+
+/* Forces the variant, where the unit is to compute, for one call. */
+static const ffcl_variant *force(ffcl_ctx *ctx, const ffcl_operation *op, const char *name)
+{
+    const ffcl_variant *before = ctx->forced[op->id];
+    ctx->forced[op->id] = ffcl_variant_find(op, name);
+    return before;
+}
+
+static void try_conv(ffcl_ctx *ctx, const probe *p)
+{
+    enum { SIDE = 24, C = 128, COUT = 40 };    /* enough channels to be shared out */
+    const int unit = ctx->matrix_unit != FFCL_UNIT_NONE;
+    ffcl_conv_weight w = {.in = C, .out = COUT, .side = 3, .dtype = FFCL_F16};
+    ffcl_conv_lay_out(ctx, &w);
+    w.weight[0].mem = p->w.mem;
+    w.bias.mem = p->bias.mem;
+    const ffcl_variant *before = force(ctx, &ffcl_conv_operation, unit ? "halo" : "implicit");
+    ffcl_conv(ctx, &(ffcl_conv_desc){
+        .out = shaped(&p->out, ffcl_image_of(FFCL_F16, 1, SIDE, SIDE, COUT)),
+        .x = shaped(&p->a, ffcl_image_of(FFCL_F16, 1, SIDE, SIDE, C)), .w = &w});
+    ctx->forced[FFCL_OP_CONVOLUTION] = before;
+}
+
+static void attend(ffcl_ctx *ctx, const probe *p, size_t Dh)
+{
+    enum { T = 200, H = 2 };
+    const ffcl_tensor out = shaped(&p->out, ffcl_tensor_of(FFCL_F16, 1, T, H * Dh));
+    const ffcl_tensor qkv = shaped(&p->a, ffcl_tensor_of(FFCL_F16, 1, T, 3 * H * Dh));
+    const ffcl_variant *before = force(ctx, &ffcl_attention_operation,
+                                       ctx->matrix_unit ? "wgmma" : "row");
+    ffcl_attention(ctx, &out, &qkv, H);
+    ctx->forced[FFCL_OP_ATTENTION] = before;
+}
+
+static void try_attention_64(ffcl_ctx *ctx, const probe *p)
+{
+    attend(ctx, p, 64);
+}
+
+static void try_attention_72(ffcl_ctx *ctx, const probe *p)
+{
+    attend(ctx, p, 72);
+}
+
+static const trial trials[] = {
+    {200 * 136, 0, 1e-5, try_gemm, 0},
+    {24 * 24 * 40, 1, 1e-3, try_conv, 1},
+    {200 * 2 * 64, 1, 2e-3, try_attention_64, 1},
+    {200 * 2 * 72, 1, 2e-3, try_attention_72, 1},
+};
+enum { TRIALS = sizeof trials / sizeof *trials };
+
+static int create(ffcl_ctx *ctx, ffcl_tensor *t, ffcl_dtype dtype)
+{
+    *t = ffcl_tensor_of(dtype, 1, 1, SIZE);
+    return ffcl_buffer_create(ctx, &t->mem, SIZE * ffcl_dtype_bytes(dtype),
+                              "the check of the matrix unit");
+}
+
+static int fill(ffcl_ctx *ctx, const probe *p, ffcl_tensor *t, ffcl_dtype dtype, float scale)
+{
+    unsigned state = 12345;
+    for (size_t i = 0; i < SIZE; i++)
+        p->host[0][i] = scale * ffcl_selfcheck_noise(&state);
+    int rc = create(ctx, t, dtype);
+    if (rc == 0)
+        rc = ffcl_buffer_write(ctx, dtype == FFCL_F16 ? p->floats.mem : t->mem, 0, p->host[0],
+                               SIZE * sizeof(float));
+    if (rc)
+        return rc;
+    if (dtype == FFCL_F16)
+        ffcl_cast(ctx, t, &p->floats);
+    ffcl_ctx_keep(ctx, ffcl_finish(ctx));
+    return ffcl_ctx_check(ctx);
+}
+
+static int open_probe(ffcl_ctx *ctx, probe *p)
+{
+    p->host[0] = calloc(2 * SIZE, sizeof *p->host[0]);
+    if (!p->host[0])
+        return ffcl_fail(ctx->err, FFCL_ENOMEM, "out of memory for the check of the matrix unit");
+    p->host[1] = p->host[0] + SIZE;
+    int rc = create(ctx, &p->floats, FFCL_F32);
+    if (rc == 0)
+        rc = create(ctx, &p->out, FFCL_F32);
+    if (rc == 0)
+        rc = fill(ctx, p, &p->a, FFCL_F16, 1.0f);
+    if (rc == 0)
+        rc = fill(ctx, p, &p->w, FFCL_F16, 0.125f);
+    return rc ? rc : fill(ctx, p, &p->bias, FFCL_F32, 0.125f);
+}
+
+static void close_probe(probe *p)
+{
+    const cl_mem all[] = {p->a.mem, p->w.mem, p->bias.mem, p->out.mem, p->floats.mem};
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+        if (all[i])
+            clReleaseMemObject(all[i]);
+    free(p->host[0]);
+}
+
+/* Plans the trial's scratch memory, then runs it. */
+static int run_trial(ffcl_ctx *ctx, const probe *p, const trial *t)
+{
+    const probe nothing = {0};
+    ffcl_arena_plan(ctx->arena);
+    ctx->planning = 1;
+    t->run(ctx, &nothing);
+    ctx->planning = 0;
+    int rc = ffcl_ctx_check(ctx);
+    if (rc == 0)
+        rc = ffcl_arena_commit(ctx->arena);
+    if (rc)
+        return rc;
+    ffcl_arena_rewind(ctx->arena);
+    t->run(ctx, p);
+    return ffcl_ctx_check(ctx);
+}
+
+/* The trial's results as float32 into host. */
+static int fetch(ffcl_ctx *ctx, const probe *p, const trial *t, float *host)
+{
+    if (t->half) {
+        const ffcl_tensor shape = ffcl_tensor_of(FFCL_F32, 1, 1, t->n);
+        ffcl_tensor out = shaped(&p->out, shape), floats = shaped(&p->floats, shape);
+        out.dtype = FFCL_F16;
+        ffcl_cast(ctx, &floats, &out);
+    }
+    int rc = ffcl_ctx_check(ctx);
+    return rc ? rc : ffcl_buffer_read(ctx, t->half ? p->floats.mem : p->out.mem, 0, host,
+                                      t->n * sizeof(float));
+}
+
+/* Relative distance of the unit's result from the plain kernels'. */
+static int distance(ffcl_ctx *ctx, const probe *p, const trial *t, ffcl_matrix_unit unit,
+                    double *result)
+{
+    int rc = 0;
+    for (int with = 0; rc == 0 && with < 2; with++) {
+        ctx->matrix_unit = with ? unit : FFCL_UNIT_NONE;
+        rc = run_trial(ctx, p, t);
+        if (rc == 0)
+            rc = fetch(ctx, p, t, p->host[with]);
+    }
+    double diff = 0, norm = 0;
+    for (size_t i = 0; i < t->n; i++) {
+        diff += pow((double)p->host[1][i] - p->host[0][i], 2);
+        norm += pow(p->host[0][i], 2);
+    }
+    *result = sqrt(diff / norm);
+    return rc;
+}
+
+/* Does the trial concern the unit? */
+static int concerns(const trial *t, ffcl_matrix_unit unit)
+{
+    return !t->wgmma_only || unit == FFCL_UNIT_WGMMA;
+}
+
+/* Text of all that the result depends on: the check, and what the binaries of its programs depend
+ * on; a planning pass finds the programs.  *key is the caller's to free. */
+static int result_key(ffcl_ctx *ctx, ffcl_matrix_unit unit, char **key)
+{
+    const probe nothing = {0};
+    const ffcl_tensor floats = ffcl_tensor_of(FFCL_F32, 1, 1, SIZE);
+    const ffcl_tensor halves = ffcl_tensor_of(FFCL_F16, 1, 1, SIZE);
+    char *programs = NULL;
+    ffcl_arena_plan(ctx->arena);
+    ctx->planning = 1;
+    ffcl_cast(ctx, &halves, &floats);
+    ffcl_cast(ctx, &floats, &halves);
+    for (size_t i = 0; i < 2 * TRIALS; i++) {
+        ctx->matrix_unit = i % 2 ? unit : FFCL_UNIT_NONE;
+        if (concerns(&trials[i / 2], unit))
+            trials[i / 2].run(ctx, &nothing);
+    }
+    ctx->matrix_unit = FFCL_UNIT_NONE;
+    ctx->planning = 0;
+    int rc = ffcl_ctx_check(ctx);
+    if (rc == 0)
+        rc = ffcl_programs_key(ctx, &programs);
+    if (rc == 0) {
+        *key = ffcl_format("check %d of %s\n%s", CHECK_VERSION, ffcl_unit_name(unit), programs);
+        rc = *key ? 0 : ffcl_fail(ctx->err, FFCL_ENOMEM, "out of memory for a check's key");
+    }
+    free(programs);
+    return rc;
+}
+
+/* Runs the check, whose programs result_key has named, and keeps its result.  That kernels do not
+ * build is a result; a lack of memory or a lost device says nothing about them and is not kept. */
+static int check(ffcl_ctx *ctx, ffcl_matrix_unit unit, const char *key)
+{
+    probe p = {0};
+    int passed = 1, rc = ffcl_programs_build(ctx);
+    if (rc == 0)
+        rc = open_probe(ctx, &p);
+    for (size_t i = 0; rc == 0 && passed && i < TRIALS; i++) {
+        double off = 1;
+        if (!concerns(&trials[i], unit))
+            continue;
+        rc = distance(ctx, &p, &trials[i], unit, &off);
+        passed = rc == 0 && off < trials[i].most;      /* NaN fails too */
+    }
+    close_probe(&p);
+    ffcl_arena_reset(ctx->arena);
+    ctx->matrix_unit = FFCL_UNIT_NONE;
+    passed = passed && rc == 0;
+    if (rc == 0 || rc == FFCL_EBUILD)
+        ffcl_selfcheck_keep(key, passed);
+    return passed;
+}
+
+/* Does the unit work?  A failure only means that it is not used.  The check has a list of programs
+ * of its own: where the result is known, none of them is loaded. */
+static int works(ffcl_ctx *ctx, ffcl_matrix_unit unit)
+{
+    ffcl_error slot = {0, ""}, *outer = ctx->err;
+    ffcl_programs *programs = ctx->programs, *own = NULL;
+    char *key = NULL;
+    int passed = 0;
+    ctx->err = &slot;
+    int rc = ffcl_programs_open(&own, ctx);
+    if (rc == 0) {
+        ctx->programs = own;
+        rc = result_key(ctx, unit, &key);
+    }
+    if (rc == 0) {
+        passed = ffcl_selfcheck_recall(key);
+        if (passed < 0)
+            passed = check(ctx, unit, key);
+    }
+    ctx->programs = programs;
+    ffcl_programs_close(&own);
+    free(key);
+    ctx->err = outer;
+    return passed;
+}
+
+int ffcl_unit_listed(const ffcl_ctx *ctx, ffcl_matrix_unit unit)
+{
+    const ffcl_caps *caps = &ctx->device.caps;
+    switch (unit) {
+    case FFCL_UNIT_MMA:
+        return caps->nv_compute >= MMA_CAPABILITY;
+    case FFCL_UNIT_WGMMA:
+        return caps->nv_compute == WGMMA_CAPABILITY;
+    case FFCL_UNIT_WMMA:
+        return ctx->emulate || caps->amd_wavefront == 32;
+    case FFCL_UNIT_MFMA:
+        return ctx->emulate || caps->amd_wavefront == 64;
+    case FFCL_UNIT_DPAS8:
+        return ctx->emulate || caps->intel_lanes == 8;
+    case FFCL_UNIT_DPAS16:
+        return ctx->emulate || caps->intel_lanes == 16;
+    default:
+        return 0;
+    }
+}
+
+/* NVIDIA's newest unit up to `most` that the device has and that works. */
+static ffcl_matrix_unit highest(ffcl_ctx *ctx, ffcl_matrix_unit most)
+{
+    if (!ffcl_unit_listed(ctx, FFCL_UNIT_MMA))
+        return FFCL_UNIT_NONE;
+    if (!works(ctx, FFCL_UNIT_MMA)) {
+        ffcl_report(ctx->obs, FFCL_PHASE_WARN,
+                    "the kernels for tensor cores do not build or compute wrong here; not used", 0,
+                    0);
+        return FFCL_UNIT_NONE;
+    }
+    if (most == FFCL_UNIT_WGMMA && ffcl_unit_listed(ctx, FFCL_UNIT_WGMMA) &&
+        works(ctx, FFCL_UNIT_WGMMA))
+        return FFCL_UNIT_WGMMA;
+    return FFCL_UNIT_MMA;
+}
+
+/* The unit called name if the device has it and it works, else none.  auto never gets here, so that
+ * AMD's and Intel's units, which were never run on a device, are used only on request. */
+static ffcl_matrix_unit named(ffcl_ctx *ctx, const char *name)
+{
+    for (int i = FFCL_UNIT_NONE + 1; i <= FFCL_UNIT_DPAS16; i++) {
+        const ffcl_matrix_unit unit = (ffcl_matrix_unit)i;
+        if (strcmp(name, ffcl_unit_name(unit)) != 0)
+            continue;
+        if (unit == FFCL_UNIT_MMA || unit == FFCL_UNIT_WGMMA)
+            return highest(ctx, unit) == unit ? unit : FFCL_UNIT_NONE;
+        if (ffcl_unit_listed(ctx, unit) && works(ctx, unit))
+            return unit;
+    }
+    return FFCL_UNIT_NONE;
+}
+
+int ffcl_selfcheck_units(ffcl_ctx *ctx, const char *name)
+{
+    ctx->matrix_unit = FFCL_UNIT_NONE;
+    if (strcmp(name, "clblast") == 0 || strcmp(name, "builtin") == 0 ||
+        strcmp(name, "cblas") == 0)
+        return 0;
+    if (strcmp(name, "auto") == 0) {
+        ctx->matrix_unit = highest(ctx, FFCL_UNIT_WGMMA);
+        return 0;
+    }
+    ctx->matrix_unit = named(ctx, name);
+    if (ctx->matrix_unit == FFCL_UNIT_NONE)
+        return ffcl_fail(ctx->err, FFCL_EDEVICE,
+                         "[blas] backend = %s: %s has no such matrix unit, or it failed its check",
+                         name, ctx->device.caps.name);
+    return 0;
+}

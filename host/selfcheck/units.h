@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: MIT
+ * May the kernels for matrix units be used?  Decided by capability and by results, never by
+ * name. */
+#ifndef FFCL_SELFCHECK_UNITS_H
+#define FFCL_SELFCHECK_UNITS_H
+
+#include "cl/context.h"
+
+/* Does the device report the capability that the unit needs?  Only a self-check shows that the unit
+ * works. */
+int ffcl_unit_listed(const ffcl_ctx *ctx, ffcl_matrix_unit unit);
+
+/* Sets ctx->matrix_unit: to the one that name (mma, wgmma, wmma, mfma, dpas) asks for, for auto to
+ * NVIDIA's newest, for a back end's name to none.  A unit is used only if it passes its self-check:
+ * its kernels build, and their results on random operands agree with the plain kernels'.  The
+ * result is kept beside the program binaries.  Where auto finds tensor cores that fail, it reports
+ * a warning and sets none; FFCL_EDEVICE where name asks for a unit that the device lacks or that
+ * fails. */
+int ffcl_selfcheck_units(ffcl_ctx *ctx, const char *name);
+
+#endif
