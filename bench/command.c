@@ -343,6 +343,8 @@ static int bench_kernels(ffcl_bench_options *o, ffcl_progress *progress, ffcl_er
                                                       .check = ffcl_selfcheck_gemm});
         if (!rc)
             rc = ffcl_selfcheck_units(ctx, backend);
+        if (!rc && strcmp(backend, "auto") == 0)
+            ffcl_selfcheck_blocked(ctx);
         if (!rc)
             rc = bench_device(ctx, o, old, progress);
         ffcl_blas_close(ctx);

@@ -29,6 +29,7 @@ typedef struct ffcl_backend {
 struct ffcl_blas {
     const ffcl_backend *backend;
     void *state;
+    int has_blocked;            /* "blocked" may be chosen: its self-check passed */
     int (*check)(ffcl_ctx *ctx);                /* the self-check; NULL: made, or not needed */
     char tuning[9];             /* id of the tuned parameters in use; "": none */
     int is_untuned;             /* see ffcl_blas_is_untuned */
@@ -63,6 +64,10 @@ int ffcl_cblas_fits(const ffcl_ctx *ctx);
 void ffcl_builtin_gemm(ffcl_ctx *ctx, const ffcl_matmul *p, size_t side);
 /* The side that suits device and GEMM. */
 size_t ffcl_builtin_side(const ffcl_ctx *ctx, const ffcl_matmul *p);
+
+/* float32 on GPUs, register blocked, also in batches. */
+int ffcl_blocked_can(const ffcl_ctx *ctx);
+void ffcl_blocked_gemm(ffcl_ctx *ctx, const ffcl_matmul *p);
 
 /* Half operands: the plain kernel, that for one row (GEMV), and the matrix unit's. */
 void ffcl_half_plain(ffcl_ctx *ctx, const ffcl_matmul *p);

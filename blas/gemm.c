@@ -85,7 +85,8 @@ const char *ffcl_blas_tuning(const ffcl_ctx *ctx)
 
 int ffcl_blas_is_untuned(const ffcl_ctx *ctx)
 {
-    return ctx->blas->is_untuned;
+    const int is_used = !(ctx->blas->has_blocked && ctx->device.caps.nv_compute);
+    return ctx->blas->is_untuned && is_used;
 }
 
 void ffcl_blas_observe(ffcl_ctx *ctx, void (*see)(void *user, const ffcl_matmul *p), void *user)
@@ -101,7 +102,7 @@ int ffcl_gemm_takes_columns(const ffcl_ctx *ctx)
 
 int ffcl_gemm_takes_batches(const ffcl_ctx *ctx)
 {
-    return ctx->blas && ctx->blas->backend->takes_batches;
+    return ctx->blas && (ctx->blas->backend->takes_batches || ctx->blas->has_blocked);
 }
 
 int ffcl_gemm_rounds_by_image(const ffcl_ctx *ctx)
@@ -166,6 +167,27 @@ static void library_run(ffcl_ctx *ctx, const void *desc)
         ffcl_ctx_keep(ctx, check(ctx));
     if (!ctx->status)
         ctx->blas->backend->gemm(ctx, desc);
+}
+
+static int blocked_can(const ffcl_ctx *ctx, const void *desc)
+{
+    const ffcl_matmul *p = desc;
+    return is_plain_float(p) && p->w.layout == FFCL_ROWS && ffcl_blocked_can(ctx);
+}
+
+/* Elsewhere CLBlast's parameters may be better: only NVIDIA's GPUs were at hand to measure. */
+static int blocked_pays(const ffcl_ctx *ctx, const void *desc)
+{
+    return ctx->blas && ctx->blas->has_blocked &&
+           (ffcl_matmul_batch(desc) || ctx->device.caps.nv_compute);
+}
+
+/* ffcl tune asks what CLBlast would compute, too. */
+static void blocked_run(ffcl_ctx *ctx, const void *desc)
+{
+    if (ctx->planning && ctx->blas && ctx->blas->see && !ffcl_matmul_batch(desc))
+        ctx->blas->see(ctx->blas->see_user, desc);
+    ffcl_blocked_gemm(ctx, desc);
 }
 
 static int skinny_can(const ffcl_ctx *ctx, const void *desc)
@@ -245,6 +267,8 @@ static const ffcl_variant variants[] = {
      library_run},
     {"cblas", "float32 on CPUs: the library knows the processor", cblas_can, NULL, cost,
      library_run},
+    {"blocked", "float32 on NVIDIA's GPUs, and batches on any: tiles of 128 x 128 in registers",
+     blocked_can, blocked_pays, cost, blocked_run},
     {"skinny", "float32 with so few rows or columns that a tile would be empty", skinny_can,
      skinny_pays, cost, skinny_run},
     {"half", "half operands on devices without matrix units", half_can, NULL, cost, half_run},
@@ -262,6 +286,14 @@ static const ffcl_variant variants[] = {
 
 const ffcl_operation ffcl_gemm_operation = {FFCL_OP_GEMM, "gemm", variants,
                                             sizeof variants / sizeof *variants};
+
+int ffcl_gemm_can(const ffcl_ctx *ctx, const ffcl_matmul *p)
+{
+    int can = 0;
+    for (size_t i = 0; i < sizeof variants / sizeof *variants; i++)
+        can |= variants[i].can(ctx, p);
+    return can;
+}
 
 void ffcl_gemm(ffcl_ctx *ctx, const ffcl_matmul *p)
 {

@@ -139,6 +139,9 @@ int ffcl_gemm_takes_batches(const ffcl_ctx *ctx);
  * Its sums then do not depend on the batch. */
 int ffcl_gemm_rounds_by_image(const ffcl_ctx *ctx);
 
+/* Is there a variant that computes p? */
+int ffcl_gemm_can(const ffcl_ctx *ctx, const ffcl_matmul *p);
+
 /* Can the matrix unit compute p? */
 int ffcl_gemm_unit_can(const ffcl_ctx *ctx, const ffcl_matmul *p);
 

@@ -18,9 +18,14 @@
  *
  * All float32.  x (B, H, W, C), V (POINTS^2, ld, C), U (POINTS^2, C, Cout), M (POINTS^2, ld, Cout),
  * out and add (B, H', W', Cout).  Tiles go along rows, ty * across + tx of an image after another;
- * `first` is the tile of row 0 of V and M.  A work-item has a tile to itself, in vectors of VW
- * channels (VW divides C and Cout); no local memory.  Global (tiles), local any. */
+ * `first` is the tile of row 0 of V and M.  Channels are taken in vectors of VW (VW divides C and
+ * Cout); no local memory.  On a CPU a work-item has a tile to itself: global (tiles, 1).  On a GPU
+ * it has a tile's vector, neighbours neighbouring ones: with TILES 1, global (vectors, tiles). */
 #include "vector.clh"
+
+#ifndef TILES
+#define TILES 0         /* the dimension that counts tiles */
+#endif
 
 #define SQRT2 1.4142135623730951f
 #define SQRT_HALF 0.7071067811865476f
@@ -132,13 +137,13 @@ __kernel void winograd_weights_f32(__global float *U, __global const float *w, i
 __kernel void winograd_before_f32(__global float *V, __global const float *x, int H, int W, int C,
                                   int across, int down, int first, int tiles, int ld)
 {
-    int row = get_global_id(0);
+    int row = get_global_id(TILES);
     if (row >= tiles)
         return;
     int tile = first + row, b = tile / (across * down), rest = tile - b * across * down;
     int y0 = rest / across * STEP - 1, x0 = rest % across * STEP - 1;
     __global const float *image = x + (size_t)b * H * W * C;
-    for (int c = 0; c < C; c += VW) {
+    for (int c = get_global_id(!TILES) * VW; c < C; c += get_global_size(!TILES) * VW) {
         vec half_way[POINTS][SIDE], t[POINTS];
         for (int i = 0; i < SIDE; i++) {
             vec d[SIDE];
@@ -167,14 +172,14 @@ __kernel void winograd_after_f32(__global float *out, __global const float *M,
                                  int H, int W, int Cout, int across, int down, int first,
                                  int tiles, int ld)
 {
-    int row = get_global_id(0);
+    int row = get_global_id(TILES);
     if (row >= tiles)
         return;
     int tile = first + row, b = tile / (across * down), rest = tile - b * across * down;
     int y0 = rest / across * 4, x0 = rest % across * 4;
     int rows = min(4, H - y0), columns = min(4, W - x0);
     size_t corner = (((size_t)b * H + y0) * W + x0) * Cout;
-    for (int o = 0; o < Cout; o += VW) {
+    for (int o = get_global_id(!TILES) * VW; o < Cout; o += get_global_size(!TILES) * VW) {
         vec half_way[4][POINTS], m[POINTS], y[4], shift = LOAD_FLOATS(bias + o);
         for (int i = 0; i < POINTS; i++) {
             for (int j = 0; j < POINTS; j++)

@@ -64,6 +64,12 @@ static int is_on_gpu(const ffcl_ctx *ctx, const void *desc)
     return !ffcl_is_cpu(ctx);
 }
 
+static int is_on_cpu(const ffcl_ctx *ctx, const void *desc)
+{
+    (void)desc;
+    return ffcl_is_cpu(ctx);
+}
+
 static void tiled_run(ffcl_ctx *ctx, const void *desc)
 {
     const ffcl_attention_desc *d = desc;
@@ -158,7 +164,7 @@ static const ffcl_variant variants[] = {
     {"tiled", "float32 on GPUs: online softmax over tiles of K and V in local memory", tiled_can,
      is_on_gpu, cost, tiled_run},
     {"gemms", "float32 where the back end has batches of GEMMs: CPUs with a CBLAS library",
-     ffcl_attention_gemms_can, NULL, cost, ffcl_attention_gemms},
+     ffcl_attention_gemms_can, is_on_cpu, cost, ffcl_attention_gemms},
     {"mma", "half on NVIDIA's tensor cores: heads of 8, 16, .. 96 columns, or 128, 192, .. 512",
      mma_can, NULL, cost, mma_run},
     {"wgmma", "half on tensor cores of compute capability 9.0, heads of 64 or 72", wgmma_can, NULL,

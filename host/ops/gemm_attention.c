@@ -10,10 +10,15 @@
 
 enum { SCORES = 4 << 20, QUERIES = 64 };    /* floats of scores at a time; queries at the least */
 
+/* The scores take K as it lies, transposed. */
 int ffcl_attention_gemms_can(const ffcl_ctx *ctx, const void *desc)
 {
     const ffcl_attention_desc *d = desc;
-    return d->qkv.dtype == FFCL_F32 && ffcl_gemm_takes_batches(ctx);
+    const size_t T = d->qkv.rows, Dh = d->out.cols / d->heads;
+    const ffcl_tensor k = ffcl_tensor_of(FFCL_F32, 2, T, Dh);
+    return d->qkv.dtype == FFCL_F32 &&
+           ffcl_gemm_can(ctx, &(ffcl_matmul){.out = ffcl_tensor_of(FFCL_F32, 2, T, T), .a = k,
+                                             .w = ffcl_transposed(k)});
 }
 
 /* `heads` heads from head h on, of n queries from query t on, of image b. */

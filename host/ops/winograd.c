@@ -9,16 +9,43 @@
 #include "ops/cost.h"
 #include "util.h"
 
-/* Bytes of a band's operands and results, and the fewest tiles of one: with fewer the GEMMs would
- * read their weights too often. */
-enum { BAND_BYTES = 16 << 20, BAND_TILES = 64 };
+/* Bytes of a band's operands and results, on a CPU so many that they stay in cache, on a GPU enough
+ * for every compute unit; and the fewest tiles of one: with fewer the GEMMs would read their
+ * weights too often. */
+enum { BAND_CPU = 16 << 20, BAND_GPU = 256 << 20, BAND_TILES = 64 };
 
-static const ffcl_kernel *kernel(ffcl_ctx *ctx, const char *name, size_t channels, int upsample)
+static const ffcl_kernel *kernel(ffcl_ctx *ctx, const char *name, size_t channels, int upsample,
+                                 size_t *vector)
 {
     char options[48];
-    snprintf(options, sizeof options, "-DVW=%zu%s", ffcl_vector(channels),
-             upsample ? " -DUPSAMPLE" : "");
+    *vector = ffcl_is_cpu(ctx) ? ffcl_vector(channels) : 1;
+    snprintf(options, sizeof options, "-DVW=%zu%s%s", *vector, upsample ? " -DUPSAMPLE" : "",
+             ffcl_is_cpu(ctx) ? "" : " -DTILES=1");
     return ffcl_kernel_get(ctx, "winograd", name, options);
+}
+
+static size_t band_bytes(const ffcl_ctx *ctx)
+{
+    const ffcl_caps *caps = &ctx->device.caps;
+    if (ffcl_is_cpu(ctx))
+        return BAND_CPU;
+    return ffcl_min(BAND_GPU, (size_t)ffcl_min(caps->global_bytes / 16, caps->max_alloc_bytes));
+}
+
+/* Work-groups of a transform of so many tiles and vectors of channels. */
+typedef struct grid {
+    size_t local[2], global[2];
+} grid;
+
+static grid grid_of(const ffcl_ctx *ctx, const ffcl_kernel *k, size_t tiles, size_t vectors)
+{
+    if (ffcl_is_cpu(ctx)) {
+        const size_t local = ffcl_local_size(ctx, k, 8);
+        return (grid){{local, 1}, {ffcl_round_up(tiles, local), 1}};
+    }
+    const size_t total = ffcl_local_size(ctx, k, 128), wide = ffcl_min(total, 64);
+    return (grid){{wide, total / wide},
+                  {ffcl_round_up(vectors, wide), ffcl_round_up(tiles, total / wide)}};
 }
 
 int ffcl_winograd_pays(const ffcl_ctx *ctx, const ffcl_conv_weight *w)
@@ -35,7 +62,8 @@ size_t ffcl_winograd_points(const ffcl_conv_weight *w)
 void ffcl_winograd_weights(ffcl_ctx *ctx, const ffcl_conv_weight *w, size_t first, size_t n,
                            const ffcl_tensor *from)
 {
-    const ffcl_kernel *k = kernel(ctx, "winograd_weights_f32", w->out, w->upsample);
+    size_t vector;
+    const ffcl_kernel *k = kernel(ctx, "winograd_weights_f32", w->out, w->upsample, &vector);
     size_t local = ffcl_local_size(ctx, k, 4), global = ffcl_round_up(w->in, local);
     ffcl_launch(ctx, k, 1, &global, &local, FFCL_BUF(&w->weight[0]), FFCL_BUF(from),
                 FFCL_INT(w->in), FFCL_INT(w->out), FFCL_INT(first), FFCL_INT(n));
@@ -49,10 +77,11 @@ typedef struct band {
 static void before(ffcl_ctx *ctx, const ffcl_conv_desc *d, const ffcl_tensor *V, const band *b)
 {
     const ffcl_conv_weight *w = d->w;
-    const ffcl_kernel *k = kernel(ctx, "winograd_before_f32", w->in, w->upsample);
-    size_t local = ffcl_local_size(ctx, k, 8), global = ffcl_round_up(b->tiles, local);
+    size_t vector;
+    const ffcl_kernel *k = kernel(ctx, "winograd_before_f32", w->in, w->upsample, &vector);
+    const grid g = grid_of(ctx, k, b->tiles, w->in / vector);
     ffcl_work(ctx, ffcl_winograd_cost(b->tiles, w->in, ffcl_winograd_points(w)));
-    ffcl_launch(ctx, k, 1, &global, &local, FFCL_BUF(V), FFCL_BUF(&d->x),
+    ffcl_launch(ctx, k, 2, g.global, g.local, FFCL_BUF(V), FFCL_BUF(&d->x),
                 FFCL_INT(ffcl_height(&d->x)), FFCL_INT(d->x.width), FFCL_INT(w->in),
                 FFCL_INT(b->across), FFCL_INT(b->down), FFCL_INT(b->first), FFCL_INT(b->tiles),
                 FFCL_INT(b->ld));
@@ -61,10 +90,11 @@ static void before(ffcl_ctx *ctx, const ffcl_conv_desc *d, const ffcl_tensor *V,
 static void after(ffcl_ctx *ctx, const ffcl_conv_desc *d, const ffcl_tensor *M, const band *b)
 {
     const ffcl_conv_weight *w = d->w;
-    const ffcl_kernel *k = kernel(ctx, "winograd_after_f32", w->out, w->upsample);
-    size_t local = ffcl_local_size(ctx, k, 8), global = ffcl_round_up(b->tiles, local);
+    size_t vector;
+    const ffcl_kernel *k = kernel(ctx, "winograd_after_f32", w->out, w->upsample, &vector);
+    const grid g = grid_of(ctx, k, b->tiles, w->out / vector);
     ffcl_work(ctx, ffcl_winograd_cost(b->tiles, w->out, ffcl_winograd_points(w)));
-    ffcl_launch(ctx, k, 1, &global, &local, FFCL_BUF(&d->out), FFCL_BUF(M), FFCL_BUF(&w->bias),
+    ffcl_launch(ctx, k, 2, g.global, g.local, FFCL_BUF(&d->out), FFCL_BUF(M), FFCL_BUF(&w->bias),
                 FFCL_BUF(d->add ? d->add : &d->out), FFCL_INT(d->add != NULL),
                 FFCL_INT(ffcl_height(&d->out)), FFCL_INT(d->out.width), FFCL_INT(w->out),
                 FFCL_INT(b->across), FFCL_INT(b->down), FFCL_INT(b->first), FFCL_INT(b->tiles),
@@ -78,9 +108,11 @@ void ffcl_winograd_conv(ffcl_ctx *ctx, const void *desc)
     const size_t points = ffcl_winograd_points(w), step = w->upsample ? 2 : 4;
     band b = {.across = ffcl_div_up(d->x.width, step),
               .down = ffcl_div_up(ffcl_height(&d->x), step)};
-    /* Bands that end with an image are the same in any batch. */
-    const size_t together = b.across * b.down, total = d->x.batch * together;
-    size_t most = BAND_BYTES / (points * (w->in + w->out) * sizeof(float));
+    /* On a CPU bands end with an image, so that they are the same in any batch; ffcl's own GEMM for
+     * GPUs adds in one order for any band. */
+    const size_t total = d->x.batch * b.across * b.down;
+    const size_t together = ffcl_is_cpu(ctx) ? b.across * b.down : total;
+    size_t most = band_bytes(ctx) / (points * (w->in + w->out) * sizeof(float));
     most = ffcl_min(together, ffcl_max(most / BAND_TILES * BAND_TILES, BAND_TILES));
     b.ld = ffcl_div_up(together, ffcl_div_up(together, most));
     ffcl_tensor V = ffcl_take(ctx, ffcl_tensor_of(FFCL_F32, points, b.ld, w->in));

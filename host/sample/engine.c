@@ -103,6 +103,14 @@ void ffcl_engine_shape(ffcl_engine *e)
 
 /* ---- opening ----------------------------------------------------------------------------- */
 
+/* May ffcl's own float32 GEMM for GPUs compute?  A back end that is asked for by name computes all,
+ * and with half operands too little is left. */
+static int may_use_own(const ffcl_engine *e)
+{
+    return strcmp(e->cfg->blas.backend, "auto") == 0 && e->ctx->matrix_unit == FFCL_UNIT_NONE &&
+           e->cfg->precision.compute != FFCL_PRECISION_HALF;
+}
+
 static int open_device(ffcl_engine *e, const ffcl_engine_wants *wants, const ffcl_observer *obs,
                        ffcl_error *err)
 {
@@ -124,6 +132,8 @@ static int open_device(ffcl_engine *e, const ffcl_engine_wants *wants, const ffc
         .tuning = e->cfg->blas.tuning, .check = wants->is_plan ? NULL : ffcl_selfcheck_gemm});
     if (rc == 0 && e->cfg->precision.compute != FFCL_PRECISION_FLOAT32)
         rc = ffcl_selfcheck_units(e->ctx, e->cfg->blas.backend);
+    if (rc == 0 && may_use_own(e))
+        ffcl_selfcheck_blocked(e->ctx);
     if (rc == 0)
         rc = ffcl_variants_force(e->ctx, getenv("FFCL_VARIANTS"));
     if (e->cfg->precision.compute == FFCL_PRECISION_HALF ||

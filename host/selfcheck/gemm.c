@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "backend.h"
+#include "cl/program.h"
 #include "selfcheck/result.h"
 #include "util.h"
 
@@ -116,12 +117,15 @@ static int is_right(const check *c, const trial *t)
     return 1;
 }
 
+/* A GEMM that is checked: the open back end's, or ffcl's own. */
+typedef void gemm(ffcl_ctx *ctx, const ffcl_matmul *p);
+
 /* Plans or runs all trials; a run ends at the first wrong result. */
-static void run(ffcl_ctx *ctx, const check *c, int *passed)
+static void run(ffcl_ctx *ctx, const check *c, gemm *compute, int *passed)
 {
     for (size_t i = 0; !ctx->status && *passed && i < TRIALS; i++) {
         const ffcl_matmul p = matmul_of(c, &trials[i]);
-        ctx->blas->backend->gemm(ctx, &p);
+        compute(ctx, &p);
         if (ctx->planning || ctx->status)
             continue;
         ffcl_ctx_keep(ctx, ffcl_buffer_read(ctx, c->out, p.out.at * sizeof(float), c->host_out,
@@ -130,10 +134,20 @@ static void run(ffcl_ctx *ctx, const check *c, int *passed)
     }
 }
 
-/* Runs the check in an arena of its own, as it may be called in the middle of a planning pass. */
-static int examine(ffcl_ctx *ctx, int *passed)
+/* Names the programs and takes the scratch memory of all trials. */
+static int plan(ffcl_ctx *ctx, gemm *compute)
 {
     const check nothing = {0};
+    int passed = 1;
+    ctx->planning = 1;
+    run(ctx, &nothing, compute, &passed);
+    ctx->planning = 0;
+    return ffcl_ctx_check(ctx);
+}
+
+/* Runs the check in an arena of its own, as it may be called in the middle of a planning pass. */
+static int examine(ffcl_ctx *ctx, gemm *compute, int *passed)
+{
     check c = {0};
     ffcl_arena *arena = ctx->arena, *own = NULL;
     int planning = ctx->planning, rc = ffcl_arena_open(&own, ctx);
@@ -141,16 +155,13 @@ static int examine(ffcl_ctx *ctx, int *passed)
     if (rc)
         return rc;
     ctx->arena = own;
-    ctx->planning = 1;
-    run(ctx, &nothing, passed);
-    ctx->planning = 0;
-    rc = ffcl_ctx_check(ctx);
+    rc = plan(ctx, compute);
     if (rc == 0)
         rc = ffcl_arena_commit(own);
     if (rc == 0)
         rc = open_check(ctx, &c);
     if (rc == 0) {
-        run(ctx, &c, passed);
+        run(ctx, &c, compute, passed);
         rc = ffcl_ctx_check(ctx);
     }
     if (c.out)
@@ -162,9 +173,9 @@ static int examine(ffcl_ctx *ctx, int *passed)
     return rc;
 }
 
-/* Does the library compute right?  Only results are kept; an error of a call may not come again at
- * the next start, so the check is then repeated. */
-static int works(ffcl_ctx *ctx, const char *key, char *why, size_t size)
+/* Is the GEMM right?  Only results are kept; an error of a call may not come again at the next
+ * start, so the check is then repeated. */
+static int works(ffcl_ctx *ctx, gemm *compute, const char *key, char *why, size_t size)
 {
     ffcl_error slot = {0, ""}, *outer = ctx->err;
     int passed = ffcl_selfcheck_recall(key), rc = 0;
@@ -172,7 +183,7 @@ static int works(ffcl_ctx *ctx, const char *key, char *why, size_t size)
     if (passed >= 0)
         return passed;
     ctx->err = &slot;
-    rc = examine(ctx, &passed);
+    rc = examine(ctx, compute, &passed);
     ctx->err = outer;
     if (rc)
         snprintf(why, size, "fails (%.300s)", slot.text);
@@ -190,7 +201,7 @@ int ffcl_selfcheck_gemm(ffcl_ctx *ctx)
     free(of);
     if (!key)
         return ffcl_fail(ctx->err, FFCL_ENOMEM, "out of memory for the check of the GEMM library");
-    if (!works(ctx, key, why, sizeof why)) {
+    if (!works(ctx, backend->gemm, key, why, sizeof why)) {
         snprintf(text, sizeof text, "%s %s on %s%s; the built-in GEMM is used instead, which is "
                  "slow (docs/tuning.md)", backend->name, why, ctx->device.caps.name,
                  *ctx->blas->tuning ? " with the parameters of [blas] tuning" : "");
@@ -199,4 +210,50 @@ int ffcl_selfcheck_gemm(ffcl_ctx *ctx)
     }
     free(key);
     return 0;
+}
+
+/* The key has the kernel's programs, which a plan names in a list of its own: where the result is
+ * known, none of them is loaded. */
+static int check_blocked(ffcl_ctx *ctx, char *why, size_t size)
+{
+    ffcl_programs *programs = ctx->programs, *own = NULL;
+    ffcl_arena *arena = ctx->arena, *scratch = NULL;
+    char *names = NULL, *key = NULL;
+    int passed = 0, rc = ffcl_programs_open(&own, ctx);
+    if (rc == 0)
+        rc = ffcl_arena_open(&scratch, ctx);
+    if (rc == 0) {
+        ctx->programs = own;
+        ctx->arena = scratch;
+        rc = plan(ctx, ffcl_blocked_gemm);
+    }
+    if (rc == 0)
+        rc = ffcl_programs_key(ctx, &names);
+    if (rc == 0)
+        key = ffcl_format("GEMM for GPUs, check %d\n%s", CHECK_VERSION, names);
+    if (key)
+        passed = works(ctx, ffcl_blocked_gemm, key, why, size);
+    ctx->programs = programs;
+    ctx->arena = arena;
+    ffcl_programs_close(&own);
+    ffcl_arena_close(&scratch);
+    free(names);
+    free(key);
+    return passed;
+}
+
+void ffcl_selfcheck_blocked(ffcl_ctx *ctx)
+{
+    ffcl_error slot = {0, ""}, *outer = ctx->err;
+    char why[400] = "cannot be checked", text[1200];
+    if (ffcl_is_cpu(ctx) || !ffcl_blocked_can(ctx))
+        return;
+    ctx->err = &slot;
+    ctx->blas->has_blocked = check_blocked(ctx, why, sizeof why);
+    ctx->err = outer;
+    if (!ctx->blas->has_blocked) {
+        snprintf(text, sizeof text, "ffcl's own GEMM for GPUs %s on %s; %s is used instead", why,
+                 ctx->device.caps.name, ffcl_blas_name(ctx));
+        ffcl_report(ctx->obs, FFCL_PHASE_WARN, text, 0, 0);
+    }
 }

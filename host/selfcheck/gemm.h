@@ -11,4 +11,9 @@
  * its place, with a warning.  FFCL_ENOMEM; a failed check is no error. */
 int ffcl_selfcheck_gemm(ffcl_ctx *ctx);
 
+/* Lets ctx choose ffcl's own float32 GEMM for GPUs ("blocked") if this is a GPU that can run it and
+ * its results are right; after a back end is open, before weights are laid out.  A failure is a
+ * warning. */
+void ffcl_selfcheck_blocked(ffcl_ctx *ctx);
+
 #endif

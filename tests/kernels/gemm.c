@@ -397,6 +397,10 @@ static size_t used(const ffcl_row *row, const ffcl_images_of *of, ffcl_use *to)
 #define SKINNY(row_name, what, columns)                                                  \
     {FLOAT, .name = row_name, .uses = what, .model = skinny_model,                       \
      .awkward = own_awkward, .units = columns, .variant = "skinny", .used = used}
+/* The tile depends on the compute units. */
+#define BLOCKED(row_name, what, shapes, compute_units)                                   \
+    {FLOAT, .name = row_name, .uses = what, .model = shapes, .awkward = own_awkward,     \
+     .units = compute_units, .variant = "blocked", .used = used}
 #define BUILTIN(row_name, what, shapes)                                                  \
     {FLOAT, .name = row_name, .uses = what, .model = shapes, .awkward = own_awkward,     \
      .variant = "builtin", .skip = builtin_skip, .run = builtin_run}
@@ -446,6 +450,10 @@ const ffcl_row ffcl_rows_of_gemm[] = {
     SKINNY("skinny_gate_add", FFCL_BIAS | FFCL_GATE | FFCL_ADD, 132),
 
     /* Every kind of epilogue with each of the built-in GEMM's kernels. */
+    BLOCKED("blocked_bias", FFCL_BIAS, builtin_bias_model, 0),
+    BLOCKED("blocked_gelu", FFCL_BIAS | FFCL_GELU, gelu_model, 1),
+    BLOCKED("blocked_gate_add", FFCL_BIAS | FFCL_GATE | FFCL_ADD, gate_add_model, 1),
+    BLOCKED("blocked_bare_many", 0, none_model, 132),
     BUILTIN("builtin_plain", FFCL_BIAS | FFCL_GATE | FFCL_ADD | BY_PLAIN, gate_add_model),
     BUILTIN("builtin_plain_silu", FFCL_BIAS | FFCL_SILU | BY_PLAIN, silu_model),
     BUILTIN("builtin_tiles_8", FFCL_BIAS | FFCL_GATE | FFCL_ADD | BY_TILES_8, gate_add_model),
