@@ -11,10 +11,21 @@ PACKAGES := OpenCL clblast libpng inih libzip libcjson zlib
 # PoCL, cmocka and the rest of what the tests need come from tests/install.sh.
 
 SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=undefined
+# What compiler and linker have against memory errors; HARDEN= HARDEN_LD= leave it out.  A
+# sanitizer has checks of its own, which _FORTIFY_SOURCE would hide.
+RELRO := -Wl,-z,relro,-z,now,-z,noexecstack
+tries = $(shell echo 'int main(void) { return 0; }' | \
+    $(CC) $(1) -x c -o /dev/null - > /dev/null 2>&1 && echo '$(1)')
+HARDEN := $(if $(findstring sanitize,$(EXTRA)),,\
+    $(if $(filter -O1 -O2 -O3 -Os,$(CFLAGS)),-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3) \
+    $(call tries,-fstack-protector-strong) $(call tries,-fstack-clash-protection) \
+    $(call tries,-fcf-protection))
+HARDEN_LD := $(if $(findstring sanitize,$(EXTRA)),,$(call tries,$(RELRO)))
 WARN := -std=c11 -Wall -Wextra -Wpedantic -Wshadow
 DEPS_CFLAGS = $(shell pkg-config --cflags $(PACKAGES))
 DEPS_LIBS = $(shell pkg-config --libs $(PACKAGES))
-ALL_CFLAGS = $(WARN) $(EXTRA) -fPIC -MMD -MP -D_GNU_SOURCE -Ihost -Iblas $(DEPS_CFLAGS) $(CFLAGS)
+ALL_CFLAGS = $(WARN) $(HARDEN) $(EXTRA) -fPIC -MMD -MP -D_GNU_SOURCE -Ihost -Iblas \
+    $(DEPS_CFLAGS) $(CFLAGS)
 LIBS = $(DEPS_LIBS) $(if $(MPI),$(MPI_LIBS)) -lpthread -ldl -lm
 
 # MPI=1: the processes of an mpirun generate one sample set together (Open MPI).  One object
@@ -38,20 +49,21 @@ CL_SRC := $(wildcard cl/*.cl cl/*.clh)
 UNIT := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/unit/*.c))
 CHECK_OBJ := $(BUILD)/tests/kernels/check.o $(CASES_OBJ)
 
-.PHONY: all demo check unit lint clcheck bench bench-torch install uninstall clean docs deps asan \
-    force
+.PHONY: all demo check unit fuzz fuzz-replay lint clcheck bench bench-torch install uninstall \
+    clean docs deps asan force
 
 # The program, the libraries.
 all: $(BUILD)/ffcl $(BUILD)/libffcl.a $(BUILD)/libffcl.so
 
 $(BUILD)/ffcl: $(PROGRAM_OBJ) $(BUILD)/libffcl.a
-	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS)
+	$(CC) $(CFLAGS) $(HARDEN_LD) $(LDFLAGS) -o $@ $^ $(LIBS)
 
 $(BUILD)/libffcl.a: $(LIB_OBJ) $(BUILD)/.ranks-$(RANKS)
 	rm -f $@ && ar rcs $@ $(LIB_OBJ)
 
 $(BUILD)/libffcl.so: $(LIB_OBJ) $(BUILD)/.ranks-$(RANKS)
-	$(CC) $(CFLAGS) $(LDFLAGS) -shared -Wl,-soname,libffcl.so.0 -o $@ $(LIB_OBJ) $(LIBS)
+	$(CC) $(CFLAGS) $(HARDEN_LD) $(LDFLAGS) -shared -Wl,-soname,libffcl.so.0 -o $@ $(LIB_OBJ) \
+	    $(LIBS)
 
 # With or without MPI: the libraries are made anew when that changes.
 $(BUILD)/.ranks-$(RANKS):
@@ -60,7 +72,7 @@ $(BUILD)/.ranks-$(RANKS):
 
 # The program with MPI beside the one without, for the tests.
 $(BUILD)/ffcl-mpi: $(PROGRAM_OBJ) $(COMMON_OBJ) $(BUILD)/host/run/ranks_mpi.o
-	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(DEPS_LIBS) $(MPI_LIBS) -lpthread -ldl -lm
+	$(CC) $(CFLAGS) $(HARDEN_LD) $(LDFLAGS) -o $@ $^ $(DEPS_LIBS) $(MPI_LIBS) -lpthread -ldl -lm
 
 $(BUILD)/host/run/ranks_mpi.o: host/run/ranks_mpi.c Makefile
 	@mkdir -p $(@D)
@@ -80,19 +92,39 @@ $(BUILD)/kernels.o: $(BUILD)/kernels.c Makefile
 
 # Unit tests, one program a file.
 $(BUILD)/tests/unit/%: $(BUILD)/tests/unit/%.o $(BUILD)/libffcl.a
-	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ -lcmocka $(LIBS)
+	$(CC) $(CFLAGS) $(HARDEN_LD) $(LDFLAGS) -o $@ $^ -lcmocka $(LIBS)
+
+# Fuzz targets: with the fuzzer (make fuzz), or with a driver that replays the corpus (make check).
+FUZZ := $(patsubst %.c,$(BUILD)/%,$(filter-out tests/fuzz/files.c tests/fuzz/replay.c, \
+    $(wildcard tests/fuzz/*.c)))
+$(BUILD)/tests/fuzz/%: $(BUILD)/tests/fuzz/%.o $(BUILD)/tests/fuzz/files.o \
+    $(if $(FUZZER),,$(BUILD)/tests/fuzz/replay.o) $(BUILD)/libffcl.a
+	$(CC) $(CFLAGS) $(HARDEN_LD) $(LDFLAGS) $(FUZZER) -o $@ $(filter %.o,$^) \
+	    $(BUILD)/libffcl.a $(LIBS)
+$(BUILD)/tests/fuzz/bench_json: $(filter-out %/command.o,$(BENCH_OBJ)) \
+    $(BUILD)/host/program/progress.o
+fuzz-replay: $(FUZZ)
+
+# Each target FUZZ_SECONDS long under clang's fuzzer and sanitizers; what it finds stays in
+# build-fuzz, and belongs, small, into tests/fuzz/corpus.  FUZZ_ONLY: names of targets.
+FUZZ_SECONDS ?= 60
+FUZZ_ONLY ?= $(notdir $(FUZZ))
+fuzz:
+	$(MAKE) BUILD=build-fuzz CC=clang EXTRA="-fsanitize=fuzzer-no-link,address,undefined" \
+	    LDFLAGS="-fsanitize=address,undefined" FUZZER=-fsanitize=fuzzer fuzz-replay
+	BUILD=build-fuzz FUZZ_SECONDS=$(FUZZ_SECONDS) bash tests/fuzz/run.sh $(FUZZ_ONLY)
 
 # The kernel registry against its C references.
 $(BUILD)/tests/check: $(CHECK_OBJ) $(BUILD)/libffcl.a
-	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS)
+	$(CC) $(CFLAGS) $(HARDEN_LD) $(LDFLAGS) -o $@ $^ $(LIBS)
 
 # What launches a plan holds: tests/launches.sh.
 $(BUILD)/tests/launches: $(BUILD)/tests/launches.o $(BUILD)/libffcl.a
-	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS)
+	$(CC) $(CFLAGS) $(HARDEN_LD) $(LDFLAGS) -o $@ $^ $(LIBS)
 
 # docs/variants.md: the tables of variants.
 $(BUILD)/tests/variants: $(BUILD)/tests/variants.o $(BUILD)/libffcl.a
-	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS)
+	$(CC) $(CFLAGS) $(HARDEN_LD) $(LDFLAGS) -o $@ $^ $(LIBS)
 
 # What the results of ffcl bench say of the build; touched only when it changes.
 $(BUILD)/build_info.h: force
@@ -111,7 +143,7 @@ $(BUILD)/bench/output.o: ALL_CFLAGS += -I$(BUILD)
 bench: $(BUILD)/ffcl $(BUILD)/bench/gemm
 
 $(BUILD)/bench/gemm: $(BUILD)/bench/gemm.o $(BUILD)/tests/kernels/models.o $(BUILD)/libffcl.a
-	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS)
+	$(CC) $(CFLAGS) $(HARDEN_LD) $(LDFLAGS) -o $@ $^ $(LIBS)
 
 # ffcl and PyTorch side by side on this host (needs python3 with torch).
 bench-torch: all
@@ -130,7 +162,7 @@ demo:
 # Installs what tests need, builds everything, runs every test.
 check:
 	sh tests/install.sh test
-	$(MAKE) all $(BUILD)/tests/check $(BUILD)/tests/variants unit \
+	$(MAKE) all $(BUILD)/tests/check $(BUILD)/tests/variants unit fuzz-replay \
 	    $$(pkg-config --exists ompi-c && echo $(BUILD)/ffcl-mpi)
 	bash tests/run.sh $(BUILD)
 
@@ -152,7 +184,7 @@ docs: $(BUILD)/ffcl $(BUILD)/tests/variants
 # Tests under the address, leak and undefined-behaviour sanitizers (host code).  PoCL's "basic"
 # device has no threads: the leak checker crashes now and then while those of "pthread" end.
 asan:
-	$(MAKE) BUILD=build-asan EXTRA="$(SANITIZE)" LDFLAGS="$(SANITIZE)" all unit \
+	$(MAKE) BUILD=build-asan EXTRA="$(SANITIZE)" LDFLAGS="$(SANITIZE)" all unit fuzz-replay \
 	    build-asan/tests/check
 	LSAN_OPTIONS=suppressions=$(CURDIR)/tests/lsan.supp:print_suppressions=0 \
 	    POCL_DEVICES=basic FFCL_TEST_CFLAGS="$(SANITIZE)" bash tests/run.sh build-asan
@@ -177,6 +209,6 @@ uninstall:
 	rm -rf $(DESTDIR)$(PREFIX)/share/doc/ffcl
 
 clean:
-	rm -rf $(BUILD) build-asan build-gcc build-clang
+	rm -rf $(BUILD) build-asan build-fuzz build-gcc build-clang
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

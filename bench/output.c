@@ -11,6 +11,8 @@
 #include "build_info.h"
 #include <cjson/cJSON.h>
 #include "files/atomic.h"
+#include "files/input.h"
+#include "files/json.h"
 #include "util.h"
 
 enum { FORMAT_VERSION = 1 };
@@ -211,25 +213,6 @@ int ffcl_bench_write_csv(const ffcl_bench_report *report, const char *path, ffcl
 
 /* ---- an old JSON -------------------------------------------------------------------------- */
 
-static char *read_text(const char *path, ffcl_error *err, int *rc)
-{
-    enum { MOST = 64 << 20 };
-    FILE *f = fopen(path, "rb");
-    char *text = NULL;
-    *rc = 0;
-    if (!f) {
-        *rc = ffcl_fail(err, FFCL_EFILE, "cannot open %s: %s", path, strerror(errno));
-        return NULL;
-    }
-    text = calloc(1, MOST + 1);
-    if (!text)
-        *rc = ffcl_fail(err, FFCL_ENOMEM, "out of memory for %s", path);
-    else if (fread(text, 1, MOST, f) == 0)
-        *rc = ffcl_fail(err, FFCL_EFORMAT, "%s is empty or cannot be read", path);
-    fclose(f);
-    return text;
-}
-
 static const char *text_of(const cJSON *object, const char *key)
 {
     const char *text = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(object, key));
@@ -244,11 +227,14 @@ static double number_of(const cJSON *object, const char *key)
 
 int ffcl_bench_read_json(cJSON **out, const char *path, ffcl_error *err)
 {
-    int rc;
-    char *text = read_text(path, err, &rc);
+    enum { MOST = 64 << 20 };
+    char *text = NULL;
+    size_t n = 0;
+    int rc = ffcl_input_read(&text, &n, path, MOST, err);
     *out = NULL;
-    if (!rc) {
-        *out = cJSON_Parse(text);
+    if (!rc)
+        rc = ffcl_json_parse(out, text, n, NULL, path, err);
+    if (!rc || rc == FFCL_EFORMAT) {
         if (!*out || strcmp(text_of(*out, "format"), "ffcl-bench"))
             rc = ffcl_fail(err, FFCL_EFORMAT, "%s is not what ffcl bench --json writes", path);
         else if (number_of(*out, "version") != FORMAT_VERSION)

@@ -149,9 +149,12 @@ static float *place(ffcl_ctx *ctx, const ffcl_tensor *t)
     if (rc == 0)
         rc = FFCL_CL(ctx->err, clGetMemObjectInfo(parent ? parent : t->mem, CL_MEM_HOST_PTR,
                                                   sizeof host, &host, NULL));
-    assert(rc || host);         /* ffcl_buffer_create puts such devices' buffers into our memory */
+    if (rc == 0 && !host)       /* ffcl_buffer_create puts such devices' buffers into our memory */
+        rc = ffcl_fail(ctx->err, FFCL_EDEVMEM, "out of memory: %s has an operand of a product in "
+                       "memory of the driver, where the CBLAS library cannot reach it",
+                       ctx->device.caps.name);
     ffcl_ctx_keep(ctx, rc);
-    return (float *)((char *)host + origin) + t->at;
+    return rc ? NULL : (float *)((char *)host + origin) + t->at;
 }
 
 static void trace(const ffcl_ctx *ctx, const ffcl_matmul *p, const job *j)

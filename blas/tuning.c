@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "files/input.h"
 #include "files/atomic.h"
 #include "util.h"
 
@@ -409,6 +410,9 @@ static int check_sections(reader *r)
     return 0;
 }
 
+/* The most bytes of a file; ffcl tune writes less than one in a hundred of them. */
+enum { MOST_BYTES = 1 << 20 };
+
 int ffcl_tuning_read(ffcl_tuning *t, ffcl_tuning_home *home, const char *path, ffcl_error *err)
 {
     reader r = {.t = t, .home = home, .path = path, .first = FFCL_TUNING_ROWS, .err = err};
@@ -417,9 +421,10 @@ int ffcl_tuning_read(ffcl_tuning *t, ffcl_tuning_home *home, const char *path, f
     int rc = 0;
     ffcl_tuning_clear(t);
     memset(home, 0, sizeof *home);
-    FILE *f = fopen(path, "r");
-    if (!f)
-        return ffcl_fail(err, FFCL_EFILE, "cannot open %s: %s", path, strerror(errno));
+    FILE *f = NULL;
+    rc = ffcl_input_stream(&f, path, MOST_BYTES, err);
+    if (rc)
+        return rc;
     while (rc == 0 && getline(&line, &room, f) >= 0) {
         r.line++;
         rc = take_line(&r, line);

@@ -10,7 +10,10 @@
 #include "config_table.h"
 #include "config_value.h"
 #include "files/atomic.h"
+#include "files/input.h"
 #include "util.h"
+
+enum { MOST_BYTES = 64 << 20 };     /* of an INI file: lists of classes may be long */
 
 /* One key = value of the file.  Values are stored after the whole file is read, since a preset
  * gives way to keys that stand before it. */
@@ -151,9 +154,9 @@ static void close_source(ini_source *src)
 
 static int read_entries(ini_source *src)
 {
-    src->stream = fopen(src->path, "r");
-    if (!src->stream)
-        return ffcl_fail(src->err, FFCL_EFILE, "cannot open %s: %s", src->path, strerror(errno));
+    int rc = ffcl_input_stream(&src->stream, src->path, MOST_BYTES, src->err);
+    if (rc)
+        return rc;
     int line = ini_parse_stream(read_line, src, keep_entry, src);
     if (src->status)
         return src->status;

@@ -87,6 +87,11 @@ const ffcl_config_row ffcl_config_rows[] = {
      .help = "Side of the latent, an eighth of the image's. `auto` reads it off the "
              "checkpoint's `pos_embed`; it must be given only for a file without one, and is "
              "ignored otherwise"},
+    {"model", "strict", FFCL_TYPE_CHOICE, "no", AT(model.strict), SAME,
+     .choices = yes_no,
+     .help = "`yes`: a `.pt` file, of the checkpoint or the VAE, whose pickle would have Python "
+             "call anything but what tensors need is refused. `no`: it is named in a note. ffcl "
+             "itself never calls anything"},
 
     {"vae", "weights", FFCL_TYPE_INPUT, "sd-vae-ft-ema/diffusion_pytorch_model.safetensors",
      AT(vae.weights), DIFFER_BY("vae.weights"),

@@ -9,7 +9,13 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "files/input.h"
 #include "util.h"
+
+enum {
+    MOST_LIST = 256 << 20,      /* bytes of a file of class labels */
+    MOST_CONDITIONS = 1000
+};
 
 /* Fails with "where: [section] key = text PROBLEM; expected ...". */
 static int bad_value(const ffcl_config_source *source, const ffcl_config_row *row,
@@ -154,6 +160,11 @@ static int store_string(char **member, const ffcl_config_row *row, const char *t
                         const ffcl_config_source *source, ffcl_error *err)
 {
     char *value = NULL;
+    if (row->offset == offsetof(struct ffcl_config, blas.library) && *text != '/' &&
+        strchr(text, '/'))
+        return ffcl_fail(err, FFCL_ECONFIG, "%s: [%s] %s = %.80s is a relative path: a library is "
+                         "code that runs, so it is a name that the loader finds or an absolute "
+                         "path", source->where, row->section, row->key, text);
     if (!*text && row->type != FFCL_TYPE_OUTPUT)
         return bad_value(source, row, text, "is empty", err);
     if (*text) {
@@ -263,26 +274,16 @@ static int store_classes(ffcl_config *cfg, const ffcl_config_row *row, const cha
 }
 
 /* The whole file as a list with commas between its entries; the caller frees it. */
-static int read_list(char **out, const char *path, const ffcl_config_source *source,
-                     ffcl_error *err)
+static int read_list(char **out, const char *path, ffcl_error *err)
 {
-    size_t room = 0;
-    *out = NULL;
-    FILE *f = fopen(path, "r");
-    if (!f)
-        return ffcl_fail(err, FFCL_EFILE, "cannot open %s: %s", path, strerror(errno));
-    errno = 0;
-    ssize_t n = getdelim(out, &room, '\0', f);
-    int bad = ferror(f), number = errno, more = getc(f) != EOF;
-    fclose(f);
-    if (bad)
-        return ffcl_fail(err, FFCL_EFILE, "cannot read %s: %s", path, strerror(number));
-    if (n < 0 && number == ENOMEM)
-        return no_memory(source, err);
-    if (more)
+    size_t n = 0;
+    int rc = ffcl_input_read(out, &n, path, MOST_LIST, err);
+    if (rc)
+        return rc;
+    if (memchr(*out, '\0', n))
         return ffcl_fail(err, FFCL_ECONFIG, "%s is no text: it holds a zero byte", path);
     char *to = *out;
-    for (const char *p = *out; n > 0 && *p;) {
+    for (const char *p = *out; *p;) {
         p += strspn(p, ", \t\r\n");
         size_t length = strcspn(p, ", \t\r\n");
         if (length && to != *out)
@@ -291,7 +292,7 @@ static int read_list(char **out, const char *path, const ffcl_config_source *sou
         to += length;
         p += length;
     }
-    if (n <= 0 || to == *out)
+    if (to == *out)
         return ffcl_fail(err, FFCL_ECONFIG, "%s holds no class label", path);
     *to = '\0';
     return 0;
@@ -315,7 +316,7 @@ static int store_labels(ffcl_config *cfg, const ffcl_config_row *row, const char
         }
         if (!strncmp(text, "file:", 5)) {
             char *list = NULL, *path = input_path(text + 5, source);
-            int rc = path ? read_list(&list, path, source, err) : no_memory(source, err);
+            int rc = path ? read_list(&list, path, err) : no_memory(source, err);
             /* An error in the list should cite the list. */
             const ffcl_config_source inside = {.where = path};
             if (!rc)
@@ -392,6 +393,9 @@ int ffcl_config_store_condition(ffcl_config *cfg, const char *prefix, const char
         }
     }
     size_t bytes;
+    if (cfg->n_conditions == MOST_CONDITIONS)
+        return ffcl_fail(err, FFCL_ECONFIG, "%s: [condition] has more than %d lines", source->where,
+                         MOST_CONDITIONS);
     if (ffcl_mul(&bytes, cfg->n_conditions + 1, sizeof *cfg->conditions))
         return no_memory(source, err);
     ffcl_condition *list = realloc(cfg->conditions, bytes);

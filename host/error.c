@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "text.h"
+
 int ffcl_fail(ffcl_error *err, int code, const char *format, ...)
 {
     if (!err)
@@ -16,5 +18,7 @@ int ffcl_fail(ffcl_error *err, int code, const char *format, ...)
     va_end(args);
     if (n >= (int)sizeof err->text)
         memcpy(err->text + sizeof err->text - 4, "...", 4);
+    /* Much of it came from outside; a compiler's log alone has several lines. */
+    ffcl_text_clean(err->text, code == FFCL_EBUILD);
     return code;
 }

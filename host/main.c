@@ -4,6 +4,8 @@
 #include <fcntl.h>
 #include <getopt.h>
 #include <math.h>
+#include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,6 +16,7 @@
 #include "program/interrupt.h"
 #include "program/profile_table.h"
 #include "program/progress.h"
+#include "text.h"
 
 static const char help_text[] =
     "ffcl generates images with FreeFlow, a one-step class-conditional image generator, on any\n"
@@ -269,8 +272,35 @@ static void print_error(session *s)
     if (!s->err.text[0])
         return;
     ffcl_progress_end(&s->progress);
+    ffcl_text_clean(s->err.text, s->err.code == FFCL_EBUILD);
     fprintf(stderr, "ffcl: %s\n", s->err.text);
     s->err.text[0] = '\0';
+}
+
+/* Weights are used where they lie in the file: behind its end, if it was cut, there is nothing. */
+static void report_bus(int number, siginfo_t *info, void *context)
+{
+    static const char words[] = "ffcl: a weight file was cut short, or its disk failed, while it "
+                                "was used: images that are there are whole, and with the file "
+                                "as it was the same command resumes\n";
+    (void)context;
+    static atomic_flag is_reported = ATOMIC_FLAG_INIT;
+    const int is_sent = info->si_code == SI_USER || info->si_code == SI_QUEUE;
+    /* Several threads may read behind the end at once: the first ends the process. */
+    while (atomic_flag_test_and_set(&is_reported))
+        pause();
+    if ((!is_sent || info->si_pid == getpid()) &&
+        write(STDERR_FILENO, words, sizeof words - 1) >= 0)
+        _exit(-FFCL_EFILE);
+    signal(number, SIG_DFL);
+    raise(number);
+}
+
+/* After drivers, whose compilers have a handler of their own, have been loaded. */
+static void watch_bus(void)
+{
+    struct sigaction bus = {.sa_flags = SA_SIGINFO, .sa_sigaction = report_bus};
+    sigaction(SIGBUS, &bus, NULL);
 }
 
 static int run_sampler(session *s)
@@ -280,6 +310,8 @@ static int run_sampler(session *s)
     ffcl_error *err = &s->err, other = {0};
     size_t rank = 0, size = 1;
     const ffcl_observer observer = {ffcl_progress_report, &s->progress};
+    watch_bus();
+    signal(SIGPIPE, SIG_IGN);   /* who reads what is printed may go; the images are wanted */
     /* Before MPI, whose threads would take the signals otherwise. */
     int rc = ffcl_interrupt_watch(&s->interrupt, report_stop, &s->progress, err);
     if (!rc)
@@ -298,6 +330,7 @@ static int run_sampler(session *s)
     if (!rc)
         rc = ffcl_sampler_open(&sampler, cfg, &observer, err);
     int is_ready = !rc;
+    watch_bus();
     ffcl_interrupt_set(&s->interrupt, sampler);
     if (!rc)
         rc = ffcl_sampler_run(sampler, err);
@@ -454,10 +487,27 @@ static int dispatch(session *s, int argc, char **argv)
     return s->args.command->run(s);
 }
 
+/* A closed descriptor 0, 1 or 2 would be given to the next file that is opened, and what is printed
+ * would go into that.  Limits on files fail the write, as a full disk does, and end nothing. */
+static int prepare_process(ffcl_error *err)
+{
+    for (int fd = 0; fd < 3; fd++)
+        if (fcntl(fd, F_GETFD) < 0 && errno == EBADF && open("/dev/null", O_RDWR) != fd) {
+            err->code = FFCL_EFILE;
+            snprintf(err->text, sizeof err->text, "descriptor %d is closed, and /dev/null cannot "
+                     "be opened in its place", fd);
+            return err->code;
+        }
+    signal(SIGXFSZ, SIG_IGN);
+    return 0;
+}
+
 int main(int argc, char **argv)
 {
     session s = {0};
-    int rc = dispatch(&s, argc, argv);
+    int rc = prepare_process(&s.err);
+    if (!rc)
+        rc = dispatch(&s, argc, argv);
 
     ffcl_progress_end(&s.progress);
     errno = 0;

@@ -71,7 +71,7 @@ void ffcl_make_folders(const char *path)
     for (char *p = copy ? copy + 1 : NULL; p && *p; p++)
         if (*p == '/') {
             *p = '\0';
-            mkdir(copy, 0777);
+            mkdir(copy, 0700);
             *p = '/';
         }
     free(copy);

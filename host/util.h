@@ -50,7 +50,8 @@ char *ffcl_path_join(const char *dir, const char *name);
 /* The folder part of path ("." where there is none); the caller frees it. */
 char *ffcl_path_dir(const char *path);
 
-/* Creates the folders of path that are missing; a failure shows when the file is opened. */
+/* Creates the folders of path that are missing, for this user alone; a failure shows when the file
+ * is opened. */
 void ffcl_make_folders(const char *path);
 
 /* The edit distance of a and b (insert, delete, replace, each 1), for "did you mean". */

@@ -10,7 +10,7 @@ export LC_ALL=C
 # Layer, name, files.  A file may include files of its own layer and of lower ones.  A pattern that
 # ends in / stands for a folder; the first line that fits a file counts.
 layers='
- 1 basics        host/ffcl.h host/dtype.h host/error.* host/util.*
+ 1 basics        host/ffcl.h host/dtype.h host/error.* host/util.* host/text.* host/address_space.*
  2 files         host/files/
  3 cl            host/cl/
  4 config        host/config*
@@ -27,7 +27,7 @@ layers='
 12 kernel-tests  tests/kernels/
 13 bench         bench/
 14 main          host/main.c
-14 tests         tests/unit/ tests/*.c
+14 tests         tests/unit/ tests/fuzz/ tests/*.c
 '
 # As the compiler looks for a file, after the folder of the one that includes it.
 folders='host blas'

@@ -106,6 +106,13 @@ for source in tests/unit/*.c; do
     name=$(basename "$source" .c)
     program "unit/$name" 300 "$build/tests/unit/$name"
 done
+for source in tests/fuzz/*.c; do
+    name=$(basename "$source" .c)
+    case $name in
+    files | replay) continue ;;
+    esac
+    program "fuzz/$name" 300 "$build/tests/fuzz/$name" "tests/fuzz/corpus/$name"
+done
 for script in tests/e2e/*.sh; do
     [ "$script" = tests/e2e/lib.sh ] || program "${script#tests/}" 900 bash "$script" "$build"
 done

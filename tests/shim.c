@@ -8,14 +8,24 @@
  *   FFCL_SHIM_SGEMM=HOW       CLBlast's GEMMs crash, hang, fail, or are wrong in one element
  *   FFCL_SHIM_SETS=NAME=VALUE:HOW,...
  *                             the same where CLBlast is given a parameter of that value
+ *   FFCL_SHIM_LOCKS=E[:ofd]   locks (ofd: of open files only) fail with errno E
+ *   FFCL_SHIM_FAIL=CALL:N:E   the N-th of those, or of pthread_create, fails with errno E
+ *   FFCL_SHIM_MALLOC=N        the N-th allocation by the program itself, or by a library that reads
+ *                             or writes files for it, fails; N: -1 prints how many there are
+ *   FFCL_SHIM_SYNCFS=E        syncfs fails with errno E
+ *   FFCL_SHIM_INFO=W          clGetDeviceInfo of property W (a number) fails
  *   FFCL_SHIM_CLOCK=1         the clock of the day jumps by years at every look */
 #include <CL/cl.h>
 #include <clblast_c.h>
 #include <dlfcn.h>
+#include <errno.h>
 #include <fcntl.h>
+#include <link.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdatomic.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,60 +36,175 @@
 static atomic_int calls, reads, looks, has_failed;
 static _Atomic(cl_device_id) devices[16];
 
-static void count(const char *name)
+/* Where the code of the program, and of libraries that it has files read and written by, lies. */
+static struct {
+    uintptr_t from, to;
+} ranges[16];
+static int n_ranges;
+static atomic_int allocations;
+static int failing_allocation;      /* 0: none; -1: count */
+
+static int add_range(struct dl_phdr_info *info, size_t size, void *user)
 {
-    const char *wish = getenv("FFCL_SHIM_KILL");
+    static const char *const libraries[] = {"libcjson", "libzip", "libpng", "libinih"};
+    int is_one = !*info->dlpi_name && !n_ranges;
+    (void)size;
+    (void)user;
+    for (size_t i = 0; i < sizeof libraries / sizeof *libraries; i++)
+        is_one |= strstr(info->dlpi_name, libraries[i]) != NULL;
+    for (int i = 0; is_one && i < info->dlpi_phnum && n_ranges < 16; i++) {
+        const ElfW(Phdr) *p = &info->dlpi_phdr[i];
+        if (p->p_type != PT_LOAD || !(p->p_flags & PF_X))
+            continue;
+        ranges[n_ranges].from = info->dlpi_addr + p->p_vaddr;
+        ranges[n_ranges].to = ranges[n_ranges].from + p->p_memsz;
+        n_ranges++;
+    }
+    return 0;
+}
+
+__attribute__((constructor)) static void find_ranges(void)
+{
+    const char *wish = getenv("FFCL_SHIM_MALLOC");
+    dl_iterate_phdr(add_range, NULL);
+    failing_allocation = wish ? atoi(wish) : 0;
+}
+
+__attribute__((destructor)) static void tell_allocations(void)
+{
+    if (failing_allocation == -1)
+        fprintf(stderr, "allocations: %d\n", (int)allocations);
+}
+
+static int is_counted(const void *caller)
+{
+    for (int i = 0; i < n_ranges; i++)
+        if ((uintptr_t)caller >= ranges[i].from && (uintptr_t)caller < ranges[i].to)
+            return 1;
+    return 0;
+}
+
+static int fails(const void *caller)
+{
+    if (!failing_allocation || !is_counted(caller) ||
+        atomic_fetch_add(&allocations, 1) + 1 != failing_allocation)
+        return 0;
+    errno = ENOMEM;
+    return 1;
+}
+
+void *__libc_malloc(size_t n), *__libc_calloc(size_t n, size_t size),
+    *__libc_realloc(void *old, size_t n);
+
+void *malloc(size_t n)
+{
+    return fails(__builtin_return_address(0)) ? NULL : __libc_malloc(n);
+}
+
+void *calloc(size_t n, size_t size)
+{
+    return fails(__builtin_return_address(0)) ? NULL : __libc_calloc(n, size);
+}
+
+void *realloc(void *old, size_t n)
+{
+    return fails(__builtin_return_address(0)) ? NULL : __libc_realloc(old, n);
+}
+
+/* Kills, or is the errno with which this call fails; 0: it does not. */
+static int trouble(const char *name)
+{
+    const char *kill = getenv("FFCL_SHIM_KILL"), *fail = getenv("FFCL_SHIM_FAIL");
+    const char *wish = kill ? kill : fail;
     size_t length = strlen(name);
-    if (wish && !strncmp(wish, name, length) && wish[length] == ':' &&
-        atomic_fetch_add(&calls, 1) + 1 == atoi(wish + length + 1))
+    int n = 0, number = 0;
+    if (!wish || strncmp(wish, name, length) || wish[length] != ':' ||
+        sscanf(wish + length, ":%d:%d", &n, &number) < 1 || atomic_fetch_add(&calls, 1) + 1 != n)
+        return 0;
+    if (kill)
         raise(SIGKILL);
+    errno = number;
+    return number;
 }
 
 int rename(const char *from, const char *to)
 {
     int (*real)(const char *, const char *) = dlsym(RTLD_NEXT, "rename");
-    count("rename");
-    return real(from, to);
+    return trouble("rename") ? -1 : real(from, to);
 }
 
 int fsync(int fd)
 {
     int (*real)(int) = dlsym(RTLD_NEXT, "fsync");
-    count("fsync");
-    return real(fd);
+    return trouble("fsync") ? -1 : real(fd);
 }
 
 int ftruncate(int fd, off_t n)
 {
     int (*real)(int, off_t) = dlsym(RTLD_NEXT, "ftruncate");
-    count("ftruncate");
-    return real(fd, n);
+    return trouble("ftruncate") ? -1 : real(fd, n);
 }
 
 int ftruncate64(int fd, off64_t n)
 {
     int (*real)(int, off64_t) = dlsym(RTLD_NEXT, "ftruncate64");
-    count("ftruncate");
-    return real(fd, n);
+    return trouble("ftruncate") ? -1 : real(fd, n);
 }
 
 int unlink(const char *path)
 {
     int (*real)(const char *) = dlsym(RTLD_NEXT, "unlink");
-    count("unlink");
-    return real(path);
+    return trouble("unlink") ? -1 : real(path);
 }
 
 ssize_t pwrite64(int fd, const void *bytes, size_t n, off64_t at)
 {
     ssize_t (*real)(int, const void *, size_t, off64_t) = dlsym(RTLD_NEXT, "pwrite64");
-    count("pwrite");
-    return real(fd, bytes, n, at);
+    return trouble("pwrite") ? -1 : real(fd, bytes, n, at);
 }
 
 ssize_t pwrite(int fd, const void *bytes, size_t n, off_t at)
 {
     return pwrite64(fd, bytes, n, at);
+}
+
+int pthread_create(pthread_t *thread, const pthread_attr_t *how, void *(*run)(void *), void *user)
+{
+    int (*real)(pthread_t *, const pthread_attr_t *, void *(*)(void *), void *) =
+        dlsym(RTLD_NEXT, "pthread_create");
+    int number = is_counted(__builtin_return_address(0)) ? trouble("pthread_create") : 0;
+    return number ? number : real(thread, how, run, user);
+}
+
+static int lock_or_else(const char *name, int fd, int command, void *argument)
+{
+    int (*real)(int, int, ...) = dlsym(RTLD_NEXT, name);
+    const char *wish = getenv("FFCL_SHIM_LOCKS");
+    const int ofd = command == F_OFD_SETLK || command == F_OFD_SETLKW;
+    const int posix = command == F_SETLK || command == F_SETLKW;
+    if (wish && (ofd || (posix && !strstr(wish, ":ofd")))) {
+        errno = atoi(wish);
+        return -1;
+    }
+    return real(fd, command, argument);
+}
+
+int fcntl(int fd, int command, ...)
+{
+    va_list args;
+    va_start(args, command);
+    void *argument = va_arg(args, void *);
+    va_end(args);
+    return lock_or_else("fcntl", fd, command, argument);
+}
+
+int fcntl64(int fd, int command, ...)
+{
+    va_list args;
+    va_start(args, command);
+    void *argument = va_arg(args, void *);
+    va_end(args);
+    return lock_or_else("fcntl64", fd, command, argument);
 }
 
 int clock_gettime(clockid_t id, struct timespec *t)
@@ -98,6 +223,26 @@ time_t time(time_t *out)
     if (out)
         *out = t.tv_sec;
     return t.tv_sec;
+}
+
+int syncfs(int fd)
+{
+    int (*real)(int) = dlsym(RTLD_NEXT, "syncfs");
+    const char *wish = getenv("FFCL_SHIM_SYNCFS");
+    if (wish)
+        errno = atoi(wish);
+    return wish ? -1 : real(fd);
+}
+
+cl_int clGetDeviceInfo(cl_device_id id, cl_device_info what, size_t size, void *value,
+                       size_t *needed)
+{
+    cl_int (*real)(cl_device_id, cl_device_info, size_t, void *, size_t *) =
+        dlsym(RTLD_NEXT, "clGetDeviceInfo");
+    const char *wish = getenv("FFCL_SHIM_INFO");
+    if (wish && (cl_device_info)strtoul(wish, NULL, 0) == what)
+        return CL_OUT_OF_RESOURCES;
+    return real(id, what, size, value, needed);
 }
 
 /* Until a read has failed, or 30 s. */

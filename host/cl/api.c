@@ -122,6 +122,9 @@ int ffcl_cl_check(ffcl_error *err, cl_int code, const char *call, const char *fi
     }
     int status = ffcl_cl_status(code);
     const char *what = status == FFCL_EDEVMEM ? "out of device memory" : "OpenCL call failed";
+    /* The caller's variable is no name of a call; file and line are then all there is. */
+    if (strncmp(call, "cl", 2) && strncmp(call, "CLBlast", 7))
+        return ffcl_fail(err, status, "%s with %s (%s:%d)", what, name, file, line);
     return ffcl_fail(err, status, "%s: %.*s gave %s (%s:%d)", what, (int)strcspn(call, "("), call,
                      name, file, line);
 }

@@ -20,4 +20,7 @@ int ffcl_cl_check(ffcl_error *err, cl_int code, const char *call, const char *fi
 
 #define FFCL_CL(err, call) ffcl_cl_check((err), (call), #call, __FILE__, __LINE__)
 
+/* The same for a call that gives its code by a pointer; name: the call's. */
+#define FFCL_CL_CODE(err, code, name) ffcl_cl_check((err), (code), (name), __FILE__, __LINE__)
+
 #endif

@@ -13,4 +13,18 @@ unsigned char *ffcl_binary_load(const char *key, size_t *size);
 /* Stores an entry (temporary name, rename); silently does nothing where it cannot. */
 void ffcl_binary_store(const char *key, const unsigned char *binary, size_t size);
 
+/* 1 where there is a folder for the cache that cannot be used, or must not be, as others could put
+ * programs into it; text then says so in a sentence. */
+int ffcl_binary_unused(char *text, size_t size);
+
+/* A mark beside an entry while the driver loads it, which not every driver survives. */
+typedef struct ffcl_binary_use {
+    int fd;
+    char *path;                 /* NULL: not marked, as others are loading it, too */
+} ffcl_binary_use;
+
+/* 1 where the process that had the entry before died of it; it is then removed. */
+int ffcl_binary_begin(ffcl_binary_use *use, const char *key);
+void ffcl_binary_end(ffcl_binary_use *use);
+
 #endif

@@ -31,11 +31,11 @@ int ffcl_ctx_open(ffcl_ctx **out, const ffcl_device *device, const ffcl_observer
     cl_context_properties properties[] = {CL_CONTEXT_PLATFORM,
                                           (cl_context_properties)device->platform, 0};
     ctx->context = clCreateContext(properties, 1, &device->id, NULL, NULL, &code);
-    int rc = FFCL_CL(err, code);
+    int rc = FFCL_CL_CODE(err, code, "clCreateContext");
     if (rc == 0) {
         ctx->queue = clCreateCommandQueue(ctx->context, device->id,
                                           profile ? CL_QUEUE_PROFILING_ENABLE : 0, &code);
-        rc = FFCL_CL(err, code);
+        rc = FFCL_CL_CODE(err, code, "clCreateCommandQueue");
     }
     if (rc == 0 && profile)
         rc = ffcl_profile_attach(profile, ctx);
@@ -120,38 +120,52 @@ static void CL_CALLBACK free_pages(cl_mem mem, void *user)
     free(p);
 }
 
-/* A buffer of a CPU device in memory of our own, or NULL where that cannot be had: large ones in
- * huge pages, as gigabytes of weights in 4 KB pages cost a page fault each, seconds in all on a
- * virtual machine; small ones where host functions in the queue want their address. */
-static cl_mem create_in_own_pages(ffcl_ctx *ctx, size_t bytes)
+static int no_host_memory(ffcl_ctx *ctx, size_t bytes, const char *what)
+{
+    if (!ctx->device.caps.native)       /* the driver may have memory yet */
+        return 0;
+    return ffcl_fail(ctx->err, FFCL_ENOMEM, "out of memory: the computer has no %.1f MB left for "
+                     "%s", (double)bytes / 1e6, what);
+}
+
+/* A buffer of a CPU device in memory of our own; NULL without an error where the driver's does as
+ * well.  Large ones in huge pages, as gigabytes of weights in 4 KB pages cost a page fault each,
+ * seconds in all on a virtual machine; all of them where host functions in the queue want their
+ * address: such a device's buffer in other memory is an error. */
+static int create_in_own_pages(ffcl_ctx *ctx, cl_mem *out, size_t bytes, const char *what)
 {
     const size_t huge = (size_t)2 << 20, small = 4096;
     const ffcl_caps *caps = &ctx->device.caps;
     const int large = bytes >= 2 * huge;
     if (!(caps->type & CL_DEVICE_TYPE_CPU) || !caps->unified || !(large || caps->native))
-        return NULL;
+        return 0;
     pages *p = calloc(1, sizeof *p);
     if (!p)
-        return NULL;
+        return no_host_memory(ctx, bytes, what);
     p->bytes = ffcl_round_up(bytes, large ? huge : small);
     p->at = mmap(NULL, p->bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (p->at == MAP_FAILED) {
         free(p);
-        return NULL;
+        return no_host_memory(ctx, bytes, what);
     }
     if (large)
         madvise(p->at, p->bytes, MADV_HUGEPAGE);
     cl_int code;
+    const char *call = "clCreateBuffer";
     cl_mem mem = clCreateBuffer(ctx->context, CL_MEM_READ_WRITE | CL_MEM_USE_HOST_PTR, bytes, p->at,
                                 &code);
-    if (code == CL_SUCCESS &&
-        clSetMemObjectDestructorCallback(mem, free_pages, p) == CL_SUCCESS)
-        return mem;
-    if (code == CL_SUCCESS)
+    if (code == CL_SUCCESS) {
+        call = "clSetMemObjectDestructorCallback";
+        code = clSetMemObjectDestructorCallback(mem, free_pages, p);
+        if (code == CL_SUCCESS) {
+            *out = mem;
+            return 0;
+        }
         clReleaseMemObject(mem);
+    }
     munmap(p->at, p->bytes);
     free(p);
-    return NULL;
+    return caps->native ? FFCL_CL_CODE(ctx->err, code, call) : 0;
 }
 
 int ffcl_buffer_create(ffcl_ctx *ctx, cl_mem *out, size_t bytes, const char *what)
@@ -163,9 +177,9 @@ int ffcl_buffer_create(ffcl_ctx *ctx, cl_mem *out, size_t bytes, const char *wha
                          "%s needs a buffer of %.0f MB, and %s allows %.0f MB in one piece", what,
                          (double)size / 1e6, ctx->device.caps.name,
                          (double)ctx->device.caps.max_alloc_bytes / 1e6);
-    *out = create_in_own_pages(ctx, size);
-    if (*out)
-        return 0;
+    int rc = create_in_own_pages(ctx, out, size, what);
+    if (rc || *out)
+        return rc;
     cl_int code;
     *out = clCreateBuffer(ctx->context, CL_MEM_READ_WRITE, size, NULL, &code);
     if (code == CL_MEM_OBJECT_ALLOCATION_FAILURE || code == CL_OUT_OF_RESOURCES)

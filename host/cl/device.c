@@ -7,6 +7,8 @@
 #include <string.h>
 #include <strings.h>
 
+#include "address_space.h"
+#include "text.h"
 #include "util.h"
 
 /* Of cl_nv_device_attribute_query, which CL/cl.h does not have. */
@@ -14,40 +16,48 @@ enum { NV_COMPUTE_MAJOR = 0x4000, NV_COMPUTE_MINOR = 0x4001 };
 /* Of cl_amd_device_attribute_query and cl_intel_required_subgroup_size. */
 enum { AMD_WAVEFRONT_WIDTH = 0x4043, INTEL_SUB_GROUP_SIZES = 0x4108 };
 
-static void text_info(cl_device_id id, cl_device_info what, char *out, size_t size)
+/* Questions to a device; the first that it does not answer is the failure of all. */
+typedef struct query {
+    cl_device_id id;
+    ffcl_error *err;
+    int rc;
+} query;
+
+static void answered(query *q, cl_int code)
 {
-    out[0] = 0;
+    if (!q->rc)
+        q->rc = FFCL_CL_CODE(q->err, code, "clGetDeviceInfo");
+}
+
+/* A text, new, or NULL. */
+static char *long_text(query *q, cl_device_info what)
+{
     size_t need = 0;
-    if (clGetDeviceInfo(id, what, 0, NULL, &need) != CL_SUCCESS || need == 0)
-        return;
-    char *text = malloc(need);
-    if (text && clGetDeviceInfo(id, what, need, text, NULL) == CL_SUCCESS)
-        snprintf(out, size, "%.*s", (int)need, text);
+    cl_int code = clGetDeviceInfo(q->id, what, 0, NULL, &need);
+    char *text = code == CL_SUCCESS ? calloc(1, need + 1) : NULL;
+    if (text && need)
+        code = clGetDeviceInfo(q->id, what, need, text, NULL);
+    answered(q, code == CL_SUCCESS && !text ? CL_OUT_OF_HOST_MEMORY : code);
+    return text;
+}
+
+static void text_info(query *q, cl_device_info what, char *out, size_t size)
+{
+    char *text = long_text(q, what);
+    snprintf(out, size, "%s", text ? text : "");
     free(text);
+    ffcl_text_clean(out, 0);
     while (*out && isspace((unsigned char)out[strlen(out) - 1]))
         out[strlen(out) - 1] = 0;
 }
 
-static int has_extension(cl_device_id id, const char *name)
-{
-    size_t need = 0;
-    if (clGetDeviceInfo(id, CL_DEVICE_EXTENSIONS, 0, NULL, &need) != CL_SUCCESS || need == 0)
-        return 0;
-    char *text = calloc(1, need + 1);
-    int found = 0;
-    if (text && clGetDeviceInfo(id, CL_DEVICE_EXTENSIONS, need, text, NULL) == CL_SUCCESS)
-        found = strstr(text, name) != NULL;
-    free(text);
-    return found;
-}
-
 /* The smallest sub-group of a device with Intel's matrix instructions, which are for that size;
  * 0 where it has none. */
-static size_t dpas_lanes(cl_device_id id)
+static size_t dpas_lanes(cl_device_id id, const char *extensions)
 {
     size_t sizes[16] = {0}, bytes = 0, least = 0;
-    if (!has_extension(id, "cl_intel_subgroup_matrix_multiply_accumulate") ||
-        !has_extension(id, "cl_intel_required_subgroup_size") ||
+    if (!strstr(extensions, "cl_intel_subgroup_matrix_multiply_accumulate") ||
+        !strstr(extensions, "cl_intel_required_subgroup_size") ||
         clGetDeviceInfo(id, INTEL_SUB_GROUP_SIZES, sizeof sizes, sizes, &bytes) != CL_SUCCESS)
         return 0;
     for (size_t i = 0; i < bytes / sizeof *sizes; i++)
@@ -56,44 +66,62 @@ static size_t dpas_lanes(cl_device_id id)
     return least;
 }
 
-static void read_caps(cl_platform_id platform, cl_device_id id, ffcl_caps *c)
+/* What vendors' extensions tell. */
+static void read_extensions(query *q, ffcl_caps *c)
+{
+    char *text = long_text(q, CL_DEVICE_EXTENSIONS);
+    const char *extensions = text ? text : "";
+    c->half = strstr(extensions, "cl_khr_fp16") != NULL;
+    if (strstr(extensions, "cl_nv_device_attribute_query")) {
+        cl_uint major = 0, minor = 0;
+        answered(q, clGetDeviceInfo(q->id, NV_COMPUTE_MAJOR, sizeof major, &major, NULL));
+        answered(q, clGetDeviceInfo(q->id, NV_COMPUTE_MINOR, sizeof minor, &minor, NULL));
+        c->nv_compute = (int)(10 * major + minor);
+    }
+    if (strstr(extensions, "cl_amd_device_attribute_query")) {
+        cl_uint width = 0;
+        clGetDeviceInfo(q->id, AMD_WAVEFRONT_WIDTH, sizeof width, &width, NULL);
+        c->amd_wavefront = width;
+    }
+    c->intel_lanes = dpas_lanes(q->id, extensions);
+    free(text);
+}
+
+static int read_caps(cl_platform_id platform, cl_device_id id, ffcl_caps *c, ffcl_error *err)
 {
     memset(c, 0, sizeof *c);
     cl_uint align_bits = 0;
     cl_bool unified = CL_FALSE;
     cl_device_exec_capabilities runs = 0;
-    text_info(id, CL_DEVICE_NAME, c->name, sizeof c->name);
-    text_info(id, CL_DEVICE_VENDOR, c->vendor, sizeof c->vendor);
-    text_info(id, CL_DEVICE_VERSION, c->version, sizeof c->version);
-    text_info(id, CL_DRIVER_VERSION, c->driver, sizeof c->driver);
+    query q = {.id = id, .err = err};
+    const struct {
+        cl_device_info what;
+        size_t size;
+        void *to;
+    } numbers[] = {
+        {CL_DEVICE_TYPE, sizeof c->type, &c->type},
+        {CL_DEVICE_GLOBAL_MEM_SIZE, sizeof c->global_bytes, &c->global_bytes},
+        {CL_DEVICE_MAX_MEM_ALLOC_SIZE, sizeof c->max_alloc_bytes, &c->max_alloc_bytes},
+        {CL_DEVICE_LOCAL_MEM_SIZE, sizeof c->local_bytes, &c->local_bytes},
+        {CL_DEVICE_MAX_WORK_GROUP_SIZE, sizeof c->max_work_group, &c->max_work_group},
+        {CL_DEVICE_MAX_COMPUTE_UNITS, sizeof c->units, &c->units},
+        {CL_DEVICE_MEM_BASE_ADDR_ALIGN, sizeof align_bits, &align_bits},
+        {CL_DEVICE_HOST_UNIFIED_MEMORY, sizeof unified, &unified},
+        {CL_DEVICE_EXECUTION_CAPABILITIES, sizeof runs, &runs},
+    };
+    text_info(&q, CL_DEVICE_NAME, c->name, sizeof c->name);
+    text_info(&q, CL_DEVICE_VENDOR, c->vendor, sizeof c->vendor);
+    text_info(&q, CL_DEVICE_VERSION, c->version, sizeof c->version);
+    text_info(&q, CL_DRIVER_VERSION, c->driver, sizeof c->driver);
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
+        answered(&q, clGetDeviceInfo(id, numbers[i].what, numbers[i].size, numbers[i].to, NULL));
     clGetPlatformInfo(platform, CL_PLATFORM_NAME, sizeof c->platform - 1, c->platform, NULL);
-    clGetDeviceInfo(id, CL_DEVICE_TYPE, sizeof c->type, &c->type, NULL);
-    clGetDeviceInfo(id, CL_DEVICE_GLOBAL_MEM_SIZE, sizeof c->global_bytes, &c->global_bytes, NULL);
-    clGetDeviceInfo(id, CL_DEVICE_MAX_MEM_ALLOC_SIZE, sizeof c->max_alloc_bytes,
-                    &c->max_alloc_bytes, NULL);
-    clGetDeviceInfo(id, CL_DEVICE_LOCAL_MEM_SIZE, sizeof c->local_bytes, &c->local_bytes, NULL);
-    clGetDeviceInfo(id, CL_DEVICE_MAX_WORK_GROUP_SIZE, sizeof c->max_work_group,
-                    &c->max_work_group, NULL);
-    clGetDeviceInfo(id, CL_DEVICE_MAX_COMPUTE_UNITS, sizeof c->units, &c->units, NULL);
-    clGetDeviceInfo(id, CL_DEVICE_MEM_BASE_ADDR_ALIGN, sizeof align_bits, &align_bits, NULL);
-    clGetDeviceInfo(id, CL_DEVICE_HOST_UNIFIED_MEMORY, sizeof unified, &unified, NULL);
+    ffcl_text_clean(c->platform, 0);
     c->align_bytes = ffcl_max(align_bits / 8, 4);
     c->unified = unified == CL_TRUE;
-    clGetDeviceInfo(id, CL_DEVICE_EXECUTION_CAPABILITIES, sizeof runs, &runs, NULL);
     c->native = (runs & CL_EXEC_NATIVE_KERNEL) != 0;
-    c->half = has_extension(id, "cl_khr_fp16");
-    if (has_extension(id, "cl_nv_device_attribute_query")) {
-        cl_uint major = 0, minor = 0;
-        clGetDeviceInfo(id, NV_COMPUTE_MAJOR, sizeof major, &major, NULL);
-        clGetDeviceInfo(id, NV_COMPUTE_MINOR, sizeof minor, &minor, NULL);
-        c->nv_compute = (int)(10 * major + minor);
-    }
-    if (has_extension(id, "cl_amd_device_attribute_query")) {
-        cl_uint width = 0;
-        clGetDeviceInfo(id, AMD_WAVEFRONT_WIDTH, sizeof width, &width, NULL);
-        c->amd_wavefront = width;
-    }
-    c->intel_lanes = dpas_lanes(id);
+    read_extensions(&q, c);
+    return q.rc;
 }
 
 static int append_platform(ffcl_device **list, size_t *n, cl_platform_id platform, size_t index,
@@ -116,7 +144,7 @@ static int append_platform(ffcl_device **list, size_t *n, cl_platform_id platfor
         ffcl_device *d = &(*list)[*n];
         *d = (ffcl_device){.index = *n, .platform_index = index, .device_index = i,
                            .platform = platform, .id = ids[i]};
-        read_caps(platform, ids[i], &d->caps);
+        rc = read_caps(platform, ids[i], &d->caps, err);
         (*n)++;
     }
 out:
@@ -297,7 +325,10 @@ int ffcl_device_select(ffcl_device *out, const char *select, ffcl_error *err)
 {
     ffcl_device *list = NULL;
     size_t n = 0;
-    int rc = ffcl_device_select_all(&list, &n, select, err);
+    int rc = ffcl_address_space_check(ffcl_address_space_of_libraries(), "drivers and libraries",
+                                      err);
+    if (rc == 0)
+        rc = ffcl_device_select_all(&list, &n, select, err);
     if (rc == 0 && n > 1) {
         char text[1024];
         describe(text, sizeof text, list, n);

@@ -149,10 +149,18 @@ static int load(ffcl_ctx *ctx, program *p)
 {
     char *text = NULL, *key = NULL;
     size_t size = 0;
+    ffcl_binary_use use = {.fd = -1};
     int rc = read_program(ctx, p, &text, &key);
+    if (rc == 0 && ffcl_binary_begin(&use, key)) {
+        char warning[160];
+        snprintf(warning, sizeof warning, "the driver did not survive the cached program of "
+                 "%.60s.cl; it is compiled again", p->source);
+        ffcl_report(ctx->obs, FFCL_PHASE_WARN, warning, 0, 0);
+    }
     unsigned char *binary = rc ? NULL : ffcl_binary_load(key, &size);
     if (binary)
         p->handle = from_binary(ctx, p, binary, size);
+    ffcl_binary_end(&use);
     ctx->programs->cached += p->handle != NULL;
     free(binary);
     free(text);
@@ -184,7 +192,7 @@ static int compile(ffcl_ctx *ctx, program *p)
         goto out;
     const char *texts[] = {text};
     handle = clCreateProgramWithSource(ctx->context, 1, texts, NULL, &code);
-    rc = FFCL_CL(ctx->err, code);
+    rc = FFCL_CL_CODE(ctx->err, code, "clCreateProgramWithSource");
     if (rc)
         goto out;
     code = clBuildProgram(handle, 1, &ctx->device.id, p->options, NULL, NULL);

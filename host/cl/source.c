@@ -4,59 +4,49 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <zlib.h>
 
+#include "files/input.h"
 #include "util.h"
 
-/* The most bytes of a source; a folder that is opened as a file has 2^63 - 1. */
-enum { MAX_SOURCE = 1 << 24 };
+enum { MAX_SOURCE = 1 << 24 };      /* bytes */
 
-static int out_of_memory(ffcl_ctx *ctx, const char *file)
+static int out_of_memory(ffcl_error *err, const char *file)
 {
-    return ffcl_fail(ctx->err, FFCL_ENOMEM, "out of memory for %s", file);
+    return ffcl_fail(err, FFCL_ENOMEM, "out of memory for %s", file);
 }
 
-static int read_embedded(ffcl_ctx *ctx, const char *file, char **out)
+static int read_embedded(ffcl_error *err, const char *file, char **out)
 {
     for (const ffcl_source *s = ffcl_sources; s->name; s++)
         if (strcmp(s->name, file) == 0) {
             *out = ffcl_format("%s", s->text);
-            return *out ? 0 : out_of_memory(ctx, file);
+            return *out ? 0 : out_of_memory(err, file);
         }
-    return ffcl_fail(ctx->err, FFCL_EBUILD, "no kernel source is called %s", file);
+    return ffcl_fail(err, FFCL_EBUILD, "no kernel source is called %s", file);
 }
 
 /* The text of cl/file: from FFCL_CL_DIR where that is set, else the embedded one. */
-static int read_source(ffcl_ctx *ctx, const char *file, char **out)
+static int read_source(ffcl_error *err, const char *file, char **out)
 {
     *out = NULL;
     const char *dir = getenv("FFCL_CL_DIR");
     if (!dir || !*dir)
-        return read_embedded(ctx, file, out);
+        return read_embedded(err, file, out);
     char *path = ffcl_format("%s/%s", dir, file);
-    FILE *f = path ? fopen(path, "rb") : NULL;
-    long size = -1;
-    int rc = 0;
-    if (f && fseek(f, 0, SEEK_END) == 0)
-        size = ftell(f);
-    if (size >= 0 && size < MAX_SOURCE)
-        *out = calloc(1, (size_t)size + 1);
-    if (*out)
-        rewind(f);
-    if (!*out || fread(*out, 1, (size_t)size, f) != (size_t)size) {
-        free(*out);
-        *out = NULL;
-        rc = ffcl_fail(ctx->err, FFCL_EFILE, "cannot read the kernel source %s (FFCL_CL_DIR)",
-                       path ? path : file);
-    }
-    if (f)
-        fclose(f);
+    ffcl_error why = {0};
+    size_t n = 0;
+    int rc = path ? ffcl_input_read(out, &n, path, MAX_SOURCE, &why) : out_of_memory(err, file);
+    if (path && rc)
+        rc = ffcl_fail(err, rc, "the kernel source %s of FFCL_CL_DIR: %s", file, why.text);
     free(path);
     return rc;
 }
 
-/* Replaces the first #include "..." in *text from *from on, which is line *line of file, by the
- * file that it names.  Moves *from and *line behind it, or *from to the end where there is none. */
-static int include_next(ffcl_ctx *ctx, const char *file, char **text, size_t *from, size_t *line)
+/* Replaces *text, of the given file, by its version with the first #include "..." line from
+ * *from on, which is in line *line of the file, replaced.  Both move behind it, or *from to the end
+ * where there is none. */
+static int include_next(ffcl_error *err, const char *file, char **text, size_t *from, size_t *line)
 {
     static const char word[] = "\n#include \"";
     char *at = strstr(*text + *from, word), *included = NULL;
@@ -67,7 +57,7 @@ static int include_next(ffcl_ctx *ctx, const char *file, char **text, size_t *fr
     char name[64];
     const char *start = at + strlen(word), *quote = strchr(start, '"');
     snprintf(name, sizeof name, "%.*s", quote ? (int)(quote - start) : 0, start);
-    int rc = read_source(ctx, name, &included);
+    int rc = read_source(err, name, &included);
     if (rc)
         return rc;
     for (const char *p = *text + *from; p <= at; p++)
@@ -78,7 +68,7 @@ static int include_next(ffcl_ctx *ctx, const char *file, char **text, size_t *fr
     free(included);
     if (!whole) {
         free(head);
-        return out_of_memory(ctx, file);
+        return out_of_memory(err, file);
     }
     *from = strlen(head);
     free(head);
@@ -92,18 +82,53 @@ int ffcl_source_expand(ffcl_ctx *ctx, const char *name, char **out)
     char *common = NULL, *own = NULL, *file = ffcl_format("%s.cl", name);
     size_t from = 0, line = 1;
     *out = NULL;
-    int rc = file ? read_source(ctx, "common.cl", &common) : out_of_memory(ctx, name);
+    int rc = file ? read_source(ctx->err, "common.cl", &common) : out_of_memory(ctx->err, name);
     if (rc == 0)
-        rc = read_source(ctx, file, &own);
+        rc = read_source(ctx->err, file, &own);
     while (rc == 0 && own[from])
-        rc = include_next(ctx, file, &own, &from, &line);
+        rc = include_next(ctx->err, file, &own, &from, &line);
     if (rc == 0) {
         *out = ffcl_format("#line 1 \"common.cl\"\n%s\n#line 1 \"%s\"\n%s\n", common, file, own);
         if (!*out)
-            rc = out_of_memory(ctx, file);
+            rc = out_of_memory(ctx->err, file);
     }
     free(file);
     free(common);
     free(own);
+    return rc;
+}
+
+/* The checksum of all sources: the embedded ones, or, of the same names, those that the folder
+ * has. */
+static int checksum(const char *dir, uLong *crc, ffcl_error *err)
+{
+    int rc = 0;
+    *crc = crc32_z(0, NULL, 0);
+    for (const ffcl_source *s = ffcl_sources; rc == 0 && s->name; s++) {
+        char *text = NULL, *path = dir ? ffcl_format("%s/%s", dir, s->name) : NULL;
+        if (dir && !path)
+            rc = out_of_memory(err, s->name);
+        else if (!path || !ffcl_input_is_absent(path))
+            rc = path ? read_source(err, s->name, &text) : read_embedded(err, s->name, &text);
+        *crc = crc32_z(*crc, (const void *)s->name, strlen(s->name) + 1);
+        if (text)
+            *crc = crc32_z(*crc, (const void *)text, strlen(text) + 1);
+        free(text);
+        free(path);
+    }
+    return rc;
+}
+
+int ffcl_sources_id(char *text, size_t size, ffcl_error *err)
+{
+    const char *dir = getenv("FFCL_CL_DIR");
+    uLong own = 0, others = 0;
+    int rc = dir && *dir ? checksum(NULL, &own, err) : 0;
+    if (rc == 0 && dir && *dir)
+        rc = checksum(dir, &others, err);
+    if (own == others)
+        snprintf(text, size, "built in");
+    else
+        snprintf(text, size, "crc32 %08lx", others);
     return rc;
 }

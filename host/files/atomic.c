@@ -55,6 +55,8 @@ int ffcl_atomic_target(char **target, const char *path, ffcl_error *err)
     if (stat(path, &st)) {
         if (errno != ENOENT && errno != ENOTDIR)
             return ffcl_write_error(path, errno, err);
+        if (lstat(path, &st) == 0)
+            return ffcl_fail(err, FFCL_EOUTPUT, "cannot write %s: the link leads nowhere", path);
         *target = ffcl_format("%s", path);
         return *target ? 0 : ffcl_write_error(path, ENOMEM, err);
     }
@@ -72,7 +74,7 @@ int ffcl_atomic_target(char **target, const char *path, ffcl_error *err)
 
 /* Makes and opens a hidden file beside file->path.  A leftover of a killed process with our pid,
  * or another object writing the same path, costs a try. */
-static int open_temporary(ffcl_atomic_file *file, const char *path, ffcl_error *err)
+static int open_temporary(ffcl_atomic_file *file, const char *path, mode_t mode, ffcl_error *err)
 {
     int status = 0, fd = -1, number = 0;
     char *dir = ffcl_path_dir(file->path);
@@ -88,7 +90,7 @@ static int open_temporary(ffcl_atomic_file *file, const char *path, ffcl_error *
             status = ffcl_write_error(path, ENOMEM, err);
             goto out;
         }
-        fd = open(file->temporary, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+        fd = open(file->temporary, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, mode);
         number = fd < 0 ? errno : 0;
         if (number && number != EEXIST)
             break;
@@ -114,7 +116,24 @@ int ffcl_atomic_open(ffcl_atomic_file *file, const char *path, ffcl_error *err)
     *file = (ffcl_atomic_file){ 0 };
     int status = ffcl_atomic_target(&file->path, path, err);
     if (!status)
-        status = open_temporary(file, path, err);
+        status = open_temporary(file, path, 0666, err);
+    if (status)
+        ffcl_atomic_discard(file);
+    return status;
+}
+
+int ffcl_atomic_open_own(ffcl_atomic_file *file, const char *path, unsigned mode, ffcl_error *err)
+{
+    struct stat st;
+    *file = (ffcl_atomic_file){ 0 };
+    if (lstat(path, &st) == 0 && !S_ISREG(st.st_mode) && !S_ISLNK(st.st_mode))
+        return S_ISDIR(st.st_mode)
+                   ? ffcl_write_error(path, EISDIR, err)
+                   : ffcl_fail(err, FFCL_EOUTPUT, "cannot write %s: it is not a regular file",
+                               path);
+    file->path = ffcl_format("%s", path);
+    int status = file->path ? open_temporary(file, path, mode, err)
+                            : ffcl_write_error(path, ENOMEM, err);
     if (status)
         ffcl_atomic_discard(file);
     return status;
@@ -141,17 +160,19 @@ int ffcl_reserve(int fd, uint64_t n, const char *path, ffcl_error *err)
     return 0;
 }
 
-/* Makes the rename itself durable.  The file is already in place and whole, and some file
- * systems cannot flush a folder, so a failure here is none of the caller's. */
-void ffcl_atomic_flush_folder(const char *path)
+/* Some file systems cannot flush a folder, which is no failure; a disk that fails is one. */
+int ffcl_atomic_flush_folder(const char *path, ffcl_error *err)
 {
     char *dir = ffcl_path_dir(path);
-    int fd = dir ? open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+    int fd = dir ? open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1, number = 0;
     if (fd >= 0) {
-        (void)fsync(fd);
+        number = fsync(fd) ? errno : 0;
         close(fd);
     }
     free(dir);
+    return number == EIO || number == ENOSPC || number == EDQUOT
+               ? ffcl_write_error(path, number, err)
+               : 0;
 }
 
 /* Has the system begin to write the file: the end of a set would wait for thousands of them. */
@@ -187,7 +208,7 @@ int ffcl_atomic_commit(ffcl_atomic_file *file, ffcl_error *err)
     free(file->temporary);      /* it is the file now: nothing to remove */
     file->temporary = NULL;
     if (!file->unflushed)
-        ffcl_atomic_flush_folder(file->path);
+        status = ffcl_atomic_flush_folder(file->path, err);
 out:
     ffcl_atomic_discard(file);
     return status;
@@ -235,15 +256,16 @@ void ffcl_atomic_sweep(const char *folder, int (*is_ours)(void *user, const char
         closedir(dir);
 }
 
-void ffcl_atomic_flush_all(const char *path)
+int ffcl_atomic_flush_all(const char *path, ffcl_error *err)
 {
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    int fd = open(path, O_RDONLY | O_CLOEXEC), number = fd < 0 ? errno : 0;
 #ifdef __linux__
-    if (fd >= 0)
-        (void)syncfs(fd);
+    if (fd >= 0 && syncfs(fd))
+        number = errno;
 #else
     sync();
 #endif
     if (fd >= 0)
         close(fd);
+    return number ? ffcl_write_error(path, number, err) : 0;
 }

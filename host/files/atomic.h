@@ -20,6 +20,11 @@ typedef struct ffcl_atomic_file {
 /* Opens a temporary file beside path for writing (seekable).  FFCL_EOUTPUT. */
 int ffcl_atomic_open(ffcl_atomic_file *file, const char *path, ffcl_error *err);
 
+/* The same for a name that ffcl chose, in a folder where others may write: a link there is replaced
+ * and never followed.  mode: the file's rights, as the umask leaves them. */
+int ffcl_atomic_open_own(ffcl_atomic_file *file, const char *path, unsigned mode,
+                         ffcl_error *err);
+
 /* Appends n bytes at the stream's position.  FFCL_EOUTPUT names path and reason. */
 int ffcl_atomic_write(ffcl_atomic_file *file, const void *bytes, size_t n, ffcl_error *err);
 
@@ -46,10 +51,10 @@ int ffcl_write_error(const char *path, int number, ffcl_error *err);
 void ffcl_atomic_sweep(const char *folder, int (*is_ours)(void *user, const char *name),
                        void *user);
 
-/* Makes a rename to path durable; best effort. */
-void ffcl_atomic_flush_folder(const char *path);
+/* Makes a rename to path durable, where the file system can.  FFCL_EOUTPUT. */
+int ffcl_atomic_flush_folder(const char *path, ffcl_error *err);
 
-/* Waits until all that was written to the file system of path is on the disk; best effort. */
-void ffcl_atomic_flush_all(const char *path);
+/* Waits until all that was written to the file system of path is on the disk.  FFCL_EOUTPUT. */
+int ffcl_atomic_flush_all(const char *path, ffcl_error *err);
 
 #endif

@@ -217,8 +217,8 @@ static void journal_record(uint8_t out[JOURNAL_RECORD], size_t index, uint32_t c
     put32(put32(out, crc), ~crc ^ (uint32_t)index);
 }
 
-/* The records of a journal of this shape; 0 where it is another's. */
-static int read_journal(ffcl_npz *npz)
+/* The records of a journal of this shape: 1; 0 where it is another's, or FFCL_ENOMEM. */
+static int read_journal(ffcl_npz *npz, ffcl_error *err)
 {
     uint8_t want[JOURNAL_HEAD], got[JOURNAL_HEAD], record[JOURNAL_RECORD];
     enum { BLOCK = 4096 };
@@ -226,6 +226,8 @@ static int read_journal(ffcl_npz *npz)
     if (!read_at(npz->journal_fd, got, sizeof got, 0) || memcmp(want, got, sizeof got))
         return 0;
     uint8_t *block = malloc(BLOCK * JOURNAL_RECORD);
+    if (!block)
+        return ffcl_write_error(npz->path, ENOMEM, err);
     for (size_t first = 0; block && first < npz->count; first += BLOCK) {
         ssize_t bytes = pread(npz->journal_fd, block, BLOCK * JOURNAL_RECORD,
                               (off_t)(JOURNAL_HEAD + first * JOURNAL_RECORD));
@@ -250,15 +252,18 @@ static int fill(uint8_t *at, const uint8_t *want, size_t n)
     return memcmp(at, want, n) == 0;
 }
 
-/* Is the file at the target this array, with a right CRC?  Then it stays open for reading. */
-static int look_at_target(ffcl_npz *npz)
+/* Is the file at the target this array, with a right CRC?  Then it stays open for reading.
+ * FFCL_ENOMEM. */
+static int look_at_target(ffcl_npz *npz, ffcl_error *err)
 {
     enum { PIECE = 1 << 20 };
     struct stat st;
     uint8_t got[LOCAL_BYTES + END_BYTES + DIRECTORY_BYTES], want[sizeof got];
     uint8_t *piece = malloc(PIECE);
-    int fd = open(npz->target, O_RDONLY | O_CLOEXEC), good = 0;
-    if (fd < 0 || !piece || fstat(fd, &st) || (uint64_t)st.st_size != file_bytes(npz))
+    if (!piece)
+        return ffcl_write_error(npz->path, ENOMEM, err);
+    int fd = open(npz->target, O_RDONLY | O_CLOEXEC | O_NONBLOCK), good = 0;
+    if (fd < 0 || fstat(fd, &st) || (uint64_t)st.st_size != file_bytes(npz))
         goto out;
     uLong crc = crc32(0, NULL, 0);
     for (uint64_t at = 0; at < npz->member; at += PIECE) {
@@ -292,10 +297,13 @@ static int open_part(ffcl_npz *npz, int resume, ffcl_error *err)
         return ffcl_fail(err, FFCL_EBUSY, "another run is writing %s", npz->path);
     if (rc)
         return rc;
-    npz->journal_fd = open(npz->journal, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
-    if (npz->journal_fd < 0)
-        return ffcl_write_error(npz->path, errno, err);
-    if (!resume || !read_journal(npz)) {
+    rc = ffcl_own_open(&npz->journal_fd, npz->journal, err);
+    if (rc)
+        return rc;
+    const int is_ours = resume ? read_journal(npz, err) : 0;
+    if (is_ours < 0)
+        return is_ours;
+    if (!is_ours) {
         if (ftruncate(npz->journal_fd, 0) || ftruncate(npz->part_fd, 0))
             return ffcl_write_error(npz->path, errno, err);
         journal_head(npz, head);
@@ -365,7 +373,12 @@ int ffcl_npz_open(ffcl_npz **out, const char *path, size_t count, size_t height,
         status = ffcl_write_error(path, ENOMEM, err);
         goto out;
     }
-    npz->is_whole = resume && look_at_target(npz);
+    const int is_whole = resume ? look_at_target(npz, err) : 0;
+    if (is_whole < 0) {
+        status = is_whole;
+        goto out;
+    }
+    npz->is_whole = is_whole;
     if (npz->is_whole)
         remove_part(npz);
     else
@@ -374,7 +387,7 @@ int ffcl_npz_open(ffcl_npz **out, const char *path, size_t count, size_t height,
         npz->flusher = ffcl_flusher_open(npz->part_fd);
 out:
     if (status)
-        ffcl_npz_close(&npz, status == FFCL_EBUSY);
+        ffcl_npz_close(&npz, status == FFCL_EBUSY || status == FFCL_ENOMEM);
     *out = npz;
     return status;
 }
@@ -469,8 +482,7 @@ int ffcl_npz_commit(ffcl_npz *npz, ffcl_error *err)
         return status;
     npz->is_whole = 1;
     unlink(npz->journal);
-    ffcl_atomic_flush_folder(npz->target);
-    return 0;
+    return ffcl_atomic_flush_folder(npz->target, err);
 }
 
 void ffcl_npz_close(ffcl_npz **out, int keep)

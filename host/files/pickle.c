@@ -3,9 +3,11 @@
 #include "pickle.h"
 
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "../text.h"
 #include "../util.h"
 
 enum {
@@ -37,6 +39,7 @@ struct ffcl_pickle {
     size_t *marks, mark_count, mark_capacity;   /* stack heights */
     ffcl_pickle_value other;                    /* the one value of kind OTHER */
     ffcl_pickle_value *root;
+    char foreign[400];                          /* classes and functions that were not called */
 };
 
 static int damaged(ffcl_pickle *p, const char *what)
@@ -501,23 +504,49 @@ static int rebuild_tensor(ffcl_pickle *p, const ffcl_pickle_value *args, bool ha
     return 0;
 }
 
+/* Remembers the name of what Python would have called here, once. */
+static void note_foreign(ffcl_pickle *p, const ffcl_pickle_value *callee)
+{
+    char name[100];
+    const size_t used = strlen(p->foreign);
+    snprintf(name, sizeof name, "%.*s.%.*s", (int)ffcl_min(callee->as.global.module.length, 48),
+             callee->as.global.module.bytes, (int)ffcl_min(callee->as.global.name.length, 48),
+             callee->as.global.name.bytes);
+    ffcl_text_clean(name, 0);
+    for (const char *at = p->foreign; (at = strstr(at, name)); at++) {
+        const char after = at[strlen(name)];
+        if ((at == p->foreign || at[-1] == ' ') && (after == ',' || after == '\0'))
+            return;
+    }
+    if (used + strlen(name) + 3 < sizeof p->foreign - 4)
+        snprintf(p->foreign + used, sizeof p->foreign - used, "%s%s", used ? ", " : "", name);
+    else if (strcmp(p->foreign + used - ffcl_min(used, 3), "..."))
+        snprintf(p->foreign + used, sizeof p->foreign - used, "...");
+}
+
+/* A value of no interest in place of what Python would have made. */
+static int pass_over(ffcl_pickle *p, const ffcl_pickle_value *callee, ffcl_pickle_value **out)
+{
+    *out = &p->other;
+    if (callee->kind == FFCL_PICKLE_GLOBAL)
+        note_foreign(p, callee);
+    return 0;
+}
+
 /* The result of callee(*args) where it is one of the few known; else OTHER. */
 static int construct(ffcl_pickle *p, const ffcl_pickle_value *callee,
                      const ffcl_pickle_value *args, ffcl_pickle_value **out)
 {
-    *out = &p->other;
     for (int depth = 0; depth < MAX_NESTED_CALLS; depth++) {
         if (callee->kind != FFCL_PICKLE_GLOBAL || args->kind != FFCL_PICKLE_TUPLE)
-            return 0;
+            return pass_over(p, callee, out);
         ffcl_pickle_text name = callee->as.global.name, module = callee->as.global.module;
         size_t n = args->as.list.count;
-        if (ffcl_pickle_text_is(module, "collections")) {
-            bool dict = ffcl_pickle_text_is(name, "OrderedDict") ||
-                        ffcl_pickle_text_is(name, "defaultdict");
-            return dict ? new_value(p, out, FFCL_PICKLE_DICT) : 0;
-        }
+        if (ffcl_pickle_text_is(module, "collections") &&
+            (ffcl_pickle_text_is(name, "OrderedDict") || ffcl_pickle_text_is(name, "defaultdict")))
+            return new_value(p, out, FFCL_PICKLE_DICT);
         if (!ffcl_pickle_text_is(module, "torch._utils"))
-            return 0;
+            return pass_over(p, callee, out);
         if (ffcl_pickle_text_is(name, "_rebuild_tensor_v2") ||
             ffcl_pickle_text_is(name, "_rebuild_tensor"))
             return rebuild_tensor(p, args, false, out);
@@ -529,7 +558,7 @@ static int construct(ffcl_pickle *p, const ffcl_pickle_value *callee,
             return 0;
         }
         if (!ffcl_pickle_text_is(name, "_rebuild_from_type_v2") || n < 3)
-            return 0;
+            return pass_over(p, callee, out);
         callee = args->as.list.items[0];        /* (function, type, arguments, state) */
         args = args->as.list.items[2];
     }
@@ -681,7 +710,9 @@ int ffcl_pickle_open(ffcl_pickle **out, const void *data, size_t size, const cha
     p->size = size;
     p->path = path;
     p->err = err;
-    int rc = run(p);
+    int rc = reserve(p, &p->stack);     /* never NULL from here on */
+    if (!rc)
+        rc = run(p);
     p->err = NULL;
     if (rc)
         ffcl_pickle_close(&p);
@@ -709,6 +740,11 @@ void ffcl_pickle_close(ffcl_pickle **pickle)
 const ffcl_pickle_value *ffcl_pickle_root(const ffcl_pickle *pickle)
 {
     return pickle->root;
+}
+
+const char *ffcl_pickle_foreign(const ffcl_pickle *pickle)
+{
+    return pickle->foreign;
 }
 
 const ffcl_pickle_value *ffcl_pickle_get(const ffcl_pickle_value *dict, const char *key)

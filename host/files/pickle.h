@@ -64,6 +64,10 @@ void ffcl_pickle_close(ffcl_pickle **pickle);
 
 const ffcl_pickle_value *ffcl_pickle_root(const ffcl_pickle *pickle);
 
+/* What Python would have called, other than constructors of tensors and dicts: names such as
+ * "argparse.Namespace, os.system"; "": nothing. */
+const char *ffcl_pickle_foreign(const ffcl_pickle *pickle);
+
 /* The value of a key, or NULL where dict is no DICT or lacks the key. */
 const ffcl_pickle_value *ffcl_pickle_get(const ffcl_pickle_value *dict, const char *key);
 

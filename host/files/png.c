@@ -9,6 +9,7 @@
 
 #include "../util.h"
 #include "atomic.h"
+#include "input.h"
 
 enum { SIDE_LIMIT = 1 << 24 };  /* pixels; libpng's own limit is a million */
 
@@ -26,6 +27,7 @@ typedef struct png_job {
     uint8_t *rgb;               /* reading: (height, width, 3) */
     png_bytep *rows;            /* reading: (height) */
     size_t height, width;
+    int is_known;               /* reading: rgb, height and width are the caller's */
     int level;                  /* writing: zlib's, -1 for libpng's own choice */
 } png_job;
 
@@ -68,13 +70,26 @@ static void on_read(png_structp png, png_bytep bytes, size_t n)
     png_error(png, "the file is truncated");
 }
 
+/* After libpng gave up; it does not tell that memory was short, but malloc does. */
+__attribute__((format(printf, 3, 0)))
+static int gave_up(png_job *job, int code, const char *sentence)
+{
+    char text[300];
+    if (job->status)
+        return job->status;
+    if (errno == ENOMEM)
+        return ffcl_fail(job->err, FFCL_ENOMEM, "host memory does not suffice for the PNG %s",
+                         job->path);
+    snprintf(text, sizeof text, "%s", job->message);
+    return ffcl_fail(job->err, code, sentence, job->path, text);
+}
+
 /* The libpng calls of writing; 0, or a status after libpng gave up. */
 static int encode(png_job *job, const uint8_t *rgb)
 {
+    errno = 0;
     if (setjmp(png_jmpbuf(job->png)))
-        return job->status ? job->status
-                           : ffcl_fail(job->err, FFCL_EOUTPUT, "cannot write %s: libpng: %s",
-                                       job->path, job->message);
+        return gave_up(job, FFCL_EOUTPUT, "cannot write %s: libpng: %s");
     png_set_user_limits(job->png, SIDE_LIMIT, SIDE_LIMIT);
     png_set_write_fn(job->png, job, on_write, on_flush);
     if (job->level >= 0)
@@ -98,7 +113,8 @@ static int write_png(const char *path, const uint8_t *rgb, size_t height, size_t
                          "1 to %d)", path, width, height, SIDE_LIMIT);
     png_job job = { .path = path, .err = err, .height = height, .width = width,
                     .level = level };
-    int status = ffcl_atomic_open(&job.file, path, err);
+    int status = unflushed ? ffcl_atomic_open_own(&job.file, path, 0666, err)
+                           : ffcl_atomic_open(&job.file, path, err);
     if (status)
         return status;
     job.file.unflushed = unflushed;
@@ -135,7 +151,8 @@ static int allocate(png_job *job)
     size_t pixels, bytes, pointers;
     if (!ffcl_mul(&pixels, job->height, job->width) && !ffcl_mul(&bytes, pixels, 3)
         && !ffcl_mul(&pointers, job->height, sizeof *job->rows)) {
-        job->rgb = malloc(bytes);
+        if (!job->is_known)
+            job->rgb = malloc(bytes);
         job->rows = malloc(pointers);
     }
     if (!job->rgb || !job->rows)
@@ -146,17 +163,26 @@ static int allocate(png_job *job)
     return 0;
 }
 
+/* Chunks that are passed over: names of four letters with a zero each. */
+static const png_byte unwanted[] = "zTXt\0iTXt\0tEXt\0iCCP\0sPLT\0eXIf\0hIST";
+
 /* The libpng calls of reading; 0, or a status. */
 static int decode(png_job *job)
 {
+    errno = 0;
     if (setjmp(png_jmpbuf(job->png)))
-        return job->status ? job->status
-                           : ffcl_fail(job->err, FFCL_EFORMAT, "%s is not a readable PNG: %s",
-                                       job->path, job->message);
+        return gave_up(job, FFCL_EFORMAT, "%s is not a readable PNG: %s");
     png_set_read_fn(job->png, job, on_read);
+    /* Texts and profiles are nothing that is wanted, however much they may unpack to. */
+    png_set_keep_unknown_chunks(job->png, PNG_HANDLE_CHUNK_NEVER, unwanted,
+                                sizeof unwanted / 5);
     png_read_info(job->png, job->info);
-    job->height = png_get_image_height(job->png, job->info);
-    job->width = png_get_image_width(job->png, job->info);
+    const size_t height = png_get_image_height(job->png, job->info);
+    const size_t width = png_get_image_width(job->png, job->info);
+    if (job->is_known && (height != job->height || width != job->width))
+        png_error(job->png, "it is of another size");
+    job->height = height;
+    job->width = width;
     if (png_get_bit_depth(job->png, job->info) == 16)
         png_error(job->png, "16 bits a channel, 8 are expected");
     png_set_expand(job->png);               /* palettes and fewer bits, without loss */
@@ -174,32 +200,41 @@ static int decode(png_job *job)
     return 0;
 }
 
+static int read_png(png_job *job)
+{
+    int status = ffcl_input_stream(&job->stream, job->path, INT64_MAX, job->err);
+    if (status)
+        return status;
+    job->png = png_create_read_struct(PNG_LIBPNG_VER_STRING, job, on_error, on_warning);
+    job->info = job->png ? png_create_info_struct(job->png) : NULL;
+    status = job->info ? decode(job)
+                       : ffcl_fail(job->err, FFCL_ENOMEM, "cannot read %s: out of host memory",
+                                   job->path);
+    png_destroy_read_struct(&job->png, &job->info, NULL);
+    fclose(job->stream);
+    free(job->rows);
+    return status;
+}
+
 int ffcl_png_read(const char *path, uint8_t **rgb, size_t *height, size_t *width,
                   ffcl_error *err)
 {
-    int status = 0;
     png_job job = { .path = path, .err = err };
+    int status = read_png(&job);
     *rgb = NULL;
-    job.stream = fopen(path, "rb");
-    if (!job.stream)
-        return ffcl_fail(err, FFCL_EFILE, "cannot read %s: %s", path, strerror(errno));
-    job.png = png_create_read_struct(PNG_LIBPNG_VER_STRING, &job, on_error, on_warning);
-    job.info = job.png ? png_create_info_struct(job.png) : NULL;
-    if (!job.info) {
-        status = ffcl_fail(err, FFCL_ENOMEM, "cannot read %s: out of host memory", path);
-        goto out;
+    if (status) {
+        free(job.rgb);
+        return status;
     }
-    status = decode(&job);
-    if (!status) {
-        *rgb = job.rgb;
-        job.rgb = NULL;
-        *height = job.height;
-        *width = job.width;
-    }
-out:
-    png_destroy_read_struct(&job.png, &job.info, NULL);
-    fclose(job.stream);
-    free(job.rows);
-    free(job.rgb);
-    return status;
+    *rgb = job.rgb;
+    *height = job.height;
+    *width = job.width;
+    return 0;
+}
+
+int ffcl_png_read_as(const char *path, uint8_t *rgb, size_t height, size_t width, ffcl_error *err)
+{
+    png_job job = { .path = path, .err = err, .rgb = rgb, .height = height, .width = width,
+                    .is_known = 1 };
+    return read_png(&job);
 }

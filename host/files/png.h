@@ -20,4 +20,9 @@ int ffcl_png_write_many(const char *path, const uint8_t *rgb, size_t height, siz
 int ffcl_png_read(const char *path, uint8_t **rgb, size_t *height, size_t *width,
                   ffcl_error *err);
 
+/* The same of a PNG of this size alone, into the caller's rgb (height, width, 3): what another one
+ * says of its size costs no memory.  FFCL_EFORMAT where it is another. */
+int ffcl_png_read_as(const char *path, uint8_t *rgb, size_t height, size_t width,
+                     ffcl_error *err);
+
 #endif

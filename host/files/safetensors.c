@@ -2,13 +2,13 @@
  * safetensors: a u64 header length, a JSON header {name: {dtype, shape, data_offsets}}, data. */
 #include "tensorfile_impl.h"
 
-#include <cjson/cJSON.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "../util.h"
+#include "json.h"
 
 enum {
     MAX_HEADER = 100000000,     /* bytes, the limit of the reference implementation */
@@ -216,19 +216,19 @@ static int read_header(ffcl_tensor_file *file, char **out, uint64_t *length, ffc
 int ffcl_safetensors_open(ffcl_tensor_file *file, ffcl_error *err)
 {
     char *text = NULL;
-    const char *end = NULL;
     cJSON *header = NULL;
     uint64_t length = 0;
+    size_t at = 0;
     file->read = read_bytes;
     int rc = read_header(file, &text, &length, err);
     if (rc)
         goto out;
-    header = cJSON_ParseWithLengthOpts(text, (size_t)length, &end, 0);
-    if (!cJSON_IsObject(header) || end + strspn(end, " \t\r\n") != text + length) {
-        rc = ffcl_fail(err, FFCL_EFORMAT, "%s: the safetensors header is not valid JSON (near "
-                       "byte %td)", file->path, 8 + (end ? end - text : 0));
+    rc = ffcl_json_parse(&header, text, (size_t)length, &at, file->path, err);
+    if (rc == FFCL_EFORMAT)
+        ffcl_fail(err, rc, "%s: the safetensors header is not valid JSON, or has a zero character "
+                  "(near byte %zu)", file->path, 8 + at);
+    if (rc)
         goto out;
-    }
     const cJSON *item;
     cJSON_ArrayForEach(item, header) {
         bool notes = strcmp(item->string, "__metadata__") == 0;

@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "../text.h"
 #include "../util.h"
 
 #if __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
@@ -115,7 +116,9 @@ static int open_file(ffcl_tensor_file *file, ffcl_error *err)
     if (!S_ISREG(st.st_mode))
         return ffcl_fail(err, FFCL_EFILE, "%s is not a regular file", file->path);
     file->size = (uint64_t)st.st_size;
-    return 0;
+    return ffcl_file_id_get(&file->id, file->fd)
+               ? ffcl_fail(err, FFCL_EFILE, "%s cannot be read: %s", file->path, strerror(errno))
+               : 0;
 }
 
 static int by_name(const void *a, const void *b)
@@ -198,6 +201,7 @@ void ffcl_tensor_file_close(ffcl_tensor_file **file)
     free(f->by_name);
     free(f->notes);
     free(f->extent);
+    free(f->foreign);
     free(f->path);
     free(f);
 }
@@ -206,8 +210,9 @@ const char *ffcl_tensor_file_label(char *label, size_t size, const char *text, s
 {
     size_t n = ffcl_min(size - 1, length);
     for (size_t i = 0; i < n; i++)
-        label[i] = (unsigned char)text[i] < ' ' || text[i] == 127 ? '?' : text[i];
+        label[i] = text[i] ? text[i] : '?';
     label[n] = '\0';
+    ffcl_text_clean(label, 0);
     return label;
 }
 
@@ -227,10 +232,9 @@ static int clean_name(const ffcl_tensor_file *file, char **out, const char *name
     if (length == 0 || length > MAX_NAME)
         return ffcl_fail(err, FFCL_EFORMAT, "%s: a tensor name has %zu bytes (1 to %d are valid)",
                          file->path, length, MAX_NAME);
-    for (size_t i = 0; i < length; i++)
-        if ((unsigned char)name[i] < ' ' || name[i] == 127)
-            return ffcl_fail(err, FFCL_EFORMAT, "%s: a tensor name has a control character",
-                             file->path);
+    if (!ffcl_text_is_clean(name, length))
+        return ffcl_fail(err, FFCL_EFORMAT, "%s: a tensor name has a control character or is no "
+                         "UTF-8", file->path);
     *out = ffcl_format("%.*s", (int)length, name);
     if (!*out)
         return ffcl_fail(err, FFCL_ENOMEM, "no memory for the tensor names of %s", file->path);
@@ -299,6 +303,25 @@ int ffcl_tensor_file_add(ffcl_tensor_file *file, ffcl_tensor_entry **out,
     return measure(file, e, h->stride, err);
 }
 
+int ffcl_tensor_file_check(const ffcl_tensor_file *file, ffcl_error *err)
+{
+    ffcl_file_id now;
+    if (ffcl_file_id_get(&now, file->fd) == 0 && ffcl_file_id_same(&now, &file->id))
+        return 0;
+    return ffcl_fail(err, FFCL_EFILE, "%s was changed while it was used: images of other weights "
+                     "are not kept; write new weights to a new file and rename it", file->path);
+}
+
+int ffcl_tensor_file_is_mapped(const ffcl_tensor_file *file)
+{
+    return file->map != NULL;
+}
+
+const ffcl_file_id *ffcl_tensor_file_id(const ffcl_tensor_file *file)
+{
+    return &file->id;
+}
+
 const char *ffcl_tensor_file_path(const ffcl_tensor_file *file)
 {
     return file->path;
@@ -337,6 +360,11 @@ const char *ffcl_tensor_file_metadata(const ffcl_tensor_file *file, const char *
         if (strcmp(file->notes[i].key, key) == 0)
             return file->notes[i].value;
     return NULL;
+}
+
+const char *ffcl_tensor_file_foreign(const ffcl_tensor_file *file)
+{
+    return file->foreign;
 }
 
 /* Exact, subnormals, infinities and NaN payloads included. */

@@ -31,6 +31,15 @@ typedef struct ffcl_tensor_file ffcl_tensor_file;
 int ffcl_tensor_file_open(ffcl_tensor_file **out, const char *path, ffcl_error *err);
 void ffcl_tensor_file_close(ffcl_tensor_file **file);
 
+/* Is it the file that it was as it was opened, with nothing written into it since?  FFCL_EFILE. */
+int ffcl_tensor_file_check(const ffcl_tensor_file *file, ffcl_error *err);
+
+/* Is its data used where it lies, so that it must stay as it is for as long as it is used? */
+int ffcl_tensor_file_is_mapped(const ffcl_tensor_file *file);
+
+/* Which file was opened, see ffcl_file_id. */
+const struct ffcl_file_id *ffcl_tensor_file_id(const ffcl_tensor_file *file);
+
 const char *ffcl_tensor_file_path(const ffcl_tensor_file *file);
 size_t ffcl_tensor_file_count(const ffcl_tensor_file *file);
 const ffcl_tensor_info *ffcl_tensor_file_at(const ffcl_tensor_file *file, size_t i);
@@ -39,6 +48,10 @@ const ffcl_tensor_info *ffcl_tensor_file_find(const ffcl_tensor_file *file, cons
 /* A string of safetensors' __metadata__, or NULL. */
 const char *ffcl_tensor_file_metadata(const ffcl_tensor_file *file, const char *key);
 
+/* The classes and functions, other than those of tensors, that unpickling in Python would call:
+ * "argparse.Namespace, os.system"; NULL: none.  ffcl calls nothing. */
+const char *ffcl_tensor_file_foreign(const ffcl_tensor_file *file);
+
 /* Elements first .. first+n-1 in row-major order (strides resolved), converted to float.
  * info is one of this file's.  FFCL_EFILE, FFCL_EFORMAT (short or damaged data), FFCL_ENOMEM. */
 int ffcl_tensor_file_read_f32(ffcl_tensor_file *file, const ffcl_tensor_info *info, size_t first,
@@ -46,8 +59,10 @@ int ffcl_tensor_file_read_f32(ffcl_tensor_file *file, const ffcl_tensor_info *in
 
 /* All elements where they lie in the file, mapped into memory until the file is closed, or NULL
  * where they cannot be used so: of another type, not in row-major order, compressed, not aligned.
- * The checksum of a zip member is not looked at; who writes into the file changes what is read. */
-const float *ffcl_tensor_file_map(ffcl_tensor_file *file, const ffcl_tensor_info *info);
+ * The checksum of a zip member is looked at (FFCL_EFORMAT).  Who writes into the file changes what
+ * is read, so that ffcl_tensor_file_check is to be asked after each use. */
+int ffcl_tensor_file_map(const float **out, ffcl_tensor_file *file, const ffcl_tensor_info *info,
+                         ffcl_error *err);
 
 /* The same for integer tensors (I64 .. BOOL); FFCL_EFORMAT for floating-point ones. */
 int ffcl_tensor_file_read_i64(ffcl_tensor_file *file, const ffcl_tensor_info *info, size_t first,

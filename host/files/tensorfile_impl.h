@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "input.h"
 #include "tensorfile.h"
 
 /* Where a tensor lies: element 0 at byte begin of member (0 in safetensors). */
@@ -40,12 +41,14 @@ typedef struct ffcl_torch_zip {
 struct ffcl_tensor_file {
     char *path;
     int fd;
+    ffcl_file_id id;                /* as it was opened */
     uint64_t size;
     ffcl_tensor_entry *entries;     /* in the order of the data, as far as known */
     size_t count, capacity;
     ffcl_tensor_entry **by_name;
     ffcl_tensor_note *notes;
     size_t note_count;
+    char *foreign;                  /* of a torch file, see ffcl_tensor_file_foreign; or NULL */
     ffcl_torch_zip zip;
     const ffcl_tensor_entry *held;  /* the strided tensor whose extent is in memory */
     unsigned char *extent;
@@ -85,6 +88,10 @@ const char *ffcl_tensor_file_label(char *label, size_t size, const char *text, s
 void ffcl_tensor_file_unmap(ffcl_tensor_file *file);
 
 int ffcl_safetensors_open(ffcl_tensor_file *file, ffcl_error *err);
+
+/* The bytes of a member and its checksum; 0: it has none. */
+int ffcl_torchfile_checksum(ffcl_tensor_file *file, uint64_t member, uint64_t *bytes,
+                            uint32_t *crc, ffcl_error *err);
 
 int ffcl_torchfile_open(ffcl_tensor_file *file, ffcl_error *err);
 void ffcl_torchfile_close(ffcl_tensor_file *file);

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <zlib.h>
 
 #include "tensorfile_impl.h"
 
@@ -116,22 +117,43 @@ static int map_file(ffcl_tensor_file *f)
     return 1;
 }
 
-const float *ffcl_tensor_file_map(ffcl_tensor_file *f, const ffcl_tensor_info *info)
+/* The member at `begin`, all of it, against the archive's checksum, where it has one. */
+static int check_member(ffcl_tensor_file *f, const ffcl_tensor_entry *e, uint64_t begin,
+                        ffcl_error *err)
+{
+    uint64_t bytes = 0;
+    uint32_t crc = 0;
+    f->subject = e->name;
+    int rc = ffcl_torchfile_checksum(f, e->place.member, &bytes, &crc, err);
+    if (rc || crc == 0)
+        return rc;
+    if (bytes > f->size - begin || crc32_z(0, f->map + begin, (size_t)bytes) != crc)
+        return ffcl_fail(err, FFCL_EFORMAT, "%s is damaged: the checksum of %s is wrong", f->path,
+                         e->name);
+    return 0;
+}
+
+int ffcl_tensor_file_map(const float **out, ffcl_tensor_file *f, const ffcl_tensor_info *info,
+                         ffcl_error *err)
 {
     const ffcl_tensor_entry *e = (const ffcl_tensor_entry *)info;
     const uint16_t one = 1;
-    uint64_t begin = 0;
+    uint64_t member = 0;
+    *out = NULL;
     /* Files are little-endian. */
     if (*(const unsigned char *)&one != 1 || info->dtype != FFCL_F32 || !e->place.contiguous ||
         !map_file(f))
-        return NULL;
-    if (f->zip.archive && !find_member(f, e->place.member, &begin))
-        return NULL;
-    begin += e->place.begin;
-    uint64_t bytes = (uint64_t)info->count * sizeof(float);
+        return 0;
+    if (f->zip.archive && !find_member(f, e->place.member, &member))
+        return 0;
+    const uint64_t begin = member + e->place.begin;
+    const uint64_t bytes = (uint64_t)info->count * sizeof(float);
     if (begin % sizeof(float) || begin > f->size || f->size - begin < bytes)
-        return NULL;
-    return (const float *)(const void *)(f->map + begin);
+        return 0;
+    int rc = f->zip.archive ? check_member(f, e, member, err) : 0;
+    if (rc == 0)
+        *out = (const float *)(const void *)(f->map + begin);
+    return rc;
 }
 
 void ffcl_tensor_file_unmap(ffcl_tensor_file *f)

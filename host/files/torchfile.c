@@ -3,6 +3,7 @@
  * (the storages, stored without compression, so that any part can be read directly). */
 #include "tensorfile_impl.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,15 +17,19 @@ enum {
     MAX_PICKLE = 64 << 20,      /* bytes; real ones have well under 1 MB */
     MAX_FOLDER = 512,
     READ_PIECE = 1 << 22,       /* bytes a zip_fread */
-    MAX_WRAPPERS = 4            /* wrapper dicts in each other */
+    MAX_WRAPPERS = 4,           /* wrapper dicts in each other */
+    MOST_TIMES = 30,            /* the archive's bytes, unpacked, ... */
+    FREE_BYTES = 256 << 20      /* ... beyond these: zeros, with which training begins, pack well */
 };
 
 /* A failure that libzip reports on reading file->subject. */
 static int zip_fail(const ffcl_tensor_file *file, zip_error_t *ze, ffcl_error *err)
 {
     int code = FFCL_EFORMAT;
+    /* libzip does not always tell that memory was short, but malloc does. */
+    if (errno == ENOMEM || zip_error_code_zip(ze) == ZIP_ER_MEMORY)
+        return ffcl_fail(err, FFCL_ENOMEM, "no memory to read %s", file->path);
     switch (zip_error_code_zip(ze)) {
-    case ZIP_ER_MEMORY: code = FFCL_ENOMEM; break;
     case ZIP_ER_READ: case ZIP_ER_SEEK: case ZIP_ER_OPEN: code = FFCL_EFILE; break;
     case ZIP_ER_NOZIP:
         return ffcl_fail(err, code, "%s is cut short: the directory at the end of the zip archive "
@@ -41,6 +46,7 @@ static int zip_fail(const ffcl_tensor_file *file, zip_error_t *ze, ffcl_error *e
 static int open_archive(ffcl_tensor_file *file, ffcl_error *err)
 {
     int code = ZIP_ER_OPEN, fd = dup(file->fd);
+    errno = 0;
     file->zip.archive = fd < 0 ? NULL : zip_fdopen(fd, 0, &code);
     if (file->zip.archive)
         return 0;
@@ -59,6 +65,7 @@ static int stat_member(ffcl_tensor_file *file, uint64_t index, zip_stat_t *st, f
     const zip_uint64_t needed = ZIP_STAT_NAME | ZIP_STAT_SIZE | ZIP_STAT_COMP_SIZE |
                                 ZIP_STAT_COMP_METHOD | ZIP_STAT_CRC;
     zip_stat_init(st);
+    errno = 0;
     if (zip_stat_index(file->zip.archive, index, 0, st) != 0)
         return zip_fail(file, zip_get_error(file->zip.archive), err);
     if ((st->valid & needed) != needed ||
@@ -70,6 +77,38 @@ static int stat_member(ffcl_tensor_file *file, uint64_t index, zip_stat_t *st, f
         return ffcl_fail(err, FFCL_EFORMAT, "%s: the zip entry of %s is encrypted", file->path,
                          file->subject);
     return 0;
+}
+
+/* Weights hardly compress: an archive that unpacks to far more than it has is none of a checkpoint,
+ * and would take minutes. */
+static int check_expansion(ffcl_tensor_file *file, ffcl_error *err)
+{
+    const uint64_t most = file->size > UINT64_MAX / MOST_TIMES ? UINT64_MAX
+                                                               : file->size * MOST_TIMES;
+    uint64_t sum = 0;
+    zip_int64_t n = zip_get_num_entries(file->zip.archive, 0);
+    for (zip_int64_t i = 0; i < n; i++) {
+        zip_stat_t st;
+        zip_stat_init(&st);
+        if (zip_stat_index(file->zip.archive, (zip_uint64_t)i, 0, &st) == 0 &&
+            (st.valid & ZIP_STAT_SIZE))
+            sum = st.size > UINT64_MAX - sum ? UINT64_MAX : sum + st.size;
+    }
+    if (sum <= most || sum <= FREE_BYTES)
+        return 0;
+    return ffcl_fail(err, FFCL_EFORMAT, "%s has %llu bytes and would unpack to %llu: no checkpoint "
+                     "does", file->path, (unsigned long long)file->size,
+                     (unsigned long long)sum);
+}
+
+int ffcl_torchfile_checksum(ffcl_tensor_file *file, uint64_t member, uint64_t *bytes,
+                            uint32_t *crc, ffcl_error *err)
+{
+    zip_stat_t st;
+    int rc = stat_member(file, member, &st, err);
+    *bytes = rc ? 0 : st.size;
+    *crc = rc ? 0 : st.crc;
+    return rc;
 }
 
 static void close_member(ffcl_torch_zip *zip)
@@ -87,6 +126,7 @@ static int open_member(ffcl_tensor_file *file, uint64_t index, ffcl_error *err)
     int rc = stat_member(file, index, &st, err);
     if (rc)
         return rc;
+    errno = 0;
     zip->member = zip_fopen_index(zip->archive, index, 0);
     if (!zip->member)
         return zip_fail(file, zip_get_error(zip->archive), err);
@@ -105,6 +145,7 @@ static int read_on(ffcl_tensor_file *file, uint64_t n, char *dst, ffcl_error *er
     char skipped[4096];
     while (n) {
         uint64_t piece = dst ? READ_PIECE : sizeof skipped;
+        errno = 0;
         zip_int64_t got = zip_fread(zip->member, dst ? dst : skipped, n < piece ? n : piece);
         if (got < 0)
             return zip_fail(file, zip_file_get_error(zip->member), err);
@@ -371,6 +412,8 @@ int ffcl_torchfile_open(ffcl_tensor_file *file, ffcl_error *err)
     file->subject = "its directory";
     int rc = open_archive(file, err);
     if (!rc)
+        rc = check_expansion(file, err);
+    if (!rc)
         rc = find_folder(file, folder, sizeof folder, &index, err);
     if (!rc)
         rc = check_byteorder(file, folder, err);
@@ -380,6 +423,14 @@ int ffcl_torchfile_open(ffcl_tensor_file *file, ffcl_error *err)
         rc = ffcl_pickle_open(&pickle, bytes, size, file->path, err);
     if (rc)
         goto out;
+    if (*ffcl_pickle_foreign(pickle)) {
+        file->foreign = ffcl_format("%s", ffcl_pickle_foreign(pickle));
+        rc = file->foreign ? 0
+                           : ffcl_fail(err, FFCL_ENOMEM, "no memory for the pickle of %s",
+                                       file->path);
+        if (rc)
+            goto out;
+    }
     const ffcl_pickle_value *state = find_state(ffcl_pickle_root(pickle), 0);
     if (!state)
         rc = no_state(file, ffcl_pickle_root(pickle), err);

@@ -26,6 +26,7 @@ int ffcl_sit_open(ffcl_sit **out, const ffcl_config *cfg, size_t heads_hint, ffc
 void ffcl_sit_close(ffcl_sit **sit);
 
 const ffcl_sit_dims *ffcl_sit_dims_of(const ffcl_sit *sit);
+const ffcl_tensor_file *ffcl_sit_file(const ffcl_sit *sit);
 
 /* Embedder i: its prefix and what feeds it. */
 const ffcl_condition *ffcl_sit_condition(const ffcl_sit *sit, size_t i);

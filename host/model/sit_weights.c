@@ -10,18 +10,25 @@
 #include "gemm.h"
 #include "util.h"
 
-/* Drops REPA's projectors, which only training uses.  REPA's first releases call the blocks after
- * the eighth, whose output the projectors read, decoder_blocks. */
-char *ffcl_sit_rename(const char *name, void *user)
+/* What no model has, so that products of these fit a size_t; a class is a row of numbers. */
+enum { MOST_WIDTH = 65536, MOST_PATCH = 1024, MOST_CHANNELS = 65536, MOST_TOKENS = 1 << 24,
+       MOST_EMBEDDERS = 64 };
+
+/* REPA's training heads are of no use here; its first releases called the blocks after the
+ * eighth, where the representation is read off, decoder_blocks. */
+int ffcl_sit_rename(char **out, const char *name, void *user)
 {
     (void)user;
     size_t block;
     int used = 0;
+    *out = NULL;
     if (strncmp(name, "projectors.", 11) == 0)
-        return NULL;
+        return 0;
     if (sscanf(name, "decoder_blocks.%zu%n", &block, &used) == 1 && name[used] == '.')
-        return ffcl_format("blocks.%zu%s", block + 8, name + used);
-    return ffcl_format("%s", name);
+        *out = ffcl_format("blocks.%zu%s", block + 8, name + used);
+    else
+        *out = ffcl_format("%s", name);
+    return *out ? 0 : FFCL_ENOMEM;
 }
 
 static size_t heads_for_width(size_t D)
@@ -64,7 +71,9 @@ static int derive_grid(ffcl_sit *sit, const ffcl_config *cfg, const char *path, 
     ffcl_sit_dims *d = &sit->d;
     const ffcl_tensor_info *pos = ffcl_weights_find(&sit->weights, "pos_embed");
     sit->pos_in_file = pos != NULL;
-    if (pos && pos->rank == 3)
+    if (pos && (pos->rank != 3 || pos->count == 0 || pos->shape[1] > MOST_TOKENS))
+        return ffcl_fail(err, FFCL_EWEIGHTS, "%s has a pos_embed of impossible size", path);
+    if (pos)
         d->G = (size_t)(sqrt((double)pos->shape[1]) + 0.5);
     else if (!pos)
         d->G = cfg->model.latent_size / d->p;
@@ -96,6 +105,9 @@ static int map_embedders(ffcl_sit *sit, const ffcl_config *cfg, ffcl_error *err)
         size_t n = strlen(name);
         if (n < sizeof suffix || strcmp(name + n - (sizeof suffix - 1), suffix) != 0)
             continue;
+        if (sit->d.embedders == MOST_EMBEDDERS)
+            return ffcl_fail(err, FFCL_EWEIGHTS, "%s has more than %d scalar embedders",
+                             ffcl_tensor_file_path(w->file), MOST_EMBEDDERS);
         char prefix[96];
         snprintf(prefix, sizeof prefix, "%.*s", (int)(n - (sizeof suffix - 1)), name);
         if (used < sizeof found)
@@ -138,17 +150,29 @@ static int check_conditions(const ffcl_sit *sit, const ffcl_config *cfg, ffcl_er
     return 0;
 }
 
+const ffcl_tensor_file *ffcl_sit_file(const ffcl_sit *sit)
+{
+    return sit->weights.file;
+}
+
+/* A tensor whose shape tells the model's, or NULL where it is missing or of another rank. */
+static const ffcl_tensor_info *find_telling(const ffcl_weights *w, const char *name, int rank)
+{
+    const ffcl_tensor_info *info = ffcl_weights_find(w, "%s", name);
+    return info && info->rank == rank ? info : NULL;
+}
+
 int ffcl_sit_derive(ffcl_sit *sit, const ffcl_config *cfg, size_t heads_hint, ffcl_error *err)
 {
     ffcl_sit_dims *d = &sit->d;
     const ffcl_weights *w = &sit->weights;
     const char *path = ffcl_tensor_file_path(w->file);
-    const ffcl_tensor_info *patch = ffcl_weights_find(w, "x_embedder.proj.weight");
-    const ffcl_tensor_info *table = ffcl_weights_find(w, "y_embedder.embedding_table.weight");
-    const ffcl_tensor_info *last = ffcl_weights_find(w, "final_layer.linear.weight");
-    const ffcl_tensor_info *fc1 = ffcl_weights_find(w, "blocks.0.mlp.fc1.weight");
-    if (!patch || patch->rank != 4 || !table || table->rank != 2 || !last || last->rank != 2 ||
-        !fc1 || fc1->rank != 2)
+    const ffcl_tensor_info *patch = find_telling(w, "x_embedder.proj.weight", 4);
+    const ffcl_tensor_info *table = find_telling(w, "y_embedder.embedding_table.weight", 2);
+    const ffcl_tensor_info *last = find_telling(w, "final_layer.linear.weight", 2);
+    const ffcl_tensor_info *fc1 = find_telling(w, "blocks.0.mlp.fc1.weight", 2);
+    size_t patch_size = 0;
+    if (!patch || !table || !last || !fc1)
         return ffcl_fail(err, FFCL_EWEIGHTS,
                          "%s is no SiT checkpoint: it has %zu tensors, but not all of "
                          "x_embedder.proj.weight, y_embedder.embedding_table.weight, "
@@ -159,10 +183,11 @@ int ffcl_sit_derive(ffcl_sit *sit, const ffcl_config *cfg, size_t heads_hint, ff
     d->p = patch->shape[2];
     d->mlp = fc1->shape[0];
     d->classes = table->shape[0] - (table->shape[0] > 0);
-    if (d->D == 0 || d->C == 0 || d->p == 0 || table->shape[0] < 2 || d->mlp == 0 ||
-        last->shape[0] == 0 || last->shape[0] % (d->p * d->p) || d->D > 65536 || d->p > 1024)
+    if (!patch->count || !table->count || !last->count || !fc1->count || table->shape[0] < 2 ||
+        d->D > MOST_WIDTH || d->mlp > MOST_WIDTH * 16 || d->p > MOST_PATCH ||
+        d->C > MOST_CHANNELS || ffcl_mul(&patch_size, d->p, d->p) || last->shape[0] % patch_size)
         return ffcl_fail(err, FFCL_EWEIGHTS, "%s has a tensor of impossible size", path);
-    d->Cout = last->shape[0] / (d->p * d->p);
+    d->Cout = last->shape[0] / patch_size;
     if (d->Cout < d->C)
         return ffcl_fail(err, FFCL_EWEIGHTS, "%s has %zu output channels for %zu latent channels",
                          path, d->Cout, d->C);

@@ -48,7 +48,8 @@ int ffcl_sit_derive(ffcl_sit *sit, const ffcl_config *cfg, size_t heads_hint, ff
 /* Assigns modulation columns to groups of at most max_bytes each, then fills sit->weights.rows. */
 int ffcl_sit_table(ffcl_sit *sit, size_t max_bytes, ffcl_error *err);
 
-/* The canonical name of a checkpoint's tensor, or NULL for one that inference does not use. */
-char *ffcl_sit_rename(const char *name, void *user);
+/* The canonical name of a checkpoint's tensor, NULL for one that inference does not use: see
+ * ffcl_rename. */
+int ffcl_sit_rename(char **out, const char *name, void *user);
 
 #endif

@@ -5,41 +5,32 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "files/input.h"
 #include "model/vae_weights.h"
 #include "ops/ops.h"
 #include "util.h"
 
 static const float norm_eps = 1e-6f;
 
-/* The text of a file of at most 1 MB, or NULL where it cannot be read. */
-static char *read_text(const char *path)
+/* config.json of the weights at path: NAME.config.json, else config.json in the same folder; *text
+ * is NULL where neither name is there.  One that is there and cannot be read is a failure: without
+ * it the images would be others. */
+static int find_config(const char *path, char **config, char **text, ffcl_error *err)
 {
-    FILE *f = fopen(path, "rb");
-    char *text = f ? calloc(1, (1u << 20) + 1) : NULL;
-    if (text && fread(text, 1, 1u << 20, f) == 0) {
-        free(text);
-        text = NULL;
-    }
-    if (f)
-        fclose(f);
-    return text;
-}
-
-/* config.json of the weights at path: NAME.config.json, else config.json in the same folder. */
-static char *find_config(const char *path, char **text)
-{
+    enum { MOST = 1 << 20 };
     const char *dot = strrchr(path, '.'), *slash = strrchr(path, '/');
-    size_t stem = dot && (!slash || dot > slash) ? (size_t)(dot - path) : strlen(path);
-    char *own = ffcl_format("%.*s.config.json", (int)stem, path);
-    *text = own ? read_text(own) : NULL;
-    if (*text)
-        return own;
-    free(own);
-    char *dir = ffcl_path_dir(path);
-    char *shared = dir ? ffcl_path_join(dir, "config.json") : NULL;
-    *text = shared ? read_text(shared) : NULL;
-    free(dir);
-    return shared;
+    size_t stem = dot && (!slash || dot > slash) ? (size_t)(dot - path) : strlen(path), n = 0;
+    *text = NULL;
+    *config = ffcl_format("%.*s.config.json", (int)stem, path);
+    if (*config && ffcl_input_is_absent(*config)) {
+        char *dir = ffcl_path_dir(path);
+        free(*config);
+        *config = dir ? ffcl_path_join(dir, "config.json") : NULL;
+        free(dir);
+    }
+    if (!*config)
+        return ffcl_fail(err, FFCL_ENOMEM, "out of memory for the VAE");
+    return ffcl_input_is_absent(*config) ? 0 : ffcl_input_read(text, &n, *config, MOST, err);
 }
 
 /* LDM numbers its up blocks from the image backwards; to rename them one must know how many there
@@ -69,10 +60,10 @@ int ffcl_vae_open(ffcl_vae **out, const char *path, ffcl_error *err)
     size_t levels = count_ldm_levels(path, err, &rc);
     if (rc == 0)
         rc = ffcl_weights_open(&vae->weights, path, ffcl_vae_rename, &levels, err);
-    if (rc == 0) {
-        config_path = find_config(path, &config_text);
-        rc = ffcl_vae_derive(vae, config_path ? config_path : path, config_text, err);
-    }
+    if (rc == 0)
+        rc = find_config(path, &config_path, &config_text, err);
+    if (rc == 0)
+        rc = ffcl_vae_derive(vae, config_path, config_text, err);
     if (rc == 0)
         rc = ffcl_vae_table(vae, NULL, err);
     if (rc)

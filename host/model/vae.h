@@ -13,6 +13,8 @@ typedef struct ffcl_vae_dims {
     size_t groups;              /* of every group norm */
     size_t mid;                 /* channels of the middle block */
     size_t upscale;             /* image side / latent side: 2^(levels - 1) */
+    int has_config;             /* else groups were assumed */
+    double scaling;             /* config.json's scaling_factor, 0: none */
 } ffcl_vae_dims;
 
 typedef struct ffcl_vae ffcl_vae;
@@ -24,6 +26,7 @@ int ffcl_vae_open(ffcl_vae **out, const char *path, ffcl_error *err);
 void ffcl_vae_close(ffcl_vae **vae);
 
 const ffcl_vae_dims *ffcl_vae_dims_of(const ffcl_vae *vae);
+const ffcl_tensor_file *ffcl_vae_file(const ffcl_vae *vae);
 /* Chooses how images between conv_in and conv_out, and the weights, are stored, float32 or half;
  * before load and decode.  Norm statistics and softmax stay float32. */
 int ffcl_vae_prepare(ffcl_vae *vae, ffcl_ctx *ctx, ffcl_dtype dtype);

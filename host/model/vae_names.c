@@ -43,7 +43,7 @@ static char *replace(char *name, const replacement *r)
     return result;
 }
 
-/* decoder.up.i.block.j.* is up_blocks.(levels-1-i).resnets.j.* */
+/* decoder.up.i.block.j.* is up_blocks.(levels-1-i).resnets.j.*; NULL when memory is short. */
 static char *ldm_up(char *name, size_t levels)
 {
     size_t i, j;
@@ -51,33 +51,37 @@ static char *ldm_up(char *name, size_t levels)
     char *result = NULL;
     if (!name || levels == 0)
         return name;
-    if (sscanf(name, "decoder.up.%zu.block.%zu.%n", &i, &j, &used) == 2 && used && i < levels)
+    if (sscanf(name, "decoder.up.%zu.block.%zu.%n", &i, &j, &used) == 2 && used && i < levels) {
         result = ffcl_format("decoder.up_blocks.%zu.resnets.%zu.%s", levels - 1 - i, j,
                              name + used);
+        free(name);
+        return result;
+    }
     used = 0;
-    if (!result && sscanf(name, "decoder.up.%zu.upsample.conv.%n", &i, &used) == 1 && used &&
-        i < levels)
+    if (sscanf(name, "decoder.up.%zu.upsample.conv.%n", &i, &used) == 1 && used && i < levels) {
         result = ffcl_format("decoder.up_blocks.%zu.upsamplers.0.conv.%s", levels - 1 - i,
                              name + used);
-    if (!result)
-        return name;
-    free(name);
-    return result;
+        free(name);
+        return result;
+    }
+    return name;
 }
 
-char *ffcl_vae_rename(const char *name, void *user)
+int ffcl_vae_rename(char **out, const char *name, void *user)
 {
     static const char *const prefixes[] = {"first_stage_model.", "vae."};
     size_t levels = *(const size_t *)user;
     for (size_t i = 0; i < sizeof prefixes / sizeof *prefixes; i++)
         if (strncmp(name, prefixes[i], strlen(prefixes[i])) == 0)
             name += strlen(prefixes[i]);
+    *out = NULL;
     if (strncmp(name, "decoder.", 8) != 0 && strncmp(name, "post_quant_conv.", 16) != 0)
-        return NULL;
+        return 0;
     char *result = ffcl_format("%s", name);
     for (size_t i = 0; i < sizeof old_attention / sizeof *old_attention; i++)
         result = replace(result, &old_attention[i]);
     for (size_t i = 0; i < sizeof ldm / sizeof *ldm; i++)
         result = replace(result, &ldm[i]);
-    return ldm_up(result, levels);
+    *out = ldm_up(result, levels);
+    return *out ? 0 : FFCL_ENOMEM;
 }

@@ -1,47 +1,71 @@
 /* SPDX-License-Identifier: MIT */
 #include "model/vae_weights.h"
 
-#include <cjson/cJSON.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "files/json.h"
 #include "util.h"
 
-/* A positive whole number of config.json, or fallback where it has none. */
-static size_t json_count(const cJSON *json, const char *key, size_t fallback)
+/* A number of config.json, from least to 1e6 and whole where least is; *n stays where the key is
+ * absent. */
+static int take_number(const char *path, const cJSON *json, const char *key, double least,
+                       double *n, ffcl_error *err)
 {
     const cJSON *item = cJSON_GetObjectItemCaseSensitive(json, key);
-    return cJSON_IsNumber(item) && item->valuedouble >= 1 && item->valuedouble <= 1e6
-               ? (size_t)item->valuedouble
-               : fallback;
+    if (!item)
+        return 0;
+    if (ffcl_json_times(json, key) > 1)
+        return ffcl_fail(err, FFCL_EFORMAT, "%s gives %s more than once", path, key);
+    if (!cJSON_IsNumber(item) || !(item->valuedouble >= least && item->valuedouble <= 1e6) ||
+        (least >= 1 && item->valuedouble != (double)(size_t)item->valuedouble))
+        return ffcl_fail(err, FFCL_EFORMAT, "%s gives %s, and not as a %s number", path, key,
+                         least >= 1 ? "positive whole" : "positive");
+    *n = item->valuedouble;
+    return 0;
 }
 
 /* Fails where config.json's number differs from that of the tensors. */
 static int check_count(const ffcl_vae *vae, const char *path, const cJSON *json, const char *key,
                        size_t tensors, ffcl_error *err)
 {
-    size_t given = json_count(json, key, tensors);
-    if (given == tensors)
-        return 0;
-    return ffcl_fail(err, FFCL_EWEIGHTS, "%s gives %s = %zu, and the tensors in %s make it %zu",
+    double given = (double)tensors;
+    int rc = take_number(path, json, key, 1, &given, err);
+    if (rc || given == (double)tensors)
+        return rc;
+    return ffcl_fail(err, FFCL_EWEIGHTS, "%s gives %s = %.0f, and the tensors in %s make it %zu",
                      path, key, given, ffcl_tensor_file_path(vae->weights.file), tensors);
 }
 
-/* Reads the groups of group norm, and checks that the widths are those of the tensors. */
-static int read_config(ffcl_vae *vae, const char *path, const char *text, const size_t *widths,
-                       ffcl_error *err)
+/* A part that config.json says is there, or is not, must be so in the file. */
+static int check_part(const ffcl_vae *vae, const char *path, const cJSON *json, const char *key,
+                      int is_there, ffcl_error *err)
 {
-    vae->d.groups = 32;
-    if (!text)
+    const cJSON *item = cJSON_GetObjectItemCaseSensitive(json, key);
+    if (!cJSON_IsBool(item) || cJSON_IsTrue(item) == is_there)
         return 0;
-    cJSON *json = cJSON_Parse(text);
-    int rc = 0;
-    if (!cJSON_IsObject(json)) {
-        rc = ffcl_fail(err, FFCL_EFORMAT, "%s is no JSON object", path);
-        goto out;
+    return ffcl_fail(err, FFCL_EWEIGHTS, "%s gives %s = %s, and %s has %s", path, key,
+                     is_there ? "false" : "true", ffcl_tensor_file_path(vae->weights.file),
+                     is_there ? "its tensors" : "none of its tensors");
+}
+
+/* What ffcl does not compute must not be asked for. */
+static int check_unknown(const char *path, const cJSON *json, ffcl_error *err)
+{
+    static const char *const keys[] = {"shift_factor", "latents_mean", "latents_std"};
+    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
+        const cJSON *item = cJSON_GetObjectItemCaseSensitive(json, keys[i]);
+        if (item && !cJSON_IsNull(item) && !(cJSON_IsNumber(item) && item->valuedouble == 0))
+            return ffcl_fail(err, FFCL_EWEIGHTS, "%s gives %s, which ffcl does not apply to "
+                             "latents: this VAE cannot be used", path, keys[i]);
     }
-    vae->d.groups = json_count(json, "norm_num_groups", 32);
+    return 0;
+}
+
+static int check_widths(const ffcl_vae *vae, const char *path, const cJSON *json,
+                        const size_t *widths, ffcl_error *err)
+{
     const cJSON *list = cJSON_GetObjectItemCaseSensitive(json, "block_out_channels");
     size_t n = cJSON_IsArray(list) ? (size_t)cJSON_GetArraySize(list) : vae->d.levels;
     int same = n == vae->d.levels;
@@ -49,23 +73,52 @@ static int read_config(ffcl_vae *vae, const char *path, const char *text, const 
         const cJSON *item = cJSON_GetArrayItem(list, (int)(n - 1 - i));
         same = cJSON_IsNumber(item) && item->valuedouble == (double)widths[i];
     }
-    if (!same)
-        rc = ffcl_fail(err, FFCL_EWEIGHTS,
-                       "%s lists block_out_channels that are not those of the tensors in %s", path,
-                       ffcl_tensor_file_path(vae->weights.file));
+    if (same)
+        return 0;
+    return ffcl_fail(err, FFCL_EWEIGHTS,
+                     "%s lists block_out_channels that are not those of the tensors in %s", path,
+                     ffcl_tensor_file_path(vae->weights.file));
+}
+
+/* Group norm's groups, and that all else is what the tensors are. */
+static int read_config(ffcl_vae *vae, const char *path, const char *text, const size_t *widths,
+                       ffcl_error *err)
+{
+    double groups = FFCL_VAE_USUAL_GROUPS;
+    cJSON *json = NULL;
+    vae->d.groups = FFCL_VAE_USUAL_GROUPS;
+    vae->d.has_config = text != NULL;
+    if (!text)
+        return 0;
+    int rc = ffcl_json_parse(&json, text, strlen(text), NULL, path, err);
+    if (rc == FFCL_EFORMAT)
+        return ffcl_fail(err, rc, "%s is no JSON object", path);
+    if (rc == 0)
+        rc = take_number(path, json, "norm_num_groups", 1, &groups, err);
+    vae->d.groups = (size_t)groups;
+    if (rc == 0)
+        rc = take_number(path, json, "scaling_factor", 1e-6, &vae->d.scaling, err);
+    if (rc == 0)
+        rc = check_widths(vae, path, json, widths, err);
     if (rc == 0)
         rc = check_count(vae, path, json, "latent_channels", vae->d.zc, err);
     /* The key counts the encoder's ResNets of a level; the decoder has one more. */
     if (rc == 0 && vae->d.layers > 0)
         rc = check_count(vae, path, json, "layers_per_block", vae->d.layers - 1, err);
-out:
+    if (rc == 0)
+        rc = check_part(vae, path, json, "use_post_quant_conv",
+                        ffcl_weights_has(&vae->weights, "post_quant_conv."), err);
+    if (rc == 0)
+        rc = check_part(vae, path, json, "mid_block_add_attention", vae->is_attentive, err);
+    if (rc == 0)
+        rc = check_unknown(path, json, err);
     cJSON_Delete(json);
     return rc;
 }
 
 static size_t first_dim(const ffcl_tensor_info *info)
 {
-    return info && info->rank == 4 ? info->shape[0] : 0;
+    return info && info->rank == 4 && info->count ? info->shape[0] : 0;
 }
 
 /* Output channels of an up block, from either convolution of its first ResNet; 0: both missing. */
@@ -95,6 +148,11 @@ static int check_groups(const ffcl_vae *vae, const size_t *widths, ffcl_error *e
     return 0;
 }
 
+const ffcl_tensor_file *ffcl_vae_file(const ffcl_vae *vae)
+{
+    return vae->weights.file;
+}
+
 int ffcl_vae_derive(ffcl_vae *vae, const char *config_path, const char *config_text,
                     ffcl_error *err)
 {
@@ -116,7 +174,7 @@ int ffcl_vae_derive(ffcl_vae *vae, const char *config_path, const char *config_t
     d->out = out->shape[0];
     d->upscale = (size_t)1 << (d->levels - 1);
     vae->is_attentive = ffcl_weights_has(w, "decoder.mid_block.attentions.0.");
-    if (d->out != 3 || d->mid == 0 || d->zc == 0 || d->mid > 65536)
+    if (d->out != 3 || in->count == 0 || out->count == 0 || d->mid > 65536 || d->zc > 65536)
         return ffcl_fail(err, FFCL_EWEIGHTS, "%s decodes %zu channels to %zu, not to 3 colours",
                          ffcl_tensor_file_path(w->file), d->zc, d->out);
     int rc = read_config(vae, config_path, config_text, widths, err);

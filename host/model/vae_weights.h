@@ -33,6 +33,9 @@ struct ffcl_vae {
     ffcl_layout layout;                 /* of float32 matrices */
 };
 
+/* Groups of every group norm where no config.json tells. */
+enum { FFCL_VAE_USUAL_GROUPS = 32 };
+
 /* Fills vae->d from the tensors and the configuration text (NULL: defaults). */
 int ffcl_vae_derive(ffcl_vae *vae, const char *config_path, const char *config_text,
                     ffcl_error *err);
@@ -43,6 +46,6 @@ int ffcl_vae_table(ffcl_vae *vae, const ffcl_ctx *ctx, ffcl_error *err);
 
 /* The new diffusers name of a tensor, or NULL for one that decoding does not use.  user is the
  * number of levels (size_t), needed to turn LDM's order of up blocks around. */
-char *ffcl_vae_rename(const char *name, void *user);
+int ffcl_vae_rename(char **out, const char *name, void *user);
 
 #endif

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "files/input.h"
 #include "util.h"
 
 enum {
@@ -20,7 +21,7 @@ typedef struct slot {
 } slot;
 
 struct ffcl_weight_reader {
-    const char *path;
+    const ffcl_tensor_file *opened; /* the same file, of which the rows are */
     const ffcl_weight_row *rows;
     size_t n_rows;
     size_t *step;               /* (n_rows) elements a piece */
@@ -90,11 +91,13 @@ typedef struct source {
     float *raw;
 } source;
 
-static int begin_row(source *from, const ffcl_weight_row *r, ffcl_error *err)
+static int begin_row(source *from, const ffcl_weight_row *r, const ffcl_tensor_file *opened,
+                     ffcl_error *err)
 {
     const char *path = ffcl_tensor_file_path(from->file);
     from->info = ffcl_tensor_file_find(from->file, r->found->name);
-    if (!from->info || from->info->count != r->found->count ||
+    if (!ffcl_file_id_same(ffcl_tensor_file_id(from->file), ffcl_tensor_file_id(opened)) ||
+        !from->info || from->info->count != r->found->count ||
         from->info->dtype != r->found->dtype)
         return ffcl_fail(err, FFCL_EFILE, "%s was changed while it was read", path);
     if (!is_laid_out(r))
@@ -154,9 +157,9 @@ static int read_row(ffcl_weight_reader *t, source *from, size_t row)
         if (!wait_for_slot(t, at))
             break;
         if (i == 0 && !from->file)
-            rc = ffcl_tensor_file_open(&from->file, t->path, &err);
+            rc = ffcl_tensor_file_open(&from->file, ffcl_tensor_file_path(t->opened), &err);
         if (i == 0 && rc == 0)
-            rc = begin_row(from, r, &err);
+            rc = begin_row(from, r, t->opened, &err);
         if (rc == 0)
             rc = fill(from, r, t->step[row], i, &t->slots[at % t->n_slots], &err);
         give(t, at, rc, &err);
@@ -200,7 +203,7 @@ static int start_threads(ffcl_weight_reader *t, ffcl_error *err)
                                         "weights");
 }
 
-int ffcl_weight_reader_open(ffcl_weight_reader **out, const char *path,
+int ffcl_weight_reader_open(ffcl_weight_reader **out, const ffcl_tensor_file *file,
                             const ffcl_weight_row *rows, size_t n_rows, ffcl_error *err)
 {
     int rc = 0;
@@ -208,7 +211,7 @@ int ffcl_weight_reader_open(ffcl_weight_reader **out, const char *path,
     ffcl_weight_reader *t = calloc(1, sizeof *t);
     if (!t)
         return ffcl_fail(err, FFCL_ENOMEM, "out of memory for reading weights");
-    t->path = path;
+    t->opened = file;
     t->rows = rows;
     t->n_rows = n_rows;
     pthread_mutex_init(&t->lock, NULL);

@@ -21,9 +21,9 @@ typedef struct ffcl_weight_piece {
 
 typedef struct ffcl_weight_reader ffcl_weight_reader;
 
-/* Starts to read the rows that are not `placed`; rows and path are borrowed.  FFCL_EWEIGHTS where
+/* Starts to read the rows that are not `placed`; rows and file are borrowed.  FFCL_EWEIGHTS where
  * one row of a matrix or one output of a convolution is larger than a piece, FFCL_ENOMEM. */
-int ffcl_weight_reader_open(ffcl_weight_reader **out, const char *path,
+int ffcl_weight_reader_open(ffcl_weight_reader **out, const ffcl_tensor_file *file,
                             const ffcl_weight_row *rows, size_t n_rows, ffcl_error *err);
 
 /* Waits for the next piece, in the order of the rows.  Its data stay valid until the third call

@@ -9,6 +9,14 @@
 #include "gemm.h"
 #include "util.h"
 
+/* Equal names in the order of the file. */
+static int by_name(const void *a, const void *b)
+{
+    const ffcl_name *x = *(ffcl_name *const *)a, *y = *(ffcl_name *const *)b;
+    int order = strcmp(x->name, y->name);
+    return order ? order : (x > y) - (x < y);
+}
+
 int ffcl_weights_open(ffcl_weights *w, const char *path, ffcl_rename *rename, void *user,
                       ffcl_error *err)
 {
@@ -18,16 +26,25 @@ int ffcl_weights_open(ffcl_weights *w, const char *path, ffcl_rename *rename, vo
         return rc;
     size_t n = ffcl_tensor_file_count(w->file);
     w->names = calloc(n + 1, sizeof *w->names);
-    if (!w->names) {
+    w->sorted = calloc(n + 1, sizeof *w->sorted);
+    if (!w->names || !w->sorted) {
         rc = ffcl_fail(err, FFCL_ENOMEM, "out of memory for the tensors of %s", path);
         goto out;
     }
     for (size_t i = 0; i < n; i++) {
         const ffcl_tensor_info *info = ffcl_tensor_file_at(w->file, i);
-        char *name = rename(info->name, user);
+        char *name = NULL;
+        if (rename(&name, info->name, user)) {
+            rc = ffcl_fail(err, FFCL_ENOMEM, "out of memory for the tensors of %s", path);
+            goto out;
+        }
         if (name)
             w->names[w->n_names++] = (ffcl_name){name, info, 0};
     }
+    for (size_t i = 0; i < w->n_names; i++)
+        w->sorted[i] = &w->names[i];
+    if (w->n_names)
+        qsort(w->sorted, w->n_names, sizeof *w->sorted, by_name);
 out:
     if (rc)
         ffcl_weights_close(w);
@@ -39,17 +56,30 @@ void ffcl_weights_close(ffcl_weights *w)
     for (size_t i = 0; i < w->n_names; i++)
         free(w->names[i].name);
     free(w->names);
+    free(w->sorted);
     free(w->rows);
     ffcl_tensor_file_close(&w->file);
     memset(w, 0, sizeof *w);
 }
 
+/* The first in order that is not before name; n_names: none. */
+static size_t lower_bound(const ffcl_weights *w, const char *name)
+{
+    size_t low = 0, high = w->n_names;
+    while (low < high) {
+        const size_t middle = low + (high - low) / 2;
+        if (strcmp(w->sorted[middle]->name, name) < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
 static ffcl_name *find(const ffcl_weights *w, const char *name)
 {
-    for (size_t i = 0; i < w->n_names; i++)
-        if (strcmp(w->names[i].name, name) == 0)
-            return &w->names[i];
-    return NULL;
+    const size_t i = lower_bound(w, name);
+    return i < w->n_names && strcmp(w->sorted[i]->name, name) == 0 ? w->sorted[i] : NULL;
 }
 
 const ffcl_tensor_info *ffcl_weights_find(const ffcl_weights *w, const char *format, ...)
@@ -70,10 +100,8 @@ int ffcl_weights_has(const ffcl_weights *w, const char *format, ...)
     va_start(args, format);
     vsnprintf(prefix, sizeof prefix, format, args);
     va_end(args);
-    for (size_t i = 0; i < w->n_names; i++)
-        if (strncmp(w->names[i].name, prefix, strlen(prefix)) == 0)
-            return 1;
-    return 0;
+    const size_t i = lower_bound(w, prefix);
+    return i < w->n_names && strncmp(w->sorted[i]->name, prefix, strlen(prefix)) == 0;
 }
 
 void ffcl_weights_add(ffcl_weights *w, const ffcl_weight_row *row, const char *format, ...)
@@ -151,14 +179,15 @@ int ffcl_weights_check(ffcl_weights *w, const char *what, ffcl_error *err)
         else if (found->info->dtype > FFCL_F64)
             complain(&c, "%s holds integers", found->info->name);
     }
-    for (size_t i = 0; i < w->n_names; i++) {
-        for (size_t j = i + 1; j < w->n_names; j++)
-            if (strcmp(w->names[i].name, w->names[j].name) == 0)
-                complain(&c, "%s and %s are the same weight", w->names[i].info->name,
-                         w->names[j].info->name);
+    for (size_t i = 1; i < w->n_names; i++)
+        if (strcmp(w->sorted[i - 1]->name, w->sorted[i]->name) == 0) {
+            complain(&c, "%s and %s are the same weight", w->sorted[i - 1]->info->name,
+                     w->sorted[i]->info->name);
+            w->sorted[i]->used = 1;
+        }
+    for (size_t i = 0; i < w->n_names; i++)
         if (!w->names[i].used)
             complain(&c, "%s is not part of the model", w->names[i].info->name);
-    }
     if (c.n == 0)
         return 0;
     if (c.shown < c.n)

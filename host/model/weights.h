@@ -43,14 +43,16 @@ typedef struct ffcl_name {
 typedef struct ffcl_weights {
     ffcl_tensor_file *file;
     ffcl_name *names;
+    ffcl_name **sorted;     /* (n_names) by name */
     size_t n_names;
     ffcl_weight_row *rows;
     size_t n_rows, room;
     int out_of_memory;      /* a row could not be added; reported by ffcl_weights_check */
 } ffcl_weights;
 
-/* Turns a file's name into the canonical one (malloc'ed), or NULL for tensors to ignore. */
-typedef char *ffcl_rename(const char *name, void *user);
+/* Turns a file's name into the canonical one in *out (malloc'ed), NULL for tensors to ignore.  0,
+ * or FFCL_ENOMEM. */
+typedef int ffcl_rename(char **out, const char *name, void *user);
 
 /* Opens the file and builds the index of canonical names. */
 int ffcl_weights_open(ffcl_weights *w, const char *path, ffcl_rename *rename, void *user,

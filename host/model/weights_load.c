@@ -73,7 +73,10 @@ static int map_matrix(ffcl_ctx *ctx, ffcl_tensor_file *file, const ffcl_weight_r
     if (r->kind != FFCL_ROW_MATRIX || r->to->layout != FFCL_COLUMNS ||
         r->found->count != ffcl_count(r->to) || r->found->count < LEAST)
         return 0;
-    const float *at = ffcl_tensor_file_map(file, r->found);
+    const float *at = NULL;
+    int rc = ffcl_tensor_file_map(&at, file, r->found, ctx->err);
+    if (rc)
+        return rc;
     return at ? ffcl_buffer_over(ctx, &r->to->mem, at, r->found->count * sizeof *at) : 0;
 }
 
@@ -177,8 +180,7 @@ int ffcl_weights_load(ffcl_weights *w, ffcl_ctx *ctx, uint64_t *done, uint64_t t
     for (size_t i = 0; rc == 0 && i < w->n_rows; i++)
         rc = place_row(ctx, w->file, &w->rows[i]);
     if (rc == 0)
-        rc = ffcl_weight_reader_open(&reader, ffcl_tensor_file_path(w->file), w->rows, w->n_rows,
-                                     ctx->err);
+        rc = ffcl_weight_reader_open(&reader, w->file, w->rows, w->n_rows, ctx->err);
     for (size_t i = 0; rc == 0 && i < w->n_rows; i++) {
         if (!w->rows[i].placed)
             rc = load_row(&u, reader, &w->rows[i]);
@@ -190,5 +192,5 @@ int ffcl_weights_load(ffcl_weights *w, ffcl_ctx *ctx, uint64_t *done, uint64_t t
         rc = ffcl_finish(ctx);
     uploader_close(&u);
     ffcl_weight_reader_close(&reader);
-    return rc;
+    return rc ? rc : ffcl_tensor_file_check(w->file, ctx->err);
 }

@@ -25,7 +25,7 @@ static void *watch(void *user)
 int ffcl_interrupt_watch(ffcl_interrupt *i, void (*report)(void *user), void *user,
                          ffcl_error *err)
 {
-    static const int numbers[] = {SIGINT, SIGTERM};
+    static const int numbers[] = {SIGINT, SIGTERM, SIGHUP, SIGXCPU};
     pthread_t thread;
     i->sampler = NULL;
     i->has_others = i->is_asked = 0;

@@ -18,8 +18,8 @@ typedef struct ffcl_interrupt {
     void *user;
 } ffcl_interrupt;
 
-/* Before any other thread starts: SIGINT and SIGTERM, unless ignored, go to a watching thread that
- * lives as long as the program; so must *i. */
+/* Before any other thread starts: SIGINT, SIGTERM, SIGHUP and SIGXCPU, unless ignored, go to a
+ * watching thread that lives as long as the program; so must *i. */
 int ffcl_interrupt_watch(ffcl_interrupt *i, void (*report)(void *user), void *user,
                          ffcl_error *err);
 

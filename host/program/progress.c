@@ -3,6 +3,8 @@
 
 #include <time.h>
 
+#include "text.h"
+
 /* Seconds between two lines of a phase. */
 #define TERMINAL_INTERVAL 0.1
 #define PLAIN_INTERVAL 2.0
@@ -114,6 +116,7 @@ void ffcl_progress_report(void *user, ffcl_phase phase, const char *text, uint64
                           uint64_t total)
 {
     ffcl_progress *p = user;
+    char line[4096];
     if (p->quiet && phase != FFCL_PHASE_WARN)
         return;
     if (phase == FFCL_PHASE_NOTE || phase == FFCL_PHASE_WARN) {
@@ -121,8 +124,9 @@ void ffcl_progress_report(void *user, ffcl_phase phase, const char *text, uint64
         if (p->width)
             fputc('\n', p->out);
         p->width = 0;
-        fprintf(p->out, "%s%s\n", phase == FFCL_PHASE_WARN ? "ffcl: warning: " : "",
-                text ? text : "");
+        snprintf(line, sizeof line, "%s", text ? text : "");
+        ffcl_text_clean(line, 0);       /* names of devices, paths, errors */
+        fprintf(p->out, "%s%s\n", phase == FFCL_PHASE_WARN ? "ffcl: warning: " : "", line);
         fflush(p->out);
         return;
     }
@@ -137,6 +141,7 @@ void ffcl_progress_report(void *user, ffcl_phase phase, const char *text, uint64
     p->done = done;
     p->total = total;
     snprintf(p->words, sizeof p->words, "%s", text ? text : "");
+    ffcl_text_clean(p->words, 0);
     p->is_shown = 0;
     if (done >= total)
         ffcl_progress_end(p);

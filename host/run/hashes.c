@@ -12,6 +12,7 @@
 #include <unistd.h>
 #include <zlib.h>
 
+#include "files/input.h"
 #include "util.h"
 
 /* Bytes of a piece, of a read; a thread computes a GB/s or so. */
@@ -21,6 +22,7 @@ enum { FILES = 2, PIECE = 32 << 20, READ = 1 << 20, MOST_THREADS = 8 };
 typedef struct file {
     const char *path;               /* borrowed from the configuration */
     int fd;
+    ffcl_file_id id;                /* as it was opened */
     uint64_t bytes;
     size_t n;                       /* pieces */
     uLong *crc;                     /* (n) */
@@ -44,6 +46,8 @@ static int open_file(file *f, ffcl_error *err)
     f->fd = open(f->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (f->fd < 0 || fstat(f->fd, &st) != 0)
         return ffcl_fail(err, FFCL_EFILE, "cannot open %s: %s", f->path, strerror(errno));
+    if (ffcl_file_id_get(&f->id, f->fd))
+        return ffcl_fail(err, FFCL_EFILE, "cannot read %s: %s", f->path, strerror(errno));
     f->bytes = S_ISREG(st.st_mode) ? (uint64_t)st.st_size : 0;
     f->n = (size_t)((f->bytes + PIECE - 1) / PIECE);
     f->crc = calloc(f->n + 1, sizeof *f->crc);
@@ -149,6 +153,20 @@ int ffcl_hashes_get(ffcl_hashes *h, const char **checkpoint, const char **vae, f
     *checkpoint = text_of(&h->files[0]);
     *vae = text_of(&h->files[1]);
     return h->rc ? ffcl_fail(err, h->rc, "%s", h->err.text) : 0;
+}
+
+int ffcl_hashes_check(ffcl_hashes *h, const ffcl_tensor_file *const files[2], ffcl_error *err)
+{
+    join(h);
+    for (size_t i = 0; i < FILES; i++) {
+        ffcl_file_id now;
+        const file *f = &h->files[i];
+        if (ffcl_file_id_get(&now, f->fd) || !ffcl_file_id_same(&now, &f->id) ||
+            !ffcl_file_id_same(&now, ffcl_tensor_file_id(files[i])))
+            return ffcl_fail(err, FFCL_EFILE, "%s was changed while it was read: run again",
+                             f->path);
+    }
+    return 0;
 }
 
 void ffcl_hashes_close(ffcl_hashes **hashes)

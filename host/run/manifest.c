@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "run/manifest.h"
 
-#include <cjson/cJSON.h>
-#include <errno.h>
 #include <math.h>
 #include <png.h>
 #include <stdio.h>
@@ -14,11 +12,23 @@
 
 #include "config_table.h"
 #include "files/atomic.h"
+#include "files/input.h"
+#include "files/json.h"
 #include "util.h"
 
 static const char FORMAT[] = "ffcl manifest 1";
 /* Settings that only count for the device that they name. */
 static const char PRODUCTS[] = FFCL_CONFIG_PRODUCTS;
+static const char UNIT[] = "blas.unit of ";
+enum { MOST_BYTES = 256 << 20 };    /* of a manifest: an entry a run, and a bad image */
+
+/* Settings that earlier versions did not write, and what they had then; NULL: nobody knows. */
+static const struct {
+    const char *key, *was;
+} late[] = {
+    {"vae.norm_num_groups", NULL},
+    {"kernels", "built in"},
+};
 
 struct ffcl_manifest {
     char *path;
@@ -36,20 +46,19 @@ static int no_memory(const ffcl_manifest *m, ffcl_error *err)
 static int read_file(cJSON **out, const char *path, ffcl_error *err)
 {
     char *text = NULL;
-    size_t room = 0;
+    size_t n = 0;
     *out = NULL;
-    FILE *f = fopen(path, "r");
-    if (!f && errno == ENOENT)
+    if (ffcl_input_is_absent(path))
         return 0;
-    if (!f)
-        return ffcl_fail(err, FFCL_EFILE, "cannot open %s: %s", path, strerror(errno));
-    if (getdelim(&text, &room, '\0', f) > 0)
-        *out = cJSON_Parse(text);
-    fclose(f);
+    int rc = ffcl_input_read(&text, &n, path, MOST_BYTES, err);
+    if (!rc)
+        rc = ffcl_json_parse(out, text, n, NULL, path, err);
     free(text);
-    const char *format = cJSON_GetStringValue(cJSON_GetObjectItem(*out, "format"));
+    if (rc && rc != FFCL_EFORMAT)
+        return rc;
+    const char *format = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(*out, "format"));
     if (!format || strcmp(format, FORMAT) ||
-        !cJSON_IsObject(cJSON_GetObjectItem(*out, "settings"))) {
+        !cJSON_IsObject(cJSON_GetObjectItemCaseSensitive(*out, "settings"))) {
         cJSON_Delete(*out);
         *out = NULL;
         return ffcl_fail(err, FFCL_ESETTINGS, "%s is not a manifest of this version of ffcl: "
@@ -106,23 +115,46 @@ int ffcl_manifest_set(ffcl_manifest *m, const char *key, const char *text, ffcl_
     return cJSON_AddStringToObject(m->settings, key, text) ? 0 : no_memory(m, err);
 }
 
-static int is_of_device(const char *key)
+static int begins(const char *text, const char *with)
 {
-    return !strncmp(key, PRODUCTS, sizeof PRODUCTS - 1);
+    return !strncmp(text, with, strlen(with));
 }
 
-int ffcl_manifest_set_products(ffcl_manifest *m, const char *device, const char *how,
-                               ffcl_error *err)
+static int is_of_device(const char *key)
+{
+    return begins(key, PRODUCTS) || begins(key, UNIT);
+}
+
+static int set_of_device(ffcl_manifest *m, const char *what, const char *device, const char *how,
+                         ffcl_error *err)
 {
     char key[200];
+    snprintf(key, sizeof key, "%s%.128s", what, device);
+    return ffcl_manifest_set(m, key, how, err);
+}
+
+/* What the file says of devices that this run does not have stays. */
+static int keep_devices(ffcl_manifest *m, const cJSON *file, ffcl_error *err)
+{
     const cJSON *old = NULL;
     int rc = 0;
-    cJSON_ArrayForEach(old, cJSON_GetObjectItem(m->old, "settings")) {
-        if (!rc && is_of_device(old->string) && cJSON_IsString(old))
+    cJSON_ArrayForEach(old, cJSON_GetObjectItemCaseSensitive(file, "settings")) {
+        if (!rc && is_of_device(old->string) && cJSON_IsString(old) &&
+            !cJSON_GetObjectItemCaseSensitive(m->settings, old->string))
             rc = ffcl_manifest_set(m, old->string, old->valuestring, err);
     }
-    snprintf(key, sizeof key, "%s%.128s", PRODUCTS, device);
-    return rc ? rc : ffcl_manifest_set(m, key, how, err);
+    return rc;
+}
+
+int ffcl_manifest_set_kernels(ffcl_manifest *m, const char *device,
+                              const ffcl_manifest_kernels *kernels, ffcl_error *err)
+{
+    int rc = keep_devices(m, m->old, err);
+    if (!rc)
+        rc = set_of_device(m, PRODUCTS, device, kernels->products, err);
+    if (!rc && kernels->unit)
+        rc = set_of_device(m, UNIT, device, kernels->unit, err);
+    return rc;
 }
 
 static int add_setting(void *user, const char *key, const char *text, ffcl_error *err)
@@ -157,17 +189,35 @@ const char *ffcl_manifest_missing(const ffcl_manifest *m)
     return NULL;
 }
 
+/* The place of a late setting, or -1. */
+static int find_late(const char *key)
+{
+    for (size_t i = 0; i < sizeof late / sizeof *late; i++)
+        if (!strcmp(late[i].key, key))
+            return (int)i;
+    return -1;
+}
+
+/* What the file says, or must have meant; NULL: nothing. */
+static const char *old_value(const ffcl_manifest *m, const char *key)
+{
+    const cJSON *old = cJSON_GetObjectItemCaseSensitive(m->old, "settings");
+    const char *text = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(old, key));
+    const int i = find_late(key);
+    return !text && i >= 0 ? late[i].was : text;
+}
+
 int ffcl_manifest_check(const ffcl_manifest *m, ffcl_error *err)
 {
     char text[1024] = "";
     size_t used = 0;
-    const cJSON *old = cJSON_GetObjectItem(m->old, "settings"), *now = NULL;
+    const cJSON *now = NULL;
     if (!m->old)
         return 0;
     cJSON_ArrayForEach(now, m->settings) {
-        const char *before = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(old,
-                                                                                  now->string));
-        if (before ? !strcmp(before, now->valuestring) : is_of_device(now->string))
+        const char *before = old_value(m, now->string);
+        if (before ? !strcmp(before, now->valuestring)
+                   : is_of_device(now->string) || find_late(now->string) >= 0)
             continue;
         if (used >= sizeof text)
             continue;
@@ -182,16 +232,35 @@ int ffcl_manifest_check(const ffcl_manifest *m, ffcl_error *err)
                      "everything anew", m->path, text);
 }
 
+int ffcl_manifest_assumes(const ffcl_manifest *m, char *text, size_t size)
+{
+    size_t used = 0;
+    const cJSON *now = NULL;
+    text[0] = '\0';
+    cJSON_ArrayForEach(now, m->settings)
+        if (m->old && used < size && find_late(now->string) >= 0 && !old_value(m, now->string))
+            used += (size_t)snprintf(text + used, size - used, "%s%s = %s", used ? ", " : "",
+                                     now->string, now->valuestring);
+    return used != 0;
+}
+
 /* ---- what a run did ----------------------------------------------------------------------- */
 
-int ffcl_manifest_is_new_device(const ffcl_manifest *m, const char *name)
+static int is_text(const cJSON *object, const char *key, const char *text)
 {
-    const cJSON *runs = cJSON_GetObjectItem(m->old, "runs"), *run = NULL, *device = NULL;
+    const char *known = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(object, key));
+    return known && !strcmp(known, text);
+}
+
+int ffcl_manifest_is_new_device(const ffcl_manifest *m, const ffcl_caps *caps)
+{
+    const cJSON *runs = cJSON_GetObjectItemCaseSensitive(m->old, "runs"), *run = NULL;
+    const cJSON *device = NULL;
     int others = 0;
     cJSON_ArrayForEach(run, runs) {
-        cJSON_ArrayForEach(device, cJSON_GetObjectItem(run, "devices")) {
-            const char *known = cJSON_GetStringValue(cJSON_GetObjectItem(device, "name"));
-            if (known && !strcmp(known, name))
+        cJSON_ArrayForEach(device, cJSON_GetObjectItemCaseSensitive(run, "devices")) {
+            if (is_text(device, "name", caps->name) && is_text(device, "driver", caps->driver) &&
+                is_text(device, "version", caps->version))
                 return 0;
             others = 1;
         }
@@ -281,12 +350,19 @@ static cJSON *merge_bad(const ffcl_manifest *m, const cJSON *file)
 {
     cJSON *all = cJSON_Duplicate(m->bad, 1);
     const cJSON *one = NULL;
-    cJSON_ArrayForEach(one, cJSON_GetObjectItem(file, "bad")) {
-        const cJSON *index = cJSON_GetObjectItem(one, "index");
-        int ours = m->rank == FFCL_ALL_RANKS || !cJSON_IsNumber(index) ||
+    cJSON_ArrayForEach(one, cJSON_GetObjectItemCaseSensitive(file, "bad")) {
+        const cJSON *index = cJSON_GetObjectItemCaseSensitive(one, "index");
+        /* What is no index of an image is nobody's, and not kept. */
+        int is_index = cJSON_IsNumber(index) && index->valuedouble >= 0 &&
+                       index->valuedouble < FFCL_CONFIG_MAX_IMAGES;
+        int ours = m->rank == FFCL_ALL_RANKS || !is_index ||
                    (size_t)index->valuedouble % m->world == m->rank;
-        if (all && !ours)
-            cJSON_AddItemToArray(all, cJSON_Duplicate(one, 1));
+        cJSON *copy = all && !ours ? cJSON_Duplicate(one, 1) : NULL;
+        if (all && !ours && (!copy || !cJSON_AddItemToArray(all, copy))) {
+            cJSON_Delete(copy);
+            cJSON_Delete(all);
+            return NULL;
+        }
     }
     return all;
 }
@@ -295,7 +371,7 @@ static int write_text(const ffcl_manifest *m, const cJSON *file, ffcl_error *err
 {
     ffcl_atomic_file out = {0};
     char *text = cJSON_Print(file);
-    int rc = text ? ffcl_atomic_open(&out, m->path, err) : no_memory(m, err);
+    int rc = text ? ffcl_atomic_open_own(&out, m->path, 0666, err) : no_memory(m, err);
     if (!rc)
         rc = ffcl_atomic_write(&out, text, strlen(text), err);
     if (!rc)
@@ -314,9 +390,11 @@ int ffcl_manifest_write(ffcl_manifest *m, const ffcl_manifest_run *run, ffcl_err
     int rc = m->old || run ? read_file(&before, m->path, err) : 0;
     if (rc)
         goto out;
-    runs = cJSON_Duplicate(cJSON_GetObjectItem(before, "runs"), 1);
-    if (!runs)
-        runs = cJSON_CreateArray();
+    rc = keep_devices(m, before, err);
+    if (rc)
+        goto out;
+    const cJSON *earlier = cJSON_GetObjectItemCaseSensitive(before, "runs");
+    runs = cJSON_IsArray(earlier) ? cJSON_Duplicate(earlier, 1) : cJSON_CreateArray();
     cJSON *settings = cJSON_Duplicate(m->settings, 1), *bad = merge_bad(m, before);
     cJSON *one = run ? describe_run(m, run) : NULL;
     if (!file || !runs || !settings || !bad || (run && !one) ||

@@ -20,10 +20,14 @@ int ffcl_manifest_is_old(const ffcl_manifest *m);
 /* One setting; text is copied.  Those that do not change the images do not belong here. */
 int ffcl_manifest_set(ffcl_manifest *m, const char *key, const char *text, ffcl_error *err);
 
-/* How a device multiplies float32 matrices, which decides the last bits of results: on the same
- * device a run resumes with the same only.  What the file says of other devices stays. */
-int ffcl_manifest_set_products(ffcl_manifest *m, const char *device, const char *how,
-                               ffcl_error *err);
+/* What a device computes with, which decides the last bits of results: on the same device a run
+ * resumes with the same only.  What the file says of other devices stays. */
+typedef struct ffcl_manifest_kernels {
+    const char *products;       /* float32 matrices: whose, and with which tuning */
+    const char *unit;           /* half matrices: the matrix unit, "none"; NULL: all is float32 */
+} ffcl_manifest_kernels;
+int ffcl_manifest_set_kernels(ffcl_manifest *m, const char *device,
+                              const ffcl_manifest_kernels *kernels, ffcl_error *err);
 
 /* The settings that are known from cfg alone, before any file or device is opened: those of
  * ffcl_config_settings. */
@@ -36,6 +40,11 @@ const char *ffcl_manifest_missing(const ffcl_manifest *m);
  * what differs. */
 int ffcl_manifest_check(const ffcl_manifest *m, ffcl_error *err);
 
+/* The settings given so far of which the file, of an earlier version of ffcl, says nothing: they
+ * are taken to be as now, which the user is to be told.  1 where there are any: "KEY = VALUE, ..."
+ * is then in text. */
+int ffcl_manifest_assumes(const ffcl_manifest *m, char *text, size_t size);
+
 /* A device and what it did; plain bytes, as processes send it to each other. */
 typedef struct ffcl_manifest_device {
     char name[128], platform[128], version[128], driver[128];
@@ -45,8 +54,8 @@ typedef struct ffcl_manifest_device {
 
 void ffcl_manifest_describe(ffcl_manifest_device *out, const ffcl_engine *engine, size_t images);
 
-/* 1 where earlier runs are known, and had other devices only. */
-int ffcl_manifest_is_new_device(const ffcl_manifest *m, const char *name);
+/* 1 where earlier runs are known, and had other devices, or this one with other drivers, only. */
+int ffcl_manifest_is_new_device(const ffcl_manifest *m, const ffcl_caps *caps);
 
 /* A device of this run. */
 int ffcl_manifest_add_device(ffcl_manifest *m, const ffcl_manifest_device *device,

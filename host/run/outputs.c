@@ -129,19 +129,13 @@ int ffcl_outputs_skip(ffcl_outputs *o, size_t index, ffcl_error *err)
 /* The image of the folder, 1 where it is sound and of the right size. */
 static int read_file(const ffcl_outputs *o, size_t index, uint8_t *rgb, ffcl_error *err)
 {
-    uint8_t *got = NULL;
-    size_t height = 0, width = 0;
     ffcl_error why = {0};
     char *path = file_path(o, index);
     if (!path)
         return ffcl_fail(err, FFCL_ENOMEM, "out of memory for a path");
-    int rc = ffcl_png_read(path, &got, &height, &width, &why);
-    int good = rc == 0 && height == o->height && width == o->width;
-    if (good)
-        memcpy(rgb, got, height * width * 3);
-    free(got);
+    int rc = ffcl_png_read_as(path, rgb, o->height, o->width, &why);
     free(path);
-    return rc == FFCL_ENOMEM ? ffcl_fail(err, rc, "%s", why.text) : good;
+    return rc == FFCL_ENOMEM ? ffcl_fail(err, rc, "%s", why.text) : rc == 0;
 }
 
 int ffcl_outputs_keep(ffcl_outputs *o, size_t index, uint8_t *rgb, ffcl_error *err)
@@ -170,10 +164,12 @@ int ffcl_outputs_keep(ffcl_outputs *o, size_t index, uint8_t *rgb, ffcl_error *e
     return 1;
 }
 
-int ffcl_outputs_has_file(const ffcl_outputs *o, size_t index)
+int ffcl_outputs_has_file(const ffcl_outputs *o, size_t index, ffcl_error *err)
 {
     char *path = file_path(o, index);
-    int there = path && access(path, F_OK) == 0;
+    if (!path)
+        return ffcl_fail(err, FFCL_ENOMEM, "out of memory for a path");
+    int there = access(path, F_OK) == 0;
     free(path);
     return there;
 }
@@ -186,7 +182,7 @@ int ffcl_outputs_commit(ffcl_outputs *o, ffcl_error *err)
     if (rc == 0 && o->npz)
         rc = ffcl_npz_commit(o->npz, err);
     if (rc == 0 && o->has_folder)
-        ffcl_atomic_flush_all(o->cfg->output.folder);
+        rc = ffcl_atomic_flush_all(o->cfg->output.folder, err);
     return rc;
 }
 

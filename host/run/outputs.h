@@ -31,8 +31,8 @@ int ffcl_outputs_skip(ffcl_outputs *outputs, size_t index, ffcl_error *err);
  * not in npz or grid is put there.  1 kept, 0 to be generated, or an error.  rgb: room for one. */
 int ffcl_outputs_keep(ffcl_outputs *outputs, size_t index, uint8_t *rgb, ffcl_error *err);
 
-/* Is the file of image index there, whatever is in it? */
-int ffcl_outputs_has_file(const ffcl_outputs *outputs, size_t index);
+/* Is the file of image index there, whatever is in it?  FFCL_ENOMEM. */
+int ffcl_outputs_has_file(const ffcl_outputs *outputs, size_t index, ffcl_error *err);
 
 /* Writes what needs all images, and returns when it is on disk. */
 int ffcl_outputs_commit(ffcl_outputs *outputs, ffcl_error *err);

@@ -227,7 +227,9 @@ static uint32_t fingerprint(const run *r)
     const ffcl_config *c = r->spec->cfg;
     const ffcl_noise_spec *d = r->spec->noise;
     const uint64_t words[] = {d->each, d->classes, c->output.folder != NULL, c->output.npz != NULL,
-                              c->output.grid != NULL, ffcl_engine_dtype(r->spec->engine)};
+                              c->output.grid != NULL, ffcl_engine_dtype(r->spec->engine),
+                              ffcl_engine_sit(r->spec->engine)->H,
+                              ffcl_engine_vae(r->spec->engine)->groups};
     uLong crc = add_bytes(0, words, sizeof words);
     ffcl_config_settings(c, add_setting, &crc, NULL);
     for (size_t i = 0; i < ffcl_engine_sit(r->spec->engine)->embedders; i++) {
@@ -239,6 +241,13 @@ static uint32_t fingerprint(const run *r)
 }
 
 /* ---- workers ------------------------------------------------------------------------------ */
+
+/* A further device has been opened, in its worker's thread. */
+static int join_device(void *user, const ffcl_engine *engine, ffcl_error *err)
+{
+    run *r = user;
+    return r->set ? ffcl_sample_set_join(r->set, engine, err) : 0;
+}
 
 static int start_workers(run *r, ffcl_error *err)
 {
@@ -254,7 +263,7 @@ static int start_workers(run *r, ffcl_error *err)
         const ffcl_worker_spec spec = {
             .engine = i ? NULL : s->engine, .opening = s->openings[i],
             .dtype = ffcl_engine_dtype(s->engine), .noise = s->noise, .source = r->source,
-            .writers = r->writers};
+            .writers = r->writers, .join = join_device, .user = r};
         rc = ffcl_worker_start(&r->workers[i], &spec, err);
         r->n_active += rc == 0;
     }
@@ -338,7 +347,7 @@ static int open_rank0(run *r, ffcl_error *err)
         rc = ffcl_sample_set_find_kept(r->set, r->indices, err);
     if (rc == 0)
         for (size_t i = 0; i < s->n_devices; i++)
-            ffcl_sample_set_warn_of_device(r->set, s->devices[i].caps.name);
+            ffcl_sample_set_warn_of_device(r->set, &s->devices[i].caps);
     return rc;
 }
 

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "cl/context.h"
+#include "cl/source.h"
 #include "config_table.h"
 #include "files/atomic.h"
 #include "files/lock.h"
@@ -152,13 +153,25 @@ int ffcl_config_check_outputs(const ffcl_config *cfg, ffcl_error *err)
 
 /* ---- opening ------------------------------------------------------------------------------ */
 
+static int set_kernels(ffcl_manifest *m, const ffcl_engine *engine, ffcl_error *err)
+{
+    char products[400];
+    const ffcl_manifest_kernels kernels = {products, ffcl_engine_unit(engine)};
+    ffcl_engine_products(engine, products, sizeof products);
+    return ffcl_manifest_set_kernels(m, ffcl_engine_device(engine)->caps.name, &kernels, err);
+}
+
 /* The settings that come from files and device: every fact of the key table, and [condition]. */
 static int set_facts(ffcl_manifest *m, const ffcl_sample_set_spec *s, ffcl_error *err)
 {
     char text[96], key[160];
     const char *checkpoint = NULL, *vae = NULL;
     const ffcl_sit_dims *d = ffcl_engine_sit(s->engine);
+    const ffcl_tensor_file *const files[2] = {ffcl_engine_file(s->engine, 0),
+                                              ffcl_engine_file(s->engine, 1)};
     int rc = ffcl_hashes_get(s->hashes, &checkpoint, &vae, err);
+    if (!rc)
+        rc = ffcl_hashes_check(s->hashes, files, err);
     if (!rc)
         rc = ffcl_manifest_set(m, "model.checkpoint", checkpoint, err);
     if (!rc)
@@ -173,9 +186,15 @@ static int set_facts(ffcl_manifest *m, const ffcl_sample_set_spec *s, ffcl_error
         rc = ffcl_manifest_set(m, "precision.compute",
                                ffcl_engine_dtype(s->engine) == FFCL_F16 ? "half"
                                : "float32", err);
-    ffcl_engine_products(s->engine, text, sizeof text);
+    snprintf(text, sizeof text, "%zu", ffcl_engine_vae(s->engine)->groups);
     if (!rc)
-        rc = ffcl_manifest_set_products(m, ffcl_engine_device(s->engine)->caps.name, text, err);
+        rc = ffcl_manifest_set(m, "vae.norm_num_groups", text, err);
+    if (!rc)
+        rc = ffcl_sources_id(text, sizeof text, err);
+    if (!rc)
+        rc = ffcl_manifest_set(m, "kernels", text, err);
+    if (!rc)
+        rc = set_kernels(m, s->engine, err);
     for (size_t i = 0; !rc && i < d->embedders; i++) {
         const ffcl_condition *c = ffcl_engine_condition(s->engine, i);
         const char *name = ffcl_config_input_name(c->kind);
@@ -215,6 +234,7 @@ static void sweep(ffcl_sample_set *set)
 static int open_manifest(ffcl_sample_set *set, ffcl_error *err)
 {
     const ffcl_config *cfg = set->spec.cfg;
+    char assumed[200], text[800];
     int rc = ffcl_manifest_open(&set->manifest, set->home.manifest, cfg->output.resume, err);
     if (rc == 0)
         rc = ffcl_manifest_set_config(set->manifest, cfg, err);
@@ -224,7 +244,20 @@ static int open_manifest(ffcl_sample_set *set, ffcl_error *err)
     if (rc == 0)
         rc = ffcl_manifest_check(set->manifest, err);
     set->may_keep = rc == 0 && ffcl_manifest_is_old(set->manifest);
+    if (rc == 0 && ffcl_manifest_assumes(set->manifest, assumed, sizeof assumed)) {
+        snprintf(text, sizeof text, "%.400s is of an earlier version of ffcl and does not say %s: "
+                 "taken for what its images were made with", set->home.manifest, assumed);
+        ffcl_report(set->spec.observer, FFCL_PHASE_WARN, text, 0, 0);
+    }
     return rc;
+}
+
+static void warn_of_locks(const ffcl_sample_set *set)
+{
+    char text[400];
+    snprintf(text, sizeof text, "the file system of %.250s has no locks: see to it that no second "
+             "run writes to it at the same time", set->home.name);
+    ffcl_report(set->spec.observer, FFCL_PHASE_WARN, text, 0, 0);
 }
 
 int ffcl_sample_set_open(ffcl_sample_set **out, const ffcl_sample_set_spec *spec, ffcl_error *err)
@@ -247,6 +280,8 @@ int ffcl_sample_set_open(ffcl_sample_set **out, const ffcl_sample_set_spec *spec
         rc = make_folder(cfg->output.folder, err);
     if (rc == 0 && set->home.name)
         rc = take_lock(&set->lock_fd, &set->home, cfg, err);
+    if (rc == 0 && set->home.name && !ffcl_lock_is_real(set->lock_fd))
+        warn_of_locks(set);
     if (rc == 0 && set->home.name) {
         ffcl_lock_more(set->lock_fd, GATE, 1, 1);
         rc = open_manifest(set, err);
@@ -388,14 +423,27 @@ int ffcl_sample_set_skip(ffcl_sample_set *set, size_t index, int label, const ch
     return rc;
 }
 
-void ffcl_sample_set_warn_of_device(const ffcl_sample_set *set, const char *name)
+void ffcl_sample_set_warn_of_device(const ffcl_sample_set *set, const ffcl_caps *caps)
 {
     char text[256];
-    if (!set->manifest || !set->kept || !ffcl_manifest_is_new_device(set->manifest, name))
+    if (!set->manifest || !set->kept || !ffcl_manifest_is_new_device(set->manifest, caps))
         return;
     snprintf(text, sizeof text, "earlier images of this sample set come from another kind of "
-             "device than %.80s: some bytes will differ by 1 from those of one kind", name);
+             "device or driver than %.80s: some bytes will differ by 1 from those of one kind",
+             caps->name);
     ffcl_report(set->spec.observer, FFCL_PHASE_WARN, text, 0, 0);
+}
+
+int ffcl_sample_set_join(ffcl_sample_set *set, const ffcl_engine *engine, ffcl_error *err)
+{
+    int rc = 0;
+    pthread_mutex_lock(&set->mutex);
+    if (set->manifest)
+        rc = set_kernels(set->manifest, engine, err);
+    if (rc == 0 && set->manifest)
+        rc = ffcl_manifest_check(set->manifest, err);
+    pthread_mutex_unlock(&set->mutex);
+    return rc;
 }
 
 int ffcl_sample_set_add_device(ffcl_sample_set *set, const ffcl_manifest_device *device,
@@ -417,9 +465,11 @@ static int assemble(ffcl_sample_set *set, ffcl_error *err)
     const ffcl_sample_set_spec *s = &set->spec;
     ffcl_outputs *all = NULL;
     size_t kept = 0;
-    for (size_t i = 0; i < s->count; i++)
-        if (!ffcl_outputs_has_file(set->outputs, i))
-            return 0;
+    int there = 1;
+    for (size_t i = 0; i < s->count && there > 0; i++)
+        there = ffcl_outputs_has_file(set->outputs, i, err);
+    if (there <= 0)
+        return there;
     int rc = ffcl_outputs_open(&all, s->cfg, FFCL_OUT_FOLDER | FFCL_OUT_NPZ, s->count, s->height,
                                s->width, 1, err);
     if (rc == 0)
@@ -437,7 +487,8 @@ static int assemble(ffcl_sample_set *set, ffcl_error *err)
     return rc;
 }
 
-static void write_manifest(ffcl_sample_set *set, size_t done, int rc, const ffcl_error *err)
+/* Returns rc, or of a run that was right so far what writing the manifest gave. */
+static int write_manifest(ffcl_sample_set *set, size_t done, int rc, ffcl_error *err)
 {
     ffcl_error second = {0};        /* dropped: the first failure is the one to report */
     const ffcl_manifest_run run = {
@@ -445,7 +496,10 @@ static void write_manifest(ffcl_sample_set *set, size_t done, int rc, const ffcl
         .seconds = ffcl_clock() - set->began, .committing = set->committing,
         .started = set->started,
         .end = rc == 0 ? "complete" : rc == FFCL_ESTOPPED ? "stopped" : err->text};
-    ffcl_manifest_write(set->manifest, &run, &second);
+    int written = ffcl_manifest_write(set->manifest, &run, &second);
+    if (rc == 0 && written)
+        *err = second;
+    return rc ? rc : written;
 }
 
 int ffcl_sample_set_end(ffcl_sample_set **out, ffcl_indices *indices, int rc, ffcl_error *err)
@@ -465,7 +519,7 @@ int ffcl_sample_set_end(ffcl_sample_set **out, ffcl_indices *indices, int rc, ff
     if (rc == 0 && is_share(set->spec.cfg) && set->spec.cfg->output.npz)
         rc = assemble(set, err);
     if (set->manifest && (done || set->may_keep || rc == 0))
-        write_manifest(set, done, rc, err);
+        rc = write_manifest(set, done, rc, err);
     else if (set->manifest && !is_share(set->spec.cfg))
         unlink(set->home.manifest);         /* no image has been made yet */
     ffcl_outputs_close(&set->outputs, 1);

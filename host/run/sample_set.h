@@ -43,8 +43,12 @@ int ffcl_sample_set_skip(ffcl_sample_set *set, size_t index, int label, const ch
 int ffcl_sample_set_add_device(ffcl_sample_set *set, const ffcl_manifest_device *device,
                                ffcl_error *err);
 
-/* Warns where the images that are kept come from other kinds of devices only. */
-void ffcl_sample_set_warn_of_device(const ffcl_sample_set *set, const char *name);
+/* Another device begins to work, from any thread: with what it computed with before, if it did.
+ * FFCL_ESETTINGS. */
+int ffcl_sample_set_join(ffcl_sample_set *set, const ffcl_engine *engine, ffcl_error *err);
+
+/* Warns where the images that are kept come from other kinds of devices, or drivers, only. */
+void ffcl_sample_set_warn_of_device(const ffcl_sample_set *set, const ffcl_caps *caps);
 
 /* Do npz or grid want the pixels of every image? */
 int ffcl_sample_set_wants_pixels(const ffcl_sample_set *set);

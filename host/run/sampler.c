@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: MIT
  * The public sampler: images by index, from the configuration's seed, classes and guidance. */
+#include <math.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "address_space.h"
+#include "cl/binary_cache.h"
 #include "cl/profile.h"
 #include "config.h"
 #include "run/hashes.h"
@@ -96,6 +99,39 @@ static int open_engines(ffcl_sampler *s, ffcl_error *err)
     return rc;
 }
 
+static void report_cache(const ffcl_sampler *s)
+{
+    char text[500];
+    if (ffcl_binary_unused(text, sizeof text))
+        ffcl_report(&s->observer, FFCL_PHASE_WARN, text, 0, 0);
+}
+
+/* What is assumed, or said in two ways, of what decides the images. */
+static void report_assumptions(ffcl_sampler *s)
+{
+    const ffcl_vae_dims *d = ffcl_engine_vae(s->engine);
+    const double scale = s->cfg->vae.scale;
+    char text[1200];
+    for (int vae = 0; vae < 2; vae++) {
+        const ffcl_tensor_file *file = ffcl_engine_file(s->engine, vae);
+        if (!ffcl_tensor_file_foreign(file))
+            continue;
+        snprintf(text, sizeof text, "%.600s would have Python call %.400s; ffcl calls nothing",
+                 ffcl_tensor_file_path(file), ffcl_tensor_file_foreign(file));
+        ffcl_report(&s->observer, FFCL_PHASE_NOTE, text, 0, 0);
+    }
+    if (!d->has_config) {
+        snprintf(text, sizeof text, "%.600s has no config.json beside it: group norms of %zu "
+                 "groups are assumed", s->cfg->vae.weights, d->groups);
+        ffcl_report(&s->observer, FFCL_PHASE_NOTE, text, 0, 0);
+    }
+    if (d->scaling > 0 && fabs(d->scaling - scale) > 1e-6 * scale) {
+        snprintf(text, sizeof text, "the config.json of %.600s gives scaling_factor = %.9g; used "
+                 "is [vae] scale = %.9g", s->cfg->vae.weights, d->scaling, scale);
+        ffcl_report(&s->observer, FFCL_PHASE_WARN, text, 0, 0);
+    }
+}
+
 static int open_noise(ffcl_sampler *s, ffcl_error *err)
 {
     const ffcl_config *cfg = s->cfg;
@@ -132,6 +168,9 @@ int ffcl_sampler_open(ffcl_sampler **out, const ffcl_config *cfg, const ffcl_obs
     int rc = ffcl_config_copy(&s->cfg, cfg, err);
     if (rc == 0)
         rc = ffcl_config_check(s->cfg, err);
+    if (rc == 0)
+        rc = ffcl_address_space_check(ffcl_address_space_of_libraries(), "drivers and libraries",
+                                      err);
     if (rc == 0) {
         s->count = ffcl_config_count(s->cfg);
         rc = select_devices(s, err);
@@ -141,7 +180,11 @@ int ffcl_sampler_open(ffcl_sampler **out, const ffcl_config *cfg, const ffcl_obs
     if (rc == 0 && s->cfg->profile.mode != FFCL_PROFILE_OFF)
         rc = ffcl_profile_open(&s->profile, s->cfg->profile.mode, err);
     if (rc == 0)
+        report_cache(s);
+    if (rc == 0)
         rc = open_engines(s, err);
+    if (rc == 0)
+        report_assumptions(s);
     if (rc == 0)
         rc = open_noise(s, err);
     if (rc)

@@ -40,7 +40,7 @@ static int take_engine(ffcl_worker *w)
     if (!rc && ffcl_engine_dtype(w->engine) != s->dtype)
         rc = ffcl_fail(&w->err, FFCL_ECONFIG, "the selected devices choose different precisions, "
                        "and a sample set has one: set [precision] compute to float32 or half");
-    return rc;
+    return rc ? rc : s->join(s->user, w->engine, &w->err);
 }
 
 static int open_parcels(ffcl_worker *w)

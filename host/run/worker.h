@@ -23,6 +23,9 @@ typedef struct ffcl_worker_spec {
     const ffcl_noise_spec *noise;
     ffcl_index_source source;
     ffcl_writers *writers;
+    /* Asked once an engine of `opening` is there, in the worker's thread. */
+    int (*join)(void *user, const ffcl_engine *engine, ffcl_error *err);
+    void *user;
 } ffcl_worker_spec;
 
 typedef struct ffcl_worker ffcl_worker;

@@ -163,6 +163,17 @@ static int open_device(ffcl_engine *e, const ffcl_engine_wants *wants, const ffc
     return rc;
 }
 
+/* Under [model] strict, pickles that would have Python call more than tensors need are refused. */
+static int check_strict(const ffcl_engine *e, const ffcl_tensor_file *file, ffcl_error *err)
+{
+    const char *foreign = ffcl_tensor_file_foreign(file);
+    if (!foreign || !e->cfg->model.strict)
+        return 0;
+    return ffcl_fail(err, FFCL_EFORMAT, "%s would have Python call %s, and [model] strict = yes "
+                     "refuses that: save the state dict alone", ffcl_tensor_file_path(file),
+                     foreign);
+}
+
 static int open_models(ffcl_engine *e, const ffcl_engine_wants *wants, ffcl_error *err)
 {
     int rc = 0;
@@ -170,6 +181,10 @@ static int open_models(ffcl_engine *e, const ffcl_engine_wants *wants, ffcl_erro
         rc = ffcl_sit_open(&e->sit, e->cfg, wants->heads_hint, err);
     if (rc == 0 && wants->vae)
         rc = ffcl_vae_open(&e->vae, e->cfg->vae.weights, err);
+    if (rc == 0 && wants->sit)
+        rc = check_strict(e, ffcl_sit_file(e->sit), err);
+    if (rc == 0 && wants->vae)
+        rc = check_strict(e, ffcl_vae_file(e->vae), err);
     if (rc)
         return rc;
     if (e->sit) {
@@ -232,12 +247,12 @@ static int lock_memory(ffcl_engine *e, ffcl_lane *l)
     cl_int code;
     l->locked = clCreateBuffer(ctx->context, CL_MEM_READ_WRITE | CL_MEM_ALLOC_HOST_PTR, bytes, NULL,
                                &code);
-    int rc = FFCL_CL(ctx->err, code);
+    int rc = FFCL_CL_CODE(ctx->err, code, "clCreateBuffer");
     if (rc)
         return rc;
     l->mapped = clEnqueueMapBuffer(ctx->queue, l->locked, CL_TRUE, CL_MAP_READ | CL_MAP_WRITE, 0,
                                    bytes, 0, NULL, NULL, &code);
-    rc = FFCL_CL(ctx->err, code);
+    rc = FFCL_CL_CODE(ctx->err, code, "clEnqueueMapBuffer");
     if (rc == 0)
         divide(e, l, l->mapped);
     return rc;
@@ -511,6 +526,17 @@ void ffcl_engine_products(const ffcl_engine *engine, char *text, size_t size)
              *forced ? ", forced " : "", forced);
 }
 
+const char *ffcl_engine_unit(const ffcl_engine *engine)
+{
+    const char *name = ffcl_unit_name(engine->ctx->matrix_unit);
+    return engine->dtype != FFCL_F16 ? NULL : *name ? name : "none";
+}
+
+const ffcl_tensor_file *ffcl_engine_file(const ffcl_engine *engine, int vae)
+{
+    return vae ? ffcl_vae_file(engine->vae) : ffcl_sit_file(engine->sit);
+}
+
 float ffcl_engine_scalar(const ffcl_engine *engine, size_t i)
 {
     const ffcl_condition *c = ffcl_engine_condition(engine, i);
@@ -606,6 +632,19 @@ static int send(ffcl_engine *e, ffcl_step *step, size_t at, size_t B)
     return rc;
 }
 
+/* Weights that are used where they lie are those of the beginning, still: the system notes the time
+ * of a write before the first byte is written. */
+static int check_files(const ffcl_engine *e)
+{
+    const ffcl_tensor_file *files[] = {e->sit ? ffcl_sit_file(e->sit) : NULL,
+                                       e->vae ? ffcl_vae_file(e->vae) : NULL};
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && i < 2; i++)
+        if (files[i] && ffcl_tensor_file_is_mapped(files[i]))
+            rc = ffcl_tensor_file_check(files[i], e->ctx->err);
+    return rc;
+}
+
 /* Waits for the oldest batch, images at .. at+B-1 of the step. */
 static int receive(ffcl_engine *e, ffcl_step *step, size_t at, size_t B)
 {
@@ -618,6 +657,11 @@ static int receive(ffcl_engine *e, ffcl_step *step, size_t at, size_t B)
     }
     clReleaseEvent(l->done);
     l->done = NULL;
+    rc = check_files(e);
+    if (rc) {
+        drain(e);
+        return rc;
+    }
     ffcl_profile_collect(e->ctx);
     e->first_lane = (e->first_lane + 1) % FFCL_LANES;
     e->in_flight--;

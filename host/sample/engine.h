@@ -53,6 +53,12 @@ size_t ffcl_engine_batch(const ffcl_engine *engine);
 void ffcl_engine_phase(ffcl_engine *engine, const char *name, double began, double ended);
 /* Who computes its float32 products, and with which tuning: "clblast, tuning 1a2b3c4d". */
 void ffcl_engine_products(const ffcl_engine *engine, char *text, size_t size);
+
+/* The file of the SiT's weights, or of the VAE's. */
+const ffcl_tensor_file *ffcl_engine_file(const ffcl_engine *engine, int vae);
+
+/* The matrix unit of its half products, "none"; NULL where it computes in float32. */
+const char *ffcl_engine_unit(const ffcl_engine *engine);
 /* What embedder i is fed with; cfg's value for it, which for a time is 1, as in one step of length
  * 1 from noise. */
 const ffcl_condition *ffcl_engine_condition(const ffcl_engine *engine, size_t i);

@@ -2,6 +2,7 @@
  * How many images the engine computes at a time, and what memory that takes. */
 #include <stdio.h>
 
+#include "address_space.h"
 #include "sample/engine_impl.h"
 #include "util.h"
 
@@ -114,5 +115,6 @@ int ffcl_engine_choose_batch(ffcl_engine *e, const ffcl_engine_wants *wants)
              "%.1f GB", B, b, (double)n.weights / 1e9, (double)n.activations / 1e9,
              (double)caps->global_bytes / 1e9);
     ffcl_report(e->ctx->obs, FFCL_PHASE_NOTE, text, 0, 0);
-    return 0;
+    return cpu ? ffcl_address_space_check(n.weights + n.activations, "weights and activations",
+                                          e->ctx->err) : 0;
 }

@@ -7,7 +7,10 @@
 #include <string.h>
 
 #include "files/atomic.h"
+#include "files/input.h"
 #include "util.h"
+
+enum { MOST_BYTES = 64 << 20 };
 
 /* Raise the number when timing changes: older times are then void. */
 static const char FORMAT[] =
@@ -85,9 +88,9 @@ int ffcl_journal_open(ffcl_journal *j, const char *path, const ffcl_tune_shape *
     *j = (ffcl_journal){.path = ffcl_format("%s", path), .head = head_of(shapes, n)};
     if (!j->path || !j->head)
         return ffcl_fail(err, FFCL_ENOMEM, "out of memory for %s", path);
-    FILE *f = fopen(path, "r");
-    if (!f && errno != ENOENT)
-        return ffcl_fail(err, FFCL_EFILE, "cannot open %s: %s", path, strerror(errno));
+    FILE *f = NULL;
+    if (!ffcl_input_is_absent(path))
+        rc = ffcl_input_stream(&f, path, MOST_BYTES, err);
     for (int i = 0; f && rc == 0 && getline(&line, &room, f) >= 0; i++) {
         line[strcspn(line, "\n")] = '\0';
         if (i == 0)

@@ -89,11 +89,76 @@ PYTHON
 start "a poisoned entry that the driver refuses: compiled again" 1
 cp kept "$one"
 
+# One that the driver may not survive: a start that dies of it is the last one.
+for part in 3 6 9; do
+    python3 - kept "$one" $part << 'PYTHON'
+import struct
+import sys
+source, target, tenths = sys.argv[1:]
+with open(source, "rb") as f:
+    data = f.read()
+key, size, _ = struct.unpack("<QQQ", data[8:32])
+binary = data[32 + key:32 + key + size * int(tenths) // 10]
+value = 1469598103934665603
+for byte in binary:
+    value = (value ^ byte) * 1099511628211 % 2**64
+with open(target, "wb") as f:
+    f.write(data[:8] + struct.pack("<QQQ", key, len(binary), value) + data[32:32 + key] + binary)
+PYTHON
+    run -q "${tiny[@]}" output.grid=next.png
+    died=$code
+    run -q "${tiny[@]}" output.grid=next.png
+    said=$(grep -c '^ffcl: warning: the driver did not survive the cached program' "$work/stderr")
+    [ "$died" != 0 ] || said="1 as the driver refused it"
+    same "$part tenths of a binary (exit code $died): the next start compiles again" \
+        "$code ${said% as*} $(find "$cache" -type f ! -name '*.bin')" "0 1 "
+    check "$part tenths of a binary: the same image" cmp first.png next.png
+    start "$part tenths of a binary: and is cached again" none
+    cp kept "$one"
+done
+
 for f in "${entries[@]}"; do
     : > "$f"
 done
 start "every entry empty: all compiled again" all
 start "and cached again" none
+
+# ---- others on the machine ----
+
+distrusts() { # NAME WORDS: the folder is not used, and one line says so
+    run "${tiny[@]}" output.grid=next.png
+    same "$1" "$code $(compiled) $(grep -c "^ffcl: warning: the cache of programs, .*$2" \
+        "$work/stderr")" "0 $n/$n 1"
+}
+same "the folder is the user's alone" "$(stat -c %a "$cache")" 700
+same "and so is an entry" "$(stat -c %a "$one")" 600
+for mode in 777 1777 720; do
+    chmod $mode "$cache"
+    distrusts "a folder of mode $mode" "can be written by other users"
+done
+chmod 700 "$cache"
+start "its own folder again" none
+chmod 666 "$one"
+start "an entry that others may write: compiled again" 1
+if [ "$(id -u)" = 0 ]; then
+    chown 12345 "$cache"
+    distrusts "a folder of another user" "belongs to another user"
+    chown 0 "$cache"
+    chown 12345 "$one"
+    start "an entry of another user: compiled again" 1
+else
+    skip "a folder of another user" "only root can make one"
+fi
+mkfifo fifo
+mv "$one" aside && mv fifo "$one"
+start "an entry that is a FIFO: compiled again" 1
+rm -f "$one"
+# Names that another user could foresee: nothing is written through a link.
+echo victim > victim
+ln -s "$work/victim" "$one"
+start "a link in place of an entry: compiled again" 1
+same "what the link names is as it was, and the link is gone" \
+    "$(cat victim) $(find "$cache" -type l)" "victim "
 
 # ---- bad folders ----
 

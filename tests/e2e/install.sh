@@ -110,6 +110,20 @@ else
     skip "the header is C++, too" "no C++ compiler"
 fi
 
+# What the compiler and the linker have against memory errors is in the program.
+if [ -n "${FFCL_TEST_CFLAGS:-}" ] || ! command -v readelf > /dev/null; then
+    skip "hardening" "a sanitizer, or no readelf"
+else
+    readelf -dW "$ffcl" > dynamic
+    readelf -lW "$ffcl" > segments
+    readelf -W --dyn-syms "$ffcl" > symbols
+    check "all symbols are bound at the start" grep -q 'BIND_NOW\|NOW' dynamic
+    check "relocations are read-only" grep -q GNU_RELRO segments
+    check "the stack is not executable" grep -q 'GNU_STACK.* RW ' segments
+    check "the stack is protected" grep -q __stack_chk_fail symbols
+    check "calls that copy are fortified" grep -q '__[a-z]*printf_chk' symbols
+fi
+
 install_to install PREFIX="$prefix"
 check "installing twice" install_to install PREFIX="$prefix"
 check "make uninstall PREFIX" install_to uninstall PREFIX="$prefix"

@@ -523,7 +523,7 @@ static void test_files(void **state)
     assert_string_equal(err.text, "cannot open none.ini: No such file or directory");
     assert_null(cfg);
     assert_int_equal(ffcl_config_open(&cfg, "/", &err), FFCL_EFILE);
-    assert_string_equal(err.text, "cannot read /: Is a directory");
+    assert_string_equal(err.text, "cannot read /: it is a folder, not a file");
     refuse_bytes("[vae]\nscale = 1\0 2\n", 19, FFCL_ECONFIG,
                  "a.ini:2: the line holds a zero byte; an INI file is UTF-8 text");
     assert_int_equal(ffcl_config_open(&cfg, "none.ini", NULL), FFCL_EFILE);

@@ -245,12 +245,44 @@ static void test_floods(void **state)
     flood("2", 1 << 20, ".", FFCL_EFORMAT, "stack is empty");
 }
 
+/* What Python would call is named, once, and nothing that it may write to a terminal. */
+static void test_foreign(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *bytes;
+        size_t size;
+        const char *names;
+    } cases[] = {
+        {STREAM("}."), ""},
+        {STREAM("(1N."), ""},
+        {STREAM("cos\nsystem\n."), ""},                     /* named, not called */
+        {STREAM("cos\nsystem\n)R."), "os.system"},
+        {STREAM("cos\nsystem\n)\x81."), "os.system"},
+        {STREAM("cos\nsystem\n)Rcos\nsystem\n)R."), "os.system"},
+        {STREAM("cos\nsystemx\n)Rcos\nsystem\n)R."), "os.systemx, os.system"},
+        {STREAM("ccollections\nOrderedDict\n)R."), ""},
+        {STREAM("ccollections\nCounter\n)R."), "collections.Counter"},
+        {STREAM("ctorch._utils\n_rebuild_parameter\nN\x85R."), ""},
+        {STREAM("ctorch._utils\n_other\nN\x85R."), "torch._utils._other"},
+        {STREAM("ca\033[\nb\xc2\x9b\n)R."), "a?[.b?"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        ffcl_pickle *pickle = NULL;
+        ffcl_error err = {0};
+        assert_int_equal(ffcl_pickle_open(&pickle, cases[i].bytes, cases[i].size, "x", &err), 0);
+        assert_string_equal(ffcl_pickle_foreign(pickle), cases[i].names);
+        ffcl_pickle_close(&pickle);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_malformed), cmocka_unit_test(test_understood),
         cmocka_unit_test(test_prefixes), cmocka_unit_test(test_integers),
         cmocka_unit_test(test_dict), cmocka_unit_test(test_floods),
+        cmocka_unit_test(test_foreign),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: MIT */
+#include "address_space.h"
+
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "util.h"
+
+size_t ffcl_address_space_of_libraries(void)
+{
+    /* PoCL's compiler; then a stack, an arena of malloc and a buffer of OpenBLAS a thread. */
+    enum { BASE_MB = 1000, THREAD_MB = 128 };
+    const long cores = sysconf(_SC_NPROCESSORS_ONLN);
+    return ((size_t)BASE_MB + THREAD_MB * (size_t)(cores > 0 ? cores : 1)) << 20;
+}
+
+int ffcl_address_space_check(size_t bytes, const char *what, ffcl_error *err)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_AS, &limit) || limit.rlim_cur == RLIM_INFINITY)
+        return 0;
+    void *trial = mmap(NULL, ffcl_max(bytes, 1), PROT_NONE,
+                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (trial != MAP_FAILED) {
+        munmap(trial, ffcl_max(bytes, 1));
+        return 0;
+    }
+    return ffcl_fail(err, FFCL_ENOMEM, "the address space of the process is limited to %llu MB "
+                     "(ulimit -v), which leaves less than the %zu MB that %s may take: raise the "
+                     "limit", (unsigned long long)limit.rlim_cur >> 20, bytes >> 20, what);
+}

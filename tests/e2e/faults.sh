@@ -1,0 +1,167 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# Injected faults: memory, files, threads, devices.  Each ends with a documented exit code and one
+# sentence that names the cause, leaves no torn file, and the same command afterwards is right.
+# Then files made to cost time or to divide by zero.
+#   SWEEP="FROM STEP TO": fails these allocations instead of a spread of them
+. "$(dirname "$0")/lib.sh"
+
+# ---- files that are made to cost ----
+
+grid=output.grid=$out/grid.png
+tiny=("$demo" sampler.classes=1 sampler.count=1 "$grid")
+python3 - "$demo_sit" << 'PYTHON'
+import json, struct, sys, zipfile, zlib
+def put(path, tensors):
+    at, header, parts = 0, {}, []
+    for name, shape in tensors:
+        n = 4
+        for side in shape:
+            n *= side
+        header[name] = {"dtype": "F32", "shape": shape, "data_offsets": [at, at + n]}
+        parts.append(n)
+        at += n
+    text = json.dumps(header).encode()
+    with open(path, "wb") as f:
+        f.write(struct.pack("<Q", len(text)) + text)
+        f.truncate(8 + len(text) + at)
+usual = [("y_embedder.embedding_table.weight", [2, 4]), ("final_layer.linear.weight", [4, 4]),
+         ("blocks.0.mlp.fc1.weight", [4, 4])]
+put("zero.st", [("x_embedder.proj.weight", [4, 4, 2**32, 0])] + usual)
+put("wide.st", [("x_embedder.proj.weight", [4, 4, 2**31, 0])] + usual)
+put("channels.st", [("x_embedder.proj.weight", [4, 2**50, 2, 0])] + usual)
+put("tokens.st", [("x_embedder.proj.weight", [4, 4, 1, 1]), ("pos_embed", [0, 2**52, 4])] + usual)
+put("many.st", [("x_embedder.proj.weight", [4, 4, 1, 1]), ("t_embedder.mlp.0.weight", [4, 256])] +
+    usual + [("surplus.%d" % i, []) for i in range(300000)])
+put("vae.st", [("decoder.conv_in.weight", [4, 2**52, 0, 3]), ("decoder.conv_out.weight",
+    [3, 4, 3, 3]), ("decoder.up_blocks.0.resnets.0.conv1.weight", [4, 4, 3, 3])])
+with open("conditions.ini", "w") as f:
+    f.write("[condition]\n" + "".join("e%d = t\n" % i for i in range(300000)))
+# The demo's checkpoint with one member more, that unpacks to 2 GB.
+source, target = zipfile.ZipFile(sys.argv[1]), zipfile.ZipFile("bomb.pt", "w")
+for item in source.infolist():
+    target.writestr(item.filename, source.read(item))
+folder = source.namelist()[0].split("/")[0]
+info = zipfile.ZipInfo(folder + "/data/999999")
+info.compress_type = zipfile.ZIP_DEFLATED
+with target.open(info, "w", force_zip64=True) as f:
+    for _ in range(2048):
+        f.write(bytes(1 << 20))
+target.close()
+PYTHON
+export POCL_SIGFPE_HANDLER=0        # with it a division by zero is passed over
+for name in zero wide channels; do
+    refuses "SiT: sides that wrap around, $name" 6 $name.st "impossible size" -- \
+        "${tiny[@]}" model.checkpoint=$name.st
+done
+refuses "SiT: a number of tokens that wraps around" 6 tokens.st "pos_embed of impossible size" -- \
+    "${tiny[@]}" model.checkpoint=tokens.st model.heads=2
+refuses "VAE: channels that wrap around" 6 vae.st -- "${tiny[@]}" vae.weights=vae.st
+refuses "300,000 surplus tensors" 6 many.st "and " " more" -- \
+    "${tiny[@]}" model.checkpoint=many.st model.heads=2 model.latent_size=4
+refuses "300,000 conditions" 3 conditions.ini:1002: "more than 1000 lines" -- conditions.ini "$grid"
+refuses "an archive that would unpack to gigabytes" 5 bomb.pt "would unpack to" -- \
+    "${tiny[@]}" model.checkpoint=bomb.pt
+unset POCL_SIGFPE_HANDLER
+
+need_device
+if [ -n "${FFCL_TEST_CFLAGS:-}" ]; then
+    skip "injected faults" "not with a sanitizer"
+    finish
+elif ! "${CC:-cc}" -shared -fPIC -D_GNU_SOURCE -DCL_TARGET_OPENCL_VERSION=120 -o shim.so \
+    "$root/tests/shim.c" -ldl 2> compile.log; then
+    not_ok "the preloaded library builds" "$(cat compile.log)"
+    finish
+fi
+
+# ---- injected faults ----
+
+draw=(-q "$demo" sampler.count=2 output.grid= output.folder=f output.npz=a.npz)
+run "${draw[@]}"
+same "an undisturbed run" "$code" 0
+mv f whole && mv a.npz whole.npz
+
+# faulty VARIABLE=VALUE: a run with it, from nothing.
+faulty() {
+    rm -rf f a.npz
+    env LD_PRELOAD="$work/shim.so" "$1" timeout -k 10 100 "$ffcl" "${draw[@]}" > stdout 2> stderr \
+        < /dev/null
+    code=$? last="ffcl ${draw[*]}, $1"
+    cp stdout stderr "$work" 2> /dev/null
+}
+# sound: what is there is right, or is not there.
+sound() {
+    local png
+    for png in f/*.png; do
+        [ ! -e "$png" ] || cmp -s "$png" "whole/$(basename "$png")" || echo "torn: $png"
+    done
+    [ ! -e a.npz ] || cmp -s a.npz whole.npz || echo "torn: a.npz"
+    find . -maxdepth 2 \( -name '*.tmp' -o -name '.*lock' \)
+}
+again() { # what the same command is afterwards
+    "$ffcl" "${draw[@]}" 2>&1
+    diff -r -x manifest.json f whole > /dev/null && cmp a.npz whole.npz && echo right
+}
+# fails NAME VARIABLE=VALUE CODE WORDS
+fails() {
+    faulty "$2"
+    same "$1" "$code $(grep -c "^ffcl: .*$4" stderr) $(wc -l < stderr) $(sound)" "$3 1 1 "
+    same "$1: the same command afterwards" "$(again)" right
+}
+fails "the image's rename" FFCL_SHIM_FAIL=rename:2:5 12 "f/00000..png: Input/output error"
+fails "the npz's rename" FFCL_SHIM_FAIL=rename:4:5 12 "a.npz: Input/output error"
+fails "the manifest's closing rename" FFCL_SHIM_FAIL=rename:5:5 12 \
+    "f/manifest.json: Input/output error"
+fails "the manifest's closing write, the disk full" FFCL_SHIM_FAIL=rename:5:28 12 \
+    "f/manifest.json: disk full"
+fails "fsync of the manifest" FFCL_SHIM_FAIL=fsync:1:5 12 "f/manifest.json: Input/output error"
+fails "syncfs at the end" FFCL_SHIM_SYNCFS=5 12 "cannot write f: Input/output error"
+fails "a write of the npz" FFCL_SHIM_FAIL=pwrite:5:5 12 "a.npz: Input/output error"
+for n in 1 2 3 4 5 6; do
+    faulty FFCL_SHIM_FAIL=pthread_create:$n:11
+    case $code in
+    0) same "thread $n cannot be started: others do" "$(sound)" "" ;;
+    *)
+        same "thread $n cannot be started: exit code and sentence" \
+            "$code $(grep -c '^ffcl: no thread can be started' stderr) $(sound)" "14 1 "
+        ;;
+    esac
+    same "thread $n: the same command afterwards" "$(again)" right
+done
+# CL_DEVICE_TYPE, _MAX_COMPUTE_UNITS, _MAX_WORK_GROUP_SIZE, _MAX_MEM_ALLOC_SIZE, _GLOBAL_MEM_SIZE,
+# _LOCAL_MEM_SIZE, _NAME, _DRIVER_VERSION, _EXTENSIONS, _MEM_BASE_ADDR_ALIGN
+for what in 0x1000 0x1002 0x1004 0x1010 0x101F 0x1023 0x102B 0x102D 0x1030 0x1019; do
+    fails "the device does not tell property $what" FFCL_SHIM_INFO=$what 10 \
+        "clGetDeviceInfo gave CL_OUT_OF_RESOURCES"
+done
+
+# ---- memory ----
+
+faulty FFCL_SHIM_MALLOC=-1
+n=$(sed -n 's/^allocations: //p' stderr)
+if [ -n "${SWEEP:-}" ]; then
+    read -r from step to <<< "$SWEEP"
+else
+    from=3 step=$((n / 40 + 1)) to=$n
+fi
+bad='' count=0 codes=''
+for ((i = from; i <= to; i += step)); do
+    faulty FFCL_SHIM_MALLOC=$i
+    count=$((count + 1))
+    codes="$codes $code"
+    reason=$(sound)
+    case $code in
+    0) [ -z "$(sed '/^ffcl: warning: /d' stderr)" ] || reason="$reason words at exit code 0" ;;
+    14)
+        grep -q '^ffcl: .*memory\|^ffcl: .*HOST_MEMORY' stderr || reason="$reason another cause"
+        [ "$(grep -c '^ffcl: [^w]' stderr)" = 1 ] || reason="$reason not one sentence"
+        ;;
+    *) reason="$reason exit code $code" ;;
+    esac
+    [ "$(again)" = right ] || reason="$reason, afterwards wrong"
+    [ -z "$reason" ] || bad="$bad"$'\n'"allocation $i: $reason: $(tail -n 1 stderr)"
+done
+echo "# $count of $n allocations failed:$(tr ' ' '\n' <<< "$codes" | sort | uniq -c | tr '\n' ';')"
+same "allocations that fail: exit code 14, one sentence, nothing torn" "$bad" ""
+
+finish
