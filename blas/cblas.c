@@ -9,7 +9,6 @@
  * or without, as that costs next to nothing here. */
 #include "backend.h"
 
-#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

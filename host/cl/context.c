@@ -120,56 +120,49 @@ static void CL_CALLBACK free_pages(cl_mem mem, void *user)
     free(p);
 }
 
-static int no_host_memory(ffcl_ctx *ctx, size_t bytes, const char *what)
-{
-    if (!ctx->device.caps.native)       /* the driver may have memory yet */
-        return 0;
-    return ffcl_fail(ctx->err, FFCL_ENOMEM, "out of memory: the computer has no %.1f MB left for "
-                     "%s", (double)bytes / 1e6, what);
-}
-
-/* A buffer of a CPU device in memory of our own; NULL without an error where the driver's does as
- * well.  Large ones in huge pages, as gigabytes of weights in 4 KB pages cost a page fault each,
- * seconds in all on a virtual machine; all of them where host functions in the queue want their
- * address: such a device's buffer in other memory is an error. */
-static int create_in_own_pages(ffcl_ctx *ctx, cl_mem *out, size_t bytes, const char *what)
+/* A buffer of a CPU device in memory of our own; NULL where it cannot be had, with a *code where
+ * the driver's memory does not do either.  Large ones in huge pages, as gigabytes of weights in
+ * 4 KB pages cost a page fault each, seconds in all on a virtual machine; all of them where host
+ * functions in the queue want their address, which memory of the driver does not have. */
+static cl_mem create_in_own_pages(ffcl_ctx *ctx, size_t bytes, cl_int *code)
 {
     const size_t huge = (size_t)2 << 20, small = 4096;
     const ffcl_caps *caps = &ctx->device.caps;
     const int large = bytes >= 2 * huge;
+    cl_mem mem = NULL;
+    *code = CL_SUCCESS;
     if (!(caps->type & CL_DEVICE_TYPE_CPU) || !caps->unified || !(large || caps->native))
-        return 0;
+        return NULL;
     pages *p = calloc(1, sizeof *p);
-    if (!p)
-        return no_host_memory(ctx, bytes, what);
-    p->bytes = ffcl_round_up(bytes, large ? huge : small);
-    p->at = mmap(NULL, p->bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (p->at == MAP_FAILED) {
-        free(p);
-        return no_host_memory(ctx, bytes, what);
+    void *at = MAP_FAILED;
+    const size_t whole = ffcl_round_up(bytes, large ? huge : small);
+    if (p)
+        at = mmap(NULL, whole, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (at == MAP_FAILED) {
+        *code = CL_OUT_OF_HOST_MEMORY;
+        goto out;
     }
+    *p = (pages){at, whole};
     if (large)
-        madvise(p->at, p->bytes, MADV_HUGEPAGE);
-    cl_int code;
-    const char *call = "clCreateBuffer";
-    cl_mem mem = clCreateBuffer(ctx->context, CL_MEM_READ_WRITE | CL_MEM_USE_HOST_PTR, bytes, p->at,
-                                &code);
-    if (code == CL_SUCCESS) {
-        call = "clSetMemObjectDestructorCallback";
-        code = clSetMemObjectDestructorCallback(mem, free_pages, p);
-        if (code == CL_SUCCESS) {
-            *out = mem;
-            return 0;
-        }
+        madvise(at, whole, MADV_HUGEPAGE);
+    mem = clCreateBuffer(ctx->context, CL_MEM_READ_WRITE | CL_MEM_USE_HOST_PTR, bytes, at, code);
+    if (*code == CL_SUCCESS)
+        *code = clSetMemObjectDestructorCallback(mem, free_pages, p);
+    if (*code == CL_SUCCESS)
+        return mem;
+    if (mem)
         clReleaseMemObject(mem);
-    }
-    munmap(p->at, p->bytes);
+    munmap(at, whole);
+out:
     free(p);
-    return caps->native ? FFCL_CL_CODE(ctx->err, code, call) : 0;
+    if (!caps->native)
+        *code = CL_SUCCESS;
+    return NULL;
 }
 
 int ffcl_buffer_create(ffcl_ctx *ctx, cl_mem *out, size_t bytes, const char *what)
 {
+    cl_int code;
     *out = NULL;
     size_t size = bytes < 4 ? 4 : bytes;
     if (size > ctx->device.caps.max_alloc_bytes)
@@ -177,15 +170,18 @@ int ffcl_buffer_create(ffcl_ctx *ctx, cl_mem *out, size_t bytes, const char *wha
                          "%s needs a buffer of %.0f MB, and %s allows %.0f MB in one piece", what,
                          (double)size / 1e6, ctx->device.caps.name,
                          (double)ctx->device.caps.max_alloc_bytes / 1e6);
-    int rc = create_in_own_pages(ctx, out, size, what);
-    if (rc || *out)
-        return rc;
-    cl_int code;
-    *out = clCreateBuffer(ctx->context, CL_MEM_READ_WRITE, size, NULL, &code);
+    *out = create_in_own_pages(ctx, size, &code);
+    if (*out)
+        return 0;
+    if (code == CL_SUCCESS)
+        *out = clCreateBuffer(ctx->context, CL_MEM_READ_WRITE, size, NULL, &code);
     if (code == CL_MEM_OBJECT_ALLOCATION_FAILURE || code == CL_OUT_OF_RESOURCES)
         return ffcl_fail(ctx->err, FFCL_EDEVMEM,
                          "out of device memory: %s has no %.0f MB left for %s",
                          ctx->device.caps.name, (double)size / 1e6, what);
+    if (code == CL_OUT_OF_HOST_MEMORY)
+        return ffcl_fail(ctx->err, FFCL_ENOMEM, "out of memory: the computer has no %.1f MB left "
+                         "for %s", (double)size / 1e6, what);
     return ffcl_cl_check(ctx->err, code, "clCreateBuffer", __FILE__, __LINE__);
 }
 

@@ -67,6 +67,8 @@ refuses "labels from a FIFO" 4 fifo "not a regular file" -- \
     "${tiny[@]}" sampler.classes=file:"$work"/fifo
 refuses "labels from an endless file" 4 /dev/zero "not a regular file" -- \
     "${tiny[@]}" sampler.classes=file:/dev/zero
+refuses "parameters from a FIFO" 4 fifo "not a regular file" -- \
+    "${tiny[@]}" blas.backend=clblast blas.tuning="$work"/fifo
 refuses "a library by a relative path" 3 "blas.library=./libopenblas.so" "relative path" -- \
     "${tiny[@]}" blas.library=./libopenblas.so
 refuses "bench: an old JSON that is a FIFO" 4 fifo "not a regular file" -- \
