@@ -269,7 +269,7 @@ int ffcl_bench_is_other(const ffcl_bench_report *report, const cJSON *old)
 }
 
 /* Beyond the spread: medians differ by more than both spreads together, as independent errors add
- * up, and by more than the clock can tell apart. */
+ * up, and by more than the clock resolves. */
 void ffcl_bench_compare(const cJSON *old, ffcl_bench_result *r)
 {
     static const double clock_step = 1e-6, least_spread = 0.01;

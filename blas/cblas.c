@@ -149,7 +149,7 @@ static float *place(ffcl_ctx *ctx, const ffcl_tensor *t)
         rc = FFCL_CL(ctx->err, clGetMemObjectInfo(parent ? parent : t->mem, CL_MEM_HOST_PTR,
                                                   sizeof host, &host, NULL));
     if (rc == 0 && !host)       /* ffcl_buffer_create puts such devices' buffers into our memory */
-        rc = ffcl_fail(ctx->err, FFCL_EDEVMEM, "out of memory: %s has an operand of a product in "
+        rc = ffcl_fail(ctx->err, FFCL_EDEVMEM, "out of memory: %s has an operand of a GEMM in "
                        "memory of the driver, where the CBLAS library cannot reach it",
                        ctx->device.caps.name);
     ffcl_ctx_keep(ctx, rc);

@@ -3,6 +3,7 @@
 #include "gemm.h"
 
 #include <assert.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -81,6 +82,18 @@ const char *ffcl_blas_name(const ffcl_ctx *ctx)
 const char *ffcl_blas_tuning(const ffcl_ctx *ctx)
 {
     return ctx->blas->tuning;
+}
+
+int ffcl_gemm_has_own(const ffcl_ctx *ctx)
+{
+    return ctx->blas && ctx->blas->has_blocked;
+}
+
+void ffcl_gemm_describe(const ffcl_ctx *ctx, char *text, size_t size)
+{
+    const char *tuning = ctx->blas->tuning;
+    snprintf(text, size, "%s%s%s%s", ctx->blas->has_blocked ? "blocked, " : "",
+             ffcl_blas_name(ctx), *tuning ? ", tuning " : "", tuning);
 }
 
 int ffcl_blas_is_untuned(const ffcl_ctx *ctx)

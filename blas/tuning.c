@@ -7,8 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "files/input.h"
 #include "files/atomic.h"
+#include "files/input.h"
 #include "util.h"
 
 #define NONE FFCL_TUNING_NO_CHOICE

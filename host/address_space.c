@@ -11,8 +11,7 @@ size_t ffcl_address_space_of_libraries(void)
 {
     /* PoCL's compiler; then a stack, an arena of malloc and a buffer of OpenBLAS a thread. */
     enum { BASE_MB = 1000, THREAD_MB = 128 };
-    const long cores = sysconf(_SC_NPROCESSORS_ONLN);
-    return ((size_t)BASE_MB + THREAD_MB * (size_t)(cores > 0 ? cores : 1)) << 20;
+    return ((size_t)BASE_MB + THREAD_MB * ffcl_cores()) << 20;
 }
 
 int ffcl_address_space_check(size_t bytes, const char *what, ffcl_error *err)

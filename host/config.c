@@ -364,6 +364,12 @@ int ffcl_config_keeps_samples(const ffcl_config *cfg)
     return cfg->output.folder || cfg->output.npz;
 }
 
+size_t ffcl_config_threads(const ffcl_config *cfg)
+{
+    enum { MOST = 1024 };
+    return cfg->output.threads ? cfg->output.threads : ffcl_min(ffcl_cores(), MOST);
+}
+
 size_t ffcl_config_draw_batch(const ffcl_config *cfg)
 {
     enum { SCRIPTS_OWN = 32 };  /* sample_ddp.py's default */

@@ -61,7 +61,7 @@ static int has_folder(const ffcl_config *cfg)
 #define DIFFER_BY(setting) .images = FFCL_IMAGES_DIFFER, .fact = setting
 
 /* A device rounds in its own way, which [device] select decides: the manifest's "blas.products of"
- * tells how, and a run that resumes on another kind of device is warned, not refused.  A preset
+ * says how, and a run that resumes on another kind of device is warned, not refused.  A preset
  * changes images by the keys that it stands for, and [condition] has no rows: all of it does. */
 const ffcl_config_row ffcl_config_rows[] = {
     {"device", "select", FFCL_TYPE_TEXT, "auto", AT(device.select), SAME,

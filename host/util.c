@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <time.h>
+#include <unistd.h>
 
 char *ffcl_format(const char *format, ...)
 {
@@ -75,4 +76,10 @@ void ffcl_make_folders(const char *path)
             *p = '/';
         }
     free(copy);
+}
+
+size_t ffcl_cores(void)
+{
+    const long n = sysconf(_SC_NPROCESSORS_ONLN);
+    return n > 0 ? (size_t)n : 1;
 }

@@ -57,6 +57,9 @@ void ffcl_make_folders(const char *path);
 /* The edit distance of a and b (insert, delete, replace, each 1), for "did you mean". */
 size_t ffcl_edit_distance(const char *a, const char *b);
 
+/* Processors that the system has; at least 1. */
+size_t ffcl_cores(void);
+
 /* Seconds on a clock that nobody sets. */
 double ffcl_clock(void);
 

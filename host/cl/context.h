@@ -55,6 +55,7 @@ typedef struct ffcl_ctx {
      * order and an image has the same bytes in any batch.  Costs speed in small batches. */
     int batch_invariant;
     const struct ffcl_variant *forced[FFCL_N_OPS];  /* NULL: by capabilities and sizes */
+    unsigned passed_over;               /* 1 << op: a forced variant could not compute a call */
     /* What the next launches belong to; NULL: an operation without variants. */
     const struct ffcl_operation *running;
     const struct ffcl_variant *variant;

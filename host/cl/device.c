@@ -66,7 +66,7 @@ static size_t dpas_lanes(cl_device_id id, const char *extensions)
     return least;
 }
 
-/* What vendors' extensions tell. */
+/* What vendors' extensions answer. */
 static void read_extensions(query *q, ffcl_caps *c)
 {
     char *text = long_text(q, CL_DEVICE_EXTENSIONS);

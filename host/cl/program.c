@@ -260,8 +260,7 @@ static void *compile_some(void *user)
 static int compile_together(ffcl_ctx *ctx, program **missing, size_t n)
 {
     compilers all = {.missing = missing, .n = n, .failed = n};
-    const long cores = sysconf(_SC_NPROCESSORS_ONLN);
-    const size_t most = ffcl_min(ffcl_min(n, MOST_COMPILERS), cores > 0 ? (size_t)cores : 1);
+    const size_t most = ffcl_min(ffcl_min(n, MOST_COMPILERS), ffcl_cores());
     compiler *threads = calloc(most, sizeof *threads);
     if (!threads)
         return ffcl_fail(ctx->err, FFCL_ENOMEM, "out of memory for compiling");

@@ -2,6 +2,7 @@
 #include "cl/variant.h"
 
 #include <assert.h>
+#include <stdio.h>
 #include <string.h>
 
 const ffcl_variant *ffcl_choose(const ffcl_ctx *ctx, const ffcl_operation *op, const void *desc)
@@ -18,6 +19,19 @@ const ffcl_variant *ffcl_choose(const ffcl_ctx *ctx, const ffcl_operation *op, c
     return best;
 }
 
+/* Once for each operation. */
+static void report_passed_over(ffcl_ctx *ctx, const ffcl_operation *op)
+{
+    char text[200];
+    const ffcl_variant *forced = ctx->forced[op->id];
+    if (!forced || forced == ctx->variant || (ctx->passed_over & 1u << op->id))
+        return;
+    ctx->passed_over |= 1u << op->id;
+    snprintf(text, sizeof text, "%s: the forced variant %s cannot compute every call here; %s "
+             "does instead", op->name, forced->name, ctx->variant->name);
+    ffcl_report(ctx->obs, FFCL_PHASE_WARN, text, 0, 0);
+}
+
 void ffcl_dispatch(ffcl_ctx *ctx, const ffcl_operation *op, const void *desc)
 {
     const ffcl_operation *outer = ctx->running;
@@ -26,9 +40,22 @@ void ffcl_dispatch(ffcl_ctx *ctx, const ffcl_operation *op, const void *desc)
         return;
     ctx->running = op;
     ctx->variant = ffcl_choose(ctx, op, desc);
+    report_passed_over(ctx, op);
     ctx->variant->run(ctx, desc);
     ctx->running = outer;
     ctx->variant = outer_variant;
+}
+
+int ffcl_on_cpu(const ffcl_ctx *ctx, const void *desc)
+{
+    (void)desc;
+    return ffcl_is_cpu(ctx);
+}
+
+int ffcl_on_gpu(const ffcl_ctx *ctx, const void *desc)
+{
+    (void)desc;
+    return !ffcl_is_cpu(ctx);
 }
 
 const ffcl_variant *ffcl_variant_find(const ffcl_operation *op, const char *name)

@@ -28,8 +28,13 @@ typedef struct ffcl_operation {
  * always can. */
 const ffcl_variant *ffcl_choose(const ffcl_ctx *ctx, const ffcl_operation *op, const void *desc);
 
-/* Chooses and runs it. */
+/* Chooses and runs it; the first call of an operation that a forced variant cannot compute is
+ * reported. */
 void ffcl_dispatch(ffcl_ctx *ctx, const ffcl_operation *op, const void *desc);
+
+/* For `pays`: on CPU devices, on all others. */
+int ffcl_on_cpu(const ffcl_ctx *ctx, const void *desc);
+int ffcl_on_gpu(const ffcl_ctx *ctx, const void *desc);
 
 /* The variant of that name, or NULL. */
 const ffcl_variant *ffcl_variant_find(const ffcl_operation *op, const char *name);

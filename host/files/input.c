@@ -53,21 +53,25 @@ static int too_long(const char *path, uint64_t most, ffcl_error *err)
                      "be", path, (unsigned long long)most);
 }
 
+/* Opens a regular file of at most `most` bytes. */
+static int open_at_most(int *fd, uint64_t *bytes, const char *path, uint64_t most, ffcl_error *err)
+{
+    int rc = ffcl_input_open(fd, bytes, path, err);
+    if (rc || *bytes <= most)
+        return rc;
+    close(*fd);
+    return too_long(path, most, err);
+}
+
 int ffcl_input_stream(FILE **stream, const char *path, uint64_t most, ffcl_error *err)
 {
     uint64_t bytes = 0;
-    int fd = -1, rc = ffcl_input_open(&fd, &bytes, path, err);
-    *stream = NULL;
-    if (rc)
-        return rc;
-    if (bytes > most)
-        rc = too_long(path, most, err);
+    int fd = -1, rc = open_at_most(&fd, &bytes, path, most, err);
     *stream = rc ? NULL : fdopen(fd, "r");
-    if (!rc && !*stream)
-        rc = ffcl_fail(err, FFCL_ENOMEM, "host memory does not suffice to read %s", path);
-    if (rc)
-        close(fd);
-    return rc;
+    if (rc || *stream)
+        return rc;
+    close(fd);
+    return ffcl_fail(err, FFCL_ENOMEM, "host memory does not suffice to read %s", path);
 }
 
 /* Reads up to `room` bytes; a file that has grown since it was opened shows in *n. */
@@ -90,17 +94,15 @@ static int read_all(int fd, char *text, size_t room, size_t *n, const char *path
 int ffcl_input_read(char **text, size_t *n, const char *path, size_t most, ffcl_error *err)
 {
     uint64_t bytes = 0;
-    int fd = -1, rc = ffcl_input_open(&fd, &bytes, path, err);
+    int fd = -1, rc = open_at_most(&fd, &bytes, path, most, err);
     *text = NULL;
     *n = 0;
     if (rc)
         return rc;
-    if (bytes > most)
-        rc = too_long(path, most, err);
     /* Files of /proc say that they have none; the one byte more shows that a file grows. */
     const size_t room = bytes ? (size_t)bytes + 1 : most + 1;
-    *text = rc ? NULL : malloc(room + 1);
-    if (!rc && !*text)
+    *text = malloc(room + 1);
+    if (!*text)
         rc = ffcl_fail(err, FFCL_ENOMEM, "host memory does not suffice to read %s", path);
     if (!rc)
         rc = read_all(fd, *text, room, n, path, err);

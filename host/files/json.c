@@ -32,7 +32,7 @@ int ffcl_json_parse(cJSON **out, const char *text, size_t n, size_t *at, const c
         return FFCL_EFORMAT;
     errno = 0;
     *out = cJSON_ParseWithLengthOpts(text, n, &end, 0);
-    if (!*out && errno == ENOMEM)       /* cJSON does not tell, but malloc does */
+    if (!*out && errno == ENOMEM)       /* cJSON does not report it, but malloc does */
         return ffcl_fail(err, FFCL_ENOMEM, "host memory does not suffice for the text of %s",
                          path);
     if (at)

@@ -70,7 +70,7 @@ static void on_read(png_structp png, png_bytep bytes, size_t n)
     png_error(png, "the file is truncated");
 }
 
-/* After libpng gave up; it does not tell that memory was short, but malloc does. */
+/* After libpng gave up; it does not report that memory was short, but malloc does. */
 __attribute__((format(printf, 3, 0)))
 static int gave_up(png_job *job, int code, const char *sentence)
 {

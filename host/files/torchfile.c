@@ -26,7 +26,7 @@ enum {
 static int zip_fail(const ffcl_tensor_file *file, zip_error_t *ze, ffcl_error *err)
 {
     int code = FFCL_EFORMAT;
-    /* libzip does not always tell that memory was short, but malloc does. */
+    /* libzip does not always report that memory was short, but malloc does. */
     if (errno == ENOMEM || zip_error_code_zip(ze) == ZIP_ER_MEMORY)
         return ffcl_fail(err, FFCL_ENOMEM, "no memory to read %s", file->path);
     switch (zip_error_code_zip(ze)) {

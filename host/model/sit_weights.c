@@ -10,7 +10,8 @@
 #include "gemm.h"
 #include "util.h"
 
-/* What no model has, so that products of these fit a size_t; a class is a row of numbers. */
+/* What no model has, so that sizes computed from these fit a size_t; a class is a row of
+ * numbers. */
 enum { MOST_WIDTH = 65536, MOST_PATCH = 1024, MOST_CHANNELS = 65536, MOST_TOKENS = 1 << 24,
        MOST_EMBEDDERS = 64 };
 
@@ -155,7 +156,7 @@ const ffcl_tensor_file *ffcl_sit_file(const ffcl_sit *sit)
     return sit->weights.file;
 }
 
-/* A tensor whose shape tells the model's, or NULL where it is missing or of another rank. */
+/* A tensor whose shape gives the model's, or NULL where it is missing or of another rank. */
 static const ffcl_tensor_info *find_telling(const ffcl_weights *w, const char *name, int rank)
 {
     const ffcl_tensor_info *info = ffcl_weights_find(w, "%s", name);

@@ -33,7 +33,7 @@ struct ffcl_vae {
     ffcl_layout layout;                 /* of float32 matrices */
 };
 
-/* Groups of every group norm where no config.json tells. */
+/* Groups of every group norm where no config.json gives them. */
 enum { FFCL_VAE_USUAL_GROUPS = 32 };
 
 /* Fills vae->d from the tensors and the configuration text (NULL: defaults). */

@@ -191,8 +191,7 @@ static void *read_rows(void *user)
 
 static int start_threads(ffcl_weight_reader *t, ffcl_error *err)
 {
-    long cores = sysconf(_SC_NPROCESSORS_ONLN);
-    size_t n = cores > 0 ? ffcl_min((size_t)cores, MOST_THREADS) : 1;
+    const size_t n = ffcl_min(ffcl_cores(), MOST_THREADS);
     t->n_slots = 2 * n + KEPT;
     t->slots = calloc(t->n_slots, sizeof *t->slots);
     if (!t->slots)

@@ -45,7 +45,7 @@ static void launch(ffcl_ctx *ctx, const ffcl_kernel *k, const ffcl_attention_des
     size_t local[3] = {local_x, 1, 1}, global[3] = {global_x, d->heads, d->qkv.batch};
     ffcl_work_shape(ctx, ffcl_attention_cost(d), "%zux%zux%zux%zu", d->qkv.batch, d->qkv.rows,
                     d->heads, head_size(d));
-    ffcl_launch(ctx, k, 3, global, local, FFCL_BUF(&d->out), FFCL_BUF(&d->qkv),
+    ffcl_launch(ctx, k, 3, global, local, FFCL_DENSE(&d->out), FFCL_DENSE(&d->qkv),
                 FFCL_INT(d->qkv.rows), FFCL_INT(d->heads),
                 FFCL_FLOAT(scale / sqrt((double)head_size(d))));
 }
@@ -56,18 +56,6 @@ static int tiled_can(const ffcl_ctx *ctx, const void *desc)
     const ffcl_caps *caps = &ctx->device.caps;
     return d->qkv.dtype == FFCL_F32 && caps->local_bytes >= 32768 &&
            caps->max_work_group >= TILE_ITEMS;
-}
-
-static int is_on_gpu(const ffcl_ctx *ctx, const void *desc)
-{
-    (void)desc;
-    return !ffcl_is_cpu(ctx);
-}
-
-static int is_on_cpu(const ffcl_ctx *ctx, const void *desc)
-{
-    (void)desc;
-    return ffcl_is_cpu(ctx);
 }
 
 static void tiled_run(ffcl_ctx *ctx, const void *desc)
@@ -162,9 +150,9 @@ static const ffcl_variant variants[] = {
     {"row", "on any device: a work-item has four queries, no local memory", row_can, NULL, cost,
      row_run},
     {"tiled", "float32 on GPUs: online softmax over tiles of K and V in local memory", tiled_can,
-     is_on_gpu, cost, tiled_run},
+     ffcl_on_gpu, cost, tiled_run},
     {"gemms", "float32 where the back end has batches of GEMMs: CPUs with a CBLAS library",
-     ffcl_attention_gemms_can, is_on_cpu, cost, ffcl_attention_gemms},
+     ffcl_attention_gemms_can, ffcl_on_cpu, cost, ffcl_attention_gemms},
     {"mma", "half on NVIDIA's tensor cores: heads of 8, 16, .. 96 columns, or 128, 192, .. 512",
      mma_can, NULL, cost, mma_run},
     {"wgmma", "half on tensor cores of compute capability 9.0, heads of 64 or 72", wgmma_can, NULL,

@@ -11,10 +11,10 @@ void ffcl_cast(ffcl_ctx *ctx, const ffcl_tensor *out, const ffcl_tensor *x)
     ffcl_work(ctx, ffcl_cast_cost(n));
     if (out->dtype == FFCL_F32) {
         const ffcl_kernel *k = ffcl_kernel_get(ctx, "cast", "cast_to_float", "");
-        ffcl_launch_items(ctx, k, n, FFCL_BUF(out), FFCL_BUF(x), FFCL_INT(n));
+        ffcl_launch_items(ctx, k, n, FFCL_BUF(out), FFCL_DENSE(x), FFCL_INT(n));
     } else {
         const ffcl_kernel *k = ffcl_kernel_get(ctx, "cast", "cast_to_half", "");
-        ffcl_launch_items(ctx, k, n, FFCL_BUF(out), FFCL_BUF(x), FFCL_INT(out->at), FFCL_INT(n));
+        ffcl_launch_items(ctx, k, n, FFCL_BUF(out), FFCL_DENSE(x), FFCL_INT(out->at), FFCL_INT(n));
     }
 }
 
@@ -23,6 +23,6 @@ void ffcl_cast_to_tiles(ffcl_ctx *ctx, const ffcl_tensor *out, const ffcl_tensor
     const size_t n = ffcl_count(x);
     const ffcl_kernel *k = ffcl_kernel_get(ctx, "cast", "cast_to_tiles", "");
     ffcl_work(ctx, ffcl_cast_cost(n));
-    ffcl_launch_items(ctx, k, n, FFCL_BUF(out), FFCL_BUF(x), FFCL_INT(first), FFCL_INT(x->cols),
+    ffcl_launch_items(ctx, k, n, FFCL_BUF(out), FFCL_DENSE(x), FFCL_INT(first), FFCL_INT(x->cols),
                       FFCL_INT(n));
 }

@@ -28,7 +28,7 @@ static void im2col(ffcl_ctx *ctx, const ffcl_tensor *columns, const ffcl_tensor 
     size_t local[2] = {32, 8};
     size_t global[2] = {ffcl_round_up(M, 32), ffcl_div_up(C, 32) * 8};
     ffcl_work(ctx, ffcl_each_cost(M * C, 0.0, 4.0 + 4.0 * (double)(t->kh * t->kw)));
-    ffcl_launch(ctx, k, 2, global, local, FFCL_BUF(columns), FFCL_BUF(x),
+    ffcl_launch(ctx, k, 2, global, local, FFCL_BUF(columns), FFCL_DENSE(x),
                 FFCL_INT(ffcl_height(x)), FFCL_INT(x->width), FFCL_INT(C), FFCL_INT(t->kh),
                 FFCL_INT(t->kw), FFCL_INT(t->dy), FFCL_INT(t->dx), FFCL_INT(first), FFCL_INT(M),
                 FFCL_INT(M));
@@ -85,7 +85,7 @@ static void scatter(ffcl_ctx *ctx, const ffcl_conv_desc *d, const ffcl_tensor *s
     size_t local[2] = {ffcl_min(64, total), ffcl_max(total / 64, 1)};
     size_t global[2] = {ffcl_round_up(N, local[0]), ffcl_round_up(ffcl_div_up(M, 8), local[1])};
     ffcl_work(ctx, ffcl_each_cost(M * N, 1.0, 8.0));
-    ffcl_launch(ctx, k, 2, global, local, FFCL_BUF(&d->out), FFCL_BUF(sums), FFCL_INT(N),
+    ffcl_launch(ctx, k, 2, global, local, FFCL_DENSE(&d->out), FFCL_BUF(sums), FFCL_INT(N),
                 FFCL_BUF(&d->w->bias), FFCL_INT(d->x.width), FFCL_INT(first),
                 FFCL_INT(parity >> 1), FFCL_INT(parity & 1), FFCL_INT(M), FFCL_INT(N));
 }
@@ -158,7 +158,7 @@ static void direct_run(ffcl_ctx *ctx, const void *desc)
                                            vectors ? "-DVW=16" : "");
     ffcl_work_shape(ctx, ffcl_conv_cost(d), "%zux%zux%zux%zu>%zu", d->x.batch, ffcl_height(&d->x),
                     d->x.width, w->in, w->out);
-    ffcl_launch_items(ctx, k, n, FFCL_BUF(&d->out), FFCL_BUF(&d->x), FFCL_BUF(&w->weight[0]),
+    ffcl_launch_items(ctx, k, n, FFCL_DENSE(&d->out), FFCL_DENSE(&d->x), FFCL_BUF(&w->weight[0]),
                       FFCL_BUF(&w->bias), FFCL_INT(ffcl_height(&d->x)), FFCL_INT(d->x.width),
                       FFCL_INT(w->in), FFCL_INT(w->out), FFCL_INT(w->side), FFCL_INT(w->side),
                       FFCL_INT(shift), FFCL_INT(shift), FFCL_INT(n));
@@ -203,7 +203,7 @@ static void narrow_run(ffcl_ctx *ctx, const void *desc)
                                   .bias = &d->w->bias, .gather = &gather});
     const ffcl_kernel *k = ffcl_kernel_get(ctx, "conv", "conv_narrow_f32", "");
     ffcl_work(ctx, ffcl_each_cost(n, 0.0, 8.0));
-    ffcl_launch_items(ctx, k, n, FFCL_BUF(&d->out), FFCL_BUF(&all), FFCL_INT(columns),
+    ffcl_launch_items(ctx, k, n, FFCL_DENSE(&d->out), FFCL_BUF(&all), FFCL_INT(columns),
                       FFCL_INT(d->w->out), FFCL_INT(n));
     ffcl_give(ctx, &all);
 }

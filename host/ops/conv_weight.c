@@ -9,18 +9,28 @@
 /* Columns of a NARROW weight: the fewest that a matrix unit's kernel takes. */
 enum { NARROW = 8, DIRECT_MOST = 4 };
 
-static ffcl_conv_layout choose_layout(const ffcl_ctx *ctx, const ffcl_conv_weight *w)
+static int is_forced(const ffcl_ctx *ctx, const char *name)
 {
     const ffcl_variant *forced = ctx->forced[FFCL_OP_CONVOLUTION];
+    return forced && strcmp(forced->name, name) == 0;
+}
+
+/* A forced variant counts where the weight has the choice. */
+static int is_winograd(const ffcl_ctx *ctx, const ffcl_conv_weight *w)
+{
+    if (is_forced(ctx, "winograd"))
+        return w->side == 3 && ffcl_gemm_takes_batches(ctx);
+    return !is_forced(ctx, "im2col") && ffcl_winograd_pays(ctx, w);
+}
+
+static ffcl_conv_layout choose_layout(const ffcl_ctx *ctx, const ffcl_conv_weight *w)
+{
+    const int is_narrow = w->out <= DIRECT_MOST && !w->upsample;
     if (w->dtype == FFCL_F16)
-        return w->out <= DIRECT_MOST && !w->upsample ? FFCL_CONV_NARROW : FFCL_CONV_TILES;
-    if (w->out <= DIRECT_MOST && !w->upsample)
+        return is_narrow ? FFCL_CONV_NARROW : FFCL_CONV_TILES;
+    if (is_narrow)
         return FFCL_CONV_DIRECT;
-    if (forced ? strcmp(forced->name, "winograd") == 0 && w->side == 3 &&
-                     ffcl_gemm_takes_batches(ctx)
-               : ffcl_winograd_pays(ctx, w))
-        return FFCL_CONV_WINOGRAD;
-    return FFCL_CONV_IM2COL;
+    return is_winograd(ctx, w) ? FFCL_CONV_WINOGRAD : FFCL_CONV_IM2COL;
 }
 
 /* K of the GEMM's weight (K, N). */

@@ -53,7 +53,7 @@ static ffcl_tensor moments_by_group(ffcl_ctx *ctx, const ffcl_groupnorm_desc *d)
     size_t local[3] = {ffcl_local_size(ctx, k, 128), 1, 1};
     size_t global[3] = {d->groups * local[0], chunks_of(d), d->x.batch};
     ffcl_work(ctx, ffcl_groupnorm_sums_cost(d));
-    ffcl_launch(ctx, k, 3, global, local, FFCL_BUF(&m), FFCL_BUF(&d->x), FFCL_INT(d->x.rows),
+    ffcl_launch(ctx, k, 3, global, local, FFCL_DENSE(&m), FFCL_DENSE(&d->x), FFCL_INT(d->x.rows),
                 FFCL_INT(d->x.cols), FFCL_INT(d->groups), FFCL_INT(pixels_of_chunk(d)),
                 FFCL_LOCAL(local[0] * sizeof(float)));
     return m;
@@ -68,7 +68,7 @@ static ffcl_tensor moments_wide(ffcl_ctx *ctx, const ffcl_groupnorm_desc *d)
     size_t local[2] = {columns * rows, 1};
     size_t global[2] = {chunks_of(d) * local[0], d->x.batch};
     ffcl_work(ctx, ffcl_groupnorm_sums_cost(d));
-    ffcl_launch(ctx, k, 2, global, local, FFCL_BUF(&m), FFCL_BUF(&d->x), FFCL_INT(d->x.rows),
+    ffcl_launch(ctx, k, 2, global, local, FFCL_DENSE(&m), FFCL_DENSE(&d->x), FFCL_INT(d->x.rows),
                 FFCL_INT(d->x.cols), FFCL_INT(d->groups), FFCL_INT(pixels_of_chunk(d)),
                 FFCL_INT(rows), FFCL_LOCAL(16 * local[0] * sizeof(float)));
     return m;
@@ -120,9 +120,9 @@ static void apply(ffcl_ctx *ctx, const ffcl_groupnorm_desc *d, const ffcl_tensor
                                 : kernel(ctx, d, "groupnorm", "groupnorm_apply");
     const grid g = grid_of(ctx, k, d, wide ? d->x.cols / 8 : d->x.cols, 32);
     ffcl_work(ctx, ffcl_groupnorm_apply_cost(d));
-    ffcl_launch(ctx, k, 3, g.global, g.local, FFCL_BUF(&d->out), FFCL_BUF(&d->x), FFCL_BUF(stats),
-                FFCL_BUF(&d->gamma), FFCL_BUF(&d->beta), FFCL_INT(d->x.rows), FFCL_INT(d->x.cols),
-                FFCL_INT(d->groups), FFCL_INT(d->act == FFCL_ACT_SILU));
+    ffcl_launch(ctx, k, 3, g.global, g.local, FFCL_DENSE(&d->out), FFCL_DENSE(&d->x),
+                FFCL_BUF(stats), FFCL_DENSE(&d->gamma), FFCL_DENSE(&d->beta), FFCL_INT(d->x.rows),
+                FFCL_INT(d->x.cols), FFCL_INT(d->groups), FFCL_INT(d->act == FFCL_ACT_SILU));
 }
 
 static int group_can(const ffcl_ctx *ctx, const void *desc)
@@ -131,16 +131,20 @@ static int group_can(const ffcl_ctx *ctx, const void *desc)
     return 1;
 }
 
-static void group_run(ffcl_ctx *ctx, const void *desc)
+static void three_steps(ffcl_ctx *ctx, const ffcl_groupnorm_desc *d, int wide)
 {
-    const ffcl_groupnorm_desc *d = desc;
     ffcl_tensor own = {0};
     if (!d->moments)
-        own = moments_by_group(ctx, d);
+        own = wide ? moments_wide(ctx, d) : moments_by_group(ctx, d);
     ffcl_tensor stats = combine(ctx, d, d->moments ? d->moments : &own);
-    apply(ctx, d, &stats, 0);
+    apply(ctx, d, &stats, wide);
     ffcl_give(ctx, &stats);
     ffcl_give(ctx, &own);
+}
+
+static void group_run(ffcl_ctx *ctx, const void *desc)
+{
+    three_steps(ctx, desc, 0);
 }
 
 static int wide_can(const ffcl_ctx *ctx, const void *desc)
@@ -150,14 +154,7 @@ static int wide_can(const ffcl_ctx *ctx, const void *desc)
 
 static void wide_run(ffcl_ctx *ctx, const void *desc)
 {
-    const ffcl_groupnorm_desc *d = desc;
-    ffcl_tensor own = {0};
-    if (!d->moments)
-        own = moments_wide(ctx, d);
-    ffcl_tensor stats = combine(ctx, d, d->moments ? d->moments : &own);
-    apply(ctx, d, &stats, 1);
-    ffcl_give(ctx, &stats);
-    ffcl_give(ctx, &own);
+    three_steps(ctx, desc, 1);
 }
 
 /* The groups that the channels of a work-group may belong to. */
@@ -191,9 +188,9 @@ static void fold_run(ffcl_ctx *ctx, const void *desc)
     while (2 * team * fold_groups(d) <= items)
         team *= 2;
     ffcl_work(ctx, ffcl_groupnorm_apply_cost(d));
-    ffcl_launch(ctx, k, 3, g.global, g.local, FFCL_BUF(&d->out), FFCL_BUF(&d->x),
-                FFCL_BUF(d->moments ? d->moments : &own), FFCL_BUF(&d->gamma), FFCL_BUF(&d->beta),
-                FFCL_INT(d->x.rows), FFCL_INT(d->x.cols), FFCL_INT(d->groups),
+    ffcl_launch(ctx, k, 3, g.global, g.local, FFCL_DENSE(&d->out), FFCL_DENSE(&d->x),
+                FFCL_BUF(d->moments ? d->moments : &own), FFCL_DENSE(&d->gamma),
+                FFCL_DENSE(&d->beta), FFCL_INT(d->x.rows), FFCL_INT(d->x.cols), FFCL_INT(d->groups),
                 FFCL_INT(d->act == FFCL_ACT_SILU), FFCL_INT(chunks_of(d)),
                 FFCL_INT(pixels_of_chunk(d)), FFCL_FLOAT(d->eps), FFCL_INT(team),
                 FFCL_LOCAL(items * sizeof(float)), FFCL_LOCAL(2 * items / team * sizeof(float)));
@@ -226,10 +223,10 @@ static void kept_run(ffcl_ctx *ctx, const void *desc)
     const ffcl_kernel *k = ffcl_kernel_get(ctx, "groupnorm_kept", "groupnorm_kept", options);
     size_t local[2] = {ITEMS, 1}, global[2] = {d->groups * ITEMS, d->x.batch};
     ffcl_work(ctx, ffcl_groupnorm_cost(d));
-    ffcl_launch(ctx, k, 2, global, local, FFCL_BUF(&d->out), FFCL_BUF(&d->x), FFCL_BUF(&d->gamma),
-                FFCL_BUF(&d->beta), FFCL_INT(d->x.rows), FFCL_INT(d->x.cols),
-                FFCL_INT(d->groups), FFCL_FLOAT(d->eps), FFCL_INT(d->act == FFCL_ACT_SILU),
-                FFCL_LOCAL(ITEMS * sizeof(float)));
+    ffcl_launch(ctx, k, 2, global, local, FFCL_DENSE(&d->out), FFCL_DENSE(&d->x),
+                FFCL_DENSE(&d->gamma), FFCL_DENSE(&d->beta), FFCL_INT(d->x.rows),
+                FFCL_INT(d->x.cols), FFCL_INT(d->groups), FFCL_FLOAT(d->eps),
+                FFCL_INT(d->act == FFCL_ACT_SILU), FFCL_LOCAL(ITEMS * sizeof(float)));
 }
 
 /* ---- on CPUs -------------------------------------------------------------------------------- */
@@ -253,16 +250,10 @@ static ffcl_tensor moments_by_row(ffcl_ctx *ctx, const ffcl_groupnorm_desc *d)
     const ffcl_kernel *k = row_kernel(ctx, d, "groupnorm_sums_row");
     size_t local[2] = {1, 1}, global[2] = {chunks_of(d), d->x.batch};
     ffcl_work(ctx, ffcl_groupnorm_sums_cost(d));
-    ffcl_launch(ctx, k, 2, global, local, FFCL_BUF(&m), FFCL_BUF(&d->x), FFCL_INT(d->x.rows),
+    ffcl_launch(ctx, k, 2, global, local, FFCL_DENSE(&m), FFCL_DENSE(&d->x), FFCL_INT(d->x.rows),
                 FFCL_INT(d->x.cols), FFCL_INT(d->groups), FFCL_INT(pixels_of_chunk(d)),
                 FFCL_INT(chunks_of(d)));
     return m;
-}
-
-static int is_on_cpu(const ffcl_ctx *ctx, const void *desc)
-{
-    (void)desc;
-    return ffcl_is_cpu(ctx);
 }
 
 static void row_run(ffcl_ctx *ctx, const void *desc)
@@ -276,15 +267,15 @@ static void row_run(ffcl_ctx *ctx, const void *desc)
     const ffcl_kernel *k = row_kernel(ctx, d, "groupnorm_combine_row");
     size_t local = 8, global = ffcl_round_up(B * G, local);
     ffcl_launch(ctx, k, 1, &global, &local, FFCL_BUF(&means),
-                FFCL_BUF(d->moments ? d->moments : &own), FFCL_BUF(&d->gamma),
+                FFCL_BUF(d->moments ? d->moments : &own), FFCL_DENSE(&d->gamma),
                 FFCL_INT(chunks_of(d)), FFCL_INT(P), FFCL_INT(C), FFCL_INT(G),
                 FFCL_INT(pixels_of_chunk(d)), FFCL_FLOAT(d->eps), FFCL_INT(B * G));
     k = row_kernel(ctx, d, "groupnorm_apply_row");
     global = ffcl_round_up(B * P, local);
     ffcl_work(ctx, ffcl_groupnorm_apply_cost(d));
-    ffcl_launch(ctx, k, 1, &global, &local, FFCL_BUF(&d->out), FFCL_BUF(&d->x), FFCL_BUF(&means),
-                FFCL_BUF(&d->beta), FFCL_INT(P), FFCL_INT(C), FFCL_INT(d->act == FFCL_ACT_SILU),
-                FFCL_INT(B * P));
+    ffcl_launch(ctx, k, 1, &global, &local, FFCL_DENSE(&d->out), FFCL_DENSE(&d->x),
+                FFCL_BUF(&means), FFCL_DENSE(&d->beta), FFCL_INT(P), FFCL_INT(C),
+                FFCL_INT(d->act == FFCL_ACT_SILU), FFCL_INT(B * P));
     ffcl_give(ctx, &means);
     ffcl_give(ctx, &own);
 }
@@ -305,8 +296,8 @@ static const ffcl_variant variants[] = {
      cost, fold_run},
     {"kept", "with small images: a work-group keeps a group in registers and reads it once",
      kept_can, NULL, cost, kept_run},
-    {"row", "on CPUs: a work-item has whole rows of pixels, without barriers", group_can, is_on_cpu,
-     cost, row_run},
+    {"row", "on CPUs: a work-item has whole rows of pixels, without barriers", group_can,
+     ffcl_on_cpu, cost, row_run},
 };
 
 const ffcl_operation ffcl_groupnorm_operation = {FFCL_OP_GROUPNORM, "groupnorm", variants,

@@ -138,9 +138,9 @@ void ffcl_halo_conv(ffcl_ctx *ctx, const void *desc)
                         (w->upsample ? 4 : 1) * c.n};
     ffcl_work_shape(ctx, ffcl_conv_cost(d), "%zux%zux%zux%zu>%zu", d->x.batch, ffcl_height(&d->x),
                     d->x.width, w->in, w->out);
-    ffcl_launch(ctx, k, 3, global, local, FFCL_BUF(out), FFCL_BUF(&d->x), FFCL_BUF(&w->weight[0]),
-                FFCL_BUF(&w->bias), FFCL_BUF(d->add ? d->add : &d->x), FFCL_INT(d->add != NULL),
-                FFCL_BUF(chunks ? d->moments : out), FFCL_INT(groups),
+    ffcl_launch(ctx, k, 3, global, local, FFCL_DENSE(out), FFCL_DENSE(&d->x),
+                FFCL_BUF(&w->weight[0]), FFCL_BUF(&w->bias), FFCL_BUF(d->add ? d->add : &d->x),
+                FFCL_INT(d->add != NULL), FFCL_BUF(chunks ? d->moments : out), FFCL_INT(groups),
                 FFCL_INT(ffcl_height(&d->x)), FFCL_INT(d->x.width), FFCL_INT(w->in),
                 FFCL_INT(w->out), FFCL_BUF(&partial), FFCL_BUF(&tickets), FFCL_INT(c.n),
                 FFCL_INT(c.share));

@@ -8,6 +8,6 @@ void ffcl_image_bytes(ffcl_ctx *ctx, const ffcl_tensor *bytes, const ffcl_tensor
     const size_t n = ffcl_count(x);
     const ffcl_kernel *k = ffcl_kernel_get(ctx, "image", "image_bytes_f32", "");
     ffcl_work(ctx, ffcl_image_bytes_cost(n));
-    ffcl_launch_items(ctx, k, n, FFCL_BUF(bytes), FFCL_BUF(bad), FFCL_INT(bad->at), FFCL_BUF(x),
+    ffcl_launch_items(ctx, k, n, FFCL_DENSE(bytes), FFCL_BUF(bad), FFCL_INT(bad->at), FFCL_DENSE(x),
                       FFCL_INT(rule), FFCL_INT(x->stride), FFCL_INT(n));
 }

@@ -11,7 +11,7 @@ void ffcl_latent_update(ffcl_ctx *ctx, const ffcl_tensor *latent, const ffcl_ten
     const size_t n = ffcl_count(z);
     const ffcl_kernel *k = ffcl_kernel_get(ctx, "latent", "latent_update_f32", "");
     ffcl_work(ctx, ffcl_latent_update_cost(n));
-    ffcl_launch_items(ctx, k, n, FFCL_BUF(latent), FFCL_BUF(bad), FFCL_BUF(z), FFCL_BUF(F),
+    ffcl_launch_items(ctx, k, n, FFCL_DENSE(latent), FFCL_BUF(bad), FFCL_DENSE(z), FFCL_DENSE(F),
                       FFCL_FLOAT(sign), FFCL_INT(z->stride), FFCL_INT(n));
 }
 
@@ -34,7 +34,7 @@ void ffcl_latent_conv(ffcl_ctx *ctx, const ffcl_tensor *out, const ffcl_tensor *
     size_t local[2] = {ffcl_local_size(ctx, k, 128), 1};
     size_t global[2] = {ffcl_round_up(N / vec, local[0]), ffcl_div_up(M, pixels)};
     ffcl_work(ctx, ffcl_latent_conv_cost(out, point, conv));
-    ffcl_launch(ctx, k, 2, global, local, FFCL_BUF(out), FFCL_BUF(latent), FFCL_INT(latent->at),
+    ffcl_launch(ctx, k, 2, global, local, FFCL_DENSE(out), FFCL_BUF(latent), FFCL_INT(latent->at),
                 FFCL_FLOAT(factor), FFCL_BUF(&p->weight[0]), FFCL_BUF(&p->bias),
                 FFCL_INT(point != NULL), FFCL_BUF(&conv->weight[0]), FFCL_BUF(&conv->bias),
                 FFCL_INT(conv->in), FFCL_INT(latent->width), FFCL_INT(conv->side), FFCL_INT(N),

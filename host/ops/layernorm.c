@@ -73,12 +73,12 @@ static void launch(ffcl_ctx *ctx, const ffcl_kernel *k, const ffcl_layernorm_des
                              FFCL_LOCAL(2 * rows * local * sizeof(float))};
     ffcl_work(ctx, ffcl_layernorm_cost(d));
     if (r)
-        ffcl_launch(ctx, k, 1, &global, &local, FFCL_BUF(&d->out), FFCL_BUF(&d->x),
-                    FFCL_BUF(&r->add), FFCL_BUF(&r->partial), FFCL_BUF(&r->bias),
+        ffcl_launch(ctx, k, 1, &global, &local, FFCL_DENSE(&d->out), FFCL_DENSE(&d->x),
+                    FFCL_DENSE(&r->add), FFCL_DENSE(&r->partial), FFCL_BUF(&r->bias),
                     FFCL_BUF(&r->gate), FFCL_INT(r->gate.stride), FFCL_INT(r->gate.at), args[0],
                     args[1], args[2], args[3], args[4], args[5], args[6], args[7]);
     else
-        ffcl_launch(ctx, k, 1, &global, &local, FFCL_BUF(&d->out), FFCL_BUF(&d->x), args[0],
+        ffcl_launch(ctx, k, 1, &global, &local, FFCL_DENSE(&d->out), FFCL_DENSE(&d->x), args[0],
                     args[1], args[2], args[3], args[4], args[5], args[6], args[7]);
 }
 
@@ -120,12 +120,6 @@ static void kept_run(ffcl_ctx *ctx, const void *desc)
         launch(ctx, k, d, rows, local);
 }
 
-static int is_on_cpu(const ffcl_ctx *ctx, const void *desc)
-{
-    (void)desc;
-    return ffcl_is_cpu(ctx);
-}
-
 static void row_run(ffcl_ctx *ctx, const void *desc)
 {
     const ffcl_layernorm_desc *d = desc;
@@ -136,7 +130,7 @@ static void row_run(ffcl_ctx *ctx, const void *desc)
     const ffcl_kernel *k = ffcl_kernel_get(ctx, "layernorm_row", "layernorm_mod_row", options);
     size_t local = ffcl_local_size(ctx, k, 8), global = ffcl_round_up(n, local);
     ffcl_work(ctx, ffcl_layernorm_cost(d));
-    ffcl_launch(ctx, k, 1, &global, &local, FFCL_BUF(&d->out), FFCL_BUF(&d->x),
+    ffcl_launch(ctx, k, 1, &global, &local, FFCL_DENSE(&d->out), FFCL_DENSE(&d->x),
                 FFCL_BUF(&d->shift), FFCL_INT(D), FFCL_INT(d->x.rows), FFCL_INT(d->shift.stride),
                 FFCL_INT(d->shift.at), FFCL_INT(d->scale.at), FFCL_FLOAT(d->eps), FFCL_INT(n));
 }
@@ -152,7 +146,7 @@ static const ffcl_variant variants[] = {
     {"kept", "on GPUs: a work-group keeps rows in registers, and adds up partial sums", kept_can,
      NULL, cost, kept_run},
     {"row", "on CPUs, where a barrier splits a kernel into loops: a work-item has a row",
-     has_no_residual, is_on_cpu, cost, row_run},
+     has_no_residual, ffcl_on_cpu, cost, row_run},
 };
 
 const ffcl_operation ffcl_layernorm_operation = {FFCL_OP_LAYERNORM, "layernorm", variants,

@@ -15,7 +15,7 @@ void ffcl_patch_embed(ffcl_ctx *ctx, const ffcl_tensor *x, const ffcl_tensor *z,
     size_t local[2] = {ffcl_local_size(ctx, k, 64), 1};
     size_t global[2] = {ffcl_round_up(D / 4, local[0]), ffcl_div_up(M, TOKENS)};
     ffcl_work(ctx, ffcl_patch_embed_cost(x, z, pos, p));
-    ffcl_launch(ctx, k, 2, global, local, FFCL_BUF(x), FFCL_BUF(z), FFCL_BUF(w), FFCL_BUF(bias),
-                FFCL_BUF(pos ? pos : bias), FFCL_INT(pos != NULL), FFCL_INT(z->rows),
-                FFCL_INT(z->width), FFCL_INT(p), FFCL_INT(D), FFCL_INT(M));
+    ffcl_launch(ctx, k, 2, global, local, FFCL_DENSE(x), FFCL_DENSE(z), FFCL_DENSE(w),
+                FFCL_DENSE(bias), FFCL_BUF(pos ? pos : bias), FFCL_INT(pos != NULL),
+                FFCL_INT(z->rows), FFCL_INT(z->width), FFCL_INT(p), FFCL_INT(D), FFCL_INT(M));
 }

@@ -26,7 +26,7 @@ static void row_run(ffcl_ctx *ctx, const void *desc)
     const ffcl_kernel *k = ffcl_kernel_get(ctx, "softmax_row", "softmax_row", options);
     size_t local = ffcl_local_size(ctx, k, 16), global = ffcl_round_up(rows, local);
     ffcl_work(ctx, ffcl_softmax_cost(d));
-    ffcl_launch(ctx, k, 1, &global, &local, FFCL_BUF(&d->x), FFCL_INT(rows), FFCL_INT(n),
+    ffcl_launch(ctx, k, 1, &global, &local, FFCL_DENSE(&d->x), FFCL_INT(rows), FFCL_INT(n),
                 FFCL_FLOAT(d->scale * LOG2_E));
 }
 
@@ -54,7 +54,7 @@ static void group_run(ffcl_ctx *ctx, const void *desc)
     snprintf(options, sizeof options, "-DKEEP=%zu", ffcl_div_up(n / 4, local));
     const ffcl_kernel *k = ffcl_kernel_get(ctx, "softmax", "softmax_group", options);
     ffcl_work(ctx, ffcl_softmax_cost(d));
-    ffcl_launch(ctx, k, 1, &global, &local, FFCL_BUF(&d->out), FFCL_BUF(&d->x), FFCL_INT(n),
+    ffcl_launch(ctx, k, 1, &global, &local, FFCL_DENSE(&d->out), FFCL_DENSE(&d->x), FFCL_INT(n),
                 FFCL_FLOAT(d->scale * LOG2_E), FFCL_LOCAL(local * sizeof(float)));
 }
 

@@ -81,7 +81,7 @@ static void before(ffcl_ctx *ctx, const ffcl_conv_desc *d, const ffcl_tensor *V,
     const ffcl_kernel *k = kernel(ctx, "winograd_before_f32", w->in, w->upsample, &vector);
     const grid g = grid_of(ctx, k, b->tiles, w->in / vector);
     ffcl_work(ctx, ffcl_winograd_cost(b->tiles, w->in, ffcl_winograd_points(w)));
-    ffcl_launch(ctx, k, 2, g.global, g.local, FFCL_BUF(V), FFCL_BUF(&d->x),
+    ffcl_launch(ctx, k, 2, g.global, g.local, FFCL_BUF(V), FFCL_DENSE(&d->x),
                 FFCL_INT(ffcl_height(&d->x)), FFCL_INT(d->x.width), FFCL_INT(w->in),
                 FFCL_INT(b->across), FFCL_INT(b->down), FFCL_INT(b->first), FFCL_INT(b->tiles),
                 FFCL_INT(b->ld));
@@ -94,7 +94,7 @@ static void after(ffcl_ctx *ctx, const ffcl_conv_desc *d, const ffcl_tensor *M, 
     const ffcl_kernel *k = kernel(ctx, "winograd_after_f32", w->out, w->upsample, &vector);
     const grid g = grid_of(ctx, k, b->tiles, w->out / vector);
     ffcl_work(ctx, ffcl_winograd_cost(b->tiles, w->out, ffcl_winograd_points(w)));
-    ffcl_launch(ctx, k, 2, g.global, g.local, FFCL_BUF(&d->out), FFCL_BUF(M), FFCL_BUF(&w->bias),
+    ffcl_launch(ctx, k, 2, g.global, g.local, FFCL_DENSE(&d->out), FFCL_BUF(M), FFCL_BUF(&w->bias),
                 FFCL_BUF(d->add ? d->add : &d->out), FFCL_INT(d->add != NULL),
                 FFCL_INT(ffcl_height(&d->out)), FFCL_INT(d->out.width), FFCL_INT(w->out),
                 FFCL_INT(b->across), FFCL_INT(b->down), FFCL_INT(b->first), FFCL_INT(b->tiles),

@@ -111,8 +111,7 @@ static void *hash_pieces(void *user)
 int ffcl_hashes_start(ffcl_hashes **out, const ffcl_config *cfg, ffcl_error *err)
 {
     const char *const paths[FILES] = {cfg->model.checkpoint, cfg->vae.weights};
-    long cores = sysconf(_SC_NPROCESSORS_ONLN);
-    const size_t most = cores > 0 ? ffcl_min((size_t)cores, MOST_THREADS) : 1;
+    const size_t most = ffcl_min(ffcl_cores(), MOST_THREADS);
     ffcl_hashes *h = *out = calloc(1, sizeof *h);
     if (!h)
         return ffcl_fail(err, FFCL_ENOMEM, "out of memory for the weights' checksums");

@@ -41,7 +41,7 @@ const char *ffcl_manifest_missing(const ffcl_manifest *m);
 int ffcl_manifest_check(const ffcl_manifest *m, ffcl_error *err);
 
 /* The settings given so far of which the file, of an earlier version of ffcl, says nothing: they
- * are taken to be as now, which the user is to be told.  1 where there are any: "KEY = VALUE, ..."
+ * are taken to be as now, which is to be reported.  1 where there are any: "KEY = VALUE, ..."
  * is then in text. */
 int ffcl_manifest_assumes(const ffcl_manifest *m, char *text, size_t size);
 

@@ -252,10 +252,7 @@ static int join_device(void *user, const ffcl_engine *engine, ffcl_error *err)
 static int start_workers(run *r, ffcl_error *err)
 {
     const ffcl_run_spec *s = r->spec;
-    long cores = sysconf(_SC_NPROCESSORS_ONLN);
-    size_t threads = s->cfg->output.threads ? s->cfg->output.threads
-                     : cores > 0 ? ffcl_min((size_t)cores, 1024) : 1;
-    int rc = ffcl_writers_open(&r->writers, threads, write_image, r, err);
+    int rc = ffcl_writers_open(&r->writers, ffcl_config_threads(s->cfg), write_image, r, err);
     r->workers = calloc(s->n_devices, sizeof *r->workers);
     if (rc == 0 && !r->workers)
         rc = ffcl_fail(err, FFCL_ENOMEM, "out of memory for %zu devices", s->n_devices);

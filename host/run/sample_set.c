@@ -347,19 +347,11 @@ static void *look_through(void *user)
     return NULL;
 }
 
-static size_t thread_count(const ffcl_config *cfg)
-{
-    long n = sysconf(_SC_NPROCESSORS_ONLN);
-    if (cfg->output.threads)
-        return cfg->output.threads;
-    return n > 0 ? ffcl_min((size_t)n, 1024) : 1;
-}
-
 /* Reads every image of a share through outputs; *kept: how many are there. */
 static int search_through(ffcl_sample_set *set, ffcl_outputs *outputs, ffcl_indices *indices,
                           size_t first, size_t step, size_t *kept, ffcl_error *err)
 {
-    const size_t threads = thread_count(set->spec.cfg);
+    const size_t threads = ffcl_config_threads(set->spec.cfg);
     const struct timespec moment = {0, 20000000};
     search s = {.set = set, .outputs = outputs, .indices = indices, .first = first, .step = step};
     pthread_t *ids = calloc(threads, sizeof *ids);

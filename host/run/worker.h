@@ -45,7 +45,7 @@ void ffcl_worker_seconds(const ffcl_worker *worker, double *submitting, double *
                          double *writers);
 const ffcl_engine *ffcl_worker_engine(const ffcl_worker *worker);
 
-/* Is rc a failure of the device, so that others may go on without it? */
+/* Is rc a failure of the device, so that others may continue without it? */
 int ffcl_worker_is_device_failure(int rc);
 
 /* Joins the thread; an engine of the opening is closed. */

@@ -143,10 +143,12 @@ static int open_device(ffcl_engine *e, const ffcl_engine_wants *wants, const ffc
     if (rc == 0) {
         char text[512];
         const char *matrix = ffcl_unit_name(e->ctx->matrix_unit);
-        snprintf(text, sizeof text, "device %zu: %s (%s, %s, driver %s), %s, %s%s%s", device.index,
-                 device.caps.name, ffcl_device_kind(&device.caps), device.caps.platform,
+        const char *own = e->dtype == FFCL_F32 && ffcl_gemm_has_own(e->ctx) ? "blocked, " : "";
+        snprintf(text, sizeof text, "device %zu: %s (%s, %s, driver %s), %s, %s%s%s%s",
+                 device.index, device.caps.name, ffcl_device_kind(&device.caps),
+                 device.caps.platform,
                  device.caps.driver, e->dtype == FFCL_F16 ? "half" : "float32",
-                 ffcl_blas_name(e->ctx), *matrix ? " and " : "", matrix);
+                 own, ffcl_blas_name(e->ctx), *matrix ? " and " : "", matrix);
         ffcl_report(obs, FFCL_PHASE_NOTE, text, 0, 0);
     }
     if (rc == 0) {
@@ -519,11 +521,10 @@ void ffcl_engine_phase(ffcl_engine *engine, const char *name, double began, doub
 void ffcl_engine_products(const ffcl_engine *engine, char *text, size_t size)
 {
     const ffcl_ctx *ctx = engine->ctx;
-    const char *tuning = ffcl_blas_tuning(ctx);
-    char forced[400];
+    char gemm[300], forced[400];
+    ffcl_gemm_describe(ctx, gemm, sizeof gemm);
     ffcl_variants_forced(ctx, forced, sizeof forced);
-    snprintf(text, size, "%s%s%s%s%s", ffcl_blas_name(ctx), *tuning ? ", tuning " : "", tuning,
-             *forced ? ", forced " : "", forced);
+    snprintf(text, size, "%s%s%s", gemm, *forced ? ", forced " : "", forced);
 }
 
 const char *ffcl_engine_unit(const ffcl_engine *engine)

@@ -57,7 +57,7 @@ void ffcl_engine_products(const ffcl_engine *engine, char *text, size_t size);
 /* The file of the SiT's weights, or of the VAE's. */
 const ffcl_tensor_file *ffcl_engine_file(const ffcl_engine *engine, int vae);
 
-/* The matrix unit of its half products, "none"; NULL where it computes in float32. */
+/* The matrix unit of its half GEMMs, "none"; NULL where it computes in float32. */
 const char *ffcl_engine_unit(const ffcl_engine *engine);
 /* What embedder i is fed with; cfg's value for it, which for a time is 1, as in one step of length
  * 1 from noise. */

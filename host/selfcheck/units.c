@@ -343,16 +343,15 @@ static ffcl_matrix_unit named(ffcl_ctx *ctx, const char *name)
 
 int ffcl_selfcheck_units(ffcl_ctx *ctx, const char *name)
 {
+    int is_unit = 0;
+    for (int i = FFCL_UNIT_NONE + 1; i <= FFCL_UNIT_DPAS16; i++)
+        is_unit |= strcmp(name, ffcl_unit_name((ffcl_matrix_unit)i)) == 0;
     ctx->matrix_unit = FFCL_UNIT_NONE;
-    if (strcmp(name, "clblast") == 0 || strcmp(name, "builtin") == 0 ||
-        strcmp(name, "cblas") == 0)
-        return 0;
-    if (strcmp(name, "auto") == 0) {
+    if (strcmp(name, "auto") == 0)
         ctx->matrix_unit = highest(ctx, FFCL_UNIT_WGMMA);
-        return 0;
-    }
-    ctx->matrix_unit = named(ctx, name);
-    if (ctx->matrix_unit == FFCL_UNIT_NONE)
+    else if (is_unit)
+        ctx->matrix_unit = named(ctx, name);
+    if (is_unit && ctx->matrix_unit == FFCL_UNIT_NONE)
         return ffcl_fail(ctx->err, FFCL_EDEVICE,
                          "[blas] backend = %s: %s has no such matrix unit, or it failed its check",
                          name, ctx->device.caps.name);

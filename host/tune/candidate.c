@@ -10,6 +10,8 @@
 #include "backend.h"
 #include "cl/arena.h"
 #include "cl/context.h"
+#include "selfcheck/freivalds.h"
+#include "selfcheck/result.h"
 #include "util.h"
 
 /* NOISE: floats of noise, which fill the operands again and again; a prime, so that rows differ.
@@ -17,8 +19,6 @@
 enum { NOISE = 1048573, LINE = 4096, BLOCKS = 3, CHECKED = 1 << 24 };
 /* A block of GEMMs is repeated until it takes this many seconds. */
 #define BLOCK 0.02
-/* As in host/selfcheck/gemm.c. */
-#define MOST_DISTANCE 1e-3
 
 typedef struct bench {
     ffcl_ctx *ctx;
@@ -43,14 +43,12 @@ static int fill(bench *b, cl_mem *to, size_t n)
 
 static int open_buffers(bench *b, const task *tasks, size_t n)
 {
-    uint32_t state = 99;
+    unsigned state = 99;
     b->noise = malloc(NOISE * sizeof *b->noise);
     if (!b->noise)
         return FFCL_ENOMEM;
-    for (size_t i = 0; i < NOISE; i++) {
-        state = state * 1664525u + 1013904223u;
-        b->noise[i] = (float)(state >> 8) / 8388608.0f - 1.0f;
-    }
+    for (size_t i = 0; i < NOISE; i++)
+        b->noise[i] = ffcl_selfcheck_noise(&state);
     for (size_t i = 0; i < n; i++) {
         const ffcl_tune_shape *s = &tasks[i].shape;
         b->n_a = ffcl_max(b->n_a, s->m * s->k);
@@ -106,30 +104,7 @@ static int run_first(bench *b, const ffcl_tune_shape *s)
     return rc ? rc : run(b, &p, 1, &seconds);
 }
 
-/* out x = A (W x), see host/selfcheck/gemm.c; of very long GEMMs some rows and the last ones. */
-static int compare(const bench *b, const ffcl_tune_shape *s, const float *out, double *x,
-                   double *wx)
-{
-    size_t step = ffcl_max(s->m * s->k / CHECKED, 1);
-    for (size_t n = 0; n < s->n; n++)
-        x[n] = (double)b->noise[n] + (b->noise[n] < 0 ? -1.0 : 1.0);
-    for (size_t k = 0; k < s->k; k++) {
-        wx[k] = 0.0;
-        for (size_t n = 0; n < s->n; n++)
-            wx[k] += (double)b->noise[(k * s->n + n) % NOISE] * x[n];
-    }
-    for (size_t m = 0; m < s->m; m += m + 64 < s->m ? step : 1) {
-        double got = 0.0, want = 0.0;
-        for (size_t n = 0; n < s->n; n++)
-            got += (double)out[m * s->n + n] * x[n];
-        for (size_t k = 0; k < s->k; k++)
-            want += (double)b->noise[(s->a_kmajor ? k * s->m + m : m * s->k + k) % NOISE] * wx[k];
-        if (!(fabs(got - want) <= MOST_DISTANCE * sqrt((double)s->k)))
-            return 0;
-    }
-    return 1;
-}
-
+/* Of very long GEMMs some rows and the last ones. */
 static int check(bench *b, const ffcl_tune_shape *s, int *right)
 {
     size_t n = s->m * s->n;
@@ -137,7 +112,10 @@ static int check(bench *b, const ffcl_tune_shape *s, int *right)
     double *x = malloc((s->n + s->k) * sizeof *x);
     int rc = out && x ? ffcl_buffer_read(b->ctx, b->out, 0, out, n * sizeof *out) : FFCL_ENOMEM;
     if (rc == 0)
-        *right = compare(b, s, out, x, x + s->n);
+        *right = ffcl_freivalds_is_right(&(ffcl_freivalds){
+            .m = s->m, .n = s->n, .k = s->k, .by_columns = s->a_kmajor, .a = b->noise,
+            .w = b->noise, .out = out, .period = NOISE,
+            .step = ffcl_max(s->m * s->k / CHECKED, 1), .scratch = x});
     free(out);
     free(x);
     return rc;

@@ -65,28 +65,21 @@ refuses "an archive that would unpack to gigabytes" 5 bomb.pt "would unpack to" 
 unset POCL_SIGFPE_HANDLER
 
 need_device
-if [ -n "${FFCL_TEST_CFLAGS:-}" ]; then
-    skip "injected faults" "not with a sanitizer"
-    finish
-elif ! "${CC:-cc}" -shared -fPIC -D_GNU_SOURCE -DCL_TARGET_OPENCL_VERSION=120 -o shim.so \
-    "$root/tests/shim.c" -ldl 2> compile.log; then
-    not_ok "the preloaded library builds" "$(cat compile.log)"
-    finish
-fi
+need_shim "injected faults" || finish
 
 # ---- injected faults ----
 
-draw=(-q "$demo" sampler.count=2 output.grid= output.folder=f output.npz=a.npz)
-run "${draw[@]}"
+args=(-q "$demo" sampler.count=2 output.grid= output.folder=f output.npz=a.npz)
+run "${args[@]}"
 same "an undisturbed run" "$code" 0
 mv f whole && mv a.npz whole.npz
 
 # faulty VARIABLE=VALUE: a run with it, from nothing.
 faulty() {
     rm -rf f a.npz
-    env LD_PRELOAD="$work/shim.so" "$1" timeout -k 10 100 "$ffcl" "${draw[@]}" > stdout 2> stderr \
+    env LD_PRELOAD="$work/shim.so" "$1" timeout -k 10 100 "$ffcl" "${args[@]}" > stdout 2> stderr \
         < /dev/null
-    code=$? last="ffcl ${draw[*]}, $1"
+    code=$? last="ffcl ${args[*]}, $1"
     cp stdout stderr "$work" 2> /dev/null
 }
 # sound: what is there is right, or is not there.
@@ -99,7 +92,7 @@ sound() {
     find . -maxdepth 2 \( -name '*.tmp' -o -name '.*lock' \)
 }
 again() { # what the same command is afterwards
-    "$ffcl" "${draw[@]}" 2>&1
+    "$ffcl" "${args[@]}" 2>&1
     diff -r -x manifest.json f whole > /dev/null && cmp a.npz whole.npz && echo right
 }
 # fails NAME VARIABLE=VALUE CODE WORDS
@@ -131,7 +124,7 @@ done
 # CL_DEVICE_TYPE, _MAX_COMPUTE_UNITS, _MAX_WORK_GROUP_SIZE, _MAX_MEM_ALLOC_SIZE, _GLOBAL_MEM_SIZE,
 # _LOCAL_MEM_SIZE, _NAME, _DRIVER_VERSION, _EXTENSIONS, _MEM_BASE_ADDR_ALIGN
 for what in 0x1000 0x1002 0x1004 0x1010 0x101F 0x1023 0x102B 0x102D 0x1030 0x1019; do
-    fails "the device does not tell property $what" FFCL_SHIM_INFO=$what 10 \
+    fails "the device does not answer property $what" FFCL_SHIM_INFO=$what 10 \
         "clGetDeviceInfo gave CL_OUT_OF_RESOURCES"
 done
 

@@ -41,6 +41,26 @@ not_ok() { # NAME REASON...
     fi
 }
 
+# build_shim: the library that tests preload, as $shim; 1 where it cannot be used.
+build_shim() {
+    shim=$work/shim.so
+    [ -z "${FFCL_TEST_CFLAGS:-}" ] &&
+        "${CC:-cc}" -shared -fPIC -D_GNU_SOURCE -DCL_TARGET_OPENCL_VERSION=120 -o "$shim" \
+            "$root/tests/shim.c" -ldl 2> "$work/compile.log"
+}
+
+# need_shim NAME: the same; skips the test under a sanitizer, and fails it where the library does
+# not build.
+need_shim() {
+    build_shim && return
+    if [ -n "${FFCL_TEST_CFLAGS:-}" ]; then
+        skip "$1" "not with a sanitizer"
+    else
+        not_ok "the preloaded library builds" "$(cat "$work/compile.log")"
+    fi
+    return 1
+}
+
 skip() { # NAME REASON
     n_skipped=$((n_skipped + 1))
     echo "skip - $1 ($2)"

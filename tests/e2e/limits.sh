@@ -5,8 +5,8 @@
 . "$(dirname "$0")/lib.sh"
 need_device
 
-draw=("$demo" sampler.count=12 sampler.batch=2 output.grid=)
-run -q "${draw[@]}" output.folder=whole output.npz=whole.npz
+args=("$demo" sampler.count=12 sampler.batch=2 output.grid=)
+run -q "${args[@]}" output.folder=whole output.npz=whole.npz
 same "an undisturbed run" "$code" 0
 
 # ---- address space ----
@@ -30,13 +30,13 @@ too_large() {
     local name=$1 blocks=$2
     shift 2
     rm -rf big && mkdir big
-    (ulimit -f "$blocks" && "$ffcl" -q "${draw[@]}" "$@") > stdout 2> stderr < /dev/null
-    code=$? last="ffcl ${draw[*]} $* under ulimit -f $blocks"
+    (ulimit -f "$blocks" && "$ffcl" -q "${args[@]}" "$@") > stdout 2> stderr < /dev/null
+    code=$? last="ffcl ${args[*]} $* under ulimit -f $blocks"
     same "$name: exit code and sentence" "$code $(grep -c '^ffcl: cannot write .*File too large' \
         stderr) $(wc -l < stderr)" "12 1 1"
     same "$name: no temporary file, no lock" \
         "$(find big -name '.*.tmp' -o -name '.*lock')" ""
-    run -q "${draw[@]}" "$@"
+    run -q "${args[@]}" "$@"
     same "$name: the same command" "$code" 0
 }
 too_large "ulimit -f, npz" 16 output.npz=big/a.npz
@@ -51,7 +51,7 @@ too_large "ulimit -f, grid" 8 output.grid=big/g.png output.columns=12
 
 for closed in '0<&-' '1>&-' '2>&-' '0<&- 1>&- 2>&-'; do
     rm -rf closed && mkdir closed
-    eval "\"\$ffcl\" \"\${draw[@]}\" output.folder=closed/f output.npz=closed/a.npz $closed"
+    eval "\"\$ffcl\" \"\${args[@]}\" output.folder=closed/f output.npz=closed/a.npz $closed"
     same "closed at the start, $closed: exit code" "$?" 0
     check "closed at the start, $closed: nothing is printed into files" \
         cmp closed/a.npz whole.npz
@@ -59,7 +59,7 @@ for closed in '0<&-' '1>&-' '2>&-' '0<&- 1>&- 2>&-'; do
         diff -r -x manifest.json closed/f whole
 done
 rm -rf closed && mkdir closed
-{ "$ffcl" "${draw[@]}" output.folder=closed/f; echo $? > code; } 2>&1 | true
+{ "$ffcl" "${args[@]}" output.folder=closed/f; echo $? > code; } 2>&1 | true
 for _ in $(seq 300); do [ -s code ] || sleep 0.1; done
 same "a pipe whose reader is gone: the images are generated" \
     "$(cat code) $(find closed -name '.*' -type f)" "0 "
@@ -67,11 +67,11 @@ check "a pipe whose reader is gone: and are right" diff -r -x manifest.json clos
 
 # ---- signals of batch systems ----
 
-draw=(-q "$demo" sampler.count=160 sampler.batch=2 output.grid=)
-run "${draw[@]}" output.folder=many
+args=(-q "$demo" sampler.count=160 sampler.batch=2 output.grid=)
+run "${args[@]}" output.folder=many
 for signal in HUP XCPU; do
     rm -rf stop
-    env --default-signal=$signal "$ffcl" "${draw[@]}" output.folder=stop > stdout 2> stderr \
+    env --default-signal=$signal "$ffcl" "${args[@]}" output.folder=stop > stdout 2> stderr \
         < /dev/null &
     pid=$!
     for _ in $(seq 600); do
@@ -81,23 +81,18 @@ for signal in HUP XCPU; do
     kill -$signal $pid
     wait $pid
     same "SIG$signal: exit code, and nothing is left" "$? $(find stop -name '.*' -type f)" "15 "
-    run "${draw[@]}" output.folder=stop
+    run "${args[@]}" output.folder=stop
     same "SIG$signal: the same command" "$code" 0
     check "SIG$signal: the sample set is right" diff -r -x manifest.json stop many
 done
 
 # ---- no locks ----
 
-draw=("$demo" sampler.count=12 sampler.batch=2 output.grid=)
-if [ -n "${FFCL_TEST_CFLAGS:-}" ]; then
-    skip "no locks" "not with a sanitizer"
-elif ! "${CC:-cc}" -shared -fPIC -D_GNU_SOURCE -DCL_TARGET_OPENCL_VERSION=120 -o shim.so \
-    "$root/tests/shim.c" -ldl 2> compile.log; then
-    not_ok "the preloaded library builds" "$(cat compile.log)"
-else
+args=("$demo" sampler.count=12 sampler.batch=2 output.grid=)
+if need_shim "no locks"; then
     for number in 37 38 95 22:ofd; do
         rm -rf none
-        LD_PRELOAD=$work/shim.so FFCL_SHIM_LOCKS=$number run -q "${draw[@]}" output.folder=none \
+        LD_PRELOAD=$work/shim.so FFCL_SHIM_LOCKS=$number run -q "${args[@]}" output.folder=none \
             output.npz=none.npz
         want=1
         [ $number != 22:ofd ] || want=0

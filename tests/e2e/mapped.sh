@@ -46,17 +46,17 @@ data[len(data) // 2] ^= 1           # within one of the largest
 open("flipped.pt", "wb").write(data)
 PYTHON
 n=200
-draw=("$demo" sampler.count=$n sampler.batch=2 output.grid= model.heads=8
+args=("$demo" sampler.count=$n sampler.batch=2 output.grid= model.heads=8
     precision.compute=float32)
-run -q "${draw[@]}" model.checkpoint=old.pt output.folder=want
+run -q "${args[@]}" model.checkpoint=old.pt output.folder=want
 same "an undisturbed run" "$code" 0
 if ! grep -q 'libopenblas\|libblis\|libmkl\|libcblas' <(
-    "$ffcl" "${draw[@]}" model.checkpoint=old.pt output.folder=want 2>&1); then
+    "$ffcl" "${args[@]}" model.checkpoint=old.pt output.folder=want 2>&1); then
     skip "mapped weights" "no CBLAS library, so that nothing is mapped"
     finish
 fi
 refuses "a changed byte in a matrix that is mapped" 5 flipped.pt "the checksum of" "is wrong" -- \
-    "${draw[@]}" model.checkpoint=flipped.pt output.folder=f
+    "${args[@]}" model.checkpoint=flipped.pt output.folder=f
 rm -rf f
 
 # try NAME COMMAND CODES: what happens to live.pt while it is sampled from.
@@ -64,7 +64,7 @@ try() {
     local pid strange='' png
     rm -rf got
     cp old.pt live.pt
-    "$ffcl" -q "${draw[@]}" model.checkpoint=live.pt output.folder=got > stdout 2> stderr \
+    "$ffcl" -q "${args[@]}" model.checkpoint=live.pt output.folder=got > stdout 2> stderr \
         < /dev/null &
     pid=$!
     for _ in $(seq 600); do
@@ -73,7 +73,7 @@ try() {
     done
     eval "$2"
     wait $pid
-    code=$? last="ffcl ${draw[*]} model.checkpoint=live.pt output.folder=got"
+    code=$? last="ffcl ${args[*]} model.checkpoint=live.pt output.folder=got"
     for png in got/*.png; do
         cmp -s "$png" "want/${png#got/}" || strange="$strange $png"
     done
@@ -89,7 +89,7 @@ try "times set back" 'touch -r live.pt stamp
     dd if=new.pt of=live.pt conv=notrunc bs=4M status=none; touch -r stamp live.pt' 4 1
 try "another file renamed over it" 'cp new.pt next.pt; mv next.pt live.pt' 0 0
 cp old.pt live.pt
-run -q "${draw[@]}" model.checkpoint=live.pt output.folder=got
+run -q "${args[@]}" model.checkpoint=live.pt output.folder=got
 same "the same command afterwards" "$code" 0
 check "it is the whole sample set" diff -r -x manifest.json got want
 

@@ -63,6 +63,12 @@ same "forced variants: a note, and the profile names them" "$(lacks stderr \
     "FFCL_VARIANTS forces gemm=builtin, attention=row"; lacks stdout "[attention/row]" \
     "[gemm/builtin]")" ""
 
+FFCL_VARIANTS="convolution=halo" works "a forced variant that cannot run here" \
+    "${few[@]}" output.grid=passed.png
+same "a forced variant that cannot run here: a warning, and the same image" \
+    "$(lacks stderr "convolution: the forced variant halo cannot compute every call here")" ""
+check "a forced variant that cannot run here: the same image" cmp plain.png passed.png
+
 # ---- two devices ----
 
 if [ "$("$ffcl" devices | grep -c 'Portable Computing Language')" != 0 ]; then

@@ -73,13 +73,7 @@ equal "it changed nothing" killed whole
 set_of 6
 to six
 works "six images" "${args[@]}" "${where[@]}"
-if [ -n "${FFCL_TEST_CFLAGS:-}" ]; then
-    skip "trouble by a preloaded library" "not with a sanitizer"
-elif ! "${CC:-cc}" -shared -fPIC -D_GNU_SOURCE -DCL_TARGET_OPENCL_VERSION=120 -o shim.so \
-    "$root/tests/shim.c" -ldl 2> compile.log; then
-    not_ok "the preloaded library builds" "$(cat compile.log)"
-else
-    shim=$work/shim.so
+if need_shim "trouble by a preloaded library"; then
     # troubled VARIABLE...: the same command with the library; leaves $code.
     troubled() {
         env LD_PRELOAD="$shim" "$@" "$ffcl" "${args[@]}" "${where[@]}" > stdout 2> stderr \

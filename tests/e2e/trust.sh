@@ -192,20 +192,20 @@ echo victim > victim
 two=("$demo" sampler.count=2 sampler.batch=2 output.grid=)
 # planted NAME LINK...: links to the victim, then a run with an npz alone.
 planted() { # NAME FILE
-    rm -rf shared
-    mkdir shared
-    ln -s "$work/victim" "shared/$2"
-    run -q "${two[@]}" output.npz=shared/x.npz
-    same "$1" "$code $(grep -cF "shared/$2: it is a link" "$work/stderr") $(cat victim)" \
+    rm -rf common
+    mkdir common
+    ln -s "$work/victim" "common/$2"
+    run -q "${two[@]}" output.npz=common/x.npz
+    same "$1" "$code $(grep -cF "common/$2: it is a link" "$work/stderr") $(cat victim)" \
         "12 1 victim"
-    rm "shared/$2"
-    ln victim "shared/$2"
-    run -q "${two[@]}" output.npz=shared/x.npz
-    same "$1, hard" "$code $(grep -cF "shared/$2: it is a link" "$work/stderr") $(cat victim)" \
+    rm "common/$2"
+    ln victim "common/$2"
+    run -q "${two[@]}" output.npz=common/x.npz
+    same "$1, hard" "$code $(grep -cF "common/$2: it is a link" "$work/stderr") $(cat victim)" \
         "12 1 victim"
     mkfifo fifo.$2
-    mv -f fifo.$2 "shared/$2"
-    run -q "${two[@]}" output.npz=shared/x.npz
+    mv -f fifo.$2 "common/$2"
+    run -q "${two[@]}" output.npz=common/x.npz
     same "$1: a FIFO" "$code $(cat victim)" "12 victim"
 }
 planted "a link in place of the part" .x.npz.part

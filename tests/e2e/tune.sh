@@ -78,10 +78,7 @@ if ! "$ffcl" devices | grep -q 'type: CPU'; then
     skip "ffcl tune" "no CPU device"
     finish
 fi
-if "${CC:-cc}" -shared -fPIC -D_GNU_SOURCE -DCL_TARGET_OPENCL_VERSION=120 -o shim.so \
-    "$root/tests/shim.c" -ldl 2> compile.log && [ -z "${FFCL_TEST_CFLAGS:-}" ]; then
-    shim=$work/shim.so
-else
+if ! build_shim; then
     shim=
 fi
 

@@ -20,6 +20,7 @@
 
 #include <cmocka.h>
 
+#include "selfcheck/result.h"
 #include "files/atomic.h"
 #include "files/npz.h"
 #include "files/png.h"
@@ -86,11 +87,9 @@ static int setup(void **state)
     if (!mkdtemp(s->folder))
         return -1;
     snprintf(s->path, sizeof s->path, "%.*s/target", TEXT - 8, s->folder);
-    uint32_t random = 1;
-    for (size_t i = 0; i < BYTES; i++) {
-        random = random * 1664525u + 1013904223u;
-        s->noise[i] = (uint8_t)(random >> 24);
-    }
+    unsigned random = 1;
+    for (size_t i = 0; i < BYTES; i++)
+        s->noise[i] = (uint8_t)(128.0f * ffcl_selfcheck_noise(&random) + 128.0f);
     return 0;
 }
 
