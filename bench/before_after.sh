@@ -34,6 +34,8 @@ for case in $cases; do
 done
 if [ -z "${NO_CHECK:-}" ]; then
     timeout 300 build/tests/check --device "$gpu" > "$logs/check.txt" 2>&1
+    timeout 300 build/tests/check --device "$gpu" --backend clblast --op 'gemm*' \
+        > "$logs/check-clblast.txt" 2>&1
     d=tests/data
     for m in sit_h64_p2_sigma sit_h144_p2 sit_h96_p4_bf16; do
         build/ffcl verify -q $d/$m.ref.safetensors model.checkpoint=$d/$m.pt device.select="$gpu"
@@ -58,7 +60,8 @@ for case in $cases; do
     done
 done
 echo "---- $(sed -n 's/^\[[0-9]*\] //p' "$logs/devices.txt" | sed -n "$((gpu + 1))p")"
-[ -n "${NO_CHECK:-}" ] || echo "kernels: $(tail -n 1 "$logs/check.txt"); recordings:" \
+[ -n "${NO_CHECK:-}" ] || echo "kernels: $(tail -n 1 "$logs/check.txt");" \
+    "CLBlast: $(tail -n 1 "$logs/check-clblast.txt"); recordings:" \
     "$(grep -c ' ok$' "$logs/verify.txt") ok, $(grep -c FAILED "$logs/verify.txt") failed"
 python3 - "$logs" "$rounds" $cases << 'PYTHON'
 import json, sys

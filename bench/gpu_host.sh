@@ -43,6 +43,9 @@ kernels() {
     local start=$SECONDS
     build/tests/check --device "$last" > "$logs/check.txt" 2>&1
     say "kernels: $(tail -n 1 "$logs/check.txt")"
+    build/tests/check --device "$last" --backend clblast --op 'gemm*' \
+        > "$logs/check-clblast.txt" 2>&1
+    say "GEMMs, CLBlast: $(tail -n 1 "$logs/check-clblast.txt")"
     verify_all "$last" > "$logs/verify.txt" 2>&1
     say "recordings: $(grep -c ' ok$' "$logs/verify.txt") ok," \
         "$(grep -c 'FAILED' "$logs/verify.txt") failed"

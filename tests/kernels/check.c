@@ -8,6 +8,7 @@
 #include "gemm.h"
 #include "half.h"
 #include "registry.h"
+#include "selfcheck/gemm.h"
 
 typedef struct options {
     const char *op, *device, *backend;
@@ -241,6 +242,9 @@ int main(int argc, char **argv)
         /* No self-check: a library that computes wrong shows in its rows. */
         rc = ffcl_blas_open(ctx, &(ffcl_blas_options){.name = o.backend});
     }
+    /* ffcl's own GEMM does need one: without it Winograd is not chosen on a GPU. */
+    if (rc == 0 && strcmp(o.backend, "auto") == 0)
+        ffcl_selfcheck_blocked(ctx);
     if (rc) {
         fprintf(stderr, "check: %s\n", err.text);
         ffcl_ctx_close(&ctx);
