@@ -20,7 +20,7 @@ typedef struct ffcl_bench_options {
     double seconds;                 /* for the repeats of a case, where it is not */
     size_t repeats;                 /* just so many */
     size_t rounds;                  /* over all cases, among which repeats are divided */
-    int list, quick, help, quiet, model;
+    int list, quick, model;
     const char *json, *csv, *compare, *plot;    /* files; "-" is stdout; NULL: none */
     const char *ini;                /* of bench model, with its overrides */
     char **assignments;

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: MIT
  * The command line of ffcl bench, and the run over all cases. */
-#include <getopt.h>
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,44 +11,8 @@
 #include "selfcheck/gemm.h"
 #include "selfcheck/units.h"
 
-static const char help_text[] =
-    "ffcl bench times kernels, GEMMs and convolutions by the device's own clock, at the\n"
-    "shapes of SiT-XL/2 and the VAE.  Each case is compared with a plain C reference first; one\n"
-    "that is wrong is not timed.  Neither weights nor an INI file are needed.\n"
-    "\n"
-    "usage: ffcl bench [PATTERN] [option ...]         kernels whose name contains PATTERN\n"
-    "       ffcl bench model [FILE.ini] [section.key=value ...] [option ...]\n"
-    "                                                 SiT, VAE and the whole step by batch size\n"
-    "\n"
-    "      --list            print the cases and time nothing\n"
-    "      --device SELECT   as device.select of an INI file (auto)\n"
-    "      --backend NAME    as blas.backend of an INI file (auto)\n"
-    "      --sizes LIST      sides of images: 256,512\n"
-    "      --batches LIST    images at a time: 1,8, on a CPU 1,2; model: 1,2,4 .. what fits\n"
-    "      --quick           the first size and batch alone, and little time for each case\n"
-    "      --seconds S       for the repeats of a case (0.3); model: of a batch size (3)\n"
-    "      --repeats N       just N times in place of --seconds\n"
-    "      --rounds N        over all cases, to see the device's ups and downs (1, on a CPU 3)\n"
-    "      --seed N          of the random inputs (1)\n"
-    "      --json FILE       write results as JSON, --csv FILE as CSV; - is stdout\n"
-    "      --plot FILE.svg   plot the roofline\n"
-    "      --compare FILE    mark what is faster or slower than in that JSON, beyond the spread\n"
-    "\n"
-    "  ffcl bench                       everything; minutes on a CPU\n"
-    "  ffcl bench gemm --quick          GEMMs alone\n"
-    "  ffcl bench --json new.json --compare old.json\n"
-    "  ffcl bench model config/demo.ini\n"
-    "\n"
-    "Columns: median time of a call, spread (of quartiles or rounds, in % of the median), rates\n"
-    "of arithmetic and of memory, share of the ceiling that limits the case (docs/bench.md).\n";
-
-static int bad(ffcl_error *err, const char *sentence, const char *argument)
-{
-    return ffcl_bad_usage(err, "bench", sentence, argument);
-}
-
 /* "1,8,64": whole numbers, multiples of step, at most FFCL_BENCH_MOST of them. */
-static int parse_list(const char *text, size_t *out, size_t *n, size_t step, ffcl_error *err)
+static int parse_list(const char *text, size_t *out, size_t *n, size_t step, ffcl_session *s)
 {
     const char *at = text;
     for (*n = 0; *n < FFCL_BENCH_MOST; at++) {
@@ -65,119 +27,65 @@ static int parse_list(const char *text, size_t *out, size_t *n, size_t step, ffc
         if (*at != ',')
             break;
     }
-    return bad(err, step > 1 ? "--sizes takes multiples of 16 up to 4096, such as 256,512, not"
-                             : "--batches takes numbers such as 1,8, not", text);
+    return ffcl_bad_usage(s, step > 1 ? "--sizes takes multiples of 16 up to 4096, such as "
+                                        "256,512, not"
+                                      : "--batches takes numbers such as 1,8, not", text);
 }
 
-static int parse_number(const char *option, const char *text, double *out, ffcl_error *err)
+static int take_options(ffcl_session *s, ffcl_bench_options *o)
 {
+    const char *sizes = ffcl_option_text(s, "sizes"), *batches = ffcl_option_text(s, "batches");
+    const char *device = ffcl_option_text(s, "device"), *backend = ffcl_option_text(s, "backend");
+    const char *seed = ffcl_option_text(s, "seed");
     char *end;
-    *out = strtod(text, &end);
-    if (end != text && !*end && isfinite(*out) && *out > 0 && *out < 1e6)
-        return 0;
-    char sentence[80];
-    snprintf(sentence, sizeof sentence, "%s must be a number above 0, not", option);
-    return bad(err, sentence, text);
-}
-
-static int parse_count(const char *option, const char *text, size_t most, size_t *out,
-                       ffcl_error *err)
-{
-    char *end, sentence[80];
-    unsigned long long value = strtoull(text, &end, 10);
-    *out = (size_t)value;
-    if (end != text && !*end && value > 0 && value <= most)
-        return 0;
-    snprintf(sentence, sizeof sentence, "%s must be a whole number from 1 to %zu, not", option,
-             most);
-    return bad(err, sentence, text);
-}
-
-enum {
-    LIST = 256, DEVICE, BACKEND, SIZES, BATCHES, QUICK, SECONDS, REPEATS, ROUNDS, SEED, JSON, CSV,
-    PLOT, COMPARE
-};
-
-static int take_option(ffcl_bench_options *o, int option, const char *value, ffcl_error *err)
-{
-    char *end;
-    switch (option) {
-    case 'h': o->help = 1; return 0;
-    case 'q': o->quiet = 1; return 0;
-    case LIST: o->list = 1; return 0;
-    case QUICK: o->quick = 1; return 0;
-    case DEVICE: o->device = value; return 0;
-    case BACKEND: o->backend = value; return 0;
-    case JSON: o->json = value; return 0;
-    case CSV: o->csv = value; return 0;
-    case PLOT: o->plot = value; return 0;
-    case COMPARE: o->compare = value; return 0;
-    case SIZES: return parse_list(value, o->sizes, &o->n_sizes, 16, err);
-    case BATCHES: return parse_list(value, o->batches, &o->n_batches, 1, err);
-    case REPEATS: return parse_count("--repeats", value, 10000, &o->repeats, err);
-    case ROUNDS: return parse_count("--rounds", value, FFCL_BENCH_MOST, &o->rounds, err);
-    case SECONDS: return parse_number("--seconds", value, &o->seconds, err);
-    default:
-        o->seed = strtoull(value, &end, 10);
-        return end != value && !*end ? 0 : bad(err, "--seed must be a whole number, not", value);
-    }
-}
-
-static int parse_options(ffcl_bench_options *o, int argc, char **argv, ffcl_error *err)
-{
-    static const struct option options[] = {
-        {"list", no_argument, NULL, LIST},          {"device", required_argument, NULL, DEVICE},
-        {"backend", required_argument, NULL, BACKEND}, {"sizes", required_argument, NULL, SIZES},
-        {"batches", required_argument, NULL, BATCHES}, {"quick", no_argument, NULL, QUICK},
-        {"seconds", required_argument, NULL, SECONDS}, {"seed", required_argument, NULL, SEED},
-        {"repeats", required_argument, NULL, REPEATS},
-        {"rounds", required_argument, NULL, ROUNDS},
-        {"json", required_argument, NULL, JSON},    {"csv", required_argument, NULL, CSV},
-        {"plot", required_argument, NULL, PLOT},    {"compare", required_argument, NULL, COMPARE},
-        {"help", no_argument, NULL, 'h'},           {"quiet", no_argument, NULL, 'q'},
-        {NULL, 0, NULL, 0},
-    };
-    int option, rc = 0;
-    opterr = 0;
-    optind = 1;
-    while (!rc && (option = getopt_long(argc, argv, ":hq", options, NULL)) != -1) {
-        if (option == ':')
-            rc = bad(err, "this option needs a value:", argv[optind - 1]);
-        else if (option == '?')
-            rc = bad(err, "unknown option", argv[optind - 1]);
-        else
-            rc = take_option(o, option, optarg, err);
-    }
-    return rc;
-}
-
-static int is_assignment(const char *word)
-{
-    return word[strcspn(word, "=/")] == '=';
+    o->list = ffcl_option_text(s, "list") != NULL;
+    o->quick = ffcl_option_text(s, "quick") != NULL;
+    o->device = device ? device : "auto";
+    o->backend = backend ? backend : "";
+    o->json = ffcl_option_text(s, "json");
+    o->csv = ffcl_option_text(s, "csv");
+    o->plot = ffcl_option_text(s, "plot");
+    o->compare = ffcl_option_text(s, "compare");
+    o->seed = seed ? strtoull(seed, &end, 10) : 1;
+    int rc = seed && (end == seed || *end) ?
+        ffcl_bad_usage(s, "--seed must be a whole number, not", seed) : 0;
+    if (!rc && sizes)
+        rc = parse_list(sizes, o->sizes, &o->n_sizes, 16, s);
+    if (!rc && batches)
+        rc = parse_list(batches, o->batches, &o->n_batches, 1, s);
+    if (!rc)
+        rc = ffcl_option_count(s, "repeats", 10000, &o->repeats);
+    if (!rc)
+        rc = ffcl_option_count(s, "rounds", FFCL_BENCH_MOST, &o->rounds);
+    return rc ? rc : ffcl_option_number(s, "seconds", &o->seconds);
 }
 
 /* PATTERN, or model and what belongs to it. */
-static int parse_words(ffcl_bench_options *o, int argc, char **argv, ffcl_error *err)
+static int take_words(ffcl_session *s, ffcl_bench_options *o)
 {
-    int next = optind;
-    o->model = next < argc && strcmp(argv[next], "model") == 0;
-    next += o->model;
-    if (next < argc && !is_assignment(argv[next])) {
+    size_t next = 0;
+    o->model = next < s->n_words && strcmp(s->words[next], "model") == 0;
+    next += (size_t)o->model;
+    if (next < s->n_words && !ffcl_is_assignment(s->words[next])) {
         if (o->model)
-            o->ini = argv[next++];
+            o->ini = s->words[next++];
         else
-            o->pattern = argv[next++];
+            o->pattern = s->words[next++];
     }
-    o->assignments = argv + next;
-    o->n_assignments = (size_t)(argc - next);
-    for (; next < argc; next++)
-        if (!o->model || !is_assignment(argv[next]))
-            return bad(err, o->model ? "expected section.key=value instead of"
-                                     : "one PATTERN at most, and not also", argv[next]);
+    o->assignments = s->words + next;
+    o->n_assignments = s->n_words - next;
+    for (; next < s->n_words; next++)
+        if (!o->model || !ffcl_is_assignment(s->words[next]))
+            return ffcl_bad_usage(s, o->model ? "expected section.key=value instead of"
+                                              : "one PATTERN at most, and not also",
+                                  s->words[next]);
     if (o->model && (o->list || o->plot || o->n_sizes || o->quick || o->compare || o->rounds ||
                      *o->backend))
-        return bad(err, "--list, --plot, --sizes, --quick, --compare, --rounds and --backend are "
-                   "for kernels; bench model takes keys such as blas.backend=NAME", "");
+        return ffcl_bad_usage(s, "--list, --plot, --sizes, --quick, --compare, --rounds and "
+                              "--backend are for kernels; bench model takes keys such as "
+                              "blas.backend=NAME", "");
+    if (o->plot && !strcmp(o->plot, "-"))
+        return ffcl_bad_usage(s, "--plot needs the name of a file", "");
     return 0;
 }
 
@@ -186,8 +94,6 @@ static int try_outputs(const ffcl_bench_options *o, ffcl_error *err)
     int rc = ffcl_bench_try_output(o->json, err);
     if (!rc)
         rc = ffcl_bench_try_output(o->csv, err);
-    if (!rc && o->plot && !strcmp(o->plot, "-"))
-        rc = bad(err, "--plot needs the name of a file", "");
     return rc ? rc : ffcl_bench_try_output(o->plot, err);
 }
 
@@ -355,18 +261,55 @@ static int bench_kernels(ffcl_bench_options *o, ffcl_progress *progress, ffcl_er
     return rc;
 }
 
-int ffcl_bench_command(int argc, char **argv, ffcl_progress *progress, ffcl_error *err)
+static int run_bench(ffcl_session *s)
 {
-    ffcl_bench_options o = {.pattern = "", .device = "auto", .backend = "", .seed = 1};
-    int rc = parse_options(&o, argc, argv, err);
-    if (!rc && o.help) {
-        fputs(help_text, stdout);
-        return 0;
-    }
+    ffcl_bench_options o = {.pattern = ""};
+    int rc = take_options(s, &o);
     if (!rc)
-        rc = parse_words(&o, argc, argv, err);
-    progress->quiet |= o.quiet;
+        rc = take_words(s, &o);
     if (rc)
         return rc;
-    return o.model ? ffcl_bench_model(&o, progress, err) : bench_kernels(&o, progress, err);
+    return o.model ? ffcl_bench_model(&o, &s->progress, &s->err)
+                   : bench_kernels(&o, &s->progress, &s->err);
 }
+
+static const ffcl_option options[] = {
+    {"list", 0, NULL, "print the cases and time nothing", NULL},
+    {"device", 0, "SELECT", "as device.select of an INI file (auto)", NULL},
+    {"backend", 0, "NAME", "as blas.backend of an INI file (auto)", NULL},
+    {"sizes", 0, "LIST", "sides of images: 256,512", NULL},
+    {"batches", 0, "LIST", "images at a time: 1,8, on a CPU 1,2; model: 1,2,4 .. what fits", NULL},
+    {"quick", 0, NULL, "the first size and batch alone, and little time for each case", NULL},
+    {"seconds", 0, "S", "for the repeats of a case (0.3); model: of a batch size (3)", NULL},
+    {"repeats", 0, "N", "just N times in place of --seconds", NULL},
+    {"rounds", 0, "N", "over all cases, to see the device's ups and downs (1, on a CPU 3)", NULL},
+    {"seed", 0, "N", "of the random inputs (1)", NULL},
+    {"json", 0, "FILE", "write results as JSON; - is stdout", NULL},
+    {"csv", 0, "FILE", "write results as CSV; - is stdout", NULL},
+    {"plot", 0, "FILE.svg", "plot the roofline", NULL},
+    {"compare", 0, "FILE", "mark what is faster or slower than in that JSON, beyond the spread",
+     NULL},
+    {NULL, 0, NULL, NULL, NULL},
+};
+
+const ffcl_command ffcl_bench_command = {
+    .name = "bench", .summary = "time kernels, or a whole model",
+    .usage = "bench [PATTERN] [option ...]\n"
+             "bench model [FILE.ini] [section.key=value ...] [option ...]\n",
+    .options = options,
+    .help = "Times kernels whose name contains PATTERN, GEMMs and convolutions by the\n"
+            "device's own clock, at the shapes of SiT-XL/2 and the VAE. Each case is\n"
+            "compared with a plain C reference first; one that is wrong is not timed.\n"
+            "Neither weights nor an INI file are needed. bench model times SiT, VAE and the\n"
+            "whole step by batch size.\n"
+            "\n"
+            "  ffcl bench                       everything; minutes on a CPU\n"
+            "  ffcl bench gemm --quick          GEMMs alone\n"
+            "  ffcl bench --json new.json --compare old.json\n"
+            "  ffcl bench model config/demo.ini\n"
+            "\n"
+            "Columns: median time of a call, spread (of quartiles or rounds, in % of the\n"
+            "median), rates of arithmetic and of memory, share of the ceiling that limits\n"
+            "the case (docs/bench.md).\n",
+    .run = run_bench,
+};

@@ -1,19 +1,102 @@
 /* SPDX-License-Identifier: MIT
- * Commands of the program that parse arguments of their own, for main.c's table. */
+ * The commands of the program.  Each is a row: what it is called, what it takes, its help, its
+ * function; commands.c has the table, and one file has each row.  Help, man pages and completion
+ * are made from the rows. */
 #ifndef FFCL_PROGRAM_COMMAND_H
 #define FFCL_PROGRAM_COMMAND_H
 
+#include "program/interrupt.h"
 #include "program/progress.h"
 
-/* argv[0] is the command's name.  Prints to stdout, progress goes through progress; returns 0 or a
- * status with its sentence in *err, which main.c prints. */
-typedef int ffcl_command(int argc, char **argv, ffcl_progress *progress, ffcl_error *err);
+/* Options of one command, with those of all commands. */
+enum { FFCL_OPTIONS_MOST = 40 };
+
+/* An option: --name, or -letter where there is one. */
+typedef struct ffcl_option {
+    const char *name;
+    char letter;                /* 0: none */
+    const char *value;          /* what help calls its value, "FILE"; NULL: it takes none */
+    const char *help;           /* one sentence without a full stop; help wraps it */
+    const char *bare;           /* the value of a bare --name; NULL: the value must be given */
+} ffcl_option;
+
+typedef struct ffcl_session ffcl_session;
+
+/* A command: a row of the table. */
+typedef struct ffcl_command {
+    const char *name;
+    const char *summary;        /* what it does, in at most 60 characters */
+    const char *usage;          /* what follows "ffcl ", a line each; its lines end in \n */
+    const ffcl_option *options; /* its own, up to one without a name; NULL: none */
+    const char *help;           /* what follows the options: lines of at most 79 columns, or "" */
+    /* Prints its results to stdout, progress through s->progress; returns 0 or an ffcl_status with
+     * its sentence in s->err, which main.c prints. */
+    int (*run)(ffcl_session *s);
+    int is_hidden;              /* for ffcl itself, not for people */
+} ffcl_command;
+
+/* What was given on the command line, and what the commands share. */
+struct ffcl_session {
+    const ffcl_command *command;
+    int is_named;               /* and not sample by default */
+    struct ffcl_given {
+        const ffcl_option *option;
+        const char *value;      /* "" where the option takes none */
+    } given[FFCL_OPTIONS_MOST]; /* (n_given) the last of each */
+    size_t n_given;
+    char **words;               /* (n_words) the arguments that are no options, in order */
+    size_t n_words;
+    ffcl_progress progress;
+    ffcl_interrupt interrupt;
+    ffcl_error err;
+};
+
+/* commands.c: the table, up to NULL, and the rows in it. */
+extern const ffcl_command *const ffcl_commands[];
+extern const ffcl_command ffcl_sample_command, ffcl_devices_command, ffcl_bench_command,
+    ffcl_verify_command, ffcl_tune_command, ffcl_tune_candidate_command, ffcl_keys_command,
+    ffcl_help_command, ffcl_version_command;
+
+/* The command of that name, NULL where there is none. */
+const ffcl_command *ffcl_command_find(const char *name);
+
+/* The name of a command that was likely meant, NULL where none is near. */
+const char *ffcl_command_nearest(const char *name);
+
+/* options.c: fills command, given, words from the command line.  FFCL_EUSAGE. */
+int ffcl_options_parse(ffcl_session *s, int argc, char **argv);
+
+/* The options that every command takes, up to one without a name. */
+extern const ffcl_option ffcl_common_options[];
+
+/* The value of --name, "" where it takes none; NULL where it was not given. */
+const char *ffcl_option_text(const ffcl_session *s, const char *name);
+
+/* The number above 0 of --name in *value, which stays where it was not given.  FFCL_EUSAGE. */
+int ffcl_option_number(ffcl_session *s, const char *name, double *value);
+
+/* Likewise a whole number from 1 to most. */
+int ffcl_option_count(ffcl_session *s, const char *name, size_t most, size_t *value);
+
+/* arguments.c: words as a command takes them.  section.key=value, but not a path such as
+ * runs/a=b.ini: */
+int ffcl_is_assignment(const char *word);
+
+/* At most most files, in files[], NULL those that were not given; then the assignments, which are
+ * *n from *first.  FFCL_EUSAGE. */
+int ffcl_take_files(ffcl_session *s, const char **files, size_t most, size_t *first, size_t *n);
+
+/* No words at all.  FFCL_EUSAGE. */
+int ffcl_take_nothing(ffcl_session *s);
+
+/* The configuration of the INI file (NULL: all defaults) with assignments n from first. */
+int ffcl_open_config(ffcl_session *s, ffcl_config **out, const char *ini, size_t first, size_t n);
 
 /* Fails with FFCL_EUSAGE: "SENTENCE ARGUMENT; see ffcl COMMAND --help". */
-int ffcl_bad_usage(ffcl_error *err, const char *of, const char *sentence,
-                   const char *argument);
+int ffcl_bad_usage(ffcl_session *s, const char *sentence, const char *argument);
 
-/* ffcl bench, of bench/. */
-ffcl_command ffcl_bench_command;
+/* help.c: the list of all commands; all of one. */
+void ffcl_help_print(FILE *out);
+void ffcl_help_print_command(FILE *out, const ffcl_command *command);
 
 #endif

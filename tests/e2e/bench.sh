@@ -20,7 +20,8 @@ refuses "too many rounds" 2 "--rounds" -- bench --rounds 9
 refuses "a seed that is none" 2 "--seed" -- bench --seed x
 refuses "a value is missing" 2 "needs a value: --json" -- bench --json
 refuses "options of kernels for models" 2 "for kernels" -- bench model "$demo" --plot x.svg
-refuses "options before the command" 2 "options come after the command" -- --profile bench
+refuses "an option of another command" 2 "unknown option --profile" -- --profile bench
+works "options before the command" --list bench softmax
 refuses "another device" 7 "nothing-of-that-name" -- bench --device nothing-of-that-name
 refuses "a JSON that cannot be written" 12 "no/a.json" -- bench softmax --json no/a.json
 refuses "a CSV that cannot be written" 12 "no/a.csv" -- bench softmax --csv no/a.csv

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: MIT
+ * The words of a command line: files, then section.key=value. */
+#include <string.h>
+
+#include "program/command.h"
+
+int ffcl_is_assignment(const char *word)
+{
+    return word[strcspn(word, "=/")] == '=';
+}
+
+int ffcl_take_files(ffcl_session *s, const char **files, size_t most, size_t *first, size_t *n)
+{
+    size_t at = 0;
+    for (size_t i = 0; i < most; i++)
+        files[i] = NULL;
+    while (at < s->n_words && at < most && !ffcl_is_assignment(s->words[at])) {
+        files[at] = s->words[at];
+        at++;
+    }
+    *first = at;
+    *n = s->n_words - at;
+    /* Files come first, so that the overrides stand together. */
+    for (; at < s->n_words; at++)
+        if (!ffcl_is_assignment(s->words[at]))
+            return ffcl_bad_usage(s, "expected section.key=value instead of", s->words[at]);
+    return 0;
+}
+
+int ffcl_take_nothing(ffcl_session *s)
+{
+    if (!s->n_words)
+        return 0;
+    return ffcl_bad_usage(s, "this command takes no argument:", s->words[0]);
+}
+
+int ffcl_open_config(ffcl_session *s, ffcl_config **out, const char *ini, size_t first, size_t n)
+{
+    int rc = ffcl_config_open(out, ini, &s->err);
+    for (size_t i = first; !rc && i < first + n; i++)
+        rc = ffcl_config_set(*out, s->words[i], &s->err);
+    return rc;
+}

@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: MIT */
+#include "program/error_line.h"
+
+#include "text.h"
+
+void ffcl_error_print(ffcl_session *s)
+{
+    if (!s->err.text[0])
+        return;
+    ffcl_progress_end(&s->progress);
+    ffcl_text_clean(s->err.text, s->err.code == FFCL_EBUILD);
+    fprintf(stderr, "ffcl: %s\n", s->err.text);
+    s->err.text[0] = '\0';
+}

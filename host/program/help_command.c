@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: MIT
+ * ffcl help, ffcl version. */
+#include "program/command.h"
+
+static int run_help(ffcl_session *s)
+{
+    if (s->n_words > 1)
+        return ffcl_bad_usage(s, "one command at a time, and not also", s->words[1]);
+    if (!s->n_words) {
+        ffcl_help_print(stdout);
+        return 0;
+    }
+    const ffcl_command *command = ffcl_command_find(s->words[0]);
+    if (!command) {
+        const char *nearest = ffcl_command_nearest(s->words[0]);
+        s->err.code = FFCL_EUSAGE;
+        snprintf(s->err.text, sizeof s->err.text, "there is no command %.200s%s%s%s; see ffcl help",
+                 s->words[0], nearest ? " (did you mean " : "", nearest ? nearest : "",
+                 nearest ? "?)" : "");
+        return FFCL_EUSAGE;
+    }
+    ffcl_help_print_command(stdout, command);
+    return 0;
+}
+
+static int run_version(ffcl_session *s)
+{
+    const int rc = ffcl_take_nothing(s);
+    if (!rc)
+        puts("ffcl " FFCL_VERSION);
+    return rc;
+}
+
+const ffcl_command ffcl_help_command = {
+    .name = "help", .summary = "explain a command",
+    .usage = "help [COMMAND]\nCOMMAND --help\n", .help = "", .run = run_help,
+};
+
+const ffcl_command ffcl_version_command = {
+    .name = "version", .summary = "print the version",
+    .usage = "version\n--version\n", .help = "", .run = run_version,
+};

@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: MIT
+ * The command line: which command, its options, its words. */
+#include <assert.h>
+#include <getopt.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "program/command.h"
+#include "util.h"
+
+const ffcl_option ffcl_common_options[] = {
+    {"quiet", 'q', NULL, "print warnings and errors only", NULL},
+    {"help", 'h', NULL, "print this text", NULL},
+    {"version", 0, NULL, "print the version", NULL},
+    {NULL, 0, NULL, NULL, NULL},
+};
+
+/* The options of a command and of all, as one list. */
+static size_t list_options(const ffcl_command *c, const ffcl_option **list)
+{
+    size_t n = 0;
+    for (const ffcl_option *o = c->options; o && o->name; o++)
+        list[n++] = o;
+    for (const ffcl_option *o = ffcl_common_options; o->name; o++)
+        list[n++] = o;
+    assert(n <= FFCL_OPTIONS_MOST);
+    return n;
+}
+
+int ffcl_bad_usage(ffcl_session *s, const char *sentence, const char *argument)
+{
+    const char *of = s->command && s->command != &ffcl_sample_command ? s->command->name : "";
+    s->err.code = FFCL_EUSAGE;
+    snprintf(s->err.text, sizeof s->err.text, "%s%s%.200s; see ffcl %s%s--help", sentence,
+             *argument ? " " : "", argument, of, *of ? " " : "");
+    return s->err.code;
+}
+
+/* Whether the argument is an option of the command whose value is the next argument. */
+static int takes_next(const ffcl_command *c, const char *argument)
+{
+    const ffcl_option *list[FFCL_OPTIONS_MOST];
+    const size_t n = list_options(c, list);
+    for (size_t i = 0; i < n; i++) {
+        const char letter[] = {'-', list[i]->letter, '\0'};
+        if (list[i]->value && !list[i]->bare &&
+            ((list[i]->letter && !strcmp(argument, letter)) ||
+             (!strncmp(argument, "--", 2) && !strcmp(argument + 2, list[i]->name))))
+            return 1;
+    }
+    return 0;
+}
+
+/* The command's place in argv: the first word, if a command is called so; else 0. */
+static int find_command(int argc, char **argv)
+{
+    int at = 1;
+    while (at < argc && argv[at][0] == '-' && argv[at][1])
+        at += 1 + takes_next(&ffcl_sample_command, argv[at]);
+    return at < argc && ffcl_command_find(argv[at]) ? at : 0;
+}
+
+static int unknown_option(ffcl_session *s, const ffcl_option *const *list, size_t n,
+                          const char *argument)
+{
+    const ffcl_option *nearest = NULL;
+    size_t least = 3, length = strcspn(argument, "=");
+    char name[64], sentence[128] = "";
+    if (strncmp(argument, "--", 2) || length - 2 >= sizeof name)
+        return ffcl_bad_usage(s, "unknown option", argument);
+    memcpy(name, argument + 2, length - 2);
+    name[length - 2] = '\0';
+    for (size_t i = 0; i < n; i++) {
+        size_t distance = ffcl_edit_distance(name, list[i]->name);
+        if (distance < least && distance < strlen(name)) {
+            least = distance;
+            nearest = list[i];
+        }
+    }
+    snprintf(sentence, sizeof sentence, "unknown option --%.60s%s%s%s", name,
+             nearest ? " (did you mean --" : "", nearest ? nearest->name : "",
+             nearest ? "?)" : "");
+    return ffcl_bad_usage(s, sentence, "");
+}
+
+/* What getopt_long complains of: c is its answer, at the argument before optind. */
+static int complain(ffcl_session *s, int c, const ffcl_option *const *list, size_t n,
+                    const char *argument)
+{
+    /* Within "-xq" getopt is still before the argument, hence the letter. */
+    const char letter[] = {'-', (char)optopt, '\0'};
+    int is_known = 0;
+    for (size_t i = 0; i < n; i++)
+        is_known |= optopt == 256 + (int)i || (optopt && optopt == list[i]->letter);
+    if (c == ':')
+        return ffcl_bad_usage(s, "this option needs a value:", argument);
+    if (is_known)
+        return ffcl_bad_usage(s, "this option takes no value:", argument);
+    return unknown_option(s, list, n, optopt > 0 && optopt < 256 ? letter : argument);
+}
+
+static void keep(ffcl_session *s, const ffcl_option *option, const char *value)
+{
+    size_t i = 0;
+    while (i < s->n_given && s->given[i].option != option)
+        i++;
+    s->given[i].option = option;
+    s->given[i].value = value ? value : option->bare ? option->bare : "";
+    s->n_given += i == s->n_given;
+}
+
+int ffcl_options_parse(ffcl_session *s, int argc, char **argv)
+{
+    const ffcl_option *list[FFCL_OPTIONS_MOST];
+    struct option options[FFCL_OPTIONS_MOST + 1] = {{NULL, 0, NULL, 0}};
+    char letters[2 * FFCL_OPTIONS_MOST + 2] = ":", *l = letters + 1;
+    const int at = find_command(argc, argv);
+    int c;
+    s->command = at ? ffcl_command_find(argv[at]) : &ffcl_sample_command;
+    s->is_named = at > 0;
+    if (at) {
+        memmove(argv + at, argv + at + 1, (size_t)(argc - at) * sizeof *argv);  /* NULL, too */
+        argc--;
+    }
+    const size_t n = list_options(s->command, list);
+    for (size_t i = 0; i < n; i++) {
+        const int has = !list[i]->value ? no_argument : list[i]->bare ? optional_argument
+                                                                      : required_argument;
+        options[i] = (struct option){list[i]->name, has, NULL, 256 + (int)i};
+        if (list[i]->letter) {
+            *l++ = list[i]->letter;
+            if (has == required_argument)
+                *l++ = ':';
+        }
+    }
+    *l = '\0';
+    opterr = 0;
+    optind = 1;
+    while ((c = getopt_long(argc, argv, letters, options, NULL)) != -1) {
+        if (c == ':' || c == '?')
+            return complain(s, c, list, n, argv[optind - 1]);
+        size_t i = c >= 256 ? (size_t)c - 256 : 0;
+        while (c < 256 && list[i]->letter != c)
+            i++;
+        keep(s, list[i], optarg);
+    }
+    s->words = argv + optind;
+    s->n_words = (size_t)(argc - optind);
+    return 0;
+}
+
+const char *ffcl_option_text(const ffcl_session *s, const char *name)
+{
+    for (size_t i = 0; i < s->n_given; i++)
+        if (!strcmp(s->given[i].option->name, name))
+            return s->given[i].value;
+    return NULL;
+}
+
+int ffcl_option_number(ffcl_session *s, const char *name, double *value)
+{
+    const char *text = ffcl_option_text(s, name);
+    char *end, sentence[80];
+    if (!text)
+        return 0;
+    const double number = strtod(text, &end);
+    if (end == text || *end || !isfinite(number) || number <= 0) {
+        snprintf(sentence, sizeof sentence, "--%s must be a number above 0, not", name);
+        return ffcl_bad_usage(s, sentence, text);
+    }
+    *value = number;
+    return 0;
+}
+
+int ffcl_option_count(ffcl_session *s, const char *name, size_t most, size_t *value)
+{
+    const char *text = ffcl_option_text(s, name);
+    char *end, sentence[80];
+    if (!text)
+        return 0;
+    const unsigned long long number = strtoull(text, &end, 10);
+    if (end == text || *end || *text == '-' || number == 0 || number > most) {
+        snprintf(sentence, sizeof sentence, "--%s must be a whole number from 1 to %zu, not", name,
+                 most);
+        return ffcl_bad_usage(s, sentence, text);
+    }
+    *value = (size_t)number;
+    return 0;
+}

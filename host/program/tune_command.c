@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: MIT
+ * ffcl tune, and the process that it starts for each candidate. */
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "program/command.h"
+
+static void print_line(void *user, const char *line)
+{
+    ffcl_progress_end(user);
+    puts(line);
+}
+
+static void report_stop(void *user)
+{
+    (void)user;
+}
+
+static int run_tune(ffcl_session *s)
+{
+    ffcl_config *cfg = NULL;
+    const char *ini;
+    size_t first, n;
+    double minutes = 10;
+    const ffcl_observer observer = {ffcl_progress_report, &s->progress};
+    int rc = ffcl_take_files(s, &ini, 1, &first, &n);
+    if (!rc)
+        rc = ffcl_option_number(s, "minutes", &minutes);
+    /* What was found is kept as it is found, so Ctrl-C ends the program there and then. */
+    if (!rc)
+        rc = ffcl_interrupt_watch(&s->interrupt, report_stop, &s->progress, &s->err);
+    if (!rc)
+        rc = ffcl_open_config(s, &cfg, ini, first, n);
+    if (!rc)
+        rc = ffcl_tune(cfg, minutes, "/proc/self/exe", &observer, print_line, &s->progress,
+                       &s->err);
+    ffcl_config_close(&cfg);
+    return rc;
+}
+
+static const ffcl_option options[] = {
+    {"minutes", 0, "N", "how long to look (10)", NULL},
+    {NULL, 0, NULL, NULL, NULL},
+};
+
+const ffcl_command ffcl_tune_command = {
+    .name = "tune", .summary = "find fast parameters of CLBlast for a device",
+    .usage = "tune [FILE.ini] [section.key=value ...]\n",
+    .options = options,
+    .help = "What is found is kept as it is found; after Ctrl-C the same command resumes.\n",
+    .run = run_tune,
+};
+
+/* CLBlast and drivers print what compilers say to stdout, where the answer is to stand alone. */
+static int run_candidate(ffcl_session *s)
+{
+    int rc = ffcl_take_nothing(s);
+    if (rc)
+        return rc;
+    int answer = dup(STDOUT_FILENO), nothing = open("/dev/null", O_WRONLY);
+    FILE *out = answer >= 0 && nothing >= 0 ? fdopen(answer, "w") : NULL;
+    if (!out || dup2(nothing, STDOUT_FILENO) < 0)
+        return FFCL_ENOMEM;
+    return ffcl_tune_candidate(stdin, out);
+}
+
+const ffcl_command ffcl_tune_candidate_command = {
+    .name = "tune-candidate", .summary = "time one set of parameters, for ffcl tune",
+    .usage = "tune-candidate\n", .help = "", .run = run_candidate, .is_hidden = 1,
+};
