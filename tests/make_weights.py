@@ -51,8 +51,12 @@ torch = _module("torch", **{name: type(name, (), {}) for name in STORAGES})
 for _name in ("float32", "bfloat16"):
     setattr(torch, _name, None)
 utils = _module("torch._utils", **{name: _function() for name in (
-    "_rebuild_tensor_v2", "_rebuild_tensor_v3", "_rebuild_parameter", "_rebuild_from_type_v2")})
+    "_rebuild_tensor_v2", "_rebuild_tensor_v3", "_rebuild_parameter", "_rebuild_from_type_v2",
+    "_rebuild_qtensor", "_rebuild_sparse_tensor", "_rebuild_meta_tensor_no_storage",
+    "_rebuild_wrapper_subclass")})
 torch._utils = utils
+typed = _module("torch._tensor", _rebuild_from_type_v2=_function())
+torch._tensor = typed
 _module("somewhere")
 optim = _module("somewhere.optim", Schedule=type("Schedule", (), {}))
 
@@ -386,8 +390,9 @@ def case_st_rank():
 
 
 def case_st_dtype():
-    """a type that is not read"""
-    return safetensors({"a": entry([4], 0, 4, "F8_E4M3")}, pack(floats(1)))
+    """types that are not read, beside one that is"""
+    return safetensors({"a": entry([4], 0, 4, "F8_E4M3"), "b": entry([1], 4, 8),
+                        "c": entry([2], 8, 9, "F4")}, pack(floats(1)) * 2 + b"x")
 
 
 def case_st_no_dtype():
@@ -546,8 +551,45 @@ def case_pt_key_path():
 
 
 def case_pt_complex():
-    """a type that is not read"""
-    return torch_file({"a": tensor(Storage("ComplexFloatStorage", bytes(16)), (2,))})
+    """a type that is not read, beside one that is"""
+    return torch_file({"a": tensor(Storage("ComplexFloatStorage", bytes(16)), (2,)),
+                       "b": simple(4, 2)})
+
+
+def case_pt_attributes():
+    """tensors with attributes in Python, as PyTorch 2 writes them"""
+    return torch_file({"a": Call(typed._rebuild_from_type_v2, utils._rebuild_tensor_v2,
+                                 torch.FloatStorage, simple(4, 1).args, {"no_decay": True})})
+
+
+def case_pt_forms():
+    """tensors of forms that are not read, and an object, beside one that is read"""
+    w = simple(4, 1)
+    flagged = Call(utils._rebuild_tensor_v2, *w.args, {"neg": True})
+    return torch_file({"ema": {
+        "quantized": Call(utils._rebuild_qtensor, *w.args), "negated": flagged,
+        "sparse": Call(utils._rebuild_sparse_tensor, 1), "plain": simple(4, 3),
+        "meta": Call(utils._rebuild_meta_tensor_no_storage, 1, (4,), (1,), False),
+        "parted": Call(typed._rebuild_from_type_v2, utils._rebuild_wrapper_subclass,
+                       torch.FloatStorage, (1, 2), {"_local_tensor": w}),
+        "object": Call(optim.Schedule)}})
+
+
+def case_pt_all_quantized():
+    """an ema of tensors that are not read, before a model of some that are"""
+    return torch_file({"ema": {"w": Call(utils._rebuild_qtensor, *simple(4, 1).args)},
+                       "model": {"w": simple(4, 2)}})
+
+
+def case_pt_stray():
+    """a single number beside a state dict of a name that is not known"""
+    return torch_file({"somewhere": {"w": simple(4, 1)},
+                       "step": tensor(store("FloatStorage", [1.0]), ())})
+
+
+def case_pt_protocol0():
+    """a pickle of text"""
+    return torch_file({}, raw=pickle.dumps({"a": 1}, 0))
 
 
 def case_pt_ema():

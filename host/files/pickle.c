@@ -1,51 +1,28 @@
 /* SPDX-License-Identifier: MIT
  * The opcodes are those of Python's pickletools; text forms of protocols 0 and 1 are refused. */
-#include "pickle.h"
+#include "pickle_impl.h"
 
-#include <stdbool.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "../text.h"
 #include "../util.h"
 
 enum {
-    CHUNK = 1 << 16,            /* bytes of an arena chunk */
-    MAX_MEMORY = 1 << 28,       /* bytes of values, stacks and memo */
-    MAX_NESTED_CALLS = 4        /* _rebuild_from_type_v2 inside itself */
+    CHUNK = 1 << 16,            /* bytes of an arena ffcl_pickle_chunk */
+    MAX_MEMORY = 1 << 28        /* bytes of values, stacks and memo */
 };
 
-typedef struct chunk {
-    struct chunk *next;
-    size_t used, size;
-    max_align_t bytes[];
-} chunk;
-
-/* A growing array of values: stack and memo. */
-typedef struct value_list {
-    ffcl_pickle_value **items;
-    size_t count, capacity;
-} value_list;
-
-struct ffcl_pickle {
-    const unsigned char *data;
-    size_t size, at, opcode_at;
-    const char *path;
-    ffcl_error *err;
-    chunk *chunks;
-    size_t memory;
-    value_list stack, memo;
-    size_t *marks, mark_count, mark_capacity;   /* stack heights */
-    ffcl_pickle_value other;                    /* the one value of kind OTHER */
-    ffcl_pickle_value *root;
-    char foreign[400];                          /* classes and functions that were not called */
-};
-
-static int damaged(ffcl_pickle *p, const char *what)
+int ffcl_pickle_damaged(ffcl_pickle *p, const char *what)
 {
     return ffcl_fail(p->err, FFCL_EFORMAT, "%s: its pickle is damaged: %s at byte %zu", p->path,
                      what, p->opcode_at);
+}
+
+static int old_protocol(ffcl_pickle *p)
+{
+    return ffcl_fail(p->err, FFCL_EFORMAT, "%s: its pickle is of protocol 0 or 1, which is not "
+                     "read: load it in PyTorch and save it again with torch.save as it is by "
+                     "default (pickle_protocol=2)", p->path);
 }
 
 /* Accounts for n more bytes of memory. */
@@ -72,10 +49,10 @@ static int allocate(ffcl_pickle *p, void **out, size_t n)
         int rc = charge(p, size);
         if (rc)
             return rc;
-        chunk *c = malloc(sizeof *c + size);
+        ffcl_pickle_chunk *c = malloc(sizeof *c + size);
         if (!c)
             return no_memory(p);
-        *c = (chunk){.next = p->chunks, .size = size};
+        *c = (ffcl_pickle_chunk){.next = p->chunks, .size = size};
         p->chunks = c;
     }
     *out = (char *)p->chunks->bytes + p->chunks->used;
@@ -83,7 +60,7 @@ static int allocate(ffcl_pickle *p, void **out, size_t n)
     return 0;
 }
 
-static int new_value(ffcl_pickle *p, ffcl_pickle_value **out, ffcl_pickle_kind kind)
+int ffcl_pickle_new(ffcl_pickle *p, ffcl_pickle_value **out, ffcl_pickle_kind kind)
 {
     void *bytes = NULL;
     int rc = allocate(p, &bytes, sizeof **out);
@@ -95,7 +72,7 @@ static int new_value(ffcl_pickle *p, ffcl_pickle_value **out, ffcl_pickle_kind k
 }
 
 /* Makes room for one more item. */
-static int reserve(ffcl_pickle *p, value_list *list)
+static int reserve(ffcl_pickle *p, ffcl_pickle_list *list)
 {
     if (list->count < list->capacity)
         return 0;
@@ -128,7 +105,7 @@ static size_t floor_of(const ffcl_pickle *p)
 static int pop(ffcl_pickle *p, ffcl_pickle_value **out)
 {
     if (p->stack.count <= floor_of(p))
-        return damaged(p, "the stack is empty");
+        return ffcl_pickle_damaged(p, "the stack is empty");
     *out = p->stack.items[--p->stack.count];
     return 0;
 }
@@ -146,7 +123,7 @@ static int top(ffcl_pickle *p, ffcl_pickle_value **out)
 static int pop_to_mark(ffcl_pickle *p, ffcl_pickle_value ***items, size_t *count)
 {
     if (!p->mark_count)
-        return damaged(p, "a mark is missing");
+        return ffcl_pickle_damaged(p, "a mark is missing");
     size_t height = p->marks[--p->mark_count];
     *count = p->stack.count - height;
     *items = p->stack.items + height;
@@ -158,7 +135,7 @@ static int pop_to_mark(ffcl_pickle *p, ffcl_pickle_value ***items, size_t *count
 static int take(ffcl_pickle *p, const unsigned char **out, uint64_t n)
 {
     if (n > p->size - p->at)
-        return damaged(p, "its end is missing");
+        return ffcl_pickle_damaged(p, "its end is missing");
     *out = p->data + p->at;
     p->at += (size_t)n;
     return 0;
@@ -181,7 +158,7 @@ static int take_line(ffcl_pickle *p, ffcl_pickle_text *out)
     const unsigned char *start = p->data + p->at;
     const unsigned char *end = memchr(start, '\n', p->size - p->at);
     if (!end)
-        return damaged(p, "its end is missing");
+        return ffcl_pickle_damaged(p, "its end is missing");
     *out = (ffcl_pickle_text){(const char *)start, (size_t)(end - start)};
     p->at += out->length + 1;
     return 0;
@@ -198,8 +175,10 @@ static int op_proto(ffcl_pickle *p, int arg)
 {
     uint64_t version = 0;
     int rc = take_number(p, &version, arg);
-    if (!rc && (version < 2 || version > 5))
-        return damaged(p, "an unknown protocol");
+    if (!rc && version < 2)
+        return old_protocol(p);
+    if (!rc && version > 5)
+        return ffcl_pickle_damaged(p, "an unknown protocol");
     return rc;
 }
 
@@ -237,7 +216,7 @@ static int op_string(ffcl_pickle *p, int arg)
     if (!rc)
         rc = take(p, &bytes, n);
     if (!rc)
-        rc = new_value(p, &value, FFCL_PICKLE_STRING);
+        rc = ffcl_pickle_new(p, &value, FFCL_PICKLE_STRING);
     if (rc)
         return rc;
     value->as.text = (ffcl_pickle_text){(const char *)bytes, (size_t)n};
@@ -247,7 +226,7 @@ static int op_string(ffcl_pickle *p, int arg)
 static int push_int(ffcl_pickle *p, int64_t number)
 {
     ffcl_pickle_value *value = NULL;
-    int rc = new_value(p, &value, FFCL_PICKLE_INT);
+    int rc = ffcl_pickle_new(p, &value, FFCL_PICKLE_INT);
     if (rc)
         return rc;
     value->as.integer = number;
@@ -341,7 +320,7 @@ static int op_dict(ffcl_pickle *p, int arg)
 {
     ffcl_pickle_value *value = NULL;
     (void)arg;
-    int rc = new_value(p, &value, FFCL_PICKLE_DICT);
+    int rc = ffcl_pickle_new(p, &value, FFCL_PICKLE_DICT);
     return rc ? rc : push(p, value);
 }
 
@@ -356,12 +335,12 @@ static int op_tuple(ffcl_pickle *p, int arg)
         rc = pop_to_mark(p, &from, &n);
     } else {
         if (p->stack.count - floor_of(p) < n)
-            return damaged(p, "the stack is empty");
+            return ffcl_pickle_damaged(p, "the stack is empty");
         p->stack.count -= n;
         from = p->stack.items + p->stack.count;
     }
     if (!rc)
-        rc = new_value(p, &value, FFCL_PICKLE_TUPLE);
+        rc = ffcl_pickle_new(p, &value, FFCL_PICKLE_TUPLE);
     if (!rc && n)
         rc = allocate(p, &items, n * sizeof *from);
     if (rc)
@@ -376,10 +355,10 @@ static int op_tuple(ffcl_pickle *p, int arg)
 static int set_item(ffcl_pickle *p, ffcl_pickle_value *dict, ffcl_pickle_value *key,
                     ffcl_pickle_value *value)
 {
-    if (dict->kind == FFCL_PICKLE_OTHER)
+    if (dict->kind == FFCL_PICKLE_OTHER || dict->kind == FFCL_PICKLE_OBJECT)
         return 0;
     if (dict->kind != FFCL_PICKLE_DICT)
-        return damaged(p, "an item is set on no dict");
+        return ffcl_pickle_damaged(p, "an item is set on no dict");
     if (dict->as.list.count == dict->as.list.capacity) {
         size_t capacity = ffcl_max(8, dict->as.list.capacity * 2);
         void *items = NULL;
@@ -417,7 +396,7 @@ static int op_setitems(ffcl_pickle *p, int arg)
     if (!rc)
         rc = top(p, &dict);
     if (!rc && n % 2)
-        rc = damaged(p, "a key without value");
+        rc = ffcl_pickle_damaged(p, "a key without value");
     for (size_t i = 0; !rc && i < n; i += 2)
         rc = set_item(p, dict, items[i], items[i + 1]);
     return rc;
@@ -426,7 +405,7 @@ static int op_setitems(ffcl_pickle *p, int arg)
 static int push_global(ffcl_pickle *p, ffcl_pickle_text module, ffcl_pickle_text name)
 {
     ffcl_pickle_value *value = NULL;
-    int rc = new_value(p, &value, FFCL_PICKLE_GLOBAL);
+    int rc = ffcl_pickle_new(p, &value, FFCL_PICKLE_GLOBAL);
     if (rc)
         return rc;
     value->as.global.module = module;
@@ -454,7 +433,7 @@ static int op_stack_global(ffcl_pickle *p, int arg)
     if (rc)
         return rc;
     if (module->kind != FFCL_PICKLE_STRING || name->kind != FFCL_PICKLE_STRING)
-        return damaged(p, "a class without a name");
+        return ffcl_pickle_damaged(p, "a class without a name");
     return push_global(p, module->as.text, name->as.text);
 }
 
@@ -467,102 +446,19 @@ static int op_persistent(ffcl_pickle *p, int arg)
     if (rc)
         return rc;
     if (id->kind != FFCL_PICKLE_TUPLE || id->as.list.count < 5)
-        return damaged(p, "an unknown persistent id");
+        return ffcl_pickle_damaged(p, "an unknown persistent id");
     ffcl_pickle_value **item = id->as.list.items;
     if (item[0]->kind != FFCL_PICKLE_STRING || !ffcl_pickle_text_is(item[0]->as.text, "storage") ||
         item[1]->kind != FFCL_PICKLE_GLOBAL || item[2]->kind != FFCL_PICKLE_STRING ||
         item[4]->kind != FFCL_PICKLE_INT || item[4]->as.integer < 0)
-        return damaged(p, "an unknown persistent id");
-    rc = new_value(p, &value, FFCL_PICKLE_STORAGE);
+        return ffcl_pickle_damaged(p, "an unknown persistent id");
+    rc = ffcl_pickle_new(p, &value, FFCL_PICKLE_STORAGE);
     if (rc)
         return rc;
     value->as.storage.type = item[1]->as.global.name;
     value->as.storage.key = item[2]->as.text;
     value->as.storage.count = (uint64_t)item[4]->as.integer;
     return push(p, value);
-}
-
-/* _rebuild_tensor(storage, offset, size, stride), _v2(..., requires_grad, hooks) and
- * _v3(..., requires_grad, hooks, dtype). */
-static int rebuild_tensor(ffcl_pickle *p, const ffcl_pickle_value *args, bool has_dtype,
-                          ffcl_pickle_value **out)
-{
-    ffcl_pickle_value **item = args->as.list.items;
-    if (args->as.list.count < (has_dtype ? 7 : 4) || item[0]->kind != FFCL_PICKLE_STORAGE ||
-        item[1]->kind != FFCL_PICKLE_INT || item[1]->as.integer < 0 ||
-        item[2]->kind != FFCL_PICKLE_TUPLE || item[3]->kind != FFCL_PICKLE_TUPLE ||
-        (has_dtype && item[6]->kind != FFCL_PICKLE_GLOBAL))
-        return damaged(p, "a tensor with arguments of a wrong kind");
-    int rc = new_value(p, out, FFCL_PICKLE_TENSOR);
-    if (rc)
-        return rc;
-    (*out)->as.tensor.storage = item[0];
-    (*out)->as.tensor.offset = (uint64_t)item[1]->as.integer;
-    (*out)->as.tensor.size = item[2];
-    (*out)->as.tensor.stride = item[3];
-    (*out)->as.tensor.dtype = has_dtype ? item[6] : NULL;
-    return 0;
-}
-
-/* Remembers the name of what Python would have called here, once. */
-static void note_foreign(ffcl_pickle *p, const ffcl_pickle_value *callee)
-{
-    char name[100];
-    const size_t used = strlen(p->foreign);
-    snprintf(name, sizeof name, "%.*s.%.*s", (int)ffcl_min(callee->as.global.module.length, 48),
-             callee->as.global.module.bytes, (int)ffcl_min(callee->as.global.name.length, 48),
-             callee->as.global.name.bytes);
-    ffcl_text_clean(name, 0);
-    for (const char *at = p->foreign; (at = strstr(at, name)); at++) {
-        const char after = at[strlen(name)];
-        if ((at == p->foreign || at[-1] == ' ') && (after == ',' || after == '\0'))
-            return;
-    }
-    if (used + strlen(name) + 3 < sizeof p->foreign - 4)
-        snprintf(p->foreign + used, sizeof p->foreign - used, "%s%s", used ? ", " : "", name);
-    else if (strcmp(p->foreign + used - ffcl_min(used, 3), "..."))
-        snprintf(p->foreign + used, sizeof p->foreign - used, "...");
-}
-
-/* A value of no interest in place of what Python would have made. */
-static int pass_over(ffcl_pickle *p, const ffcl_pickle_value *callee, ffcl_pickle_value **out)
-{
-    *out = &p->other;
-    if (callee->kind == FFCL_PICKLE_GLOBAL)
-        note_foreign(p, callee);
-    return 0;
-}
-
-/* The result of callee(*args) where it is one of the few known; else OTHER. */
-static int construct(ffcl_pickle *p, const ffcl_pickle_value *callee,
-                     const ffcl_pickle_value *args, ffcl_pickle_value **out)
-{
-    for (int depth = 0; depth < MAX_NESTED_CALLS; depth++) {
-        if (callee->kind != FFCL_PICKLE_GLOBAL || args->kind != FFCL_PICKLE_TUPLE)
-            return pass_over(p, callee, out);
-        ffcl_pickle_text name = callee->as.global.name, module = callee->as.global.module;
-        size_t n = args->as.list.count;
-        if (ffcl_pickle_text_is(module, "collections") &&
-            (ffcl_pickle_text_is(name, "OrderedDict") || ffcl_pickle_text_is(name, "defaultdict")))
-            return new_value(p, out, FFCL_PICKLE_DICT);
-        if (!ffcl_pickle_text_is(module, "torch._utils"))
-            return pass_over(p, callee, out);
-        if (ffcl_pickle_text_is(name, "_rebuild_tensor_v2") ||
-            ffcl_pickle_text_is(name, "_rebuild_tensor"))
-            return rebuild_tensor(p, args, false, out);
-        if (ffcl_pickle_text_is(name, "_rebuild_tensor_v3"))
-            return rebuild_tensor(p, args, true, out);
-        if (ffcl_pickle_text_is(name, "_rebuild_parameter") ||
-            ffcl_pickle_text_is(name, "_rebuild_parameter_with_state")) {
-            *out = n ? args->as.list.items[0] : &p->other;
-            return 0;
-        }
-        if (!ffcl_pickle_text_is(name, "_rebuild_from_type_v2") || n < 3)
-            return pass_over(p, callee, out);
-        callee = args->as.list.items[0];        /* (function, type, arguments, state) */
-        args = args->as.list.items[2];
-    }
-    return damaged(p, "tensor constructors nested too deep");
 }
 
 /* REDUCE, NEWOBJ and, with the keyword arguments dropped (arg 1), NEWOBJ_EX. */
@@ -575,7 +471,7 @@ static int op_construct(ffcl_pickle *p, int arg)
     if (!rc)
         rc = pop(p, &callee);
     if (!rc)
-        rc = construct(p, callee, args, &result);
+        rc = ffcl_pickle_construct(p, callee, args, &result);
     return rc ? rc : push(p, result);
 }
 
@@ -595,7 +491,7 @@ static int memo_set(ffcl_pickle *p, uint64_t index)
     if (rc)
         return rc;
     if (index >= p->size)       /* each entry costs a byte at least: a bound on memory */
-        return damaged(p, "a memo number beyond reason");
+        return ffcl_pickle_damaged(p, "a memo number beyond reason");
     while (!rc && p->memo.count <= index) {
         rc = reserve(p, &p->memo);
         if (!rc)
@@ -621,7 +517,7 @@ static int op_get(ffcl_pickle *p, int arg)
     if (rc)
         return rc;
     if (index >= p->memo.count || !p->memo.items[index])
-        return damaged(p, "an unknown memo number");
+        return ffcl_pickle_damaged(p, "an unknown memo number");
     return push(p, p->memo.items[index]);
 }
 
@@ -686,10 +582,13 @@ static int run(ffcl_pickle *p)
     for (;;) {
         p->opcode_at = p->at;
         if (p->at == p->size)
-            return damaged(p, "its end is missing");
+            return ffcl_pickle_damaged(p, "its end is missing");
         unsigned char opcode = p->data[p->at++];
         if (opcode == '.')
             return pop(p, &p->root);
+        /* Opcodes of text; without the PROTO of later protocols at the start. */
+        if (!opcodes[opcode].run && p->data[0] != 0x80 && opcode && strchr("ILFSVPdgilop", opcode))
+            return old_protocol(p);
         if (!opcodes[opcode].run)
             return ffcl_fail(p->err, FFCL_EFORMAT, "%s: its pickle is damaged: unknown opcode "
                              "0x%02x at byte %zu", p->path, opcode, p->opcode_at);
@@ -727,7 +626,7 @@ void ffcl_pickle_close(ffcl_pickle **pickle)
     if (!p)
         return;
     while (p->chunks) {
-        chunk *next = p->chunks->next;
+        ffcl_pickle_chunk *next = p->chunks->next;
         free(p->chunks);
         p->chunks = next;
     }

@@ -2,8 +2,8 @@
  * A restricted unpickler: enough of protocols 2 to 5 to find the tensors of a torch checkpoint.
  *
  * Nothing is imported or called.  Dicts, tuples, strings, integers and the constructors of
- * tensors are understood; all else (numbers, lists, objects of other classes) becomes a value
- * of kind OTHER that swallows what is appended to it or set on it. */
+ * tensors are understood; what other calls would make becomes an OBJECT that says which, and all
+ * else (numbers, lists) an OTHER.  Both swallow what is appended to them or set on them. */
 #ifndef FFCL_FILES_PICKLE_H
 #define FFCL_FILES_PICKLE_H
 
@@ -20,7 +20,8 @@ typedef enum ffcl_pickle_kind {
     FFCL_PICKLE_DICT,
     FFCL_PICKLE_GLOBAL,
     FFCL_PICKLE_STORAGE,
-    FFCL_PICKLE_TENSOR
+    FFCL_PICKLE_TENSOR,
+    FFCL_PICKLE_OBJECT
 } ffcl_pickle_kind;
 
 /* Bytes of the pickle; no terminator, may hold any byte. */
@@ -51,6 +52,10 @@ struct ffcl_pickle_value {
             const ffcl_pickle_value *dtype;             /* GLOBAL, or NULL: the storage's */
             uint64_t offset;                            /* elements */
         } tensor;
+        struct {
+            const char *form;                           /* of a tensor: "quantized"; or NULL */
+            ffcl_pickle_text module, name;              /* what would make it; empty: unknown */
+        } object;
     } as;
 };
 

@@ -3,6 +3,7 @@
 #include "tensorfile_impl.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -96,17 +97,13 @@ static int find_fields(const ffcl_tensor_file *file, const char *label, const cJ
 static int add_tensor(ffcl_tensor_file *file, const cJSON *json, uint64_t base, ffcl_error *err)
 {
     const cJSON *field[3] = {NULL};
-    char label[128], type[32];
+    char label[128], type[32], unread[64];
     ffcl_tensor_file_label(label, sizeof label, json->string, strlen(json->string));
     int rc = find_fields(file, label, json, field, err);
     if (rc)
         return rc;
     const char *name = cJSON_IsString(field[0]) ? field[0]->valuestring : "(no string)";
     int dtype = find_dtype(name);
-    if (dtype < 0)
-        return ffcl_fail(err, FFCL_EFORMAT, "%s: tensor %s is of type %s, which is not read",
-                         file->path, label,
-                         ffcl_tensor_file_label(type, sizeof type, name, strlen(name)));
     size_t shape[FFCL_MAX_RANK], span[2];
     int rank = number_list(field[1], shape, FFCL_MAX_RANK);
     if (rank < 0)
@@ -116,14 +113,19 @@ static int add_tensor(ffcl_tensor_file *file, const cJSON *json, uint64_t base, 
     if (number_list(field[2], span, 2) != 2 || span[0] > span[1])
         return ffcl_fail(err, FFCL_EFORMAT, "%s: data_offsets of tensor %s are not [begin, end]",
                          file->path, label);
+    /* Of a type that is not read, it may still be one that nobody needs. */
+    snprintf(unread, sizeof unread, "of type %s",
+             ffcl_tensor_file_label(type, sizeof type, name, strlen(name)));
     ffcl_tensor_entry *e;
     rc = ffcl_tensor_file_add(file, &e, &(ffcl_tensor_header){
-        .name = json->string, .length = strlen(json->string), .dtype = (ffcl_dtype)dtype,
-        .rank = rank, .shape = shape}, err);
+        .name = json->string, .length = strlen(json->string),
+        .dtype = dtype < 0 ? FFCL_U8 : (ffcl_dtype)dtype, .rank = rank, .shape = shape,
+        .unread = dtype < 0 ? unread : NULL}, err);
     if (rc)
         return rc;
-    size_t bytes = e->info.count * ffcl_dtype_names[dtype].size;
-    if (span[1] - span[0] != bytes)
+    e->place.bytes = span[1] - span[0];
+    size_t bytes = dtype < 0 ? e->place.bytes : e->info.count * ffcl_dtype_names[dtype].size;
+    if (e->place.bytes != bytes)
         return ffcl_fail(err, FFCL_EFORMAT, "%s: tensor %s has %zu bytes of data where its shape "
                          "and type need %zu", file->path, e->name, span[1] - span[0], bytes);
     e->place.begin = base + span[0];
@@ -158,7 +160,7 @@ static int by_position(const void *a, const void *b)
     const ffcl_tensor_entry *x = a, *y = b;
     if (x->place.begin != y->place.begin)
         return x->place.begin < y->place.begin ? -1 : 1;
-    return (x->info.count > y->info.count) - (x->info.count < y->info.count);
+    return (x->place.bytes > y->place.bytes) - (x->place.bytes < y->place.bytes);
 }
 
 /* Puts the tensors in the order of their data, which must fill the rest of the file exactly. */
@@ -173,7 +175,7 @@ static int check_layout(ffcl_tensor_file *file, uint64_t base, ffcl_error *err)
             return ffcl_fail(err, FFCL_EFORMAT, "%s: the data of tensor %s %s", file->path, e->name,
                              e->place.begin < end ? "overlaps that of another tensor"
                                                   : "begins after a hole");
-        end += e->info.count * ffcl_dtype_names[e->info.dtype].size;
+        end += e->place.bytes;
     }
     if (end > file->size)
         return ffcl_fail(err, FFCL_EFORMAT, "%s is cut short: it has %llu bytes, its header "

@@ -104,6 +104,11 @@ static int open_by_content(ffcl_tensor_file *file, ffcl_error *err)
                      "%s is neither a safetensors file nor a zip checkpoint of torch", file->path);
 }
 
+/* Its parts are zip archives after each other, so that only names tell it. */
+static const char distributed[] =
+    "is, or is a part of, a distributed checkpoint of PyTorch: make one file of the folder with "
+    "python3 -m torch.distributed.checkpoint.format_utils dcp_to_torch FOLDER FILE.pt";
+
 static int open_file(ffcl_tensor_file *file, ffcl_error *err)
 {
     struct stat st;
@@ -112,7 +117,12 @@ static int open_file(ffcl_tensor_file *file, ffcl_error *err)
     if (file->fd < 0 || fstat(file->fd, &st) != 0)
         return ffcl_fail(err, FFCL_EFILE, "%s cannot be opened: %s", file->path, strerror(errno));
     if (S_ISDIR(st.st_mode))
-        return ffcl_fail(err, FFCL_EFILE, "%s is a folder, not a weight file", file->path);
+        return faccessat(file->fd, ".metadata", F_OK, 0)
+                   ? ffcl_fail(err, FFCL_EFILE, "%s is a folder, not a weight file", file->path)
+                   : ffcl_fail(err, FFCL_EFORMAT, "%s %s", file->path, distributed);
+    const size_t length = strlen(file->path);
+    if (length > 7 && !strcmp(file->path + length - 7, ".distcp"))
+        return ffcl_fail(err, FFCL_EFORMAT, "%s %s", file->path, distributed);
     if (!S_ISREG(st.st_mode))
         return ffcl_fail(err, FFCL_EFILE, "%s is not a regular file", file->path);
     file->size = (uint64_t)st.st_size;
@@ -138,6 +148,7 @@ static int index_names(ffcl_tensor_file *file, ffcl_error *err)
         return ffcl_fail(err, FFCL_ENOMEM, "no memory for the tensor names of %s", file->path);
     for (size_t i = 0; i < file->count; i++) {
         file->entries[i].info.name = file->entries[i].name;
+        file->entries[i].info.unread = file->entries[i].unread;
         file->by_name[i] = &file->entries[i];
     }
     qsort(file->by_name, file->count, sizeof *file->by_name, by_name);
@@ -191,8 +202,10 @@ void ffcl_tensor_file_close(ffcl_tensor_file **file)
     ffcl_torchfile_close(f);
     if (f->fd >= 0)
         close(f->fd);
-    for (size_t i = 0; i < f->count; i++)
+    for (size_t i = 0; i < f->count; i++) {
         free(f->entries[i].name);
+        free(f->entries[i].unread);
+    }
     for (size_t i = 0; i < f->note_count; i++) {
         free(f->notes[i].key);
         free(f->notes[i].value);
@@ -300,7 +313,12 @@ int ffcl_tensor_file_add(ffcl_tensor_file *file, ffcl_tensor_entry **out,
     for (int i = 0; i < h->rank; i++)
         e->info.shape[i] = h->shape[i];
     *out = e;
-    return measure(file, e, h->stride, err);
+    if (!h->unread)
+        return measure(file, e, h->stride, err);
+    e->info.unread = e->unread = ffcl_format("%s", h->unread);
+    e->info.is_object = h->is_object;
+    return e->unread ? 0 : ffcl_fail(err, FFCL_ENOMEM, "no memory for the tensors of %s",
+                                     file->path);
 }
 
 int ffcl_tensor_file_check(const ffcl_tensor_file *file, ffcl_error *err)
@@ -505,10 +523,19 @@ static int read_elements(ffcl_tensor_file *file, const ffcl_tensor_entry *e, siz
     return rc;
 }
 
+static int refuse_unread(const ffcl_tensor_file *file, const ffcl_tensor_info *info,
+                         ffcl_error *err)
+{
+    return info->unread ? ffcl_fail(err, FFCL_EFORMAT, "%s: tensor %s is %s, which is not read",
+                                    file->path, info->name, info->unread) : 0;
+}
+
 int ffcl_tensor_file_read_f32(ffcl_tensor_file *file, const ffcl_tensor_info *info, size_t first,
                               size_t n, float *out, ffcl_error *err)
 {
     const ffcl_tensor_entry *e = (const ffcl_tensor_entry *)info;
+    if (refuse_unread(file, info, err))
+        return FFCL_EFORMAT;
     assert(first <= info->count && n <= info->count - first);
     file->subject = info->name;
     if (n == 0)
@@ -522,6 +549,8 @@ int ffcl_tensor_file_read_f32(ffcl_tensor_file *file, const ffcl_tensor_info *in
 int ffcl_tensor_file_read_i64(ffcl_tensor_file *file, const ffcl_tensor_info *info, size_t first,
                               size_t n, int64_t *out, ffcl_error *err)
 {
+    if (refuse_unread(file, info, err))
+        return FFCL_EFORMAT;
     assert(first <= info->count && n <= info->count - first);
     if (info->dtype < FFCL_I64)
         return ffcl_fail(err, FFCL_EFORMAT, "%s: tensor %s is of type %s, not of an integer type",

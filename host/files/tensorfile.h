@@ -20,6 +20,9 @@ typedef struct ffcl_tensor_info {
     int rank;
     size_t shape[FFCL_MAX_RANK];
     size_t count;               /* product of shape; 1 for a scalar */
+    const char *unread;         /* what keeps it from being read: "of type F8_E4M3", "quantized", or
+                                   NULL; dtype and, but in safetensors, shape mean nothing then */
+    int is_object;              /* unread, and perhaps no tensor at all */
 } ffcl_tensor_info;
 
 typedef struct ffcl_tensor_file ffcl_tensor_file;

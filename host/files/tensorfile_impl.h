@@ -16,13 +16,14 @@ typedef struct ffcl_tensor_place {
     uint64_t member, begin;
     size_t stride[FFCL_MAX_RANK];   /* in elements; row-major when contiguous */
     size_t extent;                  /* elements from the first to the last, both included */
+    uint64_t bytes;                 /* in safetensors: of its data */
     bool contiguous;
 } ffcl_tensor_place;
 
 typedef struct ffcl_tensor_entry {
     ffcl_tensor_info info;          /* first, so that info's address is the entry's */
     ffcl_tensor_place place;
-    char *name;
+    char *name, *unread;            /* the entry's own */
 } ffcl_tensor_entry;
 
 typedef struct ffcl_tensor_note {
@@ -75,6 +76,8 @@ typedef struct ffcl_tensor_header {
     ffcl_dtype dtype;
     int rank;
     const size_t *shape, *stride;   /* (rank); stride NULL: row-major */
+    const char *unread;             /* see ffcl_tensor_info; NULL: it can be read */
+    int is_object;
 } ffcl_tensor_header;
 
 /* Appends a tensor: the name is checked and its prefixes are removed, count and extent computed.

@@ -141,8 +141,8 @@ int ffcl_tensor_file_map(const float **out, ffcl_tensor_file *f, const ffcl_tens
     uint64_t member = 0;
     *out = NULL;
     /* Files are little-endian. */
-    if (*(const unsigned char *)&one != 1 || info->dtype != FFCL_F32 || !e->place.contiguous ||
-        !map_file(f))
+    if (*(const unsigned char *)&one != 1 || info->unread || info->dtype != FFCL_F32 ||
+        !e->place.contiguous || !map_file(f))
         return 0;
     if (f->zip.archive && !find_member(f, e->place.member, &member))
         return 0;

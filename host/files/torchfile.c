@@ -262,12 +262,17 @@ static int read_pickle(ffcl_tensor_file *file, uint64_t index, void **out, size_
     return read_member(file, index, 0, *size, *out, err);
 }
 
+/* Its tensors, those in a form that is not read included, but not single numbers: a step, say,
+ * beside dicts of tensors under other names. */
 static bool holds_tensors(const ffcl_pickle_value *dict)
 {
-    for (size_t i = 0; i < dict->as.list.count; i += 2)
+    for (size_t i = 0; i < dict->as.list.count; i += 2) {
+        const ffcl_pickle_value *value = dict->as.list.items[i + 1];
         if (dict->as.list.items[i]->kind == FFCL_PICKLE_STRING &&
-            dict->as.list.items[i + 1]->kind == FFCL_PICKLE_TENSOR)
+            ((value->kind == FFCL_PICKLE_TENSOR && value->as.tensor.size->as.list.count) ||
+             (value->kind == FFCL_PICKLE_OBJECT && value->as.object.form)))
             return true;
+    }
     return false;
 }
 
@@ -372,19 +377,43 @@ static int place_tensor(ffcl_tensor_file *file, const char *folder,
     return 0;
 }
 
+/* What cannot be read may still be what nobody needs. */
+static int add_unread(ffcl_tensor_file *file, ffcl_pickle_text name, const char *unread,
+                      int is_object, ffcl_error *err)
+{
+    ffcl_tensor_entry *e;
+    return ffcl_tensor_file_add(file, &e, &(ffcl_tensor_header){
+        .name = name.bytes, .length = name.length, .dtype = FFCL_U8, .unread = unread,
+        .is_object = is_object}, err);
+}
+
+/* A tensor of another form, or what Python would make of some class. */
+static int add_object(ffcl_tensor_file *file, ffcl_pickle_text name,
+                      const ffcl_pickle_value *object, ffcl_error *err)
+{
+    char unread[160], module[64], label[64];
+    ffcl_pickle_text m = object->as.object.module, n = object->as.object.name;
+    if (object->as.object.form)
+        return add_unread(file, name, object->as.object.form, 0, err);
+    snprintf(unread, sizeof unread, "an object of %s.%s",
+             ffcl_tensor_file_label(module, sizeof module, m.bytes, m.length),
+             ffcl_tensor_file_label(label, sizeof label, n.bytes, n.length));
+    return n.length ? add_unread(file, name, unread, 1, err) : 0;
+}
+
 static int add_tensor(ffcl_tensor_file *file, const char *folder, ffcl_pickle_text name,
                       const ffcl_pickle_value *tensor, ffcl_error *err)
 {
-    char label[128], type[64];
+    char label[128], type[64], unread[96];
     file->subject = ffcl_tensor_file_label(label, sizeof label, name.bytes, name.length);
     int dtype = find_dtype(tensor);
     if (dtype < 0) {
         const ffcl_pickle_value *own = tensor->as.tensor.dtype;
         ffcl_pickle_text text = own ? own->as.global.name
                                     : tensor->as.tensor.storage->as.storage.type;
-        return ffcl_fail(err, FFCL_EFORMAT, "%s: tensor %s is of type %s, which is not read",
-                         file->path, label,
-                         ffcl_tensor_file_label(type, sizeof type, text.bytes, text.length));
+        snprintf(unread, sizeof unread, "of type %s",
+                 ffcl_tensor_file_label(type, sizeof type, text.bytes, text.length));
+        return add_unread(file, name, unread, 0, err);
     }
     size_t shape[FFCL_MAX_RANK], stride[FFCL_MAX_RANK];
     int rank = number_tuple(tensor->as.tensor.size, shape);
@@ -439,6 +468,8 @@ int ffcl_torchfile_open(ffcl_tensor_file *file, ffcl_error *err)
         const ffcl_pickle_value *value = state->as.list.items[i + 1];
         if (key->kind == FFCL_PICKLE_STRING && value->kind == FFCL_PICKLE_TENSOR)
             rc = add_tensor(file, folder, key->as.text, value, err);
+        else if (key->kind == FFCL_PICKLE_STRING && value->kind == FFCL_PICKLE_OBJECT)
+            rc = add_object(file, key->as.text, value, err);
     }
 out:
     ffcl_pickle_close(&pickle);

@@ -17,6 +17,21 @@ static int by_name(const void *a, const void *b)
     return order ? order : (x > y) - (x < y);
 }
 
+/* What has a name that the model may have must be readable. */
+static int refuse_unread(const ffcl_weights *w, const char *path, ffcl_error *err)
+{
+    const ffcl_tensor_info *first = NULL;
+    char more[48] = "";
+    size_t n = 0;
+    for (size_t i = 0; i < w->n_names; i++)
+        if (w->names[i].info->unread && n++ == 0)
+            first = w->names[i].info;
+    if (n > 1)
+        snprintf(more, sizeof more, "; so it is with %zu more", n - 1);
+    return n ? ffcl_fail(err, FFCL_EFORMAT, "%s: tensor %s is %s, which is not read%s", path,
+                         first->name, first->unread, more) : 0;
+}
+
 int ffcl_weights_open(ffcl_weights *w, const char *path, ffcl_rename *rename, void *user,
                       ffcl_error *err)
 {
@@ -38,11 +53,14 @@ int ffcl_weights_open(ffcl_weights *w, const char *path, ffcl_rename *rename, vo
             rc = ffcl_fail(err, FFCL_ENOMEM, "out of memory for the tensors of %s", path);
             goto out;
         }
-        if (name)
+        if (name && info->is_object)    /* no tensor, unless one is missed */
+            free(name);
+        else if (name)
             w->names[w->n_names++] = (ffcl_name){name, info, 0};
     }
     for (size_t i = 0; i < w->n_names; i++)
         w->sorted[i] = &w->names[i];
+    rc = refuse_unread(w, path, err);
     if (w->n_names)
         qsort(w->sorted, w->n_names, sizeof *w->sorted, by_name);
 out:
@@ -168,7 +186,11 @@ int ffcl_weights_check(ffcl_weights *w, const char *what, ffcl_error *err)
         ffcl_name *found = find(w, r->name);
         ffcl_shape_text(want, sizeof want, r->shape, r->rank);
         if (!found) {
-            complain(&c, "%s %s is missing", r->name, want);
+            const ffcl_tensor_info *object = ffcl_tensor_file_find(w->file, r->name);
+            if (object && object->unread)
+                complain(&c, "%s is %s, which is not read", r->name, object->unread);
+            else
+                complain(&c, "%s %s is missing", r->name, want);
             continue;
         }
         found->used = 1;
