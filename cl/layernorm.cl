@@ -4,14 +4,16 @@
  *   out[r][d] = (x[r][d] - mean_r) / sqrt(var_r + eps) * (1 + scale[b][d]) + shift[b][d],
  *   b = r / T
  * x float32, out act (rows, D) row-major; mod (B, mod_ld), shift and scale from its columns
- * shift_at and scale_at on.
+ * shift_at and scale_at on.  norm_options.clh has other norms.
  * One work-group a row; work-group size a power of two; local memory: one float a work-item.
  * The squared differences are summed after the mean, so that nothing cancels; the row is still in
  * cache then. */
+#include "norm_options.clh"
 
 __kernel void layernorm_mod(__global act *out, __global const float *x,
                                 __global const float *mod, int D, int T, int mod_ld, int shift_at,
-                                int scale_at, float eps, __local float4 *scratch)
+                                int scale_at, float eps,
+                                __local float4 *scratch WEIGHT_ARGUMENT)
 {
     int row = get_group_id(0);
     int lid = get_local_id(0);
@@ -20,10 +22,14 @@ __kernel void layernorm_mod(__global act *out, __global const float *x,
     __global act *to = out + (size_t)row * D;
     __global const float *m = mod + (size_t)(row / T) * mod_ld;
 
+#if RMS
+    const float mean = 0.0f;
+#else
     float sum = 0.0f;
     for (int d = lid; d < D; d += n)
         sum += in[d];
     float mean = group_sum(sum, scratch, n) / D;
+#endif
 
     float squares = 0.0f;
     for (int d = lid; d < D; d += n) {
@@ -33,7 +39,8 @@ __kernel void layernorm_mod(__global act *out, __global const float *x,
     float inv = 1.0f / sqrt(group_sum(squares, scratch, n) / D + eps);
 
     for (int d = lid; d < D; d += n)
-        STORE_ACT(to, d, (in[d] - mean) * inv * (1.0f + m[scale_at + d]) + m[shift_at + d]);
+        STORE_ACT(to, d, (in[d] - mean) * inv * FACTOR(m[scale_at + d], weight[d])
+                             PLUS_SHIFT(m[shift_at + d]));
 }
 
 /* The same for D a multiple of 4 and at most 4 KEEP times the work-group size, which is a multiple
@@ -43,7 +50,8 @@ __kernel void layernorm_mod(__global act *out, __global const float *x,
  * ALIGNED: mod_ld, shift_at, scale_at, gate_ld and gate_at are multiples of 4.
  * PARTS above 0: x is not complete.  The GEMM before was cut along K (split-K) and left that many
  * partial sums (rows, D), one after the other; adding them up here saves a launch:
- *   x = add + gate[b] * (bias + sum of the partial sums),  which is written as well.
+ *   x = add + gate[b] * (bias + sum of the partial sums),  which is written as well;
+ * without bias where BIAS is 0.
  * Local memory: 2 ROWS floats a work-item. */
 #ifndef KEEP
 #define KEEP 2
@@ -57,6 +65,14 @@ __kernel void layernorm_mod(__global act *out, __global const float *x,
 
 #ifndef PARTS
 #define PARTS 0
+#endif
+#ifndef BIAS
+#define BIAS 1
+#endif
+#if BIAS
+#define WITH_BIAS(v) ((v) + bias[q])
+#else
+#define WITH_BIAS(v) (v)
 #endif
 
 #if ALIGNED
@@ -104,7 +120,8 @@ __kernel void layernorm_mod_kept(__global act *out,
                                  __global const float4 *x,
 #endif
                                  __global const float *mod, int D, int T, int mod_ld, int shift_at,
-                                 int scale_at, float eps, __local float4 *scratch)
+                                 int scale_at, float eps,
+                                 __local float4 *scratch WEIGHT_ARGUMENT)
 {
     int row = get_group_id(0) * ROWS, lid = get_local_id(0), n = get_local_size(0), quads = D / 4;
 #if PARTS
@@ -112,7 +129,7 @@ __kernel void layernorm_mod_kept(__global act *out,
     gate += (size_t)(row / T) * gate_ld + gate_at;
 #endif
     __global const float *m = mod + (size_t)(row / T) * mod_ld;
-    float4 kept[ROWS][KEEP], scale[KEEP], shift[KEEP];
+    float4 kept[ROWS][KEEP], factor[KEEP], shift[KEEP];
     float v[ROWS];
 #pragma unroll
     for (int i = 0; i < KEEP; i++) {
@@ -125,25 +142,28 @@ __kernel void layernorm_mod_kept(__global act *out,
 #pragma unroll
             for (int s = 1; s < PARTS; s++)
                 kept[r][i] += part[at + s * apart];
-            kept[r][i] = add[at] + LOAD_MOD(gate, q) * (kept[r][i] + bias[q]);
+            kept[r][i] = add[at] + LOAD_MOD(gate, q) * WITH_BIAS(kept[r][i]);
             if (lid + i * n < quads)
                 x[at] = kept[r][i];
 #else
             kept[r][i] = x[at];
 #endif
         }
-        scale[i] = LOAD_MOD(m + scale_at, q);
+        factor[i] = FACTOR(LOAD_MOD(m + scale_at, q), ((__global const float4 *)weight)[q]);
+#if MOD == 2
         shift[i] = LOAD_MOD(m + shift_at, q);
+#endif
     }
 #pragma unroll
     for (int r = 0; r < ROWS; r++) {
         v[r] = 0.0f;
 #pragma unroll
         for (int i = 0; i < KEEP; i++)
-            if (lid + i * n < quads)
+            if (!RMS && lid + i * n < quads)
                 v[r] += (kept[r][i].x + kept[r][i].y) + (kept[r][i].z + kept[r][i].w);
     }
-    group_sums(v, scratch, n);
+    if (!RMS)
+        group_sums(v, scratch, n);
 #pragma unroll
     for (int r = 0; r < ROWS; r++) {
         float mean = v[r] / D;
@@ -164,7 +184,7 @@ __kernel void layernorm_mod_kept(__global act *out,
             int q = lid + i * n;
             if (q < quads)
                 STORE_ACT4(out, (size_t)(row + r) * D + q * 4,
-                           kept[r][i] * inv * (1.0f + scale[i]) + shift[i]);
+                           kept[r][i] * inv * factor[i] PLUS_SHIFT(shift[i]));
         }
     }
 }

@@ -27,19 +27,56 @@ static inline ffcl_cost ffcl_ceiling_fma_cost(size_t rounds, size_t n)
     return ffcl_each_cost(n, 256.0 * (double)rounds, 8.0);
 }
 
-/* Mean 1, squares 3, result 5 (subtract, multiply, 1 + scale, multiply, add); with a residual also
- * the partial sums, bias, gate and residual are added up, and the stream is written. */
+/* Mean 1, squares 3 (of RMS 2), result 2 (of RMS 1), weight 1, scale 2, shift 1; with a residual
+ * also the partial sums, bias, gate and residual are added up, and the stream is written. */
 static inline ffcl_cost ffcl_layernorm_cost(const ffcl_layernorm_desc *d)
 {
     const double rows = (double)ffcl_count(&d->x), width = (double)d->x.cols;
-    const double modulation = (double)d->x.batch * width;
-    ffcl_cost cost = {9.0 * rows, (4.0 + ffcl_each_bytes(&d->out)) * rows + 8.0 * modulation};
+    const double images = (double)d->x.batch * width;
+    const double weight = d->weight.cols ? 1.0 : 0.0, shift = d->shift.cols ? 1.0 : 0.0;
+    const double scale = d->scale.cols ? 1.0 : 0.0;
+    const double flops = (d->norm == FFCL_NORM_RMS ? 3.0 : 6.0) + weight + 2.0 * scale + shift;
+    ffcl_cost cost = {flops * rows, (4.0 + ffcl_each_bytes(&d->out)) * rows +
+                                        4.0 * (images * (scale + shift) + width * weight)};
     if (d->residual) {
         const double n = (double)d->residual->partial.batch;
         cost.flops += rows * (n + 3.0);
-        cost.bytes += 4.0 * (rows * (n + 1.0) + modulation + width);
+        cost.bytes += 4.0 * (rows * (n + 1.0) + images + width);
     }
     return cost;
+}
+
+/* Of q and k: RMS 5, LAYER 8 (with its mean and bias), a rotation 3; v is not touched. */
+static inline ffcl_cost ffcl_qk_norm_cost(const ffcl_qk_norm_desc *d)
+{
+    const double n = (double)ffcl_count(&d->qkv) * 2.0 / 3.0;
+    const double norm = d->norm == FFCL_NORM_LAYER ? 8.0 : d->norm == FFCL_NORM_RMS ? 5.0 : 0.0;
+    const double parameters = (double)(ffcl_count(&d->weight) + ffcl_count(&d->bias));
+    return (ffcl_cost){n * (norm + (d->rope.cols ? 3.0 : 0.0)),
+                       n * 2.0 * ffcl_each_bytes(&d->qkv) +
+                           4.0 * (parameters + (double)ffcl_count(&d->rope))};
+}
+
+/* SiLU 4, product 1; of x, what is read. */
+static inline ffcl_cost ffcl_swiglu_cost(const ffcl_tensor *out, size_t F)
+{
+    const double rows = (double)(out->batch * out->rows), each = ffcl_each_bytes(out);
+    return (ffcl_cost){5.0 * rows * (double)F,
+                       each * rows * (2.0 * (double)F + (double)out->cols)};
+}
+
+/* A copy of the patches; two sums or one for each prefix token, one more with positions. */
+static inline ffcl_cost ffcl_join_tokens_cost(const ffcl_tokens_desc *d)
+{
+    const double n = (double)ffcl_count(&d->x), patches = (double)ffcl_count(&d->patches);
+    const double prefix = n - patches, pos = d->pos ? (double)ffcl_count(d->pos) : 0.0;
+    return (ffcl_cost){prefix + (d->pos ? n : 0.0),
+                       4.0 * (n + patches + prefix + pos + (double)ffcl_count(&d->parameter))};
+}
+
+static inline ffcl_cost ffcl_drop_prefix_cost(size_t n)
+{
+    return ffcl_each_cost(n, 0.0, 8.0);
 }
 
 /* Two GEMMs of T x T x Dh a head; softmax is not counted, as is usual. */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include <stdio.h>
+#include <string.h>
 
 #include "cl/launch.h"
 #include "ops/cost.h"
@@ -43,6 +44,23 @@ static int is_kept(const ffcl_ctx *ctx, size_t D, size_t partial)
            items <= ctx->device.caps.max_work_group;
 }
 
+/* The options of cl/norm_options.clh, for SiT's norm none. */
+static const char *options_of(const ffcl_layernorm_desc *d, char text[64])
+{
+    const int mod = !d->scale.cols ? 0 : d->shift.cols ? 2 : 1;
+    const int rms = d->norm == FFCL_NORM_RMS, weight = d->weight.cols != 0;
+    *text = '\0';
+    if (rms || weight || mod != 2)
+        snprintf(text, 64, " -DRMS=%d -DWEIGHT=%d -DMOD=%d", rms, weight, mod);
+    return text;
+}
+
+/* What the kernel takes for the modulation: of one buffer, or, where there is none, any. */
+static const ffcl_tensor *modulation_of(const ffcl_layernorm_desc *d)
+{
+    return d->scale.cols ? &d->scale : &d->out;
+}
+
 /* The kernel of "kept", NULL where it compiled to too many registers for its work-group. */
 static const ffcl_kernel *kept_kernel(ffcl_ctx *ctx, const ffcl_layernorm_desc *d, size_t rows)
 {
@@ -50,14 +68,15 @@ static const ffcl_kernel *kept_kernel(ffcl_ctx *ctx, const ffcl_layernorm_desc *
     const size_t D = d->x.cols, partial = r ? r->partial.batch : 0;
     const size_t items = items_for(ctx, D, partial), keep = ffcl_div_up(D / 4, items);
     const size_t gate = r ? r->gate.stride | r->gate.at : 0;
-    const int aligned = (d->shift.stride | d->shift.at | d->scale.at | gate) % 4 == 0;
-    char options[128], registers[48] = "";
+    const int aligned = (d->scale.stride | d->shift.at | d->scale.at | gate) % 4 == 0;
+    char options[224], registers[48] = "", norm[64];
     /* NVIDIA's compiler would otherwise save registers and keep fewer loads in flight. */
     if (ctx->device.caps.nv_compute)
         snprintf(registers, sizeof registers, " -cl-nv-maxrregcount=%zu",
                  ffcl_min(4 * keep * (rows + partial + 2) + 88, 65536 / items / 8 * 8));
-    snprintf(options, sizeof options, "-DKEEP=%zu -DROWS=%zu -DALIGNED=%d -DPARTS=%zu %s%s", keep,
-             rows, aligned, partial, ffcl_dtype_option(d->out.dtype), registers);
+    snprintf(options, sizeof options, "-DKEEP=%zu -DROWS=%zu -DALIGNED=%d -DPARTS=%zu %s%s%s%s",
+             keep, rows, aligned, partial, ffcl_dtype_option(d->out.dtype), registers,
+             options_of(d, norm), r && !r->bias.cols ? " -DBIAS=0" : "");
     const ffcl_kernel *k = ffcl_kernel_get(ctx, "layernorm", "layernorm_mod_kept", options);
     return k && k->max_work_group && k->max_work_group < items ? NULL : k;
 }
@@ -65,21 +84,28 @@ static const ffcl_kernel *kept_kernel(ffcl_ctx *ctx, const ffcl_layernorm_desc *
 static void launch(ffcl_ctx *ctx, const ffcl_kernel *k, const ffcl_layernorm_desc *d, size_t rows,
                    size_t local)
 {
+    enum { MOST = 17 };
     const size_t B = d->x.batch, T = d->x.rows, D = d->x.cols, global = B * T / rows * local;
     const ffcl_residual *r = d->residual;
-    const ffcl_arg args[] = {FFCL_BUF(&d->shift), FFCL_INT(D), FFCL_INT(T),
-                             FFCL_INT(d->shift.stride), FFCL_INT(d->shift.at),
-                             FFCL_INT(d->scale.at), FFCL_FLOAT(d->eps),
-                             FFCL_LOCAL(2 * rows * local * sizeof(float))};
+    ffcl_arg args[MOST] = {FFCL_DENSE(&d->out), FFCL_DENSE(&d->x)};
+    size_t n = 2;
+    if (r) {
+        const ffcl_arg more[] = {FFCL_DENSE(&r->add), FFCL_DENSE(&r->partial),
+                                 FFCL_BUF(r->bias.cols ? &r->bias : &r->add), FFCL_BUF(&r->gate),
+                                 FFCL_INT(r->gate.stride), FFCL_INT(r->gate.at)};
+        memcpy(args + n, more, sizeof more);
+        n += sizeof more / sizeof *more;
+    }
+    const ffcl_arg usual[] = {FFCL_BUF(modulation_of(d)), FFCL_INT(D), FFCL_INT(T),
+                              FFCL_INT(d->scale.stride), FFCL_INT(d->shift.at),
+                              FFCL_INT(d->scale.at), FFCL_FLOAT(d->eps),
+                              FFCL_LOCAL(2 * rows * local * sizeof(float))};
+    memcpy(args + n, usual, sizeof usual);
+    n += sizeof usual / sizeof *usual;
+    if (d->weight.cols)
+        args[n++] = FFCL_DENSE(&d->weight);
     ffcl_work(ctx, ffcl_layernorm_cost(d));
-    if (r)
-        ffcl_launch(ctx, k, 1, &global, &local, FFCL_DENSE(&d->out), FFCL_DENSE(&d->x),
-                    FFCL_DENSE(&r->add), FFCL_DENSE(&r->partial), FFCL_BUF(&r->bias),
-                    FFCL_BUF(&r->gate), FFCL_INT(r->gate.stride), FFCL_INT(r->gate.at), args[0],
-                    args[1], args[2], args[3], args[4], args[5], args[6], args[7]);
-    else
-        ffcl_launch(ctx, k, 1, &global, &local, FFCL_DENSE(&d->out), FFCL_DENSE(&d->x), args[0],
-                    args[1], args[2], args[3], args[4], args[5], args[6], args[7]);
+    ffcl_launch_args(ctx, k, 1, &global, &local, args, n);
 }
 
 static int has_no_residual(const ffcl_ctx *ctx, const void *desc)
@@ -92,8 +118,9 @@ static int has_no_residual(const ffcl_ctx *ctx, const void *desc)
 static void group_run(ffcl_ctx *ctx, const void *desc)
 {
     const ffcl_layernorm_desc *d = desc;
-    const ffcl_kernel *k = ffcl_kernel_get(ctx, "layernorm", "layernorm_mod",
-                                           ffcl_dtype_option(d->out.dtype));
+    char options[96], norm[64];
+    snprintf(options, sizeof options, "%s%s", ffcl_dtype_option(d->out.dtype), options_of(d, norm));
+    const ffcl_kernel *k = ffcl_kernel_get(ctx, "layernorm", "layernorm_mod", options);
     launch(ctx, k, d, 1, ffcl_local_size(ctx, k, 128));
 }
 
@@ -124,15 +151,18 @@ static void row_run(ffcl_ctx *ctx, const void *desc)
 {
     const ffcl_layernorm_desc *d = desc;
     const size_t n = d->x.batch * d->x.rows, D = d->x.cols;
-    char options[32];
-    snprintf(options, sizeof options, "-DVW=%zu %s", ffcl_vector(D),
-             ffcl_dtype_option(d->out.dtype));
+    char options[96], norm[64];
+    snprintf(options, sizeof options, "-DVW=%zu %s%s", ffcl_vector(D),
+             ffcl_dtype_option(d->out.dtype), options_of(d, norm));
     const ffcl_kernel *k = ffcl_kernel_get(ctx, "layernorm_row", "layernorm_mod_row", options);
     size_t local = ffcl_local_size(ctx, k, 8), global = ffcl_round_up(n, local);
+    const ffcl_arg args[] = {FFCL_DENSE(&d->out), FFCL_DENSE(&d->x), FFCL_BUF(modulation_of(d)),
+                             FFCL_INT(D), FFCL_INT(d->x.rows), FFCL_INT(d->scale.stride),
+                             FFCL_INT(d->shift.at), FFCL_INT(d->scale.at), FFCL_FLOAT(d->eps),
+                             FFCL_INT(n), FFCL_DENSE(&d->weight)};
     ffcl_work(ctx, ffcl_layernorm_cost(d));
-    ffcl_launch(ctx, k, 1, &global, &local, FFCL_DENSE(&d->out), FFCL_DENSE(&d->x),
-                FFCL_BUF(&d->shift), FFCL_INT(D), FFCL_INT(d->x.rows), FFCL_INT(d->shift.stride),
-                FFCL_INT(d->shift.at), FFCL_INT(d->scale.at), FFCL_FLOAT(d->eps), FFCL_INT(n));
+    ffcl_launch_args(ctx, k, 1, &global, &local, args,
+                     sizeof args / sizeof *args - !d->weight.cols);
 }
 
 static ffcl_cost cost(const void *desc)

@@ -10,6 +10,7 @@ const ffcl_operation *const ffcl_operations[FFCL_N_OPS] = {
     [FFCL_OP_ATTENTION] = &ffcl_attention_operation,
     [FFCL_OP_SOFTMAX] = &ffcl_softmax_operation,
     [FFCL_OP_LAYERNORM] = &ffcl_layernorm_operation,
+    [FFCL_OP_QK_NORM] = &ffcl_qk_norm_operation,
     [FFCL_OP_GROUPNORM] = &ffcl_groupnorm_operation,
     [FFCL_OP_CONVOLUTION] = &ffcl_conv_operation,
 };

@@ -11,22 +11,59 @@
 /* ---- the transformer ------------------------------------------------------------------------ */
 
 /* A residual stream whose last GEMM left partial sums (ffcl_matmul): x (B, T, D) = add + gate *
- * (bias + the sum of partial). */
+ * (bias + the sum of partial).  The bias may be absent, without columns. */
 typedef struct ffcl_residual {
     ffcl_tensor partial;            /* (n, B*T, D) */
     ffcl_tensor bias, add, gate;    /* (1, 1, D), (B, T, D), (B, 1, D) */
 } ffcl_residual;
 
-/* out (B, T, D), wide, = LN(x) (1 + scale) + shift; shift, scale (B, 1, D) of one buffer.  With a
+/* LAYER: (x - mean) / sqrt(var + eps); RMS: x / sqrt(mean of x^2 + eps) (Zhang and Sennrich, Root
+ * Mean Square Layer Normalization). */
+typedef enum ffcl_norm_kind { FFCL_NORM_LAYER, FFCL_NORM_RMS, FFCL_NORM_NONE } ffcl_norm_kind;
+
+/* out (B, T, D), wide, = norm(x) weight (1 + scale) + shift; weight (1, 1, D); shift, scale (B, 1,
+ * D) of one buffer.  weight, shift, or both shift and scale may be absent, without columns.  With a
  * residual, which may be NULL, x is first computed from it, and written. */
 typedef struct ffcl_layernorm_desc {
-    ffcl_tensor out, x, shift, scale;
+    ffcl_tensor out, x, shift, scale, weight;
     const ffcl_residual *residual;
+    ffcl_norm_kind norm;            /* LAYER or RMS */
     float eps;                      /* 1e-6 in SiT */
 } ffcl_layernorm_desc;
 void ffcl_layernorm(ffcl_ctx *ctx, const ffcl_layernorm_desc *desc);
 /* Can the device norm rows of D elements with a residual? */
 int ffcl_layernorm_takes_residual(const ffcl_ctx *ctx, size_t D);
+
+/* q and k of qkv (B, T, 3*H*Dh), wide, in place, each of their H heads by itself: normed over its
+ * Dh columns, times weight, and as LAYER plus bias; then turned.  weight, bias (1, 2, Dh): q, k.
+ * rope (1, T, Dh) without columns: nothing is turned; else the pair (a, b) of columns 2j, 2j+1 of
+ * token t becomes (a c - b s, a s + b c), c and s its columns 2j and 2j+1 of rope (cl/qk_norm.cl).
+ * Norm NONE alone is no call. */
+typedef struct ffcl_qk_norm_desc {
+    ffcl_tensor qkv, weight, bias, rope;
+    size_t heads;
+    ffcl_norm_kind norm;
+    float eps;
+} ffcl_qk_norm_desc;
+void ffcl_qk_norm(ffcl_ctx *ctx, const ffcl_qk_norm_desc *desc);
+
+/* out (B, T, F'), F' >= F: SwiGLU of x (B, T, X), X >= 2 F: out[f] = silu(x[f]) x[F + f] of each
+ * row, 0 from F on; both wide. */
+void ffcl_swiglu(ffcl_ctx *ctx, const ffcl_tensor *out, const ffcl_tensor *x, size_t F);
+
+/* x (B, n + T, D) = n prefix tokens, then patches (B, T, D); plus pos (1, n + T, D) where it is not
+ * NULL.  The first ends[0] prefix tokens are theirs of parameter (1, n, D) plus row y (B, 1, 1) of
+ * table (classes + 1, D); those from ends[k] to ends[k+1] - 1, k < K, theirs plus scalars (B or 1,
+ * K, D)[k]; ends[K] is n.  D % 4 == 0. */
+enum { FFCL_TOKEN_KINDS = 8 };
+typedef struct ffcl_tokens_desc {
+    ffcl_tensor x, patches, parameter, table, y, scalars;
+    const ffcl_tensor *pos;
+    size_t ends[FFCL_TOKEN_KINDS];
+} ffcl_tokens_desc;
+void ffcl_join_tokens(ffcl_ctx *ctx, const ffcl_tokens_desc *desc);
+/* patches (B, T, D) = the last T tokens of x (B, n + T, D). */
+void ffcl_drop_prefix(ffcl_ctx *ctx, const ffcl_tensor *patches, const ffcl_tensor *x);
 
 /* out (B, T, H*Dh) = softmax(q k^T / sqrt(Dh)) v for each head, qkv (B, T, 3*H*Dh) as [q | k | v],
  * each H heads of Dh columns; both wide. */
@@ -165,7 +202,8 @@ void ffcl_ceiling_fma(ffcl_ctx *ctx, const ffcl_tensor *out, const ffcl_tensor *
 /* ---- variants ------------------------------------------------------------------------------- */
 
 extern const ffcl_operation ffcl_attention_operation, ffcl_softmax_operation,
-    ffcl_layernorm_operation, ffcl_groupnorm_operation, ffcl_conv_operation;
+    ffcl_layernorm_operation, ffcl_qk_norm_operation, ffcl_groupnorm_operation,
+    ffcl_conv_operation;
 
 /* All operations that have variants, ffcl_gemm_operation among them. */
 extern const ffcl_operation *const ffcl_operations[FFCL_N_OPS];

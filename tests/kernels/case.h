@@ -68,6 +68,7 @@ typedef struct ffcl_call {
         ffcl_attention_desc attention;
         ffcl_softmax_desc softmax;
         ffcl_layernorm_desc layernorm;
+        ffcl_qk_norm_desc qk_norm;
         ffcl_groupnorm_desc groupnorm;
         ffcl_conv_desc conv;
     };

@@ -138,6 +138,9 @@ void ffcl_case_call(const ffcl_case *c, const ffcl_call *call)
     case FFCL_OP_LAYERNORM:
         ffcl_layernorm(c->ctx, &call->layernorm);
         break;
+    case FFCL_OP_QK_NORM:
+        ffcl_qk_norm(c->ctx, &call->qk_norm);
+        break;
     case FFCL_OP_GROUPNORM:
         ffcl_groupnorm(c->ctx, &call->groupnorm);
         break;

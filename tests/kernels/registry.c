@@ -7,9 +7,9 @@
 
 /* Each family is a file, whose list ffcl_rows_of_NAME ends with a row without a name. */
 #define FAMILIES(each)                                                                       \
-    each(layernorm) each(attention) each(softmax) each(embed) each(patches) each(latent)     \
-    each(image) each(groupnorm) each(transpose) each(ceiling) each(gemm) each(gemm_batch) \
-    each(conv) each(cast)
+    each(layernorm) each(qk_norm) each(attention) each(softmax) each(swiglu) each(embed)     \
+    each(patches) each(tokens) each(latent) each(image) each(groupnorm) each(transpose)      \
+    each(ceiling) each(gemm) each(gemm_batch) each(conv) each(cast)
 
 #define DECLARE(name) extern const ffcl_row ffcl_rows_of_##name[];
 #define LIST(name) ffcl_rows_of_##name,

@@ -7,16 +7,37 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* out, x (B*T, D); mod (B, mod_ld) with shift and scale from columns shift_at and scale_at. */
-void ffcl_ref_layernorm_modulate(double *out, const float *x, const float *mod, size_t mod_ld,
-                                 size_t shift_at, size_t scale_at, size_t B, size_t T, size_t D,
-                                 double eps);
+/* out, x (B*T, D); weight (D); shift and scale (B, D), rows mod_ld apart; NULL where absent. */
+typedef struct ffcl_ref_norm_desc {
+    const float *weight, *shift, *scale;
+    size_t mod_ld, B, T, D;
+    int rms;
+    double eps;
+} ffcl_ref_norm_desc;
+void ffcl_ref_norm(double *out, const float *x, const ffcl_ref_norm_desc *n);
 void ffcl_ref_residual(double *x, const float *add, const float *partial, size_t n,
                        const float *bias, const float *gate, size_t gate_ld, size_t T, size_t rows,
                        size_t D);
 
 /* out, x (n). */
 void ffcl_ref_cast_to_half(double *out, const float *x, size_t n);
+
+/* out, qkv (B*T, 3*H*Dh); weight, bias (2, Dh); rope (T, Dh): cos and sin of a pair, or NULL; norm
+ * 0, 1 (RMS) or 2 (layer norm). */
+void ffcl_ref_qk_norm(double *out, const float *qkv, const float *weight, const float *bias,
+                      const float *rope, size_t B, size_t T, size_t H, size_t Dh, int norm,
+                      double eps);
+/* out (rows, out_ld); x (rows, x_ld). */
+void ffcl_ref_swiglu(double *out, const float *x, size_t rows, size_t F, size_t x_ld,
+                     size_t out_ld);
+/* x (B, n + T, D), n = ends[K]; patches (B, T, D); parameter (n, D); table (classes + 1, D); y (B);
+ * scalars (S, K, D), row b mod S for image b; pos (n + T, D) or NULL. */
+void ffcl_ref_join_tokens(double *x, const float *patches, const float *parameter,
+                          const float *table, const int32_t *y, const float *scalars,
+                          const float *pos, const size_t *ends, size_t K, size_t S, size_t B,
+                          size_t T, size_t D);
+/* patches (B, T, D); x (B, n + T, D). */
+void ffcl_ref_drop_prefix(double *patches, const float *x, size_t n, size_t B, size_t T, size_t D);
 
 /* out (B*T, H*Dh); qkv (B*T, 3*H*Dh). */
 void ffcl_ref_attention(double *out, const float *qkv, size_t B, size_t T, size_t H, size_t Dh);
