@@ -9,6 +9,7 @@
 #include "bench.h"
 #include <cjson/cJSON.h>
 #include "config.h"
+#include "files/json.h"
 #include "util.h"
 
 enum { LEAST_REPEATS = 3, MOST_REPEATS = 10000, ROUNDS = 16 };
@@ -189,7 +190,7 @@ static int write_json(const model_bench *m, const ffcl_device *device, const cha
     static const char *const keys[PARTS][2] = {
         {"step_ms", "step_spread"}, {"sit_ms", "sit_spread"}, {"vae_ms", "vae_spread"}};
     cJSON *root = ffcl_bench_json_head("ffcl-bench-model", date, device, m->cfg->blas.backend, "");
-    cJSON_AddStringToObject(root, "checkpoint", m->cfg->model.checkpoint);
+    ffcl_json_add_text(root, "checkpoint", m->cfg->model.checkpoint);
     cJSON_AddNumberToObject(root, "width", (double)m->shape.width);
     cJSON_AddNumberToObject(root, "height", (double)m->shape.height);
     cJSON *cases = cJSON_AddArrayToObject(root, "cases");

@@ -75,22 +75,22 @@ cJSON *ffcl_bench_json_head(const char *kind, const char *date, const ffcl_devic
 {
     const ffcl_caps *caps = &device->caps;
     cJSON *root = cJSON_CreateObject();
-    cJSON_AddStringToObject(root, "format", kind);
+    ffcl_json_add_text(root, "format", kind);
     cJSON_AddNumberToObject(root, "version", FORMAT_VERSION);
-    cJSON_AddStringToObject(root, "date", date);
-    cJSON_AddStringToObject(root, "ffcl", FFCL_VERSION);
-    cJSON_AddStringToObject(root, "commit", FFCL_BUILD_COMMIT);
+    ffcl_json_add_text(root, "date", date);
+    ffcl_json_add_text(root, "ffcl", FFCL_VERSION);
+    ffcl_json_add_text(root, "commit", FFCL_BUILD_COMMIT);
     cJSON *d = cJSON_AddObjectToObject(root, "device");
-    cJSON_AddStringToObject(d, "name", caps->name);
-    cJSON_AddStringToObject(d, "type", ffcl_device_kind(caps));
-    cJSON_AddStringToObject(d, "platform", caps->platform);
-    cJSON_AddStringToObject(d, "driver", caps->driver);
-    cJSON_AddStringToObject(d, "opencl", caps->version);
+    ffcl_json_add_text(d, "name", caps->name);
+    ffcl_json_add_text(d, "type", ffcl_device_kind(caps));
+    ffcl_json_add_text(d, "platform", caps->platform);
+    ffcl_json_add_text(d, "driver", caps->driver);
+    ffcl_json_add_text(d, "opencl", caps->version);
     cJSON_AddNumberToObject(d, "units", caps->units);
     cJSON *l = cJSON_AddObjectToObject(root, "libraries");
-    cJSON_AddStringToObject(l, "clblast", FFCL_BUILD_CLBLAST);
-    cJSON_AddStringToObject(root, "blas", blas);
-    cJSON_AddStringToObject(root, "engine", unit);
+    ffcl_json_add_text(l, "clblast", FFCL_BUILD_CLBLAST);
+    ffcl_json_add_text(root, "blas", blas);
+    ffcl_json_add_text(root, "engine", unit);
     return root;
 }
 
@@ -99,12 +99,12 @@ static cJSON *result_json(const ffcl_bench_result *r)
     char shape[256];
     cJSON *c = cJSON_CreateObject();
     ffcl_row_text(r->what.row, &r->what.shape, shape, sizeof shape);
-    cJSON_AddStringToObject(c, "kernel", r->what.row->name);
-    cJSON_AddStringToObject(c, "shape", shape);
-    cJSON_AddStringToObject(c, "what", r->what.role);
-    cJSON_AddStringToObject(c, "status", status_names[r->status]);
+    ffcl_json_add_text(c, "kernel", r->what.row->name);
+    ffcl_json_add_text(c, "shape", shape);
+    ffcl_json_add_text(c, "what", r->what.role);
+    ffcl_json_add_text(c, "status", status_names[r->status]);
     if (r->status != FFCL_BENCH_OK) {
-        cJSON_AddStringToObject(c, "reason", r->reason);
+        ffcl_json_add_text(c, "reason", r->reason);
         return c;
     }
     ffcl_bench_add_number(c, "median_ms", 1e3 * r->median);
@@ -115,11 +115,11 @@ static cJSON *result_json(const ffcl_bench_result *r)
     ffcl_bench_add_number(c, "mb", 1e-6 * r->cost.bytes);
     ffcl_bench_add_number(c, "gflop_s", 1e-9 * r->cost.flops / r->median);
     ffcl_bench_add_number(c, "gb_s", 1e-9 * r->cost.bytes / r->median);
-    cJSON_AddStringToObject(c, "ceiling", roof_keys[r->roof]);
+    ffcl_json_add_text(c, "ceiling", roof_keys[r->roof]);
     ffcl_bench_add_number(c, "share", r->share);
-    cJSON_AddStringToObject(c, "variant", r->variant);
+    ffcl_json_add_text(c, "variant", r->variant);
     if (r->change != FFCL_CHANGE_NONE)
-        cJSON_AddStringToObject(c, "change", change_names[r->change]);
+        ffcl_json_add_text(c, "change", change_names[r->change]);
     return c;
 }
 
@@ -149,7 +149,7 @@ int ffcl_bench_write_json(const ffcl_bench_report *report, const char *path, ffc
             continue;
         cJSON *c = cJSON_AddObjectToObject(ceilings, roof_keys[i]);
         ffcl_bench_add_number(c, i == FFCL_ROOF_COPY ? "gb_s" : "gflop_s", 1e-9 * report->roofs[i]);
-        cJSON_AddStringToObject(c, "by", report->roof_names[i]);
+        ffcl_json_add_text(c, "by", report->roof_names[i]);
     }
     cJSON *cases = cJSON_AddArrayToObject(root, "cases");
     for (size_t i = 0; i < report->n; i++)

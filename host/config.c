@@ -58,6 +58,19 @@ static size_t comment_start(const char *text)
     return strlen(text);
 }
 
+/* What inih would pass over without a word: text behind a [section], and all behind a carriage
+ * return, which old editors end lines with.  0, or -1 with *problem. */
+static int check_unread(const char *text, const char *first, int continues, const char **problem)
+{
+    const char *end = *first == '[' && !continues ? strchr(first, ']') : NULL;
+    *problem = NULL;
+    if (strchr(text, '\r'))
+        *problem = "the line has a carriage return in it: lines end with a line feed, or with both";
+    else if (end && !strchr(";#", *skip_blanks(end + 1)))
+        *problem = "there is something behind the [section]: a key has a line of its own";
+    return *problem ? -1 : 0;
+}
+
 /* The fgets of inih: one line of the file into out (size bytes).  inih would silently split a
  * line that does not fit, hence the error here. */
 static char *read_line(char *out, int size, void *user)
@@ -88,6 +101,13 @@ static char *read_line(char *out, int size, void *user)
     const char *first = skip_blanks(src->text);
     if (*first == '[' && !is_continuation(src))
         src->header_line = src->line;
+
+    const char *problem;
+    if (check_unread(src->text, first, is_continuation(src), &problem)) {
+        src->status = ffcl_fail(src->err, FFCL_ECONFIG, "%s:%d: %s", src->path, src->line,
+                                problem);
+        return NULL;
+    }
 
     size_t room = (size_t)size - 2;     /* for the newline and the end */
     size_t kept = *first && strchr(";#", *first) ? 0 : comment_start(src->text);

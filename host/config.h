@@ -28,6 +28,7 @@ struct ffcl_config {
         int update;             /* +1: z + F, -1: z - F */
         size_t heads;           /* 0: by hidden size */
         size_t latent_size;     /* 0: by the checkpoint's pos_embed */
+        ffcl_null_class null_class;
         int strict;             /* refuse pickles that would call more than tensors need */
     } model;
     ffcl_condition *conditions; /* [condition], as given; known names are added by lookup */

@@ -20,6 +20,9 @@ typedef enum ffcl_classes_kind {
     FFCL_CLASSES_LIST, FFCL_CLASSES_RANDOM, FFCL_CLASSES_BALANCED
 } ffcl_classes_kind;
 
+/* Is the last row of the label table the null class of guided training, and no label? */
+typedef enum ffcl_null_class { FFCL_NULL_AUTO, FFCL_NULL_LAST, FFCL_NULL_NONE } ffcl_null_class;
+
 typedef enum ffcl_precision {
     FFCL_PRECISION_AUTO, FFCL_PRECISION_FLOAT32, FFCL_PRECISION_HALF
 } ffcl_precision;

@@ -12,6 +12,10 @@ static const ffcl_config_choice presets[] = {{"freeflow", 0}, {NULL, 0}};
 
 static const ffcl_config_choice updates[] = {{"plus", 1}, {"minus", -1}, {NULL, 0}};
 
+static const ffcl_config_choice null_classes[] = {
+    {"auto", FFCL_NULL_AUTO}, {"last", FFCL_NULL_LAST}, {"none", FFCL_NULL_NONE}, {NULL, 0},
+};
+
 static const ffcl_config_choice rngs[] = {
     {"torch-cpu", FFCL_RNG_TORCH_CPU},
     {"torch-cuda", FFCL_RNG_TORCH_CUDA},
@@ -87,6 +91,12 @@ const ffcl_config_row ffcl_config_rows[] = {
      .help = "Side of the latent, an eighth of the image's. `auto` reads it off the "
              "checkpoint's `pos_embed`; it must be given only for a file without one, and is "
              "ignored otherwise"},
+    {"model", "null_class", FFCL_TYPE_CHOICE, "auto", AT(model.null_class),
+     DIFFER_BY("model.null_class"), .choices = null_classes,
+     .help = "Whether the table of labels ends with the null class, which trainings with label "
+             "dropout have and which is no label. `auto`: `last`, as in all published checkpoints, "
+             "but `none` where the table has one row only; a line says so where labels are "
+             "`random` or `balanced` and the table has not ImageNet's 1001 rows"},
     {"model", "strict", FFCL_TYPE_CHOICE, "no", AT(model.strict), SAME,
      .choices = yes_no,
      .help = "`yes`: a `.pt` file, of the checkpoint or the VAE, whose pickle would have Python "

@@ -135,7 +135,8 @@ static int store_choice(void *member, const ffcl_config_row *row, const char *te
 {
     _Static_assert(sizeof(ffcl_rng) == sizeof(int) && sizeof(ffcl_precision) == sizeof(int) &&
                    sizeof(ffcl_byte_rule) == sizeof(int) &&
-                   sizeof(ffcl_on_bad) == sizeof(int), "choices are stored as int");
+                   sizeof(ffcl_on_bad) == sizeof(int) &&
+                   sizeof(ffcl_null_class) == sizeof(int), "choices are stored as int");
     for (const ffcl_config_choice *c = row->choices; c->name; c++) {
         if (!strcmp(c->name, text)) {
             memcpy(member, &c->value, sizeof c->value);

@@ -55,6 +55,8 @@ static const char *check_folder(const char *dir)
         return "is no folder";
     if (st.st_uid != geteuid())
         return "belongs to another user";
+    if (access(dir, W_OK | X_OK))
+        return "cannot be written";
     return is_mine(&st) ? NULL : "can be written by other users (chmod 700 mends that)";
 }
 

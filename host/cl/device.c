@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <unistd.h>
 
 #include "address_space.h"
 #include "text.h"
@@ -152,6 +153,44 @@ out:
     return rc;
 }
 
+/* PoCL's devices are not there where its cache of kernels cannot be: its folder, new, if that
+ * cannot be made or written; or NULL. */
+static char *useless_pocl_cache(void)
+{
+    const char *own = getenv("POCL_CACHE_DIR"), *xdg = getenv("XDG_CACHE_HOME");
+    const char *home = getenv("HOME");
+    char *folder = own && *own ? ffcl_format("%s/.", own)
+                   : xdg && *xdg ? ffcl_format("%s/pocl/kcache/.", xdg)
+                   : home && *home ? ffcl_format("%s/.cache/pocl/kcache/.", home)
+                                   : ffcl_format("/tmp/pocl/kcache/.");
+    if (!folder)
+        return NULL;
+    ffcl_make_folders(folder);
+    folder[strlen(folder) - 2] = '\0';
+    if (access(folder, W_OK | X_OK))
+        return folder;
+    free(folder);
+    return NULL;
+}
+
+static int no_device(const cl_platform_id *platforms, cl_uint count, ffcl_error *err)
+{
+    char name[64] = "";
+    for (cl_uint i = 0; i < count; i++) {
+        clGetPlatformInfo(platforms[i], CL_PLATFORM_NAME, sizeof name - 1, name, NULL);
+        char *folder = strstr(name, "Portable Computing Language") ? useless_pocl_cache() : NULL;
+        if (!folder)
+            continue;
+        int rc = ffcl_fail(err, FFCL_EDEVICE, "PoCL is installed and shows no device, as its cache "
+                           "%.300s cannot be written: set POCL_CACHE_DIR to a folder that can",
+                           folder);
+        free(folder);
+        return rc;
+    }
+    return ffcl_fail(err, FFCL_EDEVICE, "none of the %u OpenCL platforms has a device: install "
+                     "pocl-opencl-icd to use the CPU, or check the GPU driver", (unsigned)count);
+}
+
 int ffcl_device_list(ffcl_device **list, size_t *n, ffcl_error *err)
 {
     *list = NULL;
@@ -168,11 +207,9 @@ int ffcl_device_list(ffcl_device **list, size_t *n, ffcl_error *err)
     int rc = FFCL_CL(err, clGetPlatformIDs(count, platforms, NULL));
     for (cl_uint i = 0; rc == 0 && i < count; i++)
         rc = append_platform(list, n, platforms[i], i, err);
-    free(platforms);
     if (rc == 0 && *n == 0)
-        rc = ffcl_fail(err, FFCL_EDEVICE,
-                       "none of the %u OpenCL platforms has a device: install pocl-opencl-icd to "
-                       "use the CPU, or check the GPU driver", (unsigned)count);
+        rc = no_device(platforms, count, err);
+    free(platforms);
     if (rc) {
         free(*list);
         *list = NULL;

@@ -12,6 +12,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "../util.h"
+
 int ffcl_input_is_absent(const char *path)
 {
     struct stat st;
@@ -63,10 +65,21 @@ static int open_at_most(int *fd, uint64_t *bytes, const char *path, uint64_t mos
     return too_long(path, most, err);
 }
 
+/* Behind the byte order mark that some editors put before UTF-8; the file is not empty then. */
+static void skip_mark(int fd, uint64_t *bytes)
+{
+    char head[3];
+    if (pread(fd, head, 3, 0) == 3 && !memcmp(head, "\xef\xbb\xbf", 3) &&
+        lseek(fd, 3, SEEK_SET) == 3)
+        *bytes -= ffcl_min(*bytes, 3);
+}
+
 int ffcl_input_stream(FILE **stream, const char *path, uint64_t most, ffcl_error *err)
 {
     uint64_t bytes = 0;
     int fd = -1, rc = open_at_most(&fd, &bytes, path, most, err);
+    if (!rc)
+        skip_mark(fd, &bytes);
     *stream = rc ? NULL : fdopen(fd, "r");
     if (rc || *stream)
         return rc;
@@ -99,6 +112,7 @@ int ffcl_input_read(char **text, size_t *n, const char *path, size_t most, ffcl_
     *n = 0;
     if (rc)
         return rc;
+    skip_mark(fd, &bytes);
     /* Files of /proc say that they have none; the one byte more shows that a file grows. */
     const size_t room = bytes ? (size_t)bytes + 1 : most + 1;
     *text = malloc(room + 1);

@@ -13,11 +13,12 @@
 /* Opens a regular file.  FFCL_EFILE; *fd is then -1. */
 int ffcl_input_open(int *fd, uint64_t *bytes, const char *path, ffcl_error *err);
 
-/* The same as a stream, of a file of at most `most` bytes.  FFCL_EFILE, FFCL_EFORMAT. */
+/* The same as a stream, of a file of at most `most` bytes, behind a byte order mark if it has one.
+ * FFCL_EFILE, FFCL_EFORMAT. */
 int ffcl_input_stream(FILE **stream, const char *path, uint64_t most, ffcl_error *err);
 
-/* The whole file in *text, new, with a '\0' behind its *n bytes.  FFCL_EFILE, FFCL_EFORMAT where it
- * has more than `most` bytes, FFCL_ENOMEM. */
+/* The whole file but a byte order mark in *text, new, with a '\0' behind its *n bytes.
+ * FFCL_EFILE, FFCL_EFORMAT where it has more than `most` bytes, FFCL_ENOMEM. */
 int ffcl_input_read(char **text, size_t *n, const char *path, size_t most, ffcl_error *err);
 
 /* Which file it is, and that nobody has written into it since: times are those of the last change

@@ -4,6 +4,8 @@
 #include <errno.h>
 #include <string.h>
 
+#include "../text.h"
+
 /* Where a zero character is, as a byte or as \u0000; n: nowhere.  A backslash that is itself
  * behind a backslash begins nothing. */
 static size_t find_zero(const char *text, size_t n)
@@ -51,4 +53,12 @@ size_t ffcl_json_times(const cJSON *object, const char *key)
     cJSON_ArrayForEach(item, object)
         n += item->string && strcmp(item->string, key) == 0;
     return n;
+}
+
+cJSON *ffcl_json_add_text(cJSON *object, const char *key, const char *text)
+{
+    cJSON *item = cJSON_AddStringToObject(object, key, text);
+    if (item)
+        ffcl_text_clean(item->valuestring, 0);
+    return item;
 }

@@ -17,4 +17,8 @@ int ffcl_json_parse(cJSON **out, const char *text, size_t n, size_t *at, const c
 /* How often the object has the key: readers differ in which one counts. */
 size_t ffcl_json_times(const cJSON *object, const char *key);
 
+/* A text as a member, as ffcl_text_clean leaves it: paths and messages of libraries need not be
+ * UTF-8, which JSON is.  NULL where memory is short. */
+cJSON *ffcl_json_add_text(cJSON *object, const char *key, const char *text);
+
 #endif

@@ -13,7 +13,9 @@ typedef struct ffcl_sit_dims {
     size_t D, L, H, Dh, mlp;        /* width, blocks, heads, head size, hidden units of the MLP */
     size_t p, G, T, R;              /* patch side, patches a side, tokens, latent side */
     size_t C, Cout;                 /* latent channels; output channels before dropping sigma */
-    size_t classes;                 /* labels 0 .. classes-1; the null class is row `classes` */
+    size_t rows;                    /* of the label table */
+    size_t classes;                 /* labels 0 .. classes-1; where rows is more, the last row is
+                                       the null class */
     size_t embedders;               /* scalar embedders */
 } ffcl_sit_dims;
 

@@ -183,11 +183,17 @@ int ffcl_sit_derive(ffcl_sit *sit, const ffcl_config *cfg, size_t heads_hint, ff
     d->C = patch->shape[1];
     d->p = patch->shape[2];
     d->mlp = fc1->shape[0];
-    d->classes = table->shape[0] - (table->shape[0] > 0);
-    if (!patch->count || !table->count || !last->count || !fc1->count || table->shape[0] < 2 ||
+    d->rows = table->shape[0];
+    d->classes = cfg->model.null_class == FFCL_NULL_NONE ||
+                 (cfg->model.null_class == FFCL_NULL_AUTO && d->rows == 1) ? d->rows
+                                                                            : d->rows - 1;
+    if (!patch->count || !table->count || !last->count || !fc1->count ||
         d->D > MOST_WIDTH || d->mlp > MOST_WIDTH * 16 || d->p > MOST_PATCH ||
         d->C > MOST_CHANNELS || ffcl_mul(&patch_size, d->p, d->p) || last->shape[0] % patch_size)
         return ffcl_fail(err, FFCL_EWEIGHTS, "%s has a tensor of impossible size", path);
+    if (d->classes == 0)
+        return ffcl_fail(err, FFCL_ECONFIG, "[model] null_class = last leaves no class: the label "
+                         "table of %s has one row", path);
     d->Cout = last->shape[0] / patch_size;
     if (d->Cout < d->C)
         return ffcl_fail(err, FFCL_EWEIGHTS, "%s has %zu output channels for %zu latent channels",
@@ -282,7 +288,7 @@ static void add_embedders(ffcl_sit *sit)
     sit->patch = (ffcl_linear){ffcl_tensor_of(FFCL_F32, 1, K, d->D),
                                ffcl_tensor_of(FFCL_F32, 1, 1, d->D)};
     sit->pos = ffcl_tensor_of(FFCL_F32, 1, d->T, d->D);
-    sit->table = ffcl_tensor_of(FFCL_F32, 1, d->classes + 1, d->D);
+    sit->table = ffcl_tensor_of(FFCL_F32, 1, d->rows, d->D);
     ffcl_weights_add(&sit->weights,
                      &(ffcl_weight_row){.rank = 4, .shape = {d->D, d->C, d->p, d->p},
                                         .kind = FFCL_ROW_MATRIX, .to = &sit->patch.w},
@@ -295,7 +301,7 @@ static void add_embedders(ffcl_sit *sit)
                          &(ffcl_weight_row){.rank = 3, .shape = {1, d->T, d->D}, .to = &sit->pos},
                          "pos_embed");
     ffcl_weights_add(&sit->weights,
-                     &(ffcl_weight_row){.rank = 2, .shape = {d->classes + 1, d->D},
+                     &(ffcl_weight_row){.rank = 2, .shape = {d->rows, d->D},
                                         .to = &sit->table},
                      "y_embedder.embedding_table.weight");
     for (size_t i = 0; i < d->embedders; i++) {

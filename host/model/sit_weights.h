@@ -31,7 +31,7 @@ struct ffcl_sit {
     ffcl_layout layout;                         /* of float32 matrices: COLUMNS, as in the file */
     ffcl_linear patch;                          /* (C*p*p, D) */
     ffcl_tensor pos;                            /* (T, D) */
-    ffcl_tensor table;                          /* (classes + 1, D) */
+    ffcl_tensor table;                          /* (rows, D) */
     ffcl_linear final;                          /* (D, p*p*Cout) */
     size_t final_group, final_column;           /* its 2*D columns of modulation: shift, scale */
     ffcl_sit_embedder *embedders;

@@ -28,6 +28,7 @@ static const struct {
 } late[] = {
     {"vae.norm_num_groups", NULL},
     {"kernels", "built in"},
+    {"model.null_class", "last row"},
 };
 
 struct ffcl_manifest {
@@ -112,7 +113,7 @@ int ffcl_manifest_is_old(const ffcl_manifest *m)
 int ffcl_manifest_set(ffcl_manifest *m, const char *key, const char *text, ffcl_error *err)
 {
     cJSON_DeleteItemFromObject(m->settings, key);
-    return cJSON_AddStringToObject(m->settings, key, text) ? 0 : no_memory(m, err);
+    return ffcl_json_add_text(m->settings, key, text) ? 0 : no_memory(m, err);
 }
 
 static int begins(const char *text, const char *with)
@@ -286,10 +287,10 @@ static cJSON *add_seconds(cJSON *to, const char *name, double seconds)
 int ffcl_manifest_add_device(ffcl_manifest *m, const ffcl_manifest_device *d, ffcl_error *err)
 {
     cJSON *device = cJSON_CreateObject();
-    if (!device || !cJSON_AddStringToObject(device, "name", d->name) ||
-        !cJSON_AddStringToObject(device, "platform", d->platform) ||
-        !cJSON_AddStringToObject(device, "version", d->version) ||
-        !cJSON_AddStringToObject(device, "driver", d->driver) ||
+    if (!device || !ffcl_json_add_text(device, "name", d->name) ||
+        !ffcl_json_add_text(device, "platform", d->platform) ||
+        !ffcl_json_add_text(device, "version", d->version) ||
+        !ffcl_json_add_text(device, "driver", d->driver) ||
         !cJSON_AddNumberToObject(device, "batch", (double)d->batch) ||
         !cJSON_AddNumberToObject(device, "pictures", (double)d->images) ||
         !add_seconds(device, "seconds_submitting", d->submitting) ||
@@ -308,7 +309,7 @@ int ffcl_manifest_add_bad(ffcl_manifest *m, size_t index, int label, const char 
     cJSON *one = cJSON_CreateObject();
     if (!one || !cJSON_AddNumberToObject(one, "index", (double)index) ||
         !cJSON_AddNumberToObject(one, "class", label) ||
-        !cJSON_AddStringToObject(one, "stage", stage) || !cJSON_AddItemToArray(m->bad, one)) {
+        !ffcl_json_add_text(one, "stage", stage) || !cJSON_AddItemToArray(m->bad, one)) {
         cJSON_Delete(one);
         return no_memory(m, err);
     }
@@ -325,17 +326,17 @@ static cJSON *describe_run(const ffcl_manifest *m, const ffcl_manifest_run *run)
     if (m->rank != FFCL_ALL_RANKS)
         snprintf(rank, sizeof rank, "%zu of %zu", m->rank, m->world);
     cJSON *one = cJSON_CreateObject();
-    if (one && cJSON_AddStringToObject(one, "end", run->end) &&
-        cJSON_AddStringToObject(one, "rank", rank) &&
+    if (one && ffcl_json_add_text(one, "end", run->end) &&
+        ffcl_json_add_text(one, "rank", rank) &&
         cJSON_AddNumberToObject(one, "processes", (double)run->processes) &&
-        cJSON_AddStringToObject(one, "started", started) &&
+        ffcl_json_add_text(one, "started", started) &&
         add_seconds(one, "seconds", run->seconds) &&
         add_seconds(one, "seconds_committing", run->committing) &&
         cJSON_AddNumberToObject(one, "kept", (double)run->kept) &&
         cJSON_AddNumberToObject(one, "drawn", (double)run->generated) &&
-        cJSON_AddStringToObject(one, "ffcl", FFCL_VERSION) &&
-        cJSON_AddStringToObject(one, "libpng", png_get_libpng_ver(NULL)) &&
-        cJSON_AddStringToObject(one, "zlib", zlibVersion())) {
+        ffcl_json_add_text(one, "ffcl", FFCL_VERSION) &&
+        ffcl_json_add_text(one, "libpng", png_get_libpng_ver(NULL)) &&
+        ffcl_json_add_text(one, "zlib", zlibVersion())) {
         cJSON *devices = cJSON_Duplicate(m->devices, 1);
         if (devices && cJSON_AddItemToObject(one, "devices", devices))
             return one;
@@ -398,7 +399,7 @@ int ffcl_manifest_write(ffcl_manifest *m, const ffcl_manifest_run *run, ffcl_err
     cJSON *settings = cJSON_Duplicate(m->settings, 1), *bad = merge_bad(m, before);
     cJSON *one = run ? describe_run(m, run) : NULL;
     if (!file || !runs || !settings || !bad || (run && !one) ||
-        !cJSON_AddStringToObject(file, "format", FORMAT) ||
+        !ffcl_json_add_text(file, "format", FORMAT) ||
         !cJSON_AddItemToObject(file, "settings", settings) ||
         !cJSON_AddItemToObject(file, "bad", bad) || (one && !cJSON_AddItemToArray(runs, one)) ||
         !cJSON_AddItemToObject(file, "runs", runs)) {

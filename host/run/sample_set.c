@@ -179,6 +179,10 @@ static int set_facts(ffcl_manifest *m, const ffcl_sample_set_spec *s, ffcl_error
     snprintf(text, sizeof text, "%zu", d->H);
     if (!rc)
         rc = ffcl_manifest_set(m, "model.heads", text, err);
+    /* Which labels there are does not matter where they are listed. */
+    if (!rc)
+        rc = ffcl_manifest_set(m, "model.null_class", s->cfg->sampler.kind == FFCL_CLASSES_LIST ||
+                               d->classes < d->rows ? "last row" : "none", err);
     snprintf(text, sizeof text, "%zu x %zu", s->width, s->height);
     if (!rc)
         rc = ffcl_manifest_set(m, "picture", text, err);

@@ -120,6 +120,14 @@ static void report_assumptions(ffcl_sampler *s)
                  ffcl_tensor_file_path(file), ffcl_tensor_file_foreign(file));
         ffcl_report(&s->observer, FFCL_PHASE_NOTE, text, 0, 0);
     }
+    const ffcl_sit_dims *sit = ffcl_engine_sit(s->engine);
+    if (s->cfg->model.null_class == FFCL_NULL_AUTO && sit->rows != 1001 &&
+        s->cfg->sampler.kind != FFCL_CLASSES_LIST) {
+        snprintf(text, sizeof text, "labels: 0 to %zu; the label table has %zu row%s ([model] "
+                 "null_class)", sit->classes - 1, sit->rows, sit->rows == 1 ? ", and it is a class"
+                 : "s, and the last is taken for the null class");
+        ffcl_report(&s->observer, FFCL_PHASE_NOTE, text, 0, 0);
+    }
     if (!d->has_config) {
         snprintf(text, sizeof text, "%.600s has no config.json beside it: group norms of %zu "
                  "groups are assumed", s->cfg->vae.weights, d->groups);

@@ -213,13 +213,15 @@ static int open_models(ffcl_engine *e, const ffcl_engine_wants *wants, ffcl_erro
 static int check_classes(const ffcl_engine *e, ffcl_error *err)
 {
     const ffcl_config *cfg = e->cfg;
-    size_t classes = ffcl_sit_dims_of(e->sit)->classes;
+    const ffcl_sit_dims *d = ffcl_sit_dims_of(e->sit);
+    size_t classes = d->classes;
     for (size_t i = 0; i < cfg->sampler.n_classes; i++)
         if (cfg->sampler.classes[i] < 0 || (uint64_t)cfg->sampler.classes[i] >= classes)
             return ffcl_fail(err, FFCL_ECONFIG,
-                             "[sampler] classes: %lld is no class of %s, which has 0 to %zu",
+                             "[sampler] classes: %lld is no class of %s, which has 0 to %zu%s",
                              (long long)cfg->sampler.classes[i], cfg->model.checkpoint,
-                             classes - 1);
+                             classes - 1, classes < d->rows ? " and the null class (if the last "
+                             "row of its label table is a class: [model] null_class = none)" : "");
     return 0;
 }
 

@@ -115,9 +115,9 @@ static int read_labels(ffcl_verifier *v, const ffcl_sit_dims *d, size_t B, int32
         rc = ffcl_fail(v->err, FFCL_EFORMAT, "%s has %zu labels for %zu inputs",
                        ffcl_tensor_file_path(v->file), info->count, B);
     for (size_t i = 0; rc == 0 && i < B; i++) {
-        if (wide[i] < 0 || (uint64_t)wide[i] > d->classes)
+        if (wide[i] < 0 || (uint64_t)wide[i] >= d->rows)
             rc = ffcl_fail(v->err, FFCL_EWEIGHTS, "%s has label %lld, and the model 0 to %zu",
-                           ffcl_tensor_file_path(v->file), (long long)wide[i], d->classes);
+                           ffcl_tensor_file_path(v->file), (long long)wide[i], d->rows - 1);
         else
             y[i] = (int32_t)wide[i];
     }
@@ -201,7 +201,7 @@ static int check_cfg(ffcl_verifier *v, ffcl_engine *engine, const ffcl_tensor_in
         }
         for (size_t i = 0; i < B; i++) {
             yy[i] = done->y[i];
-            yy[B + i] = (int32_t)d->classes;
+            yy[B + i] = (int32_t)d->rows - 1;       /* the null class */
         }
         scalars = fill_scalars(engine, 2 * B, tt, NULL);
     }

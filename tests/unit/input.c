@@ -107,6 +107,27 @@ static void test_files(void **state)
         free(text);
         assert_false(ffcl_input_is_absent(good[i]));
     }
+    FILE *marked = fopen("marked", "w");
+    assert_non_null(marked);
+    fputs("\xef\xbb\xbfhello", marked);
+    fclose(marked);
+    for (int stream = 0; stream < 2; stream++) {
+        char *text = NULL, got[9] = "";
+        size_t n = 0;
+        FILE *f = NULL;
+        if (stream) {
+            assert_int_equal(ffcl_input_stream(&f, "marked", 8, &err), 0);
+            assert_int_equal(fread(got, 1, 8, f), 5);
+            fclose(f);
+        } else {
+            assert_int_equal(ffcl_input_read(&text, &n, "marked", 8, &err), 0);
+            assert_int_equal(n, 5);
+            snprintf(got, sizeof got, "%s", text);
+        }
+        assert_string_equal(got, "hello");
+        free(text);
+    }
+    unlink("marked");
     expect_refused("folder", 9, FFCL_EFILE, "cannot read folder: it is a folder, not a file");
     expect_refused("fifo", 9, FFCL_EFILE, "cannot read fifo: it is not a regular file");
     expect_refused("/dev/zero", 9, FFCL_EFILE, "cannot read /dev/zero: it is not a regular file");
