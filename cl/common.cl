@@ -3,6 +3,12 @@
  * With -DHALF the activations that a kernel calls act are stored as half: storage only, which is
  * core OpenCL 1.2; no kernel but those for matrix units computes in half. */
 
+/* Wide vectors as arguments of functions: that a CPU without such registers passes them otherwise
+ * concerns nobody, as all functions are inlined, and PoCL would print the number of warnings. */
+#ifdef __clang__
+#pragma clang diagnostic ignored "-Wpsabi"
+#endif
+
 #ifdef HALF
 typedef half act;
 #define LOAD_ACT(p, i) vload_half((i), (p))
