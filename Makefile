@@ -102,7 +102,7 @@ $(BUILD)/tests/fuzz/%: $(BUILD)/tests/fuzz/%.o $(BUILD)/tests/fuzz/files.o \
 	$(CC) $(CFLAGS) $(HARDEN_LD) $(LDFLAGS) $(FUZZER) -o $@ $(filter %.o,$^) \
 	    $(BUILD)/libffcl.a $(LIBS)
 $(BUILD)/tests/fuzz/bench_json: $(filter-out %/command.o,$(BENCH_OBJ)) \
-    $(BUILD)/host/program/progress.o
+    $(BUILD)/host/program/progress.o $(BUILD)/host/program/driver_output.o
 fuzz-replay: $(FUZZ)
 
 # Each target FUZZ_SECONDS long under clang's fuzzer and sanitizers; what it finds stays in

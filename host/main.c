@@ -9,6 +9,7 @@
 
 #include "ffcl.h"
 #include "program/command.h"
+#include "program/driver_output.h"
 #include "program/error_line.h"
 
 /* A closed descriptor 0, 1 or 2 would be given to the next file that is opened, and what is printed
@@ -29,7 +30,8 @@ static int prepare_process(ffcl_error *err)
 static int dispatch(ffcl_session *s, int argc, char **argv)
 {
     const int rc = ffcl_options_parse(s, argc, argv);
-    ffcl_progress_init(&s->progress, stderr, isatty(STDERR_FILENO),
+    FILE *messages = ffcl_driver_output_divert();
+    ffcl_progress_init(&s->progress, messages, isatty(fileno(messages)),
                        ffcl_option_text(s, "quiet") != NULL);
     if (rc)
         return rc;
@@ -61,5 +63,8 @@ int main(int argc, char **argv)
     }
     if (rc)
         ffcl_error_print(&s);
+    if (rc == FFCL_EBUILD || rc == FFCL_EOPENCL)
+        ffcl_driver_output_show();
+    ffcl_driver_output_restore();
     return -rc;
 }

@@ -14,6 +14,8 @@
  *                             or writes files for it, fails; N: -1 prints how many there are
  *   FFCL_SHIM_SYNCFS=E        syncfs fails with errno E
  *   FFCL_SHIM_INFO=W          clGetDeviceInfo of property W (a number) fails
+ *   FFCL_SHIM_BUILD=HOW       clBuildProgram prints "9 warnings generated." to stderr, and then,
+ *                             where HOW is abort or exit, ends the process so
  *   FFCL_SHIM_CLOCK=1         the clock of the day jumps by years at every look */
 #include <CL/cl.h>
 #include <clblast_c.h>
@@ -343,4 +345,20 @@ CLBlastStatusCode CLBlastSgemmWithTempBuffer(
                             (c_at + (n - 1) * ldc + m - 1) * sizeof nothing, sizeof nothing, 0,
                             NULL, NULL);
     return code;
+}
+
+cl_int clBuildProgram(cl_program program, cl_uint n, const cl_device_id *list, const char *options,
+                      void(CL_CALLBACK *ready)(cl_program, void *), void *user)
+{
+    static __typeof__(clBuildProgram) *real;
+    const char *how = getenv("FFCL_SHIM_BUILD");
+    if (!real)
+        real = (__typeof__(real))dlsym(RTLD_NEXT, "clBuildProgram");
+    if (how)
+        fprintf(stderr, "9 warnings generated.\n");
+    if (how && strcmp(how, "abort") == 0)
+        abort();
+    if (how && strcmp(how, "exit") == 0)
+        exit(1);
+    return real(program, n, list, options, ready, user);
 }

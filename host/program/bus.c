@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "ffcl.h"
+#include "program/driver_output.h"
 
 /* Weights are used where they lie in the file: behind its end, if it was cut, there is nothing. */
 static void report(int number, siginfo_t *info, void *context)
@@ -20,7 +21,7 @@ static void report(int number, siginfo_t *info, void *context)
     while (atomic_flag_test_and_set(&is_reported))
         pause();
     if ((!is_sent || info->si_pid == getpid()) &&
-        write(STDERR_FILENO, words, sizeof words - 1) >= 0)
+        write(ffcl_driver_output_own(), words, sizeof words - 1) >= 0)
         _exit(-FFCL_EFILE);
     signal(number, SIG_DFL);
     raise(number);

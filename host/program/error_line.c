@@ -9,6 +9,6 @@ void ffcl_error_print(ffcl_session *s)
         return;
     ffcl_progress_end(&s->progress);
     ffcl_text_clean(s->err.text, s->err.code == FFCL_EBUILD);
-    fprintf(stderr, "ffcl: %s\n", s->err.text);
+    fprintf(s->progress.out ? s->progress.out : stderr, "ffcl: %s\n", s->err.text);
     s->err.text[0] = '\0';
 }

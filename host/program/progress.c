@@ -3,6 +3,7 @@
 
 #include <time.h>
 
+#include "program/driver_output.h"
 #include "text.h"
 
 /* Seconds between two lines of a phase. */
@@ -117,6 +118,7 @@ void ffcl_progress_report(void *user, ffcl_phase phase, const char *text, uint64
 {
     ffcl_progress *p = user;
     char line[4096];
+    ffcl_driver_output_tend();
     if (p->quiet && phase != FFCL_PHASE_WARN)
         return;
     if (phase == FFCL_PHASE_NOTE || phase == FFCL_PHASE_WARN) {

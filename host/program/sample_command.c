@@ -14,7 +14,8 @@ static void report_stop(void *user)
 {
     const ffcl_progress *progress = user;
     if (!progress->quiet)
-        fputs("\nffcl: finishing the batch under way; Ctrl-C once more stops at once\n", stderr);
+        fputs("\nffcl: finishing the batch under way; Ctrl-C once more stops at once\n",
+              progress->out);
 }
 
 /* The table of a run's profile, and its trace. */
