@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include <zip.h>
 
@@ -31,9 +32,6 @@ static int zip_fail(const ffcl_tensor_file *file, zip_error_t *ze, ffcl_error *e
         return ffcl_fail(err, FFCL_ENOMEM, "no memory to read %s", file->path);
     switch (zip_error_code_zip(ze)) {
     case ZIP_ER_READ: case ZIP_ER_SEEK: case ZIP_ER_OPEN: code = FFCL_EFILE; break;
-    case ZIP_ER_NOZIP:
-        return ffcl_fail(err, code, "%s is cut short: the directory at the end of the zip archive "
-                         "is missing (an interrupted download?)", file->path);
     case ZIP_ER_CRC:
         return ffcl_fail(err, code, "%s is damaged: the checksum of %s is wrong", file->path,
                          file->subject);
@@ -41,6 +39,27 @@ static int zip_fail(const ffcl_tensor_file *file, zip_error_t *ze, ffcl_error *e
     }
     return ffcl_fail(err, code, "%s cannot be read at %s: %s", file->path, file->subject,
                      zip_error_strerror(ze));
+}
+
+/* Does the file end with the record that ends a zip archive's directory (APPNOTE 4.3.16)?  What
+ * libzip says where it does not depends on libzip's version.  1 where nothing can be read. */
+static int has_end(int fd)
+{
+    enum { RECORD = 22, COMMENT_AT = 20, MOST_COMMENT = 65535 };
+    struct stat info;
+    unsigned char *tail = malloc(RECORD + MOST_COMMENT);
+    int found = !tail || fstat(fd, &info);
+    if (!found) {
+        const off_t size = info.st_size, most = RECORD + MOST_COMMENT;
+        const off_t from = size > most ? size - most : 0;
+        const ssize_t n = pread(fd, tail, (size_t)(size - from), from);
+        found = n < 0;
+        for (ssize_t i = n - RECORD; i >= 0 && !found; i--)
+            found = !memcmp(tail + i, "PK\5\6", 4) &&
+                    tail[i + COMMENT_AT] + 256 * tail[i + COMMENT_AT + 1] <= n - i - RECORD;
+    }
+    free(tail);
+    return found;
 }
 
 static int open_archive(ffcl_tensor_file *file, ffcl_error *err)
@@ -52,6 +71,9 @@ static int open_archive(ffcl_tensor_file *file, ffcl_error *err)
         return 0;
     if (fd >= 0)
         close(fd);
+    if (code != ZIP_ER_MEMORY && code != ZIP_ER_READ && errno != ENOMEM && !has_end(file->fd))
+        return ffcl_fail(err, FFCL_EFORMAT, "%s is cut short: the directory at the end of the zip "
+                         "archive is missing (an interrupted download?)", file->path);
     zip_error_t ze;
     zip_error_init_with_code(&ze, code);
     int rc = zip_fail(file, &ze, err);

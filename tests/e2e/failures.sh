@@ -275,9 +275,10 @@ if [ "$has_pocl" != 0 ]; then
     done
 fi
 if [ "$has_pocl" != 0 ]; then
-    POCL_DEVICES='basic basic' refuses "verify: several devices" 7 "device.select = basic" \
+    basic=$(basic_device)
+    POCL_DEVICES='basic basic' refuses "verify: several devices" 7 "device.select = $basic" \
         "means 2 devices" "choose by index" -- \
-        verify "$data/demo_seed1.ref.safetensors" "$demo" device.select=basic
+        verify "$data/demo_seed1.ref.safetensors" "$demo" device.select="$basic"
 else
     skip "verify: several devices" "no PoCL"
 fi

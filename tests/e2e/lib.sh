@@ -41,6 +41,14 @@ not_ok() { # NAME REASON...
     fi
 }
 
+# basic_device: the name of PoCL's device without threads, which differs between versions; nothing
+# without PoCL.
+basic_device() {
+    POCL_DEVICES=basic "$ffcl" devices 2> /dev/null | awk '
+        /^\[[0-9]+\] / { name = $0; sub(/^\[[0-9]+\] /, "", name); sub(/ \([0-9:]+\)$/, "", name) }
+        /^ *platform: Portable Computing Language/ { print name; exit }'
+}
+
 # build_shim: the library that tests preload, as $shim; 1 where it cannot be used.
 build_shim() {
     shim=$work/shim.so

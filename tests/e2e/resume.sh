@@ -211,7 +211,7 @@ equal "it kept everything" many before
 if [ "$("$ffcl" devices | grep -c 'Portable Computing Language')" != 0 ]; then
     rm many/f/000000.png
     POCL_DEVICES=basic run "${args[@]}" output.folder=many/f output.npz=many/a.npz \
-        device.select=basic
+        device.select="$(basic_device)"
     warning='^ffcl: warning: earlier images of this sample set come from another kind of device'
     same "another kind of device: a warning" "$code $(grep -c "$warning" "$work/stderr")" "0 1"
     same "another kind of device: the image is there" "$(images size many/f/000000.png)" 64x64
