@@ -65,6 +65,8 @@ struct ffcl_config {
         size_t threads;         /* that compress and write; 0: auto */
         ffcl_on_bad on_bad;
         int resume;             /* keep the images that are there */
+        int overwrite;          /* delete those that are in the way */
+        int npz_labels;         /* arr_1 */
     } output;
     /* Not keys of the INI file, as they do not change the images. */
     struct {

@@ -188,6 +188,10 @@ const ffcl_config_row ffcl_config_rows[] = {
      .help = "A folder for one PNG each: `000000.png`, `000001.png`, ..., and `manifest.json`"},
     {"output", "npz", FFCL_TYPE_OUTPUT, "", AT(output.npz), SAME,
      .help = "A NumPy file with all images: `arr_0`, uint8, (count, height, width, 3)"},
+    {"output", "npz_labels", FFCL_TYPE_CHOICE, "no", AT(output.npz_labels), SAME,
+     .choices = yes_no,
+     .help = "`yes`: the class labels stand in the npz, too, as `arr_1`, int64, as ADM's own "
+             "sampler writes them. They are always in `labels.txt`"},
     {"output", "bytes", FFCL_TYPE_CHOICE, "sit", AT(output.bytes), DIFFER, .choices = byte_rules,
      .help = "From decoder output x to a byte: `sit`: clamp(127.5 x + 128), `repa`: "
              "clamp(255 (x + 1) / 2)"},
@@ -203,7 +207,12 @@ const ffcl_config_row ffcl_config_rows[] = {
              "which has no file in the folder and is black in npz and grid"},
     {"output", "resume", FFCL_TYPE_CHOICE, "yes", AT(output.resume), SAME, .choices = yes_no,
      .help = "`yes`: images of an earlier run with the same settings are verified and kept. "
-             "`no`: everything is generated anew, and what is there is replaced"},
+             "`no`: everything is generated anew, and what is there is deleted, if `overwrite` "
+             "allows it"},
+    {"output", "overwrite", FFCL_TYPE_CHOICE, "no", AT(output.overwrite), SAME, .choices = yes_no,
+     .help = "`yes`, or `--overwrite` on the command line: numbered images of `folder`, and an "
+             "`npz`, that are not of this sample set, or were made with other settings, are deleted "
+             "and replaced. `no`: they end the run"},
 };
 
 const size_t ffcl_config_n_rows = sizeof ffcl_config_rows / sizeof *ffcl_config_rows;

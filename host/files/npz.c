@@ -1,16 +1,18 @@
 /* SPDX-License-Identifier: MIT
  *
- * One stored zip member, as numpy.savez writes it: local header with a zip64 field, data, central
- * directory, zip64 end record and locator, end record (PKWARE APPNOTE 6.3, sections 4.3 and 4.5;
- * NumPy enhancement proposal 1 for the .npy header).  The sizes are known at the start; the CRC
- * follows from those of the images, in order (zlib's crc32_combine).  zip64 fields are always
- * there, so small and large files take the same path. */
+ * One stored zip member, or two, as numpy.savez writes them: local header with a zip64 field, data,
+ * then the next member's, central directory, zip64 end record and locator, end record (PKWARE
+ * APPNOTE 6.3, sections 4.3 and 4.5; NumPy enhancement proposal 1 for the .npy header).  The sizes
+ * are known at the start; the CRC follows from those of the images, in order (zlib's
+ * crc32_combine).  zip64 fields are always there, so small and large files take the same path.
+ * What follows the images, the tail, is made in memory. */
 #ifndef _FILE_OFFSET_BITS
 #define _FILE_OFFSET_BITS 64    /* 50,000 images of 256 x 256 have 10 GB */
 #endif
 
 #include "npz.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -25,12 +27,13 @@
 #include "flusher.h"
 #include "lock.h"
 
-static const char MEMBER[] = "arr_0.npy";
+static const char IMAGES[] = "arr_0.npy", LABELS[] = "arr_1.npy";
 
 enum {
-    NAME = sizeof MEMBER - 1,
+    NAME = sizeof IMAGES - 1,
     LOCAL_BYTES = 30 + NAME + 20,
-    DIRECTORY_BYTES = 46 + NAME + 20,
+    DIRECTORY_BYTES = 46 + NAME + 20,       /* of the first member; one that lies behind has */
+    PLACE_BYTES = 8,                        /* its place as well */
     END_BYTES = 56 + 20 + 22,
     NPY_MAX = 256,
     VERSION = 45,                   /* needed to extract: zip64 */
@@ -52,6 +55,7 @@ struct ffcl_npz {
     uint8_t header[NPY_MAX];
     size_t header_bytes;
     uint64_t member;                /* bytes of the member: .npy header and array */
+    int64_t *labels;                /* (count) arr_1, or NULL */
     uint32_t *crcs;                 /* (count) */
     uint8_t *has;                   /* (count) 1: in the file; 2: black for now */
     ffcl_flusher *flusher;          /* of the part */
@@ -76,7 +80,7 @@ static uint8_t *put64(uint8_t *p, uint64_t v)
 }
 
 /* The fields that the local header and the directory share: version to extra length. */
-static uint8_t *put_common(uint8_t *p, uint32_t crc)
+static uint8_t *put_common(uint8_t *p, uint32_t crc, unsigned extra)
 {
     p = put16(p, VERSION);
     p = put16(p, 0);                /* flags */
@@ -87,41 +91,44 @@ static uint8_t *put_common(uint8_t *p, uint32_t crc)
     p = put32(p, IN_ZIP64);
     p = put32(p, IN_ZIP64);
     p = put16(p, NAME);
-    return put16(p, 20);
+    return put16(p, extra + 4);
 }
 
-/* Name and zip64 field: size and compressed size. */
-static uint8_t *put_name_and_sizes(uint8_t *p, uint64_t size)
+/* Name and the head of the zip64 field, with size and compressed size. */
+static uint8_t *put_name_and_sizes(uint8_t *p, const char *name, uint64_t size, unsigned extra)
 {
-    memcpy(p, MEMBER, NAME);
+    memcpy(p, name, NAME);
     p = put16(p + NAME, 1);
-    p = put16(p, 16);
+    p = put16(p, extra);
     p = put64(p, size);
     return put64(p, size);
 }
 
-static void local_header(uint8_t out[LOCAL_BYTES], uint32_t crc, uint64_t size)
+static uint8_t *local_header(uint8_t *out, const char *name, uint32_t crc, uint64_t size)
 {
     uint8_t *p = put32(out, 0x04034b50);
-    p = put_common(p, crc);
-    put_name_and_sizes(p, size);
+    p = put_common(p, crc, 16);
+    return put_name_and_sizes(p, name, size, 16);
 }
 
-static void directory(uint8_t out[DIRECTORY_BYTES], uint32_t crc, uint64_t size)
+/* at: the place of the local header. */
+static uint8_t *directory(uint8_t *out, const char *name, uint32_t crc, uint64_t size, uint64_t at)
 {
+    const unsigned extra = at ? 16 + PLACE_BYTES : 16;
     uint8_t *p = put32(out, 0x02014b50);
     p = put16(p, UNIX_HOST << 8 | VERSION);
-    p = put_common(p, crc);
+    p = put_common(p, crc, extra);
     p = put16(p, 0);                /* comment */
     p = put16(p, 0);                /* disk */
     p = put16(p, 0);                /* internal attributes */
     p = put32(p, 0600u << 16);      /* mode, as Python writes it */
-    p = put32(p, 0);                /* the local header's offset */
-    put_name_and_sizes(p, size);
+    p = put32(p, at ? IN_ZIP64 : 0);
+    p = put_name_and_sizes(p, name, size, extra);
+    return at ? put64(p, at) : p;
 }
 
-/* start: where the directory begins. */
-static void end_records(uint8_t out[END_BYTES], uint64_t start)
+/* start: where the directory of n members begins; bytes: its length. */
+static void end_records(uint8_t out[END_BYTES], size_t n, uint64_t start, uint64_t bytes)
 {
     uint8_t *p = put32(out, 0x06064b50);        /* zip64 end of central directory */
     p = put64(p, 44);                           /* its bytes after this field */
@@ -129,31 +136,32 @@ static void end_records(uint8_t out[END_BYTES], uint64_t start)
     p = put16(p, VERSION);
     p = put32(p, 0);
     p = put32(p, 0);
-    p = put64(p, 1);
-    p = put64(p, 1);
-    p = put64(p, DIRECTORY_BYTES);
+    p = put64(p, n);
+    p = put64(p, n);
+    p = put64(p, bytes);
     p = put64(p, start);
     p = put32(p, 0x07064b50);                   /* zip64 locator */
     p = put32(p, 0);
-    p = put64(p, start + DIRECTORY_BYTES);
+    p = put64(p, start + bytes);
     p = put32(p, 1);
     p = put32(p, 0x06054b50);                   /* end of central directory */
     p = put16(p, 0);
     p = put16(p, 0);
-    p = put16(p, 1);
-    p = put16(p, 1);
-    p = put32(p, DIRECTORY_BYTES);
+    p = put16(p, (unsigned)n);
+    p = put16(p, (unsigned)n);
+    p = put32(p, (uint32_t)bytes);
     p = put32(p, IN_ZIP64);
     put16(p, 0);
 }
 
-/* The .npy header, padded with spaces to a multiple of 64 bytes; returns its length. */
-static size_t npy_header(uint8_t out[NPY_MAX], size_t count, size_t height, size_t width)
+/* The .npy header, padded with spaces to a multiple of 64 bytes; returns its length.  type: as NumPy
+ * writes it; shape: what follows the count. */
+static size_t npy_header(uint8_t out[NPY_MAX], const char *type, size_t count, const char *shape)
 {
     memset(out, ' ', NPY_MAX);
     memcpy(out, "\x93NUMPY\1\0", 8);
-    int n = snprintf((char *)out + 10, NPY_MAX - 10, "{'descr': '|u1', 'fortran_order': False, "
-                     "'shape': (%zu, %zu, %zu, 3), }", count, height, width);
+    int n = snprintf((char *)out + 10, NPY_MAX - 10, "{'descr': '%s', 'fortran_order': False, "
+                     "'shape': (%zu,%s), }", type, count, shape);
     out[10 + n] = ' ';              /* snprintf's terminator */
     size_t total = ffcl_max(128, ffcl_round_up(10 + (size_t)n + 1, 64));
     put16(out + 8, (unsigned)(total - 10));
@@ -200,9 +208,52 @@ static uint64_t place(const ffcl_npz *npz, size_t index)
     return LOCAL_BYTES + npz->header_bytes + (uint64_t)index * npz->image;
 }
 
+enum { LABELS_HEADER = 128 };       /* of arr_1 */
+
+static size_t labels_bytes(const ffcl_npz *npz)
+{
+    return LABELS_HEADER + npz->count * sizeof *npz->labels;
+}
+
+/* What follows the images. */
+static size_t tail_bytes(const ffcl_npz *npz)
+{
+    const size_t labels = npz->labels ? LOCAL_BYTES + labels_bytes(npz) + DIRECTORY_BYTES +
+                                        PLACE_BYTES : 0;
+    return labels + DIRECTORY_BYTES + END_BYTES;
+}
+
 static uint64_t file_bytes(const ffcl_npz *npz)
 {
-    return LOCAL_BYTES + npz->member + DIRECTORY_BYTES + END_BYTES;
+    return LOCAL_BYTES + npz->member + tail_bytes(npz);
+}
+
+/* The tail of images with this CRC, the caller's to free; NULL: out of memory. */
+static uint8_t *make_tail(const ffcl_npz *npz, uint32_t crc)
+{
+    uint8_t header[NPY_MAX], *tail = malloc(tail_bytes(npz)), *p = tail;
+    const uint64_t after = LOCAL_BYTES + npz->member;
+    uint32_t labels_crc = 0;
+    if (!tail)
+        return NULL;
+    if (npz->labels) {
+        const size_t n = npy_header(header, "<i8", npz->count, "");
+        assert(n == LABELS_HEADER);
+        uint8_t *data = tail + LOCAL_BYTES, *at = data + n;
+        memcpy(data, header, n);
+        for (size_t i = 0; i < npz->count; i++)
+            at = put64(at, (uint64_t)npz->labels[i]);
+        labels_crc = (uint32_t)crc32_z(crc32(0, NULL, 0), data, labels_bytes(npz));
+        local_header(tail, LABELS, labels_crc, labels_bytes(npz));
+        p = at;
+    }
+    const uint64_t start = after + (uint64_t)(p - tail);
+    uint8_t *from = p;
+    p = directory(p, IMAGES, crc, npz->member, 0);
+    if (npz->labels)
+        p = directory(p, LABELS, labels_crc, labels_bytes(npz), after);
+    end_records(p, npz->labels ? 2 : 1, start, (uint64_t)(p - from));
+    return tail;
 }
 
 static void journal_head(const ffcl_npz *npz, uint8_t out[JOURNAL_HEAD])
@@ -258,10 +309,13 @@ static int look_at_target(ffcl_npz *npz, ffcl_error *err)
 {
     enum { PIECE = 1 << 20 };
     struct stat st;
-    uint8_t got[LOCAL_BYTES + END_BYTES + DIRECTORY_BYTES], want[sizeof got];
-    uint8_t *piece = malloc(PIECE);
-    if (!piece)
+    uint8_t got[LOCAL_BYTES], want[sizeof got], *tail = NULL;
+    uint8_t *piece = malloc(PIECE), *got_tail = malloc(tail_bytes(npz));
+    if (!piece || !got_tail) {
+        free(piece);
+        free(got_tail);
         return ffcl_write_error(npz->path, ENOMEM, err);
+    }
     int fd = open(npz->target, O_RDONLY | O_CLOEXEC | O_NONBLOCK), good = 0;
     if (fd < 0 || fstat(fd, &st) || (uint64_t)st.st_size != file_bytes(npz))
         goto out;
@@ -273,15 +327,17 @@ static int look_at_target(ffcl_npz *npz, ffcl_error *err)
             goto out;
         crc = crc32_z(crc, piece, n);
     }
-    local_header(want, (uint32_t)crc, npz->member);
-    directory(want + LOCAL_BYTES, (uint32_t)crc, npz->member);
-    end_records(want + LOCAL_BYTES + DIRECTORY_BYTES, LOCAL_BYTES + npz->member);
-    good = read_at(fd, got, LOCAL_BYTES, 0) &&
-           read_at(fd, got + LOCAL_BYTES, DIRECTORY_BYTES + END_BYTES,
-                   LOCAL_BYTES + npz->member) && fill(got, want, sizeof want);
+    local_header(want, IMAGES, (uint32_t)crc, npz->member);
+    tail = make_tail(npz, (uint32_t)crc);
+    good = !tail ? ffcl_write_error(npz->path, ENOMEM, err)
+                 : read_at(fd, got, sizeof got, 0) && fill(got, want, sizeof want) &&
+                   read_at(fd, got_tail, tail_bytes(npz), LOCAL_BYTES + npz->member) &&
+                   fill(got_tail, tail, tail_bytes(npz));
 out:
+    free(tail);
     free(piece);
-    if (good)
+    free(got_tail);
+    if (good > 0)
         npz->part_fd = fd;
     else if (fd >= 0)
         close(fd);
@@ -311,7 +367,7 @@ static int open_part(ffcl_npz *npz, int resume, ffcl_error *err)
     }
     if (rc == 0)
         rc = ffcl_reserve(npz->part_fd, file_bytes(npz), npz->path, err);
-    local_header(local, 0, npz->member);
+    local_header(local, IMAGES, 0, npz->member);
     if (rc == 0)
         rc = write_at(npz, npz->part_fd, local, sizeof local, 0, err);
     return rc ? rc : write_at(npz, npz->part_fd, npz->header, npz->header_bytes, LOCAL_BYTES, err);
@@ -340,10 +396,11 @@ static char *beside(const char *target, const char *suffix)
 }
 
 int ffcl_npz_open(ffcl_npz **out, const char *path, size_t count, size_t height, size_t width,
-                  int resume, ffcl_error *err)
+                  const int64_t *labels, int resume, ffcl_error *err)
 {
     *out = NULL;
     size_t bytes = 0;
+    char shape[64];
     if (ffcl_mul(&bytes, count, height) || ffcl_mul(&bytes, bytes, width)
         || ffcl_mul(&bytes, bytes, 3) || bytes > INT64_MAX - 1024)
         return ffcl_fail(err, FFCL_EOUTPUT, "cannot write %s: %zu images of %zu x %zu are too "
@@ -359,26 +416,32 @@ int ffcl_npz_open(ffcl_npz **out, const char *path, size_t count, size_t height,
         return ffcl_write_error(path, ENOMEM, err);
     *npz = (ffcl_npz){.part_fd = -1, .journal_fd = -1, .count = count, .height = height,
                       .width = width, .image = height * width * 3};
-    npz->header_bytes = npy_header(npz->header, count, height, width);
+    snprintf(shape, sizeof shape, " %zu, %zu, 3", height, width);
+    npz->header_bytes = npy_header(npz->header, "|u1", count, shape);
     npz->member = npz->header_bytes + bytes;
     npz->path = ffcl_format("%s", path);
     npz->crcs = calloc(count, sizeof *npz->crcs);
     npz->has = calloc(count, 1);
+    npz->labels = labels ? malloc(count * sizeof *labels) : NULL;
+    if (npz->labels)
+        memcpy(npz->labels, labels, count * sizeof *labels);
     status = ffcl_atomic_target(&npz->target, path, err);
     if (status)
         goto out;
     npz->part = beside(npz->target, "part");
     npz->journal = beside(npz->target, "crc");
-    if (!npz->path || !npz->crcs || !npz->has || !npz->part || !npz->journal) {
+    if (!npz->path || !npz->crcs || !npz->has || !npz->part || !npz->journal ||
+        (labels && !npz->labels)) {
         status = ffcl_write_error(path, ENOMEM, err);
         goto out;
     }
     const int is_whole = resume ? look_at_target(npz, err) : 0;
-    if (is_whole < 0) {
-        status = is_whole;
+    status = is_whole < 0 ? is_whole : !is_whole && resume == FFCL_NPZ_WHOLE;
+    if (status)
         goto out;
-    }
     npz->is_whole = is_whole;
+    if (npz->is_whole && resume == FFCL_NPZ_WHOLE)
+        goto out;
     if (npz->is_whole)
         remove_part(npz);
     else
@@ -437,6 +500,8 @@ int ffcl_npz_blank(ffcl_npz *npz, size_t index, ffcl_error *err)
 
 int ffcl_npz_get(ffcl_npz *npz, size_t index, uint8_t *rgb)
 {
+    if (index >= npz->count)
+        return 0;
     if (npz->is_whole)              /* its CRC was right as it was opened */
         return read_at(npz->part_fd, rgb, npz->image, place(npz, index));
     if (npz->has[index] != 1)
@@ -458,7 +523,7 @@ static uint32_t member_crc(const ffcl_npz *npz)
 
 int ffcl_npz_commit(ffcl_npz *npz, ffcl_error *err)
 {
-    uint8_t local[LOCAL_BYTES], tail[DIRECTORY_BYTES + END_BYTES];
+    uint8_t local[LOCAL_BYTES];
     size_t found = 0;
     if (npz->is_whole)
         return 0;
@@ -469,10 +534,12 @@ int ffcl_npz_commit(ffcl_npz *npz, ffcl_error *err)
                          npz->path, found, npz->count);
     ffcl_flusher_close(&npz->flusher);
     uint32_t crc = member_crc(npz);
-    directory(tail, crc, npz->member);
-    end_records(tail + DIRECTORY_BYTES, LOCAL_BYTES + npz->member);
-    local_header(local, crc, npz->member);
-    int status = write_at(npz, npz->part_fd, tail, sizeof tail, LOCAL_BYTES + npz->member, err);
+    uint8_t *tail = make_tail(npz, crc);
+    local_header(local, IMAGES, crc, npz->member);
+    int status = tail ? write_at(npz, npz->part_fd, tail, tail_bytes(npz),
+                                 LOCAL_BYTES + npz->member, err)
+                      : ffcl_write_error(npz->path, ENOMEM, err);
+    free(tail);
     if (!status)
         status = write_at(npz, npz->part_fd, local, sizeof local, 0, err);
     if (!status && (ftruncate(npz->part_fd, (off_t)file_bytes(npz)) || fsync(npz->part_fd) ||
@@ -508,6 +575,7 @@ void ffcl_npz_close(ffcl_npz **out, int keep)
     free(npz->target);
     free(npz->part);
     free(npz->journal);
+    free(npz->labels);
     free(npz->crcs);
     free(npz->has);
     free(npz);

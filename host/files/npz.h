@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * The .npz that ADM's evaluator reads: one stored member arr_0.npy, uint8, C order, zip64.
+ * The .npz that ADM's evaluator reads: a stored member arr_0.npy, uint8, C order, zip64; and, as
+ * ADM's sampler writes them, arr_1.npy with the class labels, int64.
  *
  * Images come in any order.  They go into .NAME.part beside the target, each at its place, and
  * the CRC of each into .NAME.crc, so that a later process can continue with what is there; both are
@@ -11,10 +12,17 @@
 
 typedef struct ffcl_npz ffcl_npz;
 
-/* An array of shape (count, height, width, 3) at path.  With resume, what an earlier process left
- * is kept, or the target itself where it is whole and of this shape.  FFCL_EOUTPUT, FFCL_EBUSY. */
+/* What an earlier process left is: */
+enum {
+    FFCL_NPZ_NEW,               /* replaced */
+    FFCL_NPZ_RESUME,            /* kept, or the target itself where it is whole and of this shape */
+    FFCL_NPZ_WHOLE              /* only read, and that where the target is whole */
+};
+
+/* An array of shape (count, height, width, 3) at path; labels (count), or NULL: without arr_1.
+ * FFCL_EOUTPUT, FFCL_EBUSY; 1: FFCL_NPZ_WHOLE, and it is not. */
 int ffcl_npz_open(ffcl_npz **out, const char *path, size_t count, size_t height, size_t width,
-                  int resume, ffcl_error *err);
+                  const int64_t *labels, int resume, ffcl_error *err);
 
 /* 1: the target is there, was read and has the right CRC; nothing needs to be put. */
 int ffcl_npz_is_whole(const ffcl_npz *npz);

@@ -58,6 +58,22 @@ static int take_words(ffcl_session *s, const char **ini, const char **trace, siz
     return rc;
 }
 
+/* Options that are short for a key. */
+static int set_options(ffcl_session *s, ffcl_config *cfg)
+{
+    const char *grid = ffcl_option_text(s, "output");
+    char assignment[4096];
+    int rc = 0;
+    if (ffcl_option_text(s, "overwrite"))
+        rc = ffcl_config_set(cfg, "output.overwrite=yes", &s->err);
+    if (!rc && grid && snprintf(assignment, sizeof assignment, "output.grid=%s", grid) >=
+        (int)sizeof assignment)
+        return ffcl_bad_usage(s, "--output: the path is too long", "");
+    if (!rc && grid)
+        rc = ffcl_config_set(cfg, assignment, &s->err);
+    return rc;
+}
+
 static int open_sampler(ffcl_session *s, ffcl_sampler **sampler, const ffcl_config *cfg)
 {
     const ffcl_observer observer = {ffcl_progress_report, &s->progress};
@@ -89,6 +105,8 @@ static int run_sample(ffcl_session *s)
         ffcl_interrupt_keep(&s->interrupt);
     s->progress.quiet |= rank > 0;
     rc = ffcl_open_config(s, &cfg, ini, first, n);
+    if (!rc)
+        rc = set_options(s, cfg);
     /* Rank 0 alone: the others would find its lock. */
     if (!rc && rank == 0)
         rc = ffcl_config_check_outputs(cfg, err);
@@ -121,6 +139,9 @@ static int run_sample(ffcl_session *s)
 }
 
 static const ffcl_option options[] = {
+    {"overwrite", 0, NULL, "delete images that are in the way, those of other settings among them "
+     "(output.overwrite=yes)", NULL},
+    {"output", 'o', "FILE.png", "the grid (output.grid=FILE.png)", NULL},
     {"profile", 0, "TRACE.json",
      "at the end, print where the device's time went, and write a trace for chrome://tracing or "
      "ui.perfetto.dev (ffcl-trace.json)", "ffcl-trace.json"},

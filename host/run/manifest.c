@@ -20,6 +20,7 @@ static const char FORMAT[] = "ffcl manifest 1";
 /* Settings that only count for the device that they name. */
 static const char PRODUCTS[] = FFCL_CONFIG_PRODUCTS;
 static const char UNIT[] = "blas.unit of ";
+static const char COUNT[] = "sampler.count";
 enum { MOST_BYTES = 256 << 20 };    /* of a manifest: an entry a run, and a bad image */
 
 /* Settings that earlier versions did not write, and what they had then; NULL: nobody knows. */
@@ -36,6 +37,7 @@ struct ffcl_manifest {
     cJSON *old;                 /* the file as it was opened; NULL: there was none */
     cJSON *settings, *devices, *bad;
     size_t world, rank;         /* of this process: whose bad images are replaced */
+    int may_grow;               /* the count may be another */
 };
 
 static int no_memory(const ffcl_manifest *m, ffcl_error *err)
@@ -63,7 +65,7 @@ static int read_file(cJSON **out, const char *path, ffcl_error *err)
         cJSON_Delete(*out);
         *out = NULL;
         return ffcl_fail(err, FFCL_ESETTINGS, "%s is not a manifest of this version of ffcl: "
-                         "choose another place, or set [output] resume = no to replace it", path);
+                         "choose another place, or --overwrite replaces it and what else is there", path);
     }
     return 0;
 }
@@ -106,6 +108,36 @@ void ffcl_manifest_close(ffcl_manifest **m)
 int ffcl_manifest_is_old(const ffcl_manifest *m)
 {
     return m->old != NULL;
+}
+
+/* The place of a late setting, or -1. */
+static int find_late(const char *key)
+{
+    for (size_t i = 0; i < sizeof late / sizeof *late; i++)
+        if (!strcmp(late[i].key, key))
+            return (int)i;
+    return -1;
+}
+
+/* What the file says, or must have meant; NULL: nothing. */
+static const char *old_value(const ffcl_manifest *m, const char *key)
+{
+    const cJSON *old = cJSON_GetObjectItemCaseSensitive(m->old, "settings");
+    const char *text = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(old, key));
+    const int i = find_late(key);
+    return !text && i >= 0 ? late[i].was : text;
+}
+
+void ffcl_manifest_let_grow(ffcl_manifest *m)
+{
+    m->may_grow = 1;
+}
+
+size_t ffcl_manifest_count(const ffcl_manifest *m)
+{
+    const char *text = m->old ? old_value(m, COUNT) : NULL;
+    const unsigned long long count = text ? strtoull(text, NULL, 10) : 0;
+    return count <= FFCL_CONFIG_MAX_IMAGES ? (size_t)count : 0;
 }
 
 /* ---- settings ----------------------------------------------------------------------------- */
@@ -190,24 +222,6 @@ const char *ffcl_manifest_missing(const ffcl_manifest *m)
     return NULL;
 }
 
-/* The place of a late setting, or -1. */
-static int find_late(const char *key)
-{
-    for (size_t i = 0; i < sizeof late / sizeof *late; i++)
-        if (!strcmp(late[i].key, key))
-            return (int)i;
-    return -1;
-}
-
-/* What the file says, or must have meant; NULL: nothing. */
-static const char *old_value(const ffcl_manifest *m, const char *key)
-{
-    const cJSON *old = cJSON_GetObjectItemCaseSensitive(m->old, "settings");
-    const char *text = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(old, key));
-    const int i = find_late(key);
-    return !text && i >= 0 ? late[i].was : text;
-}
-
 int ffcl_manifest_check(const ffcl_manifest *m, ffcl_error *err)
 {
     char text[1024] = "";
@@ -220,6 +234,8 @@ int ffcl_manifest_check(const ffcl_manifest *m, ffcl_error *err)
         if (before ? !strcmp(before, now->valuestring)
                    : is_of_device(now->string) || find_late(now->string) >= 0)
             continue;
+        if (m->may_grow && !strcmp(now->string, COUNT))
+            continue;
         if (used >= sizeof text)
             continue;
         used += (size_t)snprintf(text + used, sizeof text - used, "%s%s was %s and is %s",
@@ -229,8 +245,8 @@ int ffcl_manifest_check(const ffcl_manifest *m, ffcl_error *err)
     if (!used)
         return 0;
     return ffcl_fail(err, FFCL_ESETTINGS, "%s was begun with other settings (%s): resume with "
-                     "those, choose another place, or set [output] resume = no to generate "
-                     "everything anew", m->path, text);
+                     "those, choose another place, or --overwrite deletes what is there and "
+                     "generates everything anew", m->path, text);
 }
 
 int ffcl_manifest_assumes(const ffcl_manifest *m, char *text, size_t size)

@@ -17,6 +17,12 @@ void ffcl_manifest_close(ffcl_manifest **m);
 /* 1: an earlier run has begun the sample set. */
 int ffcl_manifest_is_old(const ffcl_manifest *m);
 
+/* The settings may differ in the number of images: each is the same, however many there are. */
+void ffcl_manifest_let_grow(ffcl_manifest *m);
+
+/* The number of images that the earlier run was to have; 0: none was, or nobody knows. */
+size_t ffcl_manifest_count(const ffcl_manifest *m);
+
 /* One setting; text is copied.  Those that do not change the images do not belong here. */
 int ffcl_manifest_set(ffcl_manifest *m, const char *key, const char *text, ffcl_error *err);
 

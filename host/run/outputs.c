@@ -6,20 +6,24 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include <zlib.h>
 
 #include "files/atomic.h"
 #include "files/npz.h"
 #include "files/png.h"
+#include "run/records.h"
 #include "sample/image.h"
 #include "util.h"
 
 struct ffcl_outputs {
     const ffcl_config *cfg;     /* borrowed */
     int has_folder;
+    ffcl_records *records;      /* of the folder */
     size_t count, height, width;
     uint8_t *grid;              /* (grid_height, grid_width, 3) or NULL */
     size_t grid_height, grid_width;
     ffcl_npz *npz;
+    ffcl_npz *before;           /* the npz of a smaller sample set, or one without labels; NULL */
 };
 
 /* Can a file be written at path?  Tried with a temporary one. */
@@ -59,28 +63,56 @@ static int probe_folder(const char *folder, ffcl_error *err)
     return rc;
 }
 
-int ffcl_outputs_open(ffcl_outputs **out, const ffcl_config *cfg, int which, size_t count,
-                      size_t height, size_t width, int resume, ffcl_error *err)
+/* The npz as it was, where that is another array: fewer images, or the same without labels.  Its
+ * images go into the new one. */
+static int open_before(ffcl_outputs *o, const ffcl_outputs_spec *s, ffcl_error *err)
 {
+    const char *path = s->cfg->output.npz;
+    const size_t older = s->older && s->older < s->count ? s->older : s->count;
+    int rc = 1;
+    if (!s->resume || ffcl_npz_is_whole(o->npz) || access(path, F_OK))
+        return 0;
+    if (s->labels && older < s->count)
+        rc = ffcl_npz_open(&o->before, path, older, s->height, s->width, s->labels, FFCL_NPZ_WHOLE,
+                           err);
+    if (rc == 1)
+        rc = ffcl_npz_open(&o->before, path, older, s->height, s->width, NULL, FFCL_NPZ_WHOLE,
+                           err);
+    return rc == 1 ? 0 : rc;
+}
+
+int ffcl_outputs_open(ffcl_outputs **out, const ffcl_outputs_spec *s, ffcl_error *err)
+{
+    const ffcl_config *cfg = s->cfg;
     *out = NULL;
     ffcl_outputs *o = calloc(1, sizeof *o);
     if (!o)
         return ffcl_fail(err, FFCL_ENOMEM, "out of memory for the outputs");
-    *o = (ffcl_outputs){.cfg = cfg, .count = count, .height = height, .width = width};
+    *o = (ffcl_outputs){.cfg = cfg, .count = s->count, .height = s->height, .width = s->width};
     int rc = 0;
-    o->has_folder = (which & FFCL_OUT_FOLDER) && cfg->output.folder;
+    o->has_folder = (s->which & FFCL_OUT_FOLDER) && cfg->output.folder;
     if (o->has_folder)
         rc = probe_folder(cfg->output.folder, err);
-    if (rc == 0 && (which & FFCL_OUT_GRID) && cfg->output.grid)
+    if (rc == 0 && o->has_folder)
+        rc = ffcl_records_open(&o->records, cfg->output.folder, s->resume, s->is_client, err);
+    if (rc == 0 && (s->which & FFCL_OUT_GRID) && cfg->output.grid)
         rc = probe(cfg->output.grid, err);
-    if (rc == 0 && (which & FFCL_OUT_GRID) && cfg->output.grid)
+    if (rc == 0 && (s->which & FFCL_OUT_GRID) && cfg->output.grid)
         rc = open_grid(o, err);
-    if (rc == 0 && (which & FFCL_OUT_NPZ) && cfg->output.npz)
-        rc = ffcl_npz_open(&o->npz, cfg->output.npz, count, height, width, resume, err);
+    if (rc == 0 && (s->which & FFCL_OUT_NPZ) && cfg->output.npz)
+        rc = ffcl_npz_open(&o->npz, cfg->output.npz, s->count, s->height, s->width, s->labels,
+                           s->resume ? FFCL_NPZ_RESUME : FFCL_NPZ_NEW, err);
+    if (rc == 0 && o->npz)
+        rc = open_before(o, s, err);
     if (rc)
         ffcl_outputs_close(&o, 1);
     *out = o;
     return rc;
+}
+
+static uint32_t crc_of(const ffcl_outputs *o, const uint8_t *rgb)
+{
+    return (uint32_t)crc32_z(crc32(0, NULL, 0), rgb, o->height * o->width * 3);
 }
 
 static char *file_path(const ffcl_outputs *o, size_t index)
@@ -93,9 +125,12 @@ int ffcl_outputs_put_file(ffcl_outputs *o, size_t index, const uint8_t *rgb, ffc
     if (!o->has_folder)
         return 0;
     char *path = file_path(o, index);
-    int rc = path ? ffcl_png_write_many(path, rgb, o->height, o->width,
-                                        (int)o->cfg->output.png_level, err)
+    /* The record comes first: a file without one would be somebody else's. */
+    int rc = path ? ffcl_records_put(o->records, index, crc_of(o, rgb), err)
                   : ffcl_fail(err, FFCL_ENOMEM, "out of memory for a path");
+    if (rc == 0)
+        rc = ffcl_png_write_many(path, rgb, o->height, o->width, (int)o->cfg->output.png_level,
+                                 err);
     free(path);
     return rc;
 }
@@ -126,6 +161,25 @@ int ffcl_outputs_skip(ffcl_outputs *o, size_t index, ffcl_error *err)
     return o->npz ? ffcl_npz_blank(o->npz, index, err) : 0;
 }
 
+/* A sound image of the folder: 1 where it is the one that ffcl wrote there, 0 where it may be
+ * replaced, or FFCL_ESETTINGS. */
+static int recognise(const ffcl_outputs *o, size_t index, const uint8_t *rgb, ffcl_error *err)
+{
+    const uint32_t crc = crc_of(o, rgb);
+    const ffcl_record_match match = ffcl_records_match(o->records, index, crc);
+    if (match == FFCL_RECORD_SAME)
+        return 1;
+    if (match == FFCL_RECORD_NONE && ffcl_records_adopt(o->records)) {
+        const int rc = ffcl_records_put(o->records, index, crc, err);
+        return rc ? rc : 1;
+    }
+    if (o->cfg->output.overwrite)
+        return 0;
+    return ffcl_fail(err, FFCL_ESETTINGS, "%s/%06zu.png is not the image that ffcl wrote there "
+                     "(" FFCL_RECORDS_NAME " beside it has another checksum, or none): move it "
+                     "away, or --overwrite replaces it", o->cfg->output.folder, index);
+}
+
 /* The image of the folder, 1 where it is sound and of the right size. */
 static int read_file(const ffcl_outputs *o, size_t index, uint8_t *rgb, ffcl_error *err)
 {
@@ -135,7 +189,20 @@ static int read_file(const ffcl_outputs *o, size_t index, uint8_t *rgb, ffcl_err
         return ffcl_fail(err, FFCL_ENOMEM, "out of memory for a path");
     int rc = ffcl_png_read_as(path, rgb, o->height, o->width, &why);
     free(path);
-    return rc == FFCL_ENOMEM ? ffcl_fail(err, rc, "%s", why.text) : rc == 0;
+    if (rc == 0)
+        return recognise(o, index, rgb, err);
+    return rc == FFCL_ENOMEM ? ffcl_fail(err, rc, "%s", why.text) : 0;
+}
+
+/* The image of the npz as it is, or as it was. */
+static int get_npz(const ffcl_outputs *o, size_t index, uint8_t *rgb, ffcl_error *err)
+{
+    if (ffcl_npz_get(o->npz, index, rgb))
+        return 1;
+    if (!o->before || !ffcl_npz_get(o->before, index, rgb))
+        return 0;
+    const int rc = ffcl_npz_put(o->npz, index, rgb, err);
+    return rc ? rc : 1;
 }
 
 int ffcl_outputs_keep(ffcl_outputs *o, size_t index, uint8_t *rgb, ffcl_error *err)
@@ -155,8 +222,10 @@ int ffcl_outputs_keep(ffcl_outputs *o, size_t index, uint8_t *rgb, ffcl_error *e
         rc = has ? 0 : ffcl_npz_put(o->npz, index, rgb, err);
         if (rc)
             return rc;
-    } else if (!o->has_folder && (!o->npz || !ffcl_npz_get(o->npz, index, rgb))) {
-        return 0;
+    } else if (!o->has_folder) {
+        rc = o->npz ? get_npz(o, index, rgb, err) : 0;
+        if (rc <= 0)
+            return rc;
     }
     if (o->grid)
         ffcl_grid_place(o->grid, o->count, o->cfg->output.columns, o->height, o->width, index,
@@ -176,8 +245,8 @@ int ffcl_outputs_has_file(const ffcl_outputs *o, size_t index, ffcl_error *err)
 
 int ffcl_outputs_commit(ffcl_outputs *o, ffcl_error *err)
 {
-    int rc = 0;
-    if (o->grid)
+    int rc = o->records ? ffcl_records_cut(o->records, o->count, err) : 0;
+    if (rc == 0 && o->grid)
         rc = ffcl_png_write(o->cfg->output.grid, o->grid, o->grid_height, o->grid_width, err);
     if (rc == 0 && o->npz)
         rc = ffcl_npz_commit(o->npz, err);
@@ -190,6 +259,8 @@ void ffcl_outputs_close(ffcl_outputs **outputs, int keep)
 {
     if (!*outputs)
         return;
+    ffcl_records_close(&(*outputs)->records);
+    ffcl_npz_close(&(*outputs)->before, 1);
     ffcl_npz_close(&(*outputs)->npz, keep);
     free((*outputs)->grid);
     free(*outputs);

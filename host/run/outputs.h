@@ -10,10 +10,18 @@ typedef struct ffcl_outputs ffcl_outputs;
 /* Which outputs of cfg are wanted. */
 enum { FFCL_OUT_FOLDER = 1, FFCL_OUT_NPZ = 2, FFCL_OUT_GRID = 4 };
 
-/* Opens those of `which` that cfg asks for.  resume: an npz that was begun earlier is
- * completed, see ffcl_npz_open.  FFCL_EOUTPUT, FFCL_EBUSY. */
-int ffcl_outputs_open(ffcl_outputs **out, const ffcl_config *cfg, int which, size_t count,
-                      size_t height, size_t width, int resume, ffcl_error *err);
+typedef struct ffcl_outputs_spec {
+    const ffcl_config *cfg;     /* borrowed */
+    int which;                  /* of cfg's outputs */
+    size_t count, height, width;
+    const int64_t *labels;      /* (count) for the npz, or NULL */
+    int resume;                 /* what an earlier run left is kept; else begun anew */
+    size_t older;               /* images of that run, where they were others; else 0 */
+    int is_client;              /* of another process's run, which has opened them already */
+} ffcl_outputs_spec;
+
+/* Opens the outputs.  FFCL_EOUTPUT, FFCL_EBUSY, FFCL_ESETTINGS, FFCL_ENOMEM. */
+int ffcl_outputs_open(ffcl_outputs **out, const ffcl_outputs_spec *spec, ffcl_error *err);
 
 /* Image index, rgb (height, width, 3), from any thread. */
 int ffcl_outputs_put(ffcl_outputs *outputs, size_t index, const uint8_t *rgb, ffcl_error *err);
@@ -28,7 +36,8 @@ int ffcl_outputs_put_whole(ffcl_outputs *outputs, size_t index, const uint8_t *r
 int ffcl_outputs_skip(ffcl_outputs *outputs, size_t index, ffcl_error *err);
 
 /* Is image index there from an earlier run?  It is read and checked; what is in the folder and
- * not in npz or grid is put there.  1 kept, 0 to be generated, or an error.  rgb: room for one. */
+ * not in npz or grid is put there.  1 kept, 0 to be generated, or an error: FFCL_ESETTINGS where
+ * it is sound and not the one that ffcl wrote, unless it may be overwritten.  rgb: room for one. */
 int ffcl_outputs_keep(ffcl_outputs *outputs, size_t index, uint8_t *rgb, ffcl_error *err);
 
 /* Is the file of image index there, whatever is in it?  FFCL_ENOMEM. */

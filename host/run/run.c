@@ -329,8 +329,8 @@ static int open_rank0(run *r, ffcl_error *err)
     const ffcl_run_spec *s = r->spec;
     const int share = s->cfg->sampler.rank != FFCL_ALL_RANKS;
     const ffcl_sample_set_spec set = {
-        .cfg = s->cfg, .engine = s->engine, .hashes = s->hashes, .count = r->count,
-        .height = r->side, .width = r->side, .processes = r->size, .observer = s->observer,
+        .cfg = s->cfg, .engine = s->engine, .hashes = s->hashes, .noise = s->noise,
+        .count = r->count, .height = r->side, .width = r->side, .processes = r->size, .observer = s->observer,
         .stop = s->stop};
     int rc = ffcl_indices_open(&r->indices, r->count, share ? s->cfg->sampler.rank : 0,
                                share ? s->cfg->sampler.world : 1, err);
@@ -421,8 +421,9 @@ static int run_client(run *r, ffcl_error *err)
     int begin = 0;
     int rc = ffcl_ranks_join(&r->client, fingerprint(r), r->side * r->side * 3, &begin, err);
     if (rc == 0 && begin)
-        rc = ffcl_outputs_open(&r->files, r->spec->cfg, FFCL_OUT_FOLDER, r->count, r->side, r->side,
-                               0, err);
+        rc = ffcl_outputs_open(&r->files, &(ffcl_outputs_spec){
+            .cfg = r->spec->cfg, .which = FFCL_OUT_FOLDER, .count = r->count, .height = r->side,
+            .width = r->side, .is_client = 1}, err);
     if (rc == 0 && begin) {
         r->source = (ffcl_index_source){r->client, ffcl_ranks_take, ffcl_ranks_give_back};
         rc = start_workers(r, err);

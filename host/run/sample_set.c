@@ -16,6 +16,9 @@
 #include "config_table.h"
 #include "files/atomic.h"
 #include "files/lock.h"
+#include "run/folder.h"
+#include "run/labels.h"
+#include "run/records.h"
 #include "util.h"
 
 /* Bytes of the lock file: one for each rank, and the gate, which is held to read or write the
@@ -24,7 +27,7 @@ enum { RANKS = 1 << 20, GATE = 1 << 21 };
 
 /* Where lock and manifest of a sample set lie; all NULL for a grid alone, which has neither. */
 typedef struct home {
-    char *lock, *manifest;
+    char *lock, *manifest, *labels;
     const char *name;               /* for sentences: the folder or the npz */
 } home;
 
@@ -39,6 +42,9 @@ struct ffcl_sample_set {
     int64_t started;                /* by the system's clock */
     double began, committing;       /* by ffcl_clock; how long the last step took */
     int may_keep;                   /* an earlier run may have left images */
+    size_t older;                   /* that many, where it was to have more or fewer; else 0 */
+    int has_made_folder;
+    int64_t *labels;                /* (count) NULL: there is no home */
 };
 
 static const char *base_name(const char *path)
@@ -58,6 +64,7 @@ static void close_home(home *h)
 {
     free(h->lock);
     free(h->manifest);
+    free(h->labels);
     *h = (home){0};
 }
 
@@ -68,23 +75,27 @@ static int open_home(home *h, const ffcl_config *cfg, ffcl_error *err)
         h->name = cfg->output.folder;
         h->lock = ffcl_format("%s/.ffcl.lock", h->name);
         h->manifest = ffcl_format("%s/manifest.json", h->name);
+        h->labels = ffcl_format("%s/labels.txt", h->name);
     } else if (cfg->output.npz) {
         char *dir = ffcl_path_dir(cfg->output.npz);
         h->name = cfg->output.npz;
         h->lock = dir ? ffcl_format("%s/.%s.lock", dir, base_name(h->name)) : NULL;
         h->manifest = ffcl_format("%s.manifest.json", h->name);
+        h->labels = ffcl_format("%s.labels.txt", h->name);
         free(dir);
     }
-    if (h->name && (!h->lock || !h->manifest)) {
+    if (h->name && (!h->lock || !h->manifest || !h->labels)) {
         close_home(h);
         return ffcl_fail(err, FFCL_ENOMEM, "out of memory for a path");
     }
     return 0;
 }
 
-static int make_folder(const char *folder, ffcl_error *err)
+/* *made: it was not there. */
+static int make_folder(const char *folder, int *made, ffcl_error *err)
 {
-    if (mkdir(folder, 0777) != 0 && errno != EEXIST)
+    *made = mkdir(folder, 0777) == 0;
+    if (!*made && errno != EEXIST)
         return ffcl_fail(err, FFCL_EOUTPUT, "cannot make the folder %s: %s", folder,
                          strerror(errno));
     return 0;
@@ -99,6 +110,59 @@ static int take_lock(int *fd, const home *h, const ffcl_config *cfg, ffcl_error 
         return rc;
     return ffcl_fail(err, FFCL_EBUSY, "another run is writing to %s: wait for it, or choose "
                      "another place", h->name);
+}
+
+/* ---- what is in the way ------------------------------------------------------------------- */
+
+/* The images that are there and not of the sample set: those from index `from` on; of a share, its
+ * own. */
+static ffcl_folder_query query_of(const ffcl_config *cfg, size_t from)
+{
+    const int share = is_share(cfg);
+    return (ffcl_folder_query){.folder = cfg->output.folder, .from = from,
+                               .world = share ? cfg->sampler.world : 1,
+                               .rank = share ? cfg->sampler.rank : 0, .grid = cfg->output.grid};
+}
+
+/* Fails where images are in the way that must not be deleted.  is_old: a manifest says that the
+ * images below the count are of this sample set. */
+static int check_way(const ffcl_config *cfg, int is_old, ffcl_error *err)
+{
+    const size_t count = ffcl_config_count(cfg);
+    const char *npz = cfg->output.npz;
+    ffcl_folder_images found = {0};
+    if (cfg->output.overwrite)
+        return 0;
+    if (cfg->output.folder) {
+        const ffcl_folder_query query = query_of(cfg, is_old ? count : 0);
+        ffcl_folder_look(&query, &found);
+    }
+    if (found.n && is_old)
+        return ffcl_fail(err, FFCL_ESETTINGS, "%s holds %zu images more than the %zu that are "
+                         "asked for (%06zu.png is the first): choose another folder, or "
+                         "--overwrite deletes them", cfg->output.folder, found.n, count,
+                         found.first);
+    if (found.n)
+        return ffcl_fail(err, FFCL_ESETTINGS, "%s holds %zu images that are not of this run "
+                         "(%06zu.png is the first): choose another folder, or --overwrite "
+                         "deletes them", cfg->output.folder, found.n, found.first);
+    if (npz && !is_old && access(npz, F_OK) == 0)
+        return ffcl_fail(err, FFCL_ESETTINGS, "%s is there and not of this run: choose another "
+                         "name, or --overwrite replaces it", npz);
+    return 0;
+}
+
+/* Opens the manifest and sets what is known from cfg.  Where overwriting is allowed, one that does
+ * not suit is taken for none. */
+static int read_manifest(ffcl_manifest **m, const home *h, const ffcl_config *cfg, ffcl_error *err)
+{
+    ffcl_error why = {0};
+    int rc = ffcl_manifest_open(m, h->manifest, cfg->output.resume, &why);
+    if (rc == FFCL_ESETTINGS && cfg->output.overwrite)
+        rc = ffcl_manifest_open(m, h->manifest, 0, &why);
+    if (rc == 0)
+        rc = ffcl_manifest_set_config(*m, cfg, &why);
+    return rc ? ffcl_fail(err, rc, "%s", why.text) : 0;
 }
 
 /* ---- before anything is opened ------------------------------------------------------------ */
@@ -117,24 +181,28 @@ static int probe(const char *path, ffcl_error *err)
 static int probe_home(const ffcl_config *cfg, ffcl_error *err)
 {
     home h;
-    int fd = -1, rc = open_home(&h, cfg, err);
+    int fd = -1, made = 0, rc = open_home(&h, cfg, err);
     ffcl_manifest *m = NULL;
     if (rc == 0 && cfg->output.folder)
-        rc = make_folder(cfg->output.folder, err);
+        rc = make_folder(cfg->output.folder, &made, err);
     if (rc == 0 && h.name)
         rc = probe(h.manifest, err);
     if (rc == 0 && h.name)
         rc = take_lock(&fd, &h, cfg, err);
     if (rc == 0 && h.name) {
-        rc = ffcl_manifest_open(&m, h.manifest, cfg->output.resume, err);
+        rc = read_manifest(&m, &h, cfg, err);
         if (rc == 0)
-            rc = ffcl_manifest_set_config(m, cfg, err);
-        if (rc == 0)
+            ffcl_manifest_let_grow(m);      /* whether it may is known when the weights are open */
+        if (rc == 0 && !cfg->output.overwrite)
             rc = ffcl_manifest_check(m, err);
+        if (rc == 0)
+            rc = check_way(cfg, ffcl_manifest_is_old(m), err);
     }
     ffcl_manifest_close(&m);
     ffcl_lock_remove(&fd, h.lock);
     close_home(&h);
+    if (made)
+        rmdir(cfg->output.folder);          /* it is made again when there is something for it */
     return rc;
 }
 
@@ -219,6 +287,7 @@ static int is_ours(void *user, const char *name)
     if (sscanf(name, "%zu.png%n", &index, &end) == 1 && end > 0 && !name[end])
         return !is_share(cfg) || index % cfg->sampler.world == cfg->sampler.rank;
     return !strcmp(name, base_name(set->home.manifest)) ||
+           !strcmp(name, base_name(set->home.labels)) ||
            (cfg->output.npz && !strcmp(name, base_name(cfg->output.npz)));
 }
 
@@ -234,20 +303,65 @@ static void sweep(ffcl_sample_set *set)
     }
 }
 
+/* Of another kind of sample set, or of one that is begun anew. */
+static int begin_anew(ffcl_sample_set *set, ffcl_error *err)
+{
+    const ffcl_config *cfg = set->spec.cfg;
+    ffcl_manifest_close(&set->manifest);
+    int rc = ffcl_manifest_open(&set->manifest, set->home.manifest, 0, err);
+    if (rc == 0)
+        rc = ffcl_manifest_set_config(set->manifest, cfg, err);
+    return rc ? rc : set_facts(set->manifest, &set->spec, err);
+}
+
+/* Deletes what is in the way; that it may be has been checked. */
+static int clear_way(ffcl_sample_set *set, ffcl_error *err)
+{
+    const ffcl_config *cfg = set->spec.cfg;
+    char text[300];
+    ffcl_folder_images found;
+    if (!cfg->output.folder)
+        return 0;
+    const ffcl_folder_query query = query_of(cfg, set->may_keep ? set->spec.count : 0);
+    ffcl_folder_look(&query, &found);
+    if (found.strangers) {
+        snprintf(text, sizeof text, "%.120s also holds %zu images that are not of this sample set "
+                 "(%.60s): who reads all of the folder reads them, too", cfg->output.folder,
+                 found.strangers, found.stranger);
+        ffcl_report(set->spec.observer, FFCL_PHASE_WARN, text, 0, 0);
+    }
+    if (!found.n)
+        return 0;
+    snprintf(text, sizeof text, "overwriting: %zu images are deleted from %.120s", found.n,
+             cfg->output.folder);
+    ffcl_report(set->spec.observer, FFCL_PHASE_NOTE, text, 0, 0);
+    return ffcl_folder_clear(&query, err);
+}
+
 /* Reads the manifest and compares it with this run's settings; the gate is held. */
 static int open_manifest(ffcl_sample_set *set, ffcl_error *err)
 {
     const ffcl_config *cfg = set->spec.cfg;
     char assumed[200], text[800];
-    int rc = ffcl_manifest_open(&set->manifest, set->home.manifest, cfg->output.resume, err);
-    if (rc == 0)
-        rc = ffcl_manifest_set_config(set->manifest, cfg, err);
+    int rc = read_manifest(&set->manifest, &set->home, cfg, err);
+    if (rc == 0 && ffcl_noise_grows(set->spec.noise->rng, set->spec.noise->kind,
+                                    set->spec.noise->each))
+        ffcl_manifest_let_grow(set->manifest);
     if (rc == 0)
         rc = set_facts(set->manifest, &set->spec, err);
     assert(rc || !ffcl_manifest_missing(set->manifest));
     if (rc == 0)
         rc = ffcl_manifest_check(set->manifest, err);
+    if (rc == FFCL_ESETTINGS && cfg->output.overwrite)
+        rc = begin_anew(set, err);
     set->may_keep = rc == 0 && ffcl_manifest_is_old(set->manifest);
+    if (rc == 0)
+        rc = check_way(cfg, set->may_keep, err);
+    if (rc == 0)
+        rc = clear_way(set, err);
+    set->older = set->may_keep ? ffcl_manifest_count(set->manifest) : 0;
+    if (set->older == set->spec.count)
+        set->older = 0;
     if (rc == 0 && ffcl_manifest_assumes(set->manifest, assumed, sizeof assumed)) {
         snprintf(text, sizeof text, "%.400s is of an earlier version of ffcl and does not say %s: "
                  "taken for what its images were made with", set->home.manifest, assumed);
@@ -262,6 +376,11 @@ static void warn_of_locks(const ffcl_sample_set *set)
     snprintf(text, sizeof text, "the file system of %.250s has no locks: see to it that no second "
              "run writes to it at the same time", set->home.name);
     ffcl_report(set->spec.observer, FFCL_PHASE_WARN, text, 0, 0);
+}
+
+static const int64_t *npz_labels(const ffcl_sample_set *set)
+{
+    return set->spec.cfg->output.npz_labels ? set->labels : NULL;
 }
 
 int ffcl_sample_set_open(ffcl_sample_set **out, const ffcl_sample_set_spec *spec, ffcl_error *err)
@@ -281,7 +400,9 @@ int ffcl_sample_set_open(ffcl_sample_set **out, const ffcl_sample_set_spec *spec
     if (rc == 0)
         rc = open_home(&set->home, cfg, err);
     if (rc == 0 && cfg->output.folder)
-        rc = make_folder(cfg->output.folder, err);
+        rc = make_folder(cfg->output.folder, &set->has_made_folder, err);
+    if (rc == 0 && set->home.name)
+        rc = ffcl_labels_make(&set->labels, spec->noise, err);
     if (rc == 0 && set->home.name)
         rc = take_lock(&set->lock_fd, &set->home, cfg, err);
     if (rc == 0 && set->home.name && !ffcl_lock_is_real(set->lock_fd))
@@ -293,8 +414,10 @@ int ffcl_sample_set_open(ffcl_sample_set **out, const ffcl_sample_set_spec *spec
             sweep(set);
     }
     if (rc == 0)
-        rc = ffcl_outputs_open(&set->outputs, cfg, which, spec->count, spec->height, spec->width,
-                               set->may_keep, err);
+        rc = ffcl_outputs_open(&set->outputs, &(ffcl_outputs_spec){
+            .cfg = cfg, .which = which, .count = spec->count, .height = spec->height,
+            .width = spec->width, .labels = npz_labels(set), .resume = set->may_keep,
+            .older = set->older}, err);
     if (rc == 0 && set->manifest && !set->may_keep)
         rc = ffcl_manifest_write(set->manifest, NULL, err);
     if (set->lock_fd >= 0)
@@ -466,8 +589,9 @@ static int assemble(ffcl_sample_set *set, ffcl_error *err)
         there = ffcl_outputs_has_file(set->outputs, i, err);
     if (there <= 0)
         return there;
-    int rc = ffcl_outputs_open(&all, s->cfg, FFCL_OUT_FOLDER | FFCL_OUT_NPZ, s->count, s->height,
-                               s->width, 1, err);
+    int rc = ffcl_outputs_open(&all, &(ffcl_outputs_spec){
+        .cfg = s->cfg, .which = FFCL_OUT_FOLDER | FFCL_OUT_NPZ, .count = s->count,
+        .height = s->height, .width = s->width, .labels = npz_labels(set), .resume = 1}, err);
     if (rc == 0)
         rc = search_through(set, all, NULL, 0, 1, &kept, err);
     if (rc == 0 && atomic_load(s->stop))
@@ -498,6 +622,18 @@ static int write_manifest(ffcl_sample_set *set, size_t done, int rc, ffcl_error 
     return rc ? rc : written;
 }
 
+/* Manifest and labels, which are wanted where any image is. */
+static int leave_record(ffcl_sample_set *set, size_t done, int rc, ffcl_error *err)
+{
+    ffcl_error second = {0};
+    const int written = ffcl_labels_write(set->home.labels, set->labels, set->spec.count, &second);
+    if (rc == 0 && written) {
+        rc = written;
+        *err = second;
+    }
+    return write_manifest(set, done, rc, err);
+}
+
 int ffcl_sample_set_end(ffcl_sample_set **out, ffcl_indices *indices, int rc, ffcl_error *err)
 {
     ffcl_sample_set *set = *out;
@@ -514,13 +650,19 @@ int ffcl_sample_set_end(ffcl_sample_set **out, ffcl_indices *indices, int rc, ff
         ffcl_lock_more(set->lock_fd, GATE, 1, 1);
     if (rc == 0 && is_share(set->spec.cfg) && set->spec.cfg->output.npz)
         rc = assemble(set, err);
-    if (set->manifest && (done || set->may_keep || rc == 0))
-        rc = write_manifest(set, done, rc, err);
+    const int is_begun = done || set->may_keep || rc == 0;
+    if (set->manifest && is_begun)
+        rc = leave_record(set, done, rc, err);
     else if (set->manifest && !is_share(set->spec.cfg))
         unlink(set->home.manifest);         /* no image has been made yet */
     ffcl_outputs_close(&set->outputs, 1);
     ffcl_manifest_close(&set->manifest);
+    if (set->has_made_folder && !is_begun && !is_share(set->spec.cfg))
+        ffcl_records_remove(set->spec.cfg->output.folder);
     ffcl_lock_remove(&set->lock_fd, set->home.lock);
+    if (set->has_made_folder && !is_begun)
+        rmdir(set->spec.cfg->output.folder);        /* stays where there is anything in it */
+    free(set->labels);
     close_home(&set->home);
     pthread_mutex_destroy(&set->mutex);
     free(set);

@@ -11,12 +11,14 @@
 #include "run/manifest.h"
 #include "run/outputs.h"
 #include "sample/engine.h"
+#include "sample/noise.h"
 
 typedef struct ffcl_sample_set ffcl_sample_set;
 
 typedef struct ffcl_sample_set_spec {
     const ffcl_config *cfg;             /* borrowed, as all below */
     const ffcl_engine *engine;          /* has sizes, precision, conditions */
+    const ffcl_noise_spec *noise;       /* has the class labels */
     ffcl_hashes *hashes;                /* may be NULL where there is neither folder nor npz */
     size_t count, height, width;
     size_t processes;                   /* that generate it together, for the manifest */

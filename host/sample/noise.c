@@ -82,9 +82,11 @@ static void get_from_stream(ffcl_noise *noise, size_t i, float *z, int64_t *y)
     const int random = s->kind == FFCL_CLASSES_RANDOM;
     const uint64_t call = i / s->draw_batch, at = i % s->draw_batch;
     const uint64_t begin = random ? call * s->draw_batch * (s->each + 1) : 0;
-    seek(noise, &noise->normals, begin + (random ? at : (uint64_t)i) * s->each);
-    ffcl_generator_randn(&noise->normals.g, z, s->each);
-    noise->normals.at += s->each;
+    if (z) {
+        seek(noise, &noise->normals, begin + (random ? at : (uint64_t)i) * s->each);
+        ffcl_generator_randn(&noise->normals.g, z, s->each);
+        noise->normals.at += s->each;
+    }
     if (random) {
         seek(noise, &noise->labels, begin + s->draw_batch * s->each + at);
         ffcl_generator_randint(&noise->labels.g, 0, (int64_t)s->classes, y, 1);
@@ -110,7 +112,8 @@ static void get_from_call(ffcl_noise *noise, size_t i, float *z, int64_t *y)
             ffcl_generator_randint(&noise->normals.g, 0, (int64_t)s->classes, noise->y,
                                    noise->n_call);
     }
-    memcpy(z, noise->z + i % noise->n_call * s->each, s->each * sizeof *z);
+    if (z)
+        memcpy(z, noise->z + i % noise->n_call * s->each, s->each * sizeof *z);
     *y = noise->y[i % noise->n_call];
 }
 
@@ -128,10 +131,22 @@ static void get_cuda(ffcl_noise *noise, size_t i, float *z, int64_t *y)
         an_iteration = ffcl_generator_after(g, an_iteration, s->draw_batch);
     const uint64_t offset = k * an_iteration;
     g->seed = s->seed * s->world + rank;
-    ffcl_generator_randn_at(g, offset, normals, j * s->each, s->each, z);
+    if (z)
+        ffcl_generator_randn_at(g, offset, normals, j * s->each, s->each, z);
     if (random)
         *y = ffcl_generator_randint_at(g, ffcl_generator_after(g, offset, normals), s->draw_batch,
                                        j, 0, (int64_t)s->classes);
+}
+
+/* Normals that nobody wants, where they do not come in whole blocks: made and dropped. */
+static void skip_some(ffcl_generator *g, size_t each)
+{
+    if (each >= 16) {
+        ffcl_generator_skip(g, each + 16);
+        return;
+    }
+    float z[16];
+    ffcl_generator_randn(g, z, each);
 }
 
 /* per-image: a generator of its own. */
@@ -140,7 +155,12 @@ static void get_per_image(ffcl_noise *noise, size_t i, float *z, int64_t *y)
     const ffcl_noise_spec *s = &noise->spec;
     ffcl_generator *g = &noise->normals.g;
     ffcl_generator_seed(g, s->rng, s->seed + i, s->threads);
-    ffcl_generator_randn(g, z, s->each);
+    if (z)
+        ffcl_generator_randn(g, z, s->each);
+    else if (noise->in_blocks)
+        ffcl_generator_skip(g, s->each);
+    else
+        skip_some(g, s->each);
     if (s->kind == FFCL_CLASSES_RANDOM)
         ffcl_generator_randint(g, 0, (int64_t)s->classes, y, 1);
 }
@@ -151,14 +171,17 @@ void ffcl_noise_get(ffcl_noise *noise, const size_t *index, size_t n, float *z, 
     for (size_t k = 0; k < n; k++) {
         const size_t i = index[k];
         int64_t label = 0;
-        if (s->rng == FFCL_RNG_PER_IMAGE)
-            get_per_image(noise, i, z + k * s->each, &label);
+        float *zk = z ? z + k * s->each : NULL;
+        if (!z && s->kind != FFCL_CLASSES_RANDOM)
+            ;                       /* no label comes from a generator */
+        else if (s->rng == FFCL_RNG_PER_IMAGE)
+            get_per_image(noise, i, zk, &label);
         else if (s->rng == FFCL_RNG_TORCH_CUDA)
-            get_cuda(noise, i, z + k * s->each, &label);
+            get_cuda(noise, i, zk, &label);
         else if (noise->in_blocks)
-            get_from_stream(noise, i, z + k * s->each, &label);
+            get_from_stream(noise, i, zk, &label);
         else
-            get_from_call(noise, i, z + k * s->each, &label);
+            get_from_call(noise, i, zk, &label);
         if (s->kind == FFCL_CLASSES_LIST)
             label = s->list[i % s->n_list];
         else if (s->kind == FFCL_CLASSES_BALANCED)

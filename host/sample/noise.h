@@ -25,14 +25,21 @@ typedef struct ffcl_noise_spec {
     size_t classes;                 /* of the model */
 } ffcl_noise_spec;
 
+/* Are the first images of a larger count the same, with as many normals an image?  Not where one
+ * call of randn makes them all and ends within a block of 16. */
+static inline int ffcl_noise_grows(ffcl_rng rng, ffcl_classes_kind kind, size_t each)
+{
+    return rng != FFCL_RNG_TORCH_CPU || kind == FFCL_CLASSES_RANDOM || each % 16 == 0;
+}
+
 typedef struct ffcl_noise ffcl_noise;
 
 /* FFCL_ENOMEM.  One object is for one thread; several of one specification agree. */
 int ffcl_noise_open(ffcl_noise **out, const ffcl_noise_spec *spec, ffcl_error *err);
 void ffcl_noise_close(ffcl_noise **noise);
 
-/* Noise z (n, each) and labels y (n) of the images index[0 .. n-1].  Ascending indices are
- * fastest. */
+/* Noise z (n, each) and labels y (n) of the images index[0 .. n-1]; z NULL: labels alone, which
+ * takes less time.  Ascending indices are fastest. */
 void ffcl_noise_get(ffcl_noise *noise, const size_t *index, size_t n, float *z, int32_t *y);
 
 #endif

@@ -23,7 +23,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         ffcl_fuzz_file(".a.npz.crc", data + cut, size - cut);
     }
     snprintf(path, sizeof path, "%s/a.npz", ffcl_fuzz_folder());
-    if (ffcl_npz_open(&npz, path, COUNT, SIDE, SIDE, 1, &err) == 0) {
+    if (ffcl_npz_open(&npz, path, COUNT, SIDE, SIDE, NULL, 1, &err) == 0) {
         for (size_t i = 0; i < COUNT; i++)
             if (!ffcl_npz_get(npz, i, rgb))
                 (void)ffcl_npz_put(npz, i, rgb, &err);

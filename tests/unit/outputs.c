@@ -140,7 +140,7 @@ static int write_picture(const scene *s, const char *path, ffcl_error *err)
 static int write_array(const scene *s, const char *path, ffcl_error *err)
 {
     ffcl_npz *npz = NULL;
-    int status = ffcl_npz_open(&npz, path, 1, SIDE, SIDE, 0, err);
+    int status = ffcl_npz_open(&npz, path, 1, SIDE, SIDE, NULL, 0, err);
     if (!status)
         status = ffcl_npz_put(npz, 0, s->noise, err);
     if (!status)
@@ -462,7 +462,7 @@ static void put_npz(const scene *s)
     uint8_t bytes[COUNT * IMAGE];
     for (size_t i = 0; i < sizeof bytes; i++)
         bytes[i] = (uint8_t)(i * 7 + 1);
-    int status = ffcl_npz_open(&npz, s->path, COUNT, HEIGHT, WIDTH, 0, &err);
+    int status = ffcl_npz_open(&npz, s->path, COUNT, HEIGHT, WIDTH, NULL, 0, &err);
     for (size_t i = COUNT; i-- > 0 && !status;)         /* any order will do */
         status = ffcl_npz_put(npz, i, bytes + i * IMAGE, &err);
     if (!status)
@@ -556,7 +556,7 @@ static void test_npz_incomplete(void **state)
     ffcl_error err = { 0 };
     ffcl_npz *npz = NULL;
     put_file(s->path, OLD, sizeof OLD);
-    assert_int_equal(ffcl_npz_open(&npz, s->path, 2, SIDE, SIDE, 0, &err), 0);
+    assert_int_equal(ffcl_npz_open(&npz, s->path, 2, SIDE, SIDE, NULL, 0, &err), 0);
     assert_int_equal(ffcl_npz_put(npz, 1, s->noise, &err), 0);
     check_error(ffcl_npz_commit(npz, &err), &err, s->path, "1 of the array's 2 images");
     check_error(ffcl_npz_put(npz, 2, s->noise, &err), &err, s->path, "beyond the 2");
@@ -564,7 +564,7 @@ static void test_npz_incomplete(void **state)
     assert_null(npz);
     ffcl_npz_close(&npz, 0);
     check_untouched(s);
-    check_error(ffcl_npz_open(&npz, s->path, SIZE_MAX / 2, SIDE, SIDE, 0, &err), &err, s->path,
+    check_error(ffcl_npz_open(&npz, s->path, SIZE_MAX / 2, SIDE, SIDE, NULL, 0, &err), &err, s->path,
                 "too many");
     assert_null(npz);
     check_untouched(s);
@@ -579,7 +579,7 @@ static ffcl_npz *resume_npz(const scene *s)
 {
     ffcl_npz *npz = NULL;
     ffcl_error err = { 0 };
-    if (ffcl_npz_open(&npz, s->path, RESUMED, HEIGHT, WIDTH, 1, &err))
+    if (ffcl_npz_open(&npz, s->path, RESUMED, HEIGHT, WIDTH, NULL, 1, &err))
         fail_msg("%s", err.text);
     return npz;
 }
@@ -626,7 +626,7 @@ static void test_npz_resume(void **state)
     size_t n, m;
     ffcl_npz *npz = resume_npz(s), *other = NULL;
     put_pictures(s, npz, 0, 4);
-    assert_int_equal(ffcl_npz_open(&other, s->path, RESUMED, HEIGHT, WIDTH, 1, &err), FFCL_EBUSY);
+    assert_int_equal(ffcl_npz_open(&other, s->path, RESUMED, HEIGHT, WIDTH, NULL, 1, &err), FFCL_EBUSY);
     assert_non_null(strstr(err.text, "another run"));
     ffcl_npz_close(&npz, 1);
     assert_int_equal(entries(s->folder, 0), 2);
