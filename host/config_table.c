@@ -211,8 +211,8 @@ const ffcl_config_row ffcl_config_rows[] = {
              "allows it"},
     {"output", "overwrite", FFCL_TYPE_CHOICE, "no", AT(output.overwrite), SAME, .choices = yes_no,
      .help = "`yes`, or `--overwrite` on the command line: numbered images of `folder`, and an "
-             "`npz`, that are not of this sample set, or were made with other settings, are deleted "
-             "and replaced. `no`: they end the run"},
+             "`npz`, that are not of this sample set, or were made with other settings, are "
+             "deleted and replaced. `no`: they end the run"},
 };
 
 const size_t ffcl_config_n_rows = sizeof ffcl_config_rows / sizeof *ffcl_config_rows;

@@ -154,8 +154,8 @@ static void end_records(uint8_t out[END_BYTES], size_t n, uint64_t start, uint64
     put16(p, 0);
 }
 
-/* The .npy header, padded with spaces to a multiple of 64 bytes; returns its length.  type: as NumPy
- * writes it; shape: what follows the count. */
+/* The .npy header, padded with spaces to a multiple of 64 bytes; returns its length.  type: as
+ * NumPy writes it; shape: what follows the count. */
 static size_t npy_header(uint8_t out[NPY_MAX], const char *type, size_t count, const char *shape)
 {
     memset(out, ' ', NPY_MAX);

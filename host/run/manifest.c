@@ -65,7 +65,8 @@ static int read_file(cJSON **out, const char *path, ffcl_error *err)
         cJSON_Delete(*out);
         *out = NULL;
         return ffcl_fail(err, FFCL_ESETTINGS, "%s is not a manifest of this version of ffcl: "
-                         "choose another place, or --overwrite replaces it and what else is there", path);
+                         "choose another place, or --overwrite replaces it and what else is "
+                         "there", path);
     }
     return 0;
 }

@@ -330,8 +330,8 @@ static int open_rank0(run *r, ffcl_error *err)
     const int share = s->cfg->sampler.rank != FFCL_ALL_RANKS;
     const ffcl_sample_set_spec set = {
         .cfg = s->cfg, .engine = s->engine, .hashes = s->hashes, .noise = s->noise,
-        .count = r->count, .height = r->side, .width = r->side, .processes = r->size, .observer = s->observer,
-        .stop = s->stop};
+        .count = r->count, .height = r->side, .width = r->side, .processes = r->size,
+        .observer = s->observer, .stop = s->stop};
     int rc = ffcl_indices_open(&r->indices, r->count, share ? s->cfg->sampler.rank : 0,
                                share ? s->cfg->sampler.world : 1, err);
     if (rc == 0 && share && r->size > 1)

@@ -103,13 +103,15 @@ fails() {
 }
 fails "the image's rename" FFCL_SHIM_FAIL=rename:2:5 12 "f/00000..png: Input/output error"
 fails "the npz's rename" FFCL_SHIM_FAIL=rename:4:5 12 "a.npz: Input/output error"
-fails "the manifest's closing rename" FFCL_SHIM_FAIL=rename:5:5 12 \
+fails "the manifest's closing rename" FFCL_SHIM_FAIL=rename:6:5 12 \
     "f/manifest.json: Input/output error"
-fails "the manifest's closing write, the disk full" FFCL_SHIM_FAIL=rename:5:28 12 \
+fails "the manifest's closing write, the disk full" FFCL_SHIM_FAIL=rename:6:28 12 \
     "f/manifest.json: disk full"
 fails "fsync of the manifest" FFCL_SHIM_FAIL=fsync:1:5 12 "f/manifest.json: Input/output error"
 fails "syncfs at the end" FFCL_SHIM_SYNCFS=5 12 "cannot write f: Input/output error"
-fails "a write of the npz" FFCL_SHIM_FAIL=pwrite:5:5 12 "a.npz: Input/output error"
+fails "a write of the npz" FFCL_SHIM_FAIL=pwrite:3:5 12 "a.npz: Input/output error"
+fails "a write of the checksums" FFCL_SHIM_FAIL=pwrite:5:5 12 "images.crc32: Input/output error"
+fails "the labels' rename" FFCL_SHIM_FAIL=rename:5:5 12 "labels.txt: Input/output error"
 for n in 1 2 3 4 5 6; do
     faulty FFCL_SHIM_FAIL=pthread_create:$n:11
     case $code in

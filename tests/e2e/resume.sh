@@ -261,11 +261,13 @@ mkdir alone
 where=(output.npz=alone/a.npz)
 works "npz alone" "${args[@]}" "${where[@]}"
 check "npz alone: the same file" cmp alone/a.npz good/a.npz
-same "npz alone: what lies there" "$(ls -A alone | tr '\n' ' ')" "a.npz a.npz.labels.txt a.npz.manifest.json "
+same "npz alone: what lies there" \
+    "$(ls -A alone | tr '\n' ' ')" "a.npz a.npz.labels.txt a.npz.manifest.json "
 head -c 50000 good/a.npz > alone/a.npz
 works "npz alone, cut short: the same command" "${args[@]}" "${where[@]}"
 check "npz alone, cut short: generated again" cmp alone/a.npz good/a.npz
-same "npz alone: nothing is left" "$(ls -A alone | tr '\n' ' ')" "a.npz a.npz.labels.txt a.npz.manifest.json "
+same "npz alone: nothing is left" \
+    "$(ls -A alone | tr '\n' ' ')" "a.npz a.npz.labels.txt a.npz.manifest.json "
 
 # ---- images that are no images ----
 

@@ -103,7 +103,7 @@ rm -rf f a.npz
 array=("${args[@]}" sampler.world=3 output.folder=f output.npz=a.npz)
 works "rank 1 of 3" "${array[@]}" sampler.rank=1
 same "its images" "$(ls f | tr '\n' ' ')" \
-    "$(seq -f '%06g.png' 1 3 $((count - 1)) | tr '\n' ' ')manifest.json "
+    "$(seq -f '%06g.png' 1 3 $((count - 1)) | tr '\n' ' ')images.crc32 labels.txt manifest.json "
 check "no npz yet" [ ! -e a.npz ]
 "$ffcl" "${array[@]}" sampler.rank=0 > stdout0 2>&1 < /dev/null &
 first=$!

@@ -564,8 +564,8 @@ static void test_npz_incomplete(void **state)
     assert_null(npz);
     ffcl_npz_close(&npz, 0);
     check_untouched(s);
-    check_error(ffcl_npz_open(&npz, s->path, SIZE_MAX / 2, SIDE, SIDE, NULL, 0, &err), &err, s->path,
-                "too many");
+    check_error(ffcl_npz_open(&npz, s->path, SIZE_MAX / 2, SIDE, SIDE, NULL, 0, &err), &err,
+                s->path, "too many");
     assert_null(npz);
     check_untouched(s);
     entries(s->folder, 1);
@@ -626,7 +626,8 @@ static void test_npz_resume(void **state)
     size_t n, m;
     ffcl_npz *npz = resume_npz(s), *other = NULL;
     put_pictures(s, npz, 0, 4);
-    assert_int_equal(ffcl_npz_open(&other, s->path, RESUMED, HEIGHT, WIDTH, NULL, 1, &err), FFCL_EBUSY);
+    assert_int_equal(ffcl_npz_open(&other, s->path, RESUMED, HEIGHT, WIDTH, NULL, 1, &err),
+                     FFCL_EBUSY);
     assert_non_null(strstr(err.text, "another run"));
     ffcl_npz_close(&npz, 1);
     assert_int_equal(entries(s->folder, 0), 2);
