@@ -8,8 +8,7 @@
 #include <cjson/cJSON.h>
 #include "cl/profile.h"
 #include "gemm.h"
-#include "selfcheck/gemm.h"
-#include "selfcheck/units.h"
+#include "selfcheck/choice.h"
 
 /* "1,8,64": whole numbers, multiples of step, at most FFCL_BENCH_MOST of them. */
 static int parse_list(const char *text, size_t *out, size_t *n, size_t step, ffcl_session *s)
@@ -245,12 +244,8 @@ static int bench_kernels(ffcl_bench_options *o, ffcl_progress *progress, ffcl_er
         rc = ffcl_ctx_open(&ctx, &device, &observer, profile, err);
     if (!rc) {
         ctx->err = err;
-        rc = ffcl_blas_open(ctx, &(ffcl_blas_options){.name = backend,
-                                                      .check = ffcl_selfcheck_gemm});
-        if (!rc)
-            rc = ffcl_selfcheck_units(ctx, backend);
-        if (!rc && strcmp(backend, "auto") == 0)
-            ffcl_selfcheck_blocked(ctx);
+        rc = ffcl_choose_gemms(ctx, &(ffcl_choice){.backend = backend, .tuning = "off",
+                                                   .program = FFCL_OWN_PROGRAM});
         if (!rc)
             rc = bench_device(ctx, o, old, progress);
         ffcl_blas_close(ctx);

@@ -104,6 +104,8 @@ static int open_config(model_bench *m, ffcl_error *err)
     const ffcl_bench_options *o = m->options;
     size_t most = 0;
     int rc = ffcl_config_open(&m->cfg, o->ini, err);
+    if (!rc)
+        rc = ffcl_config_trials(m->cfg, FFCL_OWN_PROGRAM, err);
     if (!rc && *o->device && strcmp(o->device, "auto")) {
         char *text = ffcl_format("device.select=%s", o->device);
         rc = text ? ffcl_config_set(m->cfg, text, err)

@@ -30,6 +30,7 @@ struct ffcl_blas {
     const ffcl_backend *backend;
     void *state;
     int has_blocked;            /* "blocked" may be chosen: its self-check passed */
+    int prefers_blocked;        /* and it is faster here than the library, not in batches alone */
     int (*check)(ffcl_ctx *ctx);                /* the self-check; NULL: made, or not needed */
     char tuning[9];             /* id of the tuned parameters in use; "": none */
     int is_untuned;             /* see ffcl_blas_is_untuned */

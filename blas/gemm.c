@@ -84,21 +84,22 @@ const char *ffcl_blas_tuning(const ffcl_ctx *ctx)
     return ctx->blas->tuning;
 }
 
-int ffcl_gemm_has_own(const ffcl_ctx *ctx)
+const char *ffcl_gemm_own(const ffcl_ctx *ctx)
 {
-    return ctx->blas && ctx->blas->has_blocked;
+    return !ctx->blas->has_blocked ? "" : ctx->blas->prefers_blocked ? "blocked, "
+                                                                     : "blocked batches, ";
 }
 
 void ffcl_gemm_describe(const ffcl_ctx *ctx, char *text, size_t size)
 {
     const char *tuning = ctx->blas->tuning;
-    snprintf(text, size, "%s%s%s%s", ctx->blas->has_blocked ? "blocked, " : "",
-             ffcl_blas_name(ctx), *tuning ? ", tuning " : "", tuning);
+    snprintf(text, size, "%s%s%s%s", ffcl_gemm_own(ctx), ffcl_blas_name(ctx),
+             *tuning ? ", tuning " : "", tuning);
 }
 
 int ffcl_blas_is_untuned(const ffcl_ctx *ctx)
 {
-    const int is_used = !(ctx->blas->has_blocked && ctx->device.caps.nv_compute);
+    const int is_used = !(ctx->blas->has_blocked && ctx->blas->prefers_blocked);
     return ctx->blas->is_untuned && is_used;
 }
 
@@ -188,11 +189,11 @@ static int blocked_can(const ffcl_ctx *ctx, const void *desc)
     return is_plain_float(p) && p->w.layout == FFCL_ROWS && ffcl_blocked_can(ctx);
 }
 
-/* Elsewhere CLBlast's parameters may be better: only NVIDIA's GPUs were at hand to measure. */
+/* Single GEMMs only where it was measured to be faster than CLBlast (host/selfcheck/choice.c). */
 static int blocked_pays(const ffcl_ctx *ctx, const void *desc)
 {
     return ctx->blas && ctx->blas->has_blocked &&
-           (ffcl_matmul_batch(desc) || ctx->device.caps.nv_compute);
+           (ffcl_matmul_batch(desc) || ctx->blas->prefers_blocked);
 }
 
 /* ffcl tune asks what CLBlast would compute, too. */
@@ -280,7 +281,7 @@ static const ffcl_variant variants[] = {
      library_run},
     {"cblas", "float32 on CPUs: the library knows the processor", cblas_can, NULL, cost,
      library_run},
-    {"blocked", "float32 on NVIDIA's GPUs, and batches on any: tiles of 128 x 128 in registers",
+    {"blocked", "float32 on GPUs where it beats the library, and batches: tiles in registers",
      blocked_can, blocked_pays, cost, blocked_run},
     {"skinny", "float32 with so few rows or columns that a tile would be empty", skinny_can,
      skinny_pays, cost, skinny_run},

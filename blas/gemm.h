@@ -125,8 +125,9 @@ void ffcl_blas_close(ffcl_ctx *ctx);
  * none. */
 const char *ffcl_blas_name(const ffcl_ctx *ctx);
 const char *ffcl_blas_tuning(const ffcl_ctx *ctx);
-/* May ffcl's own float32 GEMM for GPUs be chosen? */
-int ffcl_gemm_has_own(const ffcl_ctx *ctx);
+/* What ffcl's own float32 GEMM for GPUs computes: "blocked, " all GEMMs, "blocked batches, " those
+ * of batches, "" none. */
+const char *ffcl_gemm_own(const ffcl_ctx *ctx);
 /* Who computes float32 GEMMs and with which tuning: "clblast, tuning 1a2b3c4d", "blocked, clblast".
  * The manifest compares it, so whatever may round otherwise must change it. */
 void ffcl_gemm_describe(const ffcl_ctx *ctx, char *text, size_t size);

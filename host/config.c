@@ -442,6 +442,16 @@ int ffcl_config_profile(ffcl_config *cfg, ffcl_profile_mode mode, const char *tr
     return 0;
 }
 
+int ffcl_config_trials(ffcl_config *cfg, const char *program, ffcl_error *err)
+{
+    char *copy = program ? ffcl_format("%s", program) : NULL;
+    if (program && !copy)
+        return ffcl_fail(err, FFCL_ENOMEM, "host memory does not suffice for the configuration");
+    free(cfg->trial_program);
+    cfg->trial_program = copy;
+    return 0;
+}
+
 int ffcl_config_copy(ffcl_config **out, const ffcl_config *cfg, ffcl_error *err)
 {
     int bad = 0;
@@ -453,6 +463,8 @@ int ffcl_config_copy(ffcl_config **out, const ffcl_config *cfg, ffcl_error *err)
     *copy = *cfg;
     copy->path = cfg->path ? ffcl_format("%s", cfg->path) : NULL;
     copy->profile.trace = cfg->profile.trace ? ffcl_format("%s", cfg->profile.trace) : NULL;
+    copy->trial_program = cfg->trial_program ? ffcl_format("%s", cfg->trial_program) : NULL;
+    bad |= cfg->trial_program && !copy->trial_program;
     bad |= (cfg->path && !copy->path) || (cfg->profile.trace && !copy->profile.trace);
     for (size_t i = 0; i < ffcl_config_n_rows; i++) {
         char **text = ffcl_config_string(copy, &ffcl_config_rows[i]);
@@ -504,6 +516,7 @@ void ffcl_config_close(ffcl_config **cfg)
     free(c->sampler.classes);
     free(c->path);
     free(c->profile.trace);
+    free(c->trial_program);
     free(c);
     *cfg = NULL;
 }

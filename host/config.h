@@ -73,6 +73,7 @@ struct ffcl_config {
         ffcl_profile_mode mode;
         char *trace;            /* where ffcl_sampler_profile writes a trace, or NULL */
     } profile;
+    char *trial_program;        /* ffcl_config_trials; NULL: no trials are made */
 };
 
 /* How many images are asked for, those of all shares. */

@@ -156,7 +156,8 @@ const ffcl_config_row ffcl_config_rows[] = {
      DIFFER_BY("precision.compute"), .choices = precisions,
      .help = "`float32` is the reference. `half` stores wide activations and most weights in 16 "
              "bits, on any device, slowly where there are no matrix units. `auto` is half where "
-             "NVIDIA's tensor cores pass their self-check, else float32"},
+             "NVIDIA's tensor cores pass their self-check, and where AMD's or Intel's matrix unit "
+             "is right and faster in a trial, else float32"},
 
     {"blas", "backend", FFCL_TYPE_TEXT, "auto", AT(blas.backend), DIFFER_BY(FFCL_CONFIG_PRODUCTS),
      .help = "Who multiplies matrices: `clblast`, or on CPU devices `cblas`, the library below, or "
@@ -165,9 +166,9 @@ const ffcl_config_row ffcl_config_rows[] = {
              "CLBlast fails its self-check. `auto` takes `cblas` on a CPU device where a library "
              "is there and passes its check, and of the tensor cores the newest that pass; "
              "`clblast` and `cblas` alone mean that `[precision] compute = auto` is float32. "
-             "`wmma` (AMD RDNA 3), `mfma` (AMD CDNA) and `dpas` (Intel) are never taken by `auto`: "
-             "compilers accept them and their emulation is tested, but no such device has run "
-             "them. They are checked as the others are before they are used"},
+             "`wmma` (AMD RDNA 3), `mfma` (AMD CDNA) and `dpas` (Intel) are taken by `auto` where "
+             "they are right and faster in a trial, which a device's first start makes in a minute "
+             "at most (docs/tuning.md); by name, where they are right"},
     {"blas", "library", FFCL_TYPE_TEXT, "auto", AT(blas.library), DIFFER_BY(FFCL_CONFIG_PRODUCTS),
      .help = "The CBLAS library for CPU devices: a name that the loader finds, such as "
              "`libblis.so.4`, or an absolute path. `auto` takes the first of OpenBLAS, BLIS, MKL "
@@ -178,7 +179,8 @@ const ffcl_config_row ffcl_config_rows[] = {
      .help = "CLBlast's parameters. `auto`: those that `ffcl tune` found for this device, driver "
              "and library, if it was run; `off`: none but what is built in; or a file that `ffcl "
              "tune` wrote. They can change an image's last bits, so a sample set is completed "
-             "with those that it was begun with"},
+             "with those that it was begun with. `off` also leaves untried which is faster on a "
+             "GPU that is not NVIDIA's, CLBlast or ffcl's own float32 GEMM"},
 
     {"output", "grid", FFCL_TYPE_OUTPUT, "sample.png", AT(output.grid), SAME,
      .help = "One PNG with all images, laid out as torchvision's `save_image` does"},

@@ -88,6 +88,14 @@ typedef enum ffcl_profile_mode {
 int ffcl_config_profile(ffcl_config *cfg, ffcl_profile_mode mode, const char *trace,
                         ffcl_error *err);
 
+/* Has samplers that are opened with cfg try out what no document decides: the matrix units of AMD's
+ * and Intel's GPUs, and which float32 GEMM is the fastest.  A trial runs in a process of its own,
+ * `program unit-trial`, which must call ffcl_unit_trial(stdin, stdout); NULL, as at first: none is
+ * made, and what has not been tried before, by ffcl_selfcheck or another program, is not used.
+ * FFCL_ENOMEM. */
+int ffcl_config_trials(ffcl_config *cfg, const char *program, ffcl_error *err);
+int ffcl_unit_trial(FILE *in, FILE *out);
+
 /* Opens the devices, plans memory, compiles what is not cached and loads the weights.
  * obs may be NULL.  cfg is copied.  Any status but EUSAGE, EVERIFY and EOUTPUT can come. */
 int ffcl_sampler_open(ffcl_sampler **out, const ffcl_config *cfg, const ffcl_observer *obs,
@@ -176,6 +184,15 @@ typedef void ffcl_tune_visitor(void *user, const char *line);
 int ffcl_tune(const ffcl_config *cfg, double minutes, const char *program,
               const ffcl_observer *obs, ffcl_tune_visitor *visit, void *user, ffcl_error *err);
 int ffcl_tune_candidate(FILE *in, FILE *out);
+
+/* Repeats every self-check of the devices that cfg selects, and the trial of their matrix units and
+ * GEMMs with cfg's model (XL/2 at 256 x 256 where cfg comes from no file), keeps the results
+ * for later starts, and calls visit with the lines of a report.  Trials are those of
+ * ffcl_config_trials.  FFCL_EVERIFY where a check fails; FFCL_EDEVICE, FFCL_ENOMEM and
+ * those of cfg's files. */
+typedef void ffcl_selfcheck_visitor(void *user, const char *line);
+int ffcl_selfcheck(const ffcl_config *cfg, const ffcl_observer *obs, ffcl_selfcheck_visitor *visit,
+                   void *user, ffcl_error *err);
 
 /* The reference of all INI keys as Markdown; *out is the caller's to free. */
 int ffcl_config_reference(char **out, ffcl_error *err);

@@ -3,16 +3,33 @@
 """Writes the weight files of SiT-XL/2 and the Stable Diffusion decoder without any weights.
 
     sparse_weights.py FOLDER SIDE     SIDE: of the image, 256 or 512
+    sparse_weights.py FOLDER tiny     very small models with random weights, images of 16 x 16
 
 The tensors have their names and shapes and are holes in the files, which take no space: enough to
-open and plan the models.
+open and plan the models.  The tiny ones can run.
 """
+import array
 import json
 import os
+import random
 import struct
 import sys
 
 WIDTH, BLOCKS, HIDDEN, CLASSES, CHANNELS = 1152, 28, 4608, 1000, (128, 256, 512, 512)
+
+
+TINY = False
+
+
+def numbers(name, shape):
+    """Random weights that keep the size of what goes through; norms have a weight of 1."""
+    count = 1
+    for n in shape:
+        count *= n
+    if "norm" in name and name.endswith("weight"):
+        return array.array("f", [1.0] * count)
+    scale = 1.7 * (shape[0] / count) ** 0.5 if len(shape) > 1 else 0.1
+    return array.array("f", (random.uniform(-scale, scale) for _ in range(count)))
 
 
 def save(path, tensors):
@@ -27,6 +44,8 @@ def save(path, tensors):
     text += b" " * (-len(text) % 8)
     with open(path, "wb") as f:
         f.write(struct.pack("<Q", len(text)) + text)
+        for name, shape in tensors.items() if TINY else ():
+            f.write(numbers(name, shape).tobytes())
         f.truncate(8 + len(text) + at)
 
 
@@ -35,8 +54,8 @@ def layer(tensors, name, *shape):
     tensors[name + ".bias"] = [shape[0]]
 
 
-def sit(side):
-    tensors = {"pos_embed": [1, (side // 16) ** 2, WIDTH],
+def sit(tokens):
+    tensors = {"pos_embed": [1, tokens, WIDTH],
                "y_embedder.embedding_table.weight": [CLASSES + 1, WIDTH]}
     layer(tensors, "x_embedder.proj", WIDTH, 4, 2, 2)
     for name in ("t_embedder", "w_embedder"):
@@ -88,9 +107,16 @@ def vae():
 
 
 def main():
-    folder, side = sys.argv[1], int(sys.argv[2])
+    global WIDTH, BLOCKS, HIDDEN, CLASSES, CHANNELS, TINY
+    folder, TINY = sys.argv[1], sys.argv[2] == "tiny"
+    tokens = 16
+    if TINY:
+        random.seed(1)
+        WIDTH, BLOCKS, HIDDEN, CLASSES, CHANNELS = 64, 2, 128, 10, (32, 64)
+    else:
+        tokens = (int(sys.argv[2]) // 16) ** 2
     os.makedirs(folder, exist_ok=True)
-    save(os.path.join(folder, "sit.safetensors"), sit(side))
+    save(os.path.join(folder, "sit.safetensors"), sit(tokens))
     save(os.path.join(folder, "vae.safetensors"), vae())
 
 

@@ -51,11 +51,16 @@ typedef struct ffcl_ctx {
     /* For tests: AMD's and Intel's matrix instructions are emulated, slowly, on any device (EMULATE
      * of cl/gemm_matrix_unit.cl). */
     int emulate;
+    int recheck;                /* self-checks are made anew, whatever is known of them */
     /* No choice may depend on the number of images in a batch, so that sums always have the same
      * order and an image has the same bytes in any batch.  Costs speed in small batches. */
     int batch_invariant;
     const struct ffcl_variant *forced[FFCL_N_OPS];  /* NULL: by capabilities and sizes */
     unsigned passed_over;               /* 1 << op: a forced variant could not compute a call */
+    /* Called in planning passes with each operation that has variants and is no part of another
+     * one, and its description; NULL: nobody looks. */
+    void (*see)(void *user, const struct ffcl_operation *op, const void *desc);
+    void *see_user;
     /* What the next launches belong to; NULL: an operation without variants. */
     const struct ffcl_operation *running;
     const struct ffcl_variant *variant;

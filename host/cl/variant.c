@@ -38,6 +38,8 @@ void ffcl_dispatch(ffcl_ctx *ctx, const ffcl_operation *op, const void *desc)
     const ffcl_variant *outer_variant = ctx->variant;
     if (ctx->status)
         return;
+    if (ctx->planning && ctx->see && !outer)
+        ctx->see(ctx->see_user, op, desc);
     ctx->running = op;
     ctx->variant = ffcl_choose(ctx, op, desc);
     report_passed_over(ctx, op);

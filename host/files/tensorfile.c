@@ -385,22 +385,6 @@ const char *ffcl_tensor_file_foreign(const ffcl_tensor_file *file)
     return file->foreign;
 }
 
-/* Exact, subnormals, infinities and NaN payloads included. */
-static float half_to_float(uint16_t h)
-{
-    uint32_t sign = (uint32_t)(h & 0x8000) << 16, rest = h & 0x7fff, bits;
-    float value;
-    if (rest < 0x400) {                             /* zero or subnormal: rest * 2^-24 */
-        value = (float)rest * 0x1p-24f;
-        memcpy(&bits, &value, 4);
-    } else {                                        /* exponent bias 15 becomes 127 or all ones */
-        bits = (rest << 13) + (rest >= 0x7c00 ? 0x70000000u : 0x38000000u);
-    }
-    bits |= sign;
-    memcpy(&value, &bits, 4);
-    return value;
-}
-
 /* out[i] = an expression of v, the element i of type T at src, which may lie at any address. */
 #define EACH(T, expression)                         \
     for (size_t i = 0; i < n; i++) {                \
@@ -421,7 +405,7 @@ static void to_f32(ffcl_dtype dtype, const unsigned char *src, size_t n, float *
 {
     switch (dtype) {
     case FFCL_F32: memcpy(out, src, n * sizeof *out); break;
-    case FFCL_F16: EACH(uint16_t, half_to_float(v)) break;
+    case FFCL_F16: EACH(uint16_t, ffcl_half_to_float(v)) break;
     case FFCL_BF16: EACH(uint16_t, bf16_to_float(v)) break;
     case FFCL_F64: EACH(double, (float)v) break;
     case FFCL_I64: EACH(int64_t, (float)v) break;

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT
  * The words of a command line: files, then section.key=value. */
+#include <fcntl.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "program/command.h"
 
@@ -39,5 +41,17 @@ int ffcl_open_config(ffcl_session *s, ffcl_config **out, const char *ini, size_t
     int rc = ffcl_config_open(out, ini, &s->err);
     for (size_t i = first; !rc && i < first + n; i++)
         rc = ffcl_config_set(*out, s->words[i], &s->err);
-    return rc;
+    return rc ? rc : ffcl_config_trials(*out, FFCL_OWN_PROGRAM, &s->err);
+}
+
+int ffcl_answer_by(ffcl_session *s, int (*work)(FILE *in, FILE *out))
+{
+    int rc = ffcl_take_nothing(s);
+    if (rc)
+        return rc;
+    int answer = dup(STDOUT_FILENO), nothing = open("/dev/null", O_WRONLY);
+    FILE *out = answer >= 0 && nothing >= 0 ? fdopen(answer, "w") : NULL;
+    if (!out || dup2(nothing, STDOUT_FILENO) < 0)
+        return FFCL_ENOMEM;
+    return work(stdin, out);
 }

@@ -8,6 +8,9 @@
 #include "program/interrupt.h"
 #include "program/progress.h"
 
+/* The program itself, for work in a process of its own. */
+#define FFCL_OWN_PROGRAM "/proc/self/exe"
+
 /* Options of one command, with those of all commands. */
 enum { FFCL_OPTIONS_MOST = 40 };
 
@@ -55,7 +58,7 @@ struct ffcl_session {
 extern const ffcl_command *const ffcl_commands[];
 extern const ffcl_command ffcl_sample_command, ffcl_devices_command, ffcl_bench_command,
     ffcl_verify_command, ffcl_tune_command, ffcl_tune_candidate_command, ffcl_keys_command,
-    ffcl_help_command, ffcl_version_command;
+    ffcl_selfcheck_command, ffcl_unit_trial_command, ffcl_help_command, ffcl_version_command;
 
 /* The command of that name, NULL where there is none. */
 const ffcl_command *ffcl_command_find(const char *name);
@@ -85,6 +88,10 @@ int ffcl_is_assignment(const char *word);
 /* At most most files, in files[], NULL those that were not given; then the assignments, which are
  * *n from *first.  FFCL_EUSAGE. */
 int ffcl_take_files(ffcl_session *s, const char **files, size_t most, size_t *first, size_t *n);
+
+/* For a process that answers on stdout: calls work with stdin and an `out` that nobody else writes
+ * to, as CLBlast and drivers print what compilers say to stdout, too.  No words are taken. */
+int ffcl_answer_by(ffcl_session *s, int (*work)(FILE *in, FILE *out));
 
 /* No words at all.  FFCL_EUSAGE. */
 int ffcl_take_nothing(ffcl_session *s);

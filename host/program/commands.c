@@ -11,10 +11,12 @@ const ffcl_command *const ffcl_commands[] = {
     &ffcl_bench_command,
     &ffcl_verify_command,
     &ffcl_tune_command,
+    &ffcl_selfcheck_command,
     &ffcl_keys_command,
     &ffcl_help_command,
     &ffcl_version_command,
     &ffcl_tune_candidate_command,
+    &ffcl_unit_trial_command,
     NULL,
 };
 

@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: MIT
  * ffcl tune, and the process that it starts for each candidate. */
-#include <fcntl.h>
-#include <unistd.h>
-
 #include "program/command.h"
 
 static void print_line(void *user, const char *line)
@@ -32,7 +29,7 @@ static int run_tune(ffcl_session *s)
     if (!rc)
         rc = ffcl_open_config(s, &cfg, ini, first, n);
     if (!rc)
-        rc = ffcl_tune(cfg, minutes, "/proc/self/exe", &observer, print_line, &s->progress,
+        rc = ffcl_tune(cfg, minutes, FFCL_OWN_PROGRAM, &observer, print_line, &s->progress,
                        &s->err);
     ffcl_config_close(&cfg);
     return rc;
@@ -51,17 +48,9 @@ const ffcl_command ffcl_tune_command = {
     .run = run_tune,
 };
 
-/* CLBlast and drivers print what compilers say to stdout, where the answer is to stand alone. */
 static int run_candidate(ffcl_session *s)
 {
-    int rc = ffcl_take_nothing(s);
-    if (rc)
-        return rc;
-    int answer = dup(STDOUT_FILENO), nothing = open("/dev/null", O_WRONLY);
-    FILE *out = answer >= 0 && nothing >= 0 ? fdopen(answer, "w") : NULL;
-    if (!out || dup2(nothing, STDOUT_FILENO) < 0)
-        return FFCL_ENOMEM;
-    return ffcl_tune_candidate(stdin, out);
+    return ffcl_answer_by(s, ffcl_tune_candidate);
 }
 
 const ffcl_command ffcl_tune_candidate_command = {

@@ -9,8 +9,7 @@
 #include "cl/profile.h"
 #include "cl/program.h"
 #include "ops/ops.h"
-#include "selfcheck/gemm.h"
-#include "selfcheck/units.h"
+#include "selfcheck/choice.h"
 #include "util.h"
 
 /* ---- one batch on the device ------------------------------------------------------------- */
@@ -103,12 +102,17 @@ void ffcl_engine_shape(ffcl_engine *e)
 
 /* ---- opening ----------------------------------------------------------------------------- */
 
-/* May ffcl's own float32 GEMM for GPUs compute?  A back end that is asked for by name computes all,
- * and with half operands too little is left. */
-static int may_use_own(const ffcl_engine *e)
+/* Who computes GEMMs, as cfg wants it. */
+static int choose_gemms(ffcl_engine *e, const ffcl_engine_wants *wants)
 {
-    return strcmp(e->cfg->blas.backend, "auto") == 0 && e->ctx->matrix_unit == FFCL_UNIT_NONE &&
-           e->cfg->precision.compute != FFCL_PRECISION_HALF;
+    static const ffcl_half_wish wishes[] = {[FFCL_PRECISION_AUTO] = FFCL_HALF_IF_FAST,
+                                            [FFCL_PRECISION_FLOAT32] = FFCL_HALF_NEVER,
+                                            [FFCL_PRECISION_HALF] = FFCL_HALF_ALWAYS};
+    const ffcl_config *cfg = e->cfg;
+    return ffcl_choose_gemms(e->ctx, &(ffcl_choice){
+        .backend = cfg->blas.backend, .library = cfg->blas.library, .tuning = cfg->blas.tuning,
+        .half = wishes[cfg->precision.compute], .unchecked = wants->is_plan,
+        .program = cfg->trial_program, .calls = e->sit ? ffcl_engine_calls : NULL, .user = e});
 }
 
 static int open_device(ffcl_engine *e, const ffcl_engine_wants *wants, const ffcl_observer *obs,
@@ -126,14 +130,7 @@ static int open_device(ffcl_engine *e, const ffcl_engine_wants *wants, const ffc
         return rc;
     e->ctx->err = err;
     e->ctx->batch_invariant = wants->batch_invariant;
-    const int any_library = strcmp(e->cfg->blas.library, "auto") == 0;
-    rc = ffcl_blas_open(e->ctx, &(ffcl_blas_options){
-        .name = e->cfg->blas.backend, .library = any_library ? NULL : e->cfg->blas.library,
-        .tuning = e->cfg->blas.tuning, .check = wants->is_plan ? NULL : ffcl_selfcheck_gemm});
-    if (rc == 0 && e->cfg->precision.compute != FFCL_PRECISION_FLOAT32)
-        rc = ffcl_selfcheck_units(e->ctx, e->cfg->blas.backend);
-    if (rc == 0 && may_use_own(e))
-        ffcl_selfcheck_blocked(e->ctx);
+    rc = choose_gemms(e, wants);
     if (rc == 0)
         rc = ffcl_variants_force(e->ctx, getenv("FFCL_VARIANTS"));
     if (e->cfg->precision.compute == FFCL_PRECISION_HALF ||
@@ -143,7 +140,7 @@ static int open_device(ffcl_engine *e, const ffcl_engine_wants *wants, const ffc
     if (rc == 0) {
         char text[512];
         const char *matrix = ffcl_unit_name(e->ctx->matrix_unit);
-        const char *own = e->dtype == FFCL_F32 && ffcl_gemm_has_own(e->ctx) ? "blocked, " : "";
+        const char *own = e->dtype == FFCL_F32 ? ffcl_gemm_own(e->ctx) : "";
         snprintf(text, sizeof text, "device %zu: %s (%s, %s, driver %s), %s, %s%s%s%s",
                  device.index, device.caps.name, ffcl_device_kind(&device.caps),
                  device.caps.platform,
@@ -416,6 +413,18 @@ int ffcl_engine_open(ffcl_engine **out, const ffcl_config *cfg, const ffcl_engin
     return rc;
 }
 
+/* An engine of cfg's models that plans and computes nothing. */
+static int open_plan(ffcl_engine **out, const ffcl_config *cfg, const ffcl_engine_wants *wants,
+                     const ffcl_observer *obs, ffcl_error *err)
+{
+    ffcl_engine *e = *out = calloc(1, sizeof *e);
+    if (!e)
+        return ffcl_fail(err, FFCL_ENOMEM, "out of memory for the plan");
+    e->cfg = cfg;
+    int rc = open_models(e, wants, err);
+    return rc ? rc : open_device(e, wants, obs, err);
+}
+
 int ffcl_engine_shapes(const ffcl_config *cfg, const ffcl_device *device,
                        void (*see)(void *user, const ffcl_matmul *p), void *user,
                        const ffcl_observer *obs, ffcl_error *err)
@@ -423,13 +432,8 @@ int ffcl_engine_shapes(const ffcl_config *cfg, const ffcl_device *device,
     const ffcl_engine_wants wants = {.sit = 1, .vae = 1, .device = device, .is_plan = 1,
                                      .batch = cfg->sampler.batch,
                                      .count = ffcl_config_count(cfg)};
-    ffcl_engine *e = calloc(1, sizeof *e);
-    if (!e)
-        return ffcl_fail(err, FFCL_ENOMEM, "out of memory for the plan");
-    e->cfg = cfg;
-    int rc = open_models(e, &wants, err);
-    if (rc == 0)
-        rc = open_device(e, &wants, obs, err);
+    ffcl_engine *e = NULL;
+    int rc = open_plan(&e, cfg, &wants, obs, err);
     if (rc == 0)
         rc = ffcl_sit_prepare(e->sit, e->ctx, e->dtype);
     if (rc == 0)
@@ -440,6 +444,18 @@ int ffcl_engine_shapes(const ffcl_config *cfg, const ffcl_device *device,
         ffcl_blas_observe(e->ctx, see, user);
         rc = ffcl_engine_plan(e, e->batch, NULL);
     }
+    ffcl_engine_close(&e);
+    return rc;
+}
+
+int ffcl_engine_trial_calls(const ffcl_config *cfg, const ffcl_device *device,
+                            ffcl_trial_calls *calls, const ffcl_observer *obs, ffcl_error *err)
+{
+    const ffcl_engine_wants wants = {.sit = 1, .vae = 1, .device = device, .is_plan = 1};
+    ffcl_engine *e = NULL;
+    int rc = open_plan(&e, cfg, &wants, obs, err);
+    if (rc == 0)
+        rc = ffcl_engine_calls(e, calls);
     ffcl_engine_close(&e);
     return rc;
 }

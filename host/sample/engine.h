@@ -42,6 +42,12 @@ int ffcl_engine_shapes(const ffcl_config *cfg, const ffcl_device *device,
                        void (*see)(void *user, const ffcl_matmul *p), void *user,
                        const ffcl_observer *obs, ffcl_error *err);
 
+/* The calls of cfg's model, for trials; nothing is loaded or computed. */
+struct ffcl_trial_calls;
+int ffcl_engine_trial_calls(const ffcl_config *cfg, const ffcl_device *device,
+                            struct ffcl_trial_calls *calls, const ffcl_observer *obs,
+                            ffcl_error *err);
+
 /* NULL where the engine has no such model. */
 const ffcl_sit_dims *ffcl_engine_sit(const ffcl_engine *engine);
 const ffcl_vae_dims *ffcl_engine_vae(const ffcl_engine *engine);

@@ -77,4 +77,8 @@ size_t ffcl_engine_weight_bytes(const ffcl_engine *e);
  * FFCL_EDEVMEM. */
 int ffcl_engine_choose_batch(ffcl_engine *e, const ffcl_engine_wants *wants);
 
+/* For ffcl_choice: the calls of passes over few and over more images; user is the engine. */
+struct ffcl_trial_calls;
+int ffcl_engine_calls(void *user, struct ffcl_trial_calls *calls);
+
 #endif

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cl/binary_cache.h"
 #include "cl/program.h"
 #include "ops/ops.h"
 #include "selfcheck/result.h"
@@ -261,9 +262,23 @@ static int check(ffcl_ctx *ctx, ffcl_matrix_unit unit, const char *key)
     return passed;
 }
 
+/* Runs the check under a mark that outlives the process: one that died in it counts as failed. */
+static int check_marked(ffcl_ctx *ctx, ffcl_matrix_unit unit, const char *key)
+{
+    ffcl_binary_use use = {.fd = -1};
+    int passed = 0;
+    if (ffcl_binary_begin(&use, key))
+        ffcl_selfcheck_keep(key, 0);
+    else
+        passed = check(ctx, unit, key);
+    ffcl_binary_end(&use);
+    return passed;
+}
+
 /* Does the unit work?  A failure only means that it is not used.  The check has a list of programs
- * of its own: where the result is known, none of them is loaded. */
-static int works(ffcl_ctx *ctx, ffcl_matrix_unit unit)
+ * of its own: where the result is known, none of them is loaded.  again: it is checked even if it
+ * is known to have passed. */
+static int works(ffcl_ctx *ctx, ffcl_matrix_unit unit, int again)
 {
     ffcl_error slot = {0, ""}, *outer = ctx->err;
     ffcl_programs *programs = ctx->programs, *own = NULL;
@@ -276,15 +291,22 @@ static int works(ffcl_ctx *ctx, ffcl_matrix_unit unit)
         rc = result_key(ctx, unit, &key);
     }
     if (rc == 0) {
-        passed = ffcl_selfcheck_recall(key);
+        passed = ctx->recheck ? -1 : ffcl_selfcheck_recall(key);
         if (passed < 0)
             passed = check(ctx, unit, key);
+        else if (passed && again)
+            passed = check_marked(ctx, unit, key);
     }
     ctx->programs = programs;
     ffcl_programs_close(&own);
     free(key);
     ctx->err = outer;
     return passed;
+}
+
+int ffcl_unit_check_again(ffcl_ctx *ctx, ffcl_matrix_unit unit)
+{
+    return works(ctx, unit, 1);
 }
 
 int ffcl_unit_listed(const ffcl_ctx *ctx, ffcl_matrix_unit unit)
@@ -313,20 +335,20 @@ static ffcl_matrix_unit highest(ffcl_ctx *ctx, ffcl_matrix_unit most)
 {
     if (!ffcl_unit_listed(ctx, FFCL_UNIT_MMA))
         return FFCL_UNIT_NONE;
-    if (!works(ctx, FFCL_UNIT_MMA)) {
+    if (!works(ctx, FFCL_UNIT_MMA, 0)) {
         ffcl_report(ctx->obs, FFCL_PHASE_WARN,
                     "the kernels for tensor cores do not build or compute wrong here; not used", 0,
                     0);
         return FFCL_UNIT_NONE;
     }
     if (most == FFCL_UNIT_WGMMA && ffcl_unit_listed(ctx, FFCL_UNIT_WGMMA) &&
-        works(ctx, FFCL_UNIT_WGMMA))
+        works(ctx, FFCL_UNIT_WGMMA, 0))
         return FFCL_UNIT_WGMMA;
     return FFCL_UNIT_MMA;
 }
 
-/* The unit called name if the device has it and it works, else none.  auto never gets here, so that
- * AMD's and Intel's units, which were never run on a device, are used only on request. */
+/* The unit called name if the device has it and it works, else none.  auto never gets here: it
+ * takes AMD's and Intel's units only after a trial (host/selfcheck/choice.c). */
 static ffcl_matrix_unit named(ffcl_ctx *ctx, const char *name)
 {
     for (int i = FFCL_UNIT_NONE + 1; i <= FFCL_UNIT_DPAS16; i++) {
@@ -335,7 +357,7 @@ static ffcl_matrix_unit named(ffcl_ctx *ctx, const char *name)
             continue;
         if (unit == FFCL_UNIT_MMA || unit == FFCL_UNIT_WGMMA)
             return highest(ctx, unit) == unit ? unit : FFCL_UNIT_NONE;
-        if (ffcl_unit_listed(ctx, unit) && works(ctx, unit))
+        if (ffcl_unit_listed(ctx, unit) && works(ctx, unit, 0))
             return unit;
     }
     return FFCL_UNIT_NONE;

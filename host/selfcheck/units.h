@@ -10,6 +10,11 @@
  * works. */
 int ffcl_unit_listed(const ffcl_ctx *ctx, ffcl_matrix_unit unit);
 
+/* The check of ffcl_selfcheck_units, made also where it is known to have passed: for AMD's and
+ * Intel's units, at each start after a trial.  1: passed.  A process that died in it counts as a
+ * failure of the next one's. */
+int ffcl_unit_check_again(ffcl_ctx *ctx, ffcl_matrix_unit unit);
+
 /* Sets ctx->matrix_unit: to the one that name (mma, wgmma, wmma, mfma, dpas) asks for, for auto to
  * NVIDIA's newest, for a back end's name to none.  A unit is used only if it passes its self-check:
  * its kernels build, and their results on random operands agree with the plain kernels'.  The

@@ -57,6 +57,15 @@ build_shim() {
             "$root/tests/shim.c" -ldl 2> "$work/compile.log"
 }
 
+# build_device_shim: the library that makes another device of ours, as $shim_device; 1 where it
+# cannot be used.
+build_device_shim() {
+    shim_device=$work/shim_device.so
+    [ -z "${FFCL_TEST_CFLAGS:-}" ] &&
+        "${CC:-cc}" -shared -fPIC -D_GNU_SOURCE -DCL_TARGET_OPENCL_VERSION=120 -o "$shim_device" \
+            "$root/tests/shim_device.c" -ldl -lpthread 2> "$work/compile.log"
+}
+
 # need_shim NAME: the same; skips the test under a sanitizer, and fails it where the library does
 # not build.
 need_shim() {

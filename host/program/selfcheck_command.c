@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: MIT
+ * ffcl selfcheck, and the process of a trial. */
+#include "program/command.h"
+
+static void print_line(void *user, const char *line)
+{
+    ffcl_progress_end(user);
+    puts(line);
+    fflush(stdout);
+}
+
+static int run_selfcheck(ffcl_session *s)
+{
+    ffcl_config *cfg = NULL;
+    const char *ini;
+    size_t first, n;
+    const ffcl_observer observer = {ffcl_progress_report, &s->progress};
+    int rc = ffcl_take_files(s, &ini, 1, &first, &n);
+    if (!rc)
+        rc = ffcl_open_config(s, &cfg, ini, first, n);
+    if (!rc)
+        rc = ffcl_selfcheck(cfg, &observer, print_line, &s->progress, &s->err);
+    ffcl_config_close(&cfg);
+    return rc;
+}
+
+const ffcl_command ffcl_selfcheck_command = {
+    .name = "selfcheck", .summary = "check and time who multiplies matrices on a device",
+    .usage = "selfcheck [FILE.ini] [section.key=value ...]\n",
+    .help = "Repeats every self-check of the device, and on a GPU the trial of its matrix\n"
+            "unit and GEMMs, at the sizes of FILE.ini's model or of SiT-XL/2. The results\n"
+            "count at later starts. Exit code 13 if a check fails.\n",
+    .run = run_selfcheck,
+};
+
+static int run_trial(ffcl_session *s)
+{
+    return ffcl_answer_by(s, ffcl_unit_trial);
+}
+
+const ffcl_command ffcl_unit_trial_command = {
+    .name = "unit-trial", .summary = "try a matrix unit, for a device's first start",
+    .usage = "unit-trial\n", .help = "", .run = run_trial, .is_hidden = 1,
+};
