@@ -12,6 +12,9 @@
 #include "backend.h"
 #include "cl/context.h"
 #include "ffcl.h"
+#include "gemm.h"
+#include "selfcheck/gemm.h"
+#include "tune/gain.h"
 #include "tune/journal.h"
 #include "tune/search.h"
 #include "util.h"
@@ -97,16 +100,16 @@ static int write_result(const tuner *t, const char *more)
     return rc;
 }
 
-/* If the timed set p is the best so far, takes it and writes it at once. */
-static int consider(tuner *t, const ffcl_tuning *p, const ffcl_tune_result *r)
+/* If the timed set p is the best so far, takes it.  It is written when it has been compared anew:
+ * until then it is in the journal. */
+static void consider(tuner *t, const ffcl_tuning *p, const ffcl_tune_result *r)
 {
     if (!is_whole(t, r) || is_direct(p) || score_of(t, r->ms) <= t->best_score)
-        return 0;
+        return;
     t->best = *p;
     t->best_score = score_of(t, r->ms);
     memcpy(t->best_ms, r->ms, sizeof t->best_ms);
     t->limit = fmin(t->limit, LEAST_SECONDS + 2 * r->seconds);
-    return write_result(t, "");
 }
 
 /* Times a set that has not been. */
@@ -151,6 +154,8 @@ static int start(tuner *t)
     ffcl_tuning_clear(&p);
     t->best = p;
     t->limit = FIRST_SECONDS;
+    ffcl_report(t->obs, FFCL_PHASE_TUNE, "timing CLBlast's own parameters", 0,
+                (uint64_t)t->budget + 1);
     int rc = time_base(t, &p, &r);
     if (rc)
         return rc;
@@ -166,16 +171,17 @@ static int start(tuner *t)
     for (size_t i = 0; i < t->n_shapes; i++)
         t->weight[i] /= total;
     t->limit = fmin(LEAST_SECONDS + 2 * r.seconds, FIRST_SECONDS);
-    t->search = fmax(t->budget - 3 * r.seconds, 0.6 * t->budget);
     usual(t, &p);
+    const double closing = (ffcl_tuning_is_empty(&p) ? 2 : 3) * FFCL_TUNE_LEAST_ROUNDS * r.seconds;
+    t->search = fmax(t->budget - closing, 0.5 * t->budget);
     if (!ffcl_tuning_is_empty(&p))
         rc = time_base(t, &p, &r);
     if (rc == 0)
-        rc = consider(t, &p, &r);
+        consider(t, &p, &r);
     /* What earlier runs found. */
     for (size_t i = 0; rc == 0 && i < t->journal.n; i++)
         if (ffcl_tuning_scan(&p, t->journal.entries[i].parameters, NULL) == 0)
-            rc = consider(t, &p, &t->journal.entries[i].result);
+            consider(t, &p, &t->journal.entries[i].result);
     report_progress(t);
     return rc;
 }
@@ -194,7 +200,7 @@ static int visit_set(tuner *t, const ffcl_tuning *p, int *fresh)
         limits[i] = MUCH_SLOWER * t->best_ms[i];
     int rc = try_set(t, p, t->n_shapes, limits, &r);
     if (rc == 0)
-        rc = consider(t, p, &r);
+        consider(t, p, &r);
     report_progress(t);
     return rc;
 }
@@ -274,7 +280,7 @@ static void only_direct(ffcl_tuning *p, size_t first)
 }
 
 /* Takes the best of XgemmDirect's sets that were tried, if it gains something. */
-static int take_direct(tuner *t)
+static void take_direct(tuner *t)
 {
     const size_t first = row_of("KWID"), limit = row_of("XGEMM_MIN_INDIRECT_SIZE");
     ffcl_tuning with = t->best;
@@ -295,10 +301,9 @@ static int take_direct(tuner *t)
             ffcl_tuning_merge(&with, &p);
     }
     if (most <= t->best_score + A_GAIN)
-        return 0;
+        return;
     t->best = with;
     t->best_score = most;
-    return write_result(t, "");
 }
 
 static int explore_direct(tuner *t, double until)
@@ -323,7 +328,9 @@ static int explore_direct(tuner *t, double until)
         rc = try_set(t, &p, t->n_small, limits, &r);
         report_progress(t);
     }
-    return rc ? rc : take_direct(t);
+    if (rc == 0)
+        take_direct(t);
+    return rc;
 }
 
 /* ---- the whole ------------------------------------------------------------------------------ */
@@ -333,67 +340,121 @@ static double gflops(const ffcl_tune_shape *s, double ms)
     return ms > 0 ? 1e-6 * ffcl_tune_work(s) / ms : 0;
 }
 
-/* Times own, usual and best sets anew, one after the other, as the machine may have been busy with
- * something else when one of them was timed. */
-static int compare(tuner *t, ffcl_tune_result r[3])
+/* The sets that are compared at the end. */
+enum { OWN, BUILT_IN, BEST, SETS };
+
+typedef struct comparison {
+    ffcl_tuning sets[SETS];
+    int has[SETS];
+    size_t base;                /* what is used where nothing better is found: OWN or BUILT_IN */
+    double ms[SETS][FFCL_TUNE_SHAPES];      /* the least of the rounds */
+    double gains[FFCL_TUNE_ROUNDS];         /* (rounds) score of the best over the base's */
+    size_t rounds;
+} comparison;
+
+static int same_set(const ffcl_tuning *a, const ffcl_tuning *b)
 {
-    ffcl_tuning sets[3];
+    return !memcmp(a->value, b->value, sizeof a->value);
+}
+
+static void prepare_comparison(const tuner *t, comparison *c)
+{
+    *c = (comparison){.has = {[OWN] = 1}};
+    ffcl_tuning_clear(&c->sets[OWN]);
+    usual(t, &c->sets[BUILT_IN]);
+    c->sets[BEST] = t->best;
+    c->has[BUILT_IN] = !ffcl_tuning_is_empty(&c->sets[BUILT_IN]);
+    c->base = c->has[BUILT_IN] ? BUILT_IN : OWN;
+    c->has[BEST] = !same_set(&c->sets[BEST], &c->sets[OWN]) &&
+                   !same_set(&c->sets[BEST], &c->sets[BUILT_IN]);
+}
+
+/* Times the sets anew, in turn, as the machine may have been busy with something else when one of
+ * them was timed: at least FFCL_TUNE_LEAST_ROUNDS times, and more while there is time. */
+static int compare(tuner *t, comparison *c)
+{
     int rc = 0;
-    ffcl_tuning_clear(&sets[0]);
-    usual(t, &sets[1]);
-    sets[2] = t->best;
-    memset(r, 0, 3 * sizeof *r);
-    for (size_t k = 0; rc == 0 && k < 3; k++) {
-        const ffcl_tune_job job = {.program = t->program, .device = &t->device,
-                                   .shapes = t->shapes, .n_shapes = t->n_shapes,
-                                   .parameters = &sets[k], .seconds = FIRST_SECONDS};
-        if (k == 1 && ffcl_tuning_is_empty(&sets[1]))
-            continue;
-        rc = ffcl_tune_try(&job, &r[k], t->err);
-        report_progress(t);
+    while (rc == 0 && c->rounds < FFCL_TUNE_ROUNDS &&
+           (c->rounds < FFCL_TUNE_LEAST_ROUNDS || elapsed(t) < t->budget)) {
+        double score[SETS] = {0};
+        for (size_t k = 0; rc == 0 && k < SETS; k++) {
+            ffcl_tune_result r = {.end = FFCL_TUNE_TIMED};
+            const ffcl_tune_job job = {.program = t->program, .device = &t->device,
+                                       .shapes = t->shapes, .n_shapes = t->n_shapes,
+                                       .parameters = &c->sets[k], .seconds = FIRST_SECONDS};
+            if (!c->has[k])
+                continue;
+            rc = ffcl_tune_try(&job, &r, t->err);
+            report_progress(t);
+            if (rc == 0 && !is_whole(t, &r))
+                rc = ffcl_fail(t->err, FFCL_EDEVICE, "a set of parameters was %s when it was "
+                               "timed once more", ffcl_tune_end_name(r.end));
+            if (rc == 0)
+                score[k] = score_of(t, r.ms);
+            for (size_t i = 0; rc == 0 && i < t->n_shapes; i++)
+                c->ms[k][i] = c->rounds ? fmin(c->ms[k][i], r.ms[i]) : r.ms[i];
+        }
+        c->gains[c->rounds++] = score[BEST] - score[c->base];
     }
     return rc;
 }
 
-/* The table, and the same as comments for the file. */
+/* A line of the table, and the same as a comment for the file, which is *comment. */
+static void add_shape(const tuner *t, const comparison *c, size_t i, char **comment,
+                      ffcl_tune_visitor *visit, void *user)
+{
+    const ffcl_tune_shape *s = &t->shapes[i];
+    char line[160], name[80], built_in[16] = "-";
+    const double own = gflops(s, c->ms[OWN][i]), tuned = gflops(s, c->ms[BEST][i]);
+    const double base = gflops(s, c->ms[c->base][i]);
+    ffcl_tune_shape_text(s, name, sizeof name);
+    if (c->has[BUILT_IN])
+        snprintf(built_in, sizeof built_in, "%.1f", base);
+    snprintf(line, sizeof line, "%-33s %9.1f %9s %9.1f %6.2f", name, own, built_in, tuned,
+             tuned / base);
+    visit(user, line);
+    char *longer = *comment ? ffcl_format("%s#   %-34s %9.1f %9.1f\n", *comment, name, own, tuned)
+                            : NULL;
+    free(*comment);
+    *comment = longer;
+}
+
+/* The table; then the file, if the best set is better by more than its own ups and downs. */
 static int report(tuner *t, ffcl_tune_visitor *visit, void *user)
 {
-    ffcl_tune_result r[3];
-    char line[160], name[80], built_in[16];
-    double means[2] = {0, 0};
-    int rc = compare(t, r), full = is_whole(t, &r[0]) && is_whole(t, &r[2]);
-    if (rc || !full)
-        return rc ? rc : ffcl_fail(t->err, FFCL_EDEVICE, "the best set was %s when it was timed "
-                                   "once more", ffcl_tune_end_name(r[2].end));
-    char *comment = ffcl_format("# GFLOP/s by CLBlast's own parameters, by these:\n");
+    comparison c;
+    char line[700];
+    double gain = 0, spread = 0;
+    prepare_comparison(t, &c);
+    int rc = c.has[BEST] ? compare(t, &c) : 0;
+    const int is_better = rc == 0 && c.has[BEST] &&
+                          ffcl_tune_gain(c.gains, c.rounds, &gain, &spread);
     ffcl_report(t->obs, FFCL_PHASE_TUNE, "", (uint64_t)t->budget, (uint64_t)t->budget);
-    snprintf(line, sizeof line, "%-34s %9s %9s %9s %6s", "GFLOP/s of M x N x K", "CLBlast's",
-             "built in", "tuned", "ratio");
-    visit(user, line);
-    for (size_t i = 0; i < t->n_shapes; i++) {
-        const ffcl_tune_shape *s = &t->shapes[i];
-        double own = gflops(s, r[0].ms[i]), tuned = gflops(s, r[2].ms[i]);
-        ffcl_tune_shape_text(s, name, sizeof name);
-        snprintf(built_in, sizeof built_in, "%.1f", gflops(s, r[1].ms[i]));
-        snprintf(line, sizeof line, "%-34s %9.1f %9s %9.1f %6.2f", name, own,
-                 is_whole(t, &r[1]) ? built_in : "-", tuned, tuned / own);
+    if (rc)
+        return rc;
+    char *comment = ffcl_format("# GFLOP/s by CLBlast's own parameters, by these:\n");
+    if (c.has[BEST]) {
+        snprintf(line, sizeof line, "%-33s %9s %9s %9s %6s", "GFLOP/s of M x N x K", "CLBlast's",
+                 "built in", "tuned", "ratio");
         visit(user, line);
-        char *longer = comment ? ffcl_format("%s#   %-34s %9.1f %9.1f\n", comment, name, own, tuned)
-                               : NULL;
-        free(comment);
-        comment = longer;
-        means[0] += log(tuned / own) / (double)t->n_shapes;
-        if (is_whole(t, &r[1]))
-            means[1] += log(tuned / gflops(s, r[1].ms[i])) / (double)t->n_shapes;
-    }
-    snprintf(line, sizeof line, "geometric mean: %.2f times CLBlast's own", exp(means[0]));
-    visit(user, line);
-    if (is_whole(t, &r[1])) {
-        snprintf(line, sizeof line, "                %.2f times what is built in", exp(means[1]));
+        for (size_t i = 0; i < t->n_shapes; i++)
+            add_shape(t, &c, i, &comment, visit, user);
+        snprintf(line, sizeof line, "mean by time, of %zu rounds: %.2f times what is used without "
+                 "(%.2f to %.2f)", c.rounds, exp(gain), exp(gain - spread / 2),
+                 exp(gain + spread / 2));
         visit(user, line);
     }
-    rc = comment ? write_result(t, comment)
-                 : ffcl_fail(t->err, FFCL_ENOMEM, "out of memory for %s", t->path);
+    if (is_better) {
+        rc = comment ? write_result(t, comment)
+                     : ffcl_fail(t->err, FFCL_ENOMEM, "out of memory for %s", t->path);
+        snprintf(line, sizeof line, "%.500s: [blas] tuning = auto uses it", t->path);
+    } else {
+        snprintf(line, sizeof line, "nothing better was found than what is used without: of %zu "
+                 "sets none is faster by more than the spread, and nothing is written",
+                 t->journal.n);
+    }
+    if (rc == 0)
+        visit(user, line);
     free(comment);
     return rc;
 }
@@ -408,6 +469,28 @@ static int search(tuner *t)
     if (rc == 0)
         rc = explore_around(t, XGEMM_UNTIL * time, AROUND_UNTIL * time);
     return rc ? rc : explore_direct(t, t->search);
+}
+
+/* On a CPU CLBlast may multiply nothing at all. */
+static void warn_of_cblas(const tuner *t, const ffcl_config *cfg)
+{
+    ffcl_ctx *ctx = NULL;
+    ffcl_error err = {0};
+    char text[400];
+    if (t->device.caps.type != CL_DEVICE_TYPE_CPU || !strcmp(cfg->blas.backend, "clblast") ||
+        ffcl_ctx_open(&ctx, &t->device, NULL, NULL, &err))
+        return;
+    ctx->err = &err;
+    const ffcl_blas_options options = {
+        .name = "cblas", .check = ffcl_selfcheck_gemm,
+        .library = strcmp(cfg->blas.library, "auto") ? cfg->blas.library : NULL};
+    if (ffcl_blas_open(ctx, &options) == 0) {
+        snprintf(text, sizeof text, "on this CPU %.100s multiplies, not CLBlast: what is found "
+                 "here counts only with [blas] backend = clblast", ffcl_blas_name(ctx));
+        ffcl_report(t->obs, FFCL_PHASE_WARN, text, 0, 0);
+    }
+    ffcl_blas_close(ctx);
+    ffcl_ctx_close(&ctx);
 }
 
 static int open_tuner(tuner *t, const ffcl_config *cfg)
@@ -438,6 +521,7 @@ static int open_tuner(tuner *t, const ffcl_config *cfg)
         ffcl_report(t->obs, FFCL_PHASE_NOTE, text, 0, 0);
         if (t->journal.discarded)
             ffcl_report(t->obs, FFCL_PHASE_NOTE, t->journal.discarded, 0, 0);
+        warn_of_cblas(t, cfg);
     }
     t->random = 88172645463325252u + t->journal.n;
     free(journal);
@@ -449,16 +533,11 @@ int ffcl_tune(const ffcl_config *cfg, double minutes, const char *program,
 {
     tuner t = {.program = program, .obs = obs, .err = err, .began = ffcl_clock(),
                .budget = 60 * minutes};
-    char text[600];
     int rc = open_tuner(&t, cfg);
     if (rc == 0)
         rc = search(&t);
     if (rc == 0)
         rc = report(&t, visit, user);
-    if (rc == 0) {
-        snprintf(text, sizeof text, "%.500s: [blas] tuning = auto uses it", t.path);
-        visit(user, text);
-    }
     ffcl_journal_close(&t.journal);
     free(t.path);
     return rc;

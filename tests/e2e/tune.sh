@@ -72,7 +72,7 @@ bad "a work-group larger than any" 4 "COPY_DIMX" 'sed -i "s/DIMX = 8/DIMX = 0/" 
 # ---- ffcl tune ----
 
 refuses "--minutes that are none" 2 "--minutes" -- tune --minutes soon
-refuses "--minutes for another command" 2 "--minutes is for tune only" -- "$demo" --minutes 3
+refuses "--minutes for another command" 2 "unknown option --minutes" -- "$demo" --minutes 3
 
 if ! "$ffcl" devices | grep -q 'type: CPU'; then
     skip "ffcl tune" "no CPU device"
@@ -116,12 +116,11 @@ for _ in 1 2 3 4 5 6 7 8; do
     [ "$(tried wrong)" = 0 ] || break
 done
 unset FFCL_SHIM_SETS LD_PRELOAD
-if [ "$code" = 0 ] && grep -q '^geometric mean: ' "$work/stdout"; then
-    ok "ffcl tune ends with a table"
-else
-    not_ok "ffcl tune ends with a table"
-fi
-same "one file of results" "$(find "$folder" -name '*.txt' | wc -l)" 1
+# What it finds depends on the machine: a file with a gain, or no file and a sentence.
+n_files=$(find "$folder" -name '*.txt' | wc -l)
+same "ffcl tune ends with what it found" "$code $(grep -c ': \[blas\] tuning = auto uses it$' \
+    "$work/stdout") $(grep -c '^nothing better was found than what is used' "$work/stdout")" \
+    "0 $n_files $((1 - n_files))"
 if [ "$(cat "$folder"/*.tried | wc -l)" -gt "$first" ]; then
     ok "the second run went on where the first ended"
 else
@@ -149,6 +148,13 @@ same "stopped: its exit code" "$?" 15
 same "stopped: no temporary files" "$(find "$folder" -name '*.tmp')" ""
 
 # ---- afterwards ----
+
+# Where nothing better was found, a set by hand stands in for what is written otherwise.
+if [ "$n_files" = 0 ]; then
+    file=$(echo "$folder"/*.tried)
+    driver=$("$ffcl" devices | sed -n 's/^ *driver: \([^ ]*\) .*/\1/p' | head -n 1)
+    sed "s/^device = .*/driver = $driver/" "$legal" > "${file%.tried}.txt"
+fi
 
 cpu=(device.select=cpu)
 works "the demo with what was found" "${tiny[@]}" "${cpu[@]}" output.grid=after.png
