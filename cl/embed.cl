@@ -14,11 +14,11 @@ __kernel void embed_scalar_f32(__global float *out, __global const float *t, int
     out[e] = (e & 128) ? sin(angle) : cos(angle);
 }
 
-/* out[b] = silu(table[y[b]] + sum[b mod rows]): table (classes + 1, D), sum (rows, D), not read
- * where rows is 0, y (B), out (B, D); n = B * D. */
+/* out[b] = silu(table[y[b]] + sum[b mod rows]): table (classes + 1, D), sum (rows, D) from element
+ * sum_at, not read where rows is 0, y (B), out (B, D); n = B * D. */
 __kernel void embed_condition(__global act *out, __global const float *table,
-                              __global const int *y, __global const float *sum, int rows, int D,
-                              int n)
+                              __global const int *y, __global const float *sum, int sum_at,
+                              int rows, int D, int n)
 {
     int e = get_global_id(0);
     if (e >= n)
@@ -26,6 +26,6 @@ __kernel void embed_condition(__global act *out, __global const float *table,
     int b = e / D, d = e - b * D;
     float c = table[(size_t)y[b] * D + d];
     if (rows)
-        c += sum[(size_t)(b % rows) * D + d];
+        c += sum[(size_t)sum_at + (size_t)(b % rows) * D + d];
     STORE_ACT(out, e, silu(c));
 }

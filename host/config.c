@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "config_presets.h"
 #include "config_table.h"
 #include "config_value.h"
 #include "files/atomic.h"
@@ -15,8 +16,7 @@
 
 enum { MOST_BYTES = 64 << 20 };     /* of an INI file: lists of classes may be long */
 
-/* One key = value of the file.  Values are stored after the whole file is read, since a preset
- * gives way to keys that stand before it. */
+/* One key = value of the file.  Values are stored after the whole file is read. */
 typedef struct ini_entry {
     char *section, *key, *value;
     int line;
@@ -188,19 +188,40 @@ static int read_entries(ini_source *src)
     return 0;
 }
 
-/* Stores every key that the preset stands for. */
-static int apply_preset(ffcl_config *cfg, const ffcl_config_source *source, ffcl_error *err)
+/* Stores one "section.key=value" of a preset, unless somebody set the key. */
+static int apply_preset_value(ffcl_config *cfg, const char *line, ffcl_error *err)
 {
-    for (size_t i = 0; i < ffcl_config_n_preset_values; i++) {
-        const ffcl_config_preset_value *p = &ffcl_config_preset_values[i];
-        if (p->preset != cfg->model.preset)
+    const ffcl_config_source source = {.where = "preset", .folder = ""};
+    char section[32], key[64];
+    int at = 0;
+    if (sscanf(line, "%31[^.].%63[^=]=%n", section, key, &at) != 2 || at == 0)
+        return ffcl_fail(err, FFCL_ECONFIG, "preset: %s is no section.key=value", line);
+    const ffcl_config_row *row = ffcl_config_find(section, key);
+    if (!row)
+        return ffcl_config_unknown("preset", section, key, err);
+    unsigned char *origin = &cfg->origin[row - ffcl_config_rows];
+    if (*origin == FFCL_BY_USER)
+        return 0;
+    *origin = FFCL_BY_PRESET;
+    return ffcl_config_store(cfg, row, line + at, &source, err);
+}
+
+int ffcl_config_take_preset(ffcl_config *cfg, int preset, ffcl_error *err)
+{
+    const ffcl_config_source source = {.where = "default", .folder = ""};
+    int rc = 0;
+    cfg->model.preset = preset;
+    for (size_t i = 0; rc == 0 && i < ffcl_config_n_rows; i++) {
+        if (cfg->origin[i] != FFCL_BY_PRESET)
             continue;
-        int rc = ffcl_config_store(cfg, ffcl_config_find(p->section, p->key), p->value, source,
-                                   err);
-        if (rc)
-            return rc;
+        cfg->origin[i] = FFCL_BY_DEFAULT;
+        rc = ffcl_config_store(cfg, &ffcl_config_rows[i], ffcl_config_rows[i].initial, &source,
+                               err);
     }
-    return 0;
+    const ffcl_preset *p = ffcl_preset_of(cfg);
+    for (size_t i = 0; rc == 0 && p && p->values[i]; i++)
+        rc = apply_preset_value(cfg, p->values[i], err);
+    return rc;
 }
 
 static int is_preset(const ffcl_config_row *row)
@@ -238,31 +259,26 @@ static int apply_entry(ffcl_config *cfg, const ini_source *src, const ini_entry 
                          source->where, e->section, e->key, first->line);
     if (is_condition)
         return ffcl_config_store_condition(cfg, e->key, e->value, source, err);
+    cfg->origin[row - ffcl_config_rows] = FFCL_BY_USER;
     return ffcl_config_store(cfg, row, e->value, source, err);
 }
 
-/* Stores the entries of the file: the preset and what it stands for, then every key. */
+/* Stores the entries of the file, then what the preset stands for. */
 static int apply_entries(ffcl_config *cfg, const ini_source *src, const char *folder,
                          ffcl_error *err)
 {
     int rc = 0;
-    for (int presets = 1; presets >= 0 && !rc; presets--) {
-        for (size_t i = 0; i < src->n_entries && !rc; i++) {
-            const ini_entry *e = &src->entries[i];
-            ffcl_config_source source = {.folder = folder};
-            if (presets && !is_preset(ffcl_config_find(e->section, e->key)))
-                continue;
-            char *where = ffcl_format("%s:%d", src->path, e->line);
-            if (!where)
-                return ffcl_fail(err, FFCL_ENOMEM, "%s: host memory does not suffice", src->path);
-            source.where = where;
-            rc = apply_entry(cfg, src, e, &source, err);
-            if (!rc && presets)
-                rc = apply_preset(cfg, &source, err);
-            free(where);
-        }
+    for (size_t i = 0; i < src->n_entries && !rc; i++) {
+        const ini_entry *e = &src->entries[i];
+        ffcl_config_source source = {.folder = folder};
+        char *where = ffcl_format("%s:%d", src->path, e->line);
+        if (!where)
+            return ffcl_fail(err, FFCL_ENOMEM, "%s: host memory does not suffice", src->path);
+        source.where = where;
+        rc = apply_entry(cfg, src, e, &source, err);
+        free(where);
     }
-    return rc;
+    return rc ? rc : ffcl_config_take_preset(cfg, cfg->model.preset, err);
 }
 
 static int apply_defaults(ffcl_config *cfg, const char *folder, ffcl_error *err)
@@ -355,16 +371,17 @@ int ffcl_config_set(ffcl_config *cfg, const char *assignment, ffcl_error *err)
     }
     const ffcl_config_source source = {.where = where, .folder = folder, .is_override = 1};
     const ffcl_config_row *row = ffcl_config_find(section, key);
-    int preset = cfg->model.preset;
-    if (row)
+    if (row) {
         rc = ffcl_config_store(cfg, row, value, &source, err);
+        if (!rc)
+            cfg->origin[row - ffcl_config_rows] = FFCL_BY_USER;
+    }
     else if (!strcmp(section, FFCL_CONFIG_CONDITION))
         rc = ffcl_config_store_condition(cfg, key, value, &source, err);
     else
         rc = ffcl_config_unknown(where, section, key, err);
-    /* Naming the preset that is set already keeps the keys that the file changed. */
-    if (!rc && is_preset(row) && cfg->model.preset != preset)
-        rc = apply_preset(cfg, &source, err);
+    if (!rc && is_preset(row))
+        rc = ffcl_config_take_preset(cfg, cfg->model.preset, err);
 out:
     free(where);
     free(section);
@@ -390,13 +407,22 @@ size_t ffcl_config_threads(const ffcl_config *cfg)
     return cfg->output.threads ? cfg->output.threads : ffcl_min(ffcl_cores(), MOST);
 }
 
+int ffcl_config_draws_later(const ffcl_config *cfg)
+{
+    const ffcl_solver solver = cfg->sampler.solver;
+    return solver == FFCL_SOLVER_SDE || solver == FFCL_SOLVER_SDE_HEUN ||
+           (solver == FFCL_SOLVER_RENOISE && (cfg->sampler.steps > 1 ||
+                                              strcmp(cfg->sampler.times, "uniform")));
+}
+
 size_t ffcl_config_draw_batch(const ffcl_config *cfg)
 {
     enum { SCRIPTS_OWN = 32 };  /* sample_ddp.py's default */
     if (cfg->sampler.draw_batch)
         return cfg->sampler.draw_batch;
     if (cfg->sampler.rng != FFCL_RNG_TORCH_CUDA)
-        return SCRIPTS_OWN;
+        return cfg->sampler.kind == FFCL_CLASSES_RANDOM || !ffcl_config_draws_later(cfg)
+                   ? SCRIPTS_OWN : ffcl_min(SCRIPTS_OWN, ffcl_max(ffcl_config_count(cfg), 1));
     return cfg->sampler.batch ? cfg->sampler.batch
                               : ffcl_div_up(ffcl_config_count(cfg), cfg->sampler.world);
 }
@@ -521,20 +547,23 @@ void ffcl_config_close(ffcl_config **cfg)
     *cfg = NULL;
 }
 
+const ffcl_condition *ffcl_config_given_condition(const ffcl_config *cfg, const char *prefix)
+{
+    for (size_t i = 0; i < cfg->n_conditions; i++)
+        if (!strcmp(cfg->conditions[i].prefix, prefix))
+            return &cfg->conditions[i];
+    return NULL;
+}
+
 int ffcl_config_condition(const ffcl_config *cfg, const char *prefix, ffcl_condition *out)
 {
-    for (size_t i = 0; i < cfg->n_conditions; i++) {
-        if (!strcmp(cfg->conditions[i].prefix, prefix)) {
-            *out = cfg->conditions[i];
-            return 0;
-        }
+    const ffcl_condition *given = ffcl_config_given_condition(cfg, prefix);
+    const ffcl_preset *preset = ffcl_preset_of(cfg);
+    const char *text = preset ? ffcl_preset_embedder(preset, prefix, NULL) : NULL;
+    if (given) {
+        *out = *given;
+        return 0;
     }
-    for (const ffcl_config_usual *u = ffcl_config_usuals; u->prefix; u++) {
-        if (!strcmp(u->prefix, prefix)) {
-            /* Lent, as the prefix of an entry is. */
-            *out = (ffcl_condition){.prefix = (char *)prefix, .kind = u->kind};
-            return 0;
-        }
-    }
-    return -1;
+    *out = (ffcl_condition){.prefix = (char *)prefix};      /* lent, as that of an entry is */
+    return text ? ffcl_config_parse_input(text, out) : -1;
 }

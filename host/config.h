@@ -12,7 +12,15 @@ typedef struct ffcl_condition {
     char *prefix;               /* e.g. "t_embedder" */
     ffcl_input_kind kind;
     double number;              /* for FFCL_INPUT_NUMBER */
+    int has_second;             /* the later blocks have its embedding of another input: */
+    ffcl_input_kind second;
 } ffcl_condition;
+
+/* Where a value comes from. */
+typedef enum ffcl_config_origin {
+    FFCL_BY_DEFAULT, FFCL_BY_PRESET, FFCL_BY_USER
+} ffcl_config_origin;
+enum { FFCL_CONFIG_MOST_ROWS = 128 };
 
 /* [sampler] rank = all. */
 #define FFCL_ALL_RANKS SIZE_MAX
@@ -24,8 +32,12 @@ struct ffcl_config {
     } device;
     struct {
         char *checkpoint;       /* resolved path */
-        int preset;             /* index into the choices of the key table */
-        int update;             /* +1: z + F, -1: z - F */
+        int preset;             /* index into ffcl_presets, or FFCL_PRESET_AUTO */
+        int check;              /* tensors that speak against the preset stop the run */
+        char *wrapper, *prefix, *ignore;
+        int noise_time;         /* the time of noise, 1 or 0; that of data is the other */
+        int update;             /* +1: F points from noise to data, -1: back */
+        size_t split;           /* first block with second inputs; 0: by the number of blocks */
         size_t heads;           /* 0: by hidden size */
         size_t latent_size;     /* 0: by the checkpoint's pos_embed */
         ffcl_null_class null_class;
@@ -35,7 +47,10 @@ struct ffcl_config {
     size_t n_conditions;
     struct {
         char *weights;          /* resolved path */
-        double scale;
+        double scale, shift;    /* NaN: auto */
+        char *stats;            /* none, checkpoint, or the resolved path of a file */
+        char *wrapper;
+        size_t groups;          /* 0: by config.json */
     } vae;
     struct {
         uint64_t seed;
@@ -49,6 +64,17 @@ struct ffcl_config {
         size_t world, rank;     /* shares of the images, and which is ours: FFCL_ALL_RANKS */
         size_t cuda_threads;
         double guidance;
+        size_t steps;
+        ffcl_solver solver;
+        char *times;            /* uniform, or a list of times */
+        double time_shift;
+        ffcl_cfg_kind cfg;
+        double guidance_low, guidance_high;
+        int gate;               /* Heun's second evaluation is guided by its own time, not the */
+                                /* step's */
+        int correct_last;       /* Heun's last step has a second evaluation, too */
+        double sde_last;        /* length of the last step of an SDE */
+        size_t noise_rows;      /* normals drawn a value, of later noise: 2 where halves get some */
     } sampler;
     struct {
         ffcl_precision compute;
@@ -68,6 +94,7 @@ struct ffcl_config {
         int overwrite;          /* delete those that are in the way */
         int npz_labels;         /* arr_1 */
     } output;
+    unsigned char origin[FFCL_CONFIG_MOST_ROWS];    /* of each row's value */
     /* Not keys of the INI file, as they do not change the images. */
     struct {
         ffcl_profile_mode mode;
@@ -85,6 +112,9 @@ int ffcl_config_keeps_samples(const ffcl_config *cfg);
 /* [output] threads, `auto` resolved: a thread a processor. */
 size_t ffcl_config_threads(const ffcl_config *cfg);
 
+/* Does the sampler draw noise after that which it begins with? */
+int ffcl_config_draws_later(const ffcl_config *cfg);
+
 /* [sampler] draw_batch, `auto` resolved. */
 size_t ffcl_config_draw_batch(const ffcl_config *cfg);
 
@@ -94,8 +124,14 @@ int ffcl_config_check(const ffcl_config *cfg, ffcl_error *err);
 /* A deep copy; *out is the caller's to close. */
 int ffcl_config_copy(ffcl_config **out, const ffcl_config *cfg, ffcl_error *err);
 
-/* The input of the scalar embedder prefix: an entry of [condition], else by its usual name
- * (t, delta, dt, r; w, cfg, guidance, omega; each with "_embedder").  0, or -1 if unknown. */
+/* The input of the scalar embedder prefix: an entry of [condition], else what the preset says of
+ * it.  0, or -1 if unknown. */
 int ffcl_config_condition(const ffcl_config *cfg, const char *prefix, ffcl_condition *out);
+
+/* The entry of [condition], or NULL. */
+const ffcl_condition *ffcl_config_given_condition(const ffcl_config *cfg, const char *prefix);
+
+/* Makes preset the one of cfg: keys that nobody set get its values. */
+int ffcl_config_take_preset(ffcl_config *cfg, int preset, ffcl_error *err);
 
 #endif

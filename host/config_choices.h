@@ -6,12 +6,21 @@
 
 /* What a scalar embedder of the checkpoint is fed with. */
 typedef enum ffcl_input_kind {
-    FFCL_INPUT_DELTA,       /* step length; 1 for one-step sampling */
-    FFCL_INPUT_T,           /* time; 1 for one-step sampling from noise */
-    FFCL_INPUT_R,           /* end time of the step; 0 */
+    FFCL_INPUT_DELTA,       /* length of the step; 1 for one-step sampling */
+    FFCL_INPUT_T,           /* time at which the step begins */
+    FFCL_INPUT_R,           /* time at which it ends */
     FFCL_INPUT_GUIDANCE,    /* [sampler] guidance */
     FFCL_INPUT_NUMBER       /* a constant given in the INI file */
 } ffcl_input_kind;
+
+/* How a latent gets from noise to data: see sample/schedule.h. */
+typedef enum ffcl_solver {
+    FFCL_SOLVER_EULER, FFCL_SOLVER_HEUN, FFCL_SOLVER_RENOISE, FFCL_SOLVER_SDE, FFCL_SOLVER_SDE_HEUN
+} ffcl_solver;
+
+/* Classifier-free guidance by a second pass with the null class: of no, of all, of the first three
+ * channels. */
+typedef enum ffcl_cfg_kind { FFCL_CFG_NONE, FFCL_CFG_ALL, FFCL_CFG_THREE } ffcl_cfg_kind;
 
 /* Whose random numbers: see sample/noise.h. */
 typedef enum ffcl_rng { FFCL_RNG_TORCH_CPU, FFCL_RNG_TORCH_CUDA, FFCL_RNG_PER_IMAGE } ffcl_rng;
@@ -28,7 +37,9 @@ typedef enum ffcl_precision {
 } ffcl_precision;
 
 /* From decoder output to bytes: see sample/image.h. */
-typedef enum ffcl_byte_rule { FFCL_BYTES_SIT, FFCL_BYTES_REPA } ffcl_byte_rule;
+typedef enum ffcl_byte_rule {
+    FFCL_BYTES_SIT, FFCL_BYTES_REPA, FFCL_BYTES_ROUND
+} ffcl_byte_rule;
 
 typedef enum ffcl_on_bad { FFCL_BAD_STOP, FFCL_BAD_SKIP } ffcl_on_bad;
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * What of a configuration changes the images, as text.  Which keys do is a column of the table. */
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,8 +10,7 @@
 
 enum { TEXT_BYTES = 120 };
 
-/* As short as may be, but exact. */
-static void write_real(char *text, double value)
+void ffcl_config_real_text(char *text, double value)
 {
     snprintf(text, TEXT_BYTES, "%.15g", value);
     if (strtod(text, NULL) != value)
@@ -44,7 +44,17 @@ static void write_classes(char *text, const ffcl_config *cfg)
         snprintf(text + used, TEXT_BYTES - (size_t)used, " ...");
 }
 
-static void write_value(char *text, const ffcl_config *cfg, const ffcl_config_row *row)
+/* A long list is known by its CRC. */
+static void write_times(char *text, const char *times)
+{
+    if (strlen(times) < TEXT_BYTES)
+        snprintf(text, TEXT_BYTES, "%s", times);
+    else
+        snprintf(text, TEXT_BYTES, "%.80s..., crc32 %08lx", times,
+                 crc32_z(0, (const void *)times, strlen(times)));
+}
+
+void ffcl_config_value_text(char *text, const ffcl_config *cfg, const ffcl_config_row *row)
 {
     const void *member = (const char *)cfg + row->offset;
     *text = '\0';
@@ -62,8 +72,18 @@ static void write_value(char *text, const ffcl_config *cfg, const ffcl_config_ro
         snprintf(text, TEXT_BYTES, "%zu", row->resolve ? row->resolve(cfg)
                                                        : *(const size_t *)member);
         break;
+    case FFCL_TYPE_TIMES:
+        write_times(text, *(char *const *)member);
+        break;
+    case FFCL_TYPE_REAL_AUTO:
+        if (isnan(*(const double *)member)) {
+            snprintf(text, TEXT_BYTES, "auto");
+            break;
+        }
+        ffcl_config_real_text(text, *(const double *)member);
+        break;
     case FFCL_TYPE_REAL:
-        write_real(text, *(const double *)member);
+        ffcl_config_real_text(text, *(const double *)member);
         break;
     case FFCL_TYPE_SEED:
         snprintf(text, TEXT_BYTES, "%llu", (unsigned long long)*(const uint64_t *)member);
@@ -88,7 +108,7 @@ int ffcl_config_settings(const ffcl_config *cfg, ffcl_setting_visitor *visit, vo
                 (strcmp(row->section, "sampler") != 0) != others)
                 continue;
             snprintf(key, sizeof key, "%s.%s", row->section, row->key);
-            write_value(text, cfg, row);
+            ffcl_config_value_text(text, cfg, row);
             rc = visit(user, key, text, err);
         }
     }

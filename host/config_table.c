@@ -6,9 +6,24 @@
 #include <string.h>
 #include <strings.h>
 
+#include "config_presets.h"
 #include "util.h"
 
-static const ffcl_config_choice presets[] = {{"freeflow", 0}, {NULL, 0}};
+#define CHOICE(name) {#name, FFCL_PRESET_##name},
+static const ffcl_config_choice presets[] = {
+    {"auto", FFCL_PRESET_AUTO}, FFCL_PRESETS(CHOICE) {NULL, 0},
+};
+#undef CHOICE
+static const ffcl_config_choice noise_times[] = {{"1", 1}, {"0", 0}, {NULL, 0}};
+static const ffcl_config_choice solvers[] = {
+    {"euler", FFCL_SOLVER_EULER}, {"heun", FFCL_SOLVER_HEUN}, {"renoise", FFCL_SOLVER_RENOISE},
+    {"sde", FFCL_SOLVER_SDE}, {"sde-heun", FFCL_SOLVER_SDE_HEUN}, {NULL, 0},
+};
+static const ffcl_config_choice cfg_kinds[] = {
+    {"none", FFCL_CFG_NONE}, {"all", FFCL_CFG_ALL}, {"three", FFCL_CFG_THREE}, {NULL, 0},
+};
+static const ffcl_config_choice gates[] = {{"step", 0}, {"evaluation", 1}, {NULL, 0}};
+static const ffcl_config_choice stats_words[] = {{"none", 0}, {"checkpoint", 0}, {NULL, 0}};
 
 static const ffcl_config_choice updates[] = {{"plus", 1}, {"minus", -1}, {NULL, 0}};
 
@@ -38,6 +53,7 @@ static const ffcl_config_choice yes_no[] = {{"yes", 1}, {"no", 0}, {NULL, 0}};
 static const ffcl_config_choice byte_rules[] = {
     {"sit", FFCL_BYTES_SIT},
     {"repa", FFCL_BYTES_REPA},
+    {"round", FFCL_BYTES_ROUND},
     {NULL, 0},
 };
 
@@ -50,7 +66,23 @@ static int is_cuda(const ffcl_config *cfg)
 static int has_draw_batches(const ffcl_config *cfg)
 {
     return is_cuda(cfg) || (cfg->sampler.rng == FFCL_RNG_TORCH_CPU &&
-                            cfg->sampler.kind == FFCL_CLASSES_RANDOM);
+                            (cfg->sampler.kind == FFCL_CLASSES_RANDOM ||
+                             ffcl_config_draws_later(cfg)));
+}
+
+static int is_guided(const ffcl_config *cfg)
+{
+    return cfg->sampler.cfg != FFCL_CFG_NONE;
+}
+
+static int is_heun(const ffcl_config *cfg)
+{
+    return cfg->sampler.solver == FFCL_SOLVER_HEUN || cfg->sampler.solver == FFCL_SOLVER_SDE_HEUN;
+}
+
+static int is_sde(const ffcl_config *cfg)
+{
+    return cfg->sampler.solver == FFCL_SOLVER_SDE || cfg->sampler.solver == FFCL_SOLVER_SDE_HEUN;
 }
 
 static int has_folder(const ffcl_config *cfg)
@@ -61,6 +93,7 @@ static int has_folder(const ffcl_config *cfg)
 #define AT(member) .offset = offsetof(struct ffcl_config, member)
 #define SAME .images = FFCL_IMAGES_SAME
 #define DIFFER .images = FFCL_IMAGES_DIFFER
+#define LATE .images = FFCL_IMAGES_DIFFER, .is_late = 1
 /* What counts is found when weights and device are open: the setting of this name. */
 #define DIFFER_BY(setting) .images = FFCL_IMAGES_DIFFER, .fact = setting
 
@@ -76,12 +109,34 @@ const ffcl_config_row ffcl_config_rows[] = {
     {"model", "checkpoint", FFCL_TYPE_INPUT, "FreeFlow-XL-2-256.pt", AT(model.checkpoint),
      DIFFER_BY("model.checkpoint"),
      .help = "The weights of the transformer, `.pt` or `.safetensors`"},
-    {"model", "preset", FFCL_TYPE_CHOICE, "freeflow", AT(model.preset), SAME, .choices = presets,
-     .help = "How the checkpoint is sampled. `freeflow`: one step from noise, latent = z + F(z) "
-             "with step length 1. Stands for values of other keys, each of which can be set on "
-             "its own, before or after it"},
+    {"model", "preset", FFCL_TYPE_CHOICE, "auto", AT(model.preset), SAME, .choices = presets,
+     .help = "How the checkpoint is sampled: the family that it is of, see below and `ffcl "
+             "presets`. Stands for values of other keys, each of which can be set on its own. "
+             "`auto` takes the preset where the tensors and `[condition]` leave one possibility, "
+             "and stops with the candidates where they leave several"},
+    {"model", "preset_check", FFCL_TYPE_CHOICE, "yes", AT(model.check), SAME, .choices = yes_no,
+     .help = "`yes`: a checkpoint whose tensors are not those of the preset's family is refused. "
+             "`no`: the preset is trusted"},
+    {"model", "wrapper", FFCL_TYPE_TEXT, "auto", AT(model.wrapper), SAME,
+     .help = "The dictionary of a torch file that holds the weights, such as `ema`, or "
+             "`state_dict.ema` for one inside another; `none`: the file itself. `auto` prefers "
+             "averaged weights (EMA) to raw ones; the run says what it took"},
+    {"model", "prefix", FFCL_TYPE_TEXT, "auto", AT(model.prefix), SAME,
+     .help = "What the names of the weights begin with, such as `network.`; `none`: nothing. Other "
+             "tensors are passed over. `auto` takes the one prefix that leads to a transformer"},
+    {"model", "ignore", FFCL_TYPE_TEXT, "none", AT(model.ignore), SAME,
+     .help = "Tensors that sampling does not use: names, in which `*` stands for anything, with "
+             "commas between them; `none`: every tensor must be known"},
+    {"model", "noise_time", FFCL_TYPE_CHOICE, "1", AT(model.noise_time), LATE,
+     .choices = noise_times,
+     .help = "The time of noise; that of data is the other of 0 and 1"},
     {"model", "update", FFCL_TYPE_CHOICE, "plus", AT(model.update), DIFFER, .choices = updates,
-     .help = "`plus`: latent = z + F, `minus`: latent = z - F"},
+     .help = "What the output F of the transformer points to. `plus`: from noise to data, a step "
+             "adds its length times F; `minus`: to noise, a step subtracts it"},
+    {"model", "split", FFCL_TYPE_COUNT_AUTO, "auto", AT(model.split), DIFFER_BY("model.split"),
+     .min = 1, .max = 65536,
+     .help = "Of embedders with two inputs (DMF): the first block that has the second one. `auto` "
+             "knows the published 20 of 28; for others it must be given"},
     {"model", "heads", FFCL_TYPE_COUNT_AUTO, "auto", AT(model.heads), DIFFER_BY("model.heads"),
      .min = 1, .max = 1024,
      .help = "Attention heads. `auto` knows the hidden sizes 384 (6 heads), 768 (12), 1024 (16) "
@@ -106,8 +161,24 @@ const ffcl_config_row ffcl_config_rows[] = {
     {"vae", "weights", FFCL_TYPE_INPUT, "sd-vae-ft-ema/diffusion_pytorch_model.safetensors",
      AT(vae.weights), DIFFER_BY("vae.weights"),
      .help = "The weights of the VAE; its `config.json` lies beside them"},
-    {"vae", "scale", FFCL_TYPE_REAL, "0.18215", AT(vae.scale), DIFFER, .min = 1e-6, .max = 1e6,
-     .help = "The decoder gets latent / scale"},
+    {"vae", "wrapper", FFCL_TYPE_TEXT, "auto", AT(vae.wrapper), SAME,
+     .help = "As `[model] wrapper`, of the VAE's file"},
+    {"vae", "scale", FFCL_TYPE_REAL_AUTO, "auto", AT(vae.scale), DIFFER_BY("vae.scale"),
+     .min = 1e-6, .max = 1e6,
+     .help = "The decoder gets latent / scale + shift. `auto`: `scaling_factor` of the VAE's "
+             "config.json, else 0.18215; 1 where there are `stats`"},
+    {"vae", "shift", FFCL_TYPE_REAL_AUTO, "auto", AT(vae.shift), DIFFER_BY("vae.shift"),
+     .min = -1e6, .max = 1e6,
+     .help = "See `scale`. `auto`: `shift_factor` of the VAE's config.json, else 0"},
+    {"vae", "stats", FFCL_TYPE_INPUT, "none", AT(vae.stats), DIFFER_BY("vae.stats"),
+     .choices = stats_words,
+     .help = "Mean and deviation of each latent channel: the decoder gets latent / scale * std + "
+             "mean. A file with `mean` and `std`, or `latents_scale` and `latents_bias`; "
+             "`checkpoint`: the batch norm `bn` that REPA-E keeps in the transformer's"},
+    {"vae", "groups", FFCL_TYPE_COUNT_AUTO, "auto", AT(vae.groups),
+     DIFFER_BY("vae.norm_num_groups"), .min = 1, .max = 65536,
+     .help = "Groups of the decoder's group norms. `auto`: `norm_num_groups` of the VAE's "
+             "config.json, else 32"},
 
     {"sampler", "seed", FFCL_TYPE_SEED, "0", AT(sampler.seed), DIFFER,
      .help = "Seed of the noise. A negative seed is taken as its two's complement, as PyTorch "
@@ -149,8 +220,40 @@ const ffcl_config_row ffcl_config_rows[] = {
              "H100 PCIe; 196608: RTX 4090; 163840: V100; 40960: T4"},
     {"sampler", "guidance", FFCL_TYPE_REAL, "1.5", AT(sampler.guidance), DIFFER, .min = -1000,
      .max = 1000,
-     .help = "Guidance strength, for checkpoints that have a guidance embedder; others ignore "
-             "it"},
+     .help = "Guidance strength: for checkpoints that have a guidance embedder, and for `cfg`; "
+             "others ignore it"},
+    {"sampler", "cfg", FFCL_TYPE_CHOICE, "none", AT(sampler.cfg), LATE, .choices = cfg_kinds,
+     .help = "Classifier-free guidance where `guidance` is above 1: a second pass with the null "
+             "class, null + guidance (class - null), of `all` channels or of the first `three`"},
+    {"sampler", "guidance_low", FFCL_TYPE_REAL, "0", AT(sampler.guidance_low), LATE,
+     .counts = is_guided, .min = 0, .max = 1,
+     .help = "`cfg` guides steps that begin at a time from here ..."},
+    {"sampler", "guidance_high", FFCL_TYPE_REAL, "1", AT(sampler.guidance_high), LATE,
+     .counts = is_guided, .min = 0, .max = 1, .help = "... to here"},
+    {"sampler", "guidance_gate", FFCL_TYPE_CHOICE, "step", AT(sampler.gate), LATE,
+     .counts = is_heun, .choices = gates,
+     .help = "Whether Heun's second evaluation is guided goes by the begin of the `step`, or by "
+             "the time of the `evaluation`"},
+    {"sampler", "steps", FFCL_TYPE_COUNT, "1", AT(sampler.steps), LATE, .min = 1, .max = 10000,
+     .help = "Steps from noise to data"},
+    {"sampler", "solver", FFCL_TYPE_CHOICE, "euler", AT(sampler.solver), LATE, .choices = solvers,
+     .help = "`euler`, `heun`: for velocities; `euler` also for flow maps of two times. `renoise`: "
+             "each step jumps to data and, but for the last, adds noise for the next time. `sde`, "
+             "`sde-heun`: the stochastic samplers of SiT and REPA, whose last step adds no noise"},
+    {"sampler", "times", FFCL_TYPE_TIMES, "uniform", AT(sampler.times), LATE,
+     .help = "The times of the steps: `uniform`, or one more number than steps with commas between "
+             "them, from the time of noise to that of data. Sets `steps`"},
+    {"sampler", "time_shift", FFCL_TYPE_REAL, "1", AT(sampler.time_shift), LATE, .min = 1e-3,
+     .max = 1e3, .help = "Shifts times: t becomes s t / (1 + (s - 1) t)"},
+    {"sampler", "correct_last", FFCL_TYPE_CHOICE, "yes", AT(sampler.correct_last), LATE,
+     .counts = is_heun, .choices = yes_no,
+     .help = "Whether Heun's last step has its second evaluation"},
+    {"sampler", "sde_last", FFCL_TYPE_REAL, "0.04", AT(sampler.sde_last), LATE, .counts = is_sde,
+     .min = 1e-6, .max = 0.5, .help = "Length of the last step of an SDE"},
+    {"sampler", "noise_rows", FFCL_TYPE_COUNT, "1", AT(sampler.noise_rows), LATE,
+     .counts = ffcl_config_draws_later, .min = 1, .max = 2,
+     .help = "Rows of later noise that PyTorch draws for an image: 2 where it draws for both "
+             "halves of a guided batch, as SiT does; it matters for the order of its numbers"},
 
     {"precision", "compute", FFCL_TYPE_CHOICE, "auto", AT(precision.compute),
      DIFFER_BY("precision.compute"), .choices = precisions,
@@ -196,7 +299,7 @@ const ffcl_config_row ffcl_config_rows[] = {
              "sampler writes them. They are always in `labels.txt`"},
     {"output", "bytes", FFCL_TYPE_CHOICE, "sit", AT(output.bytes), DIFFER, .choices = byte_rules,
      .help = "From decoder output x to a byte: `sit`: clamp(127.5 x + 128), `repa`: "
-             "clamp(255 (x + 1) / 2)"},
+             "clamp(255 (x + 1) / 2), `round`: the same, rounded half to even"},
     {"output", "png_level", FFCL_TYPE_COUNT, "6", AT(output.png_level), DIFFER,
      .counts = has_folder, .min = 0, .max = 9,
      .help = "Compression of the folder's files: 0 is none, 1 fast, 9 small"},
@@ -218,25 +321,8 @@ const ffcl_config_row ffcl_config_rows[] = {
 };
 
 const size_t ffcl_config_n_rows = sizeof ffcl_config_rows / sizeof *ffcl_config_rows;
-
-const ffcl_config_preset_value ffcl_config_preset_values[] = {
-    {0, "model", "update", "plus"},
-};
-
-const size_t ffcl_config_n_preset_values =
-    sizeof ffcl_config_preset_values / sizeof *ffcl_config_preset_values;
-
-const ffcl_config_usual ffcl_config_usuals[] = {
-    {"t_embedder", FFCL_INPUT_DELTA},
-    {"delta_embedder", FFCL_INPUT_DELTA},
-    {"dt_embedder", FFCL_INPUT_DELTA},
-    {"r_embedder", FFCL_INPUT_R},
-    {"w_embedder", FFCL_INPUT_GUIDANCE},
-    {"cfg_embedder", FFCL_INPUT_GUIDANCE},
-    {"guidance_embedder", FFCL_INPUT_GUIDANCE},
-    {"omega_embedder", FFCL_INPUT_GUIDANCE},
-    {NULL, FFCL_INPUT_NUMBER},
-};
+_Static_assert(sizeof ffcl_config_rows / sizeof *ffcl_config_rows <= FFCL_CONFIG_MOST_ROWS,
+               "ffcl_config.origin is too short");
 
 const char *ffcl_config_input_name(ffcl_input_kind kind)
 {
@@ -248,6 +334,17 @@ const char *ffcl_config_input_name(ffcl_input_kind kind)
         [FFCL_INPUT_NUMBER] = NULL,
     };
     return names[kind];
+}
+
+const char *ffcl_config_input_text(char *text, size_t size, const ffcl_condition *c)
+{
+    const char *name = ffcl_config_input_name(c->kind);
+    if (!name)
+        snprintf(text, size, "%.17g", c->number);
+    else
+        snprintf(text, size, "%s%s%s", name, c->has_second ? ", " : "",
+                 c->has_second ? ffcl_config_input_name(c->second) : "");
+    return text;
 }
 
 /* In the order of the file; [condition] has no rows. */
@@ -402,6 +499,10 @@ char *ffcl_config_expected(const ffcl_config_row *row)
         return ffcl_format("auto or a whole number from %.0f to %.0f", row->min, row->max);
     case FFCL_TYPE_REAL:
         return ffcl_format("a number from %.7g to %.7g", row->min, row->max);
+    case FFCL_TYPE_REAL_AUTO:
+        return ffcl_format("auto or a number from %.7g to %.7g", row->min, row->max);
+    case FFCL_TYPE_TIMES:
+        return ffcl_format("uniform, or two or more numbers from 0 to 1 with commas between them");
     case FFCL_TYPE_SEED:
         return ffcl_format("a whole number from -9223372036854775808 to 18446744073709551615");
     case FFCL_TYPE_RANK:
@@ -469,21 +570,72 @@ static const char introduction[] =
 static const char condition_text[] =
     "## [condition]\n"
     "\n"
-    "What the scalar embedders of the checkpoint are fed with. The key is the prefix of the\n"
-    "embedder's tensors, such as `t_embedder`; the value is one of\n"
+    "What the scalar embedders of the checkpoint are fed with, where it is not what the preset\n"
+    "says. The key is the prefix of the embedder's tensors, such as `t_embedder`; the value is\n"
+    "one of\n"
     "\n"
     "| value | input |\n"
     "| --- | --- |\n"
-    "| `delta` | the step length: 1 |\n"
-    "| `t` | the time at which the step begins: 1 |\n"
-    "| `r` | the time at which the step ends: 0 |\n"
+    "| `delta` | the length of the step: 1 where there is one |\n"
+    "| `t` | the time at which the step begins |\n"
+    "| `r` | the time at which the step ends |\n"
     "| `guidance` | `[sampler] guidance` |\n"
     "| a number | that number |\n"
+    "| two of the names | `t, r`: blocks from `[model] split` on, and the final layer, have the "
+    "embedding of the second |\n"
     "\n"
-    "The usual prefixes need no entry:\n"
+    "The run ends with the candidates where an embedder has no line and the preset does not know "
+    "it.\n"
+    "\n";
+
+static const char presets_text[] =
+    "## Presets\n"
     "\n"
-    "| prefix | default |\n"
-    "| --- | --- |\n";
+    "What each stands for, where a key or a line of `[condition]` is not given. `ffcl presets` has "
+    "their papers and\nrepositories, [models.md](models.md) what is checked.\n"
+    "\n"
+    "| preset | stands for | embedders |\n"
+    "| --- | --- | --- |\n";
+
+static void write_presets(FILE *out)
+{
+    fputs(presets_text, out);
+    for (size_t i = 0; i < FFCL_PRESET_COUNT; i++) {
+        const ffcl_preset *p = &ffcl_presets[i];
+        if (p->refused) {
+            fprintf(out, "| `%s` | refused: %s | |\n", p->name, p->refused);
+            continue;
+        }
+        fprintf(out, "| `%s` | ", p->name);
+        for (const char *const *v = p->values; *v; v++)
+            fprintf(out, "%s`%s`", v == p->values ? "" : " ", *v);
+        fputs(" | ", out);
+        for (const char *const *v = p->embedders; *v; v++)
+            fprintf(out, "%s`%s`", v == p->embedders ? "" : " ", *v + (**v == '?'));
+        fputs(" |\n", out);
+    }
+}
+
+int ffcl_config_presets(char **out, ffcl_error *err)
+{
+    size_t size = 0;
+    *out = NULL;
+    FILE *stream = open_memstream(out, &size);
+    for (size_t i = 0; stream && i < FFCL_PRESET_COUNT; i++) {
+        const ffcl_preset *p = &ffcl_presets[i];
+        fprintf(stream, "%-12s %s%s\n             %s\n             github.com/%s\n", p->name,
+                p->title, p->refused ? " (refused)" : "", p->paper, p->repository);
+        if (p->refused)
+            fprintf(stream, "             %s\n", p->refused);
+    }
+    int bad = !stream || ferror(stream);
+    if ((stream && fclose(stream)) || bad) {
+        free(*out);
+        *out = NULL;
+        return ffcl_fail(err, FFCL_ENOMEM, "host memory does not suffice for the presets");
+    }
+    return 0;
+}
 
 int ffcl_config_reference(char **out, ffcl_error *err)
 {
@@ -499,16 +651,8 @@ int ffcl_config_reference(char **out, ffcl_error *err)
             continue;
         }
         fputs(condition_text, stream);
-        for (const ffcl_config_usual *u = ffcl_config_usuals; u->prefix; u++)
-            fprintf(stream, "| `%s` | `%s` |\n", u->prefix, ffcl_config_input_name(u->kind));
-        fputc('\n', stream);
     }
-    fputs("## Presets\n\n| preset | stands for |\n| --- | --- |\n", stream);
-    for (size_t i = 0; i < ffcl_config_n_preset_values; i++) {
-        const ffcl_config_preset_value *p = &ffcl_config_preset_values[i];
-        fprintf(stream, "| `%s` | `[%s] %s = %s` |\n", presets[p->preset].name, p->section,
-                p->key, p->value);
-    }
+    write_presets(stream);
     int bad = ferror(stream);
     if (fclose(stream) || bad) {
         free(*out);

@@ -25,6 +25,8 @@ typedef enum ffcl_config_type {
     FFCL_TYPE_COUNT,        /* size_t from min to max */
     FFCL_TYPE_COUNT_AUTO,   /* the same, or auto: 0 */
     FFCL_TYPE_REAL,         /* double from min to max, finite */
+    FFCL_TYPE_REAL_AUTO,    /* the same, or auto: NaN */
+    FFCL_TYPE_TIMES,        /* char *, uniform or numbers from 0 to 1 */
     FFCL_TYPE_SEED,         /* uint64_t; negative numbers as two's complement */
     FFCL_TYPE_RANK,         /* size_t from min to max, or all: FFCL_ALL_RANKS */
     FFCL_TYPE_CLASSES       /* random, balanced, file:PATH, or numbers and ranges */
@@ -54,36 +56,30 @@ typedef struct ffcl_config_row {
      * counts: whether it changes the images of this cfg; NULL: always. */
     const char *fact;
     int (*counts)(const ffcl_config *cfg);
+    int is_late;            /* manifests of version 1's first readers lack it: it was the default */
     size_t (*resolve)(const ffcl_config *cfg);  /* the value, `auto` resolved; NULL: as it is */
     double min, max;        /* COUNT, COUNT_AUTO and REAL */
     const ffcl_config_choice *choices;
     const char *help;       /* Markdown, no full stop at the end */
 } ffcl_config_row;
 
-/* One value that a [model] preset stands for. */
-typedef struct ffcl_config_preset_value {
-    int preset;
-    const char *section, *key, *value;
-} ffcl_config_preset_value;
-
 extern const ffcl_config_row ffcl_config_rows[];
 extern const size_t ffcl_config_n_rows;
-extern const ffcl_config_preset_value ffcl_config_preset_values[];
-extern const size_t ffcl_config_n_preset_values;
 
 /* The section whose keys are the checkpoint's and therefore not in the table. */
 #define FFCL_CONFIG_CONDITION "condition"
 
-/* A usual prefix of a scalar embedder and what it is fed with; prefix NULL ends the list. */
-typedef struct ffcl_config_usual {
-    const char *prefix;
-    ffcl_input_kind kind;
-} ffcl_config_usual;
-
-extern const ffcl_config_usual ffcl_config_usuals[];
-
 /* "delta", "t", "r" or "guidance"; NULL for FFCL_INPUT_NUMBER. */
 const char *ffcl_config_input_name(ffcl_input_kind kind);
+
+/* What a condition is fed with, as [condition] has it ("t, r") into text; returns text. */
+const char *ffcl_config_input_text(char *text, size_t size, const ffcl_condition *c);
+
+/* As short as may be, but exact; size at least 120. */
+void ffcl_config_real_text(char *text, double value);
+
+/* The value of a row as text, "" for files and texts; size at least 120. */
+void ffcl_config_value_text(char *text, const ffcl_config *cfg, const ffcl_config_row *row);
 
 /* Calls visit with "section.key" and the value of each key that changes the images of cfg, but for
  * those that go by a fact; the order is always the same.  Stops where visit fails. */

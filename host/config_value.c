@@ -77,7 +77,11 @@ static int parse_real(const char *text, double *out)
 static int store_real(void *member, const ffcl_config_row *row, const char *text,
                       const ffcl_config_source *source, ffcl_error *err)
 {
-    double value;
+    double value = (double)NAN;
+    if (row->type == FFCL_TYPE_REAL_AUTO && !strcmp(text, "auto")) {
+        memcpy(member, &value, sizeof value);
+        return 0;
+    }
     if (parse_real(text, &value))
         return bad_value(source, row, text, "is not a number", err);
     if (!(value >= row->min && value <= row->max))
@@ -333,8 +337,50 @@ static int store_labels(ffcl_config *cfg, const ffcl_config_row *row, const char
 char **ffcl_config_string(ffcl_config *cfg, const ffcl_config_row *row)
 {
     int is_string = row->type == FFCL_TYPE_TEXT || row->type == FFCL_TYPE_INPUT ||
-                    row->type == FFCL_TYPE_OUTPUT;
+                    row->type == FFCL_TYPE_OUTPUT || row->type == FFCL_TYPE_TIMES;
     return is_string ? (char **)(void *)((char *)cfg + row->offset) : NULL;
+}
+
+size_t ffcl_config_times(const char *text, double *out)
+{
+    size_t n = 0;
+    while (*text) {
+        char number[64];
+        size_t length = strcspn(text, ",");
+        const char *entry = text;
+        double value = 0;
+        text += length + (text[length] == ',');
+        trim(&entry, &length);
+        snprintf(number, sizeof number, "%.*s", (int)ffcl_min(length, sizeof number - 1), entry);
+        if (parse_real(number, &value) || !(value >= 0 && value <= 1))
+            return 0;
+        if (out)
+            out[n] = value;
+        n++;
+    }
+    return n < 2 ? 0 : n;
+}
+
+/* uniform, or a list, which also says how many steps there are. */
+static int store_times(ffcl_config *cfg, const ffcl_config_row *row, const char *text,
+                       const ffcl_config_source *source, ffcl_error *err)
+{
+    if (strcmp(text, "uniform")) {
+        const size_t n = ffcl_config_times(text, NULL);
+        if (n == 0)
+            return bad_value(source, row, text, "is no list of times", err);
+        double *list = malloc(n * sizeof *list);
+        if (!list)
+            return no_memory(source, err);
+        ffcl_config_times(text, list);
+        int ordered = fabs(list[n - 1] - list[0]) == 1;
+        for (size_t i = 1; i < n; i++)
+            ordered &= list[0] < list[n - 1] ? list[i] > list[i - 1] : list[i] < list[i - 1];
+        free(list);
+        if (!ordered)
+            return bad_value(source, row, text, "does not lead from 1 to 0 or from 0 to 1", err);
+    }
+    return store_string(ffcl_config_string(cfg, row), row, text, source, err);
 }
 
 int ffcl_config_store(ffcl_config *cfg, const ffcl_config_row *row, const char *text,
@@ -351,7 +397,10 @@ int ffcl_config_store(ffcl_config *cfg, const ffcl_config_row *row, const char *
     case FFCL_TYPE_COUNT:
     case FFCL_TYPE_COUNT_AUTO:
         return store_count(member, row, text, source, err);
+    case FFCL_TYPE_TIMES:
+        return store_times(cfg, row, text, source, err);
     case FFCL_TYPE_REAL:
+    case FFCL_TYPE_REAL_AUTO:
         return store_real(member, row, text, source, err);
     case FFCL_TYPE_SEED:
         return store_seed(member, row, text, source, err);
@@ -363,15 +412,29 @@ int ffcl_config_store(ffcl_config *cfg, const ffcl_config_row *row, const char *
     return 0;
 }
 
-/* delta, t, r, guidance or a finite number: 0, or -1. */
-static int parse_input(const char *text, ffcl_condition *out)
+/* The kind of a word: 0, or -1. */
+static int parse_word(const char *text, size_t length, ffcl_input_kind *out)
 {
+    trim(&text, &length);
     for (int kind = FFCL_INPUT_DELTA; kind < FFCL_INPUT_NUMBER; kind++) {
-        if (!strcmp(text, ffcl_config_input_name((ffcl_input_kind)kind))) {
-            out->kind = (ffcl_input_kind)kind;
+        const char *name = ffcl_config_input_name((ffcl_input_kind)kind);
+        if (strlen(name) == length && !strncmp(text, name, length)) {
+            *out = (ffcl_input_kind)kind;
             return 0;
         }
     }
+    return -1;
+}
+
+int ffcl_config_parse_input(const char *text, ffcl_condition *out)
+{
+    const char *comma = strchr(text, ',');
+    out->has_second = comma != NULL;
+    if (comma)
+        return parse_word(text, (size_t)(comma - text), &out->kind) ||
+               parse_word(comma + 1, strlen(comma + 1), &out->second) ? -1 : 0;
+    if (!parse_word(text, strlen(text), &out->kind))
+        return 0;
     out->kind = FFCL_INPUT_NUMBER;
     return parse_real(text, &out->number) || !isfinite(out->number) ? -1 : 0;
 }
@@ -383,13 +446,14 @@ int ffcl_config_store_condition(ffcl_config *cfg, const char *prefix, const char
     if (!*prefix)
         return ffcl_fail(err, FFCL_ECONFIG, "%s: [condition] a key is missing before =; expected "
                          "the prefix of an embedder such as t_embedder", source->where);
-    if (parse_input(text, &parsed))
+    if (ffcl_config_parse_input(text, &parsed))
         return ffcl_fail(err, FFCL_ECONFIG, "%s: [condition] %.80s = %.80s is not known; expected "
-                         "delta, t, r, guidance or a number", source->where, prefix, text);
+                         "delta, t, r, guidance, two of them as in t, r, or a number",
+                         source->where, prefix, text);
     for (size_t i = 0; i < cfg->n_conditions; i++) {
         if (!strcmp(cfg->conditions[i].prefix, prefix)) {
-            cfg->conditions[i].kind = parsed.kind;
-            cfg->conditions[i].number = parsed.number;
+            parsed.prefix = cfg->conditions[i].prefix;
+            cfg->conditions[i] = parsed;
             return 0;
         }
     }

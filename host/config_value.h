@@ -25,4 +25,10 @@ int ffcl_config_store_condition(ffcl_config *cfg, const char *prefix, const char
 /* The char * member of a TEXT, INPUT or OUTPUT row, or NULL for other rows. */
 char **ffcl_config_string(ffcl_config *cfg, const ffcl_config_row *row);
 
+/* delta, t, r, guidance, two of them, or a finite number, into all of *out but prefix: 0, or -1. */
+int ffcl_config_parse_input(const char *text, ffcl_condition *out);
+
+/* The numbers of [sampler] times into out (NULL: only counted); 0 where it is no list. */
+size_t ffcl_config_times(const char *text, double *out);
+
 #endif

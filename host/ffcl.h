@@ -61,8 +61,9 @@ typedef enum ffcl_phase {
     FFCL_PHASE_TUNE         /* seconds of ffcl_tune; text says what was found so far */
 } ffcl_phase;
 
-/* Receives progress; user is the caller's.  text is NULL unless the phase is NOTE,
- * WARN or TUNE. */
+/* Receives progress; user is the caller's.  text is NULL unless the phase is NOTE, WARN or TUNE, or
+ * SAMPLE of a sampler of several steps: then done and total count evaluations of the transformer,
+ * and text is "3/40 images". */
 typedef struct ffcl_observer {
     void (*report)(void *user, ffcl_phase phase, const char *text, uint64_t done, uint64_t total);
     void *user;
@@ -196,6 +197,9 @@ int ffcl_selfcheck(const ffcl_config *cfg, const ffcl_observer *obs, ffcl_selfch
 
 /* The reference of all INI keys as Markdown; *out is the caller's to free. */
 int ffcl_config_reference(char **out, ffcl_error *err);
+
+/* The presets with their papers and repositories as text; *out is the caller's to free. */
+int ffcl_config_presets(char **out, ffcl_error *err);
 
 #ifdef __cplusplus
 }

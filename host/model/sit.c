@@ -11,15 +11,23 @@
 
 static const float norm_eps = 1e-6f;
 
-int ffcl_sit_open(ffcl_sit **out, const ffcl_config *cfg, size_t heads_hint, ffcl_error *err)
+int ffcl_sit_open(ffcl_sit **out, const ffcl_config *cfg, const ffcl_sit_hints *hints,
+                  ffcl_error *err)
 {
+    ffcl_tensor_file *file = NULL;
+    ffcl_sit_names names;
     *out = NULL;
     ffcl_sit *sit = calloc(1, sizeof *sit);
     if (!sit)
         return ffcl_fail(err, FFCL_ENOMEM, "out of memory for the SiT model");
-    int rc = ffcl_weights_open(&sit->weights, cfg->model.checkpoint, ffcl_sit_rename, NULL, err);
+    int rc = ffcl_tensor_file_open(&file, cfg->model.checkpoint, err);
     if (rc == 0)
-        rc = ffcl_sit_derive(sit, cfg, heads_hint, err);
+        rc = ffcl_family_names(&names, cfg, file, err);
+    ffcl_tensor_file_close(&file);
+    if (rc == 0)
+        rc = ffcl_weights_open(&sit->weights, cfg->model.checkpoint, ffcl_sit_rename, &names, err);
+    if (rc == 0)
+        rc = ffcl_sit_derive(sit, cfg, hints, err);
     if (rc == 0)
         rc = ffcl_sit_table(sit, SIZE_MAX, err);
     if (rc == 0)
@@ -38,7 +46,7 @@ void ffcl_sit_close(ffcl_sit **sit)
     for (size_t i = 0; i < s->weights.n_rows; i++)
         ffcl_weight_release(s->weights.rows[i].to);
     ffcl_weight_release(&s->pos);
-    ffcl_weight_release(&s->fixed);
+    ffcl_sit_unfix(s);
     for (size_t i = 0; s->embedders && i < s->d.embedders; i++)
         free(s->embedders[i].condition.prefix);
     ffcl_weights_close(&s->weights);
@@ -143,65 +151,90 @@ static ffcl_tensor embed_scalars(const ffcl_sit *sit, ffcl_ctx *ctx, const ffcl_
     return sum;
 }
 
-static int upload_values(ffcl_sit *sit, ffcl_ctx *ctx, ffcl_tensor *scalars, const float *values)
+size_t ffcl_sit_inputs(const ffcl_sit *sit)
 {
-    sit->fixed = ffcl_tensor_of(FFCL_F32, 1, 1, sit->d.D);
-    int rc = ffcl_buffer_create(ctx, &sit->fixed.mem, sit->d.D * sizeof(float), "conditions");
-    for (size_t i = 0; rc == 0 && i < sit->d.embedders; i++) {
-        rc = ffcl_buffer_create(ctx, &scalars[i].mem, sizeof(float), "a scalar");
+    return sit->d.embedders * (sit->d.split == SIZE_MAX ? 1 : 2);
+}
+
+static int upload_values(ffcl_ctx *ctx, ffcl_tensor *scalars, size_t n, const float *values)
+{
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && i < n; i++) {
+        const size_t bytes = scalars[i].batch * sizeof(float);
+        rc = ffcl_buffer_create(ctx, &scalars[i].mem, bytes, "a scalar");
         if (rc == 0)
-            rc = ffcl_buffer_write(ctx, scalars[i].mem, 0, &values[i], sizeof(float));
+            rc = ffcl_buffer_write(ctx, scalars[i].mem, 0, values + i * scalars[i].batch, bytes);
     }
     return rc;
 }
 
-int ffcl_sit_fix(ffcl_sit *sit, ffcl_ctx *ctx, const float *values)
+/* The sums of the embeddings of scalars, of all moments, into sit->fixed[set]. */
+static void fix_set(ffcl_sit *sit, ffcl_ctx *ctx, const ffcl_tensor *scalars, size_t moments,
+                    int set)
 {
-    const size_t n = sit->d.embedders, bytes = sit->d.D * sizeof(float);
+    const size_t bytes = moments * sit->d.D * sizeof(float);
+    ffcl_tensor *fixed = &sit->fixed[set];
+    *fixed = ffcl_tensor_in(fixed->mem, ffcl_tensor_of(FFCL_F32, moments, 1, sit->d.D));
+    if (!ctx->planning && !fixed->mem)
+        ffcl_ctx_keep(ctx, ffcl_buffer_create(ctx, &fixed->mem, bytes, "conditions"));
+    ffcl_tensor sum = embed_scalars(sit, ctx, scalars, moments, NULL);
+    if (!ctx->planning && !ctx->status)
+        ffcl_ctx_keep(ctx, FFCL_CL(ctx->err, clEnqueueCopyBuffer(ctx->queue, sum.mem, fixed->mem, 0,
+                                                                 0, bytes, 0, NULL, NULL)));
+    if (!ctx->planning && !ctx->status)
+        ffcl_ctx_keep(ctx, ffcl_finish(ctx));
+    ffcl_give(ctx, &sum);
+}
+
+int ffcl_sit_fix(ffcl_sit *sit, ffcl_ctx *ctx, const float *values, size_t moments)
+{
+    const size_t n = ffcl_sit_inputs(sit), each = sit->d.embedders;
     ffcl_tensor *scalars = calloc(n + 1, sizeof *scalars);
     if (!scalars)
         return ffcl_fail(ctx->err, FFCL_ENOMEM, "out of memory for the conditions");
     for (size_t i = 0; i < n; i++)
-        scalars[i] = ffcl_tensor_of(FFCL_F32, 1, 1, 1);
-    if (!ctx->planning && n)
-        ffcl_ctx_keep(ctx, upload_values(sit, ctx, scalars, values));
-    ffcl_tensor sum = {0};
-    if (n)
-        sum = embed_scalars(sit, ctx, scalars, 1, NULL);
-    if (sit->fixed.mem && !ctx->status)
-        ffcl_ctx_keep(ctx, FFCL_CL(ctx->err, clEnqueueCopyBuffer(ctx->queue, sum.mem,
-                                                                 sit->fixed.mem, 0, 0, bytes, 0,
-                                                                 NULL, NULL)));
-    if (sit->fixed.mem && !ctx->status)
-        ffcl_ctx_keep(ctx, ffcl_finish(ctx));
-    ffcl_give(ctx, &sum);
+        scalars[i] = ffcl_tensor_of(FFCL_F32, moments, 1, 1);
+    if (!ctx->planning)
+        ffcl_ctx_keep(ctx, upload_values(ctx, scalars, n, values));
+    for (size_t at = 0; at < n; at += each)
+        fix_set(sit, ctx, scalars + at, moments, at > 0);
     for (size_t i = 0; i < n; i++)
         ffcl_weight_release(&scalars[i]);
     free(scalars);
     return ffcl_ctx_check(ctx);
 }
 
-/* SiLU(label embedding + scalar embeddings), (B, 1, D) in the blocks' type, from the arena. */
+void ffcl_sit_unfix(ffcl_sit *sit)
+{
+    ffcl_weight_release(&sit->fixed[0]);
+    ffcl_weight_release(&sit->fixed[1]);
+}
+
+/* SiLU(label embedding + scalar embeddings), (B, 1, D) in the blocks' type, from the arena; of the
+ * first inputs, or the second. */
 static ffcl_tensor condition(const ffcl_sit *sit, ffcl_ctx *ctx, const ffcl_tensor *y,
-                             const ffcl_tensor *scalars, const ffcl_tap *tap)
+                             const ffcl_tensor *scalars, size_t moment, int set,
+                             const ffcl_tap *tap)
 {
     const size_t B = y->batch, D = sit->d.D, n = sit->d.embedders;
-    const ffcl_tensor fixed = ffcl_tensor_in(sit->fixed.mem, ffcl_tensor_of(FFCL_F32, 1, 1, D));
+    const ffcl_tensor fixed = ffcl_images(sit->fixed[set], moment, 1);
     ffcl_tensor c = ffcl_take(ctx, ffcl_tensor_of(sit->dtype, B, 1, D)), sum = {0};
     if (scalars && n)
-        sum = embed_scalars(sit, ctx, scalars, B, tap);
+        sum = embed_scalars(sit, ctx, scalars + (size_t)set * n, B, set ? NULL : tap);
     ffcl_embed_condition(ctx, &c, &sit->table, y, !n ? NULL : scalars ? &sum : &fixed);
     ffcl_give(ctx, &sum);
     return c;
 }
 
-/* Every block's shift, scale and gate: mods[g] (B, 1, columns) = c w + b, a GEMM a group. */
+/* Every block's shift, scale and gate: mods[g] (B, 1, columns) = c w + b, a GEMM a group; c[1] is
+ * that of second inputs. */
 static void modulate(const ffcl_sit *sit, ffcl_ctx *ctx, ffcl_tensor *mods, const ffcl_tensor *c)
 {
     for (size_t g = 0; g < sit->n_groups; g++) {
         const ffcl_linear *l = &sit->groups[g].layer;
         mods[g] = ffcl_take(ctx, ffcl_tensor_of(FFCL_F32, c->batch, 1, sit->groups[g].columns));
-        ffcl_gemm(ctx, &(ffcl_matmul){.out = mods[g], .a = *c, .w = l->w, .bias = &l->b});
+        ffcl_gemm(ctx, &(ffcl_matmul){.out = mods[g], .a = c[sit->groups[g].is_second], .w = l->w,
+                                      .bias = &l->b});
     }
 }
 
@@ -316,7 +349,8 @@ static stream take_stream(const ffcl_sit *sit, ffcl_ctx *ctx, size_t B)
 }
 
 void ffcl_sit_forward(ffcl_sit *sit, ffcl_ctx *ctx, const ffcl_tensor *out, const ffcl_tensor *z,
-                      const ffcl_tensor *y, const ffcl_tensor *scalars, const ffcl_tap *tap)
+                      const ffcl_tensor *y, const ffcl_tensor *scalars, size_t moment,
+                      const ffcl_tap *tap)
 {
     const size_t D = sit->d.D;
     ffcl_tensor *mods = calloc(sit->n_groups, sizeof *mods);
@@ -324,13 +358,16 @@ void ffcl_sit_forward(ffcl_sit *sit, ffcl_ctx *ctx, const ffcl_tensor *out, cons
         ffcl_ctx_fail(ctx, FFCL_ENOMEM, "out of memory for the modulations");
         return;
     }
-    ffcl_tensor c = condition(sit, ctx, y, scalars, tap);               /* (B, 1, D) */
-    modulate(sit, ctx, mods, &c);
+    ffcl_tensor c[2] = {condition(sit, ctx, y, scalars, moment, 0, tap)};   /* (B, 1, D) */
+    if (sit->d.split != SIZE_MAX)
+        c[1] = condition(sit, ctx, y, scalars, moment, 1, tap);         /* (B, 1, D) */
+    modulate(sit, ctx, mods, c);
     stream s = take_stream(sit, ctx, z->batch);
     /* A tap reads the stream between blocks, so it must be complete there.  That the norm adds up
      * partial sums was measured to pay on NVIDIA's tensor cores only. */
     s.leaves_partial = !tap && ffcl_has_tensor_cores(ctx) && ffcl_layernorm_takes_residual(ctx, D);
     embed_patches(sit, ctx, &s, z, tap);                                /* x (B, T, D) */
+    ffcl_tap_see(tap, ctx, &s.x, "act.seq");
     for (size_t i = 0; i < sit->d.L; i++) {
         const ffcl_sit_block *b = &sit->blocks[i];
         block(ctx, &s, b, columns_of(mods, b->group, b->column, 6 * D), sit->d.H);
@@ -338,7 +375,7 @@ void ffcl_sit_forward(ffcl_sit *sit, ffcl_ctx *ctx, const ffcl_tensor *out, cons
     }
     final_layer(sit, ctx, out, &s, columns_of(mods, sit->final_group, sit->final_column, 2 * D),
                 tap);                                                   /* (B, C, R*R) */
-    ffcl_tensor *const taken[] = {&s.wide_slot, &s.h_slot, &s.y, &s.x, &c};
+    ffcl_tensor *const taken[] = {&s.wide_slot, &s.h_slot, &s.y, &s.x, &c[1], &c[0]};
     for (size_t i = 0; i < sizeof taken / sizeof *taken; i++)
         ffcl_give(ctx, taken[i]);
     for (size_t g = 0; g < sit->n_groups; g++)

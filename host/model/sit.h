@@ -17,14 +17,22 @@ typedef struct ffcl_sit_dims {
     size_t classes;                 /* labels 0 .. classes-1; where rows is more, the last row is
                                        the null class */
     size_t embedders;               /* scalar embedders */
+    size_t split;                   /* blocks from here on, and the final layer, have second */
+                                    /* inputs; SIZE_MAX: there are none */
 } ffcl_sit_dims;
+
+/* What no file tells, used where cfg and the published sizes leave it open; 0: not known. */
+typedef struct ffcl_sit_hints {
+    size_t heads, split;
+} ffcl_sit_hints;
 
 typedef struct ffcl_sit ffcl_sit;
 
 /* Reads the directory of cfg's checkpoint, derives and checks the architecture, maps the scalar
- * embedders.  No device is needed.  heads_hint is used where cfg and the width leave the number
- * of heads open (0: none).  FFCL_EWEIGHTS, FFCL_ECONFIG and the file errors. */
-int ffcl_sit_open(ffcl_sit **out, const ffcl_config *cfg, size_t heads_hint, ffcl_error *err);
+ * embedders.  No device is needed.  cfg's preset is resolved (model/family.h).  FFCL_EWEIGHTS,
+ * FFCL_ECONFIG and the file errors. */
+int ffcl_sit_open(ffcl_sit **out, const ffcl_config *cfg, const ffcl_sit_hints *hints,
+                  ffcl_error *err);
 void ffcl_sit_close(ffcl_sit **sit);
 
 const ffcl_sit_dims *ffcl_sit_dims_of(const ffcl_sit *sit);
@@ -43,13 +51,21 @@ size_t ffcl_sit_largest_bytes(const ffcl_sit *sit);
 int ffcl_sit_prepare(ffcl_sit *sit, ffcl_ctx *ctx, ffcl_dtype dtype);
 int ffcl_sit_load(ffcl_sit *sit, ffcl_ctx *ctx, uint64_t *done, uint64_t total);
 
-/* Fixes what embedder i is fed with to values[i], for every image of later passes without
- * scalars.  Takes part in planning, as a pass of its own; after load. */
-int ffcl_sit_fix(ffcl_sit *sit, ffcl_ctx *ctx, const float *values);
+/* Inputs of the embedders: as many again where there are second inputs. */
+size_t ffcl_sit_inputs(const ffcl_sit *sit);
+
+/* Fixes what the embedders are fed with at each of the moments, for every image of later passes
+ * without scalars: values (inputs, moments), those of second inputs last.  Takes part in planning,
+ * as a pass of its own; after load. */
+int ffcl_sit_fix(ffcl_sit *sit, ffcl_ctx *ctx, const float *values, size_t moments);
+
+/* Forgets them, so that others can be fixed. */
+void ffcl_sit_unfix(ffcl_sit *sit);
 
 /* out (B, C, R*R) = F(z, scalars, y): z (B, C, R*R), y (B, 1, 1) int32 labels, scalars[i] (B, 1, 1)
- * the value for embedder i; scalars NULL: the fixed values.  tap may be NULL. */
+ * the value of input i; scalars NULL: the fixed values of the moment.  tap may be NULL. */
 void ffcl_sit_forward(ffcl_sit *sit, ffcl_ctx *ctx, const ffcl_tensor *out, const ffcl_tensor *z,
-                      const ffcl_tensor *y, const ffcl_tensor *scalars, const ffcl_tap *tap);
+                      const ffcl_tensor *y, const ffcl_tensor *scalars, size_t moment,
+                      const ffcl_tap *tap);
 
 #endif

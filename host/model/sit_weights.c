@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "config_presets.h"
 #include "gemm.h"
 #include "util.h"
 
@@ -15,18 +16,22 @@
 enum { MOST_WIDTH = 65536, MOST_PATCH = 1024, MOST_CHANNELS = 65536, MOST_TOKENS = 1 << 24,
        MOST_EMBEDDERS = 64 };
 
-/* REPA's training heads are of no use here; its first releases called the blocks after the
- * eighth, where the representation is read off, decoder_blocks. */
 int ffcl_sit_rename(char **out, const char *name, void *user)
 {
-    (void)user;
+    const ffcl_sit_names *names = user;
+    const size_t n = strlen(names->prefix);
     size_t block;
     int used = 0;
     *out = NULL;
-    if (strncmp(name, "projectors.", 11) == 0)
+    if (strncmp(name, names->prefix, n) != 0 || !name[n])
         return 0;
+    name += n;
+    if (ffcl_family_matches(names->ignore, name))
+        return 0;
+    /* REPA's first releases called the blocks after those of the encoder, where the representation
+     * is read off, decoder_blocks. */
     if (sscanf(name, "decoder_blocks.%zu%n", &block, &used) == 1 && name[used] == '.')
-        *out = ffcl_format("blocks.%zu%s", block + 8, name + used);
+        *out = ffcl_format("blocks.%zu%s", block + names->encoder_depth, name + used);
     else
         *out = ffcl_format("%s", name);
     return *out ? 0 : FFCL_ENOMEM;
@@ -115,7 +120,10 @@ static int map_embedders(ffcl_sit *sit, const ffcl_config *cfg, ffcl_error *err)
             used += (size_t)snprintf(found + used, sizeof found - used, "%s%s", used ? ", " : "",
                                      prefix);
         ffcl_condition *c = &sit->embedders[sit->d.embedders].condition;
-        if (ffcl_config_condition(cfg, prefix, c) != 0) {
+        const int is_time = cfg->model.preset == FFCL_PRESET_AUTO && !strcmp(prefix, "t_embedder");
+        if (ffcl_config_condition(cfg, prefix, c) != 0 && is_time) {
+            *c = (ffcl_condition){.kind = FFCL_INPUT_T};    /* a recording: see family.h */
+        } else if (ffcl_config_condition(cfg, prefix, c) != 0) {
             if (!*unknown)
                 snprintf(unknown, sizeof unknown, "%s", prefix);
             continue;
@@ -133,6 +141,33 @@ static int map_embedders(ffcl_sit *sit, const ffcl_config *cfg, ffcl_error *err)
     return 0;
 }
 
+/* Of embedders with two inputs, the block from which on the second counts. */
+static int derive_split(ffcl_sit *sit, const ffcl_config *cfg, size_t hint, ffcl_error *err)
+{
+    ffcl_sit_dims *d = &sit->d;
+    int has_second = 0;
+    for (size_t i = 0; i < d->embedders; i++)
+        has_second |= sit->embedders[i].condition.has_second;
+    d->split = SIZE_MAX;
+    if (!has_second)
+        return 0;
+    d->split = cfg->model.split ? cfg->model.split : hint ? hint : d->L == 28 ? 20 : 0;
+    if (d->split && d->split <= d->L)
+        return 0;
+    return ffcl_fail(err, FFCL_ECONFIG, "%s has %zu blocks, and from which on the second input "
+                     "counts is not in the file: set split under [model], from 1 to %zu",
+                     ffcl_tensor_file_path(sit->weights.file), d->L, d->L);
+}
+
+/* Does a preset know the embedder?  Files of the same family differ in which they have. */
+static int is_usual(const char *prefix)
+{
+    for (size_t i = 0; i < FFCL_PRESET_COUNT; i++)
+        if (ffcl_preset_embedder(&ffcl_presets[i], prefix, NULL))
+            return 1;
+    return 0;
+}
+
 /* Fails on [condition] lines for embedders that the checkpoint lacks. */
 static int check_conditions(const ffcl_sit *sit, const ffcl_config *cfg, ffcl_error *err)
 {
@@ -141,9 +176,7 @@ static int check_conditions(const ffcl_sit *sit, const ffcl_config *cfg, ffcl_er
         int known = 0;
         for (size_t j = 0; j < sit->d.embedders; j++)
             known |= strcmp(sit->embedders[j].condition.prefix, prefix) == 0;
-        ffcl_condition usual;
-        ffcl_config none = {0};
-        if (!known && ffcl_config_condition(&none, prefix, &usual) != 0)
+        if (!known && !is_usual(prefix))
             return ffcl_fail(err, FFCL_ECONFIG,
                              "[condition] %s: %s has no scalar embedder of this name", prefix,
                              ffcl_tensor_file_path(sit->weights.file));
@@ -163,7 +196,8 @@ static const ffcl_tensor_info *find_telling(const ffcl_weights *w, const char *n
     return info && info->rank == rank ? info : NULL;
 }
 
-int ffcl_sit_derive(ffcl_sit *sit, const ffcl_config *cfg, size_t heads_hint, ffcl_error *err)
+int ffcl_sit_derive(ffcl_sit *sit, const ffcl_config *cfg, const ffcl_sit_hints *hints,
+                    ffcl_error *err)
 {
     ffcl_sit_dims *d = &sit->d;
     const ffcl_weights *w = &sit->weights;
@@ -200,11 +234,13 @@ int ffcl_sit_derive(ffcl_sit *sit, const ffcl_config *cfg, size_t heads_hint, ff
                          path, d->Cout, d->C);
     while (ffcl_weights_has(w, "blocks.%zu.", d->L))
         d->L++;
-    int rc = derive_heads(d, cfg, heads_hint, path, err);
+    int rc = derive_heads(d, cfg, hints->heads, path, err);
     if (rc == 0)
         rc = derive_grid(sit, cfg, path, err);
     if (rc == 0)
         rc = map_embedders(sit, cfg, err);
+    if (rc == 0)
+        rc = derive_split(sit, cfg, hints->split, err);
     if (rc == 0)
         rc = check_conditions(sit, cfg, err);
     if (rc == 0) {
@@ -257,14 +293,16 @@ static int group_modulations(ffcl_sit *sit, size_t max_bytes, ffcl_error *err)
     size_t limit = sit->layout == FFCL_COLUMNS ? 6 * d->D : max_bytes / (d->D * sizeof(float));
     free(sit->groups);
     sit->n_groups = 0;
-    sit->groups = calloc(d->L + 2, sizeof *sit->groups);
+    sit->groups = calloc(d->L + 3, sizeof *sit->groups);
     if (!sit->groups)
         return ffcl_fail(err, FFCL_ENOMEM, "out of memory for the modulations");
     for (size_t i = 0; i <= d->L; i++) {
         size_t width = i < d->L ? 6 * d->D : 2 * d->D;
-        if (sit->n_groups == 0 || sit->groups[sit->n_groups - 1].columns + width > limit)
+        if (sit->n_groups == 0 || i == d->split ||
+            sit->groups[sit->n_groups - 1].columns + width > limit)
             sit->n_groups++;
         ffcl_sit_modulations *g = &sit->groups[sit->n_groups - 1];
+        g->is_second = i >= d->split;
         *(i < d->L ? &sit->blocks[i].group : &sit->final_group) = sit->n_groups - 1;
         *(i < d->L ? &sit->blocks[i].column : &sit->final_column) = g->columns;
         g->columns += width;

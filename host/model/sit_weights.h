@@ -3,6 +3,7 @@
 #ifndef FFCL_MODEL_SIT_WEIGHTS_H
 #define FFCL_MODEL_SIT_WEIGHTS_H
 
+#include "model/family.h"
 #include "model/sit.h"
 
 typedef struct ffcl_sit_embedder {
@@ -22,6 +23,7 @@ typedef struct ffcl_sit_block {
 typedef struct ffcl_sit_modulations {
     ffcl_linear layer;                          /* (D, columns) */
     size_t columns;
+    int is_second;                              /* of the second inputs */
 } ffcl_sit_modulations;
 
 struct ffcl_sit {
@@ -39,17 +41,19 @@ struct ffcl_sit {
     ffcl_sit_modulations *groups;
     size_t n_groups;
     int pos_in_file;
-    ffcl_tensor fixed;                          /* ffcl_sit_fix: (1, 1, D) */
+    ffcl_tensor fixed[2];                       /* ffcl_sit_fix: (moments, 1, D), of the first */
+                                                /* and of the second inputs */
 };
 
 /* Derives sit->d and allocates embedders and blocks from the tensors' shapes. */
-int ffcl_sit_derive(ffcl_sit *sit, const ffcl_config *cfg, size_t heads_hint, ffcl_error *err);
+int ffcl_sit_derive(ffcl_sit *sit, const ffcl_config *cfg, const ffcl_sit_hints *hints,
+                    ffcl_error *err);
 
 /* Assigns modulation columns to groups of at most max_bytes each, then fills sit->weights.rows. */
 int ffcl_sit_table(ffcl_sit *sit, size_t max_bytes, ffcl_error *err);
 
 /* The canonical name of a checkpoint's tensor, NULL for one that inference does not use: see
- * ffcl_rename. */
+ * ffcl_rename; user is an ffcl_sit_names. */
 int ffcl_sit_rename(char **out, const char *name, void *user);
 
 #endif

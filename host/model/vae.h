@@ -14,7 +14,8 @@ typedef struct ffcl_vae_dims {
     size_t mid;                 /* channels of the middle block */
     size_t upscale;             /* image side / latent side: 2^(levels - 1) */
     int has_config;             /* else groups were assumed */
-    double scaling;             /* config.json's scaling_factor, 0: none */
+    double scaling, shift;      /* config.json's scaling_factor, 0: none; shift_factor */
+    float *mean, *std;          /* (zc) its latents_mean and latents_std; NULL: none */
 } ffcl_vae_dims;
 
 typedef struct ffcl_vae ffcl_vae;

@@ -126,9 +126,20 @@ static inline ffcl_cost ffcl_patch_embed_cost(const ffcl_tensor *x, const ffcl_t
                               (pos ? (double)x->rows * D : 0.0))};
 }
 
-static inline ffcl_cost ffcl_latent_update_cost(size_t n)
+/* Of terms beside x. */
+static inline ffcl_cost ffcl_latent_update_cost(size_t n, int terms)
 {
-    return ffcl_each_cost(n, 2.0, 12.0);
+    return ffcl_each_cost(n, 2.0 * terms, 8.0 + 4.0 * terms);
+}
+
+static inline ffcl_cost ffcl_latent_guide_cost(size_t n)
+{
+    return ffcl_each_cost(n, 3.0, 12.0);
+}
+
+static inline ffcl_cost ffcl_latent_affine_cost(size_t n)
+{
+    return ffcl_each_cost(n, 2.0, 8.0);
 }
 
 static inline ffcl_cost ffcl_image_bytes_cost(size_t n)

@@ -18,6 +18,6 @@ void ffcl_embed_condition(ffcl_ctx *ctx, const ffcl_tensor *out, const ffcl_tens
                                            ffcl_dtype_option(out->dtype));
     ffcl_work(ctx, ffcl_embed_condition_cost(out, sum));
     ffcl_launch_items(ctx, k, n, FFCL_DENSE(out), FFCL_DENSE(table), FFCL_DENSE(y),
-                      FFCL_BUF(sum ? sum : table), FFCL_INT(sum ? sum->batch : 0),
-                      FFCL_INT(out->cols), FFCL_INT(n));
+                      FFCL_BUF(sum ? sum : table), FFCL_INT(sum ? sum->at : 0),
+                      FFCL_INT(sum ? sum->batch : 0), FFCL_INT(out->cols), FFCL_INT(n));
 }

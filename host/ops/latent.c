@@ -5,14 +5,37 @@
 #include "ops/cost.h"
 #include "util.h"
 
-void ffcl_latent_update(ffcl_ctx *ctx, const ffcl_tensor *latent, const ffcl_tensor *bad,
-                        const ffcl_tensor *z, const ffcl_tensor *F, float sign)
+void ffcl_latent_update(ffcl_ctx *ctx, const ffcl_latent_update_desc *d)
 {
-    const size_t n = ffcl_count(z);
+    const size_t n = ffcl_count(&d->x);
+    const int terms = (d->y ? 1 : 0) | (d->F ? 2 : 0) | (d->noise ? 4 : 0);
     const ffcl_kernel *k = ffcl_kernel_get(ctx, "latent", "latent_update_f32", "");
-    ffcl_work(ctx, ffcl_latent_update_cost(n));
-    ffcl_launch_items(ctx, k, n, FFCL_DENSE(latent), FFCL_BUF(bad), FFCL_DENSE(z), FFCL_DENSE(F),
-                      FFCL_FLOAT(sign), FFCL_INT(z->stride), FFCL_INT(n));
+    ffcl_work(ctx, ffcl_latent_update_cost(n, !!d->y + !!d->F + !!d->noise));
+    ffcl_launch_items(ctx, k, n, FFCL_DENSE(&d->out), FFCL_BUF(&d->bad), FFCL_DENSE(&d->x),
+                      FFCL_FLOAT(d->cx), FFCL_DENSE(d->y ? d->y : &d->x), FFCL_FLOAT(d->cy),
+                      FFCL_DENSE(d->F ? d->F : &d->x), FFCL_FLOAT(d->cF),
+                      FFCL_DENSE(d->noise ? d->noise : &d->x), FFCL_FLOAT(d->cn), FFCL_INT(terms),
+                      FFCL_INT(d->x.stride), FFCL_INT(n));
+}
+
+void ffcl_latent_guide(ffcl_ctx *ctx, const ffcl_tensor *out, const ffcl_tensor *F, float scale,
+                       size_t guided)
+{
+    const size_t n = ffcl_count(out);
+    const ffcl_kernel *k = ffcl_kernel_get(ctx, "latent", "latent_guide_f32", "");
+    ffcl_work(ctx, ffcl_latent_guide_cost(n));
+    ffcl_launch_items(ctx, k, n, FFCL_DENSE(out), FFCL_DENSE(F), FFCL_FLOAT(scale),
+                      FFCL_INT(guided), FFCL_INT(out->rows), FFCL_INT(out->cols), FFCL_INT(n));
+}
+
+void ffcl_latent_affine(ffcl_ctx *ctx, const ffcl_tensor *out, const ffcl_tensor *x,
+                        const ffcl_tensor *table)
+{
+    const size_t n = ffcl_count(x);
+    const ffcl_kernel *k = ffcl_kernel_get(ctx, "latent", "latent_affine_f32", "");
+    ffcl_work(ctx, ffcl_latent_affine_cost(n));
+    ffcl_launch_items(ctx, k, n, FFCL_DENSE(out), FFCL_BUF(x), FFCL_INT(x->at), FFCL_DENSE(table),
+                      FFCL_INT(x->rows), FFCL_INT(x->cols), FFCL_INT(n));
 }
 
 /* Pixels of a work-item: more read the weights less often, where there is work for every unit. */

@@ -94,11 +94,26 @@ void ffcl_patch_embed(ffcl_ctx *ctx, const ffcl_tensor *x, const ffcl_tensor *z,
                       const ffcl_tensor *w, const ffcl_tensor *bias, const ffcl_tensor *pos,
                       size_t p);
 
-/* latent = z + sign F, all (B, C, R*R); bad (B, 1, 1) int32 |= 1 where a latent is not finite. */
-void ffcl_latent_update(ffcl_ctx *ctx, const ffcl_tensor *latent, const ffcl_tensor *bad,
-                        const ffcl_tensor *z, const ffcl_tensor *F, float sign);
+/* out = cx x + cy y + cF F + cn noise, all (B, C, R*R), y, F and noise NULL where they are not
+ * there; out may be x or y; bad (B, 1, 1) int32 |= 1 where a latent is not finite. */
+typedef struct ffcl_latent_update_desc {
+    ffcl_tensor out, bad, x;
+    const ffcl_tensor *y, *F, *noise;
+    float cx, cy, cF, cn;
+} ffcl_latent_update_desc;
+void ffcl_latent_update(ffcl_ctx *ctx, const ffcl_latent_update_desc *d);
 
-/* bytes (B, P, C) uint8 of x (B, P, C) by the rule of cl/image.cl, 0 (sit) or 1 (repa); bad (B, 1,
+/* Classifier-free guidance: F (2*B, C, R*R), with the classes and with the null class.  out (B, C,
+ * R*R), which may be F's first half, = null + scale (class - null) in the first `guided` channels,
+ * else class. */
+void ffcl_latent_guide(ffcl_ctx *ctx, const ffcl_tensor *out, const ffcl_tensor *F, float scale,
+                       size_t guided);
+
+/* out = x table[0] + table[1], channel by channel: out, x (B, C, R*R), table (2, C). */
+void ffcl_latent_affine(ffcl_ctx *ctx, const ffcl_tensor *out, const ffcl_tensor *x,
+                        const ffcl_tensor *table);
+
+/* bytes (B, P, C) uint8 of x (B, P, C) by the rule of cl/image.cl, an ffcl_byte_rule; bad (B, 1,
  * 1) int32 |= 1 where an image has a value that is not finite. */
 void ffcl_image_bytes(ffcl_ctx *ctx, const ffcl_tensor *bytes, const ffcl_tensor *bad,
                       const ffcl_tensor *x, int rule);

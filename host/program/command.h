@@ -58,7 +58,8 @@ struct ffcl_session {
 extern const ffcl_command *const ffcl_commands[];
 extern const ffcl_command ffcl_sample_command, ffcl_devices_command, ffcl_bench_command,
     ffcl_verify_command, ffcl_tune_command, ffcl_tune_candidate_command, ffcl_keys_command,
-    ffcl_selfcheck_command, ffcl_unit_trial_command, ffcl_help_command, ffcl_version_command;
+    ffcl_presets_command, ffcl_selfcheck_command, ffcl_unit_trial_command, ffcl_help_command,
+    ffcl_version_command;
 
 /* The command of that name, NULL where there is none. */
 const ffcl_command *ffcl_command_find(const char *name);

@@ -13,6 +13,7 @@ const ffcl_command *const ffcl_commands[] = {
     &ffcl_tune_command,
     &ffcl_selfcheck_command,
     &ffcl_keys_command,
+    &ffcl_presets_command,
     &ffcl_help_command,
     &ffcl_version_command,
     &ffcl_tune_candidate_command,

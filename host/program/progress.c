@@ -35,8 +35,8 @@ static void format_bytes(char *text, size_t size, uint64_t done, uint64_t total)
     snprintf(text, size, "%.1f/%.1f %s", (double)done / scale, (double)total / scale, units[unit]);
 }
 
-/* ", 3.1 images/s, 17 s left"; empty until a first image has been timed. */
-static void format_rate(char *text, size_t size, const ffcl_progress *p)
+/* ", 3.1 images/s, 17 s left"; empty until a first one has been timed. */
+static void format_rate(char *text, size_t size, const ffcl_progress *p, const char *what)
 {
     double seconds = now() - p->started;
     text[0] = '\0';
@@ -46,7 +46,7 @@ static void format_rate(char *text, size_t size, const ffcl_progress *p)
     double left = p->total > p->done ? (double)(p->total - p->done) / rate : 0;
     const char *unit = left < 120 ? "s" : left < 7200 ? "min" : "h";
     double shown = left < 120 ? left : left < 7200 ? left / 60 : left / 3600;
-    int n = snprintf(text, size, ", %.*f images/s", rate < 0.1 ? 3 : rate < 100 ? 1 : 0, rate);
+    int n = snprintf(text, size, ", %.*f %s/s", rate < 0.1 ? 3 : rate < 100 ? 1 : 0, rate, what);
     if (p->total > p->done)
         snprintf(text + n, size - (size_t)n, ", %.0f %s left", shown, unit);
 }
@@ -68,9 +68,11 @@ static void print_phase(ffcl_progress *p)
                  (unsigned long long)p->total);
         break;
     case FFCL_PHASE_SAMPLE:
-        format_rate(detail, sizeof detail, p);
-        snprintf(line, sizeof line, "sampling %llu/%llu%s", (unsigned long long)p->done,
-                 (unsigned long long)p->total, detail);
+        /* Samplers of many steps count evaluations, and say how many images are done. */
+        format_rate(detail, sizeof detail, p, *p->words ? "evaluations" : "images");
+        snprintf(line, sizeof line, "sampling %llu/%llu%s%.50s%s", (unsigned long long)p->done,
+                 (unsigned long long)p->total, *p->words ? " evaluations, " : "", p->words,
+                 detail);
         break;
     case FFCL_PHASE_TUNE:
         snprintf(line, sizeof line, "tuning %llu/%llu s%s%.110s", (unsigned long long)p->done,

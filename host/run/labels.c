@@ -22,7 +22,7 @@ int ffcl_labels_make(int64_t **labels, const ffcl_noise_spec *spec, ffcl_error *
         const size_t n = ffcl_min(PIECE, spec->count - at);
         for (size_t k = 0; k < n; k++)
             index[k] = at + k;
-        ffcl_noise_get(noise, index, n, NULL, y);
+        ffcl_noise_get(noise, index, n, NULL, y, NULL);
         for (size_t k = 0; k < n; k++)
             (*labels)[at + k] = y[k];
     }

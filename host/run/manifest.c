@@ -30,6 +30,9 @@ static const struct {
     {"vae.norm_num_groups", NULL},
     {"kernels", "built in"},
     {"model.null_class", "last row"},
+    {"vae.shift", "0"},
+    {"vae.stats", "none"},
+    {"model.split", "0"},
 };
 
 struct ffcl_manifest {
@@ -120,13 +123,24 @@ static int find_late(const char *key)
     return -1;
 }
 
+/* The row of a key that earlier versions did not have, whose default is what they did; or NULL. */
+static const ffcl_config_row *late_row(const char *key)
+{
+    char section[32] = "", name[64] = "";
+    if (sscanf(key, "%31[^.].%63s", section, name) != 2)
+        return NULL;
+    const ffcl_config_row *row = ffcl_config_find(section, name);
+    return row && row->is_late ? row : NULL;
+}
+
 /* What the file says, or must have meant; NULL: nothing. */
 static const char *old_value(const ffcl_manifest *m, const char *key)
 {
     const cJSON *old = cJSON_GetObjectItemCaseSensitive(m->old, "settings");
     const char *text = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(old, key));
     const int i = find_late(key);
-    return !text && i >= 0 ? late[i].was : text;
+    const ffcl_config_row *row = late_row(key);
+    return text ? text : i >= 0 ? late[i].was : row ? row->initial : NULL;
 }
 
 void ffcl_manifest_let_grow(ffcl_manifest *m)

@@ -32,6 +32,7 @@ typedef struct run {
     ffcl_writers *writers;
     ffcl_worker **workers;          /* (n_devices) NULL: ended */
     size_t n_active;
+    size_t kept, evaluated_before;  /* images of an earlier run; evaluations of ended workers */
     pthread_mutex_t failing;
     atomic_int is_over;             /* no more images: a failure, or a stop from outside */
     int rc;                         /* the first failure; of bad images the first by index */
@@ -229,9 +230,13 @@ static uint32_t fingerprint(const run *r)
     const uint64_t words[] = {d->each, d->classes, c->output.folder != NULL, c->output.npz != NULL,
                               c->output.grid != NULL, ffcl_engine_dtype(r->spec->engine),
                               ffcl_engine_sit(r->spec->engine)->H,
+                              ffcl_engine_sit(r->spec->engine)->split,
                               ffcl_engine_vae(r->spec->engine)->groups};
     uLong crc = add_bytes(0, words, sizeof words);
     ffcl_config_settings(c, add_setting, &crc, NULL);
+    const ffcl_latent_form *form = ffcl_engine_latent_form(r->spec->engine);
+    crc = add_bytes(crc, form->times, ffcl_engine_sit(r->spec->engine)->C * sizeof(float));
+    crc = add_bytes(crc, form->plus, ffcl_engine_sit(r->spec->engine)->C * sizeof(float));
     for (size_t i = 0; i < ffcl_engine_sit(r->spec->engine)->embedders; i++) {
         const float value = ffcl_engine_scalar(r->spec->engine, i);
         crc = add_bytes(crc, &value, sizeof value);
@@ -304,6 +309,7 @@ static void look_at_workers(run *r, int others_go_on)
             report(r, FFCL_PHASE_WARN, line, 0, 0);
         }
         add_device(r, r->workers[i]);
+        r->evaluated_before += ffcl_worker_evaluated(r->workers[i]);
         ffcl_worker_close(&r->workers[i]);
     }
 }
@@ -348,6 +354,26 @@ static int open_rank0(run *r, ffcl_error *err)
     return rc;
 }
 
+/* Images, or evaluations of the transformer where an image takes many. */
+static void report_progress(run *r, size_t done, size_t total)
+{
+    const size_t each = ffcl_schedule_evaluations(ffcl_engine_schedule(r->spec->engine));
+    char text[64];
+    if (each == 1) {
+        report(r, FFCL_PHASE_SAMPLE, NULL, done, total);
+        return;
+    }
+    /* Those of images under way: all that workers did, less what became images. */
+    size_t evaluated = r->evaluated_before;
+    for (size_t i = 0; r->workers && i < r->spec->n_devices; i++)
+        evaluated += r->workers[i] ? ffcl_worker_evaluated(r->workers[i]) : 0;
+    const size_t finished = (done - r->kept) * each;
+    size_t shown = done * each + (evaluated > finished ? evaluated - finished : 0);
+    shown = done == total ? total * each : ffcl_min(shown, total * each - 1);
+    snprintf(text, sizeof text, "%zu/%zu images", done, total);
+    report(r, FFCL_PHASE_SAMPLE, text, shown, total * each);
+}
+
 /* Until every image is done, or nobody is left who could generate it. */
 static void attend(run *r)
 {
@@ -359,8 +385,9 @@ static void attend(run *r)
         .image_bytes = r->side * r->side * 3, .user = r, .finished = finished_there,
         .bad = bad_there, .device = device_there, .left = left_there};
     ffcl_indices_count(r->indices, &total, &done, NULL);
+    r->kept = done;
     if (r->set && done < total)
-        report(r, FFCL_PHASE_SAMPLE, NULL, done, total);
+        report_progress(r, done, total);
     for (int is_over = 0; !is_over || others || r->n_active;) {
         is_over = ffcl_indices_wait(r->indices, r->size > 1 ? 1 : TICK_MS);
         int rc = ffcl_ranks_serve(&server, &others, &err);
@@ -371,7 +398,7 @@ static void attend(run *r)
         look_at_workers(r, others > 0);
         ffcl_indices_count(r->indices, NULL, &done, NULL);
         if (r->set && done < total)
-            report(r, FFCL_PHASE_SAMPLE, NULL, done, total);
+            report_progress(r, done, total);
         /* Other ranks may all have gone without a device. */
         if (!is_over && !others && !r->n_active && !atomic_load(&r->is_over)) {
             ffcl_fail(&err, FFCL_EDEVICE, "no device is left for the last %zu images",
@@ -380,7 +407,7 @@ static void attend(run *r)
         }
     }
     if (r->set && done == total)
-        report(r, FFCL_PHASE_SAMPLE, NULL, done, total);
+        report_progress(r, done, total);
 }
 
 static int run_rank0(run *r, ffcl_error *err)

@@ -183,6 +183,7 @@ static int probe_home(const ffcl_config *cfg, ffcl_error *err)
     home h;
     int fd = -1, made = 0, rc = open_home(&h, cfg, err);
     ffcl_manifest *m = NULL;
+    ffcl_config *resolved = NULL;
     if (rc == 0 && cfg->output.folder)
         rc = make_folder(cfg->output.folder, &made, err);
     if (rc == 0 && h.name)
@@ -190,14 +191,20 @@ static int probe_home(const ffcl_config *cfg, ffcl_error *err)
     if (rc == 0 && h.name)
         rc = take_lock(&fd, &h, cfg, err);
     if (rc == 0 && h.name) {
-        rc = read_manifest(&m, &h, cfg, err);
+        /* A checkpoint that cannot be read is reported when it is opened. */
+        ffcl_error unread;
+        rc = ffcl_config_copy(&resolved, cfg, err);
+        const int is_known = rc == 0 && ffcl_family_resolve(resolved, 0, &unread) == 0;
+        if (rc == 0)
+            rc = read_manifest(&m, &h, is_known ? resolved : cfg, err);
         if (rc == 0)
             ffcl_manifest_let_grow(m);      /* whether it may is known when the weights are open */
-        if (rc == 0 && !cfg->output.overwrite)
+        if (rc == 0 && is_known && !cfg->output.overwrite)
             rc = ffcl_manifest_check(m, err);
         if (rc == 0)
             rc = check_way(cfg, ffcl_manifest_is_old(m), err);
     }
+    ffcl_config_close(&resolved);
     ffcl_manifest_close(&m);
     ffcl_lock_remove(&fd, h.lock);
     close_home(&h);
@@ -229,6 +236,18 @@ static int set_kernels(ffcl_manifest *m, const ffcl_engine *engine, ffcl_error *
     return ffcl_manifest_set_kernels(m, ffcl_engine_device(engine)->caps.name, &kernels, err);
 }
 
+static int set_latent_form(ffcl_manifest *m, const ffcl_engine *engine, ffcl_error *err)
+{
+    const ffcl_latent_form *form = ffcl_engine_latent_form(engine);
+    char text[120];
+    ffcl_config_real_text(text, form->scale);
+    int rc = ffcl_manifest_set(m, "vae.scale", text, err);
+    ffcl_config_real_text(text, form->shift);
+    if (!rc)
+        rc = ffcl_manifest_set(m, "vae.shift", text, err);
+    return rc ? rc : ffcl_manifest_set(m, "vae.stats", form->stats, err);
+}
+
 /* The settings that come from files and device: every fact of the key table, and [condition]. */
 static int set_facts(ffcl_manifest *m, const ffcl_sample_set_spec *s, ffcl_error *err)
 {
@@ -244,6 +263,11 @@ static int set_facts(ffcl_manifest *m, const ffcl_sample_set_spec *s, ffcl_error
         rc = ffcl_manifest_set(m, "model.checkpoint", checkpoint, err);
     if (!rc)
         rc = ffcl_manifest_set(m, "vae.weights", vae, err);
+    if (!rc)
+        rc = set_latent_form(m, s->engine, err);
+    snprintf(text, sizeof text, "%zu", d->split == SIZE_MAX ? 0 : d->split);
+    if (!rc)
+        rc = ffcl_manifest_set(m, "model.split", text, err);
     snprintf(text, sizeof text, "%zu", d->H);
     if (!rc)
         rc = ffcl_manifest_set(m, "model.heads", text, err);
@@ -269,10 +293,8 @@ static int set_facts(ffcl_manifest *m, const ffcl_sample_set_spec *s, ffcl_error
         rc = set_kernels(m, s->engine, err);
     for (size_t i = 0; !rc && i < d->embedders; i++) {
         const ffcl_condition *c = ffcl_engine_condition(s->engine, i);
-        const char *name = ffcl_config_input_name(c->kind);
         snprintf(key, sizeof key, "condition.%.120s", c->prefix);
-        snprintf(text, sizeof text, "%.17g", c->number);
-        rc = ffcl_manifest_set(m, key, name ? name : text, err);
+        rc = ffcl_manifest_set(m, key, ffcl_config_input_text(text, sizeof text, c), err);
     }
     return rc;
 }

@@ -10,7 +10,8 @@
 #include "address_space.h"
 #include "cl/binary_cache.h"
 #include "cl/profile.h"
-#include "config.h"
+#include "config_presets.h"
+#include "config_table.h"
 #include "run/hashes.h"
 #include "run/ranks.h"
 #include "run/run.h"
@@ -34,8 +35,9 @@ struct ffcl_sampler {
     size_t count, C, R, S;
     atomic_int stop;
     /* Noise of the batch that is probably asked for next, made while the device works. */
-    float *ahead;                   /* (batch, C, R, R) of images ahead_first .. */
+    float *ahead, *ahead_later;     /* (batch, C, R, R) of images ahead_first ..; later noise */
     int32_t *ahead_y;
+    int preset_is_given;
     size_t *index;                  /* (batch) */
     size_t ahead_first, ahead_n;
 };
@@ -106,12 +108,59 @@ static void report_cache(const ffcl_sampler *s)
         ffcl_report(&s->observer, FFCL_PHASE_WARN, text, 0, 0);
 }
 
+/* The preset, what keys have from it and what of its keys was given otherwise. */
+static void report_preset(const ffcl_sampler *s)
+{
+    const ffcl_preset *p = ffcl_preset_of(s->cfg);
+    char text[1600], value[160];
+    size_t used = 0;
+    if (!p)
+        return;
+    for (int given = 0; given < 2; given++) {
+        size_t n = 0;
+        for (const char *const *line = p->values; *line && used < sizeof text; line++) {
+            char section[32] = "", key[64] = "";
+            sscanf(*line, "%31[^.].%63[^=]", section, key);
+            const ffcl_config_row *row = ffcl_config_find(section, key);
+            if ((s->cfg->origin[row - ffcl_config_rows] == FFCL_BY_USER) != given)
+                continue;
+            if (used == 0)
+                used = (size_t)snprintf(text, sizeof text, "preset %s (%s): ", p->name,
+                                        s->preset_is_given ? "given" : "by the tensors");
+            else if (given && !n)
+                used += (size_t)snprintf(text + used, sizeof text - used, "; given: ");
+            ffcl_config_value_text(value, s->cfg, row);
+            used += (size_t)snprintf(text + used, sizeof text - used, "%s%s = %s", n ? ", " : "",
+                                     key, *value ? value : strchr(*line, '=') + 1);
+            n++;
+        }
+    }
+    ffcl_report(&s->observer, FFCL_PHASE_NOTE, text, 0, 0);
+}
+
+/* How many evaluations of the transformer an image takes. */
+static void report_steps(const ffcl_sampler *s)
+{
+    const ffcl_schedule *schedule = ffcl_engine_schedule(s->engine);
+    const size_t n = ffcl_schedule_evaluations(schedule);
+    char text[300];
+    if (n == 1)
+        return;
+    snprintf(text, sizeof text, "sampler: %zu step%s, %zu evaluations of the model an image%s",
+             schedule->steps, schedule->steps > 1 ? "s" : "", n,
+             n > schedule->n_moments ? ", guided ones counted twice" : "");
+    ffcl_report(&s->observer, FFCL_PHASE_NOTE, text, 0, 0);
+}
+
 /* What is assumed, or said in two ways, of what decides the images. */
 static void report_assumptions(ffcl_sampler *s)
 {
     const ffcl_vae_dims *d = ffcl_engine_vae(s->engine);
-    const double scale = s->cfg->vae.scale;
+    const ffcl_latent_form *form = ffcl_engine_latent_form(s->engine);
+    const double scale = form->scale;
     char text[1200];
+    report_preset(s);
+    report_steps(s);
     for (int vae = 0; vae < 2; vae++) {
         const ffcl_tensor_file *file = ffcl_engine_file(s->engine, vae);
         if (!ffcl_tensor_file_foreign(file))
@@ -122,21 +171,22 @@ static void report_assumptions(ffcl_sampler *s)
     }
     const ffcl_sit_dims *sit = ffcl_engine_sit(s->engine);
     if (s->cfg->model.null_class == FFCL_NULL_AUTO && sit->rows != 1001 &&
-        s->cfg->sampler.kind != FFCL_CLASSES_LIST) {
+        (s->cfg->sampler.kind != FFCL_CLASSES_LIST ||
+         s->cfg->sampler.cfg != FFCL_CFG_NONE)) {
         snprintf(text, sizeof text, "labels: 0 to %zu; the label table has %zu row%s ([model] "
                  "null_class)", sit->classes - 1, sit->rows, sit->rows == 1 ? ", and it is a class"
                  : "s, and the last is taken for the null class");
         ffcl_report(&s->observer, FFCL_PHASE_NOTE, text, 0, 0);
     }
-    if (!d->has_config) {
+    if (!d->has_config && !s->cfg->vae.groups) {
         snprintf(text, sizeof text, "%.600s has no config.json beside it: group norms of %zu "
                  "groups are assumed", s->cfg->vae.weights, d->groups);
         ffcl_report(&s->observer, FFCL_PHASE_NOTE, text, 0, 0);
     }
-    if (d->scaling > 0 && fabs(d->scaling - scale) > 1e-6 * scale) {
+    if (d->scaling > 0 && fabs(d->scaling - scale) > 1e-6 * scale && !strcmp(form->stats, "none")) {
         snprintf(text, sizeof text, "the config.json of %.600s gives scaling_factor = %.9g; used "
                  "is [vae] scale = %.9g", s->cfg->vae.weights, d->scaling, scale);
-        ffcl_report(&s->observer, FFCL_PHASE_WARN, text, 0, 0);
+        ffcl_report(&s->observer, FFCL_PHASE_NOTE, text, 0, 0);
     }
 }
 
@@ -152,11 +202,13 @@ static int open_noise(ffcl_sampler *s, ffcl_error *err)
         .rng = cfg->sampler.rng, .seed = cfg->sampler.seed, .threads = cfg->sampler.cuda_threads,
         .count = s->count, .each = s->C * s->R * s->R, .draw_batch = ffcl_config_draw_batch(cfg),
         .world = cfg->sampler.world, .kind = cfg->sampler.kind, .list = cfg->sampler.classes,
-        .n_list = cfg->sampler.n_classes, .classes = d->classes};
+        .n_list = cfg->sampler.n_classes, .classes = d->classes,
+        .later = ffcl_schedule_noises(cfg), .rows = cfg->sampler.noise_rows};
     s->ahead = malloc(batch * s->spec.each * sizeof *s->ahead);
+    s->ahead_later = malloc(s->spec.later * batch * s->spec.each * sizeof *s->ahead_later + 1);
     s->ahead_y = malloc(batch * sizeof *s->ahead_y);
     s->index = malloc(batch * sizeof *s->index);
-    if (!s->ahead || !s->ahead_y || !s->index)
+    if (!s->ahead || !s->ahead_later || !s->ahead_y || !s->index)
         return ffcl_fail(err, FFCL_ENOMEM, "out of memory for a batch of %zu", batch);
     return ffcl_noise_open(&s->noise, &s->spec, err);
 }
@@ -183,6 +235,9 @@ int ffcl_sampler_open(ffcl_sampler **out, const ffcl_config *cfg, const ffcl_obs
         s->count = ffcl_config_count(s->cfg);
         rc = select_devices(s, err);
     }
+    s->preset_is_given = s->cfg && s->cfg->model.preset != FFCL_PRESET_AUTO;
+    if (rc == 0)
+        rc = ffcl_family_resolve(s->cfg, 0, err);
     if (rc == 0 && ffcl_config_keeps_samples(s->cfg))
         rc = ffcl_hashes_start(&s->hashes, s->cfg, err);
     if (rc == 0 && s->cfg->profile.mode != FFCL_PROFILE_OFF)
@@ -217,6 +272,7 @@ void ffcl_sampler_close(ffcl_sampler **s)
     ffcl_config_close(&(*s)->cfg);
     free((*s)->devices);
     free((*s)->ahead);
+    free((*s)->ahead_later);
     free((*s)->ahead_y);
     free((*s)->index);
     free(*s);
@@ -233,11 +289,11 @@ void ffcl_sampler_shape(const ffcl_sampler *s, ffcl_shape_info *info)
 /* Noise and labels of images first .. first+n-1, n at most a batch, into ahead. */
 static void prepare_noise(ffcl_sampler *s, size_t first, size_t n)
 {
-    if (s->ahead_n >= n && s->ahead_first == first)
+    if (s->ahead_n == n && s->ahead_first == first)
         return;
     for (size_t i = 0; i < n; i++)
         s->index[i] = first + i;
-    ffcl_noise_get(s->noise, s->index, n, s->ahead, s->ahead_y);
+    ffcl_noise_get(s->noise, s->index, n, s->ahead, s->ahead_y, s->ahead_later);
     s->ahead_first = first;
     s->ahead_n = n;
 }
@@ -246,16 +302,18 @@ static void prepare_noise(ffcl_sampler *s, size_t first, size_t n)
 static int sample_batch(ffcl_sampler *s, size_t first, size_t n, uint8_t *rgb, ffcl_error *err)
 {
     float *z = malloc(n * s->spec.each * sizeof *z);
+    float *later = malloc(s->spec.later * n * s->spec.each * sizeof *later + 1);
     int32_t *y = malloc(n * sizeof *y);
     int rc = 0;
-    if (!z || !y) {
+    if (!z || !later || !y) {
         rc = ffcl_fail(err, FFCL_ENOMEM, "out of memory for a batch of %zu", n);
         goto out;
     }
     prepare_noise(s, first, n);
     memcpy(z, s->ahead, n * s->spec.each * sizeof *z);
     memcpy(y, s->ahead_y, n * sizeof *y);
-    ffcl_step step = {.B = n, .z = z, .y = y, .bytes = rgb};
+    memcpy(later, s->ahead_later, s->spec.later * n * s->spec.each * sizeof *later);
+    ffcl_step step = {.B = n, .z = z, .y = y, .noise = later, .bytes = rgb};
     rc = ffcl_engine_submit(s->engine, &step, err);
     if (rc == 0 && first + n < s->count)
         prepare_noise(s, first + n, ffcl_min(n, s->count - first - n));
@@ -267,6 +325,7 @@ static int sample_batch(ffcl_sampler *s, size_t first, size_t n, uint8_t *rgb, f
                        first + step.bad, (int)y[step.bad], step.bad_stage);
 out:
     free(z);
+    free(later);
     free(y);
     return rc;
 }

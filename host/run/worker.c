@@ -23,6 +23,7 @@ struct ffcl_worker {
     int is_started;
     int rc;
     ffcl_error err;
+    _Atomic(ffcl_engine *) working; /* the engine, once it is there */
     atomic_int ended;               /* rc and err are final */
 };
 
@@ -52,9 +53,10 @@ static int open_parcels(ffcl_worker *w)
         p->index = calloc(n, sizeof *p->index);
         p->y = calloc(n, sizeof *p->y);
         p->z = calloc(n * d->C * d->R * d->R, sizeof *p->z);
+        p->later = malloc(w->spec.noise->later * n * w->spec.noise->each * sizeof *p->later + 1);
         p->rgb = malloc(n * S * S * 3);
         p->stages = calloc(n, sizeof *p->stages);
-        if (!p->index || !p->y || !p->z || !p->rgb || !p->stages)
+        if (!p->index || !p->y || !p->z || !p->later || !p->rgb || !p->stages)
             return ffcl_fail(&w->err, FFCL_ENOMEM, "out of memory for batches of %zu", n);
     }
     return 0;
@@ -67,6 +69,7 @@ static void close_parcels(ffcl_worker *w)
         free(p->index);
         free(p->y);
         free(p->z);
+        free(p->later);
         free(p->rgb);
         free(p->stages);
     }
@@ -76,8 +79,8 @@ static void close_parcels(ffcl_worker *w)
 static int submit(ffcl_worker *w, size_t i)
 {
     ffcl_parcel *p = &w->parcels[i];
-    ffcl_noise_get(w->noise, p->index, p->n, p->z, p->y);
-    w->steps[i] = (ffcl_step){.B = p->n, .z = p->z, .y = p->y, .bytes = p->rgb,
+    ffcl_noise_get(w->noise, p->index, p->n, p->z, p->y, p->later);
+    w->steps[i] = (ffcl_step){.B = p->n, .z = p->z, .y = p->y, .noise = p->later, .bytes = p->rgb,
                               .stages = p->stages};
     return ffcl_engine_submit(w->engine, &w->steps[i], &w->err);
 }
@@ -150,6 +153,8 @@ static void *work(void *user)
     if (!rc)
         rc = open_parcels(w);
     if (!rc)
+        atomic_store(&w->working, w->engine);
+    if (!rc)
         rc = sample_all(w);
     w->rc = rc;
     atomic_store(&w->ended, 1);
@@ -197,6 +202,12 @@ void ffcl_worker_seconds(const ffcl_worker *w, double *submitting, double *devic
 const ffcl_engine *ffcl_worker_engine(const ffcl_worker *w)
 {
     return w->engine;
+}
+
+size_t ffcl_worker_evaluated(ffcl_worker *w)
+{
+    const ffcl_engine *engine = atomic_load(&w->working);
+    return engine ? ffcl_engine_evaluated(engine) : 0;
 }
 
 void ffcl_worker_close(ffcl_worker **worker)

@@ -44,6 +44,8 @@ size_t ffcl_worker_images(const ffcl_worker *worker);
 void ffcl_worker_seconds(const ffcl_worker *worker, double *submitting, double *device,
                          double *writers);
 const ffcl_engine *ffcl_worker_engine(const ffcl_worker *worker);
+/* Rows of evaluations of the transformer that are done; while the thread runs, too. */
+size_t ffcl_worker_evaluated(ffcl_worker *worker);
 
 /* Is rc a failure of the device, so that others may continue without it? */
 int ffcl_worker_is_device_failure(int rc);

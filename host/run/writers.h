@@ -11,7 +11,7 @@ typedef struct ffcl_parcel {
     size_t n;                   /* images */
     size_t *index;              /* (n) */
     int32_t *y;                 /* (n) labels */
-    float *z;                   /* (n, C, R, R) */
+    float *z, *later;           /* (n, C, R, R), (later noises, n, C, R, R) */
     uint8_t *rgb;               /* (n, S, S, 3) */
     const char **stages;        /* (n) NULL, or where the image is not finite */
     size_t next, unfinished;    /* of the writers */

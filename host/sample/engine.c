@@ -15,7 +15,7 @@
 /* ---- one batch on the device ------------------------------------------------------------- */
 
 /* Enqueues a read into host memory that is valid when the batch is done; to may be NULL. */
-static void fetch(ffcl_ctx *ctx, const ffcl_tensor *from, void *to)
+void ffcl_engine_fetch(ffcl_ctx *ctx, const ffcl_tensor *from, void *to)
 {
     const size_t bytes = ffcl_count(from) * ffcl_dtype_bytes(from->dtype);
     if (ctx->planning || ctx->status || !to)
@@ -24,28 +24,6 @@ static void fetch(ffcl_ctx *ctx, const ffcl_tensor *from, void *to)
                                                              bytes, to, 0, NULL,
                                                              ffcl_profile_copy(ctx, "read",
                                                                                bytes))));
-}
-
-/* latent = z +- F(z, scalars, y) for B images. */
-static void run_sit(ffcl_engine *e, const ffcl_lane *l, size_t B, float *F_out,
-                    const ffcl_tap *tap)
-{
-    ffcl_ctx *ctx = e->ctx;
-    const ffcl_tensor z = ffcl_images(l->z, 0, B), y = ffcl_images(l->y, 0, B);
-    const ffcl_tensor latent = ffcl_images(e->latent, 0, B), bad = ffcl_images(e->flags, 0, B);
-    ffcl_profile_stage(ctx, "SiT");
-    ffcl_tensor F = ffcl_take(ctx, ffcl_latents_of(e, B));
-    ffcl_tensor *scalars = calloc(e->embedders + 1, sizeof *scalars);
-    if (!scalars)
-        ffcl_ctx_fail(ctx, FFCL_ENOMEM, "out of memory for a batch");
-    for (size_t i = 0; scalars && l->scalars && i < e->embedders; i++)
-        scalars[i] = ffcl_images(l->scalars[i], 0, B);
-    if (scalars)
-        ffcl_sit_forward(e->sit, ctx, &F, &z, &y, l->scalars ? scalars : NULL, tap);
-    fetch(ctx, &F, F_out);
-    ffcl_latent_update(ctx, &latent, &bad, &z, &F, (float)e->cfg->model.update);
-    ffcl_give(ctx, &F);
-    free(scalars);
 }
 
 /* Decodes latents first .. first+b-1 and fetches what is wanted of the images. */
@@ -58,13 +36,21 @@ static void run_vae(ffcl_engine *e, const ffcl_lane *l, size_t first, size_t b,
     const ffcl_tensor bad = ffcl_images(e->flags, e->batch + first, b);
     const ffcl_tensor part = l->bytes ? l->bytes[first / e->decode_batch] : (ffcl_tensor){0};
     const ffcl_tensor bytes = ffcl_images(part, 0, b);
-    const float factor = e->sit ? (float)(1.0 / e->cfg->vae.scale) : 1.0f;
+    const float factor = e->sit && !e->is_affine ? e->form.times[0] : 1.0f;
     ffcl_profile_stage(ctx, "VAE");
+    ffcl_tensor form = {0};
+    if (e->sit && e->is_affine) {
+        form = ffcl_take(ctx, ffcl_latents_of(e, b));
+        ffcl_latent_affine(ctx, &form, &latent, &e->affine);
+        ffcl_engine_fetch(ctx, &form,
+                          step->denorm ? step->denorm + at * ffcl_latent_floats(e) : NULL);
+    }
     ffcl_tensor image = ffcl_take(ctx, ffcl_image_of(FFCL_F32, b, e->S, e->S, 3));
-    ffcl_vae_decode(e->vae, ctx, &image, &latent, factor, step->tap);
+    ffcl_vae_decode(e->vae, ctx, &image, form.batch ? &form : &latent, factor, step->tap);
+    ffcl_give(ctx, &form);
     ffcl_image_bytes(ctx, &bytes, &bad, &image, (int)e->cfg->output.bytes);
-    fetch(ctx, &bytes, step->bytes ? l->host_bytes + first * each : NULL);
-    fetch(ctx, &image, step->image ? step->image + at * each : NULL);
+    ffcl_engine_fetch(ctx, &bytes, step->bytes ? l->host_bytes + first * each : NULL);
+    ffcl_engine_fetch(ctx, &image, step->image ? step->image + at * each : NULL);
     ffcl_give(ctx, &image);
 }
 
@@ -76,12 +62,12 @@ int ffcl_engine_run_batch(ffcl_engine *e, const ffcl_lane *l, size_t B, const ff
     const ffcl_tensor latent = ffcl_images(e->latent, 0, B);
     ffcl_ctx_keep(ctx, ffcl_buffer_zero(ctx, e->flags.mem, 2 * e->batch * sizeof(cl_int)));
     if (e->sit) {
-        run_sit(e, l, B, step->F ? step->F + at * n : NULL, step->tap);
-        fetch(ctx, &latent, step->latent ? step->latent + at * n : NULL);
+        ffcl_engine_run_sit(e, l, B, step, at);
+        ffcl_engine_fetch(ctx, &latent, step->latent ? step->latent + at * n : NULL);
     }
     for (size_t first = 0; e->vae && first < B; first += e->decode_batch)
         run_vae(e, l, first, ffcl_min(e->decode_batch, B - first), step, at + first);
-    fetch(ctx, &e->flags, l->flags);
+    ffcl_engine_fetch(ctx, &e->flags, l->flags);
     ffcl_profile_stage(ctx, "");
     return ffcl_ctx_check(ctx);
 }
@@ -91,11 +77,13 @@ void ffcl_engine_shape(ffcl_engine *e)
     const ffcl_tensor one = ffcl_tensor_of(FFCL_F32, e->batch, 1, 1);
     e->latent = ffcl_tensor_in(e->latent.mem, ffcl_latents_of(e, e->batch));
     e->flags = ffcl_tensor_in(e->flags.mem, ffcl_tensor_of(FFCL_I32, 2 * e->batch, 1, 1));
+    e->noise = ffcl_tensor_in(e->noise.mem, ffcl_latents_of(e, e->batch));
+    e->affine = ffcl_tensor_in(e->affine.mem, ffcl_tensor_of(FFCL_F32, 1, 2, e->C));
     for (size_t k = 0; k < FFCL_LANES; k++) {
         ffcl_lane *l = &e->lanes[k];
         l->z = ffcl_tensor_in(l->z.mem, ffcl_latents_of(e, e->batch));
-        l->y = ffcl_tensor_in(l->y.mem, ffcl_tensor_of(FFCL_I32, e->batch, 1, 1));
-        for (size_t i = 0; l->scalars && i < e->embedders; i++)
+        l->y = ffcl_tensor_in(l->y.mem, ffcl_tensor_of(FFCL_I32, 2 * e->batch, 1, 1));
+        for (size_t i = 0; l->scalars && i < e->inputs; i++)
             l->scalars[i] = ffcl_tensor_in(l->scalars[i].mem, one);
     }
 }
@@ -177,9 +165,13 @@ static int open_models(ffcl_engine *e, const ffcl_engine_wants *wants, ffcl_erro
 {
     int rc = 0;
     if (wants->sit)
-        rc = ffcl_sit_open(&e->sit, e->cfg, wants->heads_hint, err);
+        rc = ffcl_family_resolve(e->cfg, wants->is_recording, err);
+    if (rc == 0 && wants->sit)
+        rc = ffcl_sit_open(&e->sit, e->cfg, &wants->hints, err);
     if (rc == 0 && wants->vae)
         rc = ffcl_vae_open(&e->vae, e->cfg->vae.weights, err);
+    if (rc == 0 && wants->sit && !wants->own_scalars)
+        rc = ffcl_engine_open_schedule(e, err);
     if (rc == 0 && wants->sit)
         rc = check_strict(e, ffcl_sit_file(e->sit), err);
     if (rc == 0 && wants->vae)
@@ -189,9 +181,9 @@ static int open_models(ffcl_engine *e, const ffcl_engine_wants *wants, ffcl_erro
     if (e->sit) {
         e->C = ffcl_sit_dims_of(e->sit)->C;
         e->R = ffcl_sit_dims_of(e->sit)->R;
-        e->embedders = wants->own_scalars ? ffcl_sit_dims_of(e->sit)->embedders : 0;
+        e->inputs = wants->own_scalars ? ffcl_sit_inputs(e->sit) : 0;
         for (size_t k = 0; wants->own_scalars && k < FFCL_LANES; k++) {
-            e->lanes[k].scalars = calloc(e->embedders + 1, sizeof(ffcl_tensor));
+            e->lanes[k].scalars = calloc(e->inputs + 1, sizeof(ffcl_tensor));
             if (!e->lanes[k].scalars)
                 return ffcl_fail(err, FFCL_ENOMEM, "out of memory for the embedders");
         }
@@ -203,7 +195,7 @@ static int open_models(ffcl_engine *e, const ffcl_engine_wants *wants, ffcl_erro
                          e->cfg->model.checkpoint, e->C, e->cfg->vae.weights,
                          ffcl_vae_dims_of(e->vae)->zc);
     e->S = e->vae ? e->R * ffcl_vae_dims_of(e->vae)->upscale : 0;
-    return 0;
+    return e->sit && e->vae ? ffcl_engine_find_form(e, err) : 0;
 }
 
 /* Class labels that the model does not have are found before any work. */
@@ -234,8 +226,8 @@ static size_t divide(ffcl_engine *e, ffcl_lane *l, char *memory)
 {
     size_t used = 0;
     l->host_z = part_of(memory, &used, e->batch * ffcl_latent_floats(e) * sizeof(float));
-    l->host_scalars = part_of(memory, &used, e->embedders * e->batch * sizeof(float));
-    l->host_y = part_of(memory, &used, e->batch * sizeof(cl_int));
+    l->host_scalars = part_of(memory, &used, e->inputs * e->batch * sizeof(float));
+    l->host_y = part_of(memory, &used, 2 * e->batch * sizeof(cl_int));
     l->flags = part_of(memory, &used, 2 * e->batch * sizeof(cl_int));
     l->host_bytes = part_of(memory, &used, e->vae ? e->batch * ffcl_image_values(e) : 0);
     return used;
@@ -272,11 +264,11 @@ static int create_lane(ffcl_engine *e, ffcl_lane *l)
         rc = ffcl_buffer_create(ctx, &l->z.mem, e->batch * ffcl_latent_floats(e) * sizeof(float),
                                 "noise");
     if (rc == 0)
-        rc = ffcl_buffer_create(ctx, &l->y.mem, e->batch * sizeof(cl_int), "labels");
+        rc = ffcl_buffer_create(ctx, &l->y.mem, 2 * e->batch * sizeof(cl_int), "labels");
     for (size_t i = 0; rc == 0 && e->vae && i < e->n_parts; i++)
         rc = ffcl_buffer_create(ctx, &l->bytes[i].mem, e->decode_batch * ffcl_image_values(e),
                                 "images");
-    for (size_t i = 0; rc == 0 && i < e->embedders; i++)
+    for (size_t i = 0; rc == 0 && i < e->inputs; i++)
         rc = ffcl_buffer_create(ctx, &l->scalars[i].mem, e->batch * sizeof(float), "scalars");
     return rc;
 }
@@ -290,32 +282,14 @@ static int create_buffers(ffcl_engine *e)
                                 "latents");
     if (rc == 0)
         rc = ffcl_buffer_create(ctx, &e->flags.mem, 2 * e->batch * sizeof(cl_int), "flags");
+    if (rc == 0 && e->schedule.n_noise)
+        rc = ffcl_engine_create_noise(e);
+    if (rc == 0 && e->is_affine)
+        rc = ffcl_buffer_create(ctx, &e->affine.mem, 2 * e->C * sizeof(float), "deviations");
+    if (rc == 0 && e->is_affine)
+        rc = ffcl_buffer_write(ctx, e->affine.mem, 0, e->form_values, 2 * e->C * sizeof(float));
     for (size_t k = 0; rc == 0 && k < FFCL_LANES; k++)
         rc = create_lane(e, &e->lanes[k]);
-    return rc;
-}
-
-/* Gives the SiT cfg's values for its embedders, by a small pass with a plan of its own. */
-static int fix_scalars(ffcl_engine *e)
-{
-    ffcl_ctx *ctx = e->ctx;
-    const size_t n = ffcl_sit_dims_of(e->sit)->embedders;
-    float *values = calloc(n + 1, sizeof *values);
-    if (!values)
-        return ffcl_fail(ctx->err, FFCL_ENOMEM, "out of memory for the embedders");
-    for (size_t i = 0; i < n; i++)
-        values[i] = ffcl_engine_scalar(e, i);
-    ffcl_arena_plan(ctx->arena);
-    ctx->planning = 1;
-    int rc = ffcl_sit_fix(e->sit, ctx, values);
-    ctx->planning = 0;
-    e->planned = 0;
-    if (rc == 0)
-        rc = ffcl_arena_commit(ctx->arena);
-    ffcl_arena_rewind(ctx->arena);
-    if (rc == 0)
-        rc = ffcl_sit_fix(e->sit, ctx, values);
-    free(values);
     return rc;
 }
 
@@ -327,7 +301,7 @@ static int load(ffcl_engine *e)
     ffcl_report(e->ctx->obs, FFCL_PHASE_LOAD, NULL, 0, total);
     int rc = e->sit ? ffcl_sit_load(e->sit, e->ctx, &done, total) : 0;
     if (rc == 0 && e->sit && !e->lanes[0].scalars)
-        rc = fix_scalars(e);
+        rc = ffcl_engine_fix_scalars(e);
     if (rc == 0 && e->vae)
         rc = ffcl_vae_load(e->vae, e->ctx, &done, total);
     /* The last tensor has reported the end, unless part of the total is computed, not read. */
@@ -353,7 +327,7 @@ static int note_load_programs(ffcl_engine *e)
         ffcl_cast(ctx, &f16, &f32);
     int rc = ffcl_ctx_check(ctx);
     if (rc == 0 && e->sit && !e->lanes[0].scalars)
-        rc = ffcl_sit_fix(e->sit, ctx, NULL);
+        rc = ffcl_sit_fix(e->sit, ctx, NULL, e->schedule.n_moments);
     ctx->planning = 0;
     return rc;
 }
@@ -394,8 +368,9 @@ int ffcl_engine_open(ffcl_engine **out, const ffcl_config *cfg, const ffcl_engin
     ffcl_engine *e = calloc(1, sizeof *e);
     if (!e)
         return ffcl_fail(err, FFCL_ENOMEM, "out of memory for the sampler");
-    e->cfg = cfg;
-    int rc = open_models(e, wants, err);
+    int rc = ffcl_config_copy(&e->cfg, cfg, err);
+    if (rc == 0)
+        rc = open_models(e, wants, err);
     if (rc == 0 && wants->sit && !wants->own_labels)
         rc = check_classes(e, err);
     if (rc == 0) {
@@ -420,8 +395,9 @@ static int open_plan(ffcl_engine **out, const ffcl_config *cfg, const ffcl_engin
     ffcl_engine *e = *out = calloc(1, sizeof *e);
     if (!e)
         return ffcl_fail(err, FFCL_ENOMEM, "out of memory for the plan");
-    e->cfg = cfg;
-    int rc = open_models(e, wants, err);
+    int rc = ffcl_config_copy(&e->cfg, cfg, err);
+    if (rc == 0)
+        rc = open_models(e, wants, err);
     return rc ? rc : open_device(e, wants, obs, err);
 }
 
@@ -474,7 +450,7 @@ static void close_lane(ffcl_engine *e, ffcl_lane *l)
         clFinish(e->ctx->queue);
     }
     release(&l->locked);
-    for (size_t i = 0; l->scalars && i < e->embedders; i++)
+    for (size_t i = 0; l->scalars && i < e->inputs; i++)
         ffcl_weight_release(&l->scalars[i]);
     for (size_t i = 0; l->bytes && i < e->n_parts; i++)
         ffcl_weight_release(&l->bytes[i]);
@@ -497,8 +473,13 @@ void ffcl_engine_close(ffcl_engine **engine)
         close_lane(e, &e->lanes[k]);
     ffcl_weight_release(&e->latent);
     ffcl_weight_release(&e->flags);
+    ffcl_weight_release(&e->noise);
+    ffcl_weight_release(&e->affine);
     ffcl_vae_close(&e->vae);
     ffcl_sit_close(&e->sit);
+    ffcl_schedule_close(&e->schedule);
+    ffcl_config_close(&e->cfg);
+    free(e->form_values);
     if (e->ctx)
         ffcl_blas_close(e->ctx);
     ffcl_ctx_close(&e->ctx);
@@ -559,16 +540,20 @@ const ffcl_tensor_file *ffcl_engine_file(const ffcl_engine *engine, int vae)
 float ffcl_engine_scalar(const ffcl_engine *engine, size_t i)
 {
     const ffcl_condition *c = ffcl_engine_condition(engine, i);
-    switch (c->kind) {
-    case FFCL_INPUT_R:
-        return 0.0f;
-    case FFCL_INPUT_GUIDANCE:
-        return (float)engine->cfg->sampler.guidance;
-    case FFCL_INPUT_NUMBER:
-        return (float)c->number;
-    default:
-        return 1.0f;
-    }
+    const ffcl_config *cfg = engine->cfg;
+    const ffcl_moment first = {.t = cfg->model.noise_time, .r = 1 - cfg->model.noise_time,
+                               .delta = 1};
+    return (float)ffcl_schedule_input(cfg, &first, c->kind, c->number);
+}
+
+const ffcl_config *ffcl_engine_config(const ffcl_engine *engine)
+{
+    return engine->cfg;
+}
+
+const ffcl_latent_form *ffcl_engine_latent_form(const ffcl_engine *engine)
+{
+    return &engine->form;
 }
 
 const ffcl_condition *ffcl_engine_condition(const ffcl_engine *engine, size_t i)
@@ -604,6 +589,17 @@ static int put(ffcl_ctx *ctx, cl_mem to, void *by, const void *from, size_t n)
                                                   ffcl_profile_copy(ctx, "write", n)));
 }
 
+/* The null class behind the labels of B images. */
+static int put_null(ffcl_engine *e, const ffcl_lane *l, size_t B)
+{
+    const size_t bytes = B * sizeof(cl_int);
+    for (size_t i = 0; i < B; i++)
+        l->host_y[B + i] = (cl_int)ffcl_sit_dims_of(e->sit)->classes;
+    return FFCL_CL(e->ctx->err, clEnqueueWriteBuffer(e->ctx->queue, l->y.mem, CL_FALSE, bytes,
+                                                     bytes, l->host_y + B, 0, NULL,
+                                                     ffcl_profile_copy(e->ctx, "write", bytes)));
+}
+
 /* Enqueues the inputs of images at .. at+B-1. */
 static int upload(ffcl_engine *e, const ffcl_lane *l, const ffcl_step *step, size_t at, size_t B)
 {
@@ -613,7 +609,9 @@ static int upload(ffcl_engine *e, const ffcl_lane *l, const ffcl_step *step, siz
                  B * n * sizeof(float));
     if (rc == 0 && e->sit)
         rc = put(ctx, l->y.mem, l->host_y, step->y + at, B * sizeof(cl_int));
-    for (size_t i = 0; rc == 0 && i < e->embedders; i++)
+    if (rc == 0 && e->is_guided)
+        rc = put_null(e, l, B);
+    for (size_t i = 0; rc == 0 && i < e->inputs; i++)
         rc = put(ctx, l->scalars[i].mem, l->host_scalars + i * e->batch,
                  step->scalars + i * step->B + at, B * sizeof(float));
     return rc;

@@ -8,8 +8,10 @@
 
 #include "config.h"
 #include "gemm.h"
+#include "model/family.h"
 #include "model/sit.h"
 #include "model/vae.h"
+#include "sample/schedule.h"
 
 typedef struct ffcl_engine ffcl_engine;
 
@@ -18,7 +20,8 @@ typedef struct ffcl_engine_wants {
     int sit, vae;               /* which models */
     size_t batch;               /* images at a time; 0: as many as fit, at most count */
     size_t count;               /* images in all */
-    size_t heads_hint;          /* see ffcl_sit_open */
+    ffcl_sit_hints hints;       /* see ffcl_sit_open */
+    int is_recording;           /* see ffcl_family_resolve */
     const ffcl_device *device;  /* the one to open; NULL: the one that cfg selects */
     int batch_invariant;        /* see ffcl_ctx */
     int is_plan;                /* nothing will be computed: no self-check of the GEMM library */
@@ -30,8 +33,9 @@ typedef struct ffcl_engine_wants {
     pthread_mutex_t *compiling;
 } ffcl_engine_wants;
 
-/* Selects and opens the device, reads the weight files' directories, plans memory (reported as a
- * note before loading), compiles what is not cached, loads the weights. */
+/* Resolves the preset of a copy of cfg, selects and opens the device, reads the weight files'
+ * directories, plans memory (reported as a note before loading), compiles what is not cached, loads
+ * the weights. */
 int ffcl_engine_open(ffcl_engine **out, const ffcl_config *cfg, const ffcl_engine_wants *wants,
                      const ffcl_observer *obs, ffcl_error *err);
 void ffcl_engine_close(ffcl_engine **engine);
@@ -70,6 +74,24 @@ const char *ffcl_engine_unit(const ffcl_engine *engine);
 const ffcl_condition *ffcl_engine_condition(const ffcl_engine *engine, size_t i);
 float ffcl_engine_scalar(const ffcl_engine *engine, size_t i);
 
+/* cfg as the engine has it, its preset resolved. */
+const ffcl_config *ffcl_engine_config(const ffcl_engine *engine);
+/* NULL where steps bring what the embedders are fed with. */
+const ffcl_schedule *ffcl_engine_schedule(const ffcl_engine *engine);
+/* Samples by the [sampler] section and the [model] conventions of cfg, which is copied, from here
+ * on; the engine was opened with a SiT.  Nothing is under way. */
+int ffcl_engine_reschedule(ffcl_engine *engine, const ffcl_config *cfg, ffcl_error *err);
+/* Rows of evaluations of the network, of all images, that are done; from any thread. */
+size_t ffcl_engine_evaluated(const ffcl_engine *engine);
+
+/* What the decoder gets of a latent, channel c: latent * times[c] + plus[c]. */
+typedef struct ffcl_latent_form {
+    double scale, shift;        /* [vae] scale and shift, resolved */
+    const float *times, *plus;  /* (C) */
+    char stats[160];            /* "none", or where mean and deviation are from, with a CRC */
+} ffcl_latent_form;
+const ffcl_latent_form *ffcl_engine_latent_form(const ffcl_engine *engine);
+
 /* One batch: its inputs, and where its outputs go.  Pointers are the caller's, NULL where not
  * wanted. */
 typedef struct ffcl_step {
@@ -78,7 +100,10 @@ typedef struct ffcl_step {
     const float *z;             /* (B, C, R, R); for a VAE alone, the latents */
     const int32_t *y;           /* (B) */
     const float *scalars;       /* (embedders, B), where the engine was opened for own_scalars */
-    float *F, *latent;          /* (B, C, R, R) out */
+    const float *noise;         /* (later noises, B, C, R, R) */
+    float *F, *latent;          /* (B, C, R, R) out; F of the first evaluation */
+    float *denorm;              /* (B, C, R, R) out: what the decoder gets, where that is not the */
+                                /* latent times a number */
     float *image;               /* (B, S, S, 3) out, before rounding */
     uint8_t *bytes;             /* (B, S, S, 3) out */
     const ffcl_tap *tap;

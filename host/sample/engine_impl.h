@@ -3,13 +3,15 @@
 #ifndef FFCL_SAMPLE_ENGINE_IMPL_H
 #define FFCL_SAMPLE_ENGINE_IMPL_H
 
+#include <stdatomic.h>
+
 #include "sample/engine.h"
 
 /* What each of the batches under way has of its own, so that the next can be sent while the device
  * still works on the one before. */
 typedef struct ffcl_lane {
     ffcl_tensor z;              /* (batch, C, R*R) */
-    ffcl_tensor y;              /* (batch, 1, 1) int32 */
+    ffcl_tensor y;              /* (2 * batch, 1, 1) int32: labels, then the null class for each */
     ffcl_tensor *scalars;       /* (embedders) of (batch, 1, 1); NULL unless steps bring them */
     ffcl_tensor *bytes;         /* (n_parts) of (decode_batch, S*S, 3) uint8 */
     /* Page-locked memory, as some drivers have the host wait for the device when it reads into
@@ -17,7 +19,7 @@ typedef struct ffcl_lane {
     cl_mem locked;
     void *mapped;
     float *host_z, *host_scalars;   /* (batch, C, R, R), (embedders, batch) */
-    cl_int *host_y, *flags;         /* (batch), (2, batch): bad latents, bad images */
+    cl_int *host_y, *flags;         /* (2, batch) each; flags: bad latents, bad images */
     uint8_t *host_bytes;            /* (batch, S, S, 3) */
     cl_event done;              /* of the last command; NULL where nothing is under way */
 } ffcl_lane;
@@ -25,13 +27,21 @@ typedef struct ffcl_lane {
 enum { FFCL_LANES = 2 };
 
 struct ffcl_engine {
-    const ffcl_config *cfg;     /* borrowed */
+    ffcl_config *cfg;           /* its own, resolved */
     ffcl_ctx *ctx;
     ffcl_sit *sit;
     ffcl_vae *vae;
     ffcl_dtype dtype;           /* of wide activations and most weights */
     size_t C, R, S;             /* latent channels and side, image side */
-    size_t embedders;           /* whose values steps bring */
+    size_t inputs;              /* whose values steps bring */
+    ffcl_schedule schedule;     /* without moves where steps bring values */
+    int is_guided;              /* some evaluation is */
+    atomic_size_t evaluated;    /* see ffcl_engine_evaluated */
+    ffcl_latent_form form;
+    float *form_values;         /* (2, C): times, plus */
+    int is_affine;              /* times differ, or plus is not 0 */
+    ffcl_tensor affine;         /* (2, C), where is_affine */
+    ffcl_tensor noise;          /* (batch, C, R*R), where there is later noise */
     size_t batch, decode_batch; /* images a SiT pass, images a VAE pass */
     size_t planned, planned_tap; /* what the arena is laid out for; 0: nothing */
     ffcl_tensor latent;         /* (batch, C, R*R) */
@@ -67,8 +77,25 @@ void ffcl_engine_shape(ffcl_engine *e);
 int ffcl_engine_run_batch(ffcl_engine *e, const ffcl_lane *l, size_t B, const ffcl_step *step,
                           size_t at);
 
+/* Enqueues a read into host memory that is valid when the batch is done; to may be NULL. */
+void ffcl_engine_fetch(ffcl_ctx *ctx, const ffcl_tensor *from, void *to);
+
+/* The SiT's part of that: latents of B images. */
+void ffcl_engine_run_sit(ffcl_engine *e, const ffcl_lane *l, size_t B, const ffcl_step *step,
+                         size_t at);
+
+/* The schedule of e->cfg, and whether its solver and the embedders go together.  FFCL_ECONFIG. */
+int ffcl_engine_open_schedule(ffcl_engine *e, ffcl_error *err);
+/* The buffer of later noise, unless it is there. */
+int ffcl_engine_create_noise(ffcl_engine *e);
+/* Gives the SiT the schedule's values for its embedders, by a small pass with a plan of its own. */
+int ffcl_engine_fix_scalars(ffcl_engine *e);
+
 /* Lays the arena out for batches of B. */
 int ffcl_engine_plan(ffcl_engine *e, size_t B, const ffcl_tap *tap);
+
+/* What the decoder gets of latents: fills form, form_values and is_affine. */
+int ffcl_engine_find_form(ffcl_engine *e, ffcl_error *err);
 
 /* Bytes of both models' weights on the device. */
 size_t ffcl_engine_weight_bytes(const ffcl_engine *e);

@@ -22,7 +22,8 @@ int ffcl_engine_plan(ffcl_engine *e, size_t B, const ffcl_tap *tap)
 static size_t fixed_bytes(const ffcl_engine *e, size_t B, size_t b)
 {
     const size_t latent = ffcl_latent_floats(e);
-    return B * (FFCL_LANES * (latent + e->embedders + 1) + latent + 2) * sizeof(float) +
+    const size_t later = e->schedule.n_noise ? latent : 0;
+    return B * (FFCL_LANES * (latent + e->inputs + 2) + latent + later + 2) * sizeof(float) +
            FFCL_LANES * ffcl_round_up(B, b) * ffcl_image_values(e);
 }
 
@@ -48,7 +49,8 @@ static size_t sit_limit(const ffcl_engine *e)
     if (!e->sit)
         return (size_t)-1;
     const ffcl_sit_dims *d = ffcl_sit_dims_of(e->sit);
-    return ffcl_max(((size_t)1 << 30) / (d->T * ffcl_max(3 * d->D, d->mlp)), 1);
+    const size_t rows = e->is_guided ? 2 : 1;
+    return ffcl_max(((size_t)1 << 30) / (rows * d->T * ffcl_max(3 * d->D, d->mlp)), 1);
 }
 
 typedef struct need {

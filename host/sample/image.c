@@ -2,6 +2,7 @@
 #include "image.h"
 
 #include <assert.h>
+#include <math.h>
 #include <string.h>
 
 #include "../util.h"
@@ -18,7 +19,9 @@ uint8_t ffcl_to_byte(float x, ffcl_byte_rule rule)
     float scaled = rule == FFCL_BYTES_SIT ? 127.5f * x + 128.0f : 255.0f * ((x + 1.0f) / 2.0f);
     if (!(scaled > 0.0f))       /* also NaN, whose conversion C leaves undefined */
         return 0;
-    return scaled >= 255.0f ? 255 : (uint8_t)scaled;
+    if (scaled >= 255.0f)
+        return 255;
+    return (uint8_t)(rule == FFCL_BYTES_ROUND ? rintf(scaled) : scaled);
 }
 
 void ffcl_grid_size(size_t n, size_t columns, size_t height, size_t width, size_t *grid_height,

@@ -10,7 +10,8 @@
 
 /* Float x (nominally -1..1) to byte, in float32, truncating:
  * SIT:  clamp(127.5 x + 128, 0, 255)      (SiT and DiT sample_ddp.py)
- * REPA: clamp(255 (x + 1) / 2, 0, 255)    (REPA generate.py) */
+ * REPA: clamp(255 (x + 1) / 2, 0, 255)    (REPA generate.py)
+ * ROUND: as REPA, but rounded, half to even (iMF, pMF, diffusers) */
 uint8_t ffcl_to_byte(float x, ffcl_byte_rule rule);
 
 /* The size of the grid of n images, columns in a row, 2 pixels of padding around each.

@@ -13,7 +13,9 @@
  * torch-cuda: image i as sample_ddp.py makes it on `world` cards: rank i mod world has the seed
  * seed * world + rank, and makes images rank, rank + world, ... in batches of draw_batch.
  * per-image: image i is randn((1, ...)), and randint(0, classes, (1,)), after
- * manual_seed(seed + i). */
+ * manual_seed(seed + i).
+ * Samplers that draw noise later do so after that, `later` times randn((rows * draw_batch, ...)) of
+ * which the first draw_batch matter; torch-cpu then goes by calls of draw_batch, too. */
 typedef struct ffcl_noise_spec {
     ffcl_rng rng;
     uint64_t seed, threads;         /* threads: of the card, see ffcl_generator_seed */
@@ -23,6 +25,7 @@ typedef struct ffcl_noise_spec {
     const int64_t *list;            /* (n_list), borrowed; LIST: repeated */
     size_t n_list;
     size_t classes;                 /* of the model */
+    size_t later, rows;             /* later noises; rows of a call for each image */
 } ffcl_noise_spec;
 
 /* Are the first images of a larger count the same, with as many normals an image?  Not where one
@@ -38,8 +41,9 @@ typedef struct ffcl_noise ffcl_noise;
 int ffcl_noise_open(ffcl_noise **out, const ffcl_noise_spec *spec, ffcl_error *err);
 void ffcl_noise_close(ffcl_noise **noise);
 
-/* Noise z (n, each) and labels y (n) of the images index[0 .. n-1]; z NULL: labels alone, which
- * takes less time.  Ascending indices are fastest. */
-void ffcl_noise_get(ffcl_noise *noise, const size_t *index, size_t n, float *z, int32_t *y);
+/* Noise z (n, each), labels y (n) and later noise (later, n, each) of the images index[0 .. n-1]; z
+ * and later NULL: labels alone, which takes less time.  Ascending indices are fastest. */
+void ffcl_noise_get(ffcl_noise *noise, const size_t *index, size_t n, float *z, int32_t *y,
+                    float *later);
 
 #endif

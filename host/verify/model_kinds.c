@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "config_presets.h"
 #include "sample/engine.h"
 #include "util.h"
 #include "verify/verify.h"
@@ -103,8 +104,7 @@ static int was_seen(const watcher *w, const char *name)
 
 /* ---- inputs ------------------------------------------------------------------------------ */
 
-/* Labels as int32, checked against the model's table (the null class included). */
-static int read_labels(ffcl_verifier *v, const ffcl_sit_dims *d, size_t B, int32_t **out)
+int ffcl_verify_labels(ffcl_verifier *v, const ffcl_sit_dims *d, size_t B, int32_t **out)
 {
     int64_t *wide = NULL;
     const ffcl_tensor_info *info = ffcl_tensor_file_find(v->file, "y");
@@ -126,23 +126,76 @@ static int read_labels(ffcl_verifier *v, const ffcl_sit_dims *d, size_t B, int32
     return rc;
 }
 
-/* scalars (embedders, B): times from t (NULL: 1), guidance from w (NULL: the configuration's). */
-static float *fill_scalars(const ffcl_engine *engine, size_t B, const float *t, const float *w)
+/* Scalars that a recording has of each image, as the published functions take them; NULL: it has
+ * none. */
+typedef struct scalars {
+    float *t, *r, *s, *h, *w;
+} scalars;
+
+static int read_scalars(ffcl_verifier *v, size_t B, scalars *out)
 {
-    size_t embedders = ffcl_engine_sit(engine)->embedders;
-    float *scalars = malloc((embedders * B + 1) * sizeof *scalars);
-    for (size_t k = 0; scalars && k < embedders; k++) {
-        const ffcl_input_kind kind = ffcl_engine_condition(engine, k)->kind;
-        const int is_time = kind == FFCL_INPUT_T || kind == FFCL_INPUT_DELTA;
-        const float *from = kind == FFCL_INPUT_GUIDANCE ? w : is_time ? t : NULL;
-        for (size_t i = 0; i < B; i++)
-            scalars[k * B + i] = from ? from[i] : ffcl_engine_scalar(engine, k);
+    const char *const names[] = {"t", "r", "s", "h", "w"};
+    float **const to[] = {&out->t, &out->r, &out->s, &out->h, &out->w};
+    int rc = 0;
+    *out = (scalars){.t = NULL};
+    for (size_t i = 0; rc == 0 && i < sizeof names / sizeof *names; i++) {
+        const ffcl_tensor_info *info = ffcl_tensor_file_find(v->file, names[i]);
+        if (info && info->count != B)
+            rc = ffcl_fail(v->err, FFCL_EFORMAT, "%s: %s does not have one value for each of the "
+                           "%zu x", ffcl_tensor_file_path(v->file), names[i], B);
+        else if (info)
+            rc = ffcl_verify_floats(v, names[i], to[i]);
     }
-    return scalars;
+    return rc;
 }
 
-/* The shape of an input (B, C, R, R) against the model's. */
-static int check_latents(ffcl_verifier *v, const char *name, size_t C, size_t R)
+static void free_scalars(scalars *s)
+{
+    free(s->t);
+    free(s->r);
+    free(s->s);
+    free(s->h);
+    free(s->w);
+}
+
+/* What input i of an image is fed with: as recorded, or as cfg has it. */
+static float scalar_of(const ffcl_engine *engine, const ffcl_condition *c, ffcl_input_kind kind,
+                       const scalars *s, size_t i)
+{
+    const float *end = s->r ? s->r : s->s;
+    const ffcl_moment first = {.t = ffcl_engine_config(engine)->model.noise_time, .delta = 1,
+                               .r = 1 - ffcl_engine_config(engine)->model.noise_time};
+    if (kind == FFCL_INPUT_T && s->t)
+        return s->t[i];
+    if (kind == FFCL_INPUT_R && end)
+        return end[i];
+    if (kind == FFCL_INPUT_DELTA && s->h)
+        return s->h[i];
+    if (kind == FFCL_INPUT_DELTA && s->t && end)
+        return s->t[i] > end[i] ? s->t[i] - end[i] : end[i] - s->t[i];
+    if (kind == FFCL_INPUT_DELTA && s->t)
+        return s->t[i];
+    if (kind == FFCL_INPUT_GUIDANCE && s->w)
+        return s->w[i];
+    return (float)ffcl_schedule_input(ffcl_engine_config(engine), &first, kind, c->number);
+}
+
+/* (inputs, B); image i has the scalars of image i mod of. */
+static float *fill_scalars(const ffcl_engine *engine, size_t B, size_t of, const scalars *s)
+{
+    const size_t n = ffcl_engine_sit(engine)->embedders;
+    const size_t all = ffcl_engine_sit(engine)->split == SIZE_MAX ? n : 2 * n;
+    float *values = malloc((all * B + 1) * sizeof *values);
+    for (size_t k = 0; values && k < all; k++) {
+        const ffcl_condition *c = ffcl_engine_condition(engine, k % n);
+        const ffcl_input_kind kind = k >= n && c->has_second ? c->second : c->kind;
+        for (size_t i = 0; i < B; i++)
+            values[k * B + i] = scalar_of(engine, c, kind, s, i % of);
+    }
+    return values;
+}
+
+int ffcl_verify_latents(ffcl_verifier *v, const char *name, size_t C, size_t R)
 {
     const ffcl_tensor_info *info = ffcl_tensor_file_find(v->file, name);
     char text[64];
@@ -157,17 +210,22 @@ static int check_latents(ffcl_verifier *v, const char *name, size_t C, size_t R)
 
 /* ---- SiT --------------------------------------------------------------------------------- */
 
-static const char *const sit_inputs[] = {"x", "t", "y", NULL};
+static const char *const sit_inputs[] = {"x", "t", "y", "z", "r", "s", "h", "w", NULL};
 
 int ffcl_verify_is_sit(const ffcl_verifier *v)
 {
     return has(v, "x") && has(v, "t") && has(v, "y");
 }
 
-static size_t recorded_heads(const ffcl_verifier *v)
+static size_t recorded(const ffcl_verifier *v, const char *key)
 {
-    const char *text = ffcl_tensor_file_metadata(v->file, "num_heads");
+    const char *text = ffcl_tensor_file_metadata(v->file, key);
     return text ? strtoull(text, NULL, 10) : 0;
+}
+
+static ffcl_sit_hints recorded_hints(const ffcl_verifier *v)
+{
+    return (ffcl_sit_hints){.heads = recorded(v, "num_heads"), .split = recorded(v, "dmf_depth")};
 }
 
 /* forward_with_cfg of the published code: both halves share x and t, the second has the null
@@ -182,61 +240,98 @@ static void guide(float *F, size_t B, size_t C, size_t P, float s)
         }
 }
 
-/* One out_cfg_S; done: the step whose inputs it doubles, t: its times (B). */
+/* out_null, the output for the null class; solution, SoFlow's x + (s - t) F. */
+static int check_other(ffcl_verifier *v, ffcl_engine *engine, const ffcl_tensor_info *info,
+                       const ffcl_step *done, const scalars *s)
+{
+    const ffcl_sit_dims *d = ffcl_engine_sit(engine);
+    const size_t B = done->B, each = d->C * d->R * d->R;
+    float *F = malloc((B * each + 1) * sizeof *F);
+    int32_t *y = malloc((B + 1) * sizeof *y);
+    int rc = F && y ? 0 : ffcl_fail(v->err, FFCL_ENOMEM, "out of memory for %s", info->name);
+    for (size_t i = 0; rc == 0 && i < B; i++)
+        y[i] = (int32_t)d->classes;
+    ffcl_step step = *done;
+    step.y = y;
+    step.F = F;
+    step.tap = NULL;
+    if (rc == 0 && strcmp(info->name, "out_null") == 0)
+        rc = ffcl_engine_run(engine, &step, v->err);
+    else
+        for (size_t i = 0; rc == 0 && i < B * each; i++)
+            F[i] = done->z[i] + (s->s[i / each] - s->t[i / each]) * done->F[i];
+    if (rc == 0)
+        rc = ffcl_verify_compare(v, info, F, B * each, sit_limit_of(engine));
+    free(F);
+    free(y);
+    return rc;
+}
+
+/* One out_cfg_S; done: the step whose inputs it doubles, s: its scalars. */
 static int check_cfg(ffcl_verifier *v, ffcl_engine *engine, const ffcl_tensor_info *info,
-                     const ffcl_step *done, const float *t)
+                     const ffcl_step *done, const scalars *s)
 {
     const ffcl_sit_dims *d = ffcl_engine_sit(engine);
     const size_t B = done->B;
     const size_t each = d->C * d->R * d->R;
-    const float s = strtof(info->name + strlen("out_cfg_"), NULL);
+    const float scale = strtof(info->name + strlen("out_cfg_"), NULL);
     float *xx = malloc(2 * B * each * sizeof *xx), *F = malloc(2 * B * each * sizeof *F);
-    float *tt = malloc(2 * B * sizeof *tt), *scalars = NULL;
+    float *values = NULL;
     int32_t *yy = malloc(2 * B * sizeof *yy);
     int rc = 0;
-    if (xx && F && tt && yy) {
-        for (size_t h = 0; h < 2; h++) {
+    if (xx && F && yy) {
+        for (size_t h = 0; h < 2; h++)
             memcpy(xx + h * B * each, done->z, B * each * sizeof *xx);
-            memcpy(tt + h * B, t, B * sizeof *tt);
-        }
         for (size_t i = 0; i < B; i++) {
             yy[i] = done->y[i];
             yy[B + i] = (int32_t)d->rows - 1;       /* the null class */
         }
-        scalars = fill_scalars(engine, 2 * B, tt, NULL);
+        values = fill_scalars(engine, 2 * B, B, s);
     }
-    if (!scalars)
+    if (!values)
         rc = ffcl_fail(v->err, FFCL_ENOMEM, "out of memory for %s", info->name);
-    ffcl_step step = {.B = 2 * B, .z = xx, .y = yy, .scalars = scalars, .F = F};
+    ffcl_step step = {.B = 2 * B, .z = xx, .y = yy, .scalars = values, .F = F};
     if (rc == 0)
         rc = ffcl_engine_run(engine, &step, v->err);
     if (rc == 0) {
-        guide(F, B, d->C, d->R * d->R, s);
+        guide(F, B, d->C, d->R * d->R, scale);
         rc = ffcl_verify_compare(v, info, F, 2 * B * each, sit_limit_of(engine));
     }
     free(xx);
     free(F);
-    free(tt);
     free(yy);
-    free(scalars);
+    free(values);
     return rc;
 }
 
-/* The recordings that are outputs: out, out_cfg_S, act.*; done: the step that ran, t: its times. */
+/* Is it checked with the samplers, or one of their inputs? */
+static int is_of_methods(const char *name)
+{
+    return ffcl_verify_is_method(name) || !strncmp(name, "noise", 5) ||
+           !strncmp(name, "sde_noise", 9) || !strcmp(name, "latent_denorm") ||
+           !strcmp(name, "latent_mean") || !strcmp(name, "latent_std");
+}
+
+/* The recordings that are outputs: out, out_cfg_S, act.*; done: the step that ran, s: its
+ * scalars. */
 static int check_sit_outputs(ffcl_verifier *v, ffcl_engine *engine, const watcher *w,
-                             const ffcl_step *done, const float *t)
+                             const ffcl_step *done, const scalars *s)
 {
     const ffcl_sit_dims *d = ffcl_engine_sit(engine);
     int rc = 0;
     for (size_t i = 0; rc == 0 && i < ffcl_tensor_file_count(v->file); i++) {
         const ffcl_tensor_info *info = ffcl_tensor_file_at(v->file, i);
-        if (is_input(info->name, sit_inputs) || was_seen(w, info->name))
+        if (is_input(info->name, sit_inputs) || was_seen(w, info->name) ||
+            is_of_methods(info->name))
             continue;
         if (strcmp(info->name, "out") == 0)
             rc = ffcl_verify_compare(v, info, done->F, done->B * d->C * d->R * d->R,
                                      sit_limit_of(engine));
         else if (strncmp(info->name, "out_cfg_", 8) == 0)
-            rc = check_cfg(v, engine, info, done, t);
+            rc = check_cfg(v, engine, info, done, s);
+        else if (strcmp(info->name, "out_null") == 0 ||
+                 (strcmp(info->name, "solution") == 0 && s->s && s->t))
+            rc = check_other(v, engine, info, done, s);
         else
             ffcl_verify_unchecked(v, info->name, "not checked: the model has no such tensor", 0);
     }
@@ -247,44 +342,45 @@ int ffcl_verify_sit(ffcl_verifier *v)
 {
     const size_t B = ffcl_tensor_file_find(v->file, "x")->shape[0];
     const ffcl_engine_wants wants = {.sit = 1, .batch = B, .count = B, .own_labels = 1,
-                                     .own_scalars = 1, .heads_hint = recorded_heads(v)};
+                                     .own_scalars = 1, .is_recording = 1,
+                                     .hints = recorded_hints(v)};
     watcher w = {.v = v};
     const ffcl_tap tap = {watch, &w};
     ffcl_engine *engine = NULL;
-    float *x = NULL, *t = NULL, *F = NULL, *scalars = NULL;
+    float *x = NULL, *F = NULL, *values = NULL;
+    scalars s = {.t = NULL};
     int32_t *y = NULL;
     int rc = ffcl_engine_open(&engine, v->cfg, &wants, v->obs, v->err);
     if (rc == 0)
         w.limit = sit_limit_of(engine);
     if (rc == 0)
-        rc = check_latents(v, "x", ffcl_engine_sit(engine)->C, ffcl_engine_sit(engine)->R);
+        rc = ffcl_verify_latents(v, "x", ffcl_engine_sit(engine)->C, ffcl_engine_sit(engine)->R);
     if (rc == 0)
         rc = ffcl_verify_floats(v, "x", &x);
-    if (rc == 0 && ffcl_tensor_file_find(v->file, "t")->count != B)
-        rc = ffcl_fail(v->err, FFCL_EFORMAT, "%s: t does not have one time for each of the %zu x",
-                       ffcl_tensor_file_path(v->file), B);
     if (rc == 0)
-        rc = ffcl_verify_floats(v, "t", &t);
+        rc = read_scalars(v, B, &s);
     if (rc == 0)
-        rc = read_labels(v, ffcl_engine_sit(engine), B, &y);
+        rc = ffcl_verify_labels(v, ffcl_engine_sit(engine), B, &y);
     if (rc == 0) {
         F = malloc(ffcl_tensor_file_find(v->file, "x")->count * sizeof *F);
-        scalars = fill_scalars(engine, B, t, NULL);
-        if (!F || !scalars)
+        values = fill_scalars(engine, B, B, &s);
+        if (!F || !values)
             rc = ffcl_fail(v->err, FFCL_ENOMEM, "out of memory for the outputs");
     }
-    ffcl_step step = {.B = B, .z = x, .y = y, .scalars = scalars, .F = F, .tap = &tap};
+    ffcl_step step = {.B = B, .z = x, .y = y, .scalars = values, .F = F, .tap = &tap};
     if (rc == 0)
         rc = ffcl_engine_run(engine, &step, v->err);
     if (rc == 0)
-        rc = check_sit_outputs(v, engine, &w, &step, t);
+        rc = check_sit_outputs(v, engine, &w, &step, &s);
     ffcl_engine_close(&engine);
+    if (rc == 0)
+        rc = ffcl_verify_methods(v, &wants.hints);
     free(w.seen);
     free(x);
-    free(t);
     free(F);
-    free(scalars);
+    free(values);
     free(y);
+    free_scalars(&s);
     return rc;
 }
 
@@ -329,56 +425,71 @@ static int check_sample_outputs(ffcl_verifier *v, const ffcl_engine *engine, con
     return rc;
 }
 
+/* The samplers of the model that the recorded one was distilled from. */
+static int check_teacher(ffcl_verifier *v, const ffcl_sit_hints *hints)
+{
+    for (size_t i = 0; i < ffcl_tensor_file_count(v->file); i++) {
+        const char *name = ffcl_tensor_file_at(v->file, i)->name;
+        if (!is_input(name, sample_inputs) && !ffcl_verify_is_method(name))
+            ffcl_verify_unchecked(v, name, "the student's, not part of the check", -1);
+    }
+    return ffcl_verify_methods(v, hints);
+}
+
 int ffcl_verify_sample(ffcl_verifier *v)
 {
     const ffcl_tensor_info *info = ffcl_tensor_file_find(v->file, "z");
     const size_t B = info->rank ? info->shape[0] : 0;
     ffcl_engine_wants wants = {.sit = 1, .vae = 1, .count = B, .own_labels = 1,
-                               .heads_hint = recorded_heads(v)};
+                               .hints = recorded_hints(v)};
     ffcl_engine *engine = NULL;
     ffcl_step step = {.B = B};
-    float *z = NULL, *w = NULL, *scalars = NULL;
+    float *z = NULL, *values = NULL;
+    scalars s = {.t = NULL};
     int32_t *y = NULL;
     size_t pixels = 0;
     int rc = 0;
+    const ffcl_preset *preset = ffcl_preset_of(v->cfg);
+    if (preset && !preset->one_step)
+        return check_teacher(v, &wants.hints);
     if (has(v, "w") && ffcl_tensor_file_find(v->file, "w")->count == B)
-        rc = ffcl_verify_floats(v, "w", &w);
+        rc = ffcl_verify_floats(v, "w", &s.w);
     /* With the configuration's scalars the pass is the sampler's own. */
-    for (size_t i = 0; w && i < B; i++)
-        wants.own_scalars |= w[i] != (float)v->cfg->sampler.guidance;
+    for (size_t i = 0; s.w && i < B; i++)
+        wants.own_scalars |= s.w[i] != (float)v->cfg->sampler.guidance;
     if (rc == 0)
         rc = ffcl_engine_open(&engine, v->cfg, &wants, v->obs, v->err);
     if (rc == 0)
-        rc = check_latents(v, "z", ffcl_engine_sit(engine)->C, ffcl_engine_sit(engine)->R);
+        rc = ffcl_verify_latents(v, "z", ffcl_engine_sit(engine)->C, ffcl_engine_sit(engine)->R);
     if (rc == 0)
         rc = ffcl_verify_floats(v, "z", &z);
     if (rc == 0)
-        rc = read_labels(v, ffcl_engine_sit(engine), B, &y);
+        rc = ffcl_verify_labels(v, ffcl_engine_sit(engine), B, &y);
     if (rc == 0) {
         size_t side = info->shape[2] * ffcl_engine_vae(engine)->upscale;
         pixels = side * side;
-        scalars = wants.own_scalars ? fill_scalars(engine, B, NULL, w) : NULL;
+        values = wants.own_scalars ? fill_scalars(engine, B, B, &s) : NULL;
         step.F = malloc(info->count * sizeof *step.F);
         step.latent = malloc(info->count * sizeof *step.latent);
         step.image = malloc(B * pixels * 3 * sizeof *step.image);
         step.bytes = malloc(B * pixels * 3);
-        if (wants.own_scalars && !scalars)
+        if (wants.own_scalars && !values)
             rc = ffcl_fail(v->err, FFCL_ENOMEM, "out of memory for the inputs");
         if (!step.F || !step.latent || !step.image || !step.bytes)
             rc = ffcl_fail(v->err, FFCL_ENOMEM, "out of memory for the outputs");
     }
     step.z = z;
     step.y = y;
-    step.scalars = scalars;
+    step.scalars = values;
     if (rc == 0)
         rc = ffcl_engine_run(engine, &step, v->err);
     if (rc == 0)
         rc = check_sample_outputs(v, engine, &step, info->count, pixels);
     ffcl_engine_close(&engine);
     free(z);
-    free(w);
     free(y);
-    free(scalars);
+    free(values);
+    free_scalars(&s);
     free(step.F);
     free(step.latent);
     free(step.image);
@@ -407,7 +518,7 @@ int ffcl_verify_vae(ffcl_verifier *v)
     if (rc == 0)
         w.limit = vae_limit_of(engine);
     if (rc == 0)
-        rc = check_latents(v, "z", ffcl_engine_vae(engine)->zc, 0);
+        rc = ffcl_verify_latents(v, "z", ffcl_engine_vae(engine)->zc, 0);
     if (rc == 0)
         rc = ffcl_verify_floats(v, "z", &z);
     if (rc == 0) {

@@ -5,6 +5,7 @@
 
 #include "config.h"
 #include "files/tensorfile.h"
+#include "model/sit.h"
 
 typedef struct ffcl_verifier {
     ffcl_tensor_file *file;
@@ -30,6 +31,16 @@ int ffcl_verify_is_sample(const ffcl_verifier *v);      /* z, y */
 int ffcl_verify_sample(ffcl_verifier *v);
 int ffcl_verify_is_vae(const ffcl_verifier *v);         /* z alone */
 int ffcl_verify_vae(ffcl_verifier *v);
+
+/* Latents after some steps of a sampler, in a network's recording or alone (z, y): every one
+ * that is called as a method is checked. */
+int ffcl_verify_is_method(const char *name);
+int ffcl_verify_methods(ffcl_verifier *v, const ffcl_sit_hints *hints);
+
+/* Labels y as int32, checked against the model's table (the null class included). */
+int ffcl_verify_labels(ffcl_verifier *v, const ffcl_sit_dims *d, size_t B, int32_t **out);
+/* The shape of an input (B, C, R, R) against the model's; R 0: any. */
+int ffcl_verify_latents(ffcl_verifier *v, const char *name, size_t C, size_t R);
 
 /* Whole tensors of the file; *out is the caller's to free.  FFCL_EFORMAT when it is missing. */
 int ffcl_verify_floats(ffcl_verifier *v, const char *name, float **out);

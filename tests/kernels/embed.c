@@ -4,7 +4,7 @@
 #include "registry.h"
 
 enum { OUT, IN, LABELS, SUM };
-enum { B, D, CLASSES, ROWS };
+enum { B, D, CLASSES, ROWS, FIRST };
 
 static const ffcl_shape scalar_model[] = {{{8}, 0}, {{0}, 0}};
 static const ffcl_shape scalar_awkward[] = {
@@ -15,10 +15,10 @@ static const ffcl_shape scalar_awkward[] = {
 };
 static const ffcl_shape condition_model[] = {{{8, 1152, 1001, 1}, 0}, {{0}, 0}};
 static const ffcl_shape condition_awkward[] = {
-    {{3, 17, 5, 3}, FFCL_SHAPE_FILLS | FFCL_SHAPE_SMALL},
+    {{3, 17, 5, 3, 0}, FFCL_SHAPE_FILLS | FFCL_SHAPE_SMALL},
     {{3, 300, 5, 0}, FFCL_SHAPE_FILLS},
     {{1, 1, 1, 1}, 0},
-    {{130, 33, 11, 1}, FFCL_SHAPE_FILLS},
+    {{130, 33, 11, 1, 5}, FFCL_SHAPE_FILLS},
     {{130, 33, 11, 130}, 0},
     {{1, 256, 3, 1}, 0},
     {{0}, 0},
@@ -69,7 +69,7 @@ static size_t scalar_used(const ffcl_row *row, const ffcl_images_of *of, ffcl_us
 }
 
 /* ---- embed_condition; CLASSES counts the table's rows, the null class included; ROWS those of the
- * sum of the scalar embeddings, 0: there is none. */
+ * sum of the scalar embeddings, 0: there is none; FIRST those before it. */
 
 static void condition_operands(ffcl_case *c)
 {
@@ -77,7 +77,7 @@ static void condition_operands(ffcl_case *c)
     FFCL_OPERANDS(c, {.role = FFCL_OUT, .dtype = c->row->dtype, .n = d[B] * d[D]},
                   {.role = FFCL_IN, .n = d[CLASSES] * d[D]},
                   {.role = FFCL_IN, .dtype = FFCL_I32, .n = d[B]},
-                  {.role = FFCL_IN, .n = d[ROWS] * d[D] + 1});
+                  {.role = FFCL_IN, .n = (d[FIRST] + d[ROWS]) * d[D] + 1});
     ffcl_case_axes(c, "b d", d[B], d[D], 0, 0);
 }
 
@@ -94,8 +94,8 @@ static void condition_fill(ffcl_case *c)
 static void condition_ref(ffcl_case *c)
 {
     const size_t *d = c->shape.d;
-    ffcl_ref_embed_condition(c->want, ffcl_f32(c, IN), ffcl_s32(c, LABELS), ffcl_f32(c, SUM),
-                             d[ROWS], d[B], d[D]);
+    ffcl_ref_embed_condition(c->want, ffcl_f32(c, IN), ffcl_s32(c, LABELS),
+                             ffcl_f32(c, SUM) + d[FIRST] * d[D], d[ROWS], d[B], d[D]);
 }
 
 static void condition_run(ffcl_case *c)
@@ -104,7 +104,8 @@ static void condition_run(ffcl_case *c)
     const ffcl_tensor out = ffcl_case_dense(c, OUT, d[B], 1, d[D]);
     const ffcl_tensor table = ffcl_case_dense(c, IN, 1, d[CLASSES], d[D]);
     const ffcl_tensor y = ffcl_case_dense(c, LABELS, d[B], 1, 1);
-    const ffcl_tensor sum = ffcl_case_dense(c, SUM, d[ROWS], 1, d[D]);
+    const ffcl_tensor sums = ffcl_case_dense(c, SUM, d[FIRST] + d[ROWS], 1, d[D]);
+    const ffcl_tensor sum = ffcl_images(sums, d[FIRST], d[ROWS]);
     ffcl_embed_condition(c->ctx, &out, &table, &y, d[ROWS] ? &sum : NULL);
 }
 
@@ -127,7 +128,7 @@ static size_t condition_used(const ffcl_row *row, const ffcl_images_of *of, ffcl
  * zero, as half the small ones: half a unit of its last place is 3e-8 there. */
 #define CONDITION(row_name, type, relative, absolute)                                         \
     {                                                                                         \
-        .name = row_name, .letters = "B D classes rows", .dtype = type,                       \
+        .name = row_name, .letters = "B D classes rows first", .dtype = type,                 \
         .fills = FFCL_NOISE | FFCL_ZEROS | FFCL_LARGE, .model = condition_model,              \
         .awkward = condition_awkward, .operands = condition_operands, .fill = condition_fill, \
         .ref = condition_ref, .rtol = relative, .atol = absolute, .run = condition_run,       \

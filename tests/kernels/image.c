@@ -143,7 +143,8 @@ static void finite_run(ffcl_case *c)
     ffcl_tensor other = ffcl_take(c->ctx, ffcl_tensor_of(FFCL_F32, d[B], 1, d[EACH]));
     bad.at = flags_at(c);
     if (c->row->uses == OF_LATENT)
-        ffcl_latent_update(c->ctx, &other, &bad, &x, &x, 1.0f);
+        ffcl_latent_update(c->ctx, &(ffcl_latent_update_desc){
+            .out = other, .bad = bad, .x = x, .F = &x, .cx = 1.0f, .cF = 1.0f});
     else
         ffcl_image_bytes(c->ctx, &other, &bad, &x, 0);
     ffcl_give(c->ctx, &other);
@@ -152,7 +153,7 @@ static void finite_run(ffcl_case *c)
 static ffcl_cost finite_cost(const ffcl_case *c)
 {
     const size_t n = c->shape.d[B] * c->shape.d[EACH];
-    return c->row->uses == OF_LATENT ? ffcl_latent_update_cost(n) : ffcl_image_bytes_cost(n);
+    return c->row->uses == OF_LATENT ? ffcl_latent_update_cost(n, 1) : ffcl_image_bytes_cost(n);
 }
 
 static size_t finite_used(const ffcl_row *row, const ffcl_images_of *of, ffcl_use *to)
@@ -174,6 +175,7 @@ static size_t finite_used(const ffcl_row *row, const ffcl_images_of *of, ffcl_us
 const ffcl_row ffcl_rows_of_image[] = {
     BYTES("image_bytes_sit", 0, bytes_used),
     BYTES("image_bytes_repa", 1, NULL),
+    BYTES("image_bytes_round", 2, NULL),
     FINITE("image_finite", OF_BYTES, finite_used),
     FINITE("latent_finite", OF_LATENT, NULL),
     {.name = NULL},

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * Rule 0: clamp(127.5 x + 128, 0, 255), rule 1: clamp(255 (x + 1) / 2, 0, 255), truncated.  Each
+ * Rule 0: clamp(127.5 x + 128, 0, 255), rule 1: clamp(255 (x + 1) / 2, 0, 255), truncated; rule 2:
+ * as 1, but rounded half to even.  Each
  * operation rounds to float as torch's do, so that bytes are equal and not merely close; hence
  * float here and one operation a statement, which no compiler may fuse.
  * bad[b] = before[b] | 1 where a value of x[b] is infinite or NaN. */
@@ -19,7 +20,8 @@ void ffcl_ref_image_bytes(double *out, const float *x, int rule, size_t n)
             v = 255.0f * v;
             v = v / 2.0f;
         }
-        out[i] = floor((double)fminf(fmaxf(v, 0.0f), 255.0f));
+        v = fminf(fmaxf(v, 0.0f), 255.0f);
+        out[i] = rule == 2 ? nearbyint((double)v) : floor((double)v);
     }
 }
 

@@ -1,12 +1,38 @@
 /* SPDX-License-Identifier: MIT
- * latent = z + sign F, and the decoder's start: conv(point(factor latent)), the latent (B, C, R, R)
+ * Steps of samplers (terms that are not there are NULL), guidance, channels' means and deviations,
+ * and the decoder's start: conv(point(factor latent)), the latent (B, C, R, R)
  * and the result NHWC, w (N, C, k, k) and point (C, C) as torch stores them, out-channel first. */
 #include "ref.h"
 
-void ffcl_ref_latent_update(double *out, const float *z, const float *F, double sign, size_t n)
+void ffcl_ref_latent_update(double *out, const float *const term[4], const float c[4], size_t n)
 {
-    for (size_t i = 0; i < n; i++)
-        out[i] = (double)z[i] + sign * (double)F[i];
+    for (size_t i = 0; i < n; i++) {
+        out[i] = 0.0;
+        for (int k = 0; k < 4; k++)
+            if (term[k])
+                out[i] += (double)c[k] * (double)term[k][i];
+    }
+}
+
+void ffcl_ref_latent_guide(double *out, const float *F, float scale, size_t guided, size_t B,
+                           size_t C, size_t P)
+{
+    for (size_t b = 0; b < B; b++)
+        for (size_t c = 0; c < C; c++)
+            for (size_t p = 0; p < P; p++) {
+                double yes = (double)F[(b * C + c) * P + p];
+                double no = (double)F[((B + b) * C + c) * P + p];
+                *out++ = c < guided ? no + (double)scale * (yes - no) : yes;
+            }
+}
+
+void ffcl_ref_latent_affine(double *out, const float *x, const float *times, const float *plus,
+                            size_t B, size_t C, size_t P)
+{
+    for (size_t b = 0; b < B; b++)
+        for (size_t c = 0; c < C; c++)
+            for (size_t p = 0; p < P; p++)
+                *out++ = (double)*x++ * (double)times[c] + (double)plus[c];
 }
 
 /* Channel c of one pixel before the convolution; in points to the pixel in channel 0's plane. */

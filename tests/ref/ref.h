@@ -59,8 +59,13 @@ void ffcl_ref_patch_embed(double *x, const float *z, const float *w, const float
 void ffcl_ref_unpatch(double *out, const float *h, const float *w, const float *bias, size_t B,
                       size_t C, size_t Cout, size_t R, size_t p, size_t K);
 
-/* out, z, F (n). */
-void ffcl_ref_latent_update(double *out, const float *z, const float *F, double sign, size_t n);
+/* out, term[k] (n) or NULL. */
+void ffcl_ref_latent_update(double *out, const float *const term[4], const float c[4], size_t n);
+/* out (B, C, P), F (2, B, C, P); x (B, C, P), times and plus (C). */
+void ffcl_ref_latent_guide(double *out, const float *F, float scale, size_t guided, size_t B,
+                           size_t C, size_t P);
+void ffcl_ref_latent_affine(double *out, const float *x, const float *times, const float *plus,
+                            size_t B, size_t C, size_t P);
 /* out (B, R, R, N); latent (B, C, R, R); point (C, C) and point_bias (C), or NULL; w (N, C, k, k);
  * bias (N). */
 void ffcl_ref_latent_conv(double *out, const float *latent, float factor, const float *point,

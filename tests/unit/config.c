@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * The INI file: defaults, every type's values, every error sentence, overrides, paths. */
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -13,6 +14,7 @@
 #include <cmocka.h>
 
 #include "config.h"
+#include "config_presets.h"
 #include "config_table.h"
 #include "util.h"
 
@@ -103,12 +105,12 @@ static void check_defaults(const ffcl_config *cfg)
 {
     assert_string_equal(cfg->device.select, "auto");
     assert_string_equal(cfg->model.checkpoint, "FreeFlow-XL-2-256.pt");
-    assert_int_equal(cfg->model.preset, 0);
+    assert_int_equal(cfg->model.preset, FFCL_PRESET_AUTO);
     assert_int_equal(cfg->model.update, 1);
     assert_int_equal(cfg->model.heads, 0);
     assert_int_equal(cfg->n_conditions, 0);
     assert_string_equal(cfg->vae.weights, "sd-vae-ft-ema/diffusion_pytorch_model.safetensors");
-    assert_true(cfg->vae.scale == 0.18215);
+    assert_true(isnan(cfg->vae.scale));
     assert_int_equal(cfg->sampler.seed, 0);
     assert_int_equal(cfg->sampler.rng, FFCL_RNG_TORCH_CPU);
     assert_int_equal(cfg->sampler.n_classes, 8);
@@ -219,7 +221,8 @@ static void test_bad_keys(void **state)
     refuse("[model]\nguidanse = 1\n",
            "a.ini:2: unknown key [model] guidanse; did you mean [sampler] guidance?");
     refuse("[vae]\nfoobarbaz = 1\n",
-           "a.ini:2: unknown key [vae] foobarbaz; known there: weights, scale");
+           "a.ini:2: unknown key [vae] foobarbaz; known there: weights, wrapper, "
+           "scale, shift, stats, groups");
     refuse("; c\n[smapler]\nseed = 1\n",
            "a.ini:3: unknown section [smapler]; did you mean [sampler]?");
     refuse("[everything]\nseed = 1\n",
@@ -252,19 +255,21 @@ static void test_bad_values(void **state)
     };
     for (size_t i = 0; i < sizeof no_numbers / sizeof *no_numbers; i++) {
         char *text = ffcl_format("[vae]\nscale = %s\n", no_numbers[i]);
-        char *sentence = ffcl_format("a.ini:2: [vae] scale = %s is not a number; expected a number "
-                                     "from 1e-06 to 1000000", no_numbers[i]);
+        char *sentence = ffcl_format("a.ini:2: [vae] scale = %s is not a number; expected auto or "
+                                     "a number from 1e-06 to 1000000", no_numbers[i]);
         refuse(text, sentence);
         free(text);
         free(sentence);
     }
     refuse("[vae]\nscale = 0\n",
-           "a.ini:2: [vae] scale = 0 is out of range; expected a number from 1e-06 to 1000000");
+           "a.ini:2: [vae] scale = 0 is out of range; expected auto or a number "
+           "from 1e-06 to 1000000");
     refuse("[sampler]\nguidance = 1e999\n",
            "a.ini:2: [sampler] guidance = 1e999 is out of range; expected a number from -1000 to "
            "1000");
     refuse("[vae]\nscale =\n",
-           "a.ini:2: [vae] scale = is empty; expected a number from 1e-06 to 1000000");
+           "a.ini:2: [vae] scale = is empty; expected auto or a number from 1e-06 to "
+           "1000000");
     refuse("[output]\ncolumns = 0\n",
            "a.ini:2: [output] columns = 0 is out of range; expected a whole number from 1 to "
            "10000");
@@ -286,8 +291,18 @@ static void test_bad_values(void **state)
     refuse("[sampler]\nrng = torch\n",
            "a.ini:2: [sampler] rng = torch is not known; expected one of torch-cpu, torch-cuda, "
            "per-image");
-    refuse("[model]\npreset = meanflow\n",
-           "a.ini:2: [model] preset = meanflow is not known; expected freeflow");
+    refuse("[model]\npreset = meanfow\n",
+           "a.ini:2: [model] preset = meanfow is not known; expected one of auto, freeflow, sit, "
+           "repa, repae, meanflow, dmf, soflow, dit");
+    refuse("[sampler]\ntimes = 1, 0.5\n",
+           "a.ini:2: [sampler] times = 1, 0.5 does not lead from 1 to 0 or from 0 to 1; expected "
+           "uniform, or two or more numbers from 0 to 1 with commas between them");
+    refuse("[sampler]\ntimes = 1, 0.5, 0.7, 0\n",
+           "a.ini:2: [sampler] times = 1, 0.5, 0.7, 0 does not lead from 1 to 0 or from 0 to 1; "
+           "expected uniform, or two or more numbers from 0 to 1 with commas between them");
+    refuse("[sampler]\ntimes = 2, 0\n",
+           "a.ini:2: [sampler] times = 2, 0 is no list of times; expected uniform, or two or more "
+           "numbers from 0 to 1 with commas between them");
     refuse("[model]\ncheckpoint =\n",
            "a.ini:2: [model] checkpoint = is empty; expected the path of a file");
     refuse("[device]\nselect = ; nothing\n",
@@ -621,7 +636,7 @@ static void test_condition(void **state)
     (void)state;
     static const struct { const char *prefix; ffcl_input_kind kind; } usual[] = {
         {"t_embedder", FFCL_INPUT_DELTA}, {"delta_embedder", FFCL_INPUT_DELTA},
-        {"dt_embedder", FFCL_INPUT_DELTA}, {"r_embedder", FFCL_INPUT_R},
+        {"dt_embedder", FFCL_INPUT_DELTA},
         {"w_embedder", FFCL_INPUT_GUIDANCE}, {"cfg_embedder", FFCL_INPUT_GUIDANCE},
         {"guidance_embedder", FFCL_INPUT_GUIDANCE}, {"omega_embedder", FFCL_INPUT_GUIDANCE},
     };
@@ -647,19 +662,20 @@ static void test_condition(void **state)
     assert_int_equal(c.kind, FFCL_INPUT_DELTA);
     refuse_set(cfg, "condition.d=time", FFCL_ECONFIG,
                "condition.d=time: [condition] d = time is not known; expected delta, t, r, "
-               "guidance or a number");
+               "guidance, two of them as in t, r, or a number");
     refuse_set(cfg, "condition.d=nan", FFCL_ECONFIG,
                "condition.d=nan: [condition] d = nan is not known; expected delta, t, r, "
-               "guidance or a number");
+               "guidance, two of them as in t, r, or a number");
     refuse_set(cfg, "condition.d=1e999", FFCL_ECONFIG,
                "condition.d=1e999: [condition] d = 1e999 is not known; expected delta, t, r, "
-               "guidance or a number");
+               "guidance, two of them as in t, r, or a number");
     refuse_set(cfg, "condition.=1", FFCL_ECONFIG,
                "condition.=1: [condition] a key is missing before =; expected the prefix of an "
                "embedder such as t_embedder");
     ffcl_config_close(&cfg);
 
     cfg = open_text("");
+    set(cfg, "model.preset=freeflow");
     for (size_t i = 0; i < sizeof usual / sizeof *usual; i++) {
         assert_int_equal(ffcl_config_condition(cfg, usual[i].prefix, &c), 0);
         assert_int_equal(c.kind, usual[i].kind);
@@ -710,8 +726,8 @@ static void test_reference(void **state)
         free(heading);
         free(line);
     }
-    assert_non_null(strstr(text, "\n| `t_embedder` | `delta` |\n"));
-    assert_non_null(strstr(text, "\n| `omega_embedder` | `guidance` |\n"));
+    assert_non_null(strstr(text, "`t_embedder=t` `r_embedder=delta` |\n"));
+    assert_non_null(strstr(text, "`omega_embedder=guidance` |\n"));
     assert_non_null(strstr(text, "to the folder of the INI file"));
     free(text);
 }

@@ -25,7 +25,7 @@ static const float CUDA_TOLERANCE = 2e-6f;
 
 /* What the script makes for images 0 .. count-1. */
 typedef struct script {
-    float *z;
+    float *z, *later;           /* (images, each), (images, later, each) */
     int32_t *y;
 } script;
 
@@ -35,8 +35,11 @@ static script run_script(const ffcl_noise_spec *s)
     const size_t an_iteration = s->draw_batch * s->world;
     const size_t iterations = (s->count + an_iteration - 1) / an_iteration;
     const size_t room = iterations * an_iteration;
-    script out = {calloc(room * s->each, sizeof(float)), calloc(room, sizeof(int32_t))};
-    float *z = calloc(s->draw_batch * s->each, sizeof *z);
+    script out = {calloc(room * s->each, sizeof(float)),
+                  calloc(room * s->each * s->later + 1, sizeof(float)),
+                  calloc(room, sizeof(int32_t))};
+    const size_t rows = s->rows ? s->rows : 1;
+    float *z = calloc(rows * s->draw_batch * s->each, sizeof *z);
     int64_t *y = calloc(s->draw_batch, sizeof *y);
     assert_true(out.z && out.y && z && y);
     for (size_t rank = 0; rank < s->world; rank++) {
@@ -51,6 +54,14 @@ static script run_script(const ffcl_noise_spec *s)
                 memcpy(out.z + i * s->each, z + j * s->each, s->each * sizeof *z);
                 out.y[i] = (int32_t)y[j];
             }
+            for (size_t l = 0; l < s->later; l++) {
+                ffcl_generator_randn(&g, z, rows * s->draw_batch * s->each);
+                for (size_t j = 0; j < s->draw_batch; j++) {
+                    size_t i = (k * s->draw_batch + j) * s->world + rank;
+                    memcpy(out.later + (i * s->later + l) * s->each, z + j * s->each,
+                           s->each * sizeof *z);
+                }
+            }
         }
     }
     free(z);
@@ -64,21 +75,28 @@ static void check_against(const ffcl_noise_spec *s, const script *want)
     ffcl_error err = {0};
     ffcl_noise *noise = NULL;
     float *z = calloc(3 * s->each, sizeof *z);
+    float *later = calloc(3 * s->each * s->later + 1, sizeof *later);
     int32_t y[3];
-    assert_non_null(z);
+    assert_true(z && later);
     if (ffcl_noise_open(&noise, s, &err))
         fail_msg("%s", err.text);
     for (size_t round = 0; round < 3; round++)
         for (size_t k = 0; k + 2 < s->count; k++) {
             size_t i = round == 0 ? k : round == 1 ? s->count - 3 - k : k * 7 % (s->count - 2);
             size_t index[3] = {i, i + 1, i + 2}, n = 1 + 2 * (k % 2);
-            ffcl_noise_get(noise, index, n, z, y);
+            ffcl_noise_get(noise, index, n, z, y, later);
             assert_memory_equal(z, want->z + i * s->each, n * s->each * sizeof *z);
+            for (size_t l = 0; l < s->later; l++)
+                for (size_t j = 0; j < n; j++)
+                    assert_memory_equal(later + (l * n + j) * s->each,
+                                        want->later + ((i + j) * s->later + l) * s->each,
+                                        s->each * sizeof *z);
             for (size_t j = 0; s->kind == FFCL_CLASSES_RANDOM && j < n; j++)
                 assert_int_equal(y[j], want->y[i + j]);
         }
     ffcl_noise_close(&noise);
     free(z);
+    free(later);
 }
 
 static void test_scripts(void **state)
@@ -99,21 +117,25 @@ static void test_scripts(void **state)
         {FFCL_RNG_TORCH_CUDA, 4, 600, 1, 512},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
-        for (int random = 0; random < 2; random++) {
+        for (int way = 0; way < 6; way++) {
+            const int random = way % 2;
             const int64_t list[] = {3};
             ffcl_noise_spec s = {.rng = cases[i].rng, .seed = 42 - (uint64_t)i * 3,
                                  .threads = cases[i].threads, .count = 44,
                                  .each = cases[i].each, .draw_batch = cases[i].draw_batch,
                                  .world = cases[i].world, .classes = CLASSES,
                                  .kind = random ? FFCL_CLASSES_RANDOM : FFCL_CLASSES_LIST,
-                                 .list = list, .n_list = 1};
+                                 .list = list, .n_list = 1,
+                                 /* None, three, and three of which half is drawn in vain. */
+                                 .later = way < 2 ? 0 : 3, .rows = way < 4 ? 1 : 2};
             /* Without labels the CPU's stream is one call for all. */
             ffcl_noise_spec in_script = s;
-            if (s.rng == FFCL_RNG_TORCH_CPU && !random)
+            if (s.rng == FFCL_RNG_TORCH_CPU && !random && !s.later)
                 in_script.draw_batch = s.count;
             script want = run_script(&in_script);
             check_against(&s, &want);
             free(want.z);
+            free(want.later);
             free(want.y);
         }
 }
@@ -124,13 +146,13 @@ static void test_per_image(void **state)
     enum { EACH = 256 };
     const ffcl_noise_spec s = {.rng = FFCL_RNG_PER_IMAGE, .seed = UINT64_MAX - 1, .count = 9,
                                .each = EACH, .kind = FFCL_CLASSES_RANDOM, .classes = CLASSES,
-                               .draw_batch = 4, .world = 3, .threads = 256};
+                               .draw_batch = 4, .world = 3, .threads = 256, .later = 2, .rows = 2};
     const size_t index[] = {5, 0, 8};
-    float z[3 * EACH], want[EACH];
+    float z[3 * EACH], later[2 * 3 * EACH], want[EACH];
     int32_t y[3];
     ffcl_noise *noise = NULL;
     assert_int_equal(ffcl_noise_open(&noise, &s, NULL), 0);
-    ffcl_noise_get(noise, index, 3, z, y);
+    ffcl_noise_get(noise, index, 3, z, y, later);
     for (size_t k = 0; k < 3; k++) {
         ffcl_generator g;
         int64_t label;
@@ -138,6 +160,10 @@ static void test_per_image(void **state)
         ffcl_generator_randn(&g, want, EACH);
         ffcl_generator_randint(&g, 0, CLASSES, &label, 1);
         assert_memory_equal(z + k * EACH, want, sizeof want);
+        for (size_t l = 0; l < 2; l++) {
+            ffcl_generator_randn(&g, want, EACH);
+            assert_memory_equal(later + (l * 3 + k) * EACH, want, sizeof want);
+        }
         assert_int_equal(y[k], label);
     }
     ffcl_noise_close(&noise);
@@ -157,7 +183,7 @@ static void test_labels(void **state)
         ffcl_noise *noise = NULL;
         s.kind = kind ? FFCL_CLASSES_BALANCED : FFCL_CLASSES_LIST;
         assert_int_equal(ffcl_noise_open(&noise, &s, NULL), 0);
-        ffcl_noise_get(noise, index, 4, z, y);
+        ffcl_noise_get(noise, index, 4, z, y, NULL);
         assert_memory_equal(y, kind ? balanced : listed, sizeof y);
         ffcl_noise_close(&noise);
     }
@@ -222,7 +248,7 @@ static void test_recorded_ranks(void **state)
         assert_int_equal(ffcl_noise_open(&noise, &s, &err), 0);
         for (size_t j = 0; j < cases[c].n; j++) {
             const size_t index = j * cases[c].world;
-            ffcl_noise_get(noise, &index, 1, got + j * each, &y);
+            ffcl_noise_get(noise, &index, 1, got + j * each, &y, NULL);
         }
         for (size_t i = 0; i < stored; i++) {
             float difference = fabsf(got[place(i, stored, total)] - want[i]);

@@ -79,8 +79,12 @@ static char *another(const ffcl_config_row *row)
         return ffcl_format("%s", row->initial);
     case FFCL_TYPE_COUNT:
     case FFCL_TYPE_COUNT_AUTO:
+        return ffcl_format("%.0f", (row->min + row->max) / 2);
     case FFCL_TYPE_REAL:
-        return ffcl_format("%.0f", row->max - 1);
+    case FFCL_TYPE_REAL_AUTO:
+        return ffcl_format("%g", (row->min + row->max) / 2);
+    case FFCL_TYPE_TIMES:
+        return ffcl_format("1, 0.5, 0");
     case FFCL_TYPE_CLASSES:
         return ffcl_format("1, 2");
     case FFCL_TYPE_SEED:
@@ -100,6 +104,8 @@ static ffcl_config *open_all(void)
     set(cfg, "sampler.count=12");
     set(cfg, "sampler.draw_batch=3");
     set(cfg, "sampler.world=4");
+    set(cfg, "sampler.solver=sde-heun");
+    set(cfg, "sampler.cfg=three");
     set(cfg, "output.folder=f");
     return cfg;
 }
@@ -133,7 +139,8 @@ static void test_list(void **state)
     ffcl_config *cfg = open_all();
     set(cfg, "sampler.seed=-1");
     set(cfg, "sampler.guidance=1.1");
-    set(cfg, "vae.scale=0.18215000000000001");
+    set(cfg, "sampler.times=1, 0.25, 0");
+    set(cfg, "sampler.time_shift=1.5000000000000001");
     list(cfg, text);
     assert_string_equal(text, "sampler.seed = 18446744073709551615\n"
                         "sampler.rng = torch-cuda\n"
@@ -143,8 +150,19 @@ static void test_list(void **state)
                         "sampler.world = 4\n"
                         "sampler.cuda_threads = 270336\n"
                         "sampler.guidance = 1.1\n"
+                        "sampler.cfg = three\n"
+                        "sampler.guidance_low = 0\n"
+                        "sampler.guidance_high = 1\n"
+                        "sampler.guidance_gate = step\n"
+                        "sampler.steps = 1\n"
+                        "sampler.solver = sde-heun\n"
+                        "sampler.times = 1, 0.25, 0\n"
+                        "sampler.time_shift = 1.5\n"
+                        "sampler.correct_last = yes\n"
+                        "sampler.sde_last = 0.04\n"
+                        "sampler.noise_rows = 1\n"
+                        "model.noise_time = 1\n"
                         "model.update = plus\n"
-                        "vae.scale = 0.18215\n"
                         "output.bytes = sit\n"
                         "output.png_level = 6\n"
                         "output.on_bad = stop\n");
@@ -156,7 +174,7 @@ static void test_what_does_not_count(void **state)
     (void)state;
     char text[TEXT_BYTES];
     ffcl_config *cfg = open_config();
-    set(cfg, "vae.scale=0.123456789012345678");
+    set(cfg, "sampler.time_shift=1.23456789012345678");
     list(cfg, text);
     assert_string_equal(text, "sampler.seed = 0\n"
                         "sampler.rng = torch-cpu\n"
@@ -164,8 +182,13 @@ static void test_what_does_not_count(void **state)
                         "279\n"
                         "sampler.count = 8\n"
                         "sampler.guidance = 1.5\n"
+                        "sampler.cfg = none\n"
+                        "sampler.steps = 1\n"
+                        "sampler.solver = euler\n"
+                        "sampler.times = uniform\n"
+                        "sampler.time_shift = 1.2345678901234567\n"
+                        "model.noise_time = 1\n"
                         "model.update = plus\n"
-                        "vae.scale = 0.12345678901234568\n"
                         "output.bytes = sit\n"
                         "output.on_bad = stop\n");
     set(cfg, "sampler.classes=0-8");

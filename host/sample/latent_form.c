@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: MIT
+ * What the decoder gets of a latent: [vae] scale, shift and stats, config.json and the batch norm
+ * of REPA-E. */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <zlib.h>
+
+#include "sample/engine_impl.h"
+
+/* The C values of a tensor called one of names, into out; *found says whether there is one. */
+static int take(float *out, size_t C, ffcl_tensor_file *file, const char *const *names,
+                const ffcl_tensor_info **found, ffcl_error *err)
+{
+    *found = NULL;
+    for (; *names && !*found; names++)
+        *found = ffcl_tensor_file_find(file, *names);
+    if (!*found)
+        return 0;
+    if ((*found)->count != C)
+        return ffcl_fail(err, FFCL_EWEIGHTS, "%s has %zu values in %s, for %zu latent channels",
+                         ffcl_tensor_file_path(file), (*found)->count, (*found)->name, C);
+    return ffcl_tensor_file_read_f32(file, *found, 0, C, out, err);
+}
+
+/* Mean and deviation of a file: {mean, std}, {latents_bias, latents_scale} with deviation 1 /
+ * scale, or a batch norm's, without its eps, as REPA-E's samplers take it. */
+static int read_stats(ffcl_engine *e, const char *path, int of_checkpoint, ffcl_error *err)
+{
+    static const char *const means[] = {"mean", "latent_mean", "latents_bias", NULL};
+    static const char *const stds[] = {"std", "latent_std", NULL};
+    static const char *const scales[] = {"latents_scale", NULL};
+    static const char *const bn_mean[] = {"bn.running_mean", NULL};
+    static const char *const bn_var[] = {"bn.running_var", NULL};
+    const size_t C = e->C;
+    float *std = e->form_values, *mean = e->form_values + C;
+    const ffcl_tensor_info *m = NULL, *s = NULL, *inverse = NULL, *variance = NULL;
+    ffcl_tensor_file *file = NULL;
+    int rc = ffcl_tensor_file_open(&file, path, err);
+    if (rc == 0)
+        rc = take(mean, C, file, of_checkpoint ? bn_mean : means, &m, err);
+    if (rc == 0 && !of_checkpoint)
+        rc = take(std, C, file, stds, &s, err);
+    if (rc == 0 && !of_checkpoint && !s)
+        rc = take(std, C, file, scales, &inverse, err);
+    if (rc == 0 && of_checkpoint)
+        rc = take(std, C, file, bn_var, &variance, err);
+    if (rc == 0 && (!m || (!s && !inverse && !variance)))
+        rc = ffcl_fail(err, FFCL_EWEIGHTS, "%s has no %s: [vae] stats needs them", path,
+                       of_checkpoint ? "bn.running_mean and bn.running_var"
+                                     : "mean and std, or latents_bias and latents_scale");
+    for (size_t c = 0; rc == 0 && c < C; c++) {
+        if (inverse)
+            std[c] = 1.0f / std[c];
+        if (variance)
+            std[c] = (float)sqrt((double)std[c]);
+        if (!isfinite(std[c]) || !isfinite(mean[c]))
+            rc = ffcl_fail(err, FFCL_EWEIGHTS, "%s has a mean or deviation that is not finite",
+                           path);
+    }
+    ffcl_tensor_file_close(&file);
+    return rc;
+}
+
+int ffcl_engine_find_form(ffcl_engine *e, ffcl_error *err)
+{
+    const ffcl_config *cfg = e->cfg;
+    const ffcl_vae_dims *d = ffcl_vae_dims_of(e->vae);
+    const size_t C = e->C, bytes = 2 * C * sizeof *e->form_values;
+    const int of_checkpoint = !strcmp(cfg->vae.stats, "checkpoint");
+    ffcl_latent_form *f = &e->form;
+    int rc = 0, has_stats = strcmp(cfg->vae.stats, "none") != 0;
+    e->form_values = calloc(2 * C + 1, sizeof *e->form_values);
+    if (!e->form_values)
+        return ffcl_fail(err, FFCL_ENOMEM, "out of memory for %zu latent channels", C);
+    for (size_t c = 0; c < C; c++)
+        e->form_values[c] = 1;
+    if (has_stats) {
+        rc = read_stats(e, of_checkpoint ? cfg->model.checkpoint : cfg->vae.stats, of_checkpoint,
+                        err);
+    } else if (d->mean) {
+        has_stats = 1;
+        memcpy(e->form_values, d->std, C * sizeof(float));
+        memcpy(e->form_values + C, d->mean, C * sizeof(float));
+    }
+    if (rc)
+        return rc;
+    snprintf(f->stats, sizeof f->stats, "none");
+    if (has_stats)
+        snprintf(f->stats, sizeof f->stats, "crc32 %08lx",
+                 crc32_z(0, (const void *)e->form_values, bytes));
+    const int is_given = strcmp(cfg->vae.stats, "none") != 0;
+    const double usual = is_given ? 1 : d->scaling > 0 ? d->scaling : has_stats ? 1 : 0.18215;
+    f->scale = isnan(cfg->vae.scale) ? usual : cfg->vae.scale;
+    f->shift = !isnan(cfg->vae.shift) ? cfg->vae.shift : has_stats ? 0 : d->shift;
+    for (size_t c = 0; c < C; c++) {
+        e->form_values[c] = (float)((double)e->form_values[c] / f->scale);
+        e->form_values[C + c] = (float)((double)e->form_values[C + c] + f->shift);
+        e->is_affine |= e->form_values[C + c] != 0 || e->form_values[c] != e->form_values[0];
+    }
+    f->times = e->form_values;
+    f->plus = e->form_values + C;
+    return 0;
+}
