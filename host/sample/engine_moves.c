@@ -199,8 +199,8 @@ int ffcl_engine_open_schedule(ffcl_engine *e, ffcl_error *err)
     const ffcl_sit_dims *d = ffcl_sit_dims_of(e->sit);
     if (rc == 0 && e->is_guided && d->classes == d->rows)
         rc = ffcl_fail(err, FFCL_ECONFIG, "[sampler] cfg needs a null class, and the label table "
-                       "of %s has none: set guidance to 1, cfg to none, or [model] null_class to last",
-                       e->cfg->model.checkpoint);
+                       "of %s has none: set guidance to 1, cfg to none, or [model] null_class to "
+                       "last", e->cfg->model.checkpoint);
     return rc;
 }
 
