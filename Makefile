@@ -50,7 +50,7 @@ UNIT := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/unit/*.c))
 CHECK_OBJ := $(BUILD)/tests/kernels/check.o $(CASES_OBJ)
 
 .PHONY: all demo check unit fuzz fuzz-replay lint clcheck bench bench-torch install uninstall \
-    clean docs deps asan force
+    clean docs deps asan debian12 debian13 force
 
 # The program, the libraries.
 all: $(BUILD)/ffcl $(BUILD)/libffcl.a $(BUILD)/libffcl.so
@@ -165,6 +165,12 @@ check:
 	$(MAKE) all $(BUILD)/tests/check $(BUILD)/tests/variants unit fuzz-replay \
 	    $$(pkg-config --exists ompi-c && echo $(BUILD)/ffcl-mpi)
 	bash tests/run.sh $(BUILD)
+
+# make demo and make check in a minimal root of Debian 12 or 13, made for it.
+debian12:
+	bash tests/debian.sh bookworm
+debian13:
+	bash tests/debian.sh trixie
 
 unit: $(UNIT)
 
