@@ -9,6 +9,7 @@
 #include "cl/profile.h"
 #include "gemm.h"
 #include "selfcheck/choice.h"
+#include "selfcheck/numbers.h"
 
 /* "1,8,64": whole numbers, multiples of step, at most FFCL_BENCH_MOST of them. */
 static int parse_list(const char *text, size_t *out, size_t *n, size_t step, ffcl_session *s)
@@ -246,6 +247,8 @@ static int bench_kernels(ffcl_bench_options *o, ffcl_progress *progress, ffcl_er
         ctx->err = err;
         rc = ffcl_choose_gemms(ctx, &(ffcl_choice){.backend = backend, .tuning = "off",
                                                    .program = FFCL_OWN_PROGRAM});
+        if (!rc)
+            ffcl_selfcheck_numbers(ctx);
         if (!rc)
             rc = bench_device(ctx, o, old, progress);
         ffcl_blas_close(ctx);

@@ -9,6 +9,36 @@
 #pragma clang diagnostic ignored "-Wpsabi"
 #endif
 
+/* Where a device's stores to half do not round to nearest even, as its self-check has found
+ * (host/selfcheck/numbers.c), values are rounded before, by integers: any store is then exact. */
+#ifdef ROUND_HALF
+#define TO_HALF(N, FLOAT, UINT)                                                                   \
+    static inline FLOAT to_half##N(FLOAT x)                                                       \
+    {                                                                                             \
+        const UINT bits = as_##UINT(x), a = bits & (UINT)(0x7fffffffu);                           \
+        const UINT near = (a + (UINT)(0xfffu) + (a >> (UINT)(13u) & (UINT)(1u))) &                \
+                          (UINT)(0xffffe000u);                                                    \
+        /* Below 2^-14 a half has whole 2^-24. */                                                 \
+        const UINT s = min((UINT)(126u) - min(a >> (UINT)(23u), (UINT)(126u)), (UINT)(25u));      \
+        const UINT m = (a & (UINT)(0x7fffffu)) | (UINT)(0x800000u);                               \
+        const UINT units = (m + ((UINT)(1u) << (max(s, (UINT)(1u)) - (UINT)(1u))) - (UINT)(1u) +  \
+                            (m >> s & (UINT)(1u))) >> s;                                          \
+        const UINT small = as_##UINT(convert_##FLOAT(units) * 0x1p-24f);                          \
+        UINT r = a < (UINT)(0x38800000u) ? small : near;                                          \
+        r = a >= (UINT)(0x477ff000u) ? (UINT)(0x7f800000u) : r;                                   \
+        r = a > (UINT)(0x7f800000u) ? a : r;    /* NaN */                                         \
+        return as_##FLOAT(r | (bits ^ a));                                                        \
+    }
+TO_HALF(, float, uint)
+TO_HALF(4, float4, uint4)
+TO_HALF(8, float8, uint8)
+TO_HALF(16, float16, uint16)
+#define vstore_half_rte(v, i, p) vstore_half_rte(to_half(v), i, p)
+#define vstore_half4_rte(v, i, p) vstore_half4_rte(to_half4(v), i, p)
+#define vstore_half8_rte(v, i, p) vstore_half8_rte(to_half8(v), i, p)
+#define vstore_half16_rte(v, i, p) vstore_half16_rte(to_half16(v), i, p)
+#endif
+
 #ifdef HALF
 typedef half act;
 #define LOAD_ACT(p, i) vload_half((i), (p))

@@ -65,6 +65,7 @@ typedef struct ffcl_ctx {
     const struct ffcl_operation *running;
     const struct ffcl_variant *variant;
     cl_mem tickets;                     /* ffcl_tickets */
+    const char *number_options;         /* of all programs; selfcheck/numbers.h; NULL: none */
     int sync;                           /* FFCL_SYNC=1: finish after each launch */
     FILE *trace;                        /* FFCL_TRACE=FILE: a line a launch; NULL: none */
 } ffcl_ctx;

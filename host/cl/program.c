@@ -368,8 +368,13 @@ const ffcl_kernel *ffcl_kernel_get(ffcl_ctx *ctx, const char *source, const char
 {
     program *p = NULL;
     ffcl_kernel *k = NULL;
+    char all[512];
     if (ctx->status)
         return NULL;
+    if (ctx->number_options && *ctx->number_options) {
+        snprintf(all, sizeof all, "%s%s", options, ctx->number_options);
+        options = all;
+    }
     int rc = find_program(ctx, &p, source, options);
     if (rc == 0)
         rc = find_kernel(ctx, p, &k, name);

@@ -6,6 +6,7 @@
 
 #include "backend.h"
 #include "selfcheck/gemm.h"
+#include "selfcheck/numbers.h"
 #include "selfcheck/units.h"
 #include "util.h"
 
@@ -171,6 +172,9 @@ int ffcl_choose_gemms(ffcl_ctx *ctx, const ffcl_choice *c)
     int rc = ffcl_blas_open(ctx, &(ffcl_blas_options){
         .name = backend, .library = library, .tuning = c->tuning,
         .check = c->unchecked ? NULL : ffcl_selfcheck_gemm});
+    if (rc == 0 && (c->half == FFCL_HALF_ALWAYS ||
+                    (c->half == FFCL_HALF_IF_FAST && !ffcl_is_cpu(ctx))))
+        ffcl_selfcheck_numbers(ctx);
     const int asks_units = c->half != FFCL_HALF_NEVER && !c->no_units;
     if (rc == 0 && asks_units && !c->unchecked)
         rc = try_named(ctx, c);

@@ -9,6 +9,7 @@
 #include "half.h"
 #include "registry.h"
 #include "selfcheck/choice.h"
+#include "selfcheck/numbers.h"
 
 typedef struct options {
     const char *op, *device, *backend;
@@ -243,6 +244,8 @@ int main(int argc, char **argv)
         rc = ffcl_choose_gemms(ctx, &(ffcl_choice){.backend = o.backend, .tuning = "off",
                                                    .unchecked = 1, .no_units = 1});
     }
+    if (rc == 0)
+        ffcl_selfcheck_numbers(ctx);
     if (rc) {
         fprintf(stderr, "check: %s\n", err.text);
         ffcl_ctx_close(&ctx);

@@ -4,6 +4,7 @@
  * emulated, which run on any device.  Wrong results come from sources with a mistake in
  * FFCL_CL_DIR. */
 #include "gemm.h"
+#include "selfcheck/numbers.h"
 #include "selfcheck/units.h"
 
 #include <dirent.h>
@@ -241,6 +242,55 @@ static void test_not_listed(void **state)
     holds(f, "failed", 0, 0);
 }
 
+/* ---- numbers ------------------------------------------------------------------------------- */
+
+static void count_warnings(void *user, ffcl_phase phase, const char *text, uint64_t done,
+                           uint64_t total)
+{
+    (void)text;
+    (void)done;
+    (void)total;
+    *(int *)user += phase == FFCL_PHASE_WARN;
+}
+
+/* The check of numbers finds that these options are needed, and that they help. */
+static void numbers_need(const char *options)
+{
+    ffcl_error err = {0, ""};
+    ffcl_device device;
+    ffcl_ctx *ctx = NULL;
+    int warnings = 0;
+    const ffcl_observer observer = {count_warnings, &warnings};
+    if (ffcl_device_select(&device, "auto", &err) ||
+        ffcl_ctx_open(&ctx, &device, &observer, NULL, &err))
+        fail_msg("%s", err.text);
+    ffcl_selfcheck_numbers(ctx);
+    assert_string_equal(ctx->number_options, options);
+    assert_int_equal(warnings, 0);
+    ffcl_ctx_close(&ctx);
+}
+
+/* A device that cuts off instead of rounding, or whose native functions have 11 bits. */
+static void test_numbers(void **state)
+{
+    const fixture *f = *state;
+    numbers_need("");
+    numbers_need("");                   /* as the cache has it */
+    holds(f, "passed", 2, 1);
+    setenv("FFCL_CL_DIR", f->sources, 1);
+    run("sed -i 's/native_divide(v/1.0004f * &/' %s/silu8.clh%s", f->sources, "");
+    numbers_need(" -DNO_NATIVE");
+    numbers_need(" -DNO_NATIVE");
+    run("sed -i 's/_rte(/_rtz(/g' %s/common.cl %s/numbers.cl", f->sources, f->sources);
+    numbers_need(" -DROUND_HALF -DNO_NATIVE");
+    run("cp cl/silu8.clh %s%s", f->sources, "");
+    numbers_need(" -DROUND_HALF");
+    /* In one width alone. */
+    run("cp cl/common.cl cl/numbers.cl %s && sed -i 's/half8_rte(/half8_rtz(/g' %s/common.cl",
+        f->sources, f->sources);
+    numbers_need(" -DROUND_HALF");
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, open_folders, close_folders)
 
 int main(void)
@@ -249,6 +299,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(test_known),  TEST(test_each_unit), TEST(test_failed),     TEST(test_does_not_build),
         TEST(test_damaged), TEST(test_no_cache),   TEST(test_not_listed),
+        TEST(test_numbers),
     };
     if (ffcl_device_select(&device, "auto", NULL)) {
         printf("skip - selfcheck (no OpenCL device)\n");
