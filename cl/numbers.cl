@@ -6,7 +6,7 @@
 /* Elements i to i + 15 of x, i a multiple of 16, rounded to half by each store; out has n elements
  * for each of scalars and vectors of 4, 8 and 16.  One work-item 16 elements; global (n / 16
  * rounded up). */
-__kernel void numbers_half(__global half *out, __global const float *x, int n)
+__kernel void numbers_half(__global act *out, __global const float *x, int n)
 {
     int at = get_global_id(0);
     if (at >= n / 16)
@@ -17,7 +17,9 @@ __kernel void numbers_half(__global half *out, __global const float *x, int n)
         STORE_ACT4(out + n, (size_t)i * 4, vload4(i, x));
     for (int i = at * 2; i < at * 2 + 2; i++)
         STORE_ACT8(out + 2 * n, (size_t)i * 8, vload8(i, x));
+#ifdef HALF
     vstore_half16_rte(vload16(at, x), at, out + 3 * n);
+#endif
 }
 
 /* out = silu8(x).  One work-item eight elements; global (n / 8 rounded up). */

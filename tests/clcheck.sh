@@ -65,6 +65,11 @@ for file in cl/*.cl; do
     done
 done
 
+for file in cl/numbers.cl cl/groupnorm_row.cl cl/attention_row.cl; do
+    count "$file, rounded by itself" "$clang" "${flags[@]}" -include cl/common.cl -DVW=16 -DHALF \
+        -DROUND_HALF -DNO_NATIVE "$file"
+done
+
 # ---- matrix units of other vendors ---------------------------------------------------------------
 
 source=cl/gemm_matrix_unit.cl

@@ -206,7 +206,7 @@ void ffcl_selfcheck_numbers(ffcl_ctx *ctx)
         rc = result_keys(ctx, keys);
     }
     for (int i = 0; rc == 0 && i < 2; i++)
-        right[i] = ffcl_selfcheck_recall(keys[i]);
+        right[i] = ctx->recheck ? -1 : ffcl_selfcheck_recall(keys[i]);
     if (rc == 0 && (right[0] < 0 || right[1] < 0)) {
         right[0] = right[1] = 0;
         rc = try_numbers(ctx, right);

@@ -11,6 +11,7 @@
 #include "sample/engine.h"
 #include "selfcheck/choice.h"
 #include "selfcheck/gemm.h"
+#include "selfcheck/numbers.h"
 #include "selfcheck/units.h"
 #include "util.h"
 
@@ -178,6 +179,11 @@ static int check_device(report *r, const ffcl_device *device)
         if (ctx->blas->backend->describe)
             rc = ffcl_selfcheck_gemm(ctx);
         judge(r, what, ctx->blas->backend != &ffcl_backend_builtin);
+    }
+    if (rc == 0) {
+        ffcl_selfcheck_numbers(ctx);
+        judge(r, "rounding to half", !strstr(ctx->number_options, "ROUND_HALF"));
+        judge(r, "native functions for half", !strstr(ctx->number_options, "NO_NATIVE"));
     }
     if (rc == 0 && !ffcl_is_cpu(ctx)) {
         ffcl_selfcheck_blocked(ctx);
