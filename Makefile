@@ -95,8 +95,12 @@ $(BUILD)/tests/unit/%: $(BUILD)/tests/unit/%.o $(BUILD)/libffcl.a
 	$(CC) $(CFLAGS) $(HARDEN_LD) $(LDFLAGS) -o $@ $^ -lcmocka $(LIBS)
 
 # Fuzz targets: with the fuzzer (make fuzz), or with a driver that replays the corpus (make check).
-FUZZ := $(patsubst %.c,$(BUILD)/%,$(filter-out tests/fuzz/files.c tests/fuzz/replay.c, \
+FUZZ := $(patsubst %.c,$(BUILD)/%,$(filter-out $(addprefix tests/fuzz/,files.c replay.c mutate.c), \
     $(wildcard tests/fuzz/*.c)))
+# These are fuzzed with changes that know their formats.
+ifdef FUZZER
+$(addprefix $(BUILD)/tests/fuzz/,tensorfile model pickle): $(BUILD)/tests/fuzz/mutate.o
+endif
 $(BUILD)/tests/fuzz/%: $(BUILD)/tests/fuzz/%.o $(BUILD)/tests/fuzz/files.o \
     $(if $(FUZZER),,$(BUILD)/tests/fuzz/replay.o) $(BUILD)/libffcl.a
 	$(CC) $(CFLAGS) $(HARDEN_LD) $(LDFLAGS) $(FUZZER) -o $@ $(filter %.o,$^) \

@@ -16,7 +16,8 @@
  *   FFCL_SHIM_INFO=W          clGetDeviceInfo of property W (a number) fails
  *   FFCL_SHIM_BUILD=HOW       clBuildProgram prints "9 warnings generated." to stderr, and then,
  *                             where HOW is abort or exit, ends the process so
- *   FFCL_SHIM_CLOCK=1         the clock of the day jumps by years at every look */
+ *   FFCL_SHIM_CLOCK=1         the clock of the day jumps by years at every look
+ * and the faults by number of shim_faults.c. */
 #include <CL/cl.h>
 #include <clblast_c.h>
 #include <dlfcn.h>
@@ -35,6 +36,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "shim.h"
+
 static atomic_int calls, reads, looks, has_failed;
 static _Atomic(cl_device_id) devices[16];
 
@@ -42,7 +45,7 @@ static _Atomic(cl_device_id) devices[16];
 static struct {
     uintptr_t from, to;
 } ranges[16];
-static int n_ranges;
+static int n_ranges, n_of_program;      /* those of the program come first */
 static atomic_int allocations;
 static int failing_allocation;      /* 0: none; -1: count */
 
@@ -61,6 +64,7 @@ static int add_range(struct dl_phdr_info *info, size_t size, void *user)
         ranges[n_ranges].from = info->dlpi_addr + p->p_vaddr;
         ranges[n_ranges].to = ranges[n_ranges].from + p->p_memsz;
         n_ranges++;
+        n_of_program += !*info->dlpi_name;
     }
     return 0;
 }
@@ -78,17 +82,27 @@ __attribute__((destructor)) static void tell_allocations(void)
         fprintf(stderr, "allocations: %d\n", (int)allocations);
 }
 
-static int is_counted(const void *caller)
+static int is_among(const void *caller, int n)
 {
-    for (int i = 0; i < n_ranges; i++)
+    for (int i = 0; i < n; i++)
         if ((uintptr_t)caller >= ranges[i].from && (uintptr_t)caller < ranges[i].to)
             return 1;
     return 0;
 }
 
+int ffcl_shim_is_counted(const void *caller)
+{
+    return is_among(caller, n_ranges);
+}
+
+int ffcl_shim_is_program(const void *caller)
+{
+    return is_among(caller, n_of_program);
+}
+
 static int fails(const void *caller)
 {
-    if (!failing_allocation || !is_counted(caller) ||
+    if (!failing_allocation || !ffcl_shim_is_counted(caller) ||
         atomic_fetch_add(&allocations, 1) + 1 != failing_allocation)
         return 0;
     errno = ENOMEM;
@@ -114,8 +128,12 @@ void *realloc(void *old, size_t n)
 }
 
 /* Kills, or is the errno with which this call fails; 0: it does not. */
-static int trouble(const char *name)
+static int trouble(const char *name, const void *caller)
 {
+    const int writes = !strcmp(name, "pwrite") || !strcmp(name, "ftruncate") ||
+                       !strcmp(name, "fsync");
+    if (writes ? ffcl_shim_write_fails(caller) : ffcl_shim_file_fails(caller))
+        return errno;
     const char *kill = getenv("FFCL_SHIM_KILL"), *fail = getenv("FFCL_SHIM_FAIL");
     const char *wish = kill ? kill : fail;
     size_t length = strlen(name);
@@ -132,49 +150,45 @@ static int trouble(const char *name)
 int rename(const char *from, const char *to)
 {
     int (*real)(const char *, const char *) = dlsym(RTLD_NEXT, "rename");
-    return trouble("rename") ? -1 : real(from, to);
+    return trouble("rename", __builtin_return_address(0)) ? -1 : real(from, to);
 }
 
 int fsync(int fd)
 {
     int (*real)(int) = dlsym(RTLD_NEXT, "fsync");
-    return trouble("fsync") ? -1 : real(fd);
+    return trouble("fsync", __builtin_return_address(0)) ? -1 : real(fd);
 }
 
 int ftruncate(int fd, off_t n)
 {
     int (*real)(int, off_t) = dlsym(RTLD_NEXT, "ftruncate");
-    return trouble("ftruncate") ? -1 : real(fd, n);
+    return trouble("ftruncate", __builtin_return_address(0)) ? -1 : real(fd, n);
 }
 
 int ftruncate64(int fd, off64_t n)
 {
     int (*real)(int, off64_t) = dlsym(RTLD_NEXT, "ftruncate64");
-    return trouble("ftruncate") ? -1 : real(fd, n);
+    return trouble("ftruncate", __builtin_return_address(0)) ? -1 : real(fd, n);
 }
 
 int unlink(const char *path)
 {
     int (*real)(const char *) = dlsym(RTLD_NEXT, "unlink");
-    return trouble("unlink") ? -1 : real(path);
+    return trouble("unlink", __builtin_return_address(0)) ? -1 : real(path);
 }
 
 ssize_t pwrite64(int fd, const void *bytes, size_t n, off64_t at)
 {
     ssize_t (*real)(int, const void *, size_t, off64_t) = dlsym(RTLD_NEXT, "pwrite64");
-    return trouble("pwrite") ? -1 : real(fd, bytes, n, at);
-}
-
-ssize_t pwrite(int fd, const void *bytes, size_t n, off_t at)
-{
-    return pwrite64(fd, bytes, n, at);
+    return trouble("pwrite", __builtin_return_address(0)) ? -1 : real(fd, bytes, n, at);
 }
 
 int pthread_create(pthread_t *thread, const pthread_attr_t *how, void *(*run)(void *), void *user)
 {
     int (*real)(pthread_t *, const pthread_attr_t *, void *(*)(void *), void *) =
         dlsym(RTLD_NEXT, "pthread_create");
-    int number = is_counted(__builtin_return_address(0)) ? trouble("pthread_create") : 0;
+    int number = ffcl_shim_is_counted(__builtin_return_address(0))
+                     ? trouble("pthread_create", NULL) : 0;
     return number ? number : real(thread, how, run, user);
 }
 
@@ -231,6 +245,8 @@ int syncfs(int fd)
 {
     int (*real)(int) = dlsym(RTLD_NEXT, "syncfs");
     const char *wish = getenv("FFCL_SHIM_SYNCFS");
+    if (ffcl_shim_file_fails(__builtin_return_address(0)))
+        return -1;
     if (wish)
         errno = atoi(wish);
     return wish ? -1 : real(fd);
@@ -242,9 +258,10 @@ cl_int clGetDeviceInfo(cl_device_id id, cl_device_info what, size_t size, void *
     cl_int (*real)(cl_device_id, cl_device_info, size_t, void *, size_t *) =
         dlsym(RTLD_NEXT, "clGetDeviceInfo");
     const char *wish = getenv("FFCL_SHIM_INFO");
+    const cl_int code = ffcl_shim_cl_fails(__builtin_return_address(0));
     if (wish && (cl_device_info)strtoul(wish, NULL, 0) == what)
         return CL_OUT_OF_RESOURCES;
-    return real(id, what, size, value, needed);
+    return code ? code : real(id, what, size, value, needed);
 }
 
 /* Until a read has failed, or 30 s. */
@@ -272,8 +289,12 @@ cl_int clEnqueueReadBuffer(cl_command_queue queue, cl_mem mem, cl_bool blocking,
     cl_int (*real)(cl_command_queue, cl_mem, cl_bool, size_t, size_t, void *, cl_uint,
                    const cl_event *, cl_event *) = dlsym(RTLD_NEXT, "clEnqueueReadBuffer");
     const char *wish = getenv("FFCL_SHIM_READS");
-    int victim, first;
+    int victim, first, code = ffcl_shim_cl_waits(__builtin_return_address(0));
     cl_device_id id = NULL;
+    if (code) {
+        clFinish(queue);
+        return code;
+    }
     if (wish && sscanf(wish, "%d:%d", &victim, &first) == 2) {
         clGetCommandQueueInfo(queue, CL_QUEUE_DEVICE, sizeof id, &id, NULL);
         int here = place(id);
@@ -360,5 +381,6 @@ cl_int clBuildProgram(cl_program program, cl_uint n, const cl_device_id *list, c
         abort();
     if (how && strcmp(how, "exit") == 0)
         exit(1);
-    return real(program, n, list, options, ready, user);
+    const cl_int code = ffcl_shim_cl_fails(__builtin_return_address(0));
+    return code ? code : real(program, n, list, options, ready, user);
 }

@@ -170,6 +170,7 @@ int ffcl_buffer_create(ffcl_ctx *ctx, cl_mem *out, size_t bytes, const char *wha
                          "%s needs a buffer of %.0f MB, and %s allows %.0f MB in one piece", what,
                          (double)size / 1e6, ctx->device.caps.name,
                          (double)ctx->device.caps.max_alloc_bytes / 1e6);
+    const int digits = size < 1000000 ? 6 : 0;      /* small ones fail, too */
     *out = create_in_own_pages(ctx, size, &code);
     if (*out)
         return 0;
@@ -177,11 +178,11 @@ int ffcl_buffer_create(ffcl_ctx *ctx, cl_mem *out, size_t bytes, const char *wha
         *out = clCreateBuffer(ctx->context, CL_MEM_READ_WRITE, size, NULL, &code);
     if (code == CL_MEM_OBJECT_ALLOCATION_FAILURE || code == CL_OUT_OF_RESOURCES)
         return ffcl_fail(ctx->err, FFCL_EDEVMEM,
-                         "out of device memory: %s has no %.0f MB left for %s",
-                         ctx->device.caps.name, (double)size / 1e6, what);
+                         "out of device memory: %s has no %.*f MB left for %s",
+                         ctx->device.caps.name, digits, (double)size / 1e6, what);
     if (code == CL_OUT_OF_HOST_MEMORY)
-        return ffcl_fail(ctx->err, FFCL_ENOMEM, "out of memory: the computer has no %.1f MB left "
-                         "for %s", (double)size / 1e6, what);
+        return ffcl_fail(ctx->err, FFCL_ENOMEM, "out of memory: the computer has no %.*f MB left "
+                         "for %s", digits, (double)size / 1e6, what);
     return ffcl_cl_check(ctx->err, code, "clCreateBuffer", __FILE__, __LINE__);
 }
 

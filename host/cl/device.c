@@ -125,11 +125,15 @@ static int read_caps(cl_platform_id platform, cl_device_id id, ffcl_caps *c, ffc
     return q.rc;
 }
 
+/* Others may have devices where this one fails; *why: how it did. */
 static int append_platform(ffcl_device **list, size_t *n, cl_platform_id platform, size_t index,
-                           ffcl_error *err)
+                           cl_int *why, ffcl_error *err)
 {
     cl_uint count = 0;
-    if (clGetDeviceIDs(platform, CL_DEVICE_TYPE_ALL, 0, NULL, &count) != CL_SUCCESS || count == 0)
+    const cl_int code = clGetDeviceIDs(platform, CL_DEVICE_TYPE_ALL, 0, NULL, &count);
+    if (code != CL_SUCCESS && code != CL_DEVICE_NOT_FOUND)
+        *why = code;
+    if (code != CL_SUCCESS || count == 0)
         return 0;
     cl_device_id *ids = calloc(count, sizeof *ids);
     ffcl_device *grown = realloc(*list, (*n + count) * sizeof **list);
@@ -173,7 +177,7 @@ static char *useless_pocl_cache(void)
     return NULL;
 }
 
-static int no_device(const cl_platform_id *platforms, cl_uint count, ffcl_error *err)
+static int no_device(const cl_platform_id *platforms, cl_uint count, cl_int why, ffcl_error *err)
 {
     char name[64] = "";
     for (cl_uint i = 0; i < count; i++) {
@@ -187,6 +191,8 @@ static int no_device(const cl_platform_id *platforms, cl_uint count, ffcl_error 
         free(folder);
         return rc;
     }
+    if (why != CL_SUCCESS)
+        return FFCL_CL_CODE(err, why, "clGetDeviceIDs");
     return ffcl_fail(err, FFCL_EDEVICE, "none of the %u OpenCL platforms has a device: install "
                      "pocl-opencl-icd to use the CPU, or check the GPU driver", (unsigned)count);
 }
@@ -196,8 +202,11 @@ int ffcl_device_list(ffcl_device **list, size_t *n, ffcl_error *err)
     *list = NULL;
     *n = 0;
     cl_uint count = 0;
-    cl_int code = clGetPlatformIDs(0, NULL, &count);
-    if (code != CL_SUCCESS || count == 0)
+    cl_int why = CL_SUCCESS;
+    const cl_int code = clGetPlatformIDs(0, NULL, &count), none = -1001;    /* the loader's */
+    if (code != CL_SUCCESS && code != none)
+        return FFCL_CL_CODE(err, code, "clGetPlatformIDs");
+    if (code == none || count == 0)
         return ffcl_fail(err, FFCL_EDEVICE,
                          "no OpenCL platform is installed: install your GPU vendor's OpenCL "
                          "driver, or pocl-opencl-icd to use the CPU");
@@ -206,9 +215,9 @@ int ffcl_device_list(ffcl_device **list, size_t *n, ffcl_error *err)
         return ffcl_fail(err, FFCL_ENOMEM, "out of memory while listing devices");
     int rc = FFCL_CL(err, clGetPlatformIDs(count, platforms, NULL));
     for (cl_uint i = 0; rc == 0 && i < count; i++)
-        rc = append_platform(list, n, platforms[i], i, err);
+        rc = append_platform(list, n, platforms[i], i, &why, err);
     if (rc == 0 && *n == 0)
-        rc = no_device(platforms, count, err);
+        rc = no_device(platforms, count, why, err);
     free(platforms);
     if (rc) {
         free(*list);

@@ -30,6 +30,10 @@ static int zip_fail(const ffcl_tensor_file *file, zip_error_t *ze, ffcl_error *e
     /* libzip does not always report that memory was short, but malloc does. */
     if (errno == ENOMEM || zip_error_code_zip(ze) == ZIP_ER_MEMORY)
         return ffcl_fail(err, FFCL_ENOMEM, "no memory to read %s", file->path);
+    /* It may call a disk that fails the end of the file. */
+    if (errno == EIO || errno == ESTALE || errno == ETIMEDOUT || errno == ENXIO)
+        return ffcl_fail(err, FFCL_EFILE, "%s cannot be read at %s: %s", file->path, file->subject,
+                         strerror(errno));
     switch (zip_error_code_zip(ze)) {
     case ZIP_ER_READ: case ZIP_ER_SEEK: case ZIP_ER_OPEN: code = FFCL_EFILE; break;
     case ZIP_ER_CRC:

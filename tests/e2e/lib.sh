@@ -54,7 +54,7 @@ build_shim() {
     shim=$work/shim.so
     [ -z "${FFCL_TEST_CFLAGS:-}" ] &&
         "${CC:-cc}" -shared -fPIC -D_GNU_SOURCE -DCL_TARGET_OPENCL_VERSION=120 -o "$shim" \
-            "$root/tests/shim.c" -ldl 2> "$work/compile.log"
+            "$root/tests/shim.c" "$root/tests/shim_faults.c" -ldl 2> "$work/compile.log"
 }
 
 # build_device_shim: the library that makes another device of ours, as $shim_device; 1 where it
