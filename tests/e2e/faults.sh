@@ -137,7 +137,8 @@ done
 # sweep KIND NUMBER VARIABLE SUFFIX CAUSE CODE...: the calls of a kind fail, one a run, by
 # VARIABLE=N SUFFIX, of NUMBER; the sentence has CAUSE, and the exit code is one of CODE, or 0.
 sweep() {
-    local kind=$1 n=$2 variable=$3 suffix=$4 cause=$5 from=1 step to i bad='' reason afterwards count=0 codes=''
+    local kind=$1 n=$2 variable=$3 suffix=$4 cause=$5 from=1 step to i
+    local bad='' reason afterwards count=0 codes=''
     shift 5
     step=$((n / spread + 1)) to=$n
     if [ -n "${SWEEP:-}" ]; then
