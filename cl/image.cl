@@ -28,3 +28,15 @@ __kernel void image_bytes_f32(__global uchar *out, __global int *bad, int bad_at
     if (!isfinite(x[e]))
         atomic_or(&bad[bad_at + e / each], 1);
 }
+
+/* Images by channels to NHWC, as decoders make them: out[b][p][c] = x[b][c][p]; out (B, P, C), x
+ * (B, C, P), from its element x_at on; n = B * P * C. */
+__kernel void image_channels_last_f32(__global float *out, __global const float *x, int x_at, int C,
+                                      int P, int n)
+{
+    int e = get_global_id(0);
+    if (e >= n)
+        return;
+    int p = e / C, c = e - p * C, b = p / P;
+    out[e] = x[(size_t)x_at + ((size_t)b * C + c) * P + p - b * P];
+}

@@ -6,7 +6,8 @@
 /* x[b] (n + T, D) = prefix, then patches[b] (T, D), plus pos (n + T, D) where has_pos:
  *   prefix[i] = parameter[i] + table[y[b]],             i < ENDS[0]
  *             = parameter[i] + scalars[b mod S][k],     ENDS[k] <= i < ENDS[k + 1]
- * parameter (n, D), n the last of ENDS; table (classes + 1, D); y (B); scalars (S, K, D). */
+ * parameter (n, D), n the last of ENDS; table (classes + 1, D); y (B); scalars (S, K, D), from its
+ * element 4 scalars_at on. */
 #ifndef ENDS
 #define ENDS 8, 12
 #endif
@@ -15,7 +16,7 @@ enum { K = sizeof ends / sizeof *ends - 1 };
 
 __kernel void tokens_join(__global float4 *x, __global const float4 *patches,
                           __global const float4 *parameter, __global const float4 *table,
-                          __global const int *y, __global const float4 *scalars,
+                          __global const int *y, __global const float4 *scalars, int scalars_at,
                           __global const float4 *pos, int has_pos, int S, int T, int quads)
 {
     int q = get_global_id(0), row = get_global_id(1);
@@ -31,7 +32,7 @@ __kernel void tokens_join(__global float4 *x, __global const float4 *patches,
             k++;
         v = parameter[t * quads + q];
         v += k < 0 ? table[(size_t)y[b] * quads + q]
-                   : scalars[((size_t)(b % S) * K + k) * quads + q];
+                   : scalars[scalars_at + ((size_t)(b % S) * K + k) * quads + q];
     }
     if (has_pos)
         v += pos[t * quads + q];

@@ -407,6 +407,19 @@ size_t ffcl_config_threads(const ffcl_config *cfg)
     return cfg->output.threads ? cfg->output.threads : ffcl_min(ffcl_cores(), MOST);
 }
 
+int ffcl_config_feeds_interval(const ffcl_config *cfg)
+{
+    const ffcl_preset *preset = ffcl_preset_of(cfg);
+    for (const char *const *line = preset ? preset->embedders : NULL; line && *line; line++)
+        if (strstr(*line, "=t_min") || strstr(*line, "=t_max"))
+            return 1;
+    for (size_t i = 0; i < cfg->n_conditions; i++)
+        if (cfg->conditions[i].kind == FFCL_INPUT_T_MIN ||
+            cfg->conditions[i].kind == FFCL_INPUT_T_MAX)
+            return 1;
+    return 0;
+}
+
 int ffcl_config_draws_later(const ffcl_config *cfg)
 {
     const ffcl_solver solver = cfg->sampler.solver;

@@ -42,6 +42,8 @@ struct ffcl_config {
         size_t latent_size;     /* 0: by the checkpoint's pos_embed */
         ffcl_null_class null_class;
         int strict;             /* refuse pickles that would call more than tensors need */
+        int predicts_data;      /* F is data, not a velocity */
+        double noise_scale;     /* NaN: auto */
     } model;
     ffcl_condition *conditions; /* [condition], as given; known names are added by lookup */
     size_t n_conditions;
@@ -111,6 +113,9 @@ int ffcl_config_keeps_samples(const ffcl_config *cfg);
 
 /* [output] threads, `auto` resolved: a thread a processor. */
 size_t ffcl_config_threads(const ffcl_config *cfg);
+
+/* Is an embedder fed with an end of the guidance interval? */
+int ffcl_config_feeds_interval(const ffcl_config *cfg);
 
 /* Does the sampler draw noise after that which it begins with? */
 int ffcl_config_draws_later(const ffcl_config *cfg);

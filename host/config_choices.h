@@ -10,6 +10,10 @@ typedef enum ffcl_input_kind {
     FFCL_INPUT_T,           /* time at which the step begins */
     FFCL_INPUT_R,           /* time at which it ends */
     FFCL_INPUT_GUIDANCE,    /* [sampler] guidance */
+    FFCL_INPUT_OMEGA,       /* 1 - 1 / guidance */
+    FFCL_INPUT_T_MIN,       /* [sampler] guidance_low */
+    FFCL_INPUT_T_MAX,       /* [sampler] guidance_high */
+    FFCL_INPUT_GOAL,        /* the time to which solver renoise jumps; of others t */
     FFCL_INPUT_NUMBER       /* a constant given in the INI file */
 } ffcl_input_kind;
 
@@ -23,7 +27,8 @@ typedef enum ffcl_solver {
 typedef enum ffcl_cfg_kind { FFCL_CFG_NONE, FFCL_CFG_ALL, FFCL_CFG_THREE } ffcl_cfg_kind;
 
 /* Whose random numbers: see sample/noise.h. */
-typedef enum ffcl_rng { FFCL_RNG_TORCH_CPU, FFCL_RNG_TORCH_CUDA, FFCL_RNG_PER_IMAGE } ffcl_rng;
+typedef enum ffcl_rng { FFCL_RNG_TORCH_CPU, FFCL_RNG_TORCH_CUDA, FFCL_RNG_PER_IMAGE,
+                       FFCL_RNG_PER_IMAGE_42 } ffcl_rng;
 
 typedef enum ffcl_classes_kind {
     FFCL_CLASSES_LIST, FFCL_CLASSES_RANDOM, FFCL_CLASSES_BALANCED

@@ -8,7 +8,8 @@
 
 /* In the order in which they are listed. */
 #define FFCL_PRESETS(each) \
-    each(freeflow) each(sit) each(repa) each(repae) each(meanflow) each(dmf) each(soflow) each(dit)
+    each(freeflow) each(sit) each(repa) each(repae) each(meanflow) each(dmf) each(soflow) \
+    each(imf) each(pmf) each(lightningdit) each(facm) each(dit)
 
 #define FFCL_PRESET_ENUM(name) FFCL_PRESET_##name,
 typedef enum ffcl_preset_id {
@@ -25,7 +26,7 @@ typedef struct ffcl_preset {
     /* "t_embedder=t": what embedders are fed with, as in [condition].  A checkpoint of the family
      * has all of them but those that begin with "?". */
     const char *embedders[12];
-    /* Beginnings of names: at least one tensor is called so; none is. */
+    /* Beginnings of names: at least one tensor is called so; none is.  "a&b": both, or not both. */
     const char *must[4], *never[12];
     int one_step;               /* it maps noise to data only */
     /* Another family has the same tensors where t_embedder is the only embedder, so that a line of

@@ -14,6 +14,7 @@ static const ffcl_config_choice presets[] = {
     {"auto", FFCL_PRESET_AUTO}, FFCL_PRESETS(CHOICE) {NULL, 0},
 };
 #undef CHOICE
+static const ffcl_config_choice predictions[] = {{"velocity", 0}, {"data", 1}, {NULL, 0}};
 static const ffcl_config_choice noise_times[] = {{"1", 1}, {"0", 0}, {NULL, 0}};
 static const ffcl_config_choice solvers[] = {
     {"euler", FFCL_SOLVER_EULER}, {"heun", FFCL_SOLVER_HEUN}, {"renoise", FFCL_SOLVER_RENOISE},
@@ -23,7 +24,10 @@ static const ffcl_config_choice cfg_kinds[] = {
     {"none", FFCL_CFG_NONE}, {"all", FFCL_CFG_ALL}, {"three", FFCL_CFG_THREE}, {NULL, 0},
 };
 static const ffcl_config_choice gates[] = {{"step", 0}, {"evaluation", 1}, {NULL, 0}};
-static const ffcl_config_choice stats_words[] = {{"none", 0}, {"checkpoint", 0}, {NULL, 0}};
+static const ffcl_config_choice none_word[] = {{"none", 0}, {NULL, 0}};
+static const ffcl_config_choice stats_words[] = {
+    {"none", 0}, {"checkpoint", 0}, {"sd-imagenet", 0}, {NULL, 0},
+};
 
 static const ffcl_config_choice updates[] = {{"plus", 1}, {"minus", -1}, {NULL, 0}};
 
@@ -35,6 +39,7 @@ static const ffcl_config_choice rngs[] = {
     {"torch-cpu", FFCL_RNG_TORCH_CPU},
     {"torch-cuda", FFCL_RNG_TORCH_CUDA},
     {"per-image", FFCL_RNG_PER_IMAGE},
+    {"per-image-42", FFCL_RNG_PER_IMAGE_42},
     {NULL, 0},
 };
 
@@ -72,7 +77,7 @@ static int has_draw_batches(const ffcl_config *cfg)
 
 static int is_guided(const ffcl_config *cfg)
 {
-    return cfg->sampler.cfg != FFCL_CFG_NONE;
+    return cfg->sampler.cfg != FFCL_CFG_NONE || ffcl_config_feeds_interval(cfg);
 }
 
 static int is_heun(const ffcl_config *cfg)
@@ -133,6 +138,14 @@ const ffcl_config_row ffcl_config_rows[] = {
     {"model", "update", FFCL_TYPE_CHOICE, "plus", AT(model.update), DIFFER, .choices = updates,
      .help = "What the output F of the transformer points to. `plus`: from noise to data, a step "
              "adds its length times F; `minus`: to noise, a step subtracts it"},
+    {"model", "predicts", FFCL_TYPE_CHOICE, "velocity", AT(model.predicts_data), LATE,
+     .choices = predictions,
+     .help = "What F is: a `velocity`, or `data`, from which the velocity is (F - x) / "
+             "max(1 - tau, 0.05), tau the part of the way that is done (pMF)"},
+    {"model", "noise_scale", FFCL_TYPE_REAL_AUTO, "auto", AT(model.noise_scale),
+     DIFFER_BY("model.noise_scale"), .min = 1e-3, .max = 1e3,
+     .help = "What the noise is multiplied with. `auto`: 1; of pMF what the published sizes have, "
+             "as no file tells: 1 for B/16 and L/16, 2 for H/16 and B/32, 4 for L/32 and H/32"},
     {"model", "split", FFCL_TYPE_COUNT_AUTO, "auto", AT(model.split), DIFFER_BY("model.split"),
      .min = 1, .max = 65536,
      .help = "Of embedders with two inputs (DMF): the first block that has the second one. `auto` "
@@ -159,8 +172,9 @@ const ffcl_config_row ffcl_config_rows[] = {
              "itself never calls anything"},
 
     {"vae", "weights", FFCL_TYPE_INPUT, "sd-vae-ft-ema/diffusion_pytorch_model.safetensors",
-     AT(vae.weights), DIFFER_BY("vae.weights"),
-     .help = "The weights of the VAE; its `config.json` lies beside them"},
+     AT(vae.weights), DIFFER_BY("vae.weights"), .choices = none_word,
+     .help = "The weights of the VAE; its `config.json` lies beside them. `none`: the transformer "
+             "makes images, not latents (pMF)"},
     {"vae", "wrapper", FFCL_TYPE_TEXT, "auto", AT(vae.wrapper), SAME,
      .help = "As `[model] wrapper`, of the VAE's file"},
     {"vae", "scale", FFCL_TYPE_REAL_AUTO, "auto", AT(vae.scale), DIFFER_BY("vae.scale"),
@@ -174,7 +188,8 @@ const ffcl_config_row ffcl_config_rows[] = {
      .choices = stats_words,
      .help = "Mean and deviation of each latent channel: the decoder gets latent / scale * std + "
              "mean. A file with `mean` and `std`, or `latents_scale` and `latents_bias`; "
-             "`checkpoint`: the batch norm `bn` that REPA-E keeps in the transformer's"},
+             "`checkpoint`: the batch norm `bn` that REPA-E keeps in the transformer's; "
+             "`sd-imagenet`: those of ImageNet by the Stable Diffusion VAE, as in iMF's code"},
     {"vae", "groups", FFCL_TYPE_COUNT_AUTO, "auto", AT(vae.groups),
      DIFFER_BY("vae.norm_num_groups"), .min = 1, .max = 65536,
      .help = "Groups of the decoder's group norms. `auto`: `norm_num_groups` of the VAE's "
@@ -185,7 +200,8 @@ const ffcl_config_row ffcl_config_rows[] = {
              "does"},
     {"sampler", "rng", FFCL_TYPE_CHOICE, "torch-cpu", AT(sampler.rng), DIFFER, .choices = rngs,
      .help = "Whose random numbers: those of PyTorch on the CPU, of PyTorch on a CUDA card, or "
-             "a generator for each image"},
+             "a generator for each image i, of the seed `seed` + i, or, as iMF's, of (`seed` + i) "
+             "XOR 42"},
     {"sampler", "classes", FFCL_TYPE_CLASSES, "207, 360, 387, 974, 88, 979, 417, 279",
      AT(sampler.classes), DIFFER,
      .help = "Class labels of the images: numbers and ranges `a-b`, a list that repeats and may "
@@ -227,7 +243,8 @@ const ffcl_config_row ffcl_config_rows[] = {
              "class, null + guidance (class - null), of `all` channels or of the first `three`"},
     {"sampler", "guidance_low", FFCL_TYPE_REAL, "0", AT(sampler.guidance_low), LATE,
      .counts = is_guided, .min = 0, .max = 1,
-     .help = "`cfg` guides steps that begin at a time from here ..."},
+     .help = "`cfg` guides steps that begin at a time from here ...; iMF and pMF are told both "
+             "ends"},
     {"sampler", "guidance_high", FFCL_TYPE_REAL, "1", AT(sampler.guidance_high), LATE,
      .counts = is_guided, .min = 0, .max = 1, .help = "... to here"},
     {"sampler", "guidance_gate", FFCL_TYPE_CHOICE, "step", AT(sampler.gate), LATE,
@@ -331,6 +348,10 @@ const char *ffcl_config_input_name(ffcl_input_kind kind)
         [FFCL_INPUT_T] = "t",
         [FFCL_INPUT_R] = "r",
         [FFCL_INPUT_GUIDANCE] = "guidance",
+        [FFCL_INPUT_OMEGA] = "omega",
+        [FFCL_INPUT_T_MIN] = "t_min",
+        [FFCL_INPUT_T_MAX] = "t_max",
+        [FFCL_INPUT_GOAL] = "goal",
         [FFCL_INPUT_NUMBER] = NULL,
     };
     return names[kind];

@@ -69,7 +69,7 @@ extern const size_t ffcl_config_n_rows;
 /* The section whose keys are the checkpoint's and therefore not in the table. */
 #define FFCL_CONFIG_CONDITION "condition"
 
-/* "delta", "t", "r" or "guidance"; NULL for FFCL_INPUT_NUMBER. */
+/* "delta", "t" and so on; NULL for FFCL_INPUT_NUMBER. */
 const char *ffcl_config_input_name(ffcl_input_kind kind);
 
 /* What a condition is fed with, as [condition] has it ("t, r") into text; returns text. */

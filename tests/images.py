@@ -8,7 +8,9 @@
     images.py cells GRID.png COLUMNS N OUT    cuts a grid into OUT/000000.png, ...
     images.py npz FILE N OUT                  the same for N images of arr_0
     images.py crc PNG                         checks every chunk
+    images.py recorded FILE REF TENSOR        how many bytes of the npz are not the recording's
 """
+import json
 import os
 import struct
 import sys
@@ -124,9 +126,22 @@ def npz(path, count, folder):
               [one[y * w * 3:(y + 1) * w * 3] for y in range(h)])
 
 
+def recorded(path, reference, tensor):
+    with zipfile.ZipFile(path) as archive:
+        data = archive.read("arr_0.npy")
+    with open(reference, "rb") as f:
+        length = struct.unpack("<Q", f.read(8))[0]
+        header = json.loads(f.read(length))
+        begin, end = header[tensor]["data_offsets"]
+        f.seek(8 + length + begin)
+        want = f.read(end - begin)
+    got = data[10 + struct.unpack("<H", data[8:10])[0]:]
+    print(sum(a != b for a, b in zip(got, want)) if len(got) == len(want) else "sizes")
+
+
 if __name__ == "__main__":
     commands = {"size": size, "differ": differ, "plain": plain, "cells": cells, "npz": npz,
-                "crc": read}
+                "crc": read, "recorded": recorded}
     if len(sys.argv) < 3 or sys.argv[1] not in commands:
         sys.exit(__doc__)
     commands[sys.argv[1]](*sys.argv[2:])

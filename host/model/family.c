@@ -162,6 +162,18 @@ static int same_input(const ffcl_condition *a, const char *text)
            (b.kind != FFCL_INPUT_NUMBER || a->number == b.number);
 }
 
+/* Are there tensors with each of the beginnings "a&b"? */
+static int has_all(const ffcl_weights *w, const char *beginnings)
+{
+    while (*beginnings) {
+        const size_t n = strcspn(beginnings, "&");
+        if (!ffcl_weights_has(w, "%.*s", (int)n, beginnings))
+            return 0;
+        beginnings += n + (beginnings[n] == '&');
+    }
+    return 1;
+}
+
 /* Why the file is not of the family, "" where it may be.  is_open: the preset is not given, so that
  * lines of [condition] say which it can be. */
 static void speak_against(const ffcl_preset *p, const subject *s, int is_open, char *why,
@@ -170,11 +182,11 @@ static void speak_against(const ffcl_preset *p, const subject *s, int is_open, c
     char prefix[96], name[128];
     *why = '\0';
     for (const char *const *never = p->never; *never && !*why; never++)
-        if (ffcl_weights_has(s->w, "%s", *never))
+        if (has_all(s->w, *never))
             snprintf(why, size, "it has tensors %s*", *never);
     int found = !p->must[0];
     for (const char *const *must = p->must; *must; must++)
-        found |= ffcl_weights_has(s->w, "%s", *must);
+        found |= has_all(s->w, *must);
     if (!found && !*why)
         snprintf(why, size, "it has no tensors %s*", p->must[0]);
     for (size_t i = 0; i < s->w->n_names && !*why; i++) {

@@ -9,7 +9,8 @@
 #include "ops/ops.h"
 #include "util.h"
 
-static const float norm_eps = 1e-6f;
+/* torch.nn.LayerNorm's, of heads. */
+static const float norm_eps = 1e-6f, head_layer_eps = 1e-5f;
 
 int ffcl_sit_open(ffcl_sit **out, const ffcl_config *cfg, const ffcl_sit_hints *hints,
                   ffcl_error *err)
@@ -46,6 +47,7 @@ void ffcl_sit_close(ffcl_sit **sit)
     for (size_t i = 0; i < s->weights.n_rows; i++)
         ffcl_weight_release(s->weights.rows[i].to);
     ffcl_weight_release(&s->pos);
+    ffcl_weight_release(&s->rope);
     ffcl_sit_unfix(s);
     for (size_t i = 0; s->embedders && i < s->d.embedders; i++)
         free(s->embedders[i].condition.prefix);
@@ -69,8 +71,8 @@ const ffcl_condition *ffcl_sit_condition(const ffcl_sit *sit, size_t i)
 
 size_t ffcl_sit_bytes(const ffcl_sit *sit)
 {
-    size_t computed = sit->pos_in_file ? 0 : ffcl_count(&sit->pos) * sizeof(float);
-    return ffcl_weights_bytes(&sit->weights) + computed;
+    const size_t computed = (sit->pos_in_file ? 0 : ffcl_count(&sit->pos)) + ffcl_count(&sit->rope);
+    return ffcl_weights_bytes(&sit->weights) + computed * sizeof(float);
 }
 
 size_t ffcl_sit_largest_bytes(const ffcl_sit *sit)
@@ -86,33 +88,56 @@ int ffcl_sit_prepare(ffcl_sit *sit, ffcl_ctx *ctx, ffcl_dtype dtype)
     return rc ? rc : ffcl_weights_check(&sit->weights, "SiT checkpoint", ctx->err);
 }
 
-static int load_computed_pos(ffcl_sit *sit, ffcl_ctx *ctx)
+/* Creates t's buffer and fills it with the table, which is freed. */
+static int upload_table(ffcl_ctx *ctx, ffcl_tensor *t, float *table, const char *what)
 {
-    const size_t bytes = ffcl_count(&sit->pos) * sizeof(float);
-    float *table = malloc(bytes);
-    if (!table)
-        return ffcl_fail(ctx->err, FFCL_ENOMEM, "out of memory for the position embedding");
-    ffcl_pos_embed(table, sit->d.D, sit->d.G);
-    int rc = ffcl_buffer_create(ctx, &sit->pos.mem, bytes, "the position embedding");
+    const size_t bytes = ffcl_count(t) * sizeof(float);
+    int rc = ffcl_buffer_create(ctx, &t->mem, bytes, what);
     if (rc == 0)
-        rc = ffcl_buffer_write(ctx, sit->pos.mem, 0, table, bytes);
+        rc = ffcl_buffer_write(ctx, t->mem, 0, table, bytes);
     free(table);
     return rc;
 }
 
+static int load_computed_pos(ffcl_sit *sit, ffcl_ctx *ctx)
+{
+    float *table = malloc(ffcl_count(&sit->pos) * sizeof *table);
+    if (!table)
+        return ffcl_fail(ctx->err, FFCL_ENOMEM, "out of memory for the position embedding");
+    ffcl_pos_embed(table, sit->d.D, sit->d.G);
+    return upload_table(ctx, &sit->pos, table, "the position embedding");
+}
+
+/* Where the file has the table, that is taken, as a model may have been trained with another. */
+static int load_rope(ffcl_sit *sit, ffcl_ctx *ctx)
+{
+    float *table = malloc(ffcl_count(&sit->rope) * sizeof *table);
+    if (!table)
+        return ffcl_fail(ctx->err, FFCL_ENOMEM, "out of memory for the rotary embedding");
+    ffcl_rope_table(table, sit->form.rope, sit->d.N - sit->d.T, sit->d.G, sit->d.Dh);
+    int rc = ffcl_rope_from_file(table, &sit->weights, sit->d.T, sit->d.Dh, ctx->err);
+    if (rc) {
+        free(table);
+        return rc;
+    }
+    return upload_table(ctx, &sit->rope, table, "the rotary embedding");
+}
+
 int ffcl_sit_load(ffcl_sit *sit, ffcl_ctx *ctx, uint64_t *done, uint64_t total)
 {
-    int rc = sit->pos_in_file ? 0 : load_computed_pos(sit, ctx);
+    int rc = sit->pos_in_file || !sit->pos.cols ? 0 : load_computed_pos(sit, ctx);
+    if (rc == 0 && sit->rope.cols)
+        rc = load_rope(sit, ctx);
     return rc ? rc : ffcl_weights_load(&sit->weights, ctx, done, total);
 }
 
 /* ---- conditioning --------------------------------------------------------------------------- */
 
-/* out = the embedding of a scalar for each image, (B, 1, D), + add where there is one. */
+/* out = the embedding of a scalar for each image, B rows of D, + add where there is one. */
 static void embed(ffcl_ctx *ctx, const ffcl_sit_embedder *e, const ffcl_tensor *out,
                   const ffcl_tensor *scalar, const ffcl_tensor *add)
 {
-    const size_t B = out->batch, D = out->cols;
+    const size_t B = out->batch * out->rows, D = out->cols;
     ffcl_tensor frequencies = ffcl_take(ctx, ffcl_tensor_of(FFCL_F32, B, 1, 256));
     ffcl_tensor hidden = ffcl_take(ctx, ffcl_tensor_of(FFCL_F32, B, 1, D));
     ffcl_embed_scalar(ctx, &frequencies, scalar);                           /* (B, 1, 256) */
@@ -131,10 +156,26 @@ static void swap(ffcl_tensor *a, ffcl_tensor *b)
     *b = t;
 }
 
-/* The sum (B, 1, D) of the scalar embeddings, from the arena. */
+/* The scalar embeddings of prefix tokens, side by side: (B, kinds, D), from the arena. */
+static ffcl_tensor embed_kinds(const ffcl_sit *sit, ffcl_ctx *ctx, const ffcl_tensor *scalars,
+                               size_t B)
+{
+    const size_t D = sit->d.D, kinds = sit->form.kinds;
+    ffcl_tensor all = ffcl_take(ctx, ffcl_tensor_of(FFCL_F32, B, kinds, D));
+    ffcl_tensor rows = ffcl_tensor_in(all.mem, ffcl_tensor_of(FFCL_F32, 1, B, kinds * D));
+    for (size_t k = 0; k < kinds; k++) {
+        const ffcl_tensor one = ffcl_cols(rows, k * D, D);
+        embed(ctx, &sit->embedders[k], &one, &scalars[k], NULL);
+    }
+    return all;
+}
+
+/* The sum (B, 1, D) of the scalar embeddings, or embed_kinds, from the arena. */
 static ffcl_tensor embed_scalars(const ffcl_sit *sit, ffcl_ctx *ctx, const ffcl_tensor *scalars,
                                  size_t B, const ffcl_tap *tap)
 {
+    if (sit->form.kinds)
+        return embed_kinds(sit, ctx, scalars, B);
     ffcl_tensor sum = ffcl_take(ctx, ffcl_tensor_of(FFCL_F32, B, 1, sit->d.D));
     ffcl_tensor next = ffcl_take(ctx, sum);
     for (size_t i = 0; i < sit->d.embedders; i++) {
@@ -172,9 +213,10 @@ static int upload_values(ffcl_ctx *ctx, ffcl_tensor *scalars, size_t n, const fl
 static void fix_set(ffcl_sit *sit, ffcl_ctx *ctx, const ffcl_tensor *scalars, size_t moments,
                     int set)
 {
-    const size_t bytes = moments * sit->d.D * sizeof(float);
+    const size_t each = ffcl_max(sit->form.kinds, 1);
+    const size_t bytes = moments * each * sit->d.D * sizeof(float);
     ffcl_tensor *fixed = &sit->fixed[set];
-    *fixed = ffcl_tensor_in(fixed->mem, ffcl_tensor_of(FFCL_F32, moments, 1, sit->d.D));
+    *fixed = ffcl_tensor_in(fixed->mem, ffcl_tensor_of(FFCL_F32, moments, each, sit->d.D));
     if (!ctx->planning && !fixed->mem)
         ffcl_ctx_keep(ctx, ffcl_buffer_create(ctx, &fixed->mem, bytes, "conditions"));
     ffcl_tensor sum = embed_scalars(sit, ctx, scalars, moments, NULL);
@@ -240,72 +282,165 @@ static void modulate(const ffcl_sit *sit, ffcl_ctx *ctx, ffcl_tensor *mods, cons
 
 /* ---- the transformer ------------------------------------------------------------------------ */
 
-/* The tensors of one pass.  x is the residual stream, y the buffer for its next value; h holds
- * normed or attended tokens; qkv and hidden share memory.  Where partial.batch is not 0, the last
- * GEMM left partial sums, and the norm that reads x next first completes it from residual. */
+/* The tensors of one pass, of N tokens: T patches, and prefix tokens before them.  x is the
+ * residual stream, y the buffer for its next value; h holds normed or attended tokens; qkv and
+ * hidden share memory.  Where partial.batch is not 0, the last GEMM left partial sums, and the norm
+ * that reads x next first completes it from residual. */
 typedef struct stream {
-    ffcl_tensor x, y, h;                /* (B, T, D) */
-    ffcl_tensor qkv, hidden;            /* (B, T, 3*D), (B, T, mlp) */
+    ffcl_tensor x, y, h;                /* (B, N, D) */
+    ffcl_tensor qkv, hidden, gated;     /* (B, N, 3*D), (B, N, mlp), of SwiGLU (B, N, 2*mlp) and */
+                                        /* (B, N, mlp) */
     ffcl_tensor h_slot, wide_slot;      /* the memory of h; of qkv and hidden */
     ffcl_tensor partial;
     ffcl_residual residual;
     int leaves_partial;                 /* GEMMs of this pass may leave partial sums */
 } stream;
 
+/* What a half of a block, or the final layer, norms and gates with; see ffcl_layernorm_desc. */
+typedef struct modulation {
+    ffcl_norm_kind norm;
+    ffcl_tensor weight, shift, scale, gate;
+} modulation;
+
 /* a w + b, with an activation: a linear layer of a block. */
 static void linear(ffcl_ctx *ctx, const ffcl_tensor *out, const ffcl_tensor *a,
                    const ffcl_linear *l, ffcl_act act)
 {
-    ffcl_gemm(ctx, &(ffcl_matmul){.out = *out, .a = *a, .w = l->w, .bias = &l->b, .act = act});
+    ffcl_gemm(ctx, &(ffcl_matmul){.out = *out, .a = *a, .w = l->w,
+                                  .bias = l->b.cols ? &l->b : NULL, .act = act});
 }
 
 /* x += gate * (a w + b), gate (B, 1, D). */
 static void add_gated(ffcl_ctx *ctx, stream *s, const ffcl_tensor *a, const ffcl_linear *l,
                       ffcl_tensor gate)
 {
-    ffcl_gemm(ctx, &(ffcl_matmul){.out = s->y, .a = *a, .w = l->w, .bias = &l->b, .gate = &gate,
-                                  .add = &s->x, .partial = s->leaves_partial ? &s->partial : NULL});
+    ffcl_gemm(ctx, &(ffcl_matmul){.out = s->y, .a = *a, .w = l->w,
+                                  .bias = l->b.cols ? &l->b : NULL, .gate = &gate, .add = &s->x,
+                                  .partial = s->leaves_partial ? &s->partial : NULL});
     s->residual = (ffcl_residual){s->partial, l->b, s->x, gate};
     swap(&s->x, &s->y);
 }
 
-/* h = the norm of x, modulated by [shift | scale], (B, 1, 2*D). */
-static void norm(ffcl_ctx *ctx, stream *s, const ffcl_tensor *h, ffcl_tensor modulation)
+/* h = the norm of x, modulated. */
+static void norm(ffcl_ctx *ctx, stream *s, const ffcl_tensor *h, const modulation *m)
 {
-    const size_t D = s->x.cols;
     ffcl_layernorm(ctx, &(ffcl_layernorm_desc){
-        .out = *h, .x = s->x, .shift = ffcl_cols(modulation, 0, D),
-        .scale = ffcl_cols(modulation, D, D), .residual = s->partial.batch ? &s->residual : NULL,
-        .eps = norm_eps});
+        .out = *h, .x = s->x, .shift = m->shift, .scale = m->scale, .weight = m->weight,
+        .residual = s->partial.batch ? &s->residual : NULL, .norm = m->norm, .eps = norm_eps});
     ffcl_give(ctx, &s->partial);
 }
 
-/* One transformer block; m (B, 1, 6*D): shift, scale, gate of attention, then of the MLP. */
-static void block(ffcl_ctx *ctx, stream *s, const ffcl_sit_block *b, ffcl_tensor m, size_t heads)
+/* Of attention (half 0) or the MLP (half 1) of a block, whose modulations are m (B, 1, chunks*D):
+ * [shift |] scale | gate of each; without them the gate is the same for all images. */
+static modulation modulation_of(const ffcl_sit *sit, const ffcl_sit_block *b, ffcl_tensor m,
+                                size_t half)
 {
-    const size_t D = s->x.cols;
-    norm(ctx, s, &s->h, ffcl_cols(m, 0, 2 * D));                        /* h (B, T, D) */
-    linear(ctx, &s->qkv, &s->h, &b->qkv, FFCL_ACT_NONE);                /* (B, T, 3*D) */
-    ffcl_attention(ctx, &s->h, &s->qkv, heads);                         /* (B, T, D) */
-    add_gated(ctx, s, &s->h, &b->proj, ffcl_cols(m, 2 * D, D));         /* x (B, T, D) */
+    const size_t D = sit->d.D, each = sit->form.chunks / 2, first = half * each * D;
+    modulation of = {.norm = sit->form.norm, .weight = b->norm[half], .gate = b->gain[half]};
+    of.gate.stride = 0;
+    if (each == 3)
+        of.shift = ffcl_cols(m, first, D);
+    if (each) {
+        of.scale = ffcl_cols(m, first + (each - 2) * D, D);
+        of.gate = ffcl_cols(m, first + (each - 1) * D, D);
+    }
+    return of;
+}
 
-    norm(ctx, s, &s->h, ffcl_cols(m, 3 * D, 2 * D));                    /* h (B, T, D) */
-    linear(ctx, &s->hidden, &s->h, &b->fc1, FFCL_ACT_GELU);             /* (B, T, mlp) */
-    add_gated(ctx, s, &s->hidden, &b->fc2, ffcl_cols(m, 5 * D, D));     /* x (B, T, D) */
+/* Norms and turns the heads of q and k, as the form has it. */
+static void prepare_heads(const ffcl_sit *sit, ffcl_ctx *ctx, const stream *s,
+                          const ffcl_sit_block *b)
+{
+    const ffcl_norm_kind kind = sit->form.qk_norm;
+    if (kind != FFCL_NORM_NONE || sit->rope.cols)
+        ffcl_qk_norm(ctx, &(ffcl_qk_norm_desc){
+            .qkv = s->qkv, .weight = b->qk_norm.w, .bias = b->qk_norm.b, .rope = sit->rope,
+            .heads = sit->d.H, .norm = kind,
+            .eps = kind == FFCL_NORM_LAYER ? head_layer_eps : norm_eps});
+}
+
+/* The hidden units of h: GELU(h w + b), or SwiGLU of h w + b. */
+static const ffcl_tensor *hidden_units(const ffcl_sit *sit, ffcl_ctx *ctx, const stream *s,
+                                       const ffcl_sit_block *b)
+{
+    if (!sit->form.swiglu) {
+        linear(ctx, &s->hidden, &s->h, &b->fc1, FFCL_ACT_GELU);         /* (B, N, mlp) */
+        return &s->hidden;
+    }
+    linear(ctx, &s->hidden, &s->h, &b->fc1, FFCL_ACT_NONE);             /* (B, N, 2*mlp) */
+    ffcl_swiglu(ctx, &s->gated, &s->hidden, sit->d.mlp);                /* (B, N, mlp) */
+    return &s->gated;
+}
+
+/* One transformer block; m (B, 1, chunks*D): its modulations. */
+static void block(const ffcl_sit *sit, ffcl_ctx *ctx, stream *s, const ffcl_sit_block *b,
+                  ffcl_tensor m)
+{
+    const modulation attention = modulation_of(sit, b, m, 0), mlp = modulation_of(sit, b, m, 1);
+    norm(ctx, s, &s->h, &attention);                                    /* h (B, N, D) */
+    linear(ctx, &s->qkv, &s->h, &b->qkv, FFCL_ACT_NONE);                /* (B, N, 3*D) */
+    prepare_heads(sit, ctx, s, b);                                      /* (B, N, 3*D) */
+    ffcl_attention(ctx, &s->h, &s->qkv, sit->d.H);                      /* (B, N, D) */
+    add_gated(ctx, s, &s->h, &b->proj, attention.gate);                 /* x (B, N, D) */
+
+    norm(ctx, s, &s->h, &mlp);                                          /* h (B, N, D) */
+    const ffcl_tensor *hidden = hidden_units(sit, ctx, s, b);           /* (B, N, mlp) */
+    add_gated(ctx, s, hidden, &b->fc2, mlp.gate);                       /* x (B, N, D) */
+}
+
+/* ---- its ends ------------------------------------------------------------------------------- */
+
+/* x (B, T, D) = embedded patches of z (B, C, R*R), plus pos where it is not NULL. */
+static void embed_patches(const ffcl_sit *sit, ffcl_ctx *ctx, const stream *s,
+                          const ffcl_tensor *x, const ffcl_tensor *z, const ffcl_tensor *pos)
+{
+    const ffcl_linear *l = &sit->patch, *widen = &sit->widen;
+    const ffcl_tensor narrow =
+        ffcl_tensor_in(s->wide_slot.mem,
+                       ffcl_tensor_of(FFCL_F32, x->batch, x->rows, sit->form.bottleneck));
+    ffcl_patch_embed(ctx, narrow.cols ? &narrow : x, z, &l->w, &l->b, narrow.cols ? NULL : pos,
+                     sit->d.p);
+    if (narrow.cols)
+        ffcl_gemm(ctx, &(ffcl_matmul){.out = *x, .a = narrow, .w = widen->w, .bias = &widen->b,
+                                      .add = pos});
+}
+
+/* The first T tokens' worth of t's memory, as patches (B, T, D). */
+static ffcl_tensor patches_in(const ffcl_sit *sit, const ffcl_tensor *t)
+{
+    return ffcl_tensor_in(t->mem, ffcl_tensor_of(FFCL_F32, t->batch, sit->d.T, sit->d.D));
+}
+
+/* x (B, N, D) = prefix tokens of labels and scalars, then patches of z, plus positions. */
+static void embed_tokens(const ffcl_sit *sit, ffcl_ctx *ctx, const stream *s, const ffcl_tensor *z,
+                         const ffcl_tensor *y, const ffcl_tensor *scalars, size_t moment)
+{
+    const ffcl_tensor patches = patches_in(sit, &s->y);
+    ffcl_tensor own = {0};
+    if (scalars)
+        own = embed_scalars(sit, ctx, scalars, z->batch, NULL);         /* (B, kinds, D) */
+    ffcl_tokens_desc join = {.x = s->x, .patches = patches, .parameter = sit->tokens,
+                             .table = sit->table, .y = *y,
+                             .scalars = scalars ? own : ffcl_images(sit->fixed[0], moment, 1),
+                             .pos = sit->pos.cols ? &sit->pos : NULL};
+    memcpy(join.ends, sit->form.ends, sizeof join.ends);
+    embed_patches(sit, ctx, s, &patches, z, NULL);                      /* (B, T, D) */
+    ffcl_join_tokens(ctx, &join);                                       /* x (B, N, D) */
+    ffcl_give(ctx, &own);
 }
 
 /* x (B, T, D) = embedded patches of z (B, C, R*R) + position. */
-static void embed_patches(const ffcl_sit *sit, ffcl_ctx *ctx, const stream *s,
-                          const ffcl_tensor *z, const ffcl_tap *tap)
+static void embed_image(const ffcl_sit *sit, ffcl_ctx *ctx, const stream *s, const ffcl_tensor *z,
+                        const ffcl_tap *tap)
 {
-    const ffcl_linear *l = &sit->patch;
     if (tap)
-        ffcl_patch_embed(ctx, &s->y, z, &l->w, &l->b, NULL, sit->d.p);
+        embed_patches(sit, ctx, s, &s->y, z, NULL);
     ffcl_tap_see(tap, ctx, &s->y, "act.patch_embed");
-    ffcl_patch_embed(ctx, &s->x, z, &l->w, &l->b, &sit->pos, sit->d.p);
+    embed_patches(sit, ctx, s, &s->x, z, &sit->pos);
 }
 
-/* out (B, C, R*R): norm, modulation m (B, 1, 2*D), linear to p*p*Cout a token, unpatchify. */
+/* out (B, C, R*R): norm, modulated by m (B, 1, 2*D): shift, scale; of the patches a linear layer to
+ * p*p*Cout a token; unpatchify. */
 static void final_layer(const ffcl_sit *sit, ffcl_ctx *ctx, const ffcl_tensor *out, stream *s,
                         ffcl_tensor m, const ffcl_tap *tap)
 {
@@ -315,8 +450,17 @@ static void final_layer(const ffcl_sit *sit, ffcl_ctx *ctx, const ffcl_tensor *o
     const ffcl_tensor tokens = ffcl_tensor_in(s->wide_slot.mem,
                                               ffcl_tensor_of(FFCL_F32, h->batch, d->T,
                                                              sit->final.w.cols));
-    ffcl_matmul p = {.out = tokens, .a = *h, .w = sit->final.w, .bias = &sit->final.b, .skinny = 1};
-    norm(ctx, s, h, m);                                                 /* (B, T, D) */
+    modulation last = {.norm = sit->form.norm, .weight = sit->norm_final};
+    if (sit->form.chunks) {
+        last.shift = ffcl_cols(m, 0, d->D);
+        last.scale = ffcl_cols(m, d->D, d->D);
+    }
+    norm(ctx, s, h, &last);                                             /* (B, N, D) */
+    const ffcl_tensor patches = d->N > d->T ? patches_in(sit, &s->y) : *h;
+    if (d->N > d->T)
+        ffcl_drop_prefix(ctx, &patches, h);                             /* (B, T, D) */
+    ffcl_matmul p = {.out = tokens, .a = patches, .w = sit->final.w, .bias = &sit->final.b,
+                     .skinny = 1};
     if (tap)
         ffcl_gemm(ctx, &p);                                             /* (B, T, p*p*Cout) */
     ffcl_tap_see(tap, ctx, &tokens, "act.final");
@@ -325,57 +469,83 @@ static void final_layer(const ffcl_sit *sit, ffcl_ctx *ctx, const ffcl_tensor *o
     ffcl_gemm(ctx, &p);                                                 /* (B, C, R*R) */
 }
 
-/* Columns column .. column+n-1 of a group's modulations, (B, 1, n). */
+/* Columns column .. column+n-1 of a group's modulations, (B, 1, n); none where there are none. */
 static ffcl_tensor columns_of(const ffcl_tensor *mods, size_t group, size_t column, size_t n)
 {
-    return ffcl_cols(mods[group], column, n);
+    return n ? ffcl_cols(mods[group], column, n) : (ffcl_tensor){0};
 }
 
 static stream take_stream(const ffcl_sit *sit, ffcl_ctx *ctx, size_t B)
 {
     const ffcl_sit_dims *d = &sit->d;
-    const size_t wide = ffcl_div_up(ffcl_max(3 * d->D, d->mlp) * ffcl_dtype_bytes(sit->dtype),
+    const size_t hidden = sit->blocks[0].fc1.w.cols, gated = sit->blocks[0].fc2.w.rows;
+    const size_t wide = ffcl_div_up(ffcl_max(3 * d->D, hidden) * ffcl_dtype_bytes(sit->dtype),
                                     sizeof(float));
-    const ffcl_tensor tokens = ffcl_tensor_of(FFCL_F32, B, d->T, d->D);
+    const size_t ends = ffcl_max(d->p * d->p * d->Cout, sit->form.bottleneck);
+    const ffcl_tensor tokens = ffcl_tensor_of(FFCL_F32, B, d->N, d->D);
     stream s = {.x = ffcl_take(ctx, tokens)};
     s.y = ffcl_take(ctx, tokens);
     s.h_slot = ffcl_take(ctx, tokens);
-    s.wide_slot = ffcl_take(ctx, ffcl_tensor_of(FFCL_F32, B, d->T,
-                                                ffcl_max(d->p * d->p * d->Cout, wide)));
-    s.h = ffcl_tensor_in(s.h_slot.mem, ffcl_tensor_of(sit->dtype, B, d->T, d->D));
-    s.qkv = ffcl_tensor_in(s.wide_slot.mem, ffcl_tensor_of(sit->dtype, B, d->T, 3 * d->D));
-    s.hidden = ffcl_tensor_in(s.wide_slot.mem, ffcl_tensor_of(sit->dtype, B, d->T, d->mlp));
+    s.wide_slot = ffcl_take(ctx, ffcl_tensor_of(FFCL_F32, B, d->N, ffcl_max(ends, wide)));
+    s.h = ffcl_tensor_in(s.h_slot.mem, ffcl_tensor_of(sit->dtype, B, d->N, d->D));
+    s.qkv = ffcl_tensor_in(s.wide_slot.mem, ffcl_tensor_of(sit->dtype, B, d->N, 3 * d->D));
+    s.hidden = ffcl_tensor_in(s.wide_slot.mem, ffcl_tensor_of(sit->dtype, B, d->N, hidden));
+    if (sit->form.swiglu)
+        s.gated = ffcl_take(ctx, ffcl_tensor_of(sit->dtype, B, d->N, gated));
     return s;
+}
+
+/* What recordings call the stream after block i. */
+static void see_block(const ffcl_sit *sit, ffcl_ctx *ctx, const ffcl_tap *tap, const stream *s,
+                      size_t i)
+{
+    const size_t shared = sit->form.shared;
+    ffcl_tap_see(tap, ctx, &s->x, i < shared ? "act.shared%zu" : "act.block%zu", i);
+}
+
+/* Every modulation of a pass: mods (n_groups), from labels and scalars; see ffcl_sit_forward. */
+static void take_modulations(const ffcl_sit *sit, ffcl_ctx *ctx, ffcl_tensor *mods,
+                             const ffcl_tensor *y, const ffcl_tensor *scalars, size_t moment,
+                             const ffcl_tap *tap)
+{
+    ffcl_tensor c[2] = {condition(sit, ctx, y, scalars, moment, 0, tap)};   /* (B, 1, D) */
+    if (sit->d.split != SIZE_MAX)
+        c[1] = condition(sit, ctx, y, scalars, moment, 1, tap);         /* (B, 1, D) */
+    modulate(sit, ctx, mods, c);
+    ffcl_give(ctx, &c[1]);
+    ffcl_give(ctx, &c[0]);
 }
 
 void ffcl_sit_forward(ffcl_sit *sit, ffcl_ctx *ctx, const ffcl_tensor *out, const ffcl_tensor *z,
                       const ffcl_tensor *y, const ffcl_tensor *scalars, size_t moment,
                       const ffcl_tap *tap)
 {
-    const size_t D = sit->d.D;
-    ffcl_tensor *mods = calloc(sit->n_groups, sizeof *mods);
+    const size_t D = sit->d.D, chunks = sit->form.chunks;
+    ffcl_tensor *mods = calloc(sit->n_groups + 1, sizeof *mods);
     if (!mods) {
         ffcl_ctx_fail(ctx, FFCL_ENOMEM, "out of memory for the modulations");
         return;
     }
-    ffcl_tensor c[2] = {condition(sit, ctx, y, scalars, moment, 0, tap)};   /* (B, 1, D) */
-    if (sit->d.split != SIZE_MAX)
-        c[1] = condition(sit, ctx, y, scalars, moment, 1, tap);         /* (B, 1, D) */
-    modulate(sit, ctx, mods, c);
+    if (chunks)
+        take_modulations(sit, ctx, mods, y, scalars, moment, tap);
     stream s = take_stream(sit, ctx, z->batch);
     /* A tap reads the stream between blocks, so it must be complete there.  That the norm adds up
      * partial sums was measured to pay on NVIDIA's tensor cores only. */
     s.leaves_partial = !tap && ffcl_has_tensor_cores(ctx) && ffcl_layernorm_takes_residual(ctx, D);
-    embed_patches(sit, ctx, &s, z, tap);                                /* x (B, T, D) */
+    if (sit->form.kinds)
+        embed_tokens(sit, ctx, &s, z, y, scalars, moment);              /* x (B, N, D) */
+    else
+        embed_image(sit, ctx, &s, z, tap);                              /* x (B, T, D) */
     ffcl_tap_see(tap, ctx, &s.x, "act.seq");
     for (size_t i = 0; i < sit->d.L; i++) {
         const ffcl_sit_block *b = &sit->blocks[i];
-        block(ctx, &s, b, columns_of(mods, b->group, b->column, 6 * D), sit->d.H);
-        ffcl_tap_see(tap, ctx, &s.x, "act.block%zu", i);
+        block(sit, ctx, &s, b, columns_of(mods, b->group, b->column, chunks * D));
+        see_block(sit, ctx, tap, &s, i);
     }
-    final_layer(sit, ctx, out, &s, columns_of(mods, sit->final_group, sit->final_column, 2 * D),
+    final_layer(sit, ctx, out, &s,
+                columns_of(mods, sit->final_group, sit->final_column, chunks ? 2 * D : 0),
                 tap);                                                   /* (B, C, R*R) */
-    ffcl_tensor *const taken[] = {&s.wide_slot, &s.h_slot, &s.y, &s.x, &c[1], &c[0]};
+    ffcl_tensor *const taken[] = {&s.gated, &s.wide_slot, &s.h_slot, &s.y, &s.x};
     for (size_t i = 0; i < sizeof taken / sizeof *taken; i++)
         ffcl_give(ctx, taken[i]);
     for (size_t g = 0; g < sit->n_groups; g++)

@@ -11,7 +11,8 @@
 /* The architecture, read off the tensors' shapes. */
 typedef struct ffcl_sit_dims {
     size_t D, L, H, Dh, mlp;        /* width, blocks, heads, head size, hidden units of the MLP */
-    size_t p, G, T, R;              /* patch side, patches a side, tokens, latent side */
+    size_t p, G, T, R;              /* patch side, patches a side, patches, latent side */
+    size_t N;                       /* tokens: the patches, and prefix tokens before them */
     size_t C, Cout;                 /* latent channels; output channels before dropping sigma */
     size_t rows;                    /* of the label table */
     size_t classes;                 /* labels 0 .. classes-1; where rows is more, the last row is
@@ -23,7 +24,7 @@ typedef struct ffcl_sit_dims {
 
 /* What no file tells, used where cfg and the published sizes leave it open; 0: not known. */
 typedef struct ffcl_sit_hints {
-    size_t heads, split;
+    size_t heads, split, side;      /* side: of the latent */
 } ffcl_sit_hints;
 
 typedef struct ffcl_sit ffcl_sit;

@@ -16,6 +16,27 @@
 enum { MOST_WIDTH = 65536, MOST_PATCH = 1024, MOST_CHANNELS = 65536, MOST_TOKENS = 1 << 24,
        MOST_EMBEDDERS = 64 };
 
+/* Replaces what name has of `old`, which is not shorter than `new`. */
+static void replace(char *name, const char *old, const char *new)
+{
+    char *at = strstr(name, old);
+    if (!at)
+        return;
+    memmove(at + strlen(new), at + strlen(old), strlen(at + strlen(old)) + 1);
+    memcpy(at, new, strlen(new));
+}
+
+/* iMF and pMF call linear layers after Flax's, and some of them otherwise than the others do. */
+static void make_canonical(char *name)
+{
+    replace(name, "._flax_linear", "");
+    replace(name, "._flax_embedding", "");
+    if (strncmp(name, "u_final_layer.", 14) == 0)
+        replace(name, "u_final_layer.", "final_layer.");
+    replace(name, "final_layer.norm_final.", "final_layer.norm.");
+    replace(name, ".attn.out_proj.", ".attn.proj.");
+}
+
 int ffcl_sit_rename(char **out, const char *name, void *user)
 {
     const ffcl_sit_names *names = user;
@@ -28,13 +49,19 @@ int ffcl_sit_rename(char **out, const char *name, void *user)
     name += n;
     if (ffcl_family_matches(names->ignore, name))
         return 0;
+    /* pMF's table of complex numbers, which is computed: ffcl_rope_table. */
+    if (strcmp(name, "rope_freqs") == 0)
+        return 0;
     /* REPA's first releases called the blocks after those of the encoder, where the representation
      * is read off, decoder_blocks. */
     if (sscanf(name, "decoder_blocks.%zu%n", &block, &used) == 1 && name[used] == '.')
         *out = ffcl_format("blocks.%zu%s", block + names->encoder_depth, name + used);
     else
         *out = ffcl_format("%s", name);
-    return *out ? 0 : FFCL_ENOMEM;
+    if (!*out)
+        return FFCL_ENOMEM;
+    make_canonical(*out);
+    return 0;
 }
 
 static size_t heads_for_width(size_t D)
@@ -46,6 +73,7 @@ static size_t heads_for_width(size_t D)
         return 12;
     case 1024:
     case 1152:
+    case 1280:
         return 16;
     default:
         return 0;
@@ -72,18 +100,22 @@ static int derive_heads(ffcl_sit_dims *d, const ffcl_config *cfg, size_t hint, c
 
 /* The latent side: by the number of pos_embed's tokens, or by the configuration where the file has
  * no pos_embed. */
-static int derive_grid(ffcl_sit *sit, const ffcl_config *cfg, const char *path, ffcl_error *err)
+static int derive_grid(ffcl_sit *sit, const ffcl_config *cfg, size_t hint, const char *path,
+                       ffcl_error *err)
 {
     ffcl_sit_dims *d = &sit->d;
     const ffcl_tensor_info *pos = ffcl_weights_find(&sit->weights, "pos_embed");
+    const size_t prefix = ffcl_sit_form_prefix(&sit->form);
+    const size_t side = cfg->model.latent_size ? cfg->model.latent_size : hint;
     sit->pos_in_file = pos != NULL;
-    if (pos && (pos->rank != 3 || pos->count == 0 || pos->shape[1] > MOST_TOKENS))
+    if (pos && (pos->rank != 3 || pos->count == 0 || pos->shape[1] > MOST_TOKENS ||
+                pos->shape[1] <= prefix))
         return ffcl_fail(err, FFCL_EWEIGHTS, "%s has a pos_embed of impossible size", path);
     if (pos)
-        d->G = (size_t)(sqrt((double)pos->shape[1]) + 0.5);
+        d->G = (size_t)(sqrt((double)(pos->shape[1] - prefix)) + 0.5);
     else if (!pos)
-        d->G = cfg->model.latent_size / d->p;
-    if (!pos && (cfg->model.latent_size == 0 || d->G * d->p != cfg->model.latent_size))
+        d->G = side / d->p;
+    if (!pos && (side == 0 || d->G * d->p != side))
         return ffcl_fail(err, FFCL_ECONFIG,
                          "%s has no pos_embed, which gives the latent size: set latent_size under "
                          "[model], a multiple of the patch side %zu (32 for 256x256 images)",
@@ -92,7 +124,12 @@ static int derive_grid(ffcl_sit *sit, const ffcl_config *cfg, const char *path, 
         return ffcl_fail(err, FFCL_EWEIGHTS, "%s has width %zu, which is no multiple of 4", path,
                          d->D);
     d->T = d->G * d->G;
+    d->N = prefix + d->T;
     d->R = d->G * d->p;
+    if (sit->form.rope != FFCL_ROPE_NONE &&
+        d->Dh % (sit->form.rope == FFCL_ROPE_PATCHES ? 4 : 2) != 0)
+        return ffcl_fail(err, FFCL_EWEIGHTS, "%s turns heads of %zu columns, which are no multiple "
+                         "of %d", path, d->Dh, sit->form.rope == FFCL_ROPE_PATCHES ? 4 : 2);
     return 0;
 }
 
@@ -189,6 +226,26 @@ const ffcl_tensor_file *ffcl_sit_file(const ffcl_sit *sit)
     return sit->weights.file;
 }
 
+/* Embedders of prefix tokens are put into the order of the tokens. */
+static int order_embedders(ffcl_sit *sit, ffcl_error *err)
+{
+    const size_t kinds = sit->form.kinds;
+    for (size_t k = 0; k < kinds; k++) {
+        size_t i = k;
+        while (i < sit->d.embedders &&
+               strcmp(sit->embedders[i].condition.prefix, ffcl_sit_token_embedders[k]) != 0)
+            i++;
+        if (i == sit->d.embedders || kinds != sit->d.embedders)
+            return ffcl_fail(err, FFCL_EWEIGHTS, "%s has prefix tokens, and %s",
+                             ffcl_tensor_file_path(sit->weights.file), i == sit->d.embedders
+                                 ? "not the embedder of each" : "embedders of no token");
+        const ffcl_sit_embedder e = sit->embedders[i];
+        sit->embedders[i] = sit->embedders[k];
+        sit->embedders[k] = e;
+    }
+    return 0;
+}
+
 /* A tensor whose shape gives the model's, or NULL where it is missing or of another rank. */
 static const ffcl_tensor_info *find_telling(const ffcl_weights *w, const char *name, int rank)
 {
@@ -196,27 +253,44 @@ static const ffcl_tensor_info *find_telling(const ffcl_weights *w, const char *n
     return info && info->rank == rank ? info : NULL;
 }
 
+/* The first layer of the MLP. */
+static const ffcl_tensor_info *find_first_layer(const ffcl_weights *w, const char *block)
+{
+    static const char *const names[] = {"fc1", "w12", "w1"};
+    const ffcl_tensor_info *info = NULL;
+    for (size_t i = 0; !info && i < sizeof names / sizeof *names; i++)
+        info = ffcl_weights_find(w, "%s.mlp.%s.weight", block, names[i]);
+    return info && info->rank == 2 ? info : NULL;
+}
+
 int ffcl_sit_derive(ffcl_sit *sit, const ffcl_config *cfg, const ffcl_sit_hints *hints,
                     ffcl_error *err)
 {
     ffcl_sit_dims *d = &sit->d;
-    const ffcl_weights *w = &sit->weights;
+    ffcl_weights *w = &sit->weights;
     const char *path = ffcl_tensor_file_path(w->file);
-    const ffcl_tensor_info *patch = find_telling(w, "x_embedder.proj.weight", 4);
+    char block[64];
+    int rc = ffcl_sit_form_derive(&sit->form, w, err);
+    if (rc)
+        return rc;
+    ffcl_sit_block_name(&sit->form, 0, block, sizeof block);
+    const ffcl_tensor_info *patch = find_telling(w, sit->form.bottleneck
+                                                        ? "x_embedder.proj1.weight"
+                                                        : "x_embedder.proj.weight", 4);
     const ffcl_tensor_info *table = find_telling(w, "y_embedder.embedding_table.weight", 2);
     const ffcl_tensor_info *last = find_telling(w, "final_layer.linear.weight", 2);
-    const ffcl_tensor_info *fc1 = find_telling(w, "blocks.0.mlp.fc1.weight", 2);
+    const ffcl_tensor_info *fc1 = find_first_layer(w, block);
     size_t patch_size = 0;
     if (!patch || !table || !last || !fc1)
         return ffcl_fail(err, FFCL_EWEIGHTS,
                          "%s is no SiT checkpoint: it has %zu tensors, but not all of "
                          "x_embedder.proj.weight, y_embedder.embedding_table.weight, "
-                         "blocks.0.mlp.fc1.weight and final_layer.linear.weight in the usual ranks",
-                         path, w->n_names);
-    d->D = patch->shape[0];
+                         "%s.mlp.fc1.weight (or w12, w1) and final_layer.linear.weight in the "
+                         "usual ranks", path, w->n_names, block);
+    d->D = last->shape[1];
     d->C = patch->shape[1];
     d->p = patch->shape[2];
-    d->mlp = fc1->shape[0];
+    d->mlp = fc1->shape[0] / (sit->form.swiglu && !sit->form.separate ? 2 : 1);
     d->rows = table->shape[0];
     d->classes = cfg->model.null_class == FFCL_NULL_NONE ||
                  (cfg->model.null_class == FFCL_NULL_AUTO && d->rows == 1) ? d->rows
@@ -232,17 +306,20 @@ int ffcl_sit_derive(ffcl_sit *sit, const ffcl_config *cfg, const ffcl_sit_hints 
     if (d->Cout < d->C)
         return ffcl_fail(err, FFCL_EWEIGHTS, "%s has %zu output channels for %zu latent channels",
                          path, d->Cout, d->C);
-    while (ffcl_weights_has(w, "blocks.%zu.", d->L))
+    while (ffcl_sit_block_name(&sit->form, d->L, block, sizeof block),
+           ffcl_weights_has(w, "%s.", block))
         d->L++;
-    int rc = derive_heads(d, cfg, hints->heads, path, err);
+    rc = derive_heads(d, cfg, hints->heads, path, err);
     if (rc == 0)
-        rc = derive_grid(sit, cfg, path, err);
+        rc = derive_grid(sit, cfg, hints->side, path, err);
     if (rc == 0)
         rc = map_embedders(sit, cfg, err);
     if (rc == 0)
         rc = derive_split(sit, cfg, hints->split, err);
     if (rc == 0)
         rc = check_conditions(sit, cfg, err);
+    if (rc == 0)
+        rc = order_embedders(sit, err);
     if (rc == 0) {
         sit->blocks = calloc(d->L + 1, sizeof *sit->blocks);
         if (!sit->blocks)
@@ -260,16 +337,18 @@ static void shape(const ffcl_sit *sit, ffcl_linear *l, size_t N, size_t K, ffcl_
     l->b = ffcl_tensor_of(FFCL_F32, 1, 1, N);
 }
 
-/* The file's (N, K) matrix and (N) bias as columns at .. of the layer. */
-static void add_columns(ffcl_sit *sit, ffcl_linear *l, size_t N, size_t at, const char *name)
+/* The file's (N, K) matrix and, where the layer has one, (N) bias as columns at .. of the layer. */
+static void add_columns(ffcl_sit *sit, ffcl_linear *l, size_t N, size_t K, size_t at,
+                        const char *name)
 {
     ffcl_weights_add(&sit->weights,
-                     &(ffcl_weight_row){.rank = 2, .shape = {N, l->w.rows},
-                                        .kind = FFCL_ROW_MATRIX, .to = &l->w, .at = at},
+                     &(ffcl_weight_row){.rank = 2, .shape = {N, K}, .kind = FFCL_ROW_MATRIX,
+                                        .to = &l->w, .at = at},
                      "%s.weight", name);
-    ffcl_weights_add(&sit->weights,
-                     &(ffcl_weight_row){.rank = 1, .shape = {N}, .to = &l->b, .at = at},
-                     "%s.bias", name);
+    if (l->b.cols)
+        ffcl_weights_add(&sit->weights,
+                         &(ffcl_weight_row){.rank = 1, .shape = {N}, .to = &l->b, .at = at},
+                         "%s.bias", name);
 }
 
 static void add_linear(ffcl_sit *sit, ffcl_linear *l, size_t N, size_t K, ffcl_dtype dtype,
@@ -283,21 +362,23 @@ static void add_linear(ffcl_sit *sit, ffcl_linear *l, size_t N, size_t K, ffcl_d
     vsnprintf(name, sizeof name, format, args);
     va_end(args);
     shape(sit, l, N, K, dtype);
-    add_columns(sit, l, N, 0, name);
+    add_columns(sit, l, N, K, 0, name);
 }
 
-/* Gives every block 6*D columns and the final layer 2*D, opening a new group when one is full. */
+/* Gives every block its columns and the final layer 2*D, opening a new group when one is full;
+ * none where nothing is modulated. */
 static int group_modulations(ffcl_sit *sit, size_t max_bytes, ffcl_error *err)
 {
     const ffcl_sit_dims *d = &sit->d;
-    size_t limit = sit->layout == FFCL_COLUMNS ? 6 * d->D : max_bytes / (d->D * sizeof(float));
+    const size_t each = sit->form.chunks * d->D;
+    size_t limit = sit->layout == FFCL_COLUMNS ? each : max_bytes / (d->D * sizeof(float));
     free(sit->groups);
     sit->n_groups = 0;
     sit->groups = calloc(d->L + 3, sizeof *sit->groups);
     if (!sit->groups)
         return ffcl_fail(err, FFCL_ENOMEM, "out of memory for the modulations");
-    for (size_t i = 0; i <= d->L; i++) {
-        size_t width = i < d->L ? 6 * d->D : 2 * d->D;
+    for (size_t i = 0; each && i <= d->L; i++) {
+        size_t width = i < d->L ? each : 2 * d->D;
         if (sit->n_groups == 0 || i == d->split ||
             sit->groups[sit->n_groups - 1].columns + width > limit)
             sit->n_groups++;
@@ -315,33 +396,76 @@ static void add_modulation(ffcl_sit *sit, size_t group, size_t column, size_t wi
 {
     ffcl_sit_modulations *g = &sit->groups[group];
     shape(sit, &g->layer, g->columns, sit->d.D, sit->dtype);
-    add_columns(sit, &g->layer, width, column, name);
+    add_columns(sit, &g->layer, width, sit->d.D, column, name);
+}
+
+/* The file's n numbers of any rank as elements at .. of to. */
+static void add_vector(ffcl_sit *sit, ffcl_tensor *to, size_t n, size_t at, const char *format, ...)
+    __attribute__((format(printf, 5, 6)));
+static void add_vector(ffcl_sit *sit, ffcl_tensor *to, size_t n, size_t at, const char *format, ...)
+{
+    char name[96];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(name, sizeof name, format, args);
+    va_end(args);
+    ffcl_weights_add(&sit->weights,
+                     &(ffcl_weight_row){.rank = 1, .shape = {n}, .to = to, .at = at}, "%s", name);
+}
+
+/* Patches, (C*p*p, D), or by way of the bottleneck. */
+static void add_patches(ffcl_sit *sit)
+{
+    const ffcl_sit_dims *d = &sit->d;
+    const size_t K = d->C * d->p * d->p, narrow = sit->form.bottleneck;
+    const size_t width = narrow ? narrow : d->D;
+    const char *name = narrow ? "x_embedder.proj1" : "x_embedder.proj";
+    sit->patch = (ffcl_linear){ffcl_tensor_of(FFCL_F32, 1, K, width),
+                               ffcl_tensor_of(FFCL_F32, 1, 1, width)};
+    ffcl_weights_add(&sit->weights,
+                     &(ffcl_weight_row){.rank = 4, .shape = {width, d->C, d->p, d->p},
+                                        .kind = FFCL_ROW_MATRIX, .to = &sit->patch.w},
+                     "%s.weight", name);
+    add_vector(sit, &sit->patch.b, width, 0, "%s.bias", name);
+    if (narrow)
+        add_linear(sit, &sit->widen, d->D, narrow, FFCL_F32, "x_embedder.proj2");
+}
+
+/* The parameters of prefix tokens, those of all kinds one after the other. */
+static void add_tokens(ffcl_sit *sit)
+{
+    const size_t D = sit->d.D, *ends = sit->form.ends;
+    sit->tokens = ffcl_tensor_of(FFCL_F32, 1, ffcl_sit_form_prefix(&sit->form), D);
+    for (size_t k = 0; sit->form.kinds && k <= sit->form.kinds; k++) {
+        const char *name = ffcl_sit_token_names[k];
+        const size_t first = k ? ends[k - 1] : 0, n = ends[k] - first;
+        const int rank = ffcl_weights_find(&sit->weights, "%s", name)->rank;
+        ffcl_weights_add(&sit->weights,
+                         &(ffcl_weight_row){.rank = rank,
+                                            .shape = {rank == 3 ? 1 : n, rank == 3 ? n : D, D},
+                                            .to = &sit->tokens, .at = first * D},
+                         "%s", name);
+    }
 }
 
 /* The tensors used before the blocks: patches, positions, labels and scalars. */
 static void add_embedders(ffcl_sit *sit)
 {
     const ffcl_sit_dims *d = &sit->d;
-    const size_t K = d->C * d->p * d->p;
-    sit->patch = (ffcl_linear){ffcl_tensor_of(FFCL_F32, 1, K, d->D),
-                               ffcl_tensor_of(FFCL_F32, 1, 1, d->D)};
-    sit->pos = ffcl_tensor_of(FFCL_F32, 1, d->T, d->D);
+    const int has_pos = sit->pos_in_file || !sit->form.kinds;
+    sit->pos = ffcl_tensor_of(FFCL_F32, 1, d->N, has_pos ? d->D : 0);
+    sit->rope = ffcl_tensor_of(FFCL_F32, 1, d->N, sit->form.rope == FFCL_ROPE_NONE ? 0 : d->Dh);
     sit->table = ffcl_tensor_of(FFCL_F32, 1, d->rows, d->D);
-    ffcl_weights_add(&sit->weights,
-                     &(ffcl_weight_row){.rank = 4, .shape = {d->D, d->C, d->p, d->p},
-                                        .kind = FFCL_ROW_MATRIX, .to = &sit->patch.w},
-                     "x_embedder.proj.weight");
-    ffcl_weights_add(&sit->weights,
-                     &(ffcl_weight_row){.rank = 1, .shape = {d->D}, .to = &sit->patch.b},
-                     "x_embedder.proj.bias");
+    add_patches(sit);
     if (sit->pos_in_file)
         ffcl_weights_add(&sit->weights,
-                         &(ffcl_weight_row){.rank = 3, .shape = {1, d->T, d->D}, .to = &sit->pos},
+                         &(ffcl_weight_row){.rank = 3, .shape = {1, d->N, d->D}, .to = &sit->pos},
                          "pos_embed");
     ffcl_weights_add(&sit->weights,
                      &(ffcl_weight_row){.rank = 2, .shape = {d->rows, d->D},
                                         .to = &sit->table},
                      "y_embedder.embedding_table.weight");
+    add_tokens(sit);
     for (size_t i = 0; i < d->embedders; i++) {
         ffcl_sit_embedder *e = &sit->embedders[i];
         add_linear(sit, &e->in, d->D, 256, FFCL_F32, "%s.mlp.0", e->condition.prefix);
@@ -349,11 +473,86 @@ static void add_embedders(ffcl_sit *sit)
     }
 }
 
+/* ---- the blocks --------------------------------------------------------------------------- */
+
+/* A layer of a block; without a bias where the form has none. */
+static void block_shape(const ffcl_sit *sit, ffcl_linear *l, size_t N, size_t K)
+{
+    shape(sit, l, N, K, sit->dtype);
+    l->b.cols = sit->form.separate ? 0 : N;
+}
+
+static void add_attention(ffcl_sit *sit, ffcl_sit_block *b, const char *block)
+{
+    static const char *const parts[] = {"q", "k", "v"};
+    const size_t D = sit->d.D, Dh = sit->d.Dh;
+    const char *scale = ffcl_weights_has(&sit->weights, "%s.attn.q_norm.scale", block) ? "scale"
+                                                                                       : "weight";
+    char name[96];
+    block_shape(sit, &b->qkv, 3 * D, D);
+    snprintf(name, sizeof name, "%s.attn.qkv", block);
+    if (!sit->form.separate)
+        add_columns(sit, &b->qkv, 3 * D, D, 0, name);
+    for (size_t i = 0; sit->form.separate && i < 3; i++) {
+        snprintf(name, sizeof name, "%s.attn.%s_proj", block, parts[i]);
+        add_columns(sit, &b->qkv, D, D, i * D, name);
+    }
+    block_shape(sit, &b->proj, D, D);
+    snprintf(name, sizeof name, "%s.attn.proj", block);
+    add_columns(sit, &b->proj, D, D, 0, name);
+    b->qk_norm.w = b->qk_norm.b = ffcl_tensor_of(FFCL_F32, 1, 2, 0);
+    if (sit->form.qk_norm != FFCL_NORM_NONE)
+        b->qk_norm.w = ffcl_tensor_of(FFCL_F32, 1, 2, Dh);
+    if (sit->form.qk_norm == FFCL_NORM_LAYER)
+        b->qk_norm.b = ffcl_tensor_of(FFCL_F32, 1, 2, Dh);
+    for (size_t i = 0; i < 2 && b->qk_norm.w.cols; i++)
+        add_vector(sit, &b->qk_norm.w, Dh, i * Dh, "%s.attn.%s_norm.%s", block, parts[i], scale);
+    for (size_t i = 0; i < 2 && b->qk_norm.b.cols; i++)
+        add_vector(sit, &b->qk_norm.b, Dh, i * Dh, "%s.attn.%s_norm.bias", block, parts[i]);
+}
+
+/* In half, widths are padded to what the matrix units take, eight: with columns that are not read,
+ * and rows that are 0. */
+static size_t padded(const ffcl_sit *sit, size_t n)
+{
+    return sit->dtype == FFCL_F16 && sit->form.swiglu ? ffcl_round_up(n, 8) : n;
+}
+
+static void add_mlp(ffcl_sit *sit, ffcl_sit_block *b, const char *block)
+{
+    const int swiglu = sit->form.swiglu, separate = sit->form.separate;
+    const size_t D = sit->d.D, F = sit->d.mlp, wide = swiglu ? 2 * F : F;
+    char name[96];
+    block_shape(sit, &b->fc1, padded(sit, wide), D);
+    snprintf(name, sizeof name, "%s.mlp.%s", block, !swiglu ? "fc1" : separate ? "w1" : "w12");
+    add_columns(sit, &b->fc1, separate && swiglu ? F : wide, D, 0, name);
+    snprintf(name, sizeof name, "%s.mlp.w3", block);
+    if (separate && swiglu)
+        add_columns(sit, &b->fc1, F, D, F, name);
+    block_shape(sit, &b->fc2, D, padded(sit, F));
+    snprintf(name, sizeof name, "%s.mlp.%s", block, !swiglu ? "fc2" : separate ? "w2" : "w3");
+    add_columns(sit, &b->fc2, D, F, 0, name);
+}
+
+/* Weights of the norms, and gains of the two halves of a block that is not modulated. */
+static void add_vectors(ffcl_sit *sit, ffcl_sit_block *b, const char *block)
+{
+    static const char *const gains[] = {"attn_scale", "mlp_scale"};
+    const size_t D = sit->d.D;
+    for (size_t i = 0; i < 2; i++) {
+        b->norm[i] = ffcl_tensor_of(FFCL_F32, 1, 1, sit->form.norm == FFCL_NORM_RMS ? D : 0);
+        b->gain[i] = ffcl_tensor_of(FFCL_F32, 1, 1, sit->form.chunks ? 0 : D);
+        if (b->norm[i].cols)
+            add_vector(sit, &b->norm[i], D, 0, "%s.norm%zu.weight", block, i + 1);
+        if (b->gain[i].cols)
+            add_vector(sit, &b->gain[i], D, 0, "%s.%s", block, gains[i]);
+    }
+}
+
 int ffcl_sit_table(ffcl_sit *sit, size_t max_bytes, ffcl_error *err)
 {
     const ffcl_sit_dims *d = &sit->d;
-    const ffcl_dtype dtype = sit->dtype;
-    char name[64];
+    char block[64], name[96];
     int rc = group_modulations(sit, max_bytes, err);
     if (rc)
         return rc;
@@ -361,15 +560,20 @@ int ffcl_sit_table(ffcl_sit *sit, size_t max_bytes, ffcl_error *err)
     add_embedders(sit);
     for (size_t i = 0; i < d->L; i++) {
         ffcl_sit_block *b = &sit->blocks[i];
-        add_linear(sit, &b->qkv, 3 * d->D, d->D, dtype, "blocks.%zu.attn.qkv", i);
-        add_linear(sit, &b->proj, d->D, d->D, dtype, "blocks.%zu.attn.proj", i);
-        add_linear(sit, &b->fc1, d->mlp, d->D, dtype, "blocks.%zu.mlp.fc1", i);
-        add_linear(sit, &b->fc2, d->D, d->mlp, dtype, "blocks.%zu.mlp.fc2", i);
-        snprintf(name, sizeof name, "blocks.%zu.adaLN_modulation.1", i);
-        add_modulation(sit, b->group, b->column, 6 * d->D, name);
+        ffcl_sit_block_name(&sit->form, i, block, sizeof block);
+        add_attention(sit, b, block);
+        add_mlp(sit, b, block);
+        add_vectors(sit, b, block);
+        snprintf(name, sizeof name, "%s.adaLN_modulation.1", block);
+        if (sit->form.chunks)
+            add_modulation(sit, b->group, b->column, sit->form.chunks * d->D, name);
     }
-    add_modulation(sit, sit->final_group, sit->final_column, 2 * d->D,
-                   "final_layer.adaLN_modulation.1");
+    if (sit->form.chunks)
+        add_modulation(sit, sit->final_group, sit->final_column, 2 * d->D,
+                       "final_layer.adaLN_modulation.1");
+    sit->norm_final = ffcl_tensor_of(FFCL_F32, 1, 1, sit->form.norm == FFCL_NORM_RMS ? d->D : 0);
+    if (sit->norm_final.cols)
+        add_vector(sit, &sit->norm_final, d->D, 0, "final_layer.norm.weight");
     /* Its GEMM unpatchifies, for which only the skinny kernel is made, and that reads (K, N). */
     const ffcl_layout layout = sit->layout;
     sit->layout = FFCL_ROWS;

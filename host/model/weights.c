@@ -122,6 +122,13 @@ int ffcl_weights_has(const ffcl_weights *w, const char *format, ...)
     return i < w->n_names && strncmp(w->sorted[i]->name, prefix, strlen(prefix)) == 0;
 }
 
+void ffcl_weights_pass(ffcl_weights *w, const char *prefix)
+{
+    for (size_t i = 0; i < w->n_names; i++)
+        if (strncmp(w->names[i].name, prefix, strlen(prefix)) == 0)
+            w->names[i].used = 1;
+}
+
 void ffcl_weights_add(ffcl_weights *w, const ffcl_weight_row *row, const char *format, ...)
 {
     if (w->n_rows == w->room) {

@@ -70,6 +70,9 @@ const ffcl_tensor_info *ffcl_weights_find(const ffcl_weights *w, const char *for
 int ffcl_weights_has(const ffcl_weights *w, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
+/* Tensors whose canonical name begins with prefix are known and not needed: no complaint. */
+void ffcl_weights_pass(ffcl_weights *w, const char *prefix);
+
 /* Adds a row; name is formatted. */
 void ffcl_weights_add(ffcl_weights *w, const ffcl_weight_row *row, const char *format, ...)
     __attribute__((format(printf, 3, 4)));

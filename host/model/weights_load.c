@@ -119,7 +119,8 @@ static ffcl_tensor staged(const uploader *u, size_t rows, size_t cols)
 
 static int load_matrix(uploader *u, const ffcl_weight_row *r, const ffcl_weight_piece *p)
 {
-    const size_t K = r->to->rows, first = r->at + p->first / K, n = p->n / K;
+    /* A weight in tiles may have more rows, which stay 0. */
+    const size_t K = r->found->count / r->shape[0], first = r->at + p->first / K, n = p->n / K;
     if (r->to->layout == FFCL_COLUMNS)
         return upload(u, r->to->mem, first * K, p->data, p->n);
     int rc = stage(u, p->data, p->n);

@@ -142,6 +142,11 @@ static inline ffcl_cost ffcl_latent_affine_cost(size_t n)
     return ffcl_each_cost(n, 2.0, 8.0);
 }
 
+static inline ffcl_cost ffcl_image_channels_last_cost(size_t n)
+{
+    return ffcl_each_cost(n, 0.0, 8.0);
+}
+
 static inline ffcl_cost ffcl_image_bytes_cost(size_t n)
 {
     return ffcl_each_cost(n, 4.0, 5.0);

@@ -54,7 +54,7 @@ void ffcl_swiglu(ffcl_ctx *ctx, const ffcl_tensor *out, const ffcl_tensor *x, si
 /* x (B, n + T, D) = n prefix tokens, then patches (B, T, D); plus pos (1, n + T, D) where it is not
  * NULL.  The first ends[0] prefix tokens are theirs of parameter (1, n, D) plus row y (B, 1, 1) of
  * table (classes + 1, D); those from ends[k] to ends[k+1] - 1, k < K, theirs plus scalars (B or 1,
- * K, D)[k]; ends[K] is n.  D % 4 == 0. */
+ * K, D)[k], which may be some matrices of a larger tensor; ends[K] is n.  D % 4 == 0. */
 enum { FFCL_TOKEN_KINDS = 8 };
 typedef struct ffcl_tokens_desc {
     ffcl_tensor x, patches, parameter, table, y, scalars;
@@ -117,6 +117,9 @@ void ffcl_latent_affine(ffcl_ctx *ctx, const ffcl_tensor *out, const ffcl_tensor
  * 1) int32 |= 1 where an image has a value that is not finite. */
 void ffcl_image_bytes(ffcl_ctx *ctx, const ffcl_tensor *bytes, const ffcl_tensor *bad,
                       const ffcl_tensor *x, int rule);
+
+/* out (B, P, C) = x (B, C, P), images by channels, dense, which may be some of a larger tensor. */
+void ffcl_image_channels_last(ffcl_ctx *ctx, const ffcl_tensor *out, const ffcl_tensor *x);
 
 /* ---- the decoder ---------------------------------------------------------------------------- */
 

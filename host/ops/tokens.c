@@ -25,7 +25,8 @@ void ffcl_join_tokens(ffcl_ctx *ctx, const ffcl_tokens_desc *d)
                                  d->ends[k]);
     const ffcl_kernel *k = ffcl_kernel_get(ctx, "tokens", "tokens_join", options);
     const ffcl_arg args[] = {FFCL_DENSE(&d->x), FFCL_DENSE(&d->patches), FFCL_DENSE(&d->parameter),
-                             FFCL_DENSE(&d->table), FFCL_DENSE(&d->y), FFCL_DENSE(&d->scalars),
+                             FFCL_DENSE(&d->table), FFCL_DENSE(&d->y), FFCL_BUF(&d->scalars),
+                             FFCL_INT(d->scalars.at / 4),
                              pos ? FFCL_DENSE(pos) : FFCL_BUF(&d->table), FFCL_INT(pos != NULL),
                              FFCL_INT(d->scalars.batch), FFCL_INT(d->patches.rows),
                              FFCL_INT(d->x.cols / 4)};

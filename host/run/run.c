@@ -218,6 +218,13 @@ static int add_setting(void *user, const char *key, const char *text, ffcl_error
     return 0;
 }
 
+/* Of the decoder's group norms; 0: there is no decoder. */
+static size_t groups_of(const ffcl_engine *engine)
+{
+    const ffcl_vae_dims *d = ffcl_engine_vae(engine);
+    return d ? d->groups : 0;
+}
+
 /* Of all that must be the same in every rank: another setting or weight would give other images,
  * and another kind of output leave gaps in rank 0's.  How a device multiplies may differ. */
 static uint32_t fingerprint(const run *r)
@@ -231,7 +238,7 @@ static uint32_t fingerprint(const run *r)
                               c->output.grid != NULL, ffcl_engine_dtype(r->spec->engine),
                               ffcl_engine_sit(r->spec->engine)->H,
                               ffcl_engine_sit(r->spec->engine)->split,
-                              ffcl_engine_vae(r->spec->engine)->groups};
+                              groups_of(r->spec->engine)};
     uLong crc = add_bytes(0, words, sizeof words);
     ffcl_config_settings(c, add_setting, &crc, NULL);
     const ffcl_latent_form *form = ffcl_engine_latent_form(r->spec->engine);
@@ -483,7 +490,7 @@ int ffcl_run(const ffcl_run_spec *spec, ffcl_error *err)
         return ffcl_fail(err, FFCL_ENOMEM, "out of memory for the run");
     r->spec = spec;
     r->count = spec->noise->count;
-    r->side = ffcl_engine_sit(spec->engine)->R * ffcl_engine_vae(spec->engine)->upscale;
+    r->side = ffcl_engine_side(spec->engine);
     ffcl_ranks_where(&r->rank, &r->size);
     pthread_mutex_init(&r->failing, NULL);
     int rc = r->rank ? run_client(r, err) : run_rank0(r, err);

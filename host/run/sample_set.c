@@ -268,6 +268,9 @@ static int set_facts(ffcl_manifest *m, const ffcl_sample_set_spec *s, ffcl_error
     snprintf(text, sizeof text, "%zu", d->split == SIZE_MAX ? 0 : d->split);
     if (!rc)
         rc = ffcl_manifest_set(m, "model.split", text, err);
+    snprintf(text, sizeof text, "%.9g", ffcl_engine_noise_scale(s->engine));
+    if (!rc)
+        rc = ffcl_manifest_set(m, "model.noise_scale", text, err);
     snprintf(text, sizeof text, "%zu", d->H);
     if (!rc)
         rc = ffcl_manifest_set(m, "model.heads", text, err);
@@ -282,7 +285,8 @@ static int set_facts(ffcl_manifest *m, const ffcl_sample_set_spec *s, ffcl_error
         rc = ffcl_manifest_set(m, "precision.compute",
                                ffcl_engine_dtype(s->engine) == FFCL_F16 ? "half"
                                : "float32", err);
-    snprintf(text, sizeof text, "%zu", ffcl_engine_vae(s->engine)->groups);
+    snprintf(text, sizeof text, "%zu", ffcl_engine_vae(s->engine)
+                                           ? ffcl_engine_vae(s->engine)->groups : 0);
     if (!rc)
         rc = ffcl_manifest_set(m, "vae.norm_num_groups", text, err);
     if (!rc)

@@ -163,7 +163,7 @@ static void report_assumptions(ffcl_sampler *s)
     report_steps(s);
     for (int vae = 0; vae < 2; vae++) {
         const ffcl_tensor_file *file = ffcl_engine_file(s->engine, vae);
-        if (!ffcl_tensor_file_foreign(file))
+        if (!file || !ffcl_tensor_file_foreign(file))
             continue;
         snprintf(text, sizeof text, "%.600s would have Python call %.400s; ffcl calls nothing",
                  ffcl_tensor_file_path(file), ffcl_tensor_file_foreign(file));
@@ -178,12 +178,13 @@ static void report_assumptions(ffcl_sampler *s)
                  : "s, and the last is taken for the null class");
         ffcl_report(&s->observer, FFCL_PHASE_NOTE, text, 0, 0);
     }
-    if (!d->has_config && !s->cfg->vae.groups) {
+    if (d && !d->has_config && !s->cfg->vae.groups) {
         snprintf(text, sizeof text, "%.600s has no config.json beside it: group norms of %zu "
                  "groups are assumed", s->cfg->vae.weights, d->groups);
         ffcl_report(&s->observer, FFCL_PHASE_NOTE, text, 0, 0);
     }
-    if (d->scaling > 0 && fabs(d->scaling - scale) > 1e-6 * scale && !strcmp(form->stats, "none")) {
+    if (d && d->scaling > 0 && fabs(d->scaling - scale) > 1e-6 * scale &&
+        !strcmp(form->stats, "none")) {
         snprintf(text, sizeof text, "the config.json of %.600s gives scaling_factor = %.9g; used "
                  "is [vae] scale = %.9g", s->cfg->vae.weights, d->scaling, scale);
         ffcl_report(&s->observer, FFCL_PHASE_NOTE, text, 0, 0);
@@ -197,13 +198,14 @@ static int open_noise(ffcl_sampler *s, ffcl_error *err)
     const size_t batch = ffcl_engine_batch(s->engine);
     s->C = d->C;
     s->R = d->R;
-    s->S = d->R * ffcl_engine_vae(s->engine)->upscale;
+    s->S = ffcl_engine_side(s->engine);
     s->spec = (ffcl_noise_spec){
         .rng = cfg->sampler.rng, .seed = cfg->sampler.seed, .threads = cfg->sampler.cuda_threads,
         .count = s->count, .each = s->C * s->R * s->R, .draw_batch = ffcl_config_draw_batch(cfg),
         .world = cfg->sampler.world, .kind = cfg->sampler.kind, .list = cfg->sampler.classes,
         .n_list = cfg->sampler.n_classes, .classes = d->classes,
-        .later = ffcl_schedule_noises(cfg), .rows = cfg->sampler.noise_rows};
+        .later = ffcl_schedule_noises(cfg), .rows = cfg->sampler.noise_rows,
+        .scale = ffcl_engine_noise_scale(s->engine)};
     s->ahead = malloc(batch * s->spec.each * sizeof *s->ahead);
     s->ahead_later = malloc(s->spec.later * batch * s->spec.each * sizeof *s->ahead_later + 1);
     s->ahead_y = malloc(batch * sizeof *s->ahead_y);

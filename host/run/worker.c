@@ -47,7 +47,7 @@ static int take_engine(ffcl_worker *w)
 static int open_parcels(ffcl_worker *w)
 {
     const ffcl_sit_dims *d = ffcl_engine_sit(w->engine);
-    const size_t n = ffcl_engine_batch(w->engine), S = d->R * ffcl_engine_vae(w->engine)->upscale;
+    const size_t n = ffcl_engine_batch(w->engine), S = ffcl_engine_side(w->engine);
     for (size_t i = 0; i < PARCELS; i++) {
         ffcl_parcel *p = &w->parcels[i];
         p->index = calloc(n, sizeof *p->index);

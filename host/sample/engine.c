@@ -2,12 +2,14 @@
 #include "sample/engine_impl.h"
 
 #include <assert.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "cl/profile.h"
 #include "cl/program.h"
+#include "config_presets.h"
 #include "ops/ops.h"
 #include "selfcheck/choice.h"
 #include "util.h"
@@ -26,6 +28,27 @@ void ffcl_engine_fetch(ffcl_ctx *ctx, const ffcl_tensor *from, void *to)
                                                                                bytes))));
 }
 
+/* The image (b, S*S, 3) of latents: decoded, or, where they are images, in another order. */
+static void make_image(ffcl_engine *e, const ffcl_tensor *image, const ffcl_tensor *latent,
+                       const ffcl_step *step, size_t at)
+{
+    ffcl_ctx *ctx = e->ctx;
+    const float factor = e->sit && !e->is_affine ? e->form.times[0] : 1.0f;
+    ffcl_tensor form = {0};
+    if (e->is_pixels) {
+        ffcl_image_channels_last(ctx, image, latent);
+        return;
+    }
+    if (e->sit && e->is_affine) {
+        form = ffcl_take(ctx, ffcl_latents_of(e, latent->batch));
+        ffcl_latent_affine(ctx, &form, latent, &e->affine);
+        ffcl_engine_fetch(ctx, &form,
+                          step->denorm ? step->denorm + at * ffcl_latent_floats(e) : NULL);
+    }
+    ffcl_vae_decode(e->vae, ctx, image, form.batch ? &form : latent, factor, step->tap);
+    ffcl_give(ctx, &form);
+}
+
 /* Decodes latents first .. first+b-1 and fetches what is wanted of the images. */
 static void run_vae(ffcl_engine *e, const ffcl_lane *l, size_t first, size_t b,
                     const ffcl_step *step, size_t at)
@@ -36,18 +59,9 @@ static void run_vae(ffcl_engine *e, const ffcl_lane *l, size_t first, size_t b,
     const ffcl_tensor bad = ffcl_images(e->flags, e->batch + first, b);
     const ffcl_tensor part = l->bytes ? l->bytes[first / e->decode_batch] : (ffcl_tensor){0};
     const ffcl_tensor bytes = ffcl_images(part, 0, b);
-    const float factor = e->sit && !e->is_affine ? e->form.times[0] : 1.0f;
-    ffcl_profile_stage(ctx, "VAE");
-    ffcl_tensor form = {0};
-    if (e->sit && e->is_affine) {
-        form = ffcl_take(ctx, ffcl_latents_of(e, b));
-        ffcl_latent_affine(ctx, &form, &latent, &e->affine);
-        ffcl_engine_fetch(ctx, &form,
-                          step->denorm ? step->denorm + at * ffcl_latent_floats(e) : NULL);
-    }
+    ffcl_profile_stage(ctx, e->vae ? "VAE" : "image");
     ffcl_tensor image = ffcl_take(ctx, ffcl_image_of(FFCL_F32, b, e->S, e->S, 3));
-    ffcl_vae_decode(e->vae, ctx, &image, form.batch ? &form : &latent, factor, step->tap);
-    ffcl_give(ctx, &form);
+    make_image(e, &image, &latent, step, at);
     ffcl_image_bytes(ctx, &bytes, &bad, &image, (int)e->cfg->output.bytes);
     ffcl_engine_fetch(ctx, &bytes, step->bytes ? l->host_bytes + first * each : NULL);
     ffcl_engine_fetch(ctx, &image, step->image ? step->image + at * each : NULL);
@@ -65,7 +79,7 @@ int ffcl_engine_run_batch(ffcl_engine *e, const ffcl_lane *l, size_t B, const ff
         ffcl_engine_run_sit(e, l, B, step, at);
         ffcl_engine_fetch(ctx, &latent, step->latent ? step->latent + at * n : NULL);
     }
-    for (size_t first = 0; e->vae && first < B; first += e->decode_batch)
+    for (size_t first = 0; ffcl_makes_images(e) && first < B; first += e->decode_batch)
         run_vae(e, l, first, ffcl_min(e->decode_batch, B - first), step, at + first);
     ffcl_engine_fetch(ctx, &e->flags, l->flags);
     ffcl_profile_stage(ctx, "");
@@ -161,6 +175,27 @@ static int check_strict(const ffcl_engine *e, const ffcl_tensor_file *file, ffcl
                      foreign);
 }
 
+/* [model] noise_scale.  pMF's is told by the name of the model alone: by its width and the side of
+ * its patches. */
+static int find_noise_scale(ffcl_engine *e, const ffcl_engine_wants *wants, ffcl_error *err)
+{
+    static const struct { size_t D, p; double scale; } known[] = {
+        {768, 16, 1}, {1024, 16, 1}, {1280, 16, 2}, {768, 32, 2}, {1024, 32, 4}, {1280, 32, 4},
+    };
+    const ffcl_sit_dims *d = ffcl_sit_dims_of(e->sit);
+    e->noise_scale = isnan(e->cfg->model.noise_scale) ? 1.0 : e->cfg->model.noise_scale;
+    if (!isnan(e->cfg->model.noise_scale) || e->cfg->model.preset != FFCL_PRESET_pmf ||
+        wants->own_scalars || wants->own_noise)
+        return 0;
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+        if (known[i].D == d->D && known[i].p == d->p) {
+            e->noise_scale = known[i].scale;
+            return 0;
+        }
+    return ffcl_fail(err, FFCL_ECONFIG, "%s has width %zu and patches of %zu, and no published pMF "
+                     "has: set noise_scale under [model]", e->cfg->model.checkpoint, d->D, d->p);
+}
+
 static int open_models(ffcl_engine *e, const ffcl_engine_wants *wants, ffcl_error *err)
 {
     int rc = 0;
@@ -168,13 +203,16 @@ static int open_models(ffcl_engine *e, const ffcl_engine_wants *wants, ffcl_erro
         rc = ffcl_family_resolve(e->cfg, wants->is_recording, err);
     if (rc == 0 && wants->sit)
         rc = ffcl_sit_open(&e->sit, e->cfg, &wants->hints, err);
-    if (rc == 0 && wants->vae)
+    e->is_pixels = wants->sit && wants->vae && strcmp(e->cfg->vae.weights, "none") == 0;
+    if (rc == 0 && wants->vae && !e->is_pixels)
         rc = ffcl_vae_open(&e->vae, e->cfg->vae.weights, err);
     if (rc == 0 && wants->sit && !wants->own_scalars)
         rc = ffcl_engine_open_schedule(e, err);
     if (rc == 0 && wants->sit)
+        rc = find_noise_scale(e, wants, err);
+    if (rc == 0 && wants->sit)
         rc = check_strict(e, ffcl_sit_file(e->sit), err);
-    if (rc == 0 && wants->vae)
+    if (rc == 0 && e->vae)
         rc = check_strict(e, ffcl_vae_file(e->vae), err);
     if (rc)
         return rc;
@@ -194,8 +232,11 @@ static int open_models(ffcl_engine *e, const ffcl_engine_wants *wants, ffcl_erro
         return ffcl_fail(err, FFCL_EWEIGHTS, "%s makes latents of %zu channels, and %s decodes %zu",
                          e->cfg->model.checkpoint, e->C, e->cfg->vae.weights,
                          ffcl_vae_dims_of(e->vae)->zc);
-    e->S = e->vae ? e->R * ffcl_vae_dims_of(e->vae)->upscale : 0;
-    return e->sit && e->vae ? ffcl_engine_find_form(e, err) : 0;
+    if (e->is_pixels && e->C != 3)
+        return ffcl_fail(err, FFCL_ECONFIG, "[vae] weights = none: %s makes latents of %zu "
+                         "channels, which are no images", e->cfg->model.checkpoint, e->C);
+    e->S = e->vae ? e->R * ffcl_vae_dims_of(e->vae)->upscale : e->is_pixels ? e->R : 0;
+    return e->sit ? ffcl_engine_find_form(e, err) : 0;
 }
 
 /* Class labels that the model does not have are found before any work. */
@@ -229,7 +270,8 @@ static size_t divide(ffcl_engine *e, ffcl_lane *l, char *memory)
     l->host_scalars = part_of(memory, &used, e->inputs * e->batch * sizeof(float));
     l->host_y = part_of(memory, &used, 2 * e->batch * sizeof(cl_int));
     l->flags = part_of(memory, &used, 2 * e->batch * sizeof(cl_int));
-    l->host_bytes = part_of(memory, &used, e->vae ? e->batch * ffcl_image_values(e) : 0);
+    l->host_bytes = part_of(memory, &used,
+                            ffcl_makes_images(e) ? e->batch * ffcl_image_values(e) : 0);
     return used;
 }
 
@@ -265,7 +307,7 @@ static int create_lane(ffcl_engine *e, ffcl_lane *l)
                                 "noise");
     if (rc == 0)
         rc = ffcl_buffer_create(ctx, &l->y.mem, 2 * e->batch * sizeof(cl_int), "labels");
-    for (size_t i = 0; rc == 0 && e->vae && i < e->n_parts; i++)
+    for (size_t i = 0; rc == 0 && ffcl_makes_images(e) && i < e->n_parts; i++)
         rc = ffcl_buffer_create(ctx, &l->bytes[i].mem, e->decode_batch * ffcl_image_values(e),
                                 "images");
     for (size_t i = 0; rc == 0 && i < e->inputs; i++)
@@ -492,6 +534,16 @@ const ffcl_sit_dims *ffcl_engine_sit(const ffcl_engine *engine)
     return engine->sit ? ffcl_sit_dims_of(engine->sit) : NULL;
 }
 
+size_t ffcl_engine_side(const ffcl_engine *engine)
+{
+    return engine->S;
+}
+
+double ffcl_engine_noise_scale(const ffcl_engine *engine)
+{
+    return engine->noise_scale;
+}
+
 const ffcl_vae_dims *ffcl_engine_vae(const ffcl_engine *engine)
 {
     return engine->vae ? ffcl_vae_dims_of(engine->vae) : NULL;
@@ -534,7 +586,9 @@ const char *ffcl_engine_unit(const ffcl_engine *engine)
 
 const ffcl_tensor_file *ffcl_engine_file(const ffcl_engine *engine, int vae)
 {
-    return vae ? ffcl_vae_file(engine->vae) : ffcl_sit_file(engine->sit);
+    if (!vae)
+        return ffcl_sit_file(engine->sit);
+    return engine->vae ? ffcl_vae_file(engine->vae) : NULL;
 }
 
 float ffcl_engine_scalar(const ffcl_engine *engine, size_t i)
@@ -682,12 +736,12 @@ static int receive(ffcl_engine *e, ffcl_step *step, size_t at, size_t B)
     ffcl_profile_collect(e->ctx);
     e->first_lane = (e->first_lane + 1) % FFCL_LANES;
     e->in_flight--;
-    if (e->vae && step->bytes)
+    if (ffcl_makes_images(e) && step->bytes)
         memcpy(step->bytes + at * ffcl_image_values(e), l->host_bytes,
                B * ffcl_image_values(e));
     for (size_t i = 0; i < B; i++) {
         const char *stage = e->sit && l->flags[i] ? "latent"
-                            : e->vae && l->flags[e->batch + i] ? "image" : NULL;
+                            : ffcl_makes_images(e) && l->flags[e->batch + i] ? "image" : NULL;
         if (step->stages)
             step->stages[at + i] = stage;
         if (stage && step->bad == step->B) {

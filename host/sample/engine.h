@@ -26,6 +26,7 @@ typedef struct ffcl_engine_wants {
     int batch_invariant;        /* see ffcl_ctx */
     int is_plan;                /* nothing will be computed: no self-check of the GEMM library */
     int own_labels;             /* steps bring labels of their own; cfg's classes are not checked */
+    int own_noise;              /* steps bring noise that is as the model wants it */
     int own_scalars;            /* steps bring what the embedders are fed with, in place of cfg's */
     struct ffcl_profile *profile;   /* gathers what the device does; NULL: nothing is timed */
     /* NULL, or held until the programs are there: of engines that are opened side by side one
@@ -55,6 +56,10 @@ int ffcl_engine_trial_calls(const ffcl_config *cfg, const ffcl_device *device,
 /* NULL where the engine has no such model. */
 const ffcl_sit_dims *ffcl_engine_sit(const ffcl_engine *engine);
 const ffcl_vae_dims *ffcl_engine_vae(const ffcl_engine *engine);
+/* Side of the images, which without a VAE are the latents. */
+size_t ffcl_engine_side(const ffcl_engine *engine);
+/* What the noise is multiplied with: [model] noise_scale, resolved. */
+double ffcl_engine_noise_scale(const ffcl_engine *engine);
 /* Half: verify's tolerances are wider then. */
 ffcl_dtype ffcl_engine_dtype(const ffcl_engine *engine);
 const ffcl_device *ffcl_engine_device(const ffcl_engine *engine);
@@ -64,7 +69,7 @@ void ffcl_engine_phase(ffcl_engine *engine, const char *name, double began, doub
 /* Who computes its float32 products, and with which tuning: "clblast, tuning 1a2b3c4d". */
 void ffcl_engine_products(const ffcl_engine *engine, char *text, size_t size);
 
-/* The file of the SiT's weights, or of the VAE's. */
+/* The file of the SiT's weights, or of the VAE's; NULL where there is none. */
 const ffcl_tensor_file *ffcl_engine_file(const ffcl_engine *engine, int vae);
 
 /* The matrix unit of its half GEMMs, "none"; NULL where it computes in float32. */

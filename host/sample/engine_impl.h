@@ -33,10 +33,12 @@ struct ffcl_engine {
     ffcl_vae *vae;
     ffcl_dtype dtype;           /* of wide activations and most weights */
     size_t C, R, S;             /* latent channels and side, image side */
+    int is_pixels;              /* the latents are images: there is no decoder */
     size_t inputs;              /* whose values steps bring */
     ffcl_schedule schedule;     /* without moves where steps bring values */
     int is_guided;              /* some evaluation is */
     atomic_size_t evaluated;    /* see ffcl_engine_evaluated */
+    double noise_scale;
     ffcl_latent_form form;
     float *form_values;         /* (2, C): times, plus */
     int is_affine;              /* times differ, or plus is not 0 */
@@ -54,6 +56,12 @@ struct ffcl_engine {
 static inline size_t ffcl_latent_floats(const ffcl_engine *e)
 {
     return e->C * e->R * e->R;
+}
+
+/* Does a step end in images? */
+static inline int ffcl_makes_images(const ffcl_engine *e)
+{
+    return e->vae || e->is_pixels;
 }
 
 static inline size_t ffcl_image_values(const ffcl_engine *e)

@@ -177,6 +177,9 @@ static int check_solver(const ffcl_engine *e, ffcl_error *err)
     const ffcl_solver solver = e->cfg->sampler.solver;
     for (size_t i = 0; i < ffcl_sit_dims_of(e->sit)->embedders; i++) {
         const ffcl_condition *c = ffcl_sit_condition(e->sit, i);
+        if (c->kind == FFCL_INPUT_OMEGA && e->cfg->sampler.guidance == 0)
+            return ffcl_fail(err, FFCL_ECONFIG, "[sampler] guidance = 0: %s of %s is fed with 1 - "
+                             "1 / guidance", c->prefix, e->cfg->model.checkpoint);
         const int is_map = c->kind == FFCL_INPUT_R || c->kind == FFCL_INPUT_DELTA || c->has_second;
         if (is_map && solver != FFCL_SOLVER_EULER && solver != FFCL_SOLVER_RENOISE)
             return ffcl_fail(err, FFCL_ECONFIG, "[sampler] solver: heun and SDEs are for "

@@ -37,7 +37,7 @@ size_t ffcl_engine_weight_bytes(const ffcl_engine *e)
 static size_t decode_limit(const ffcl_engine *e, size_t bytes)
 {
     if (!e->vae)
-        return 1;
+        return e->is_pixels ? (size_t)-1 : 1;
     size_t per_image = ffcl_vae_largest_activation(e->vae, e->R);
     size_t most = ffcl_min(bytes / ffcl_dtype_bytes(e->dtype), (size_t)1 << 30);
     return ffcl_max(most / per_image, 1);
@@ -50,7 +50,7 @@ static size_t sit_limit(const ffcl_engine *e)
         return (size_t)-1;
     const ffcl_sit_dims *d = ffcl_sit_dims_of(e->sit);
     const size_t rows = e->is_guided ? 2 : 1;
-    return ffcl_max(((size_t)1 << 30) / (rows * d->T * ffcl_max(3 * d->D, d->mlp)), 1);
+    return ffcl_max(((size_t)1 << 30) / (rows * d->N * ffcl_max(3 * d->D, 2 * d->mlp)), 1);
 }
 
 typedef struct need {

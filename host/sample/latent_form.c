@@ -63,10 +63,23 @@ static int read_stats(ffcl_engine *e, const char *path, int of_checkpoint, ffcl_
     return rc;
 }
 
+/* Of ImageNet's latents by the Stable Diffusion VAE, as in the code of iMF. */
+static int take_imagenet(ffcl_engine *e, ffcl_error *err)
+{
+    static const float mean[] = {0.86488f, -0.27787343f, 0.21616915f, 0.3738409f};
+    static const float std[] = {4.85503674f, 5.31922414f, 3.93725398f, 3.9870003f};
+    if (e->C != 4)
+        return ffcl_fail(err, FFCL_ECONFIG, "[vae] stats = sd-imagenet has 4 channels, and the "
+                         "latents of %s have %zu", e->cfg->model.checkpoint, e->C);
+    memcpy(e->form_values, std, sizeof std);
+    memcpy(e->form_values + e->C, mean, sizeof mean);
+    return 0;
+}
+
 int ffcl_engine_find_form(ffcl_engine *e, ffcl_error *err)
 {
     const ffcl_config *cfg = e->cfg;
-    const ffcl_vae_dims *d = ffcl_vae_dims_of(e->vae);
+    const ffcl_vae_dims none = {.scaling = 0}, *d = e->vae ? ffcl_vae_dims_of(e->vae) : &none;
     const size_t C = e->C, bytes = 2 * C * sizeof *e->form_values;
     const int of_checkpoint = !strcmp(cfg->vae.stats, "checkpoint");
     ffcl_latent_form *f = &e->form;
@@ -76,7 +89,9 @@ int ffcl_engine_find_form(ffcl_engine *e, ffcl_error *err)
         return ffcl_fail(err, FFCL_ENOMEM, "out of memory for %zu latent channels", C);
     for (size_t c = 0; c < C; c++)
         e->form_values[c] = 1;
-    if (has_stats) {
+    if (!strcmp(cfg->vae.stats, "sd-imagenet")) {
+        rc = take_imagenet(e, err);
+    } else if (has_stats) {
         rc = read_stats(e, of_checkpoint ? cfg->model.checkpoint : cfg->vae.stats, of_checkpoint,
                         err);
     } else if (d->mean) {
@@ -91,7 +106,10 @@ int ffcl_engine_find_form(ffcl_engine *e, ffcl_error *err)
         snprintf(f->stats, sizeof f->stats, "crc32 %08lx",
                  crc32_z(0, (const void *)e->form_values, bytes));
     const int is_given = strcmp(cfg->vae.stats, "none") != 0;
-    const double usual = is_given ? 1 : d->scaling > 0 ? d->scaling : has_stats ? 1 : 0.18215;
+    const double usual = is_given || e->is_pixels ? 1
+                         : d->scaling > 0         ? d->scaling
+                         : has_stats              ? 1
+                                                  : 0.18215;
     f->scale = isnan(cfg->vae.scale) ? usual : cfg->vae.scale;
     f->shift = !isnan(cfg->vae.shift) ? cfg->vae.shift : has_stats ? 0 : d->shift;
     for (size_t c = 0; c < C; c++) {

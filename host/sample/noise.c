@@ -76,6 +76,11 @@ void ffcl_noise_close(ffcl_noise **noise)
     *noise = NULL;
 }
 
+static int is_per_image(const ffcl_noise_spec *s)
+{
+    return s->rng == FFCL_RNG_PER_IMAGE || s->rng == FFCL_RNG_PER_IMAGE_42;
+}
+
 static void seek(ffcl_noise *noise, stream *s, uint64_t word)
 {
     if (word < s->at && word >= s->saved_at) {
@@ -240,7 +245,8 @@ static void get_per_image(ffcl_noise *noise, size_t i, float *z, int64_t *y, flo
 {
     const ffcl_noise_spec *s = &noise->spec;
     ffcl_generator *g = &noise->normals.g;
-    ffcl_generator_seed(g, s->rng, s->seed + i, s->threads);
+    const uint64_t seed = s->seed + i;
+    ffcl_generator_seed(g, s->rng, s->rng == FFCL_RNG_PER_IMAGE_42 ? seed ^ 42 : seed, s->threads);
     if (z)
         ffcl_generator_randn(g, z, s->each);
     else if (noise->in_blocks)
@@ -263,7 +269,7 @@ void ffcl_noise_get(ffcl_noise *noise, const size_t *index, size_t n, float *z, 
         float *zk = z ? z + k * s->each : NULL;
         if (!z && s->kind != FFCL_CLASSES_RANDOM)
             ;                       /* no label comes from a generator */
-        else if (s->rng == FFCL_RNG_PER_IMAGE)
+        else if (is_per_image(s))
             get_per_image(noise, i, zk, &label, later ? later + k * s->each : NULL, n * s->each);
         else if (s->rng == FFCL_RNG_TORCH_CUDA)
             get_cuda(noise, i, zk, &label);
@@ -276,8 +282,10 @@ void ffcl_noise_get(ffcl_noise *noise, const size_t *index, size_t n, float *z, 
         else if (s->kind == FFCL_CLASSES_BALANCED)
             label = (int64_t)(i % s->classes);
         y[k] = (int32_t)label;
+        for (size_t e = 0; z && s->scale != 0 && s->scale != 1 && e < s->each; e++)
+            z[k * s->each + e] *= (float)s->scale;
     }    /* By noise, then by image, as they lie in a stream. */
-    for (size_t l = 0; later && s->rng != FFCL_RNG_PER_IMAGE && l < s->later; l++)
+    for (size_t l = 0; later && !is_per_image(s) && l < s->later; l++)
         for (size_t k = 0; k < n; k++) {
             float *to = later + (l * n + k) * s->each;
             if (s->rng == FFCL_RNG_TORCH_CUDA)

@@ -13,7 +13,7 @@
  * torch-cuda: image i as sample_ddp.py makes it on `world` cards: rank i mod world has the seed
  * seed * world + rank, and makes images rank, rank + world, ... in batches of draw_batch.
  * per-image: image i is randn((1, ...)), and randint(0, classes, (1,)), after
- * manual_seed(seed + i).
+ * manual_seed(seed + i); per-image-42: after manual_seed((seed + i) ^ 42), as iMF's evaluate.py.
  * Samplers that draw noise later do so after that, `later` times randn((rows * draw_batch, ...)) of
  * which the first draw_batch matter; torch-cpu then goes by calls of draw_batch, too. */
 typedef struct ffcl_noise_spec {
@@ -25,6 +25,7 @@ typedef struct ffcl_noise_spec {
     const int64_t *list;            /* (n_list), borrowed; LIST: repeated */
     size_t n_list;
     size_t classes;                 /* of the model */
+    double scale;                   /* of the noise that a sampler begins with; 0: 1 */
     size_t later, rows;             /* later noises; rows of a call for each image */
 } ffcl_noise_spec;
 

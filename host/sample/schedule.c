@@ -73,8 +73,20 @@ static void add_move(builder *b, ffcl_move move)
     b->s->moves[b->s->n_moves++] = move;
 }
 
+/* Of a network that predicts data, F, the velocity is (F - x) / max(1 - tau0, 0.05). */
+static void data_step(builder *b, double tau0, double tau1)
+{
+    const double part = (tau1 - tau0) / fmax(1.0 - tau0, 0.05);
+    add_move(b, (ffcl_move){.moment = add_moment(b, tau0, tau1, tau0), .x = 1 - part,
+                            .F = b->sign * part, .noise_index = -1});
+}
+
 static void euler_step(builder *b, double tau0, double tau1)
 {
+    if (b->cfg->model.predicts_data) {
+        data_step(b, tau0, tau1);
+        return;
+    }
     add_move(b, (ffcl_move){.moment = add_moment(b, tau0, tau1, tau0), .x = 1, .F = tau1 - tau0,
                             .noise_index = -1});
 }
@@ -147,6 +159,9 @@ static int check(const ffcl_config *cfg, ffcl_error *err)
     if (p && p->one_step && (steps > 1 || cfg->sampler.solver != FFCL_SOLVER_EULER))
         return ffcl_fail(err, FFCL_ECONFIG, "%s maps noise to data in one step, and [sampler] asks "
                          "for %zu%s", p->title, steps, steps > 1 ? "" : " by another solver");
+    if (cfg->model.predicts_data && cfg->sampler.solver != FFCL_SOLVER_EULER)
+        return ffcl_fail(err, FFCL_ECONFIG, "[model] predicts = data goes with [sampler] solver = "
+                         "euler alone");
     if (is_sde(cfg) && (steps < 2 || is_list))
         return ffcl_fail(err, FFCL_ECONFIG, "[sampler] solver: an SDE needs two steps or more, at "
                          "uniform times, as its last has the length sde_last");
@@ -227,6 +242,14 @@ double ffcl_schedule_input(const ffcl_config *cfg, const ffcl_moment *m, ffcl_in
         return m->r;
     case FFCL_INPUT_GUIDANCE:
         return cfg->sampler.guidance;
+    case FFCL_INPUT_OMEGA:
+        return 1.0 - 1.0 / cfg->sampler.guidance;
+    case FFCL_INPUT_T_MIN:
+        return cfg->sampler.guidance_low;
+    case FFCL_INPUT_T_MAX:
+        return cfg->sampler.guidance_high;
+    case FFCL_INPUT_GOAL:
+        return cfg->sampler.solver == FFCL_SOLVER_RENOISE ? m->r : m->t;
     case FFCL_INPUT_NUMBER:
         break;
     }

@@ -4,7 +4,7 @@
  *
  * With tau the part of the way that is done, t = 1 - tau or tau by [model] noise_time, and v = F or
  * -F by [model] update the velocity from noise to data:
- *   euler     x += dtau v(x, t0)
+ *   euler     x += dtau v(x, t0); with [model] predicts = data, v = (F - x) / max(1 - tau0, 0.05)
  *   heun      y = x + dtau v(x, t0), then x += dtau (v(x, t0) + v(y, t1)) / 2
  *   renoise   x' = x + (1 - tau0) v(x, t0), then x = tau1 x' + (1 - tau1) noise, but for the last
  *   sde       x += dtau d + sqrt(2 (1 - tau0) dtau) noise, d = (1 + tau0) v(x, t0) - x; the last

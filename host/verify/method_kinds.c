@@ -12,6 +12,7 @@
 
 /* For each step, in float32 and half; of a recording with w, which is of a trained model. */
 static const double step_limit = 2e-5, half_limit = 3e-3, trained_limit = 1e-4;
+static const double bytes_share = 0.999, bytes_half_share = 0.9;
 
 /* What a name stands for. */
 typedef struct method {
@@ -137,32 +138,64 @@ static int read_noise(ffcl_verifier *v, size_t later, size_t n, int is_sde, floa
     return rc;
 }
 
-/* Does the recording say that latent_denorm is of the method of that name? */
-static int is_denorm_of(const ffcl_verifier *v, const char *name)
+/* What the decoder gets after the method of that name, where the file has it: latent_denorm, of
+ * which the recording says what it is of, or latent_denorm_NAME, as much as is needed of the name;
+ * or NULL. */
+static const ffcl_tensor_info *find_denorm(const ffcl_verifier *v, const char *name)
 {
+    static const char begin[] = "latent_denorm_";
+    for (size_t i = 0; i < ffcl_tensor_file_count(v->file); i++) {
+        const ffcl_tensor_info *info = ffcl_tensor_file_at(v->file, i);
+        const size_t n = strlen(info->name), m = sizeof begin - 1;
+        if (n > m && !strncmp(info->name, begin, m) && !strncmp(name, info->name + m, n - m) &&
+            (name[n - m] == '_' || name[n - m] == '\0'))
+            return info;
+    }
     const char *text = ffcl_tensor_file_metadata(v->file, "names");
     const char *at = text ? strstr(text, "latent_denorm") : NULL;
     const char *found = at ? strstr(at, name) : NULL;
     /* "latent_denorm and image of euler4_cfg1", "latent_denorm of consistency2_cfg1 = ...". */
-    return found && found - at < 60 && !strchr("_0123456789.", found[strlen(name)]);
+    const int is_of = found && found - at < 60 && !strchr("_0123456789.", found[strlen(name)]);
+    return is_of ? ffcl_tensor_file_find(v->file, "latent_denorm") : NULL;
 }
 
 /* latent_denorm by the latents (B, C, P) and the decoder's form of them. */
-static int check_denorm(ffcl_verifier *v, const ffcl_engine *engine, const float *latent, size_t n)
+static int check_denorm(ffcl_verifier *v, const ffcl_engine *engine, const ffcl_tensor_info *info,
+                        const float *latent, size_t n, double limit)
 {
-    const ffcl_tensor_info *info = ffcl_tensor_file_find(v->file, "latent_denorm");
     const ffcl_latent_form *form = ffcl_engine_latent_form(engine);
     const ffcl_sit_dims *d = ffcl_engine_sit(engine);
-    float *got = malloc((n + 1) * sizeof *got);
+    float *got = NULL;
+    if (strcmp(form->stats, "none") == 0 && ffcl_tensor_file_find(v->file, "latent_mean")) {
+        ffcl_verify_unchecked(v, info->name, "not checked: needs [vae] stats", -1);
+        return 0;
+    }
+    got = malloc((n + 1) * sizeof *got);
     if (!got)
         return ffcl_fail(v->err, FFCL_ENOMEM, "out of memory for latent_denorm");
     for (size_t i = 0; i < n; i++) {
         const size_t c = i / (d->R * d->R) % d->C;
         got[i] = latent[i] * form->times[c] + form->plus[c];
     }
-    int rc = ffcl_verify_compare(v, info, got, n, 4 * step_limit);
+    int rc = ffcl_verify_compare(v, info, got, n, limit);
     free(got);
     return rc;
+}
+
+/* bytes_NAME of a model that makes images, as much as is needed of the name; with guidance, as
+ * samplers have it. */
+static const ffcl_tensor_info *find_bytes(const ffcl_verifier *v, const ffcl_engine *engine,
+                                          const char *name, const method *m)
+{
+    const size_t S = ffcl_engine_side(engine), B = ffcl_tensor_file_find(v->file, "z")->shape[0];
+    for (size_t i = 0; S && m->guidance != 1 && i < ffcl_tensor_file_count(v->file); i++) {
+        const ffcl_tensor_info *info = ffcl_tensor_file_at(v->file, i);
+        const size_t n = strlen(info->name);
+        if (n > 6 && !strncmp(info->name, "bytes_", 6) && !strncmp(name, info->name + 6, n - 6) &&
+            name[n - 6] == '_' && info->count == B * S * S * 3)
+            return info;
+    }
+    return NULL;
 }
 
 static int check_method(ffcl_verifier *v, ffcl_engine *engine, const ffcl_config *resolved,
@@ -181,14 +214,22 @@ static int check_method(ffcl_verifier *v, ffcl_engine *engine, const ffcl_config
     if (rc == 0)
         rc = read_noise(v, ffcl_engine_schedule(engine)->n_noise, n,
                         m->solver && !strncmp(m->solver, "sde", 3), &noise);
+    const ffcl_tensor_info *bytes = rc == 0 ? find_bytes(v, engine, info->name, m) : NULL;
     ffcl_step step = {.B = inputs->B, .z = inputs->z, .y = inputs->y, .noise = noise,
-                      .latent = latent};
+                      .latent = latent, .bytes = bytes ? malloc(bytes->count + 1) : NULL};
+    if (rc == 0 && bytes && !step.bytes)
+        rc = ffcl_fail(v->err, FFCL_ENOMEM, "out of memory for %s", bytes->name);
     if (rc == 0)
         rc = ffcl_engine_run(engine, &step, v->err);
     if (rc == 0)
         rc = ffcl_verify_compare(v, info, latent, n, limit);
-    if (rc == 0 && ffcl_tensor_file_find(v->file, "latent_denorm") && is_denorm_of(v, info->name))
-        rc = check_denorm(v, engine, latent, n);
+    const ffcl_tensor_info *denorm = find_denorm(v, info->name);
+    if (rc == 0 && denorm)
+        rc = check_denorm(v, engine, denorm, latent, n, limit);
+    if (rc == 0 && bytes)
+        rc = ffcl_verify_compare_bytes(v, bytes, step.bytes, bytes->count,
+                                       is_half ? bytes_half_share : bytes_share, is_half ? 3 : 1);
+    free(step.bytes);
     ffcl_config_close(&cfg);
     free(noise);
     free(latent);
@@ -205,8 +246,8 @@ int ffcl_verify_methods(ffcl_verifier *v, const ffcl_sit_hints *hints)
     if (i == n || !z || z->rank != 4)
         return 0;
     const size_t B = z->shape[0];
-    const ffcl_engine_wants wants = {.sit = 1, .batch = B, .count = B, .own_labels = 1,
-                                     .hints = *hints};
+    ffcl_engine_wants wants = {.sit = 1, .batch = B, .count = B, .own_labels = 1, .own_noise = 1,
+                               .hints = *hints};
     ffcl_config *cfg = NULL, *resolved = NULL;
     ffcl_engine *engine = NULL;
     float *values = NULL;
@@ -217,6 +258,8 @@ int ffcl_verify_methods(ffcl_verifier *v, const ffcl_sit_hints *hints)
         rc = ffcl_family_resolve(resolved, 0, v->err);
     if (rc == 0)
         rc = configure(&cfg, resolved, &first, v->err);
+    /* Without a decoder the latents are images. */
+    wants.vae = rc == 0 && strcmp(cfg->vae.weights, "none") == 0;
     if (rc == 0)
         rc = ffcl_engine_open(&engine, cfg, &wants, v->obs, v->err);
     if (rc == 0)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * Recordings of the models: SiT, VAE, and the whole step. */
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -129,13 +130,14 @@ int ffcl_verify_labels(ffcl_verifier *v, const ffcl_sit_dims *d, size_t B, int32
 /* Scalars that a recording has of each image, as the published functions take them; NULL: it has
  * none. */
 typedef struct scalars {
-    float *t, *r, *s, *h, *w;
+    float *t, *r, *s, *h, *w, *omega, *t_min, *t_max;
 } scalars;
 
 static int read_scalars(ffcl_verifier *v, size_t B, scalars *out)
 {
-    const char *const names[] = {"t", "r", "s", "h", "w"};
-    float **const to[] = {&out->t, &out->r, &out->s, &out->h, &out->w};
+    const char *const names[] = {"t", "r", "s", "h", "w", "omega", "t_min", "t_max"};
+    float **const to[] = {&out->t, &out->r, &out->s,     &out->h,
+                          &out->w, &out->omega, &out->t_min, &out->t_max};
     int rc = 0;
     *out = (scalars){.t = NULL};
     for (size_t i = 0; rc == 0 && i < sizeof names / sizeof *names; i++) {
@@ -156,6 +158,9 @@ static void free_scalars(scalars *s)
     free(s->s);
     free(s->h);
     free(s->w);
+    free(s->omega);
+    free(s->t_min);
+    free(s->t_max);
 }
 
 /* What input i of an image is fed with: as recorded, or as cfg has it. */
@@ -167,7 +172,7 @@ static float scalar_of(const ffcl_engine *engine, const ffcl_condition *c, ffcl_
                                .r = 1 - ffcl_engine_config(engine)->model.noise_time};
     if (kind == FFCL_INPUT_T && s->t)
         return s->t[i];
-    if (kind == FFCL_INPUT_R && end)
+    if ((kind == FFCL_INPUT_R || kind == FFCL_INPUT_GOAL) && end)
         return end[i];
     if (kind == FFCL_INPUT_DELTA && s->h)
         return s->h[i];
@@ -177,6 +182,12 @@ static float scalar_of(const ffcl_engine *engine, const ffcl_condition *c, ffcl_
         return s->t[i];
     if (kind == FFCL_INPUT_GUIDANCE && s->w)
         return s->w[i];
+    if (kind == FFCL_INPUT_OMEGA && s->omega)
+        return (float)(1.0 - 1.0 / (double)s->omega[i]);
+    if (kind == FFCL_INPUT_T_MIN && s->t_min)
+        return s->t_min[i];
+    if (kind == FFCL_INPUT_T_MAX && s->t_max)
+        return s->t_max[i];
     return (float)ffcl_schedule_input(ffcl_engine_config(engine), &first, kind, c->number);
 }
 
@@ -210,7 +221,8 @@ int ffcl_verify_latents(ffcl_verifier *v, const char *name, size_t C, size_t R)
 
 /* ---- SiT --------------------------------------------------------------------------------- */
 
-static const char *const sit_inputs[] = {"x", "t", "y", "z", "r", "s", "h", "w", NULL};
+static const char *const sit_inputs[] = {"x", "t",     "y",     "z",     "r", "s",
+                                         "h", "w", "omega", "t_min", "t_max", NULL};
 
 int ffcl_verify_is_sit(const ffcl_verifier *v)
 {
@@ -225,7 +237,9 @@ static size_t recorded(const ffcl_verifier *v, const char *key)
 
 static ffcl_sit_hints recorded_hints(const ffcl_verifier *v)
 {
-    return (ffcl_sit_hints){.heads = recorded(v, "num_heads"), .split = recorded(v, "dmf_depth")};
+    const ffcl_tensor_info *x = ffcl_tensor_file_find(v->file, has(v, "x") ? "x" : "z");
+    return (ffcl_sit_hints){.heads = recorded(v, "num_heads"), .split = recorded(v, "dmf_depth"),
+                            .side = x && x->rank == 4 ? x->shape[2] : 0};
 }
 
 /* forward_with_cfg of the published code: both halves share x and t, the second has the null
@@ -238,6 +252,13 @@ static void guide(float *F, size_t B, size_t C, size_t P, float s)
             float *c = &F[b * C * P + i], *u = &F[(B + b) * C * P + i];
             *c = *u = *u + s * (*c - *u);
         }
+}
+
+/* Of a network that predicts data, what its code makes of that: (x - F) / max(t, 0.05). */
+static void to_velocity(float *F, const float *x, const float *t, size_t B, size_t each)
+{
+    for (size_t i = 0; i < B * each; i++)
+        F[i] = (x[i] - F[i]) / fmaxf(t[i / each], 0.05f);
 }
 
 /* out_null, the output for the null class; solution, SoFlow's x + (s - t) F. */
@@ -255,15 +276,34 @@ static int check_other(ffcl_verifier *v, ffcl_engine *engine, const ffcl_tensor_
     step.y = y;
     step.F = F;
     step.tap = NULL;
-    if (rc == 0 && strcmp(info->name, "out_null") == 0)
+    if (rc == 0 && strcmp(info->name, "out_null") == 0) {
         rc = ffcl_engine_run(engine, &step, v->err);
-    else
+        if (rc == 0 && ffcl_engine_config(engine)->model.predicts_data)
+            to_velocity(F, done->z, s->t, B, each);
+    } else
         for (size_t i = 0; rc == 0 && i < B * each; i++)
             F[i] = done->z[i] + (s->s[i / each] - s->t[i / each]) * done->F[i];
     if (rc == 0)
         rc = ffcl_verify_compare(v, info, F, B * each, sit_limit_of(engine));
     free(F);
     free(y);
+    return rc;
+}
+
+static int check_velocity(ffcl_verifier *v, ffcl_engine *engine, const ffcl_tensor_info *info,
+                          const ffcl_step *done, const scalars *s)
+{
+    const ffcl_sit_dims *d = ffcl_engine_sit(engine);
+    const size_t each = d->C * d->R * d->R;
+    float *F = malloc((done->B * each + 1) * sizeof *F);
+    if (!F || !s->t) {
+        free(F);
+        return ffcl_fail(v->err, FFCL_ENOMEM, "out of memory for %s", info->name);
+    }
+    memcpy(F, done->F, done->B * each * sizeof *F);
+    to_velocity(F, done->z, s->t, done->B, each);
+    int rc = ffcl_verify_compare(v, info, F, done->B * each, sit_limit_of(engine));
+    free(F);
     return rc;
 }
 
@@ -308,7 +348,8 @@ static int check_cfg(ffcl_verifier *v, ffcl_engine *engine, const ffcl_tensor_in
 static int is_of_methods(const char *name)
 {
     return ffcl_verify_is_method(name) || !strncmp(name, "noise", 5) ||
-           !strncmp(name, "sde_noise", 9) || !strcmp(name, "latent_denorm") ||
+           !strncmp(name, "sde_noise", 9) || !strncmp(name, "latent_denorm", 13) ||
+           !strncmp(name, "bytes_", 6) ||
            !strcmp(name, "latent_mean") || !strcmp(name, "latent_std");
 }
 
@@ -324,7 +365,9 @@ static int check_sit_outputs(ffcl_verifier *v, ffcl_engine *engine, const watche
         if (is_input(info->name, sit_inputs) || was_seen(w, info->name) ||
             is_of_methods(info->name))
             continue;
-        if (strcmp(info->name, "out") == 0)
+        if (strcmp(info->name, "out") == 0 && ffcl_engine_config(engine)->model.predicts_data)
+            rc = check_velocity(v, engine, info, done, s);
+        else if (strcmp(info->name, "out") == 0 || strcmp(info->name, "out_x") == 0)
             rc = ffcl_verify_compare(v, info, done->F, done->B * d->C * d->R * d->R,
                                      sit_limit_of(engine));
         else if (strncmp(info->name, "out_cfg_", 8) == 0)

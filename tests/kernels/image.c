@@ -172,10 +172,61 @@ static size_t finite_used(const ffcl_row *row, const ffcl_images_of *of, ffcl_us
         .ref = finite_ref, .run = finite_run, .cost = finite_cost, .used = role,                 \
     }
 
+/* ---- image_channels_last: image `from` on of a tensor, as batches of it are turned ----------- */
+
+enum { LAST_B, LAST_C, LAST_P, LAST_FROM };
+
+static const ffcl_shape last_model[] = {{{2, 3, 256 * 256, 0}, 0}, {{0}, 0}};
+static const ffcl_shape last_awkward[] = {
+    {{2, 3, 25, 1}, FFCL_SHAPE_FILLS | FFCL_SHAPE_SMALL},
+    {{3, 3, 1031, 0}, 0},
+    {{1, 5, 1, 2}, 0},
+    {{0}, 0},
+};
+
+static void last_operands(ffcl_case *c)
+{
+    const size_t *d = c->shape.d, each = d[LAST_C] * d[LAST_P];
+    FFCL_OPERANDS(c, {.role = FFCL_OUT, .n = d[LAST_B] * each},
+                  {.role = FFCL_IN, .n = (d[LAST_FROM] + d[LAST_B]) * each});
+    ffcl_case_axes(c, "b p c", d[LAST_B], d[LAST_P], d[LAST_C], 0);
+}
+
+static void last_fill(ffcl_case *c)
+{
+    ffcl_case_fill(c, IN, 1);
+}
+
+static void last_ref(ffcl_case *c)
+{
+    const size_t *d = c->shape.d;
+    ffcl_ref_image_channels_last(c->want, ffcl_f32(c, IN) + d[LAST_FROM] * d[LAST_C] * d[LAST_P],
+                                 d[LAST_B], d[LAST_C], d[LAST_P]);
+}
+
+static void last_run(ffcl_case *c)
+{
+    const size_t *d = c->shape.d;
+    const ffcl_tensor out = ffcl_case_dense(c, OUT, d[LAST_B], d[LAST_P], d[LAST_C]);
+    const ffcl_tensor all = ffcl_case_dense(c, IN, d[LAST_FROM] + d[LAST_B], d[LAST_C], d[LAST_P]);
+    const ffcl_tensor x = ffcl_images(all, d[LAST_FROM], d[LAST_B]);
+    ffcl_image_channels_last(c->ctx, &out, &x);
+}
+
+static ffcl_cost last_cost(const ffcl_case *c)
+{
+    const size_t *d = c->shape.d;
+    return ffcl_image_channels_last_cost(d[LAST_B] * d[LAST_C] * d[LAST_P]);
+}
+
 const ffcl_row ffcl_rows_of_image[] = {
     BYTES("image_bytes_sit", 0, bytes_used),
     BYTES("image_bytes_repa", 1, NULL),
     BYTES("image_bytes_round", 2, NULL),
+    {.name = "image_channels_last", .letters = "B C P from",
+     .fills = FFCL_NOISE | FFCL_ZEROS | FFCL_LARGE, .model = last_model, .awkward = last_awkward,
+     .operands = last_operands, .fill = last_fill, .ref = last_ref, .run = last_run,
+     .cost = last_cost},
     FINITE("image_finite", OF_BYTES, finite_used),
     FINITE("latent_finite", OF_LATENT, NULL),
     {.name = NULL},

@@ -41,7 +41,7 @@ static void operands(ffcl_case *c)
                   {.role = FFCL_IN, .n = d[B] * d[T] * d[D]}, {.role = FFCL_IN, .n = n * d[D]},
                   {.role = FFCL_IN, .n = d[CLASSES] * d[D]},
                   {.role = FFCL_IN, .dtype = FFCL_I32, .n = d[B]},
-                  {.role = FFCL_IN, .n = d[ROWS] * d[KINDS] * d[D]},
+                  {.role = FFCL_IN, .n = (d[ROWS] + 1) * d[KINDS] * d[D]},
                   {.role = FFCL_IN, .n = (n + d[T]) * d[D]});
     ffcl_case_axes(c, "b t d", d[B], n + d[T], d[D], 0);
 }
@@ -65,7 +65,8 @@ static void ref(ffcl_case *c)
     size_t ends[FFCL_TOKEN_KINDS];
     set_ends(c, ends);
     ffcl_ref_join_tokens(c->want, ffcl_f32(c, PATCHES), ffcl_f32(c, PARAMETER), ffcl_f32(c, TABLE),
-                         ffcl_s32(c, LABELS), ffcl_f32(c, SCALARS),
+                         ffcl_s32(c, LABELS),
+                         ffcl_f32(c, SCALARS) + d[KINDS] * d[D],
                          d[HAS_POS] ? ffcl_f32(c, POS) : NULL, ends, d[KINDS], d[ROWS], d[B], d[T],
                          d[D]);
 }
@@ -79,7 +80,8 @@ static ffcl_tokens_desc describe(const ffcl_case *c, ffcl_tensor *pos)
                              .parameter = ffcl_case_dense(c, PARAMETER, 1, n, d[D]),
                              .table = ffcl_case_dense(c, TABLE, 1, d[CLASSES], d[D]),
                              .y = ffcl_case_dense(c, LABELS, d[B], 1, 1),
-                             .scalars = ffcl_case_dense(c, SCALARS, d[ROWS], d[KINDS], d[D]),
+                             .scalars = ffcl_images(ffcl_case_dense(c, SCALARS, d[ROWS] + 1,
+                                                                    d[KINDS], d[D]), 1, d[ROWS]),
                              .pos = d[HAS_POS] ? pos : NULL};
     set_ends(c, desc.ends);
     return desc;

@@ -36,3 +36,11 @@ void ffcl_ref_image_finite(double *out, const int32_t *before, const float *x, s
         out[b] = (double)(before[b] | bad);
     }
 }
+
+void ffcl_ref_image_channels_last(double *out, const float *x, size_t B, size_t C, size_t P)
+{
+    for (size_t b = 0; b < B; b++)
+        for (size_t p = 0; p < P; p++)
+            for (size_t c = 0; c < C; c++)
+                out[(b * P + p) * C + c] = (double)x[(b * C + c) * P + p];
+}

@@ -74,6 +74,8 @@ void ffcl_ref_latent_conv(double *out, const float *latent, float factor, const 
 
 /* out, x (n); rule 0 sit, 1 repa. */
 void ffcl_ref_image_bytes(double *out, const float *x, int rule, size_t n);
+/* out (B, P, C); x (B, C, P). */
+void ffcl_ref_image_channels_last(double *out, const float *x, size_t B, size_t C, size_t P);
 /* out, before (B); x (B, each). */
 void ffcl_ref_image_finite(double *out, const int32_t *before, const float *x, size_t B,
                            size_t each);

@@ -290,10 +290,10 @@ static void test_bad_values(void **state)
            "whole number from 1 to 1024");
     refuse("[sampler]\nrng = torch\n",
            "a.ini:2: [sampler] rng = torch is not known; expected one of torch-cpu, torch-cuda, "
-           "per-image");
+           "per-image, per-image-42");
     refuse("[model]\npreset = meanfow\n",
            "a.ini:2: [model] preset = meanfow is not known; expected one of auto, freeflow, sit, "
-           "repa, repae, meanflow, dmf, soflow, dit");
+           "repa, repae, meanflow, dmf, soflow, imf, pmf, lightningdit, facm, dit");
     refuse("[sampler]\ntimes = 1, 0.5\n",
            "a.ini:2: [sampler] times = 1, 0.5 does not lead from 1 to 0 or from 0 to 1; expected "
            "uniform, or two or more numbers from 0 to 1 with commas between them");

@@ -345,12 +345,39 @@ static void test_indices(void **state)
     ffcl_indices_close(&set);
 }
 
+/* iMF's: seeds XOR 42, and what a sampler begins with is scaled, but not later noise. */
+static void test_per_image_42(void **state)
+{
+    (void)state;
+    enum { EACH = 48 };
+    const ffcl_noise_spec s = {.rng = FFCL_RNG_PER_IMAGE_42, .seed = 7, .count = 50, .each = EACH,
+                               .kind = FFCL_CLASSES_BALANCED, .classes = CLASSES, .draw_batch = 1,
+                               .world = 1, .scale = 4, .later = 1, .rows = 1};
+    const size_t index[] = {0, 41};
+    float z[2 * EACH], later[2 * EACH], want[EACH];
+    int32_t y[2];
+    ffcl_noise *noise = NULL;
+    assert_int_equal(ffcl_noise_open(&noise, &s, NULL), 0);
+    ffcl_noise_get(noise, index, 2, z, y, later);
+    for (size_t k = 0; k < 2; k++) {
+        ffcl_generator g;
+        ffcl_generator_seed(&g, FFCL_RNG_TORCH_CPU, k ? 26 : 45, 0);    /* 48 and 7 XOR 42 */
+        ffcl_generator_randn(&g, want, EACH);
+        for (size_t e = 0; e < EACH; e++)
+            assert_true(z[k * EACH + e] == 4 * want[e]);
+        ffcl_generator_randn(&g, want, EACH);
+        assert_memory_equal(later + k * EACH, want, sizeof want);
+    }
+    ffcl_noise_close(&noise);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_scripts),         cmocka_unit_test(test_per_image),
         cmocka_unit_test(test_labels),          cmocka_unit_test(test_recorded_ranks),
         cmocka_unit_test(test_recorded_offsets), cmocka_unit_test(test_indices),
+        cmocka_unit_test(test_per_image_42),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -163,6 +163,7 @@ static void test_list(void **state)
                         "sampler.noise_rows = 1\n"
                         "model.noise_time = 1\n"
                         "model.update = plus\n"
+                        "model.predicts = velocity\n"
                         "output.bytes = sit\n"
                         "output.png_level = 6\n"
                         "output.on_bad = stop\n");
@@ -189,6 +190,7 @@ static void test_what_does_not_count(void **state)
                         "sampler.time_shift = 1.2345678901234567\n"
                         "model.noise_time = 1\n"
                         "model.update = plus\n"
+                        "model.predicts = velocity\n"
                         "output.bytes = sit\n"
                         "output.on_bad = stop\n");
     set(cfg, "sampler.classes=0-8");
