@@ -75,6 +75,8 @@ void ffcl_half_plain(ffcl_ctx *ctx, const ffcl_matmul *p);
 void ffcl_half_gemv(ffcl_ctx *ctx, const ffcl_matmul *p);
 int ffcl_half_gemv_can(const ffcl_ctx *ctx, const ffcl_matmul *p);
 void ffcl_half_unit(ffcl_ctx *ctx, const ffcl_matmul *p);
+/* p->out = p's epilogue of the sum of partial (n, M, N); only a gate may begin at an offset. */
+void ffcl_split_k_reduce(ffcl_ctx *ctx, const ffcl_matmul *p, const ffcl_tensor *partial);
 
 /* float32 operands with few rows or columns, epilogue and unpatchify included. */
 void ffcl_skinny_gemm(ffcl_ctx *ctx, const ffcl_matmul *p);

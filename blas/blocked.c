@@ -5,18 +5,27 @@
 #include "backend.h"
 #include "util.h"
 
-/* Work-items of a work-group; the larger tile, and the smaller for what would not fill it or leave
- * compute units idle. */
-enum { ITEMS = 256, LARGE = 128, SMALL = 64 };
+/* Work-items of a work-group; columns of K a step; the most parts of K. */
+enum { ITEMS = 128, STEP = 8, PARTS = 3 };
 
-/* Local memory of the tile that takes most. */
-enum { LOCAL_BYTES = 16 * (SMALL + 4 + LARGE) * sizeof(float) };
+/* A tile of BM x BN, of which a work-item has TM x TN quads of rows and columns; how fast a full
+ * device runs it, relative to the best (measured on an H100, docs/performance.md); registers that
+ * NVIDIA's compiler may take, so that enough work-groups share a compute unit. */
+typedef struct tile {
+    size_t bm, bn, tm, tn;
+    double rate;
+    int registers;
+} tile;
+
+static const tile tiles[] = {{64, 128, 2, 2, 1.00, 128}, {128, 64, 2, 2, 0.98, 128},
+                             {64, 64, 2, 1, 0.88, 80}};
+enum { LARGEST = 128 + 64, SMALL = 64 };
 
 int ffcl_blocked_can(const ffcl_ctx *ctx)
 {
     const ffcl_caps *caps = &ctx->device.caps;
     return caps->max_work_group >= ITEMS &&
-           caps->local_bytes >= LOCAL_BYTES;
+           caps->local_bytes >= STEP * (LARGEST + 4) * sizeof(float);
 }
 
 static size_t count(const ffcl_matmul *p, size_t bm, size_t bn)
@@ -25,30 +34,33 @@ static size_t count(const ffcl_matmul *p, size_t bm, size_t bn)
            ffcl_max(ffcl_matmul_batch(p), 1);
 }
 
-/* How fast a full device runs a tile, relative to the best (measured on an H100,
- * docs/performance.md). */
-typedef struct tile {
-    size_t bm, bn;
-    double rate;
-} tile;
-
-static const tile tiles[] = {{LARGE, LARGE, 1.00}, {LARGE, SMALL, 0.88}, {SMALL, LARGE, 0.88},
-                             {SMALL, SMALL, 0.72}};
-
-/* The tile that ends first, by the busiest compute unit, which with one work-group alone waits for
- * memory; it changes no sum. */
-static tile choose_tile(const ffcl_ctx *ctx, const ffcl_matmul *p)
+/* Parts of K: more than one where the next kernel adds them up and a single image would leave
+ * compute units idle.  So an image's sums are the same in any batch. */
+static size_t parts_of(const ffcl_ctx *ctx, const ffcl_matmul *p)
 {
+    enum { FEWEST = 384 };      /* columns of K of a part */
+    const size_t tiles_of_image = ffcl_div_up(p->a.rows, SMALL) * ffcl_div_up(p->w.cols, SMALL);
+    if (!p->partial || ffcl_matmul_batch(p) || p->w.rows < PARTS * FEWEST ||
+        tiles_of_image >= 2 * (size_t)ctx->device.caps.units)
+        return 1;
+    return PARTS;
+}
+
+/* The tile that ends first, by the busiest compute unit, which with few work-groups waits for
+ * memory; it changes no sum. */
+static const tile *choose_tile(const ffcl_ctx *ctx, const ffcl_matmul *p, size_t parts)
+{
+    static const double shares[] = {0.70, 0.82, 0.93, 1.0};     /* of 1, 2, 3, 4 work-groups */
     const size_t units = ffcl_max(ctx->device.caps.units, 1);
-    tile best = {0};
+    const tile *best = NULL;
     double least = 0.0;
     for (size_t i = 0; i < sizeof tiles / sizeof *tiles; i++) {
         const tile *t = &tiles[i];
-        const size_t busiest = ffcl_div_up(count(p, t->bm, t->bn), units);
-        const double share = busiest == 1 ? 0.65 : 1.0;
+        const size_t busiest = ffcl_div_up(count(p, t->bm, t->bn) * parts, units);
+        const double share = shares[ffcl_min(busiest, 4) - 1];
         const double time = (double)(busiest * t->bm * t->bn) / (t->rate * share);
-        if (!best.bm || time < least) {
-            best = *t;
+        if (!best || time < least) {
+            best = t;
             least = time;
         }
     }
@@ -61,25 +73,49 @@ static int is_aligned(const ffcl_tensor *t, size_t line, size_t batch)
     return line % 4 == 0 && t->at % 4 == 0 && t->ld % 4 == 0 && (!batch || t->stride % 4 == 0);
 }
 
-void ffcl_blocked_gemm(ffcl_ctx *ctx, const ffcl_matmul *p)
+/* The same of all that the epilogue reads and writes. */
+static int is_out_aligned(const ffcl_matmul *p)
+{
+    return is_aligned(&p->out, p->w.cols, ffcl_matmul_batch(p)) &&
+           (!p->bias || p->bias->at % 4 == 0) && (!p->add || is_aligned(p->add, 0, 0)) &&
+           (!p->gate || (p->gate->at % 4 == 0 && p->gate->stride % 4 == 0));
+}
+
+/* Writes p->out, or as many parts of K to out as it has matrices. */
+static void launch(ffcl_ctx *ctx, const ffcl_matmul *p, const ffcl_tensor *out, size_t parts)
 {
     const size_t M = ffcl_matmul_rows(p), N = p->w.cols, K = p->w.rows;
     const size_t batch = ffcl_matmul_batch(p);
-    const int by_columns = p->a.layout == FFCL_COLUMNS;
-    const tile t = choose_tile(ctx, p);
-    char options[128];
-    /* Two work-groups a compute unit, for which NVIDIA's compiler would take too many registers. */
-    snprintf(options, sizeof options, "-DBM=%zu -DBN=%zu -DKMAJOR=%d -DVEC_A=%d -DVEC_W=%d%s", t.bm,
-             t.bn, by_columns, is_aligned(&p->a, by_columns ? M : K, batch),
-             is_aligned(&p->w, N, batch),
-             ctx->device.caps.nv_compute ? " -cl-nv-maxrregcount=128" : "");
+    const int by_columns = p->a.layout == FFCL_COLUMNS, limits = ctx->device.caps.nv_compute > 0;
+    const tile *t = choose_tile(ctx, p, parts);
+    char options[192], limit[48] = "";
+    if (limits)
+        snprintf(limit, sizeof limit, " -DLIMITED -cl-nv-maxrregcount=%d", t->registers);
+    snprintf(options, sizeof options,
+             "-DBM=%zu -DBN=%zu -DTM=%zu -DTN=%zu -DKMAJOR=%d -DVEC_A=%d -DVEC_W=%d "
+             "-DVEC_OUT=%d%s%s", t->bm, t->bn, t->tm, t->tn, by_columns,
+             is_aligned(&p->a, by_columns ? M : K, batch), is_aligned(&p->w, N, batch),
+             parts > 1 ? N % 4 == 0 : is_out_aligned(p), parts > 1 ? " -DPARTS" : "", limit);
     const ffcl_kernel *k = ffcl_kernel_get(ctx, "gemm_blocked", "gemm_blocked", options);
     size_t local[3] = {ITEMS, 1, 1};
-    size_t global[3] = {ffcl_div_up(N, t.bn) * ITEMS, ffcl_div_up(M, t.bm), ffcl_max(batch, 1)};
-    ffcl_gemm_work(ctx, p, ffcl_gemm_cost(p));
-    ffcl_launch(ctx, k, 3, global, local, FFCL_BUF(&p->out), FFCL_INT(p->out.at),
-                FFCL_INT(p->out.ld), FFCL_BUF(&p->a), FFCL_INT(p->a.at), FFCL_INT(p->a.ld),
-                FFCL_BUF(&p->w), FFCL_INT(p->w.at), FFCL_INT(p->w.ld), FFCL_EPILOGUE(p),
-                FFCL_INT(M), FFCL_INT(N), FFCL_INT(K), FFCL_INT(batch ? p->a.stride : 0),
-                FFCL_INT(batch ? p->w.stride : 0), FFCL_INT(batch ? p->out.stride : 0));
+    size_t global[3] = {ffcl_div_up(N, t->bn) * ITEMS, ffcl_div_up(M, t->bm),
+                        ffcl_max(batch, parts)};
+    ffcl_gemm_work(ctx, p, parts > 1 ? ffcl_bare_cost(p, 1) : ffcl_gemm_cost(p));
+    ffcl_launch(ctx, k, 3, global, local, FFCL_BUF(out), FFCL_INT(out->at), FFCL_INT(out->ld),
+                FFCL_BUF(&p->a), FFCL_INT(p->a.at), FFCL_INT(p->a.ld), FFCL_BUF(&p->w),
+                FFCL_INT(p->w.at), FFCL_INT(p->w.ld), FFCL_EPILOGUE(p), FFCL_INT(M), FFCL_INT(N),
+                FFCL_INT(K), FFCL_INT(batch ? p->a.stride : 0), FFCL_INT(batch ? p->w.stride : 0),
+                FFCL_INT(batch || parts > 1 ? out->stride : 0),
+                FFCL_INT(ffcl_round_up(ffcl_div_up(K, parts), STEP)));
+}
+
+void ffcl_blocked_gemm(ffcl_ctx *ctx, const ffcl_matmul *p)
+{
+    const size_t parts = parts_of(ctx, p);
+    if (parts == 1) {
+        launch(ctx, p, &p->out, 1);
+        return;
+    }
+    *p->partial = ffcl_take(ctx, ffcl_tensor_of(FFCL_F32, parts, ffcl_matmul_rows(p), p->w.cols));
+    launch(ctx, p, p->partial, parts);
 }

@@ -301,6 +301,11 @@ static const ffcl_variant variants[] = {
 const ffcl_operation ffcl_gemm_operation = {FFCL_OP_GEMM, "gemm", variants,
                                             sizeof variants / sizeof *variants};
 
+int ffcl_gemm_leaves_partial(const ffcl_ctx *ctx, ffcl_dtype dtype)
+{
+    return dtype == FFCL_F16 ? ffcl_has_tensor_cores(ctx) : ffcl_gemm_has_own(ctx);
+}
+
 int ffcl_gemm_can(const ffcl_ctx *ctx, const ffcl_matmul *p)
 {
     int can = 0;

@@ -250,8 +250,7 @@ void ffcl_half_gemv(ffcl_ctx *ctx, const ffcl_matmul *p)
                 FFCL_INT(ffcl_epilogue_flags(p)), FFCL_INT(N), FFCL_INT(p->w.rows));
 }
 
-/* out = epilogue(sum of partial). */
-static void reduce(ffcl_ctx *ctx, const ffcl_matmul *p, const ffcl_tensor *partial)
+void ffcl_split_k_reduce(ffcl_ctx *ctx, const ffcl_matmul *p, const ffcl_tensor *partial)
 {
     const size_t M = ffcl_matmul_rows(p), N = p->w.cols;
     char options[256];
@@ -304,7 +303,7 @@ void ffcl_half_unit(ffcl_ctx *ctx, const ffcl_matmul *p)
         return;
     }
     if (c.splits > 1)
-        reduce(ctx, p, &partial);
+        ffcl_split_k_reduce(ctx, p, &partial);
     ffcl_give(ctx, &partial);
 }
 

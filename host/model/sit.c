@@ -529,9 +529,9 @@ void ffcl_sit_forward(ffcl_sit *sit, ffcl_ctx *ctx, const ffcl_tensor *out, cons
     if (chunks)
         take_modulations(sit, ctx, mods, y, scalars, moment, tap);
     stream s = take_stream(sit, ctx, z->batch);
-    /* A tap reads the stream between blocks, so it must be complete there.  That the norm adds up
-     * partial sums was measured to pay on NVIDIA's tensor cores only. */
-    s.leaves_partial = !tap && ffcl_has_tensor_cores(ctx) && ffcl_layernorm_takes_residual(ctx, D);
+    /* A tap reads the stream between blocks, so it must be complete there. */
+    s.leaves_partial = !tap && ffcl_gemm_leaves_partial(ctx, sit->dtype) &&
+                       ffcl_layernorm_takes_residual(ctx, D);
     if (sit->form.kinds)
         embed_tokens(sit, ctx, &s, z, y, scalars, moment);              /* x (B, N, D) */
     else

@@ -91,6 +91,16 @@ static const ffcl_shape awkward[] = {
 /* For kernels that take W as (K, N) alone. */
 static const ffcl_shape own_awkward[] = {K_BY_N, {{0}, 0}};
 
+/* Cut along K, whose parts may end with less than a step. */
+static const ffcl_shape parts_awkward[] = {
+    {{5, 3, 1155, 0, 5, DENSE}, FFCL_SHAPE_FILLS},
+    {{70, 100, 1154, 1, 70, DENSE}, 0},
+    {{130, 132, 1160, 0, 130, DENSE}, 0},
+    {{65, 260, 1164, 1, 13, DENSE}, 0},
+    {{1, 4, 1152, 0, 1, DENSE}, FFCL_SHAPE_SMALL},
+    {{0}, 0},
+};
+
 /* ---- shapes of half ------------------------------------------------------------------------- */
 
 static const ffcl_shape half_bias_model[] = {
@@ -357,6 +367,21 @@ static void builtin_run(ffcl_case *c)
     ffcl_builtin_gemm(c->ctx, &call.gemm, uses(c, BY_PLAIN) ? 0 : uses(c, BY_TILES_8) ? 8 : 16);
 }
 
+/* A sum that is left in parts, added up by the kernel that does so for half operands. */
+static void parts_run(ffcl_case *c)
+{
+    ffcl_call call;
+    ffcl_tensor partial;
+    describe(c, &call);
+    call.gemm.partial = &partial;
+    ffcl_gemm(c->ctx, &call.gemm);
+    if (partial.batch < 2)
+        ffcl_ctx_fail(c->ctx, FFCL_EUSAGE, "the GEMM was not cut along K");
+    else
+        ffcl_split_k_reduce(c->ctx, &call.gemm, &partial);
+    ffcl_give(c->ctx, &partial);
+}
+
 static const char *builtin_skip(const ffcl_case *c)
 {
     const size_t items = uses(c, BY_TILES_16) ? 256 : uses(c, BY_TILES_8) ? 64 : 1;
@@ -401,6 +426,10 @@ static size_t used(const ffcl_row *row, const ffcl_images_of *of, ffcl_use *to)
 #define BLOCKED(row_name, what, shapes, compute_units)                                   \
     {FLOAT, .name = row_name, .uses = what, .model = shapes, .awkward = own_awkward,     \
      .units = compute_units, .variant = "blocked", .used = used}
+/* On a device of many compute units, where an image alone would leave them idle. */
+#define BLOCKED_PARTS(row_name, what, shapes)                                            \
+    {FLOAT, .name = row_name, .uses = what, .model = shapes, .awkward = parts_awkward,   \
+     .units = 132, .variant = "blocked", .run = parts_run}
 #define BUILTIN(row_name, what, shapes)                                                  \
     {FLOAT, .name = row_name, .uses = what, .model = shapes, .awkward = own_awkward,     \
      .variant = "builtin", .skip = builtin_skip, .run = builtin_run}
@@ -454,6 +483,7 @@ const ffcl_row ffcl_rows_of_gemm[] = {
     BLOCKED("blocked_gelu", FFCL_BIAS | FFCL_GELU, gelu_model, 1),
     BLOCKED("blocked_gate_add", FFCL_BIAS | FFCL_GATE | FFCL_ADD, gate_add_model, 1),
     BLOCKED("blocked_bare_many", 0, none_model, 132),
+    BLOCKED_PARTS("blocked_parts", FFCL_BIAS | FFCL_GATE, gate_add_model),
     BUILTIN("builtin_plain", FFCL_BIAS | FFCL_GATE | FFCL_ADD | BY_PLAIN, gate_add_model),
     BUILTIN("builtin_plain_silu", FFCL_BIAS | FFCL_SILU | BY_PLAIN, silu_model),
     BUILTIN("builtin_tiles_8", FFCL_BIAS | FFCL_GATE | FFCL_ADD | BY_TILES_8, gate_add_model),
