@@ -17,15 +17,20 @@ typedef struct tile {
     int registers;
 } tile;
 
-static const tile tiles[] = {{64, 128, 2, 2, 1.00, 128}, {128, 64, 2, 2, 0.98, 128},
-                             {64, 64, 2, 1, 0.88, 80}};
-enum { LARGEST = 128 + 64, SMALL = 64 };
+static const tile tiles[] = {
+    {64, 128, 2, 2, 1.00, 128},
+    {128, 64, 2, 2, 0.98, 128},
+    {64, 64, 2, 1, 0.88, 80},
+    {16, 256, 1, 2, 0.50, 64},  /* for skinny ones, whose weights are the work */
+};
+/* Lines of the largest step in local memory; the tile by which an image's work is counted. */
+enum { LARGEST = 16 + 256, SMALL = 64 };
 
 int ffcl_blocked_can(const ffcl_ctx *ctx)
 {
     const ffcl_caps *caps = &ctx->device.caps;
     return caps->max_work_group >= ITEMS &&
-           caps->local_bytes >= STEP * (LARGEST + 4) * sizeof(float);
+           caps->local_bytes >= STEP * (LARGEST + 8) * sizeof(float);
 }
 
 static size_t count(const ffcl_matmul *p, size_t bm, size_t bn)
@@ -86,15 +91,16 @@ static void launch(ffcl_ctx *ctx, const ffcl_matmul *p, const ffcl_tensor *out, 
 {
     const size_t M = ffcl_matmul_rows(p), N = p->w.cols, K = p->w.rows;
     const size_t batch = ffcl_matmul_batch(p);
-    const int by_columns = p->a.layout == FFCL_COLUMNS, limits = ctx->device.caps.nv_compute > 0;
+    const int by_columns = p->a.layout == FFCL_COLUMNS, n_major = p->w.layout == FFCL_COLUMNS;
+    const int limits = ctx->device.caps.nv_compute > 0;
     const tile *t = choose_tile(ctx, p, parts);
     char options[192], limit[48] = "";
     if (limits)
         snprintf(limit, sizeof limit, " -DLIMITED -cl-nv-maxrregcount=%d", t->registers);
     snprintf(options, sizeof options,
-             "-DBM=%zu -DBN=%zu -DTM=%zu -DTN=%zu -DKMAJOR=%d -DVEC_A=%d -DVEC_W=%d "
-             "-DVEC_OUT=%d%s%s", t->bm, t->bn, t->tm, t->tn, by_columns,
-             is_aligned(&p->a, by_columns ? M : K, batch), is_aligned(&p->w, N, batch),
+             "-DBM=%zu -DBN=%zu -DTM=%zu -DTN=%zu -DKMAJOR=%d -DNMAJOR=%d -DVEC_A=%d -DVEC_W=%d "
+             "-DVEC_OUT=%d%s%s", t->bm, t->bn, t->tm, t->tn, by_columns, n_major,
+             is_aligned(&p->a, by_columns ? M : K, batch), is_aligned(&p->w, n_major ? K : N, batch),
              parts > 1 ? N % 4 == 0 : is_out_aligned(p), parts > 1 ? " -DPARTS" : "", limit);
     const ffcl_kernel *k = ffcl_kernel_get(ctx, "gemm_blocked", "gemm_blocked", options);
     size_t local[3] = {ITEMS, 1, 1};

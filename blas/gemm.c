@@ -186,7 +186,7 @@ static void library_run(ffcl_ctx *ctx, const void *desc)
 static int blocked_can(const ffcl_ctx *ctx, const void *desc)
 {
     const ffcl_matmul *p = desc;
-    return is_plain_float(p) && p->w.layout == FFCL_ROWS && ffcl_blocked_can(ctx);
+    return is_plain_float(p) && ffcl_blocked_can(ctx);
 }
 
 /* Single GEMMs only where it was measured to be faster than CLBlast (host/selfcheck/choice.c). */

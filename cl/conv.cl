@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * Convolutions of NHWC images, stride 1, zero padding, as a GEMM of im2col's columns and the weight
- * (taps * C, Cout).  conv_direct.cl is for few outputs.
+ * (taps * C, Cout).  For few outputs: conv_direct.cl, and conv_taps_f32 after a GEMM.
  * Tap (ky, kx) of kh x kw reads pixel (y + dy + ky, x + dx + kx); 3 x 3 has dy = dx = -1. */
 
 /* columns[(ky, kx, c)][m] = x[pixel first + m shifted by the tap][c], zero outside the image:
@@ -47,4 +47,34 @@ __kernel void conv_narrow_f32(__global float *out, __global const float *wide, i
     int e = get_global_id(0);
     if (e < n)
         out[e] = wide[(size_t)(e / Cout) * columns + e % Cout];
+}
+
+/* The sum of taps that a GEMM left apart: out (B, H, W, Cout), Cout at most 4, from pixel `first` of
+ * all images on; sums (n, columns), of whole images: what tap (ky, kx) of side x side makes of a
+ * pixel for output o in column (ky * side + kx) * Cout + o.
+ *   out[y][x][o] = bias[o] + sum over taps of sums[(y + ky - shift, x + kx - shift)][tap][o]
+ * A work-item a pixel. */
+__kernel void conv_taps_f32(__global float *out, __global const float *sums,
+                            __global const float *bias, int H, int W, int Cout, int side, int shift,
+                            int columns, int first, int n)
+{
+    int pixel = get_global_id(0);
+    if (pixel >= n)
+        return;
+    int x = pixel % W, y = pixel / W % H;
+    float v[4] = {0.0f, 0.0f, 0.0f, 0.0f};
+    for (int tap = 0; tap < side * side; tap++) {
+        int dy = tap / side - shift, dx = tap % side - shift;
+        if (y + dy < 0 || y + dy >= H || x + dx < 0 || x + dx >= W)
+            continue;
+        __global const float *from = sums + (size_t)(pixel + dy * W + dx) * columns + tap * Cout;
+        #pragma unroll
+        for (int o = 0; o < 4; o++)
+            if (o < Cout)
+                v[o] += from[o];
+    }
+    #pragma unroll
+    for (int o = 0; o < 4; o++)
+        if (o < Cout)
+            out[(size_t)(first + pixel) * Cout + o] = v[o] + bias[o];
 }

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT
  * float32 GEMM for GPUs, register blocked, with its epilogue and in batches:
  *   out[z][m][n] = epilogue(sum_k A[z][m][k] W[z][k][n]);  epilogue.cl's header has the epilogue.
- * Operands as in gemm.cl; matrix z of a batch begins *_step elements after the one before.
+ * A (M, K), with KMAJOR (K, M) in memory; W (K, N), with NMAJOR (N, K) in memory; matrix z of a batch begins *_step elements after the one before.
  * With -DPARTS z is a part of K instead, k_each columns (a multiple of STEP) from z * k_each on, and
  * its sum goes to out without the epilogue.
  * A work-group of ITEMS makes a tile of BM x BN.  A work-item has TM quads of rows and TN of columns,
  * GY and GX quads apart, so that neighbours read neighbouring quads of local memory; 32 neighbours
  * are LX x LY of a tile's work-items.  Steps of K go through registers, loaded while the step before
- * is computed, into local memory, at most 6.5 KB.  VEC_A, VEC_W, VEC_OUT: the operand's lines (those of
+ * is computed, into local memory, at most 8.8 KB.  VEC_A, VEC_W, VEC_OUT: the operand's lines (those of
  * out and of all that the epilogue reads) are whole aligned quads.  LIMITED: the compiler is told by
  * other means how many registers to take, which reqd_work_group_size would override.
  * K is added in order, in one way for any M, N and tile.
@@ -18,6 +18,9 @@
 
 #ifndef KMAJOR
 #define KMAJOR 0
+#endif
+#ifndef NMAJOR
+#define NMAJOR 0
 #endif
 #ifndef BM
 #define BM 64
@@ -42,19 +45,23 @@
 #endif
 /* Columns of K a step: few, as registers hold a step's quads beside the results. */
 #define STEP 8
-/* Quads of a tile's column and row; a quad more in a line of A, so that the transposing stores of
+/* Quads of a tile's column and row; a quad more in a line, so that the transposing stores of
  * neighbours meet fewer banks. */
 #define QM (BM / 4)
 #define QN (BN / 4)
-#define LINE (QM + 1)
+#define LINE_M (QM + 1)
+#define LINE_N (QN + NMAJOR)
 #define GY (QM / TM)
 #define GX (QN / TN)
 #define ITEMS (GX * GY)
 #define LX 8
 #define LY 4
-/* Quads that a work-item moves in a step. */
-#define MOVE_A (BM * STEP / 4 / ITEMS)
-#define MOVE_W (BN * STEP / 4 / ITEMS)
+/* Quads of a step of A and W; how many of them a work-item moves, some none. */
+#define QUADS_A (BM * STEP / 4)
+#define QUADS_W (BN * STEP / 4)
+#define MOVE_A ((QUADS_A + ITEMS - 1) / ITEMS)
+#define MOVE_W ((QUADS_W + ITEMS - 1) / ITEMS)
+#define MOVES(quads, e) ((quads) % ITEMS == 0 || (e) < (quads))
 
 /* n of the 4 floats at p, zeros for the others. */
 static inline float4 load_some(__global const float *p, int n)
@@ -71,49 +78,54 @@ static inline float4 load_some(__global const float *p, int n)
     return v;
 }
 
-/* Quad e of A's step at k0: of A's row m 4 columns, with KMAJOR of a column 4
- * rows. */
-static inline float4 load_a(__global const float *A, int a_ld, int m0, int k0, int M, int K, int e)
+/* Quad e of a step of columns k0 .. k0+STEP-1 of K, of lines l0 .. l0+4*quads-1 of an operand with
+ * `lines` rows of A or columns of W, which begin ld apart: four columns of K of a line.  Or, where
+ * it lies K-major, four lines of a column of K, such columns ld apart. */
+static inline float4 load_along(__global const float *p, int ld, int l0, int k0, int lines, int K,
+                                int e, int vec)
 {
-#if KMAJOR
-    const int k = k0 + e / QM, m = m0 + e % QM * 4;
-    __global const float *p = A + (size_t)k * a_ld + m;
-    const int n = k < K ? M - m : 0;
-#else
-    const int m = m0 + e / (STEP / 4), k = k0 + e % (STEP / 4) * 4;
-    __global const float *p = A + (size_t)m * a_ld + k;
-    const int n = m < M ? K - k : 0;
-#endif
-#if VEC_A
-    return n > 0 ? *(__global const float4 *)p : (float4)(0.0f);
-#else
+    const int line = l0 + e / (STEP / 4), k = k0 + e % (STEP / 4) * 4;
+    const int n = line < lines ? K - k : 0;
+    p += (size_t)line * ld + k;
+    if (vec)
+        return n > 0 ? *(__global const float4 *)p : (float4)(0.0f);
     return load_some(p, n);
-#endif
 }
 
-static inline float4 load_w(__global const float *W, int w_ld, int n0, int k0, int N, int K, int e)
+static inline float4 load_across(__global const float *p, int ld, int l0, int k0, int lines, int K,
+                                 int e, int quads, int vec)
 {
-    const int k = k0 + e / QN, at = n0 + e % QN * 4, n = k < K ? N - at : 0;
-    __global const float *p = W + (size_t)k * w_ld + at;
-#if VEC_W
-    return n > 0 ? *(__global const float4 *)p : (float4)(0.0f);
-#else
+    const int k = k0 + e / quads, line = l0 + e % quads * 4, n = k < K ? lines - line : 0;
+    p += (size_t)k * ld + line;
+    if (vec)
+        return n > 0 ? *(__global const float4 *)p : (float4)(0.0f);
     return load_some(p, n);
-#endif
 }
 
-static inline void store_a(__local float4 *at, float4 v, int e)
+/* Where load_along's quad goes in local memory, whose lines are `line` quads. */
+static inline void store_along(__local float4 *at, float4 v, int e, int line)
 {
-#if KMAJOR
-    at[e / QM * LINE + e % QM] = v;
-#else
-    __local float *to = (__local float *)at + e % (STEP / 4) * 4 * LINE * 4 + e / (STEP / 4);
+    __local float *to = (__local float *)at + e % (STEP / 4) * 4 * line * 4 + e / (STEP / 4);
     to[0] = v.x;
-    to[LINE * 4] = v.y;
-    to[2 * LINE * 4] = v.z;
-    to[3 * LINE * 4] = v.w;
-#endif
+    to[line * 4] = v.y;
+    to[2 * line * 4] = v.z;
+    to[3 * line * 4] = v.w;
 }
+
+#if KMAJOR
+#define LOAD_A(k, e) load_across(A, a_ld, m0, k, M, last, e, QM, VEC_A)
+#define STORE_A(v, e) at[(e) / QM * LINE_M + (e) % QM] = (v)
+#else
+#define LOAD_A(k, e) load_along(A, a_ld, m0, k, M, last, e, VEC_A)
+#define STORE_A(v, e) store_along(at, v, e, LINE_M)
+#endif
+#if NMAJOR
+#define LOAD_W(k, e) load_along(W, w_ld, n0, k, N, last, e, VEC_W)
+#define STORE_W(v, e) store_along(wt, v, e, LINE_N)
+#else
+#define LOAD_W(k, e) load_across(W, w_ld, n0, k, N, last, e, QN, VEC_W)
+#define STORE_W(v, e) wt[(e) / QN * LINE_N + (e) % QN] = (v)
+#endif
 
 /* v += the outer product of a column of A's quads and a row of W's. */
 static inline void multiply(float4 v[TM * 4][TN], const float4 a[TM], const float4 w[TN])
@@ -160,7 +172,7 @@ void gemm_blocked(__global float *out, int out_at, int out_ld, __global const fl
                   int add_rows, int act, int flags, int M, int N, int K, int a_step, int w_step,
                   int out_step, int k_each)
 {
-    __local float4 at[STEP * LINE], wt[STEP * QN];
+    __local float4 at[STEP * LINE_M], wt[STEP * LINE_N];
     const int id = get_local_id(0), some = id / (LX * LY);
     const int x = id % LX + LX * (some % (GX / LX)), y = id / LX % LY + LY * (some / (GX / LX));
     const int n0 = get_group_id(0) * BN, m0 = get_group_id(1) * BM;
@@ -183,25 +195,31 @@ void gemm_blocked(__global float *out, int out_at, int out_ld, __global const fl
             v[i][j] = (float4)(0.0f);
     #pragma unroll
     for (int i = 0; i < MOVE_A; i++)
-        a_next[i] = load_a(A, a_ld, m0, first, M, last, i * ITEMS + id);
+        if (MOVES(QUADS_A, i * ITEMS + id))
+            a_next[i] = LOAD_A(first, i * ITEMS + id);
     #pragma unroll
     for (int i = 0; i < MOVE_W; i++)
-        w_next[i] = load_w(W, w_ld, n0, first, N, last, i * ITEMS + id);
+        if (MOVES(QUADS_W, i * ITEMS + id))
+            w_next[i] = LOAD_W(first, i * ITEMS + id);
     for (int k0 = first; k0 < last; k0 += STEP) {
         #pragma unroll
         for (int i = 0; i < MOVE_A; i++)
-            store_a(at, a_next[i], i * ITEMS + id);
+            if (MOVES(QUADS_A, i * ITEMS + id))
+                STORE_A(a_next[i], i * ITEMS + id);
         #pragma unroll
         for (int i = 0; i < MOVE_W; i++)
-            wt[i * ITEMS + id] = w_next[i];
+            if (MOVES(QUADS_W, i * ITEMS + id))
+                STORE_W(w_next[i], i * ITEMS + id);
         barrier(CLK_LOCAL_MEM_FENCE);
         if (k0 + STEP < last) {
             #pragma unroll
             for (int i = 0; i < MOVE_A; i++)
-                a_next[i] = load_a(A, a_ld, m0, k0 + STEP, M, last, i * ITEMS + id);
+                if (MOVES(QUADS_A, i * ITEMS + id))
+                    a_next[i] = LOAD_A(k0 + STEP, i * ITEMS + id);
             #pragma unroll
             for (int i = 0; i < MOVE_W; i++)
-                w_next[i] = load_w(W, w_ld, n0, k0 + STEP, N, last, i * ITEMS + id);
+                if (MOVES(QUADS_W, i * ITEMS + id))
+                    w_next[i] = LOAD_W(k0 + STEP, i * ITEMS + id);
         }
         /* Quads of the next column of K are read while those of this one are multiplied. */
         float4 a[2][TM], w[2][TN];
@@ -217,10 +235,10 @@ void gemm_blocked(__global float *out, int out_at, int out_ld, __global const fl
             if (k + 1 < STEP) {
                 #pragma unroll
                 for (int i = 0; i < TM; i++)
-                    a[next][i] = at[(k + 1) * LINE + i * GY + y];
+                    a[next][i] = at[(k + 1) * LINE_M + i * GY + y];
                 #pragma unroll
                 for (int j = 0; j < TN; j++)
-                    w[next][j] = wt[(k + 1) * QN + j * GX + x];
+                    w[next][j] = wt[(k + 1) * LINE_N + j * GX + x];
             }
             multiply(v, a[now], w[now]);
         }

@@ -164,6 +164,37 @@ static void direct_run(ffcl_ctx *ctx, const void *desc)
                       FFCL_INT(shift), FFCL_INT(shift), FFCL_INT(n));
 }
 
+static int taps_can(const ffcl_ctx *ctx, const void *desc)
+{
+    (void)ctx;
+    return has(desc, FFCL_CONV_TAPS);
+}
+
+/* What every tap makes of every pixel, in images enough for a device; then each pixel's outputs are
+ * sums of what its neighbours have for it. */
+static void taps_run(ffcl_ctx *ctx, const void *desc)
+{
+    enum { BYTES = 64 << 20 };
+    const ffcl_conv_desc *d = desc;
+    const ffcl_conv_weight *w = d->w;
+    const size_t P = d->x.rows, columns = w->weight[0].cols, shift = w->side / 2;
+    const size_t most = ffcl_max(BYTES / (P * columns * sizeof(float)), 1);
+    const size_t images = ffcl_min(most, d->x.batch);
+    const ffcl_kernel *k = ffcl_kernel_get(ctx, "conv", "conv_taps_f32", "");
+    ffcl_tensor all = ffcl_take(ctx, ffcl_tensor_of(FFCL_F32, images, P, columns));
+    for (size_t first = 0, n; first < d->x.batch; first += n) {
+        n = ffcl_min(images, d->x.batch - first);
+        ffcl_gemm(ctx, &(ffcl_matmul){.out = ffcl_images(all, 0, n),
+                                      .a = ffcl_images(d->x, first, n), .w = w->weight[0]});
+        ffcl_work(ctx, ffcl_each_cost(n * P * columns, 1.0, 4.0));
+        ffcl_launch_items(ctx, k, n * P, FFCL_DENSE(&d->out), FFCL_BUF(&all), FFCL_BUF(&w->bias),
+                          FFCL_INT(ffcl_height(&d->x)), FFCL_INT(d->x.width), FFCL_INT(w->out),
+                          FFCL_INT(w->side), FFCL_INT(shift), FFCL_INT(columns),
+                          FFCL_INT(first * P), FFCL_INT(n * P));
+    }
+    ffcl_give(ctx, &all);
+}
+
 static int winograd_can(const ffcl_ctx *ctx, const void *desc)
 {
     return has(desc, FFCL_CONV_WINOGRAD) && ffcl_gemm_takes_batches(ctx);
@@ -219,6 +250,8 @@ static const ffcl_variant variants[] = {
     {"point", "1 x 1: the GEMM alone", point_can, NULL, cost, point_run},
     {"direct", "float32 with at most 4 outputs: a GEMM's tile would be empty", direct_can, NULL,
      cost, direct_run},
+    {"taps", "the same on GPUs: a GEMM with a column for each tap and output, then their sums",
+     taps_can, NULL, cost, taps_run},
     {"winograd", "float32, 3 x 3, where the back end has batches: fewer multiplications",
      winograd_can, NULL, cost, ffcl_winograd_conv},
     {"implicit", "half: a GEMM that gathers its rows from the image", implicit_can, NULL, cost,

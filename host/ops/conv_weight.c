@@ -8,6 +8,8 @@
 
 /* Columns of a NARROW weight: the fewest that a matrix unit's kernel takes. */
 enum { NARROW = 8, DIRECT_MOST = 4 };
+/* Inputs from which a GEMM pays. */
+enum { TAPS_FEWEST = 32 };
 
 static int is_forced(const ffcl_ctx *ctx, const char *name)
 {
@@ -23,20 +25,34 @@ static int is_winograd(const ffcl_ctx *ctx, const ffcl_conv_weight *w)
     return !is_forced(ctx, "im2col") && ffcl_winograd_pays(ctx, w);
 }
 
+static int is_taps(const ffcl_ctx *ctx, const ffcl_conv_weight *w)
+{
+    return is_forced(ctx, "taps") ||
+           (!is_forced(ctx, "direct") && !ffcl_is_cpu(ctx) && w->in >= TAPS_FEWEST);
+}
+
 static ffcl_conv_layout choose_layout(const ffcl_ctx *ctx, const ffcl_conv_weight *w)
 {
     const int is_narrow = w->out <= DIRECT_MOST && !w->upsample;
     if (w->dtype == FFCL_F16)
         return is_narrow ? FFCL_CONV_NARROW : FFCL_CONV_TILES;
     if (is_narrow)
-        return FFCL_CONV_DIRECT;
+        return is_taps(ctx, w) ? FFCL_CONV_TAPS : FFCL_CONV_DIRECT;
     return is_winograd(ctx, w) ? FFCL_CONV_WINOGRAD : FFCL_CONV_IM2COL;
 }
 
 /* K of the GEMM's weight (K, N). */
 static size_t rows_of(const ffcl_conv_weight *w)
 {
+    if (w->layout == FFCL_CONV_TAPS)
+        return w->in;
     return (w->upsample ? 4 : w->side * w->side) * w->in;
+}
+
+/* N of a weight whose N is not the outputs: of TAPS, a tap's outputs after another's. */
+static size_t tap_columns(const ffcl_conv_weight *w)
+{
+    return (w->side * w->side * w->out + 3) / 4 * 4;
 }
 
 static void shape(ffcl_conv_weight *w)
@@ -51,6 +67,8 @@ static void shape(ffcl_conv_weight *w)
         t = ffcl_tensor_of(FFCL_F32, ffcl_winograd_points(w), w->in, w->out);
     else if (w->layout == FFCL_CONV_NARROW)
         t.cols = NARROW;
+    else if (w->layout == FFCL_CONV_TAPS)
+        t = ffcl_tensor_of(FFCL_F32, 1, K, tap_columns(w));
     if (w->dtype == FFCL_F16)
         t.layout = FFCL_TILES;
     for (size_t i = 0; i < buffers; i++)
@@ -74,6 +92,8 @@ size_t ffcl_conv_part_count(const ffcl_conv_weight *w)
     const size_t out = w->layout == FFCL_CONV_NARROW ? NARROW : w->out;
     if (w->layout == FFCL_CONV_WINOGRAD)
         return ffcl_winograd_points(w) * w->in * w->out;
+    if (w->layout == FFCL_CONV_TAPS)
+        return w->in * tap_columns(w);
     return w->dtype == FFCL_F16 ? ffcl_tiled_count(out, rows_of(w)) : rows_of(w) * out;
 }
 
@@ -110,6 +130,8 @@ void ffcl_conv_fill(const ffcl_conv_weight *w, size_t i, const float *from, floa
                     size_t k = tap * in + c;
                     size_t at = w->dtype == FFCL_F16            ? ffcl_tiled_at(o, k, K)
                                 : w->layout == FFCL_CONV_DIRECT ? o * K + k
+                                : w->layout == FFCL_CONV_TAPS
+                                    ? c * tap_columns(w) + tap * out + o
                                                                 : k * out + o;
                     part[at] += from[((o * in + c) * side + y) * side + x];
                 }

@@ -187,7 +187,7 @@ static inline ffcl_cost ffcl_conv_cost(const ffcl_conv_desc *d)
                                                         : (double)(w->side * w->side);
     const double pixels = w->upsample ? 4.0 * x : x, per_out = d->add ? 2.0 : 1.0;
     const double computed = pixels * (narrow ? 8.0 : (double)w->out);
-    const double out_each = narrow || w->layout == FFCL_CONV_DIRECT ? 4.0 : each;
+    const double out_each = narrow ? 4.0 : each;
     size_t count, buffers = ffcl_conv_buffers(w, &count);
     return (ffcl_cost){computed * (2.0 * taps * (double)w->in + per_out),
                        each * (x * (double)w->in + (double)(count * buffers)) +

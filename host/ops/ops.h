@@ -139,6 +139,7 @@ void ffcl_groupnorm(ffcl_ctx *ctx, const ffcl_groupnorm_desc *desc);
 typedef enum ffcl_conv_layout {
     FFCL_CONV_IM2COL,       /* (k*k*Cin, Cout) */
     FFCL_CONV_DIRECT,       /* (Cout, k*k*Cin) */
+    FFCL_CONV_TAPS,         /* at most 4 outputs: (Cin, k*k*Cout), rounded up to 4 with zeros */
     FFCL_CONV_WINOGRAD,     /* (points, Cin, Cout): 36 of a tile, 25 of one that is upsampled */
     FFCL_CONV_TILES,        /* half, (k*k*Cin, Cout) in tiles */
     FFCL_CONV_NARROW        /* half, at most 4 outputs: (k*k*Cin, 8) in tiles, the others 0 */
@@ -179,7 +180,7 @@ void ffcl_conv_load_channels(ffcl_ctx *ctx, const ffcl_conv_weight *w, size_t fi
                              const ffcl_tensor *staged);
 
 /* out (B, P, Cout) = conv(x) + bias (+ add, like out; not with an upsample), x (B, P', Cin), both
- * wide, but out float32 with DIRECT and NARROW.
+ * wide, but out float32 with DIRECT, TAPS and NARROW.
  * moments: NULL; or its rows are the groups of the norm that reads out next.  A variant that
  * computes out's moments for them sets *moments, scratch memory that the caller gives back; others
  * leave its batch 0. */

@@ -292,7 +292,7 @@ static void operands(ffcl_case *c)
     const size_t pixels = s.B * s.height * s.width, out = pixels * s.scale * s.scale * s.out;
     const size_t plain = s.side * s.side * s.in * s.out;
     const ffcl_dtype dtype = w.dtype;
-    const int is_float = w.layout == FFCL_CONV_NARROW || w.layout == FFCL_CONV_DIRECT;
+    const int is_float = w.layout == FFCL_CONV_NARROW;
     size_t count, n = ffcl_conv_buffers(&w, &count);
     ffcl_operand list[FFCL_MAX_OPERANDS] = {
         /* Bands write from an offset, for which the GEMM makes sub-buffers of its own. */
@@ -552,6 +552,7 @@ const ffcl_row ffcl_rows_of_conv[] = {
     FLOAT("conv_columns", 0, columns, "im2col", im2col_skip, banded_run),
     FLOAT("conv_point", POINT, point, "point", NULL, NULL),
     FLOAT("conv_direct", FEW, direct, "direct", NULL, NULL),
+    FLOAT("conv_taps", FEW, direct, "taps", NULL, NULL),
     FLOAT("conv_upsample", UPSAMPLE, upsample, "im2col", im2col_skip, banded_run),
     FLOAT("conv_winograd", 0, winograd, "winograd", winograd_skip, winograd_run),
     FLOAT("conv_winograd_upsample", UPSAMPLE, winograd_upsample, "winograd", winograd_skip,

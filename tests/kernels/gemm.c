@@ -424,7 +424,7 @@ static size_t used(const ffcl_row *row, const ffcl_images_of *of, ffcl_use *to)
      .awkward = own_awkward, .units = columns, .variant = "skinny", .used = used}
 /* The tile depends on the compute units. */
 #define BLOCKED(row_name, what, shapes, compute_units)                                   \
-    {FLOAT, .name = row_name, .uses = what, .model = shapes, .awkward = own_awkward,     \
+    {FLOAT, .name = row_name, .uses = what, .model = shapes, .awkward = awkward,         \
      .units = compute_units, .variant = "blocked", .used = used}
 /* On a device of many compute units, where an image alone would leave them idle. */
 #define BLOCKED_PARTS(row_name, what, shapes)                                            \
