@@ -100,7 +100,8 @@ static void launch(ffcl_ctx *ctx, const ffcl_matmul *p, const ffcl_tensor *out, 
     snprintf(options, sizeof options,
              "-DBM=%zu -DBN=%zu -DTM=%zu -DTN=%zu -DKMAJOR=%d -DNMAJOR=%d -DVEC_A=%d -DVEC_W=%d "
              "-DVEC_OUT=%d%s%s", t->bm, t->bn, t->tm, t->tn, by_columns, n_major,
-             is_aligned(&p->a, by_columns ? M : K, batch), is_aligned(&p->w, n_major ? K : N, batch),
+             is_aligned(&p->a, by_columns ? M : K, batch),
+             is_aligned(&p->w, n_major ? K : N, batch),
              parts > 1 ? N % 4 == 0 : is_out_aligned(p), parts > 1 ? " -DPARTS" : "", limit);
     const ffcl_kernel *k = ffcl_kernel_get(ctx, "gemm_blocked", "gemm_blocked", options);
     size_t local[3] = {ITEMS, 1, 1};

@@ -48,8 +48,8 @@ typedef struct ffcl_matmul {
     const ffcl_gather *gather;
     const ffcl_unpatch *unpatch;
     /* NULL: out is written.  Else a GEMM that is cut along K (split-K) may write its partial sums
-     * (n, M, N), float32 from the arena, here and leave out and the epilogue to the next kernel.  Of
-     * float32 operands n depends on a.rows, an image's, and never on the batch. */
+     * (n, M, N), float32 from the arena, here and leave out and the epilogue to the next
+     * kernel.  Of float32 operands n depends on a.rows, an image's, and never on the batch. */
     ffcl_tensor *partial;
 } ffcl_matmul;
 
@@ -146,8 +146,8 @@ int ffcl_gemm_takes_batches(const ffcl_ctx *ctx);
  * Its sums then do not depend on the batch. */
 int ffcl_gemm_rounds_by_image(const ffcl_ctx *ctx);
 
-/* Does it pay that GEMMs of such operands leave partial sums to the next kernel?  It was measured to
- * on NVIDIA's tensor cores, and where ffcl's own float32 GEMM is used. */
+/* Does it pay that GEMMs of such operands leave partial sums to the next kernel?  It was measured
+ * to on NVIDIA's tensor cores, and where ffcl's own float32 GEMM is used. */
 int ffcl_gemm_leaves_partial(const ffcl_ctx *ctx, ffcl_dtype dtype);
 
 /* Is there a variant that computes p? */

@@ -5,11 +5,14 @@
  * qkv (B*T, 3*H*DH): q, k, v one after the other, each H x DH; out (B*T, H*DH).
  * Scores, maxima and sums are float32; no T x T matrix leaves a work-group.
  *
- * attn_f32_tiled, for GPUs: 128 work-items (16 x 8) compute 32 queries; keys in tiles of 64; a
- * work-item holds a 4 x 4 tile of scores and 4 rows x VC*VD/16 columns of the result in registers.
- * Global (ceil(T/32) * 128, H, B).  Local memory below 31 KB for any DH.
+ * attn_f32_tiled, for GPUs: 128 work-items (16 x 8) compute BQ queries, 32 or 64; keys in tiles of
+ * BK.  A work-item holds scores of BQ / 8 queries, in quads 32 apart, and a quad of keys, then the
+ * same queries' results in VC * VD / 16 columns.  Operands lie in local memory with the queries or
+ * keys side by side, so that they are read as quads.  All sums have one order for either BQ.
+ * Global (ceil(T/BQ) * 128, H, B).  Local memory at most 32 KB.
  * DH: head size.  QD: columns of q and k staged at a time.  VD: columns of v staged at a time, a
- * multiple of 16, in VC rounds, VC * VD >= DH. */
+ * multiple of 16, in VC rounds, VC * VD >= DH.  QUADS: DH is a multiple of 4, and so all is aligned
+ * to quads. */
 #ifndef DH
 #define DH 72
 #endif
@@ -22,140 +25,211 @@
 #ifndef VC
 #define VC 1
 #endif
-
+#ifndef BQ
 #define BQ 32
+#endif
+#ifndef QUADS
+#define QUADS 0
+#endif
+
 #define BK 64
 #define ITEMS 128
-#define QK_FLOATS ((BQ + BK) * (QD + 1))
-#define V_FLOATS (BK * VD)
-#define STAGE_FLOATS (QK_FLOATS > V_FLOATS ? QK_FLOATS : V_FLOATS)
+#define RQ (BQ / 32)            /* quads of queries of a work-item */
 #define OC (VD / 16)
+#define BV 32                   /* keys whose v is staged at a time */
+#define LINE_Q (BQ / 4 + 1)     /* quads of a line of q, and of the scores; of k */
+#define LINE_K (BK / 4 + 1)
+#define QK_QUADS (QD * (LINE_Q + LINE_K))
+#define V_QUADS (BV * VD / 4)
+#define STAGE_QUADS (QK_QUADS > V_QUADS ? QK_QUADS : V_QUADS)
+#define PARTS 4                 /* sums of a row's weights, of BK / PARTS keys each */
 
-/* Scores of the tile: s[i][j] of query 4 ty + i and key tx + 16 j, unscaled. */
-static inline void tile_scores(float s[4][4], __local float *stage, __global const float *q,
-                        __global const float *k, int ld, int nq, int nk)
+/* Stages columns d0 .. d0+QD-1 of `rows` rows, ld apart, of which n are there: to[d][row]. */
+static inline void stage_columns(__local float *to, int line, __global const float *from, int ld,
+                                 int d0, int rows, int n)
 {
-    __local float *qs = stage, *ks = stage + BQ * (QD + 1);
-    int lid = get_local_id(0), tx = lid & 15, ty = lid >> 4;
-    for (int i = 0; i < 4; i++)
+#if QUADS
+    for (int e = get_local_id(0); e < rows * (QD / 4); e += ITEMS) {
+        int r = e / (QD / 4), d = e % (QD / 4) * 4;
+        float4 v = (float4)(0.0f);
+        if (r < n && d0 + d < DH)
+            v = *(__global const float4 *)(from + (size_t)r * ld + d0 + d);
+        to[d * line + r] = v.x;
+        to[(d + 1) * line + r] = v.y;
+        to[(d + 2) * line + r] = v.z;
+        to[(d + 3) * line + r] = v.w;
+    }
+#else
+    for (int e = get_local_id(0); e < rows * QD; e += ITEMS) {
+        int r = e / QD, d = e % QD;
+        to[d * line + r] = r < n && d0 + d < DH ? from[(size_t)r * ld + d0 + d] : 0.0f;
+    }
+#endif
+}
+
+/* Scores of the tile, unscaled: s[i][j] of the queries of quad i and key 4 tx + j. */
+static inline void tile_scores(float4 s[RQ][4], __local float4 *stage, __global const float *q,
+                               __global const float *k, int ld, int nq, int nk)
+{
+    __local float4 *qs = stage, *ks = stage + QD * LINE_Q;
+    const int tx = get_local_id(0) & 15, ty = get_local_id(0) >> 4;
+    #pragma unroll
+    for (int i = 0; i < RQ; i++)
+        #pragma unroll
         for (int j = 0; j < 4; j++)
-            s[i][j] = 0.0f;
+            s[i][j] = (float4)(0.0f);
     for (int d0 = 0; d0 < DH; d0 += QD) {
         barrier(CLK_LOCAL_MEM_FENCE);
-        for (int e = lid; e < BQ * QD; e += ITEMS) {
-            int r = e / QD, d = e % QD;
-            qs[r * (QD + 1) + d] = (r < nq && d0 + d < DH) ? q[(size_t)r * ld + d0 + d] : 0.0f;
-        }
-        for (int e = lid; e < BK * QD; e += ITEMS) {
-            int r = e / QD, d = e % QD;
-            ks[r * (QD + 1) + d] = (r < nk && d0 + d < DH) ? k[(size_t)r * ld + d0 + d] : 0.0f;
-        }
+        stage_columns((__local float *)qs, 4 * LINE_Q, q, ld, d0, BQ, nq);
+        stage_columns((__local float *)ks, 4 * LINE_K, k, ld, d0, BK, nk);
         barrier(CLK_LOCAL_MEM_FENCE);
+        #pragma unroll
         for (int d = 0; d < QD; d++) {
-            float a[4], b[4];
-            for (int i = 0; i < 4; i++)
-                a[i] = qs[(4 * ty + i) * (QD + 1) + d];
-            for (int j = 0; j < 4; j++)
-                b[j] = ks[(tx + 16 * j) * (QD + 1) + d];
-            for (int i = 0; i < 4; i++)
-                for (int j = 0; j < 4; j++)
-                    s[i][j] += a[i] * b[j];
+            const float4 b = ks[d * LINE_K + tx];
+            #pragma unroll
+            for (int i = 0; i < RQ; i++) {
+                const float4 a = qs[d * LINE_Q + 8 * i + ty];
+                s[i][0] = fma(a, (float4)(b.x), s[i][0]);
+                s[i][1] = fma(a, (float4)(b.y), s[i][1]);
+                s[i][2] = fma(a, (float4)(b.z), s[i][2]);
+                s[i][3] = fma(a, (float4)(b.w), s[i][3]);
+            }
         }
     }
 }
 
-/* Online softmax of a tile: turns the scores in p (BQ, BK+1) into exp(score - max), updates each
- * row's running maximum and sum, and leaves in factor[] what earlier results must be multiplied by.
- * Four work-items a row. */
+/* Online softmax of a tile: turns the scores p (BK, BQ) into exp(score - max), updates each query's
+ * running maximum and sum, and leaves in factor[] what earlier results must be multiplied by.
+ * part: PARTS values of each query. */
 static inline void tile_softmax(__local float *p, __local float *row_max, __local float *row_sum,
-                         __local float *factor, __local float *part)
+                                __local float *factor, __local float *part)
 {
-    int lid = get_local_id(0), r = lid >> 2, quarter = lid & 3;
-    __local float *mine = p + r * (BK + 1) + quarter * (BK / 4);
-    float m = mine[0];
-    for (int i = 1; i < BK / 4; i++)
-        m = fmax(m, mine[i]);
-    part[lid] = m;
-    barrier(CLK_LOCAL_MEM_FENCE);
-    float old = row_max[r];
-    m = fmax(fmax(part[4 * r], part[4 * r + 1]), fmax(part[4 * r + 2], part[4 * r + 3]));
-    m = fmax(m, old);
-    float sum = 0.0f;
-    for (int i = 0; i < BK / 4; i++) {
-        mine[i] = exp(mine[i] - m);
-        sum += mine[i];
+    const int lid = get_local_id(0), r = lid % BQ;
+    for (int c = lid / BQ; c < PARTS; c += ITEMS / BQ) {
+        __local const float *mine = p + c * (BK / PARTS) * 4 * LINE_Q + r;
+        float m = mine[0];
+        for (int i = 1; i < BK / PARTS; i++)
+            m = fmax(m, mine[i * 4 * LINE_Q]);
+        part[c * BQ + r] = m;
     }
     barrier(CLK_LOCAL_MEM_FENCE);
-    part[lid] = sum;
+    const float old = row_max[r];
+    const float m = fmax(fmax(fmax(part[r], part[BQ + r]),
+                              fmax(part[2 * BQ + r], part[3 * BQ + r])), old);
     barrier(CLK_LOCAL_MEM_FENCE);
-    if (quarter == 0) {
-        float f = exp(old - m);
+    for (int c = lid / BQ; c < PARTS; c += ITEMS / BQ) {
+        __local float *mine = p + c * (BK / PARTS) * 4 * LINE_Q + r;
+        float sum = 0.0f;
+        for (int i = 0; i < BK / PARTS; i++) {
+            const float e = exp(mine[i * 4 * LINE_Q] - m);
+            mine[i * 4 * LINE_Q] = e;
+            sum += e;
+        }
+        part[c * BQ + r] = sum;
+    }
+    barrier(CLK_LOCAL_MEM_FENCE);
+    if (lid < BQ) {
+        const float f = exp(old - m);
         factor[r] = f;
         row_max[r] = m;
-        row_sum[r] = row_sum[r] * f + part[lid] + part[lid + 1] + part[lid + 2] + part[lid + 3];
+        row_sum[r] = fma(row_sum[r], f, (part[r] + part[BQ + r]) +
+                                        (part[2 * BQ + r] + part[3 * BQ + r]));
+    }
+}
+
+/* acc += the weights of BV keys, p (BV, BQ), times their v, vs (BV, VD). */
+static inline void add_weighted(float4 acc[RQ][OC], __local const float4 *p,
+                                __local const float *vs)
+{
+    const int tx = get_local_id(0) & 15, ty = get_local_id(0) >> 4;
+    #pragma unroll 4
+    for (int r = 0; r < BV; r++) {
+        float v[OC];
+        #pragma unroll
+        for (int j = 0; j < OC; j++)
+            v[j] = vs[r * VD + tx + 16 * j];
+        #pragma unroll
+        for (int i = 0; i < RQ; i++) {
+            const float4 weight = p[r * LINE_Q + 8 * i + ty];
+            #pragma unroll
+            for (int j = 0; j < OC; j++)
+                acc[i][j] = fma(weight, (float4)(v[j]), acc[i][j]);
+        }
     }
 }
 
 __kernel __attribute__((reqd_work_group_size(ITEMS, 1, 1)))
 void attn_f32_tiled(__global float *out, __global const float *qkv, int T, int H, float scale)
 {
-    __local float stage[STAGE_FLOATS];
-    __local float p[BQ * (BK + 1)];
-    __local float row_max[BQ], row_sum[BQ], factor[BQ], part[ITEMS];
-    int lid = get_local_id(0), tx = lid & 15, ty = lid >> 4;
-    int t0 = get_group_id(0) * BQ, h = get_group_id(1), b = get_group_id(2);
-    int ld = 3 * H * DH;
+    __local float4 stage[STAGE_QUADS], p[BK * LINE_Q];
+    __local float row_max[BQ], row_sum[BQ], part[PARTS * BQ];
+    __local float4 factor[BQ / 4];
+    const int lid = get_local_id(0), tx = lid & 15, ty = lid >> 4;
+    const int t0 = get_group_id(0) * BQ, h = get_group_id(1), b = get_group_id(2);
+    const int ld = 3 * H * DH;
     __global const float *q = qkv + ((size_t)b * T + t0) * ld + h * DH;
     __global const float *keys = qkv + (size_t)b * T * ld + (H + h) * DH;
     __global const float *values = keys + H * DH;
 
-    float acc[VC][4][OC];
+    float4 acc[VC][RQ][OC];
+    #pragma unroll
     for (int c = 0; c < VC; c++)
-        for (int i = 0; i < 4; i++)
+        #pragma unroll
+        for (int i = 0; i < RQ; i++)
+            #pragma unroll
             for (int j = 0; j < OC; j++)
-                acc[c][i][j] = 0.0f;
+                acc[c][i][j] = (float4)(0.0f);
     if (lid < BQ) {
         row_max[lid] = -INFINITY;
         row_sum[lid] = 0.0f;
     }
     for (int s0 = 0; s0 < T; s0 += BK) {
-        int nk = min(BK, T - s0);
-        float s[4][4];
+        const int nk = min(BK, T - s0);
+        float4 s[RQ][4];
         tile_scores(s, stage, q, keys + (size_t)s0 * ld, ld, T - t0, nk);
-        for (int i = 0; i < 4; i++)
+        #pragma unroll
+        for (int i = 0; i < RQ; i++)
+            #pragma unroll
             for (int j = 0; j < 4; j++)
-                p[(4 * ty + i) * (BK + 1) + tx + 16 * j] =
-                    tx + 16 * j < nk ? s[i][j] * scale : -INFINITY;
+                p[(4 * tx + j) * LINE_Q + 8 * i + ty] =
+                    4 * tx + j < nk ? s[i][j] * scale : (float4)(-INFINITY);
         barrier(CLK_LOCAL_MEM_FENCE);
-        tile_softmax(p, row_max, row_sum, factor, part);
-#pragma unroll
-        for (int c = 0; c < VC; c++) {
-            barrier(CLK_LOCAL_MEM_FENCE);
-            for (int e = lid; e < BK * VD; e += ITEMS) {
-                int r = e / VD, d = c * VD + e % VD;
-                stage[e] = (r < nk && d < DH) ? values[(size_t)(s0 + r) * ld + d] : 0.0f;
-            }
-            barrier(CLK_LOCAL_MEM_FENCE);
-            for (int i = 0; i < 4; i++)
+        tile_softmax((__local float *)p, row_max, row_sum, (__local float *)factor, part);
+        barrier(CLK_LOCAL_MEM_FENCE);
+        #pragma unroll
+        for (int c = 0; c < VC; c++)
+            #pragma unroll
+            for (int i = 0; i < RQ; i++)
+                #pragma unroll
                 for (int j = 0; j < OC; j++)
-                    acc[c][i][j] *= factor[4 * ty + i];
-            for (int r = 0; r < BK; r++)
-                for (int i = 0; i < 4; i++) {
-                    float weight = p[(4 * ty + i) * (BK + 1) + r];
-                    for (int j = 0; j < OC; j++)
-                        acc[c][i][j] += weight * stage[r * VD + tx + 16 * j];
+                    acc[c][i][j] *= factor[8 * i + ty];
+        #pragma unroll
+        for (int c = 0; c < VC; c++)
+            for (int k0 = 0; k0 < BK; k0 += BV) {
+                __local float *vs = (__local float *)stage;
+                barrier(CLK_LOCAL_MEM_FENCE);
+                for (int e = lid; e < BV * VD; e += ITEMS) {
+                    const int r = k0 + e / VD, d = c * VD + e % VD;
+                    vs[e] = r < nk && d < DH ? values[(size_t)(s0 + r) * ld + d] : 0.0f;
                 }
-        }
-    }
-#pragma unroll
-    for (int c = 0; c < VC; c++)
-        for (int i = 0; i < 4; i++) {
-            int t = t0 + 4 * ty + i;
-            float inv = 1.0f / row_sum[4 * ty + i];
-            for (int j = 0; j < OC; j++) {
-                int d = c * VD + tx + 16 * j;
-                if (t < T && d < DH)
-                    out[((size_t)b * T + t) * H * DH + h * DH + d] = acc[c][i][j] * inv;
+                barrier(CLK_LOCAL_MEM_FENCE);
+                add_weighted(acc[c], p + k0 * LINE_Q, vs);
             }
-        }
+    }
+    #pragma unroll
+    for (int c = 0; c < VC; c++)
+        #pragma unroll
+        for (int i = 0; i < RQ; i++)
+            #pragma unroll
+            for (int j = 0; j < OC; j++) {
+                const float of[4] = {acc[c][i][j].x, acc[c][i][j].y, acc[c][i][j].z,
+                                     acc[c][i][j].w};
+                const int d = c * VD + tx + 16 * j;
+                #pragma unroll
+                for (int e = 0; e < 4; e++) {
+                    const int r = 32 * i + 4 * ty + e, t = t0 + r;
+                    if (t < T && d < DH)
+                        out[((size_t)b * T + t) * H * DH + h * DH + d] = of[e] / row_sum[r];
+                }
+            }
 }

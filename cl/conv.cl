@@ -49,8 +49,8 @@ __kernel void conv_narrow_f32(__global float *out, __global const float *wide, i
         out[e] = wide[(size_t)(e / Cout) * columns + e % Cout];
 }
 
-/* The sum of taps that a GEMM left apart: out (B, H, W, Cout), Cout at most 4, from pixel `first` of
- * all images on; sums (n, columns), of whole images: what tap (ky, kx) of side x side makes of a
+/* The sum of taps that a GEMM left apart: out (B, H, W, Cout), Cout at most 4, from pixel `first`
+ * of all images on; sums (n, columns), of whole images: what tap (ky, kx) of side x side makes of a
  * pixel for output o in column (ky * side + kx) * Cout + o.
  *   out[y][x][o] = bias[o] + sum over taps of sums[(y + ky - shift, x + kx - shift)][tap][o]
  * A work-item a pixel. */

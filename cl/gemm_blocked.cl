@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: MIT
  * float32 GEMM for GPUs, register blocked, with its epilogue and in batches:
  *   out[z][m][n] = epilogue(sum_k A[z][m][k] W[z][k][n]);  epilogue.cl's header has the epilogue.
- * A (M, K), with KMAJOR (K, M) in memory; W (K, N), with NMAJOR (N, K) in memory; matrix z of a batch begins *_step elements after the one before.
- * With -DPARTS z is a part of K instead, k_each columns (a multiple of STEP) from z * k_each on, and
- * its sum goes to out without the epilogue.
- * A work-group of ITEMS makes a tile of BM x BN.  A work-item has TM quads of rows and TN of columns,
- * GY and GX quads apart, so that neighbours read neighbouring quads of local memory; 32 neighbours
- * are LX x LY of a tile's work-items.  Steps of K go through registers, loaded while the step before
- * is computed, into local memory, at most 8.8 KB.  VEC_A, VEC_W, VEC_OUT: the operand's lines (those of
- * out and of all that the epilogue reads) are whole aligned quads.  LIMITED: the compiler is told by
- * other means how many registers to take, which reqd_work_group_size would override.
+ * A (M, K), with KMAJOR (K, M) in memory; W (K, N), with NMAJOR (N, K) in memory; matrix z of a
+ * batch begins *_step elements after the one before.  With -DPARTS z is a part of K instead, k_each
+ * columns (a multiple of STEP) from z * k_each on, and its sum goes to out without the epilogue.
+ * A work-group of ITEMS makes a tile of BM x BN.  A work-item has TM quads of rows and TN of
+ * columns, GY and GX quads apart, so that neighbours read neighbouring quads of local memory; 32
+ * neighbours are LX x LY of a tile's work-items.  Steps of K go through registers, loaded while the
+ * step before is computed, into local memory, at most 8.8 KB.  VEC_A, VEC_W, VEC_OUT: the operand's
+ * lines (those of out and of all that the epilogue reads) are whole aligned quads.  LIMITED: an
+ * option tells the compiler how many registers to take, which reqd_work_group_size would override.
  * K is added in order, in one way for any M, N and tile.
  * Global (ceil(N / BN) * ITEMS, ceil(M / BM), matrices or parts), local (ITEMS, 1, 1). */
 #define VW 4
@@ -141,6 +141,33 @@ static inline void multiply(float4 v[TM * 4][TN], const float4 a[TM], const floa
         }
 }
 
+/* Adds a step's products; (x, y) is the work-item's place in the tile.  Quads of the next column of
+ * K are read while those of this one are multiplied. */
+static inline void multiply_step(float4 v[TM * 4][TN], __local const float4 *at,
+                                 __local const float4 *wt, int x, int y)
+{
+    float4 a[2][TM], w[2][TN];
+    #pragma unroll
+    for (int i = 0; i < TM; i++)
+        a[0][i] = at[i * GY + y];
+    #pragma unroll
+    for (int j = 0; j < TN; j++)
+        w[0][j] = wt[j * GX + x];
+    #pragma unroll
+    for (int k = 0; k < STEP; k++) {
+        const int now = k % 2, next = !now;
+        if (k + 1 < STEP) {
+            #pragma unroll
+            for (int i = 0; i < TM; i++)
+                a[next][i] = at[(k + 1) * LINE_M + i * GY + y];
+            #pragma unroll
+            for (int j = 0; j < TN; j++)
+                w[next][j] = wt[(k + 1) * LINE_N + j * GX + x];
+        }
+        multiply(v, a[now], w[now]);
+    }
+}
+
 #if VEC_OUT
 /* The epilogue of the four columns from n on. */
 static inline float4 finish4(float4 v, __global const float *bias, __global const float *gate,
@@ -159,6 +186,42 @@ static inline float4 finish4(float4 v, __global const float *bias, __global cons
     return v;
 }
 #endif
+
+/* Row m of the work-item's results, in quads of columns from `first` on, to row `to` of out. */
+static inline void store_row(const float4 v[TN], __global float *to, int first, int N, int m,
+                             __global const float *bias, __global const float *gate, int gate_at,
+                             int gate_ld, int gate_rows, __global const float *add, int add_at,
+                             int add_ld, int add_rows, int act, int flags)
+{
+#if VEC_OUT && !defined(PARTS)
+    __global const float *g = gate + gate_at + (size_t)(m / gate_rows) * gate_ld;
+    __global const float *plus = add + add_at + (size_t)(m % add_rows) * add_ld;
+#endif
+    #pragma unroll
+    for (int j = 0; j < TN; j++) {
+        const int n = first + j * GX * 4;
+        if (n >= N)
+            continue;
+#if VEC_OUT && defined(PARTS)
+        *(__global float4 *)(to + n) = v[j];
+#elif VEC_OUT
+        *(__global float4 *)(to + n) = finish4(v[j], bias + n, g + n, plus + n,
+                                               act, flags);
+#else
+        const float of[4] = {v[j].x, v[j].y, v[j].z, v[j].w};
+        #pragma unroll
+        for (int c = 0; c < 4; c++)
+            if (n + c < N)
+#ifdef PARTS
+                to[n + c] = of[c];
+#else
+                to[n + c] = epilogue_finish(of[c], (flags & 1) ? bias[n + c] : 0.0f,
+                                            gate, gate_at, gate_ld, gate_rows, add, add_at,
+                                            add_ld, add_rows, act, flags, m, n + c);
+#endif
+#endif
+    }
+}
 
 #ifdef LIMITED
 __kernel
@@ -221,27 +284,7 @@ void gemm_blocked(__global float *out, int out_at, int out_ld, __global const fl
                 if (MOVES(QUADS_W, i * ITEMS + id))
                     w_next[i] = LOAD_W(k0 + STEP, i * ITEMS + id);
         }
-        /* Quads of the next column of K are read while those of this one are multiplied. */
-        float4 a[2][TM], w[2][TN];
-        #pragma unroll
-        for (int i = 0; i < TM; i++)
-            a[0][i] = at[i * GY + y];
-        #pragma unroll
-        for (int j = 0; j < TN; j++)
-            w[0][j] = wt[j * GX + x];
-        #pragma unroll
-        for (int k = 0; k < STEP; k++) {
-            const int now = k % 2, next = !now;
-            if (k + 1 < STEP) {
-                #pragma unroll
-                for (int i = 0; i < TM; i++)
-                    a[next][i] = at[(k + 1) * LINE_M + i * GY + y];
-                #pragma unroll
-                for (int j = 0; j < TN; j++)
-                    w[next][j] = wt[(k + 1) * LINE_N + j * GX + x];
-            }
-            multiply(v, a[now], w[now]);
-        }
+        multiply_step(v, at, wt, x, y);
         barrier(CLK_LOCAL_MEM_FENCE);
     }
     #pragma unroll
@@ -249,34 +292,7 @@ void gemm_blocked(__global float *out, int out_at, int out_ld, __global const fl
         const int m = m0 + (i / 4 * GY + y) * 4 + i % 4;
         if (m >= M)
             continue;
-        __global float *to = out + (size_t)m * out_ld;
-#if VEC_OUT && !defined(PARTS)
-        __global const float *g = gate + gate_at + (size_t)(m / gate_rows) * gate_ld;
-        __global const float *plus = add + add_at + (size_t)(m % add_rows) * add_ld;
-#endif
-        #pragma unroll
-        for (int j = 0; j < TN; j++) {
-            const int n = n0 + (j * GX + x) * 4;
-            if (n >= N)
-                continue;
-#if VEC_OUT && defined(PARTS)
-            *(__global float4 *)(to + n) = v[i][j];
-#elif VEC_OUT
-            *(__global float4 *)(to + n) = finish4(v[i][j], bias + bias_at + n, g + n, plus + n,
-                                                   act, flags);
-#else
-            const float of[4] = {v[i][j].x, v[i][j].y, v[i][j].z, v[i][j].w};
-            #pragma unroll
-            for (int c = 0; c < 4; c++)
-                if (n + c < N)
-#ifdef PARTS
-                    to[n + c] = of[c];
-#else
-                    to[n + c] = epilogue_finish(of[c], (flags & 1) ? bias[bias_at + n + c] : 0.0f,
-                                                gate, gate_at, gate_ld, gate_rows, add, add_at,
-                                                add_ld, add_rows, act, flags, m, n + c);
-#endif
-#endif
-        }
+        store_row(v[i], out + (size_t)m * out_ld, n0 + x * 4, N, m, bias + bias_at, gate, gate_at,
+                  gate_ld, gate_rows, add, add_at, add_ld, add_rows, act, flags);
     }
 }

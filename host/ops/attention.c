@@ -10,12 +10,14 @@
 #define LOG2_E 1.4426950408889634
 
 /* NARROW: heads of up to this many columns are fastest with scores in registers. */
-enum { TILE_QUERIES = 32, TILE_ITEMS = 128, ROW_QUERIES = 4, NARROW = 96 };
+enum { TILE_ITEMS = 128, ROW_QUERIES = 4, NARROW = 96 };
 
-/* Columns of q and k staged at a time: Dh in equal parts of at most 32. */
+/* Columns of q and k staged at a time: Dh in equal parts of at most 24, of whole quads where Dh
+ * is. */
 static size_t qk_columns(size_t Dh)
 {
-    return ffcl_div_up(Dh, ffcl_div_up(Dh, 32));
+    const size_t each = ffcl_div_up(Dh, ffcl_div_up(Dh, 24));
+    return Dh % 4 ? each : ffcl_round_up(each, 4);
 }
 
 /* Columns of v staged at a time: the multiple of 16 up to 80 that wastes fewest columns, the
@@ -58,15 +60,23 @@ static int tiled_can(const ffcl_ctx *ctx, const void *desc)
            caps->max_work_group >= TILE_ITEMS;
 }
 
+/* Queries of a work-group: more read keys and values less often, where enough work-groups are left
+ * for every compute unit; a wide head's results leave no registers for more. */
+static size_t tile_queries(const ffcl_ctx *ctx, const ffcl_attention_desc *d)
+{
+    const size_t groups = ffcl_div_up(d->qkv.rows, 64) * d->heads * d->qkv.batch;
+    return head_size(d) <= NARROW && groups >= 2 * (size_t)ctx->device.caps.units ? 64 : 32;
+}
+
 static void tiled_run(ffcl_ctx *ctx, const void *desc)
 {
     const ffcl_attention_desc *d = desc;
-    const size_t Dh = head_size(d), vd = v_columns(Dh);
-    char options[96];
-    snprintf(options, sizeof options, "-DDH=%zu -DQD=%zu -DVD=%zu -DVC=%zu", Dh, qk_columns(Dh), vd,
-             ffcl_div_up(Dh, vd));
+    const size_t Dh = head_size(d), vd = v_columns(Dh), queries = tile_queries(ctx, d);
+    char options[112];
+    snprintf(options, sizeof options, "-DDH=%zu -DQD=%zu -DVD=%zu -DVC=%zu -DBQ=%zu -DQUADS=%d",
+             Dh, qk_columns(Dh), vd, ffcl_div_up(Dh, vd), queries, Dh % 4 == 0);
     launch(ctx, ffcl_kernel_get(ctx, "attention", "attn_f32_tiled", options), d,
-           ffcl_div_up(d->qkv.rows, TILE_QUERIES) * TILE_ITEMS, TILE_ITEMS, 1.0);
+           ffcl_div_up(d->qkv.rows, queries) * TILE_ITEMS, TILE_ITEMS, 1.0);
 }
 
 static int row_can(const ffcl_ctx *ctx, const void *desc)
@@ -141,6 +151,12 @@ static int is_head_wide(const ffcl_ctx *ctx, const void *desc)
     return head_size(desc) > NARROW;
 }
 
+/* On a GPU a kernel that keeps a wide head's result in registers is slower than the GEMMs. */
+static int gemms_pay(const ffcl_ctx *ctx, const void *desc)
+{
+    return ffcl_is_cpu(ctx) || (is_head_wide(ctx, desc) && ffcl_gemm_has_own(ctx));
+}
+
 static ffcl_cost cost(const void *desc)
 {
     return ffcl_attention_cost(desc);
@@ -151,8 +167,8 @@ static const ffcl_variant variants[] = {
      row_run},
     {"tiled", "float32 on GPUs: online softmax over tiles of K and V in local memory", tiled_can,
      ffcl_on_gpu, cost, tiled_run},
-    {"gemms", "float32 where the back end has batches of GEMMs: CPUs with a CBLAS library",
-     ffcl_attention_gemms_can, ffcl_on_cpu, cost, ffcl_attention_gemms},
+    {"gemms", "float32 with batches of GEMMs: on CPUs, and on GPUs heads of more than 96 columns",
+     ffcl_attention_gemms_can, gemms_pay, cost, ffcl_attention_gemms},
     {"mma", "half on NVIDIA's tensor cores: heads of 8, 16, .. 96 columns, or 128, 192, .. 512",
      mma_can, NULL, cost, mma_run},
     {"wgmma", "half on tensor cores of compute capability 9.0, heads of 64 or 72", wgmma_can, NULL,

@@ -8,7 +8,8 @@
 
 /* ---- float32: as many heads and queries at a time as leave the scores in cache --------------- */
 
-enum { SCORES = 4 << 20, QUERIES = 64 };    /* floats of scores at a time; queries at the least */
+/* Floats of scores at a time, on a CPU and on a GPU; queries at the least. */
+enum { SCORES_CPU = 4 << 20, SCORES_GPU = 16 << 20, QUERIES = 64 };
 
 /* The scores take K as it lies, transposed. */
 int ffcl_attention_gemms_can(const ffcl_ctx *ctx, const void *desc)
@@ -21,24 +22,27 @@ int ffcl_attention_gemms_can(const ffcl_ctx *ctx, const void *desc)
                                              .w = ffcl_transposed(k)});
 }
 
-/* `heads` heads from head h on, of n queries from query t on, of image b. */
+/* A batch of GEMMs: `heads` heads from head h on of image b, or `images` images of one head from b
+ * on; n queries from query t on. */
 typedef struct block {
-    size_t b, h, heads, t, n;
+    size_t b, images, h, heads, t, n;
 } block;
 
 static void attend(ffcl_ctx *ctx, const ffcl_attention_desc *d, const ffcl_tensor *scratch,
                    const block *at)
 {
     const size_t H = d->heads, T = d->qkv.rows, Dh = d->out.cols / H;
-    const ffcl_tensor qkv = ffcl_images(d->qkv, at->b, 1), out = ffcl_images(d->out, at->b, 1);
+    const ffcl_tensor qkv = ffcl_images(d->qkv, at->b, at->images);
+    const ffcl_tensor out = ffcl_images(d->out, at->b, at->images);
+    const size_t batch = at->images * at->heads;
     const ffcl_tensor s = ffcl_tensor_in(scratch->mem,
-                                         ffcl_tensor_of(FFCL_F32, at->heads, at->n, T));
+                                         ffcl_tensor_of(FFCL_F32, batch, at->n, T));
     ffcl_tensor q = ffcl_cols(ffcl_rows(qkv, at->t, at->n), at->h * Dh, Dh);
     ffcl_tensor k = ffcl_transposed(ffcl_cols(qkv, (H + at->h) * Dh, Dh));
     ffcl_tensor v = ffcl_cols(qkv, (2 * H + at->h) * Dh, Dh);
     ffcl_tensor o = ffcl_cols(ffcl_rows(out, at->t, at->n), at->h * Dh, Dh);
     ffcl_tensor *const by_head[] = {&q, &k, &v, &o};
-    for (size_t i = 0; i < 4; i++) {
+    for (size_t i = 0; at->images == 1 && i < 4; i++) {
         by_head[i]->batch = at->heads;
         by_head[i]->stride = Dh;
     }
@@ -51,14 +55,17 @@ void ffcl_attention_gemms(ffcl_ctx *ctx, const void *desc)
 {
     const ffcl_attention_desc *d = desc;
     const size_t H = d->heads, T = d->qkv.rows;
-    const size_t queries = ffcl_min(T, ffcl_max(SCORES / T, QUERIES));
-    const size_t heads = ffcl_min(H, ffcl_max(SCORES / (queries * T), 1));
-    ffcl_tensor s = ffcl_take(ctx, ffcl_tensor_of(FFCL_F32, heads, queries, T));
-    for (size_t b = 0; b < d->qkv.batch; b++)
+    const size_t B = d->qkv.batch, most = ffcl_is_cpu(ctx) ? SCORES_CPU : SCORES_GPU;
+    const size_t queries = ffcl_min(T, ffcl_max(most / T, QUERIES));
+    const size_t together = ffcl_max(most / (queries * T), 1), heads = ffcl_min(H, together);
+    /* A GPU's compute units want more than one head. */
+    const size_t images = H == 1 && !ffcl_is_cpu(ctx) ? ffcl_min(B, together) : 1;
+    ffcl_tensor s = ffcl_take(ctx, ffcl_tensor_of(FFCL_F32, images * heads, queries, T));
+    for (size_t b = 0; b < B; b += images)
         for (size_t h = 0; h < H; h += heads)
             for (size_t t = 0; t < T; t += queries)
-                attend(ctx, d, &s, &(block){b, h, ffcl_min(heads, H - h), t,
-                                            ffcl_min(queries, T - t)});
+                attend(ctx, d, &s, &(block){b, ffcl_min(images, B - b), h,
+                                            ffcl_min(heads, H - h), t, ffcl_min(queries, T - t)});
     ffcl_give(ctx, &s);
 }
 

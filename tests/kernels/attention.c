@@ -168,22 +168,27 @@ static size_t used(const ffcl_row *row, const ffcl_images_of *of, ffcl_use *to)
 
 /* Sums of T weighted values, each weight an exp of 3 units in the last place.  A half result is
  * rounded by up to 2^-11 of itself. */
-#define ATTENTION(row_name, by, type, may_use, shapes, ragged, relative)                      \
+/* compute_units: by which the tile is chosen; 0: the device's. */
+#define ATTENTION(row_name, by, type, may_use, compute_units, shapes, ragged, relative)       \
     {                                                                                         \
         .name = row_name, .letters = "B T H Dh", .dtype = type,                               \
         .fills = FFCL_NOISE | FFCL_ZEROS | FFCL_LARGE | FFCL_CONSTANT, .model = shapes,       \
         .awkward = ragged, .operands = operands, .fill = fill, .ref = ref, .at = at,          \
         .rtol = relative, .atol = 4e-7f, .skip = ffcl_case_needs_unit, .describe = describe,  \
-        .op = FFCL_OP_ATTENTION, .variant = by, .unit = may_use, .used = used,                \
+        .op = FFCL_OP_ATTENTION, .variant = by, .unit = may_use, .units = compute_units,      \
+        .used = used,                                                                         \
     }
 #define FLOAT(name, by, shapes, ragged) \
-    ATTENTION(name, by, FFCL_F32, FFCL_UNIT_NONE, shapes, ragged, 1e-5f)
+    ATTENTION(name, by, FFCL_F32, FFCL_UNIT_NONE, 0, shapes, ragged, 1e-5f)
+#define TILED(name, compute_units) \
+    ATTENTION(name, "tiled", FFCL_F32, FFCL_UNIT_NONE, compute_units, model, awkward, 1e-5f)
 #define HALF(name, by, unit, shapes, ragged) \
-    ATTENTION(name, by, FFCL_F16, unit, shapes, ragged, 5e-4f)
+    ATTENTION(name, by, FFCL_F16, unit, 0, shapes, ragged, 5e-4f)
 
 const ffcl_row ffcl_rows_of_attention[] = {
     FLOAT("attn_f32_row", "row", model, awkward),
-    FLOAT("attn_f32_tiled", "tiled", model, awkward),
+    TILED("attn_f32_tiled", 1),
+    TILED("attn_f32_tiled_many", 132),
     FLOAT("attn_f32_batched", "gemms", gemms_model, gemms_awkward),
     HALF("attn_row_half", "row", FFCL_UNIT_NONE, model, awkward),
     HALF("mma_attention", "mma", FFCL_UNIT_MMA, model, mma_awkward),
