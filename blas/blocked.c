@@ -8,23 +8,22 @@
 /* Work-items of a work-group; columns of K a step; the most parts of K. */
 enum { ITEMS = 128, STEP = 8, PARTS = 3 };
 
-/* A tile of BM x BN, of which a work-item has TM x TN quads of rows and columns; how fast a full
- * device runs it, relative to the best (measured on an H100, docs/performance.md); registers that
- * NVIDIA's compiler may take, so that enough work-groups share a compute unit. */
+/* A tile of BM x BN, of which a work-item has TM x TN quads of rows and columns; the steps of K that
+ * it has under way; how fast a full device runs it, relative to the best (measured on an H100,
+ * docs/performance.md). */
 typedef struct tile {
-    size_t bm, bn, tm, tn;
+    size_t bm, bn, tm, tn, ahead;
     double rate;
-    int registers;
 } tile;
 
 static const tile tiles[] = {
-    {64, 128, 2, 2, 1.00, 128},
-    {128, 64, 2, 2, 0.98, 128},
-    {64, 64, 2, 1, 0.88, 80},
-    {16, 256, 1, 2, 0.50, 64},  /* for skinny ones, whose weights are the work */
+    {64, 128, 2, 2, 1, 1.00},
+    {128, 64, 2, 2, 1, 0.98},
+    {64, 64, 2, 1, 2, 0.91},
+    {32, 128, 1, 2, 3, 0.78},   /* for skinny ones, whose weights are the work */
 };
 /* Lines of the largest step in local memory; the tile by which an image's work is counted. */
-enum { LARGEST = 16 + 256, SMALL = 64 };
+enum { LARGEST = 64 + 128, SMALL = 64 };
 
 int ffcl_blocked_can(const ffcl_ctx *ctx)
 {
@@ -55,7 +54,7 @@ static size_t parts_of(const ffcl_ctx *ctx, const ffcl_matmul *p)
  * memory; it changes no sum. */
 static const tile *choose_tile(const ffcl_ctx *ctx, const ffcl_matmul *p, size_t parts)
 {
-    static const double shares[] = {0.70, 0.82, 0.93, 1.0};     /* of 1, 2, 3, 4 work-groups */
+    static const double shares[] = {0.60, 0.80, 0.93, 1.0};     /* of 1, 2, 3, 4 work-groups */
     const size_t units = ffcl_max(ctx->device.caps.units, 1);
     const tile *best = NULL;
     double least = 0.0;
@@ -92,17 +91,15 @@ static void launch(ffcl_ctx *ctx, const ffcl_matmul *p, const ffcl_tensor *out, 
     const size_t M = ffcl_matmul_rows(p), N = p->w.cols, K = p->w.rows;
     const size_t batch = ffcl_matmul_batch(p);
     const int by_columns = p->a.layout == FFCL_COLUMNS, n_major = p->w.layout == FFCL_COLUMNS;
-    const int limits = ctx->device.caps.nv_compute > 0;
     const tile *t = choose_tile(ctx, p, parts);
-    char options[192], limit[48] = "";
-    if (limits)
-        snprintf(limit, sizeof limit, " -DLIMITED -cl-nv-maxrregcount=%d", t->registers);
+    char options[192];
     snprintf(options, sizeof options,
              "-DBM=%zu -DBN=%zu -DTM=%zu -DTN=%zu -DKMAJOR=%d -DNMAJOR=%d -DVEC_A=%d -DVEC_W=%d "
-             "-DVEC_OUT=%d%s%s", t->bm, t->bn, t->tm, t->tn, by_columns, n_major,
+             "-DVEC_OUT=%d -DAHEAD=%zu%s", t->bm, t->bn, t->tm, t->tn, by_columns, n_major,
              is_aligned(&p->a, by_columns ? M : K, batch),
              is_aligned(&p->w, n_major ? K : N, batch),
-             parts > 1 ? N % 4 == 0 : is_out_aligned(p), parts > 1 ? " -DPARTS" : "", limit);
+             parts > 1 ? N % 4 == 0 : is_out_aligned(p), t->ahead,
+             parts > 1 ? " -DPARTS" : "");
     const ffcl_kernel *k = ffcl_kernel_get(ctx, "gemm_blocked", "gemm_blocked", options);
     size_t local[3] = {ITEMS, 1, 1};
     size_t global[3] = {ffcl_div_up(N, t->bn) * ITEMS, ffcl_div_up(M, t->bm),

@@ -7,9 +7,8 @@
  * A work-group of ITEMS makes a tile of BM x BN.  A work-item has TM quads of rows and TN of
  * columns, GY and GX quads apart, so that neighbours read neighbouring quads of local memory; 32
  * neighbours are LX x LY of a tile's work-items.  Steps of K go through registers, loaded while the
- * step before is computed, into local memory, at most 8.8 KB.  VEC_A, VEC_W, VEC_OUT: the operand's
- * lines (those of out and of all that the epilogue reads) are whole aligned quads.  LIMITED: an
- * option tells the compiler how many registers to take, which reqd_work_group_size would override.
+ * AHEAD steps before are computed, into local memory, at most 6.5 KB.  VEC_A, VEC_W, VEC_OUT: the
+ * operand's lines (those of out and of all that the epilogue reads) are whole aligned quads.
  * K is added in order, in one way for any M, N and tile.
  * Global (ceil(N / BN) * ITEMS, ceil(M / BM), matrices or parts), local (ITEMS, 1, 1). */
 #define VW 4
@@ -42,6 +41,11 @@
 #endif
 #ifndef VEC_OUT
 #define VEC_OUT 0
+#endif
+/* Steps under way in registers: more hide the memory's latency where a compute unit has few
+ * work-groups. */
+#ifndef AHEAD
+#define AHEAD 1
 #endif
 /* Columns of K a step: few, as registers hold a step's quads beside the results. */
 #define STEP 8
@@ -126,6 +130,19 @@ static inline void store_along(__local float4 *at, float4 v, int e, int line)
 #define LOAD_W(k, e) load_across(W, w_ld, n0, k, N, last, e, QN, VEC_W)
 #define STORE_W(v, e) wt[(e) / QN * LINE_N + (e) % QN] = (v)
 #endif
+
+/* Loads the step at k0 into registers, if it is there. */
+#define FETCH(to_a, to_w, k0)                                       \
+    if ((k0) < last) {                                              \
+        _Pragma("unroll")                                           \
+        for (int i = 0; i < MOVE_A; i++)                            \
+            if (MOVES(QUADS_A, i * ITEMS + id))                     \
+                (to_a)[i] = LOAD_A(k0, i * ITEMS + id);             \
+        _Pragma("unroll")                                           \
+        for (int i = 0; i < MOVE_W; i++)                            \
+            if (MOVES(QUADS_W, i * ITEMS + id))                     \
+                (to_w)[i] = LOAD_W(k0, i * ITEMS + id);             \
+    }
 
 /* v += the outer product of a column of A's quads and a row of W's. */
 static inline void multiply(float4 v[TM * 4][TN], const float4 a[TM], const float4 w[TN])
@@ -223,11 +240,7 @@ static inline void store_row(const float4 v[TN], __global float *to, int first, 
     }
 }
 
-#ifdef LIMITED
-__kernel
-#else
 __kernel __attribute__((reqd_work_group_size(ITEMS, 1, 1)))
-#endif
 void gemm_blocked(__global float *out, int out_at, int out_ld, __global const float *A, int a_at,
                   int a_ld, __global const float *W, int w_at, int w_ld,
                   __global const float *bias, int bias_at, __global const float *gate, int gate_at,
@@ -240,7 +253,7 @@ void gemm_blocked(__global float *out, int out_at, int out_ld, __global const fl
     const int x = id % LX + LX * (some % (GX / LX)), y = id / LX % LY + LY * (some / (GX / LX));
     const int n0 = get_group_id(0) * BN, m0 = get_group_id(1) * BM;
     const size_t z = get_group_id(2);
-    float4 v[TM * 4][TN], a_next[MOVE_A], w_next[MOVE_W];
+    float4 v[TM * 4][TN], a_next[AHEAD][MOVE_A], w_next[AHEAD][MOVE_W];
     out += out_at + z * out_step;
 #ifdef PARTS
     const int first = (int)z * k_each, last = min(K, first + k_each);
@@ -257,36 +270,25 @@ void gemm_blocked(__global float *out, int out_at, int out_ld, __global const fl
         for (int j = 0; j < TN; j++)
             v[i][j] = (float4)(0.0f);
     #pragma unroll
-    for (int i = 0; i < MOVE_A; i++)
-        if (MOVES(QUADS_A, i * ITEMS + id))
-            a_next[i] = LOAD_A(first, i * ITEMS + id);
-    #pragma unroll
-    for (int i = 0; i < MOVE_W; i++)
-        if (MOVES(QUADS_W, i * ITEMS + id))
-            w_next[i] = LOAD_W(first, i * ITEMS + id);
-    for (int k0 = first; k0 < last; k0 += STEP) {
+    for (int s = 0; s < AHEAD; s++)
+        FETCH(a_next[s], w_next[s], first + s * STEP)
+    for (int k0 = first; k0 < last; k0 += AHEAD * STEP)
         #pragma unroll
-        for (int i = 0; i < MOVE_A; i++)
-            if (MOVES(QUADS_A, i * ITEMS + id))
-                STORE_A(a_next[i], i * ITEMS + id);
-        #pragma unroll
-        for (int i = 0; i < MOVE_W; i++)
-            if (MOVES(QUADS_W, i * ITEMS + id))
-                STORE_W(w_next[i], i * ITEMS + id);
-        barrier(CLK_LOCAL_MEM_FENCE);
-        if (k0 + STEP < last) {
-            #pragma unroll
-            for (int i = 0; i < MOVE_A; i++)
-                if (MOVES(QUADS_A, i * ITEMS + id))
-                    a_next[i] = LOAD_A(k0 + STEP, i * ITEMS + id);
-            #pragma unroll
-            for (int i = 0; i < MOVE_W; i++)
-                if (MOVES(QUADS_W, i * ITEMS + id))
-                    w_next[i] = LOAD_W(k0 + STEP, i * ITEMS + id);
-        }
-        multiply_step(v, at, wt, x, y);
-        barrier(CLK_LOCAL_MEM_FENCE);
-    }
+        for (int s = 0; s < AHEAD; s++)
+            if (k0 + s * STEP < last) {
+                #pragma unroll
+                for (int i = 0; i < MOVE_A; i++)
+                    if (MOVES(QUADS_A, i * ITEMS + id))
+                        STORE_A(a_next[s][i], i * ITEMS + id);
+                #pragma unroll
+                for (int i = 0; i < MOVE_W; i++)
+                    if (MOVES(QUADS_W, i * ITEMS + id))
+                        STORE_W(w_next[s][i], i * ITEMS + id);
+                barrier(CLK_LOCAL_MEM_FENCE);
+                FETCH(a_next[s], w_next[s], k0 + (AHEAD + s) * STEP)
+                multiply_step(v, at, wt, x, y);
+                barrier(CLK_LOCAL_MEM_FENCE);
+            }
     #pragma unroll
     for (int i = 0; i < TM * 4; i++) {
         const int m = m0 + (i / 4 * GY + y) * 4 + i % 4;

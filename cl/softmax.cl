@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * Softmax of rows by work-groups, from float32 scores to half weights:
+ * Softmax of rows by work-groups, from float32 scores to float32 or half weights:
  *   out[r][c] = exp(scale (in[r][c] - max_r)) / sum over c of the same
- * in (rows, n) float32, out (rows, n) half, dense; log2_scale = scale log2(e).
+ * in (rows, n) float32, out (rows, n) act, dense, may be in; log2_scale = scale log2(e).
  * One work-group a row, its size a power of two; each work-item keeps KEEP quads of the row in
  * registers, so n is a multiple of 4 and at most 4 KEEP times the work-group size.
  * Local memory: one float a work-item. */
@@ -21,13 +21,12 @@ static inline float group_max(float value, __local float4 *scratch, int n)
     return fmax(fmax(top.x, top.y), fmax(top.z, top.w));
 }
 
-__kernel void softmax_group(__global half *out, __global const float *in, int n, float log2_scale,
+__kernel void softmax_group(__global act *out, __global const float *in, int n, float log2_scale,
                            __local float4 *scratch)
 {
     int lid = get_local_id(0), items = get_local_size(0), quads = n / 4;
     size_t row = get_group_id(0);
     __global const float4 *from = (__global const float4 *)in + row * quads;
-    __global uint2 *to = (__global uint2 *)out + row * quads;
     float4 kept[KEEP];
     float top = -INFINITY;
     for (int i = 0; i < KEEP; i++) {
@@ -44,9 +43,7 @@ __kernel void softmax_group(__global half *out, __global const float *in, int n,
     float inv = 1.0f / group_sum(sum, scratch, items);
     for (int i = 0; i < KEEP; i++) {
         int q = lid + i * items;
-        uint2 raw;
-        vstore_half4_rte(kept[i] * inv, 0, (half *)&raw);
         if (q < quads)
-            to[q] = raw;
+            STORE_ACT4(out, (row * quads + q) * 4, kept[i] * inv);
     }
 }

@@ -41,8 +41,7 @@ static size_t items_for(size_t n)
 static int group_can(const ffcl_ctx *ctx, const void *desc)
 {
     const ffcl_softmax_desc *d = desc;
-    return d->out.dtype == FFCL_F16 && d->x.cols % 4 == 0 &&
-           items_for(d->x.cols) <= ctx->device.caps.max_work_group;
+    return d->x.cols % 4 == 0 && items_for(d->x.cols) <= ctx->device.caps.max_work_group;
 }
 
 static void group_run(ffcl_ctx *ctx, const void *desc)
@@ -51,11 +50,17 @@ static void group_run(ffcl_ctx *ctx, const void *desc)
     const size_t rows = d->x.batch * d->x.rows, n = d->x.cols;
     size_t local = items_for(n), global = rows * local;
     char options[32];
-    snprintf(options, sizeof options, "-DKEEP=%zu", ffcl_div_up(n / 4, local));
+    snprintf(options, sizeof options, "-DKEEP=%zu %s", ffcl_div_up(n / 4, local),
+             ffcl_dtype_option(d->out.dtype));
     const ffcl_kernel *k = ffcl_kernel_get(ctx, "softmax", "softmax_group", options);
     ffcl_work(ctx, ffcl_softmax_cost(d));
     ffcl_launch(ctx, k, 1, &global, &local, FFCL_DENSE(&d->out), FFCL_DENSE(&d->x), FFCL_INT(n),
                 FFCL_FLOAT(d->scale * LOG2_E), FFCL_LOCAL(local * sizeof(float)));
+}
+
+static int group_pays(const ffcl_ctx *ctx, const void *desc)
+{
+    return ((const ffcl_softmax_desc *)desc)->out.dtype == FFCL_F16 || !ffcl_is_cpu(ctx);
 }
 
 static ffcl_cost cost(const void *desc)
@@ -66,8 +71,8 @@ static ffcl_cost cost(const void *desc)
 static const ffcl_variant variants[] = {
     {"row", "on CPUs, where a work-item has a row: float32, in place", row_can, NULL, cost,
      row_run},
-    {"group", "on GPUs, where a work-group keeps a row in registers: to half", group_can, NULL,
-     cost, group_run},
+    {"group", "on GPUs, where a work-group keeps a row in registers; to half on any device",
+     group_can, group_pays, cost, group_run},
 };
 
 const ffcl_operation ffcl_softmax_operation = {FFCL_OP_SOFTMAX, "softmax", variants,

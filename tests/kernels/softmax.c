@@ -87,6 +87,7 @@ static size_t used(const ffcl_row *row, const ffcl_images_of *of, ffcl_use *to)
 
 const ffcl_row ffcl_rows_of_softmax[] = {
     SOFTMAX("softmax_in_place", "row", FFCL_F32, row_awkward, 1e-4f),
+    SOFTMAX("softmax_in_place_group", "group", FFCL_F32, awkward, 1e-4f),
     SOFTMAX("softmax", "group", FFCL_F16, awkward, 6e-4f),
     {.name = NULL},
 };
