@@ -10,17 +10,19 @@ enum { ITEMS = 128, STEP = 8, PARTS = 3 };
 
 /* A tile of BM x BN, of which a work-item has TM x TN quads of rows and columns; the steps of K that
  * it has under way; how fast a full device runs it, relative to the best (measured on an H100,
- * docs/performance.md). */
+ * docs/performance.md); registers that NVIDIA's compiler may take: it needs fewer, but where it
+ * takes more a work-group less fits a compute unit. */
 typedef struct tile {
     size_t bm, bn, tm, tn, ahead;
     double rate;
+    int registers;
 } tile;
 
 static const tile tiles[] = {
-    {64, 128, 2, 2, 1, 1.00},
-    {128, 64, 2, 2, 1, 0.98},
-    {64, 64, 2, 1, 2, 0.91},
-    {32, 128, 1, 2, 3, 0.78},   /* for skinny ones, whose weights are the work */
+    {64, 128, 2, 2, 1, 1.00, 168},
+    {128, 64, 2, 2, 1, 0.98, 168},
+    {64, 64, 2, 1, 2, 0.91, 96},
+    {32, 128, 1, 2, 3, 0.78, 128},      /* for skinny ones, whose weights are the work */
 };
 /* Lines of the largest step in local memory; the tile by which an image's work is counted. */
 enum { LARGEST = 64 + 128, SMALL = 64 };
@@ -92,14 +94,16 @@ static void launch(ffcl_ctx *ctx, const ffcl_matmul *p, const ffcl_tensor *out, 
     const size_t batch = ffcl_matmul_batch(p);
     const int by_columns = p->a.layout == FFCL_COLUMNS, n_major = p->w.layout == FFCL_COLUMNS;
     const tile *t = choose_tile(ctx, p, parts);
-    char options[192];
+    char options[224], limit[48] = "";
+    if (ctx->device.caps.nv_compute)
+        snprintf(limit, sizeof limit, " -DLIMITED -cl-nv-maxrregcount=%d", t->registers);
     snprintf(options, sizeof options,
              "-DBM=%zu -DBN=%zu -DTM=%zu -DTN=%zu -DKMAJOR=%d -DNMAJOR=%d -DVEC_A=%d -DVEC_W=%d "
-             "-DVEC_OUT=%d -DAHEAD=%zu%s", t->bm, t->bn, t->tm, t->tn, by_columns, n_major,
+             "-DVEC_OUT=%d -DAHEAD=%zu%s%s", t->bm, t->bn, t->tm, t->tn, by_columns, n_major,
              is_aligned(&p->a, by_columns ? M : K, batch),
              is_aligned(&p->w, n_major ? K : N, batch),
              parts > 1 ? N % 4 == 0 : is_out_aligned(p), t->ahead,
-             parts > 1 ? " -DPARTS" : "");
+             parts > 1 ? " -DPARTS" : "", limit);
     const ffcl_kernel *k = ffcl_kernel_get(ctx, "gemm_blocked", "gemm_blocked", options);
     size_t local[3] = {ITEMS, 1, 1};
     size_t global[3] = {ffcl_div_up(N, t->bn) * ITEMS, ffcl_div_up(M, t->bm),

@@ -9,7 +9,8 @@
  * neighbours are LX x LY of a tile's work-items.  Steps of K go through registers, loaded while the
  * AHEAD steps before are computed, into local memory, at most 6.5 KB.  VEC_A, VEC_W, VEC_OUT: the
  * operand's lines (those of out and of all that the epilogue reads) are whole aligned quads.
- * K is added in order, in one way for any M, N and tile.
+ * LIMITED: an option tells the compiler how many registers to take, which reqd_work_group_size
+ * would override.  K is added in order, in one way for any M, N and tile.
  * Global (ceil(N / BN) * ITEMS, ceil(M / BM), matrices or parts), local (ITEMS, 1, 1). */
 #define VW 4
 #include "vector.clh"
@@ -240,7 +241,11 @@ static inline void store_row(const float4 v[TN], __global float *to, int first, 
     }
 }
 
+#ifdef LIMITED
+__kernel
+#else
 __kernel __attribute__((reqd_work_group_size(ITEMS, 1, 1)))
+#endif
 void gemm_blocked(__global float *out, int out_at, int out_ld, __global const float *A, int a_at,
                   int a_ld, __global const float *W, int w_at, int w_ld,
                   __global const float *bias, int bias_at, __global const float *gate, int gate_at,
