@@ -8,8 +8,8 @@
 /* Work-items of a work-group; columns of K a step; the most parts of K. */
 enum { ITEMS = 128, STEP = 8, PARTS = 3 };
 
-/* A tile of BM x BN, of which a work-item has TM x TN quads of rows and columns; the steps of K that
- * it has under way; how fast a full device runs it, relative to the best (measured on an H100,
+/* A tile of BM x BN, of which a work-item has TM x TN quads of rows and columns; the steps of K
+ * that it has under way; how fast a full device runs it, relative to the best (measured on an H100,
  * docs/performance.md); registers that NVIDIA's compiler may take: it needs fewer, but where it
  * takes more a work-group less fits a compute unit. */
 typedef struct tile {
