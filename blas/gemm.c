@@ -303,7 +303,9 @@ const ffcl_operation ffcl_gemm_operation = {FFCL_OP_GEMM, "gemm", variants,
 
 int ffcl_gemm_leaves_partial(const ffcl_ctx *ctx, ffcl_dtype dtype)
 {
-    return dtype == FFCL_F16 ? ffcl_has_tensor_cores(ctx) : ffcl_gemm_has_own(ctx);
+    if (dtype == FFCL_F16)
+        return ffcl_has_tensor_cores(ctx);
+    return ctx->blas && ctx->blas->has_blocked && ctx->blas->prefers_blocked;
 }
 
 int ffcl_gemm_can(const ffcl_ctx *ctx, const ffcl_matmul *p)

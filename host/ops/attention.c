@@ -154,7 +154,7 @@ static int is_head_wide(const ffcl_ctx *ctx, const void *desc)
 /* On a GPU a kernel that keeps a wide head's result in registers is slower than the GEMMs. */
 static int gemms_pay(const ffcl_ctx *ctx, const void *desc)
 {
-    return ffcl_is_cpu(ctx) || (is_head_wide(ctx, desc) && ffcl_gemm_has_own(ctx));
+    return ffcl_is_cpu(ctx) || (is_head_wide(ctx, desc) && ffcl_gemm_takes_batches(ctx));
 }
 
 static ffcl_cost cost(const void *desc)
