@@ -24,7 +24,7 @@ static const ffcl_config_choice cfg_kinds[] = {
     {"none", FFCL_CFG_NONE}, {"all", FFCL_CFG_ALL}, {"three", FFCL_CFG_THREE}, {NULL, 0},
 };
 static const ffcl_config_choice gates[] = {{"step", 0}, {"evaluation", 1}, {NULL, 0}};
-static const ffcl_config_choice none_word[] = {{"none", 0}, {NULL, 0}};
+static const ffcl_config_choice vae_words[] = {{"none", 0}, {"checkpoint", 0}, {NULL, 0}};
 static const ffcl_config_choice stats_words[] = {
     {"none", 0}, {"checkpoint", 0}, {"sd-imagenet", 0}, {NULL, 0},
 };
@@ -172,9 +172,10 @@ const ffcl_config_row ffcl_config_rows[] = {
              "itself never calls anything"},
 
     {"vae", "weights", FFCL_TYPE_INPUT, "sd-vae-ft-ema/diffusion_pytorch_model.safetensors",
-     AT(vae.weights), DIFFER_BY("vae.weights"), .choices = none_word,
-     .help = "The weights of the VAE; its `config.json` lies beside them. `none`: the transformer "
-             "makes images, not latents (pMF)"},
+     AT(vae.weights), DIFFER_BY("vae.weights"), .choices = vae_words,
+     .help = "The weights of the VAE, of diffusers or with the names of latent-diffusion (LDM); "
+             "its `config.json` lies beside them. `checkpoint`: they are in the transformer's "
+             "file; `none`: the transformer makes images, not latents (pMF)"},
     {"vae", "wrapper", FFCL_TYPE_TEXT, "auto", AT(vae.wrapper), SAME,
      .help = "As `[model] wrapper`, of the VAE's file"},
     {"vae", "scale", FFCL_TYPE_REAL_AUTO, "auto", AT(vae.scale), DIFFER_BY("vae.scale"),
@@ -507,6 +508,8 @@ char *ffcl_config_expected(const ffcl_config_row *row)
     case FFCL_TYPE_TEXT:
         return ffcl_format("text");
     case FFCL_TYPE_INPUT:
+        if (row->choices && !row->choices[1].name)
+            return ffcl_format("%s, or the path of a file", row->choices[0].name);
         return row->choices ? ffcl_format("%s, %s, or the path of a file", row->choices[0].name,
                                           row->choices[1].name)
                             : ffcl_format("the path of a file");

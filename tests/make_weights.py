@@ -613,6 +613,23 @@ def case_pt_model():
     return torch_file({"ema": {"decay": 0.999}, "model": {"w": simple(4, 100)}})
 
 
+def case_pt_ema_list():
+    """averaged weights as a list, as EMA helpers keep them: the raw ones must not be taken"""
+    return torch_file({"model": {"w": simple(4, 100)},
+                       "ema": {"decay": 0.999, "shadow_params": [simple(4, 200)]}})
+
+
+def case_pt_ema_none():
+    """no averaged weights"""
+    return torch_file({"model": {"w": simple(4, 100)}, "ema": None, "ema_decay": 0.999})
+
+
+def case_pt_ema_model():
+    """averaged weights under another key, before raw ones"""
+    return torch_file({"model": {"w": simple(4, 100)}, "optimizer": {"state": {}},
+                       "ema_model": {"w": simple(4, 200)}, "step": 3})
+
+
 def case_pt_nested():
     """wrappers in each other"""
     return torch_file({"state_dict": {"model": {"w": simple(4, 100)}, "step": 1}})

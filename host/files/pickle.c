@@ -196,6 +196,13 @@ static int op_other(ffcl_pickle *p, int arg)
     return rc ? rc : push(p, &p->other);
 }
 
+/* The same of None, a truth value or a floating-point number. */
+static int op_plain(ffcl_pickle *p, int arg)
+{
+    int rc = op_skip(p, arg);
+    return rc ? rc : push(p, &p->plain);
+}
+
 /* Bytes, whose length has arg bytes. */
 static int op_bytes(ffcl_pickle *p, int arg)
 {
@@ -531,10 +538,10 @@ static const struct {
     ['0'] = {op_pop, 1},            /* POP */
     ['1'] = {op_pop_mark, 0},       /* POP_MARK */
     ['2'] = {op_dup, 0},            /* DUP */
-    ['N'] = {op_other, 0},          /* NONE */
-    [0x88] = {op_other, 0},         /* NEWTRUE */
-    [0x89] = {op_other, 0},         /* NEWFALSE */
-    ['G'] = {op_other, 8},          /* BINFLOAT */
+    ['N'] = {op_plain, 0},          /* NONE */
+    [0x88] = {op_plain, 0},         /* NEWTRUE */
+    [0x89] = {op_plain, 0},         /* NEWFALSE */
+    ['G'] = {op_plain, 8},          /* BINFLOAT */
     [']'] = {op_other, 0},          /* EMPTY_LIST */
     [0x8f] = {op_other, 0},         /* EMPTY_SET */
     ['K'] = {op_int, 1},            /* BININT1 */
@@ -609,6 +616,7 @@ int ffcl_pickle_open(ffcl_pickle **out, const void *data, size_t size, const cha
     p->size = size;
     p->path = path;
     p->err = err;
+    p->plain.kind = FFCL_PICKLE_PLAIN;
     int rc = reserve(p, &p->stack);     /* never NULL from here on */
     if (!rc)
         rc = run(p);

@@ -2,8 +2,9 @@
  * A restricted unpickler: enough of protocols 2 to 5 to find the tensors of a torch checkpoint.
  *
  * Nothing is imported or called.  Dicts, tuples, strings, integers and the constructors of
- * tensors are understood; what other calls would make becomes an OBJECT that says which, and all
- * else (numbers, lists) an OTHER.  Both swallow what is appended to them or set on them. */
+ * tensors are understood; what other calls would make becomes an OBJECT that says which; None,
+ * truth values and floating-point numbers are PLAIN, and all else (lists) is OTHER.  OBJECT and
+ * OTHER swallow what is appended to them or set on them. */
 #ifndef FFCL_FILES_PICKLE_H
 #define FFCL_FILES_PICKLE_H
 
@@ -21,7 +22,8 @@ typedef enum ffcl_pickle_kind {
     FFCL_PICKLE_GLOBAL,
     FFCL_PICKLE_STORAGE,
     FFCL_PICKLE_TENSOR,
-    FFCL_PICKLE_OBJECT
+    FFCL_PICKLE_OBJECT,
+    FFCL_PICKLE_PLAIN
 } ffcl_pickle_kind;
 
 /* Bytes of the pickle; no terminator, may hold any byte. */

@@ -26,7 +26,7 @@ struct ffcl_pickle {
     size_t memory;
     ffcl_pickle_list stack, memo;
     size_t *marks, mark_count, mark_capacity;   /* stack heights */
-    ffcl_pickle_value other;                    /* the one value of kind OTHER */
+    ffcl_pickle_value other, plain;             /* the one value of kind OTHER, PLAIN */
     ffcl_pickle_value *root;
     char foreign[400];                          /* classes and functions that were not called */
 };

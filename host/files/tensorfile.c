@@ -173,12 +173,27 @@ static int index_names(ffcl_tensor_file *file, ffcl_error *err)
 
 int ffcl_tensor_file_open(ffcl_tensor_file **out, const char *path, ffcl_error *err)
 {
+    return ffcl_tensor_file_open_as(out, path, "auto", 0, err);
+}
+
+int ffcl_tensor_file_reopen(ffcl_tensor_file **out, const ffcl_tensor_file *opened,
+                            ffcl_error *err)
+{
+    return ffcl_tensor_file_open_as(out, opened->path, opened->wrapper, opened->of_vae, err);
+}
+
+int ffcl_tensor_file_open_as(ffcl_tensor_file **out, const char *path, const char *wrapper,
+                             int of_vae, ffcl_error *err)
+{
     *out = NULL;
     ffcl_tensor_file *file = calloc(1, sizeof *file);
     if (file)
         file->fd = -1;
     int rc = 0;
-    if (!file || !(file->path = ffcl_format("%s", path)))
+    if (file)
+        file->of_vae = of_vae;
+    if (!file || !(file->path = ffcl_format("%s", path)) ||
+        !(file->wrapper = ffcl_format("%s", wrapper)))
         rc = ffcl_fail(err, FFCL_ENOMEM, "no memory to open %s", path);
     if (!rc)
         rc = open_file(file, err);
@@ -215,6 +230,8 @@ void ffcl_tensor_file_close(ffcl_tensor_file **file)
     free(f->notes);
     free(f->extent);
     free(f->foreign);
+    free(f->wrapper);
+    free(f->taken);
     free(f->path);
     free(f);
 }
@@ -378,6 +395,11 @@ const char *ffcl_tensor_file_metadata(const ffcl_tensor_file *file, const char *
         if (strcmp(file->notes[i].key, key) == 0)
             return file->notes[i].value;
     return NULL;
+}
+
+const char *ffcl_tensor_file_taken(const ffcl_tensor_file *file)
+{
+    return file->taken;
 }
 
 const char *ffcl_tensor_file_foreign(const ffcl_tensor_file *file)

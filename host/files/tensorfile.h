@@ -2,8 +2,8 @@
  * Named tensors in a weight file: safetensors or a torch .pt / .bin zip checkpoint.
  *
  * Opening reads the directory of tensors only; data is streamed on request, so host memory
- * does not grow with the file.  Names are those of the state dict: wrapper dicts (ema,
- * state_dict, model, in this order) are entered and the prefixes "module." and "_orig_mod."
+ * does not grow with the file.  Names are those of the state dict: wrapper dicts (ema before
+ * state_dict and model: statedict.c) are entered and the prefixes "module." and "_orig_mod."
  * removed.  The pickle reader knows the few opcodes and constructors of tensors; any other
  * class becomes an inert placeholder and nothing is ever called. */
 #ifndef FFCL_FILES_TENSORFILE_H
@@ -32,7 +32,21 @@ typedef struct ffcl_tensor_file ffcl_tensor_file;
  * damaged file, a tensor that reaches outside its storage or the file; FFCL_EWEIGHTS: one name
  * twice (all such names are listed).  On failure *out is NULL. */
 int ffcl_tensor_file_open(ffcl_tensor_file **out, const char *path, ffcl_error *err);
+
+/* The same.  wrapper: the dictionary of a torch file that holds the weights, "ema" or
+ * "state_dict.ema", "none" for the file itself, "auto" for the best; of_vae: what is called `vae`
+ * is the best. */
+int ffcl_tensor_file_open_as(ffcl_tensor_file **out, const char *path, const char *wrapper,
+                             int of_vae, ffcl_error *err);
+
+/* Another reader of the same weights. */
+int ffcl_tensor_file_reopen(ffcl_tensor_file **out, const ffcl_tensor_file *opened,
+                            ffcl_error *err);
 void ffcl_tensor_file_close(ffcl_tensor_file **file);
+
+/* What was taken of a torch file and what was passed over, "ema (of model, ema, opt)"; NULL: the
+ * file holds nothing else. */
+const char *ffcl_tensor_file_taken(const ffcl_tensor_file *file);
 
 /* Is it the file that it was as it was opened, with nothing written into it since?  FFCL_EFILE. */
 int ffcl_tensor_file_check(const ffcl_tensor_file *file, ffcl_error *err);

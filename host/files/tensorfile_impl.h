@@ -49,6 +49,8 @@ struct ffcl_tensor_file {
     ffcl_tensor_entry **by_name;
     ffcl_tensor_note *notes;
     size_t note_count;
+    char *wrapper, *taken;          /* see ffcl_tensor_file_open_as, ffcl_tensor_file_taken */
+    int of_vae;
     char *foreign;                  /* of a torch file, see ffcl_tensor_file_foreign; or NULL */
     ffcl_torch_zip zip;
     const ffcl_tensor_entry *held;  /* the strided tensor whose extent is in memory */

@@ -13,12 +13,12 @@
 
 #include "../util.h"
 #include "pickle.h"
+#include "statedict.h"
 
 enum {
     MAX_PICKLE = 64 << 20,      /* bytes; real ones have well under 1 MB */
     MAX_FOLDER = 512,
     READ_PIECE = 1 << 22,       /* bytes a zip_fread */
-    MAX_WRAPPERS = 4,           /* wrapper dicts in each other */
     MOST_TIMES = 30,            /* the archive's bytes, unpacked, ... */
     FREE_BYTES = 256 << 20      /* ... beyond these: zeros, with which training begins, pack well */
 };
@@ -288,58 +288,6 @@ static int read_pickle(ffcl_tensor_file *file, uint64_t index, void **out, size_
     return read_member(file, index, 0, *size, *out, err);
 }
 
-/* Its tensors, those in a form that is not read included, but not single numbers: a step, say,
- * beside dicts of tensors under other names. */
-static bool holds_tensors(const ffcl_pickle_value *dict)
-{
-    for (size_t i = 0; i < dict->as.list.count; i += 2) {
-        const ffcl_pickle_value *value = dict->as.list.items[i + 1];
-        if (dict->as.list.items[i]->kind == FFCL_PICKLE_STRING &&
-            ((value->kind == FFCL_PICKLE_TENSOR && value->as.tensor.size->as.list.count) ||
-             (value->kind == FFCL_PICKLE_OBJECT && value->as.object.form)))
-            return true;
-    }
-    return false;
-}
-
-/* The state dict in value: that of the first wrapper key that leads to one, or value itself. */
-static const ffcl_pickle_value *find_state(const ffcl_pickle_value *value, int depth)
-{
-    static const char *const wrappers[] = {"ema", "state_dict", "model"};
-    if (!value || value->kind != FFCL_PICKLE_DICT || depth > MAX_WRAPPERS)
-        return NULL;
-    for (size_t i = 0; i < sizeof wrappers / sizeof *wrappers; i++) {
-        const ffcl_pickle_value *inner = ffcl_pickle_get(value, wrappers[i]);
-        const ffcl_pickle_value *found = find_state(inner, depth + 1);
-        if (found)
-            return found;
-    }
-    return holds_tensors(value) ? value : NULL;
-}
-
-/* What the checkpoint holds in place of a state dict. */
-static int no_state(const ffcl_tensor_file *file, const ffcl_pickle_value *root, ffcl_error *err)
-{
-    char keys[512] = "", label[48];
-    size_t used = 0;
-    if (root->kind == FFCL_PICKLE_TENSOR)
-        return ffcl_fail(err, FFCL_EFORMAT, "%s holds one tensor without a name, not a state dict",
-                         file->path);
-    if (root->kind != FFCL_PICKLE_DICT)
-        return ffcl_fail(err, FFCL_EFORMAT, "%s holds an object, not a dict of tensors: save "
-                         "model.state_dict() in place of it", file->path);
-    for (size_t i = 0; i < root->as.list.count && used + sizeof label + 2 < sizeof keys; i += 2) {
-        const ffcl_pickle_value *key = root->as.list.items[i];
-        if (key->kind != FFCL_PICKLE_STRING)
-            continue;
-        ffcl_tensor_file_label(label, sizeof label, key->as.text.bytes, key->as.text.length);
-        used += (size_t)snprintf(keys + used, sizeof keys - used, "%s%s", used ? ", " : "", label);
-    }
-    return ffcl_fail(err, FFCL_EFORMAT, "%s holds no state dict (a dict of tensors, by itself or "
-                     "under ema, state_dict or model); its keys: %s", file->path,
-                     *keys ? keys : "none");
-}
-
 /* The dtype of a tensor: that of its storage, or its own where the storage is untyped. */
 static int find_dtype(const ffcl_pickle_value *tensor)
 {
@@ -486,9 +434,8 @@ int ffcl_torchfile_open(ffcl_tensor_file *file, ffcl_error *err)
         if (rc)
             goto out;
     }
-    const ffcl_pickle_value *state = find_state(ffcl_pickle_root(pickle), 0);
-    if (!state)
-        rc = no_state(file, ffcl_pickle_root(pickle), err);
+    const ffcl_pickle_value *state = NULL;
+    rc = ffcl_statedict_choose(file, ffcl_pickle_root(pickle), &state, err);
     for (size_t i = 0; !rc && i < state->as.list.count; i += 2) {
         const ffcl_pickle_value *key = state->as.list.items[i];
         const ffcl_pickle_value *value = state->as.list.items[i + 1];

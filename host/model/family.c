@@ -333,14 +333,15 @@ int ffcl_family_resolve(ffcl_config *cfg, int is_recording, ffcl_error *err)
     ffcl_tensor_file *file = NULL;
     ffcl_sit_names names;
     char prefix[96] = "";
-    int rc = ffcl_tensor_file_open(&file, cfg->model.checkpoint, err);
+    int rc = ffcl_tensor_file_open_as(&file, cfg->model.checkpoint, cfg->model.wrapper, 0, err);
     if (rc == 0)
         rc = ffcl_family_names(&names, cfg, file, err);
     ffcl_tensor_file_close(&file);
     if (rc)
         return rc;
     names.ignore = NULL;        /* what a preset ignores tells of it */
-    rc = ffcl_weights_open(&w, cfg->model.checkpoint, ffcl_sit_rename, &names, err);
+    rc = ffcl_weights_open(&w, cfg->model.checkpoint, cfg->model.wrapper, 0, ffcl_sit_rename,
+                           &names, err);
     if (rc)
         return rc;
     const subject s = {cfg, &w};
@@ -349,8 +350,15 @@ int ffcl_family_resolve(ffcl_config *cfg, int is_recording, ffcl_error *err)
     const int is_plain = is_recording && n == 1 && strcmp(prefix, "t_embedder") == 0;
     if (is_model && cfg->model.preset == FFCL_PRESET_AUTO && !is_plain)
         rc = decide(cfg, &s, err);
-    else if (is_model && cfg->model.preset != FFCL_PRESET_AUTO && !is_plain)
+    else if (is_model && cfg->model.preset != FFCL_PRESET_AUTO)
         rc = check(cfg, &s, err);
     ffcl_weights_close(&w);
+    /* The VAE may lie in the same file. */
+    if (rc == 0 && !strcmp(cfg->vae.weights, "checkpoint")) {
+        free(cfg->vae.weights);
+        cfg->vae.weights = ffcl_format("%s", cfg->model.checkpoint);
+        if (!cfg->vae.weights)
+            rc = ffcl_fail(err, FFCL_ENOMEM, "out of memory for a path");
+    }
     return rc;
 }

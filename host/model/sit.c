@@ -16,23 +16,24 @@ int ffcl_sit_open(ffcl_sit **out, const ffcl_config *cfg, const ffcl_sit_hints *
                   ffcl_error *err)
 {
     ffcl_tensor_file *file = NULL;
-    ffcl_sit_names names;
     *out = NULL;
     ffcl_sit *sit = calloc(1, sizeof *sit);
     if (!sit)
         return ffcl_fail(err, FFCL_ENOMEM, "out of memory for the SiT model");
-    int rc = ffcl_tensor_file_open(&file, cfg->model.checkpoint, err);
+    int rc = ffcl_tensor_file_open_as(&file, cfg->model.checkpoint, cfg->model.wrapper, 0, err);
     if (rc == 0)
-        rc = ffcl_family_names(&names, cfg, file, err);
+        rc = ffcl_family_names(&sit->names, cfg, file, err);
     ffcl_tensor_file_close(&file);
     if (rc == 0)
-        rc = ffcl_weights_open(&sit->weights, cfg->model.checkpoint, ffcl_sit_rename, &names, err);
+        rc = ffcl_weights_open(&sit->weights, cfg->model.checkpoint, cfg->model.wrapper, 0,
+                               ffcl_sit_rename, &sit->names, err);
     if (rc == 0)
         rc = ffcl_sit_derive(sit, cfg, hints, err);
     if (rc == 0)
         rc = ffcl_sit_table(sit, SIZE_MAX, err);
     if (rc == 0)
         rc = ffcl_weights_check(&sit->weights, "SiT checkpoint", err);
+    sit->names.ignore = NULL;       /* cfg's, which may go first */
     if (rc)
         ffcl_sit_close(&sit);
     *out = sit;
@@ -62,6 +63,11 @@ void ffcl_sit_close(ffcl_sit **sit)
 const ffcl_sit_dims *ffcl_sit_dims_of(const ffcl_sit *sit)
 {
     return &sit->d;
+}
+
+const char *ffcl_sit_prefix(const ffcl_sit *sit)
+{
+    return sit->names.prefix;
 }
 
 const ffcl_condition *ffcl_sit_condition(const ffcl_sit *sit, size_t i)

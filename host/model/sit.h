@@ -39,6 +39,9 @@ void ffcl_sit_close(ffcl_sit **sit);
 const ffcl_sit_dims *ffcl_sit_dims_of(const ffcl_sit *sit);
 const ffcl_tensor_file *ffcl_sit_file(const ffcl_sit *sit);
 
+/* What the names in the file begin with. */
+const char *ffcl_sit_prefix(const ffcl_sit *sit);
+
 /* Embedder i: its prefix and what feeds it. */
 const ffcl_condition *ffcl_sit_condition(const ffcl_sit *sit, size_t i);
 

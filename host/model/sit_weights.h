@@ -34,6 +34,7 @@ typedef struct ffcl_sit_modulations {
 struct ffcl_sit {
     ffcl_sit_dims d;
     ffcl_sit_form form;
+    ffcl_sit_names names;
     ffcl_weights weights;
     ffcl_dtype dtype;                           /* of the blocks' weights and wide activations */
     ffcl_layout layout;                         /* of float32 matrices: COLUMNS, as in the file */

@@ -35,11 +35,11 @@ static int find_config(const char *path, char **config, char **text, ffcl_error 
 
 /* LDM numbers its up blocks from the image backwards; to rename them one must know how many there
  * are. */
-static size_t count_ldm_levels(const char *path, ffcl_error *err, int *rc)
+static size_t count_ldm_levels(const char *path, const char *wrapper, ffcl_error *err, int *rc)
 {
     ffcl_tensor_file *file = NULL;
     size_t levels = 0, i;
-    *rc = ffcl_tensor_file_open(&file, path, err);
+    *rc = ffcl_tensor_file_open_as(&file, path, wrapper, 1, err);
     for (size_t k = 0; *rc == 0 && k < ffcl_tensor_file_count(file); k++) {
         const char *up = strstr(ffcl_tensor_file_at(file, k)->name, "decoder.up.");
         if (up && sscanf(up, "decoder.up.%zu.", &i) == 1)
@@ -49,7 +49,8 @@ static size_t count_ldm_levels(const char *path, ffcl_error *err, int *rc)
     return levels;
 }
 
-int ffcl_vae_open(ffcl_vae **out, const char *path, ffcl_error *err)
+int ffcl_vae_open(ffcl_vae **out, const char *path, const ffcl_vae_options *options,
+                  ffcl_error *err)
 {
     *out = NULL;
     char *config_path = NULL, *config_text = NULL;
@@ -57,13 +58,15 @@ int ffcl_vae_open(ffcl_vae **out, const char *path, ffcl_error *err)
     if (!vae)
         return ffcl_fail(err, FFCL_ENOMEM, "out of memory for the VAE");
     int rc = 0;
-    size_t levels = count_ldm_levels(path, err, &rc);
+    size_t levels = count_ldm_levels(path, options->wrapper, err, &rc);
+    vae->is_ldm = levels > 0;
     if (rc == 0)
-        rc = ffcl_weights_open(&vae->weights, path, ffcl_vae_rename, &levels, err);
+        rc = ffcl_weights_open(&vae->weights, path, options->wrapper, 1, ffcl_vae_rename, &levels,
+                               err);
     if (rc == 0)
         rc = find_config(path, &config_path, &config_text, err);
     if (rc == 0)
-        rc = ffcl_vae_derive(vae, config_path, config_text, err);
+        rc = ffcl_vae_derive(vae, options, config_path, config_text, err);
     if (rc == 0)
         rc = ffcl_vae_table(vae, NULL, err);
     if (rc)
@@ -85,9 +88,13 @@ void ffcl_vae_close(ffcl_vae **vae)
         if (v->weights.rows[i].conv)
             ffcl_conv_release(v->weights.rows[i].conv);
     }
-    for (size_t i = 0; v->up && i < v->d.levels; i++)
+    for (size_t i = 0; v->up && i < v->d.levels; i++) {
         free(v->up[i].resnets);
+        free(v->up[i].attentions);
+    }
     free(v->up);
+    free(v->d.mean);
+    free(v->d.std);
     ffcl_weights_close(&v->weights);
     free(v);
     *vae = NULL;
@@ -126,6 +133,8 @@ size_t ffcl_vae_largest_activation(const ffcl_vae *vae, size_t R)
     for (size_t i = 0; i < vae->d.levels; i++) {
         const ffcl_vae_level *level = &vae->up[i];
         size_t width = ffcl_max(level->resnets[0].conv1.in, level->resnets[0].conv1.out);
+        for (size_t j = 0; j < vae->d.layers; j++)
+            width = ffcl_max(width, level->attentions[j].qkv.w.cols);
         largest = ffcl_max(largest, side * side * width);
         if (level->upsample.out) {
             side *= 2;
@@ -203,16 +212,16 @@ static void linear(ffcl_ctx *ctx, const ffcl_tensor *out, const ffcl_tensor *a,
 }
 
 /* x becomes x + proj(attention(GN(x))), one head of C channels over all pixels. */
-static void attention(const ffcl_vae *vae, ffcl_ctx *ctx, feature *x)
+static void attention(const ffcl_vae *vae, ffcl_ctx *ctx, feature *x, const ffcl_vae_attention *a)
 {
     const size_t B = x->t.batch, P = x->t.rows, C = x->t.cols;
-    feature h = norm(vae, ctx, x, &vae->attention_norm, FFCL_ACT_NONE);     /* (B, P, C) */
+    feature h = norm(vae, ctx, x, &a->norm, FFCL_ACT_NONE);     /* (B, P, C) */
     ffcl_tensor qkv = ffcl_take(ctx, ffcl_tensor_of(vae->dtype, B, P, 3 * C));
-    linear(ctx, &qkv, &h.t, &vae->qkv, NULL);                               /* (B, P, 3*C) */
+    linear(ctx, &qkv, &h.t, &a->qkv, NULL);                               /* (B, P, 3*C) */
     ffcl_attention(ctx, &h.t, &qkv, 1);                                     /* (B, P, C) */
     ffcl_give(ctx, &qkv);
     feature y = take(ctx, vae, &x->t, 1, C);
-    linear(ctx, &y.t, &h.t, &vae->proj, &x->t);                             /* (B, P, C) */
+    linear(ctx, &y.t, &h.t, &a->proj, &x->t);                             /* (B, P, C) */
     give(ctx, &h);
     replace(ctx, x, y);
 }
@@ -243,16 +252,20 @@ void ffcl_vae_decode(ffcl_vae *vae, ffcl_ctx *ctx, const ffcl_tensor *out,
     see(vae, tap, ctx, &x, "act.conv_in");
     resnet(vae, ctx, &x, &vae->mid[0]);
     if (vae->is_attentive)
-        attention(vae, ctx, &x);
+        attention(vae, ctx, &x, &vae->attention);
     resnet(vae, ctx, &x, &vae->mid[1]);                                     /* (B, R*R, mid) */
     see(vae, tap, ctx, &x, "act.mid");
     for (size_t i = 0; i < vae->d.levels; i++) {
         const ffcl_vae_level *level = &vae->up[i];
-        for (size_t j = 0; j < vae->d.layers; j++)
+        for (size_t j = 0; j < vae->d.layers; j++) {
             resnet(vae, ctx, &x, &level->resnets[j]);                       /* (B, P, C) */
+            if (level->attentions[j].qkv.w.cols)
+                attention(vae, ctx, &x, &level->attentions[j]);             /* (B, P, C) */
+        }
         if (level->upsample.out)
             replace(ctx, &x, convolve(vae, ctx, &x, &level->upsample, NULL));   /* (B, 4*P, C) */
-        snprintf(name, sizeof name, "act.up%zu", i);
+        /* Recordings have the file's own numbers, and LDM counts from the image. */
+        snprintf(name, sizeof name, "act.up%zu", vae->is_ldm ? vae->d.levels - 1 - i : i);
         see(vae, tap, ctx, &x, name);
     }
     feature h = norm(vae, ctx, &x, &vae->norm_out, FFCL_ACT_SILU);          /* (B, P, C) */

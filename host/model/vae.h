@@ -20,10 +20,19 @@ typedef struct ffcl_vae_dims {
 
 typedef struct ffcl_vae ffcl_vae;
 
+/* How a VAE's file is read: see ffcl_tensor_file_open_as.  Groups of the group norms: those given,
+ * else config.json's, else the hint, else 32; 0: not known. */
+typedef struct ffcl_vae_options {
+    const char *wrapper;
+    size_t groups, groups_hint;
+} ffcl_vae_options;
+
 /* Reads the directory of the weights at path and config.json beside them (or NAME.config.json for
  * NAME.safetensors), derives and checks the architecture.  Old and new attention names and the
- * original LDM names are known; the encoder is ignored.  No device is needed. */
-int ffcl_vae_open(ffcl_vae **out, const char *path, ffcl_error *err);
+ * original LDM names, with attention beside any ResNet of the up blocks, are known; the encoder and
+ * all else is ignored.  No device is needed. */
+int ffcl_vae_open(ffcl_vae **out, const char *path, const ffcl_vae_options *options,
+                  ffcl_error *err);
 void ffcl_vae_close(ffcl_vae **vae);
 
 const ffcl_vae_dims *ffcl_vae_dims_of(const ffcl_vae *vae);

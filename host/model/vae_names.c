@@ -32,6 +32,12 @@ static const replacement ldm[] = {
     {".nin_shortcut.", ".conv_shortcut."},
 };
 
+/* The same of the attention beside ResNets of the up blocks, after their number. */
+static const replacement ldm_attention[] = {
+    {".norm.", ".group_norm."}, {".q.", ".to_q."}, {".k.", ".to_k."}, {".v.", ".to_v."},
+    {".proj_out.", ".to_out.0."},
+};
+
 /* name with the first occurrence of `from` replaced; name itself where there is none. */
 static char *replace(char *name, const replacement *r)
 {
@@ -55,6 +61,15 @@ static char *ldm_up(char *name, size_t levels)
         result = ffcl_format("decoder.up_blocks.%zu.resnets.%zu.%s", levels - 1 - i, j,
                              name + used);
         free(name);
+        return result;
+    }
+    used = 0;
+    if (sscanf(name, "decoder.up.%zu.attn.%zu.%n", &i, &j, &used) == 2 && used && i < levels) {
+        result = ffcl_format("decoder.up_blocks.%zu.attentions.%zu.%s", levels - 1 - i, j,
+                             name + used);
+        free(name);
+        for (size_t k = 0; k < sizeof ldm_attention / sizeof *ldm_attention; k++)
+            result = replace(result, &ldm_attention[k]);
         return result;
     }
     used = 0;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "model/vae_weights.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -50,17 +51,56 @@ static int check_part(const ffcl_vae *vae, const char *path, const cJSON *json, 
                      is_there ? "its tensors" : "none of its tensors");
 }
 
-/* What ffcl does not compute must not be asked for. */
-static int check_unknown(const char *path, const cJSON *json, ffcl_error *err)
+/* A number of any sign. */
+static int take_real(const char *path, const cJSON *json, const char *key, double *n,
+                     ffcl_error *err)
 {
-    static const char *const keys[] = {"shift_factor", "latents_mean", "latents_std"};
-    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
-        const cJSON *item = cJSON_GetObjectItemCaseSensitive(json, keys[i]);
-        if (item && !cJSON_IsNull(item) && !(cJSON_IsNumber(item) && item->valuedouble == 0))
-            return ffcl_fail(err, FFCL_EWEIGHTS, "%s gives %s, which ffcl does not apply to "
-                             "latents: this VAE cannot be used", path, keys[i]);
+    const cJSON *item = cJSON_GetObjectItemCaseSensitive(json, key);
+    if (!item || cJSON_IsNull(item))
+        return 0;
+    if (!cJSON_IsNumber(item) || !(fabs(item->valuedouble) <= 1e6))
+        return ffcl_fail(err, FFCL_EFORMAT, "%s gives %s, and not as a number", path, key);
+    *n = item->valuedouble;
+    return 0;
+}
+
+/* zc numbers, *list new; NULL where the key is absent. */
+static int take_channels(const char *path, const cJSON *json, const char *key, size_t zc,
+                         float **list, ffcl_error *err)
+{
+    const cJSON *item = cJSON_GetObjectItemCaseSensitive(json, key);
+    if (!item || cJSON_IsNull(item))
+        return 0;
+    if (!cJSON_IsArray(item) || (size_t)cJSON_GetArraySize(item) != zc)
+        return ffcl_fail(err, FFCL_EFORMAT, "%s gives %s, and not as a list of %zu numbers, one "
+                         "for each latent channel", path, key, zc);
+    *list = malloc(zc * sizeof **list);
+    if (!*list)
+        return ffcl_fail(err, FFCL_ENOMEM, "out of memory for the VAE");
+    for (size_t i = 0; i < zc; i++) {
+        const cJSON *one = cJSON_GetArrayItem(item, (int)i);
+        if (!cJSON_IsNumber(one) || !(fabs(one->valuedouble) <= 1e6))
+            return ffcl_fail(err, FFCL_EFORMAT, "%s gives %s, and not as numbers", path, key);
+        (*list)[i] = (float)one->valuedouble;
     }
     return 0;
+}
+
+/* What is done to latents before they are decoded. */
+static int read_latent_form(ffcl_vae *vae, const char *path, const cJSON *json, ffcl_error *err)
+{
+    ffcl_vae_dims *d = &vae->d;
+    int rc = take_number(path, json, "scaling_factor", 1e-6, &d->scaling, err);
+    if (rc == 0)
+        rc = take_real(path, json, "shift_factor", &d->shift, err);
+    if (rc == 0)
+        rc = take_channels(path, json, "latents_mean", d->zc, &d->mean, err);
+    if (rc == 0)
+        rc = take_channels(path, json, "latents_std", d->zc, &d->std, err);
+    if (rc == 0 && !d->mean != !d->std)
+        rc = ffcl_fail(err, FFCL_EFORMAT, "%s gives one of latents_mean and latents_std without "
+                       "the other", path);
+    return rc;
 }
 
 static int check_widths(const ffcl_vae *vae, const char *path, const cJSON *json,
@@ -81,12 +121,14 @@ static int check_widths(const ffcl_vae *vae, const char *path, const cJSON *json
 }
 
 /* Group norm's groups, and that all else is what the tensors are. */
-static int read_config(ffcl_vae *vae, const char *path, const char *text, const size_t *widths,
-                       ffcl_error *err)
+static int read_config(ffcl_vae *vae, const ffcl_vae_options *options, const char *path,
+                       const char *text, const size_t *widths, ffcl_error *err)
 {
     double groups = FFCL_VAE_USUAL_GROUPS;
     cJSON *json = NULL;
-    vae->d.groups = FFCL_VAE_USUAL_GROUPS;
+    if (options->groups_hint)
+        groups = (double)options->groups_hint;
+    vae->d.groups = options->groups ? options->groups : (size_t)groups;
     vae->d.has_config = text != NULL;
     if (!text)
         return 0;
@@ -95,9 +137,10 @@ static int read_config(ffcl_vae *vae, const char *path, const char *text, const 
         return ffcl_fail(err, rc, "%s is no JSON object", path);
     if (rc == 0)
         rc = take_number(path, json, "norm_num_groups", 1, &groups, err);
-    vae->d.groups = (size_t)groups;
+    if (!options->groups)
+        vae->d.groups = (size_t)groups;
     if (rc == 0)
-        rc = take_number(path, json, "scaling_factor", 1e-6, &vae->d.scaling, err);
+        rc = read_latent_form(vae, path, json, err);
     if (rc == 0)
         rc = check_widths(vae, path, json, widths, err);
     if (rc == 0)
@@ -110,8 +153,6 @@ static int read_config(ffcl_vae *vae, const char *path, const char *text, const 
                         ffcl_weights_has(&vae->weights, "post_quant_conv."), err);
     if (rc == 0)
         rc = check_part(vae, path, json, "mid_block_add_attention", vae->is_attentive, err);
-    if (rc == 0)
-        rc = check_unknown(path, json, err);
     cJSON_Delete(json);
     return rc;
 }
@@ -143,7 +184,7 @@ static int check_groups(const ffcl_vae *vae, const size_t *widths, ffcl_error *e
         if (widths[i] % vae->d.groups)
             return ffcl_fail(err, FFCL_EWEIGHTS,
                              "%s has %zu channels, which %zu groups do not divide: its config.json "
-                             "must give norm_num_groups",
+                             "must give norm_num_groups, or [vae] groups",
                              ffcl_tensor_file_path(vae->weights.file), widths[i], vae->d.groups);
     return 0;
 }
@@ -153,8 +194,8 @@ const ffcl_tensor_file *ffcl_vae_file(const ffcl_vae *vae)
     return vae->weights.file;
 }
 
-int ffcl_vae_derive(ffcl_vae *vae, const char *config_path, const char *config_text,
-                    ffcl_error *err)
+int ffcl_vae_derive(ffcl_vae *vae, const ffcl_vae_options *options, const char *config_path,
+                    const char *config_text, ffcl_error *err)
 {
     ffcl_vae_dims *d = &vae->d;
     const ffcl_weights *w = &vae->weights;
@@ -177,7 +218,7 @@ int ffcl_vae_derive(ffcl_vae *vae, const char *config_path, const char *config_t
     if (d->out != 3 || in->count == 0 || out->count == 0 || d->mid > 65536 || d->zc > 65536)
         return ffcl_fail(err, FFCL_EWEIGHTS, "%s decodes %zu channels to %zu, not to 3 colours",
                          ffcl_tensor_file_path(w->file), d->zc, d->out);
-    int rc = read_config(vae, config_path, config_text, widths, err);
+    int rc = read_config(vae, options, config_path, config_text, widths, err);
     if (rc == 0)
         rc = check_groups(vae, widths, err);
     if (rc)
@@ -185,12 +226,13 @@ int ffcl_vae_derive(ffcl_vae *vae, const char *config_path, const char *config_t
     vae->up = calloc(d->levels, sizeof *vae->up);
     for (size_t i = 0; vae->up && i < d->levels; i++) {
         vae->up[i].resnets = calloc(d->layers, sizeof *vae->up[i].resnets);
+        vae->up[i].attentions = calloc(d->layers, sizeof *vae->up[i].attentions);
         vae->up[i].upsample.out = i + 1 < d->levels ? widths[i] : 0;
         for (size_t j = 0; vae->up[i].resnets && j < d->layers; j++) {
             vae->up[i].resnets[j].conv1.in = j ? widths[i] : i ? widths[i - 1] : d->mid;
             vae->up[i].resnets[j].conv1.out = widths[i];
         }
-        if (!vae->up[i].resnets)
+        if (!vae->up[i].resnets || !vae->up[i].attentions)
             return ffcl_fail(err, FFCL_ENOMEM, "out of memory for the VAE");
     }
     return vae->up ? 0 : ffcl_fail(err, FFCL_ENOMEM, "out of memory for the VAE");
@@ -212,11 +254,10 @@ static void add_norm(ffcl_vae *vae, ffcl_vae_norm *norm, size_t C, const char *n
     add_vector(vae, &norm->beta, C, 0, full);
 }
 
-/* conv: its sizes are known. */
-static void add_conv(ffcl_vae *vae, const ffcl_ctx *ctx, ffcl_conv_weight *conv, const char *name)
+/* conv: its sizes are known.  Latents and the convolutions that read them stay float32. */
+static void add_conv_of(ffcl_vae *vae, const ffcl_ctx *ctx, ffcl_conv_weight *conv,
+                        int of_latents, const char *name)
 {
-    /* Latents and the first convolutions stay float32. */
-    const int of_latents = conv->in == vae->d.zc;
     conv->dtype = of_latents ? FFCL_F32 : vae->dtype;
     if (of_latents || !ctx)
         ffcl_latent_conv_lay_out(conv);
@@ -231,6 +272,11 @@ static void add_conv(ffcl_vae *vae, const ffcl_ctx *ctx, ffcl_conv_weight *conv,
                      &(ffcl_weight_row){.rank = 1, .shape = {conv->out},
                                         .kind = FFCL_ROW_CONV_BIAS, .conv = conv},
                      "%s.bias", name);
+}
+
+static void add_conv(ffcl_vae *vae, const ffcl_ctx *ctx, ffcl_conv_weight *conv, const char *name)
+{
+    add_conv_of(vae, ctx, conv, 0, name);
 }
 
 static ffcl_conv_weight conv_of(size_t out, size_t in, size_t side)
@@ -259,15 +305,16 @@ static void add_resnet(ffcl_vae *vae, const ffcl_ctx *ctx, ffcl_vae_resnet *r, s
 }
 
 /* One of the attention's linear layers (C, C) into columns at .. of l. */
-static void add_linear(ffcl_vae *vae, ffcl_linear *l, size_t at, const char *name)
+static void add_linear(ffcl_vae *vae, ffcl_linear *l, size_t at, const char *prefix,
+                       const char *name)
 {
     const size_t C = l->w.rows;
     char full[96];
     ffcl_weights_add(&vae->weights,
                      &(ffcl_weight_row){.rank = 2, .shape = {C, C}, .kind = FFCL_ROW_MATRIX,
                                         .to = &l->w, .at = at},
-                     "decoder.mid_block.attentions.0.%s.weight", name);
-    snprintf(full, sizeof full, "decoder.mid_block.attentions.0.%s.bias", name);
+                     "%s.%s.weight", prefix, name);
+    snprintf(full, sizeof full, "%s.%s.bias", prefix, name);
     add_vector(vae, &l->b, C, at, full);
 }
 
@@ -279,16 +326,17 @@ static ffcl_linear linear_of(const ffcl_vae *vae, size_t N, size_t K)
     return l;
 }
 
-static void add_attention(ffcl_vae *vae)
+static void add_attention(ffcl_vae *vae, ffcl_vae_attention *a, size_t C, const char *prefix)
 {
     static const char *const names[] = {"to_q", "to_k", "to_v"};
-    size_t C = vae->d.mid;
-    vae->qkv = linear_of(vae, 3 * C, C);
-    vae->proj = linear_of(vae, C, C);
-    add_norm(vae, &vae->attention_norm, C, "decoder.mid_block.attentions.0.group_norm");
+    char full[96];
+    a->qkv = linear_of(vae, 3 * C, C);
+    a->proj = linear_of(vae, C, C);
+    snprintf(full, sizeof full, "%s.group_norm", prefix);
+    add_norm(vae, &a->norm, C, full);
     for (size_t i = 0; i < 3; i++)
-        add_linear(vae, &vae->qkv, i * C, names[i]);
-    add_linear(vae, &vae->proj, 0, "to_out.0");
+        add_linear(vae, &a->qkv, i * C, prefix, names[i]);
+    add_linear(vae, &a->proj, 0, prefix, "to_out.0");
 }
 
 int ffcl_vae_table(ffcl_vae *vae, const ffcl_ctx *ctx, ffcl_error *err)
@@ -299,12 +347,12 @@ int ffcl_vae_table(ffcl_vae *vae, const ffcl_ctx *ctx, ffcl_error *err)
     const int has_point = ffcl_weights_find(&vae->weights, "post_quant_conv.weight") != NULL;
     vae->post_quant = conv_of(has_point ? d->zc : 0, d->zc, 1);
     if (has_point)
-        add_conv(vae, ctx, &vae->post_quant, "post_quant_conv");
+        add_conv_of(vae, ctx, &vae->post_quant, 1, "post_quant_conv");
     vae->conv_in = conv_of(d->mid, d->zc, 3);
-    add_conv(vae, ctx, &vae->conv_in, "decoder.conv_in");
+    add_conv_of(vae, ctx, &vae->conv_in, 1, "decoder.conv_in");
     add_resnet(vae, ctx, &vae->mid[0], d->mid, d->mid, "decoder.mid_block.resnets.0");
     if (vae->is_attentive)
-        add_attention(vae);
+        add_attention(vae, &vae->attention, d->mid, "decoder.mid_block.attentions.0");
     add_resnet(vae, ctx, &vae->mid[1], d->mid, d->mid, "decoder.mid_block.resnets.1");
     size_t width = d->mid;
     for (size_t i = 0; i < d->levels; i++) {
@@ -314,6 +362,9 @@ int ffcl_vae_table(ffcl_vae *vae, const ffcl_ctx *ctx, ffcl_error *err)
             snprintf(name, sizeof name, "decoder.up_blocks.%zu.resnets.%zu", i, j);
             add_resnet(vae, ctx, r, width, r->conv1.out, name);
             width = r->conv1.out;
+            snprintf(name, sizeof name, "decoder.up_blocks.%zu.attentions.%zu", i, j);
+            if (ffcl_weights_has(&vae->weights, "%s.", name))
+                add_attention(vae, &level->attentions[j], width, name);
         }
         snprintf(name, sizeof name, "decoder.up_blocks.%zu.upsamplers.0.conv", i);
         level->upsample = conv_of(level->upsample.out, width, 3);
@@ -323,6 +374,7 @@ int ffcl_vae_table(ffcl_vae *vae, const ffcl_ctx *ctx, ffcl_error *err)
     }
     add_norm(vae, &vae->norm_out, width, "decoder.conv_norm_out");
     vae->conv_out = conv_of(d->out, width, 3);
+    vae->conv_out.is_final = 1;
     add_conv(vae, ctx, &vae->conv_out, "decoder.conv_out");
     return ffcl_weights_check(&vae->weights, "VAE", err);
 }

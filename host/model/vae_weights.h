@@ -14,8 +14,15 @@ typedef struct ffcl_vae_resnet {
     ffcl_conv_weight conv1, conv2, shortcut;    /* shortcut.out is 0 where widths are equal */
 } ffcl_vae_resnet;
 
+/* One head over all pixels. */
+typedef struct ffcl_vae_attention {
+    ffcl_vae_norm norm;
+    ffcl_linear qkv, proj;              /* (C, 3*C), (C, C); qkv.w.cols is 0 where there is none */
+} ffcl_vae_attention;
+
 typedef struct ffcl_vae_level {
     ffcl_vae_resnet *resnets;           /* (layers) */
+    ffcl_vae_attention *attentions;     /* (layers) after each of them */
     ffcl_conv_weight upsample;          /* out is 0 on the last level */
 } ffcl_vae_level;
 
@@ -26,8 +33,9 @@ struct ffcl_vae {
     ffcl_conv_weight conv_in, conv_out;
     ffcl_vae_resnet mid[2];
     int is_attentive;                   /* whether the middle block has attention */
-    ffcl_vae_norm attention_norm, norm_out;
-    ffcl_linear qkv, proj;              /* (C, 3*C), (C, C) */
+    ffcl_vae_attention attention;
+    ffcl_vae_norm norm_out;
+    int is_ldm;                         /* the file has the names of latent-diffusion */
     ffcl_vae_level *up;                 /* (levels), the deepest first */
     ffcl_dtype dtype;                   /* of images between conv_in and conv_out, and weights */
     ffcl_layout layout;                 /* of float32 matrices */
@@ -37,8 +45,8 @@ struct ffcl_vae {
 enum { FFCL_VAE_USUAL_GROUPS = 32 };
 
 /* Fills vae->d from the tensors and the configuration text (NULL: defaults). */
-int ffcl_vae_derive(ffcl_vae *vae, const char *config_path, const char *config_text,
-                    ffcl_error *err);
+int ffcl_vae_derive(ffcl_vae *vae, const ffcl_vae_options *options, const char *config_path,
+                    const char *config_text, ffcl_error *err);
 
 /* Fills vae->weights.rows as they lie on ctx's device; NULL: no device is known yet, and only names
  * and shapes in the file are to be checked. */

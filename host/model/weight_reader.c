@@ -157,7 +157,7 @@ static int read_row(ffcl_weight_reader *t, source *from, size_t row)
         if (!wait_for_slot(t, at))
             break;
         if (i == 0 && !from->file)
-            rc = ffcl_tensor_file_open(&from->file, ffcl_tensor_file_path(t->opened), &err);
+            rc = ffcl_tensor_file_reopen(&from->file, t->opened, &err);
         if (i == 0 && rc == 0)
             rc = begin_row(from, r, t->opened, &err);
         if (rc == 0)

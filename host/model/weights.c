@@ -32,11 +32,11 @@ static int refuse_unread(const ffcl_weights *w, const char *path, ffcl_error *er
                          first->name, first->unread, more) : 0;
 }
 
-int ffcl_weights_open(ffcl_weights *w, const char *path, ffcl_rename *rename, void *user,
-                      ffcl_error *err)
+int ffcl_weights_open(ffcl_weights *w, const char *path, const char *wrapper, int of_vae,
+                      ffcl_rename *rename, void *user, ffcl_error *err)
 {
     memset(w, 0, sizeof *w);
-    int rc = ffcl_tensor_file_open(&w->file, path, err);
+    int rc = ffcl_tensor_file_open_as(&w->file, path, wrapper, of_vae, err);
     if (rc)
         return rc;
     size_t n = ffcl_tensor_file_count(w->file);

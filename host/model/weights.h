@@ -54,9 +54,10 @@ typedef struct ffcl_weights {
  * or FFCL_ENOMEM. */
 typedef int ffcl_rename(char **out, const char *name, void *user);
 
-/* Opens the file and builds the index of canonical names. */
-int ffcl_weights_open(ffcl_weights *w, const char *path, ffcl_rename *rename, void *user,
-                      ffcl_error *err);
+/* Opens the file (wrapper, of_vae: see ffcl_tensor_file_open_as) and builds the index of canonical
+ * names. */
+int ffcl_weights_open(ffcl_weights *w, const char *path, const char *wrapper, int of_vae,
+                      ffcl_rename *rename, void *user, ffcl_error *err);
 
 /* Frees the index and the file; the device buffers belong to the models. */
 void ffcl_weights_close(ffcl_weights *w);

@@ -33,7 +33,7 @@ static int is_taps(const ffcl_ctx *ctx, const ffcl_conv_weight *w)
 
 static ffcl_conv_layout choose_layout(const ffcl_ctx *ctx, const ffcl_conv_weight *w)
 {
-    const int is_narrow = w->out <= DIRECT_MOST && !w->upsample;
+    const int is_narrow = w->out <= DIRECT_MOST && w->is_final && !w->upsample;
     if (w->dtype == FFCL_F16)
         return is_narrow ? FFCL_CONV_NARROW : FFCL_CONV_TILES;
     if (is_narrow)

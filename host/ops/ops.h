@@ -151,13 +151,16 @@ typedef enum ffcl_conv_layout {
 typedef struct ffcl_conv_weight {
     size_t in, out, side;       /* Cin, Cout (0: there is no such convolution), k */
     int upsample;
+    int is_final;               /* nothing is added to its result, which is float32: few outputs */
+                                /* may be computed in a way of their own */
     ffcl_dtype dtype;           /* of images and weights */
     ffcl_conv_layout layout;
     ffcl_tensor weight[4];      /* [0] alone unless upsample is computed by im2col */
     ffcl_tensor bias;           /* (Cout), rounded up to 8 with zeros */
 } ffcl_conv_weight;
 
-/* Given in, out, side, upsample and dtype, sets the layout and the tensors' shapes for this device.
+/* Given in, out, side, upsample, is_final and dtype, sets the layout and the tensors' shapes for
+ * this device.
  * A convolution of latents (ffcl_latent_conv) has a layout of its own.  Only ops/conv_weight.c
  * knows how weights lie. */
 void ffcl_conv_lay_out(const ffcl_ctx *ctx, ffcl_conv_weight *w);

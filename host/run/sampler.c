@@ -138,6 +138,20 @@ static void report_preset(const ffcl_sampler *s)
     ffcl_report(&s->observer, FFCL_PHASE_NOTE, text, 0, 0);
 }
 
+/* What was taken of a file that holds more than it, and what was passed over. */
+static void report_taken(const ffcl_sampler *s, const ffcl_tensor_file *file, int vae)
+{
+    const char *taken = ffcl_tensor_file_taken(file);
+    const char *prefix = vae ? "" : ffcl_engine_prefix(s->engine);
+    char text[800];
+    if (!taken && !*prefix)
+        return;
+    snprintf(text, sizeof text, "%s: %.500s%s%.100s%s", vae ? "VAE" : "weights",
+             taken ? taken : "the file's", *prefix ? ", names of " : "", prefix,
+             *prefix ? "*" : "");
+    ffcl_report(&s->observer, FFCL_PHASE_NOTE, text, 0, 0);
+}
+
 /* How many evaluations of the transformer an image takes. */
 static void report_steps(const ffcl_sampler *s)
 {
@@ -163,7 +177,10 @@ static void report_assumptions(ffcl_sampler *s)
     report_steps(s);
     for (int vae = 0; vae < 2; vae++) {
         const ffcl_tensor_file *file = ffcl_engine_file(s->engine, vae);
-        if (!file || !ffcl_tensor_file_foreign(file))
+        if (!file)
+            continue;
+        report_taken(s, file, vae);
+        if (!ffcl_tensor_file_foreign(file))
             continue;
         snprintf(text, sizeof text, "%.600s would have Python call %.400s; ffcl calls nothing",
                  ffcl_tensor_file_path(file), ffcl_tensor_file_foreign(file));

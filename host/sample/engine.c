@@ -205,7 +205,10 @@ static int open_models(ffcl_engine *e, const ffcl_engine_wants *wants, ffcl_erro
         rc = ffcl_sit_open(&e->sit, e->cfg, &wants->hints, err);
     e->is_pixels = wants->sit && wants->vae && strcmp(e->cfg->vae.weights, "none") == 0;
     if (rc == 0 && wants->vae && !e->is_pixels)
-        rc = ffcl_vae_open(&e->vae, e->cfg->vae.weights, err);
+        rc = ffcl_vae_open(&e->vae, e->cfg->vae.weights,
+                           &(ffcl_vae_options){.wrapper = e->cfg->vae.wrapper,
+                                               .groups = e->cfg->vae.groups,
+                                               .groups_hint = wants->groups_hint}, err);
     if (rc == 0 && wants->sit && !wants->own_scalars)
         rc = ffcl_engine_open_schedule(e, err);
     if (rc == 0 && wants->sit)
@@ -236,7 +239,7 @@ static int open_models(ffcl_engine *e, const ffcl_engine_wants *wants, ffcl_erro
         return ffcl_fail(err, FFCL_ECONFIG, "[vae] weights = none: %s makes latents of %zu "
                          "channels, which are no images", e->cfg->model.checkpoint, e->C);
     e->S = e->vae ? e->R * ffcl_vae_dims_of(e->vae)->upscale : e->is_pixels ? e->R : 0;
-    return e->sit ? ffcl_engine_find_form(e, err) : 0;
+    return ffcl_engine_find_form(e, err);
 }
 
 /* Class labels that the model does not have are found before any work. */
@@ -598,6 +601,11 @@ float ffcl_engine_scalar(const ffcl_engine *engine, size_t i)
     const ffcl_moment first = {.t = cfg->model.noise_time, .r = 1 - cfg->model.noise_time,
                                .delta = 1};
     return (float)ffcl_schedule_input(cfg, &first, c->kind, c->number);
+}
+
+const char *ffcl_engine_prefix(const ffcl_engine *engine)
+{
+    return engine->sit ? ffcl_sit_prefix(engine->sit) : "";
 }
 
 const ffcl_config *ffcl_engine_config(const ffcl_engine *engine)

@@ -21,6 +21,7 @@ typedef struct ffcl_engine_wants {
     size_t batch;               /* images at a time; 0: as many as fit, at most count */
     size_t count;               /* images in all */
     ffcl_sit_hints hints;       /* see ffcl_sit_open */
+    size_t groups_hint;         /* see ffcl_vae_open */
     int is_recording;           /* see ffcl_family_resolve */
     const ffcl_device *device;  /* the one to open; NULL: the one that cfg selects */
     int batch_invariant;        /* see ffcl_ctx */
@@ -78,6 +79,9 @@ const char *ffcl_engine_unit(const ffcl_engine *engine);
  * 1 from noise. */
 const ffcl_condition *ffcl_engine_condition(const ffcl_engine *engine, size_t i);
 float ffcl_engine_scalar(const ffcl_engine *engine, size_t i);
+
+/* What the names of the SiT's weights begin with in the file; "": nothing. */
+const char *ffcl_engine_prefix(const ffcl_engine *engine);
 
 /* cfg as the engine has it, its preset resolved. */
 const ffcl_config *ffcl_engine_config(const ffcl_engine *engine);

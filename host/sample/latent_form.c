@@ -37,7 +37,9 @@ static int read_stats(ffcl_engine *e, const char *path, int of_checkpoint, ffcl_
     float *std = e->form_values, *mean = e->form_values + C;
     const ffcl_tensor_info *m = NULL, *s = NULL, *inverse = NULL, *variance = NULL;
     ffcl_tensor_file *file = NULL;
-    int rc = ffcl_tensor_file_open(&file, path, err);
+    /* A batch norm lies beside the model's weights, whatever file that is. */
+    int rc = of_checkpoint ? ffcl_tensor_file_reopen(&file, ffcl_sit_file(e->sit), err)
+                           : ffcl_tensor_file_open(&file, path, err);
     if (rc == 0)
         rc = take(mean, C, file, of_checkpoint ? bn_mean : means, &m, err);
     if (rc == 0 && !of_checkpoint)
@@ -79,11 +81,12 @@ static int take_imagenet(ffcl_engine *e, ffcl_error *err)
 int ffcl_engine_find_form(ffcl_engine *e, ffcl_error *err)
 {
     const ffcl_config *cfg = e->cfg;
-    const ffcl_vae_dims none = {.scaling = 0}, *d = e->vae ? ffcl_vae_dims_of(e->vae) : &none;
+    const ffcl_vae_dims none = {.zc = e->C}, *d = e->vae ? ffcl_vae_dims_of(e->vae) : &none;
     const size_t C = e->C, bytes = 2 * C * sizeof *e->form_values;
-    const int of_checkpoint = !strcmp(cfg->vae.stats, "checkpoint");
+    const int of_checkpoint = e->sit && !strcmp(cfg->vae.stats, "checkpoint");
     ffcl_latent_form *f = &e->form;
-    int rc = 0, has_stats = strcmp(cfg->vae.stats, "none") != 0;
+    int rc = 0, has_stats = of_checkpoint || (strcmp(cfg->vae.stats, "none") &&
+                                                strcmp(cfg->vae.stats, "checkpoint"));
     e->form_values = calloc(2 * C + 1, sizeof *e->form_values);
     if (!e->form_values)
         return ffcl_fail(err, FFCL_ENOMEM, "out of memory for %zu latent channels", C);

@@ -203,7 +203,7 @@ static void shape_conv(const ffcl_ctx *ctx, const unsigned *n, ffcl_dtype dtype,
     o->out = ffcl_image_of(is_narrow ? FFCL_F32 : dtype, n[0], scale * n[1], scale * n[2], n[4]);
     o->add = o->out;
     o->conv = (ffcl_conv_weight){.in = n[3], .out = n[4], .side = n[5], .upsample = (int)n[6],
-                                 .dtype = dtype};
+                                 .is_final = is_narrow, .dtype = dtype};
     ffcl_conv_lay_out(ctx, &o->conv);
 }
 

@@ -206,6 +206,36 @@ int ffcl_verify_images(ffcl_verifier *v)
     return rc;
 }
 
+/* ---- byte rules: values x and the bytes that rules A, C and D make of them ------------------- */
+
+int ffcl_verify_is_byte_rules(const ffcl_verifier *v)
+{
+    return ffcl_tensor_file_find(v->file, "x") && ffcl_tensor_file_find(v->file, "A") &&
+           ffcl_tensor_file_find(v->file, "D");
+}
+
+int ffcl_verify_byte_rules(ffcl_verifier *v)
+{
+    static const struct { const char *name; ffcl_byte_rule rule; } rules[] = {
+        {"A", FFCL_BYTES_SIT}, {"C", FFCL_BYTES_REPA}, {"D", FFCL_BYTES_ROUND},
+    };
+    const size_t n = ffcl_tensor_file_find(v->file, "x")->count;
+    float *x = NULL;
+    uint8_t *bytes = malloc(n + 1);
+    int rc = bytes ? ffcl_verify_floats(v, "x", &x)
+                   : ffcl_fail(v->err, FFCL_ENOMEM, "out of memory for the bytes");
+    for (size_t i = 0; rc == 0 && i < sizeof rules / sizeof *rules; i++) {
+        const ffcl_tensor_info *info = ffcl_tensor_file_find(v->file, rules[i].name);
+        for (size_t k = 0; k < n; k++)
+            bytes[k] = ffcl_to_byte(x[k], rules[i].rule);
+        if (info)
+            rc = ffcl_verify_compare_bytes(v, info, bytes, n, 1, 0);
+    }
+    free(x);
+    free(bytes);
+    return rc;
+}
+
 /* ---- position embedding ------------------------------------------------------------------ */
 
 static int parse_pos(const char *name, size_t *D, size_t *G)

@@ -198,6 +198,29 @@ static const ffcl_tensor_info *find_bytes(const ffcl_verifier *v, const ffcl_eng
     return NULL;
 }
 
+/* image (B, 3, S, S) and bytes (B, S, S, 3), decoded from those latents. */
+static int check_image(ffcl_verifier *v, const ffcl_engine *engine, const ffcl_step *step)
+{
+    const ffcl_tensor_info *image = ffcl_tensor_file_find(v->file, "image");
+    const ffcl_tensor_info *bytes = ffcl_tensor_file_find(v->file, "bytes");
+    const int is_half = ffcl_engine_dtype(engine) == FFCL_F16;
+    const size_t side = ffcl_engine_sit(engine)->R * ffcl_engine_vae(engine)->upscale;
+    const size_t P = side * side, n = step->B * P * 3;
+    float *turned = malloc((n + 1) * sizeof *turned);
+    if (!turned)
+        return ffcl_fail(v->err, FFCL_ENOMEM, "out of memory for the images");
+    for (size_t b = 0; b < step->B; b++)
+        for (size_t p = 0; p < P; p++)
+            for (size_t c = 0; c < 3; c++)
+                turned[(b * 3 + c) * P + p] = step->image[(b * P + p) * 3 + c];
+    int rc = ffcl_verify_compare(v, image, turned, n, is_half ? 10 * half_limit : 4 * step_limit);
+    if (rc == 0 && bytes)
+        rc = ffcl_verify_compare_bytes(v, bytes, step->bytes, n, is_half ? 0.9 : 0.999,
+                                       is_half ? 3 : 1);
+    free(turned);
+    return rc;
+}
+
 static int check_method(ffcl_verifier *v, ffcl_engine *engine, const ffcl_config *resolved,
                         const ffcl_tensor_info *info, const method *m, const ffcl_step *inputs)
 {
@@ -215,20 +238,27 @@ static int check_method(ffcl_verifier *v, ffcl_engine *engine, const ffcl_config
         rc = read_noise(v, ffcl_engine_schedule(engine)->n_noise, n,
                         m->solver && !strncmp(m->solver, "sde", 3), &noise);
     const ffcl_tensor_info *bytes = rc == 0 ? find_bytes(v, engine, info->name, m) : NULL;
+    const ffcl_tensor_info *denorm = find_denorm(v, info->name);
+    const ffcl_tensor_info *image = rc == 0 && ffcl_engine_vae(engine) && denorm
+                                        ? ffcl_tensor_file_find(v->file, "image") : NULL;
+    const size_t pixels = bytes ? bytes->count : image ? image->count : 0;
     ffcl_step step = {.B = inputs->B, .z = inputs->z, .y = inputs->y, .noise = noise,
-                      .latent = latent, .bytes = bytes ? malloc(bytes->count + 1) : NULL};
-    if (rc == 0 && bytes && !step.bytes)
-        rc = ffcl_fail(v->err, FFCL_ENOMEM, "out of memory for %s", bytes->name);
+                      .latent = latent, .bytes = pixels ? malloc(pixels) : NULL,
+                      .image = image ? malloc(pixels * sizeof *step.image) : NULL};
+    if (rc == 0 && pixels && (!step.bytes || (image && !step.image)))
+        rc = ffcl_fail(v->err, FFCL_ENOMEM, "out of memory for the images");
     if (rc == 0)
         rc = ffcl_engine_run(engine, &step, v->err);
     if (rc == 0)
         rc = ffcl_verify_compare(v, info, latent, n, limit);
-    const ffcl_tensor_info *denorm = find_denorm(v, info->name);
     if (rc == 0 && denorm)
         rc = check_denorm(v, engine, denorm, latent, n, limit);
     if (rc == 0 && bytes)
         rc = ffcl_verify_compare_bytes(v, bytes, step.bytes, bytes->count,
                                        is_half ? bytes_half_share : bytes_share, is_half ? 3 : 1);
+    if (rc == 0 && image)
+        rc = check_image(v, engine, &step);
+    free(step.image);
     free(step.bytes);
     ffcl_config_close(&cfg);
     free(noise);
@@ -246,8 +276,12 @@ int ffcl_verify_methods(ffcl_verifier *v, const ffcl_sit_hints *hints)
     if (i == n || !z || z->rank != 4)
         return 0;
     const size_t B = z->shape[0];
-    ffcl_engine_wants wants = {.sit = 1, .batch = B, .count = B, .own_labels = 1, .own_noise = 1,
-                               .hints = *hints};
+    const char *vae = ffcl_tensor_file_metadata(v->file, "vae");
+    const char *groups = vae ? strstr(vae, "norm_num_groups") : NULL;
+    ffcl_engine_wants wants = {
+        .sit = 1, .vae = ffcl_tensor_file_find(v->file, "image") && vae, .batch = B, .count = B,
+        .own_labels = 1, .own_noise = 1, .hints = *hints,
+        .groups_hint = groups ? strtoull(groups + strcspn(groups, "0123456789"), NULL, 10) : 0};
     ffcl_config *cfg = NULL, *resolved = NULL;
     ffcl_engine *engine = NULL;
     float *values = NULL;

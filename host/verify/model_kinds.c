@@ -350,7 +350,8 @@ static int is_of_methods(const char *name)
     return ffcl_verify_is_method(name) || !strncmp(name, "noise", 5) ||
            !strncmp(name, "sde_noise", 9) || !strncmp(name, "latent_denorm", 13) ||
            !strncmp(name, "bytes_", 6) ||
-           !strcmp(name, "latent_mean") || !strcmp(name, "latent_std");
+           !strcmp(name, "latent_mean") || !strcmp(name, "latent_std") ||
+           !strcmp(name, "image") || !strcmp(name, "bytes");
 }
 
 /* The recordings that are outputs: out, out_cfg_S, act.*; done: the step that ran, s: its
@@ -547,11 +548,39 @@ int ffcl_verify_is_vae(const ffcl_verifier *v)
     return has(v, "z");
 }
 
+/* z_normalised, what a sampler gives: z is that in the decoder's form, by config.json, [vae] stats
+ * or the recording's own mean and deviation. */
+static int check_normalised(ffcl_verifier *v, const ffcl_engine *engine,
+                            const ffcl_tensor_info *info, const float *z)
+{
+    const ffcl_latent_form *form = ffcl_engine_latent_form(engine);
+    const size_t C = info->shape[1], P = info->shape[2] * info->shape[3];
+    const int own = has(v, "latent_mean") && has(v, "latent_std") && !strcmp(form->stats, "none");
+    float *values = NULL, *mean = NULL, *std = NULL;
+    int rc = ffcl_verify_floats(v, info->name, &values);
+    if (rc == 0 && own)
+        rc = ffcl_verify_floats(v, "latent_mean", &mean);
+    if (rc == 0 && own)
+        rc = ffcl_verify_floats(v, "latent_std", &std);
+    for (size_t i = 0; rc == 0 && i < info->count; i++) {
+        const size_t c = i / P % C;
+        /* Back to what was recorded under this name. */
+        values[i] = own ? (z[i] - mean[c]) / std[c] : (z[i] - form->plus[c]) / form->times[c];
+    }
+    if (rc == 0)
+        rc = ffcl_verify_compare(v, info, values, info->count, vae_limit);
+    free(values);
+    free(mean);
+    free(std);
+    return rc;
+}
+
 int ffcl_verify_vae(ffcl_verifier *v)
 {
     const ffcl_tensor_info *info = ffcl_tensor_file_find(v->file, "z");
     const size_t B = info->rank ? info->shape[0] : 0;
-    const ffcl_engine_wants wants = {.vae = 1, .batch = B, .count = B};
+    const ffcl_engine_wants wants = {.vae = 1, .batch = B, .count = B,
+                                     .groups_hint = recorded(v, "norm_num_groups")};
     watcher w = {.v = v};
     const ffcl_tap tap = {watch, &w};
     ffcl_engine *engine = NULL;
@@ -583,7 +612,11 @@ int ffcl_verify_vae(ffcl_verifier *v)
         const ffcl_tensor_info *t = ffcl_tensor_file_at(v->file, i);
         if (strcmp(t->name, "z") == 0 || was_seen(&w, t->name))
             continue;
-        if (strcmp(t->name, "out") == 0)
+        if (strcmp(t->name, "latent_mean") == 0 || strcmp(t->name, "latent_std") == 0)
+            continue;
+        if (strcmp(t->name, "z_normalised") == 0)
+            rc = check_normalised(v, engine, t, z);
+        else if (strcmp(t->name, "out") == 0)
             rc = ffcl_verify_compare(v, t, turned, B * pixels * 3, vae_limit_of(engine));
         else
             ffcl_verify_unchecked(v, t->name, "not checked: the model has no such tensor", 0);

@@ -118,6 +118,7 @@ static int check(ffcl_verifier *v)
     } kinds[] = {
         {ffcl_verify_is_generators, ffcl_verify_generators},
         {ffcl_verify_is_images, ffcl_verify_images},
+        {ffcl_verify_is_byte_rules, ffcl_verify_byte_rules},
         {ffcl_verify_is_pos_embed, ffcl_verify_pos_embed},
         {ffcl_verify_is_sit, ffcl_verify_sit},
         {ffcl_verify_is_sample, ffcl_verify_sample},

@@ -23,6 +23,8 @@ int ffcl_verify_is_generators(const ffcl_verifier *v);
 int ffcl_verify_generators(ffcl_verifier *v);
 int ffcl_verify_is_images(const ffcl_verifier *v);
 int ffcl_verify_images(ffcl_verifier *v);
+int ffcl_verify_is_byte_rules(const ffcl_verifier *v);
+int ffcl_verify_byte_rules(ffcl_verifier *v);
 int ffcl_verify_is_pos_embed(const ffcl_verifier *v);
 int ffcl_verify_pos_embed(ffcl_verifier *v);
 int ffcl_verify_is_sit(const ffcl_verifier *v);         /* x, t, y */

@@ -41,6 +41,8 @@ static const ffcl_shape columns_awkward[] = {
     {{2, 13, 11, 33, 12, 3, 1, 128}, FFCL_SHAPE_FILLS},     /* bands across images */
     {{1, 31, 17, 4, 33, 3, 0, 256}, 0},
     {{2, 9, 8, 5, 6, 5, 1, 0}, 0},
+    {{2, 9, 8, 8, 4, 3, 1, 0}, 0},          /* few outputs, and not the last convolution */
+    {{2, 9, 8, 4, 3, 3, 1, 0}, 0},
     {{0}, 0},
 };
 static const ffcl_shape point_model[] = {
@@ -52,6 +54,7 @@ static const ffcl_shape point_awkward[] = {
     {{2, 3, 5, 6, 7, 1, 1, 0}, FFCL_SHAPE_FILLS | FFCL_SHAPE_SMALL},
     {{3, 7, 5, 33, 12, 1, 0, 0}, 0},
     {{1, 1, 1, 4, 5, 1, 0, 0}, 0},
+    {{2, 3, 5, 8, 4, 1, 1, 0}, 0},
     {{0}, 0},
 };
 static const ffcl_shape direct_model[] = {
@@ -93,6 +96,7 @@ static const ffcl_shape winograd_awkward[] = {
     {{3, 11, 7, 33, 12, 3, 0, 0}, 0},
     {{2, 13, 11, 24, 16, 3, 1, 0}, FFCL_SHAPE_FILLS},
     {{5, 30, 31, 200, 70, 3, 1, 0}, 0},
+    {{2, 9, 8, 8, 4, 3, 1, 0}, 0},
     {{0}, 0},
 };
 static const ffcl_shape winograd_upsample_model[] = {
@@ -140,6 +144,8 @@ static const ffcl_shape half_columns_awkward[] = {
     {{1, 12, 11, 128, 136, 3, 1, 3}, 0},
     {{1, 12, 11, 128, 40, 3, 0, 16}, 0},
     {{2, 20, 10, 32, 24, 3, 1, 1}, 0},
+    {{2, 9, 8, 8, 4, 3, 1, 0}, 0},
+    {{2, 9, 8, 4, 3, 3, 1, 0}, 0},
     {{0}, 0},
 };
 static const ffcl_shape half_point_model[] = {
@@ -270,7 +276,7 @@ static ffcl_conv_weight weight_of(const ffcl_case *c)
 {
     const sizes s = sizes_of(c);
     ffcl_conv_weight w = {.in = s.in, .out = s.out, .side = s.side, .dtype = c->row->dtype,
-                          .upsample = uses(c, UPSAMPLE) != 0};
+                          .upsample = uses(c, UPSAMPLE) != 0, .is_final = uses(c, FEW) != 0};
     size_t count;
     ffcl_conv_lay_out(c->ctx, &w);
     for (size_t i = 0; i < ffcl_conv_buffers(&w, &count); i++)

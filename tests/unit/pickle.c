@@ -94,7 +94,7 @@ static const struct {
     size_t size;
     ffcl_pickle_kind kind;
 } understood[] = {
-    {STREAM("\x80\x02N."), FFCL_PICKLE_OTHER},
+    {STREAM("\x80\x02N."), FFCL_PICKLE_PLAIN},
     {STREAM("}."), FFCL_PICKLE_DICT},
     {STREAM(")."), FFCL_PICKLE_TUPLE},
     {STREAM("K\7."), FFCL_PICKLE_INT},

@@ -26,7 +26,9 @@ static const char *const good[] = {
     "pt_good", "pt_types", "pt_protocol4", "pt_protocol5", "pt_shared", "pt_strides", "pt_ema",
     "pt_state_dict", "pt_model", "pt_nested", "pt_prefixes", "pt_parameter", "pt_metadata",
     "pt_evil", "pt_no_crc", "pt_zip64", "pt_deflated", "pt_folder", "pt_old", "pt_rich",
-    "pt_rich4", "pt_crc", "st_dtype", "pt_complex", "pt_attributes", "pt_forms", "pt_all_quantized",
+    "pt_rich4", "pt_crc",
+    "pt_ema_none", "pt_ema_model",
+    "st_dtype", "pt_complex", "pt_attributes", "pt_forms", "pt_all_quantized",
 };
 
 /* Cases that are refused, and a part of the message. */
@@ -70,6 +72,7 @@ static const struct {
     {"st_json_tail", FFCL_EFORMAT, "not valid JSON"},
     {"st_deep", FFCL_EFORMAT, "not valid JSON"},
     {"st_control_name", FFCL_EFORMAT, "control character"},
+    {"pt_ema_list", FFCL_EFORMAT, "averaged weights under ema in a form that is not read"},
     {"pt_offset_outside", FFCL_EFORMAT, "tensor a reaches outside its storage"},
     {"pt_stride_outside", FFCL_EFORMAT, "tensor a reaches outside its storage"},
     {"pt_stride_overflow", FFCL_EFORMAT, "the size of tensor a"},
@@ -408,6 +411,20 @@ static void test_wrappers(void **state)
     expect_single("pt_state_dict", "w", 4, 200);
     expect_single("pt_model", "w", 4, 100);
     expect_single("pt_nested", "w", 4, 100);
+    expect_single("pt_ema_none", "w", 4, 100);
+    expect_single("pt_ema_model", "w", 4, 200);
+    ffcl_tensor_file *file = open_case("pt_ema_model");
+    assert_string_equal(ffcl_tensor_file_taken(file),
+                        "ema_model (of model, optimizer, ema_model, step)");
+    ffcl_tensor_file_close(&file);
+    ffcl_error err = {0};
+    char *path = ffcl_format("%s/pt_ema_list", folder);
+    assert_int_equal(ffcl_tensor_file_open_as(&file, path, "model", 0, &err), 0);
+    assert_string_equal(ffcl_tensor_file_taken(file), "model (of model, ema)");
+    ffcl_tensor_file_close(&file);
+    assert_int_equal(ffcl_tensor_file_open_as(&file, path, "ema.gone", 0, &err), FFCL_EFORMAT);
+    assert_non_null(strstr(err.text, "no dict of tensors under ema.gone"));
+    free(path);
     expect_single("pt_metadata", "w", 4, 1);
     expect_single("pt_protocol5", "a", 6, 0);
     expect_single("pt_folder", "a", 6, 0);

@@ -1,0 +1,137 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# Checkpoints of other families: recordings of their published code, presets that fit and do not.
+. "$(dirname "$0")/lib.sh"
+zoo=$data/zoo
+
+# agrees NAME OK ARGUMENT...: verify says that OK tensors agree and none fails.
+agrees() {
+    local name=$1 want=$2
+    shift 2
+    run verify -q "$@"
+    if [ "$code" = 0 ] && [ "$(tail -n 1 "$work/stdout")" = "$want tensors ok, 0 failed" ]; then
+        ok "$name"
+    else
+        not_ok "$name" "not \"$want tensors ok, 0 failed\""
+    fi
+}
+
+agrees "byte rules" 3 "$zoo/bytes_zoo.ref.safetensors"
+
+need_device
+
+declare -A tensors=([sit]=25 [repa]=28 [meanflow]=8 [dmf]=18 [soflow]=6 [repae]=10)
+for family in sit repa meanflow dmf soflow repae; do
+    for compute in float32 half; do
+        agrees "$family, $compute" "${tensors[$family]}" "$zoo/${family}_zoo.ref.safetensors" \
+            model.preset=$family model.checkpoint="$zoo/${family}_zoo.pt" \
+            precision.compute=$compute
+    done
+done
+agrees "repae with a file of statistics" 10 "$zoo/repae_zoo.ref.safetensors" model.preset=repae \
+    model.checkpoint="$zoo/repae_zoo.pt" vae.stats="$zoo/repae_zoo-vae-latents-stats.pt"
+agrees "VAE of 16 latent channels, as wide as a layer" 8 "$zoo/vae16_zoo.ref.safetensors" \
+    vae.weights="$zoo/vae16_zoo.safetensors"
+agrees "VAE with LDM names in a .ckpt" 4 "$zoo/sdvae_ldm_zoo.ref.safetensors" \
+    vae.weights="$zoo/sdvae_ldm_zoo.ckpt"
+agrees "VA-VAE" 7 "$zoo/vavae_zoo.ref.safetensors" vae.weights="$zoo/vavae_zoo.pt"
+agrees "VA-VAE, statistics of a file" 7 "$zoo/vavae_zoo.ref.safetensors" \
+    vae.weights="$zoo/vavae_zoo.pt" vae.stats="$zoo/vavae_zoo.latents_stats.pt"
+agrees "VA-VAE, flat file" 6 "$zoo/vavae_zoo_g32.ref.safetensors" \
+    vae.weights="$zoo/vavae_zoo_g32.pt"
+agrees "VAE of 16 latent channels in half" 8 "$zoo/vae16_zoo.ref.safetensors" \
+    vae.weights="$zoo/vae16_zoo.safetensors" precision.compute=half
+
+# ---- every preset with every file: the published result, or an error -------------------------
+
+vae=(vae.weights="$demo_vae")
+for file in sit repa meanflow dmf soflow repae freeflow; do
+    if [ $file = freeflow ]; then
+        recording=$data/demo_seed1.ref.safetensors checkpoint=$demo_sit
+    else
+        recording=$zoo/${file}_zoo.ref.safetensors checkpoint=$zoo/${file}_zoo.pt
+    fi
+    for preset in freeflow sit repa repae meanflow dmf soflow dit; do
+        [ $preset = $file ] && continue
+        run verify -q "$recording" model.preset=$preset model.checkpoint="$checkpoint" \
+            model.heads=2 model.split=3 "${vae[@]}"
+        words=$(cat "$work/stderr")
+        if { [ "$code" = 3 ] || [ "$code" = 6 ]; } && [ -n "$words" ]; then
+            ok "$file with preset $preset is refused"
+        else
+            not_ok "$file with preset $preset is refused" "exit code $code"
+        fi
+    done
+    # Without a preset only what can be of one family alone is sampled.
+    run -q "$demo" model.preset=auto model.checkpoint="$checkpoint" model.heads=2 \
+        output.grid=auto.png
+    if [ $file = freeflow ]; then
+        same "$file without a preset is sampled, as [condition] says what it is" "$code" 0
+    else
+        [ $file = sit ] ||      # which [condition] makes a FreeFlow student
+            same "$file without a preset, but with FreeFlow's [condition], is refused" "$code" 3
+    fi
+done
+
+ini() { # LINE...: an INI file
+    printf '%s\n' "$@" > a.ini
+}
+for file in sit meanflow soflow; do
+    ini "[model]" "checkpoint = $zoo/${file}_zoo.pt" "heads = 2" "[vae]" "weights = $demo_vae"
+    case $file in
+    sit) words=("freeflow, sit, dit" "set preset") ;;
+    meanflow) words=(r_embedder "set preset under [model] to one that fits: meanflow"
+        "\"r_embedder = delta\"") ;;
+    soflow) words=(s_embedder "soflow") ;;
+    esac
+    refuses "$file without a preset" 3 "${words[@]}" -- a.ini output.grid="$out/a.png"
+done
+refuses "a DiT" 3 "predicts the noise" -- a.ini model.preset=dit output.grid="$out/a.png"
+
+# ---- steps ------------------------------------------------------------------------------------
+
+# The demo's latents are 4 x 8 x 8: a SiT of that size is what the recordings of REPA have.
+ini "[model]" "checkpoint = $zoo/repa_zoo.pt" "preset = repa" "heads = 4" "[vae]" \
+    "weights = $demo_vae" "scale = 0.18215" "[sampler]" "classes = 0-5" "steps = 4" "[output]" \
+    "grid ="
+for solver in euler heun sde; do
+    for batch in 1 2 6; do
+        works "repa, $solver, batches of $batch" -q a.ini sampler.solver=$solver \
+            sampler.batch=$batch output.folder=$solver$batch
+    done
+    for i in 000000 000003 000005; do
+        for batch in 2 6; do
+            check "image $i of $solver is the same in batches of 1 and $batch" \
+                cmp ${solver}1/$i.png ${solver}$batch/$i.png
+        done
+    done
+done
+rm sde6/000002.png sde6/000004.png
+works "a run of several steps resumes" -q a.ini sampler.solver=sde sampler.batch=1 \
+    output.folder=sde6
+check "with the same images" cmp sde6/000002.png sde1/000002.png
+refuses "other steps are another sample set" 17 "sampler.steps was 4 and is 5" -- \
+    a.ini sampler.solver=sde sampler.steps=5 output.folder=sde6
+run a.ini sampler.solver=heun output.folder=heun7
+check "evaluations are counted" grep -q "4 steps, 1[0-9] evaluations of the model an image" \
+    "$work/stderr"
+check "what was taken of the file is said" grep -q "^weights: ema (of " "$work/stderr"
+check "what the preset stands for is said" grep -q "^preset repa (given): noise_time = 1" \
+    "$work/stderr"
+refuses "an SDE of one step" 3 "two steps or more" -- a.ini sampler.solver=sde sampler.steps=1 \
+    output.grid="$out/a.png"
+refuses "FreeFlow in two steps" 3 "in one step" -- "$demo" sampler.steps=2 \
+    output.grid="$out/a.png"
+refuses "Heun for a flow map" 3 "t_embedder" -- a.ini model.preset=dmf model.split=3 \
+    model.checkpoint="$zoo/dmf_zoo.pt" model.heads=3 sampler.solver=heun output.grid="$out/a.png"
+refuses "DMF without its block" 3 "set split under [model], from 1 to 4" -- a.ini \
+    model.preset=dmf model.checkpoint="$zoo/dmf_zoo.pt" model.heads=3 sampler.solver=euler \
+    output.grid="$out/a.png"
+refuses "a wrapper that is not there" 5 "under gone" -- a.ini model.wrapper=gone \
+    output.grid="$out/a.png"
+refuses "a prefix that is not there" 3 "leads to no transformer" -- a.ini model.prefix=gone. \
+    output.grid="$out/a.png"
+works "ffcl presets" presets
+check "names papers and repositories" grep -q "github.com/sihyun-yu/REPA@67f7145" "$work/stdout"
+
+finish
