@@ -191,8 +191,8 @@ int ffcl_statedict_choose(ffcl_tensor_file *file, const ffcl_pickle_value *root,
     if (rc)
         return rc;
     if (s.unread_rank < s.rank && s.best)
-XX
-                         "read (no dict of tensors: a list, or objects such as DTensors); save "
+        return ffcl_fail(err, FFCL_EFORMAT, "%s has averaged weights under %s in a form that is "
+                         "not read (no dict of tensors: a list, or objects such as DTensors); save "
                          "them as a dict of plain tensors, or set wrapper under [model] to %s for "
                          "the others", file->path, s.unread, *s.way ? s.way : "none");
     if (!*state)

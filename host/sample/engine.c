@@ -603,16 +603,6 @@ float ffcl_engine_scalar(const ffcl_engine *engine, size_t i)
     return (float)ffcl_schedule_input(cfg, &first, c->kind, c->number);
 }
 
-const char *ffcl_engine_prefix(const ffcl_engine *engine)
-{
-    return engine->sit ? ffcl_sit_prefix(engine->sit) : "";
-}
-
-const ffcl_config *ffcl_engine_config(const ffcl_engine *engine)
-{
-    return engine->cfg;
-}
-
 const ffcl_latent_form *ffcl_engine_latent_form(const ffcl_engine *engine)
 {
     return &engine->form;

@@ -277,3 +277,13 @@ size_t ffcl_engine_evaluated(const ffcl_engine *engine)
 {
     return atomic_load(&engine->evaluated);
 }
+
+const char *ffcl_engine_prefix(const ffcl_engine *engine)
+{
+    return engine->sit ? ffcl_sit_prefix(engine->sit) : "";
+}
+
+const ffcl_config *ffcl_engine_config(const ffcl_engine *engine)
+{
+    return engine->cfg;
+}

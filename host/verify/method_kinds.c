@@ -293,7 +293,7 @@ int ffcl_verify_methods(ffcl_verifier *v, const ffcl_sit_hints *hints)
     if (rc == 0)
         rc = configure(&cfg, resolved, &first, v->err);
     /* Without a decoder the latents are images. */
-    wants.vae = rc == 0 && strcmp(cfg->vae.weights, "none") == 0;
+    wants.vae |= rc == 0 && strcmp(cfg->vae.weights, "none") == 0;
     if (rc == 0)
         rc = ffcl_engine_open(&engine, cfg, &wants, v->obs, v->err);
     if (rc == 0)
