@@ -126,6 +126,10 @@ $(BUILD)/tests/check: $(CHECK_OBJ) $(BUILD)/libffcl.a
 $(BUILD)/tests/launches: $(BUILD)/tests/launches.o $(BUILD)/libffcl.a
 	$(CC) $(CFLAGS) $(HARDEN_LD) $(LDFLAGS) -o $@ $^ $(LIBS)
 
+# Plans for small GPUs: tests/e2e/small.sh.
+$(BUILD)/tests/plans: $(BUILD)/tests/plans.o $(BUILD)/libffcl.a
+	$(CC) $(CFLAGS) $(HARDEN_LD) $(LDFLAGS) -o $@ $^ $(LIBS)
+
 # docs/variants.md: the tables of variants.
 $(BUILD)/tests/variants: $(BUILD)/tests/variants.o $(BUILD)/libffcl.a
 	$(CC) $(CFLAGS) $(HARDEN_LD) $(LDFLAGS) -o $@ $^ $(LIBS)
@@ -166,7 +170,7 @@ demo:
 # Installs what tests need, builds everything, runs every test.
 check:
 	sh tests/install.sh test
-	$(MAKE) all $(BUILD)/tests/check $(BUILD)/tests/variants unit fuzz-replay \
+	$(MAKE) all $(BUILD)/tests/check $(BUILD)/tests/variants $(BUILD)/tests/plans unit fuzz-replay \
 	    $$(pkg-config --exists ompi-c && echo $(BUILD)/ffcl-mpi)
 	bash tests/run.sh $(BUILD)
 

@@ -74,8 +74,8 @@ static void multiply(ffcl_ctx *ctx, const ffcl_matmul *p)
                 ctx->planning ? "plan " : "", (int)ta == (int)CLBlastTransposeYes,
                 (int)tw == (int)CLBlastTransposeYes, M, N, K, a.at, w.at, out.at, p->a.ld,
                 p->w.ld, p->out.ld, bytes);
+    ffcl_gemm_work(ctx, p, ffcl_bare_cost(p, 1));
     if (!ctx->status && !ctx->planning) {
-        ffcl_gemm_work(ctx, p, ffcl_bare_cost(p, 1));
         ffcl_profile_begin(ctx, "gemm");
         KEEP(ctx, CLBlastSgemmWithTempBuffer(CLBlastLayoutColMajor, tw, ta, N, M, K, 1.0f, w.mem,
                                              w.at, p->w.ld, a.mem, a.at, p->a.ld, 0.0f, out.mem,

@@ -90,11 +90,16 @@ const char *ffcl_gemm_own(const ffcl_ctx *ctx)
                                                                      : "blocked batches, ";
 }
 
+void ffcl_gemm_leave_own(ffcl_ctx *ctx)
+{
+    ctx->blas->has_blocked = ctx->blas->prefers_blocked = 0;
+}
+
 void ffcl_gemm_describe(const ffcl_ctx *ctx, char *text, size_t size)
 {
     const char *tuning = ctx->blas->tuning;
-    snprintf(text, size, "%s%s%s%s", ffcl_gemm_own(ctx), ffcl_blas_name(ctx),
-             *tuning ? ", tuning " : "", tuning);
+    snprintf(text, size, "%s%s%s%s%s", ffcl_gemm_own(ctx), ffcl_blas_name(ctx),
+             *tuning ? ", tuning " : "", tuning, ctx->no_winograd ? ", no winograd" : "");
 }
 
 int ffcl_blas_is_untuned(const ffcl_ctx *ctx)

@@ -129,6 +129,8 @@ const char *ffcl_blas_tuning(const ffcl_ctx *ctx);
 /* What ffcl's own float32 GEMM for GPUs computes: "blocked, " all GEMMs, "blocked batches, " those
  * of batches, "" none. */
 const char *ffcl_gemm_own(const ffcl_ctx *ctx);
+/* From now on it computes none: with half operands too little is left for it. */
+void ffcl_gemm_leave_own(ffcl_ctx *ctx);
 /* Who computes float32 GEMMs and with which tuning: "clblast, tuning 1a2b3c4d", "blocked, clblast".
  * The manifest compares it, so whatever may round otherwise must change it. */
 void ffcl_gemm_describe(const ffcl_ctx *ctx, char *text, size_t size);

@@ -5,9 +5,13 @@
 
 /* columns[(ky, kx, c)][m] = x[pixel first + m shifted by the tap][c], zero outside the image:
  * x (B, H, W, C); columns (kh*kw*C, ld), pixel-contiguous as the GEMM wants it; M pixels.
- * Work-groups of 32 x 8 transpose tiles of 32 pixels x 32 channels; local memory 4.2 KB.
- * Global (ceil(M/32) * 32, ceil(C/32) * 8). */
-__kernel __attribute__((reqd_work_group_size(32, 8, 1)))
+ * Work-groups of 32 x LINES transpose tiles of 32 pixels x 32 channels; local memory 4.2 KB.
+ * Global (ceil(M/32) * 32, ceil(C/32) * LINES). */
+#ifndef LINES
+#define LINES 8
+#endif
+#define EACH (32 / LINES)
+__kernel __attribute__((reqd_work_group_size(32, LINES, 1)))
 void im2col_f32(__global float *columns, __global const float *x, int H, int W, int C, int kh,
                 int kw, int dy, int dx, int first, int M, int ld)
 {
@@ -15,11 +19,11 @@ void im2col_f32(__global float *columns, __global const float *x, int H, int W, 
     int lx = get_local_id(0), ly = get_local_id(1);
     int m0 = get_group_id(0) * 32, c0 = get_group_id(1) * 32;
     int c = c0 + lx;
-    /* The four pixels that this work-item reads: their image's start, row and column. */
-    size_t base[4];
-    int py[4], px[4];
-    for (int i = 0; i < 4; i++) {
-        int pixel = first + min(m0 + ly + 8 * i, M - 1);
+    /* The pixels that this work-item reads: their image's start, row and column. */
+    size_t base[EACH];
+    int py[EACH], px[EACH];
+    for (int i = 0; i < EACH; i++) {
+        int pixel = first + min(m0 + ly + LINES * i, M - 1);
         int b = pixel / (H * W), rest = pixel - b * H * W;
         base[i] = (size_t)b * H * W;
         py[i] = rest / W;
@@ -27,13 +31,13 @@ void im2col_f32(__global float *columns, __global const float *x, int H, int W, 
     }
     for (int tap = 0; tap < kh * kw; tap++) {
         int sy = dy + tap / kw, sx = dx + tap % kw;
-        for (int i = 0; i < 4; i++) {
+        for (int i = 0; i < EACH; i++) {
             int iy = py[i] + sy, ix = px[i] + sx;
             int inside = iy >= 0 && iy < H && ix >= 0 && ix < W && c < C;
-            tile[ly + 8 * i][lx] = inside ? x[(base[i] + (size_t)iy * W + ix) * C + c] : 0.0f;
+            tile[ly + LINES * i][lx] = inside ? x[(base[i] + (size_t)iy * W + ix) * C + c] : 0.0f;
         }
         barrier(CLK_LOCAL_MEM_FENCE);
-        for (int i = ly; i < 32; i += 8)
+        for (int i = ly; i < 32; i += LINES)
             if (c0 + i < C && m0 + lx < M)
                 columns[((size_t)tap * C + c0 + i) * ld + m0 + lx] = tile[lx][i];
         barrier(CLK_LOCAL_MEM_FENCE);

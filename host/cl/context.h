@@ -57,6 +57,8 @@ typedef struct ffcl_ctx {
     int batch_invariant;
     const struct ffcl_variant *forced[FFCL_N_OPS];  /* NULL: by capabilities and sizes */
     unsigned passed_over;               /* 1 << op: a forced variant could not compute a call */
+    double most_flops;          /* of a launch of planning passes; set to 0 by who asks */
+    int no_winograd;            /* its weights take four times the memory: there is too little */
     /* Called in planning passes with each operation that has variants and is no part of another
      * one, and its description; NULL: nobody looks. */
     void (*see)(void *user, const struct ffcl_operation *op, const void *desc);

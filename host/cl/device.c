@@ -106,6 +106,7 @@ static int read_caps(cl_platform_id platform, cl_device_id id, ffcl_caps *c, ffc
         {CL_DEVICE_LOCAL_MEM_SIZE, sizeof c->local_bytes, &c->local_bytes},
         {CL_DEVICE_MAX_WORK_GROUP_SIZE, sizeof c->max_work_group, &c->max_work_group},
         {CL_DEVICE_MAX_COMPUTE_UNITS, sizeof c->units, &c->units},
+        {CL_DEVICE_MAX_CLOCK_FREQUENCY, sizeof c->clock, &c->clock},
         {CL_DEVICE_MEM_BASE_ADDR_ALIGN, sizeof align_bits, &align_bits},
         {CL_DEVICE_HOST_UNIFIED_MEMORY, sizeof unified, &unified},
         {CL_DEVICE_EXECUTION_CAPABILITIES, sizeof runs, &runs},

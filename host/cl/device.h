@@ -11,7 +11,8 @@ typedef struct ffcl_caps {
     char name[128], vendor[128], version[128], driver[128], platform[128];
     cl_ulong global_bytes, max_alloc_bytes, local_bytes;
     size_t max_work_group, align_bytes;     /* align: of a sub-buffer's origin */
-    cl_uint units;
+    cl_uint units, clock;                   /* clock: MHz, 0 where it is not said */
+    size_t scratch_bytes;                   /* of a band of a convolution at most; 0: as is usual */
     int half, unified, native;              /* cl_khr_fp16; memory shared with the host; */
                                             /* host functions in its queues */
     int nv_compute;                         /* NVIDIA compute capability, 90 for 9.0; 0: other */

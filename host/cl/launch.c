@@ -68,6 +68,15 @@ size_t ffcl_local_size(const ffcl_ctx *ctx, const ffcl_kernel *kernel, size_t wa
     return n;
 }
 
+size_t ffcl_tile_lines(const ffcl_ctx *ctx, char *option)
+{
+    size_t lines = 8;
+    while (lines > 1 && 32 * lines > ctx->device.caps.max_work_group)
+        lines /= 2;
+    snprintf(option, 16, lines == 8 ? "" : "-DLINES=%zu", lines);
+    return lines;
+}
+
 void ffcl_launch_flat(ffcl_ctx *ctx, const ffcl_kernel *kernel, size_t n, const ffcl_arg *args,
                       size_t n_args)
 {

@@ -202,6 +202,13 @@ void ffcl_profile_detach(ffcl_ctx *ctx)
     ctx->profile = NULL;
 }
 
+void ffcl_profile_plan(ffcl_ctx *ctx, ffcl_cost cost, const char *shape, ...)
+{
+    (void)shape;
+    if (cost.flops > ctx->most_flops)
+        ctx->most_flops = cost.flops;
+}
+
 void ffcl_profile_work(ffcl_ctx *ctx, ffcl_cost cost, const char *shape, ...)
 {
     ffcl_profile_lane *lane = ctx->profile;

@@ -24,9 +24,10 @@ static void im2col(ffcl_ctx *ctx, const ffcl_tensor *columns, const ffcl_tensor 
                    size_t first)
 {
     const size_t M = columns->rows, C = x->cols;
-    const ffcl_kernel *k = ffcl_kernel_get(ctx, "conv", "im2col_f32", "");
-    size_t local[2] = {32, 8};
-    size_t global[2] = {ffcl_round_up(M, 32), ffcl_div_up(C, 32) * 8};
+    char option[16];
+    size_t local[2] = {32, ffcl_tile_lines(ctx, option)};
+    const ffcl_kernel *k = ffcl_kernel_get(ctx, "conv", "im2col_f32", option);
+    size_t global[2] = {ffcl_round_up(M, 32), ffcl_div_up(C, 32) * local[1]};
     ffcl_work(ctx, ffcl_each_cost(M * C, 0.0, 4.0 + 4.0 * (double)(t->kh * t->kw)));
     ffcl_launch(ctx, k, 2, global, local, FFCL_BUF(columns), FFCL_DENSE(x),
                 FFCL_INT(ffcl_height(x)), FFCL_INT(x->width), FFCL_INT(C), FFCL_INT(t->kh),
@@ -39,6 +40,8 @@ size_t ffcl_conv_band(const ffcl_caps *caps, size_t K, size_t pixels)
     size_t most = (size_t)((caps->type & CL_DEVICE_TYPE_CPU) ? 32u << 20 : 256u << 20);
     most = ffcl_min(most, (size_t)(caps->global_bytes / 16));
     most = ffcl_min(most, (size_t)caps->max_alloc_bytes);
+    if (caps->scratch_bytes)
+        most = ffcl_min(most, caps->scratch_bytes);
     size_t band = most / (K * sizeof(float)) / FFCL_GEMM_ROW_STEP * FFCL_GEMM_ROW_STEP;
     return ffcl_min(pixels, ffcl_max(band, FFCL_GEMM_ROW_STEP));
 }

@@ -27,9 +27,10 @@ static const ffcl_kernel *kernel(ffcl_ctx *ctx, const char *name, size_t channel
 static size_t band_bytes(const ffcl_ctx *ctx)
 {
     const ffcl_caps *caps = &ctx->device.caps;
-    if (ffcl_is_cpu(ctx))
-        return BAND_CPU;
-    return ffcl_min(BAND_GPU, (size_t)ffcl_min(caps->global_bytes / 16, caps->max_alloc_bytes));
+    size_t most = ffcl_is_cpu(ctx) ? BAND_CPU
+                                   : ffcl_min(BAND_GPU, (size_t)ffcl_min(caps->global_bytes / 16,
+                                                                         caps->max_alloc_bytes));
+    return caps->scratch_bytes ? ffcl_min(most, caps->scratch_bytes) : most;
 }
 
 /* Work-groups of a transform of so many tiles and vectors of channels. */
@@ -51,7 +52,7 @@ static grid grid_of(const ffcl_ctx *ctx, const ffcl_kernel *k, size_t tiles, siz
 int ffcl_winograd_pays(const ffcl_ctx *ctx, const ffcl_conv_weight *w)
 {
     enum { FEWEST = 16 };
-    return ffcl_gemm_takes_batches(ctx) && w->side == 3 && w->in >= FEWEST;
+    return ffcl_gemm_takes_batches(ctx) && !ctx->no_winograd && w->side == 3 && w->in >= FEWEST;
 }
 
 size_t ffcl_winograd_points(const ffcl_conv_weight *w)

@@ -139,29 +139,30 @@ static int open_device(ffcl_engine *e, const ffcl_engine_wants *wants, const ffc
         (e->cfg->precision.compute == FFCL_PRECISION_AUTO &&
          e->ctx->matrix_unit != FFCL_UNIT_NONE))
         e->dtype = FFCL_F16;
-    if (rc == 0) {
-        char text[512];
-        const char *matrix = ffcl_unit_name(e->ctx->matrix_unit);
-        const char *own = e->dtype == FFCL_F32 ? ffcl_gemm_own(e->ctx) : "";
-        snprintf(text, sizeof text, "device %zu: %s (%s, %s, driver %s), %s, %s%s%s%s",
-                 device.index, device.caps.name, ffcl_device_kind(&device.caps),
-                 device.caps.platform,
-                 device.caps.driver, e->dtype == FFCL_F16 ? "half" : "float32",
-                 own, ffcl_blas_name(e->ctx), *matrix ? " and " : "", matrix);
-        ffcl_report(obs, FFCL_PHASE_NOTE, text, 0, 0);
-    }
-    if (rc == 0) {
-        char forced[400], note[440];
-        ffcl_variants_forced(e->ctx, forced, sizeof forced);
-        snprintf(note, sizeof note, "FFCL_VARIANTS forces %s", forced);
-        if (*forced)
-            ffcl_report(obs, FFCL_PHASE_NOTE, note, 0, 0);
-    }
-    /* In half mode what CLBlast computes is too little to be worth a word. */
-    if (rc == 0 && ffcl_blas_is_untuned(e->ctx) && e->dtype == FFCL_F32)
-        ffcl_report(obs, FFCL_PHASE_NOTE, "CLBlast is not tuned for this device; ffcl tune finds "
-                    "faster parameters (docs/tuning.md)", 0, 0);
     return rc;
+}
+
+/* The device, how it computes, and what is forced. */
+static void report_device(const ffcl_engine *e)
+{
+    const ffcl_ctx *ctx = e->ctx;
+    const ffcl_caps *caps = &ctx->device.caps;
+    char text[512], forced[400], note[440];
+    const char *matrix = ffcl_unit_name(ctx->matrix_unit);
+    const char *own = e->dtype == FFCL_F32 ? ffcl_gemm_own(ctx) : "";
+    snprintf(text, sizeof text, "device %zu: %s (%s, %s, driver %s), %s, %s%s%s%s",
+             ctx->device.index, caps->name, ffcl_device_kind(caps), caps->platform, caps->driver,
+             e->dtype == FFCL_F16 ? "half" : "float32", own, ffcl_blas_name(ctx),
+             *matrix ? " and " : "", matrix);
+    ffcl_report(ctx->obs, FFCL_PHASE_NOTE, text, 0, 0);
+    ffcl_variants_forced(ctx, forced, sizeof forced);
+    snprintf(note, sizeof note, "FFCL_VARIANTS forces %s", forced);
+    if (*forced)
+        ffcl_report(ctx->obs, FFCL_PHASE_NOTE, note, 0, 0);
+    /* In half mode what CLBlast computes is too little to be worth a word. */
+    if (ffcl_blas_is_untuned(ctx) && e->dtype == FFCL_F32)
+        ffcl_report(ctx->obs, FFCL_PHASE_NOTE, "CLBlast is not tuned for this device; ffcl tune "
+                    "finds faster parameters (docs/tuning.md)", 0, 0);
 }
 
 /* Under [model] strict, pickles that would have Python call more than tensors need are refused. */
@@ -397,10 +398,10 @@ static int prepare(ffcl_engine *e, const ffcl_engine_wants *wants, const ffcl_ob
                    ffcl_error *err)
 {
     int rc = open_device(e, wants, obs, err);
-    if (rc == 0 && e->sit)
-        rc = ffcl_sit_prepare(e->sit, e->ctx, e->dtype);
-    if (rc == 0 && e->vae)
-        rc = ffcl_vae_prepare(e->vae, e->ctx, e->dtype);
+    if (rc == 0)
+        rc = ffcl_engine_choose_way(e);
+    if (rc == 0)
+        report_device(e);
     if (rc == 0 && e->sit)
         rc = plan_for_side(e, wants);
     return rc;
@@ -448,7 +449,7 @@ static int open_plan(ffcl_engine **out, const ffcl_config *cfg, const ffcl_engin
 
 int ffcl_engine_shapes(const ffcl_config *cfg, const ffcl_device *device,
                        void (*see)(void *user, const ffcl_matmul *p), void *user,
-                       const ffcl_observer *obs, ffcl_error *err)
+                       ffcl_engine_plan_info *info, const ffcl_observer *obs, ffcl_error *err)
 {
     const ffcl_engine_wants wants = {.sit = 1, .vae = 1, .device = device, .is_plan = 1,
                                      .batch = cfg->sampler.batch,
@@ -456,15 +457,17 @@ int ffcl_engine_shapes(const ffcl_config *cfg, const ffcl_device *device,
     ffcl_engine *e = NULL;
     int rc = open_plan(&e, cfg, &wants, obs, err);
     if (rc == 0)
-        rc = ffcl_sit_prepare(e->sit, e->ctx, e->dtype);
+        rc = ffcl_engine_choose_way(e);
     if (rc == 0)
-        rc = ffcl_vae_prepare(e->vae, e->ctx, e->dtype);
+        report_device(e);
     if (rc == 0)
         rc = ffcl_engine_choose_batch(e, &wants);
     if (rc == 0) {
         ffcl_blas_observe(e->ctx, see, user);
         rc = ffcl_engine_plan(e, e->batch, NULL);
     }
+    if (rc == 0 && info)
+        ffcl_engine_info(e, info);
     ffcl_engine_close(&e);
     return rc;
 }

@@ -42,11 +42,20 @@ int ffcl_engine_open(ffcl_engine **out, const ffcl_config *cfg, const ffcl_engin
                      const ffcl_observer *obs, ffcl_error *err);
 void ffcl_engine_close(ffcl_engine **engine);
 
-/* Calls see with every float32 GEMM of a batch, as cfg and the device make it; nothing is loaded or
- * computed. */
+/* A plan: images at a time, and bytes on the device. */
+typedef struct ffcl_engine_plan_info {
+    size_t batch, decode_batch;
+    ffcl_dtype dtype;
+    int no_winograd;
+    size_t weights, activations, largest;   /* largest: buffer */
+    double flops;               /* of the launch that has most to do */
+} ffcl_engine_plan_info;
+
+/* Plans cfg's models for the device; nothing is loaded or computed.  see, which may be NULL, is
+ * called with every float32 GEMM of a batch, and info, which may be NULL, filled. */
 int ffcl_engine_shapes(const ffcl_config *cfg, const ffcl_device *device,
                        void (*see)(void *user, const ffcl_matmul *p), void *user,
-                       const ffcl_observer *obs, ffcl_error *err);
+                       ffcl_engine_plan_info *info, const ffcl_observer *obs, ffcl_error *err);
 
 /* The calls of cfg's model, for trials; nothing is loaded or computed. */
 struct ffcl_trial_calls;

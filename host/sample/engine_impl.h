@@ -45,6 +45,7 @@ struct ffcl_engine {
     ffcl_tensor affine;         /* (2, C), where is_affine */
     ffcl_tensor noise;          /* (batch, C, R*R), where there is later noise */
     size_t batch, decode_batch; /* images a SiT pass, images a VAE pass */
+    int half_fits;              /* float32 does not fit the device, half would */
     size_t planned, planned_tap; /* what the arena is laid out for; 0: nothing */
     ffcl_tensor latent;         /* (batch, C, R*R) */
     ffcl_tensor flags;          /* (2 * batch, 1, 1) int32: latents, images that are not finite */
@@ -108,9 +109,21 @@ int ffcl_engine_find_form(ffcl_engine *e, ffcl_error *err);
 /* Bytes of both models' weights on the device. */
 size_t ffcl_engine_weight_bytes(const ffcl_engine *e);
 
+/* Prepares the models in the way that fits the device's memory with one image: as they are to be
+ * computed; else in float32 without Winograd's method; else, where cfg leaves it open, in half.  A
+ * note says what was given up.  Where nothing fits, ffcl_engine_choose_batch says so. */
+int ffcl_engine_choose_way(ffcl_engine *e);
+
+/* What one launch may do at most, so that no device is kept from its screen for longer than half a
+ * second: at 0.4 TFLOP/s, or what the device does at least.  INFINITY on CPUs. */
+double ffcl_engine_most_flops(const ffcl_engine *e);
+
 /* Chooses batch and decode_batch, the largest that fit, and lays the arena out for them.
  * FFCL_EDEVMEM. */
 int ffcl_engine_choose_batch(ffcl_engine *e, const ffcl_engine_wants *wants);
+
+/* What the chosen plan takes; plans it once more. */
+void ffcl_engine_info(ffcl_engine *e, ffcl_engine_plan_info *info);
 
 /* For ffcl_choice: the calls of passes over few and over more images; user is the engine. */
 struct ffcl_trial_calls;

@@ -1,10 +1,16 @@
 /* SPDX-License-Identifier: MIT
  * How many images the engine computes at a time, and what memory that takes. */
+#include <math.h>
 #include <stdio.h>
 
 #include "address_space.h"
+#include "cl/program.h"
+#include "model/weight_reader.h"
 #include "sample/engine_impl.h"
 #include "util.h"
+
+/* Bytes of a convolution's band where memory is scarce. */
+enum { MOST_SCRATCH = 128 << 20, LEAST_SCRATCH = 16 << 20 };
 
 int ffcl_engine_plan(ffcl_engine *e, size_t B, const ffcl_tap *tap)
 {
@@ -55,17 +61,25 @@ static size_t sit_limit(const ffcl_engine *e)
 
 typedef struct need {
     size_t weights, activations, largest;
+    size_t loading;             /* what weights pass through on their way */
+    double flops;               /* of the launch that has most to do */
 } need;
 
 static int measure(ffcl_engine *e, size_t B, size_t b, need *n)
 {
     e->batch = B;
     e->decode_batch = b;
+    e->ctx->most_flops = 0;
     ffcl_arena_reset(e->ctx->arena);
     int rc = ffcl_engine_plan(e, B, NULL);
     ffcl_arena_size(e->ctx->arena, &n->activations, &n->largest);
     n->activations += fixed_bytes(e, B, b);
     n->weights = ffcl_engine_weight_bytes(e);
+    n->flops = e->ctx->most_flops;
+    n->loading = 0;
+    if (e->dtype == FFCL_F16 || !ffcl_gemm_takes_columns(e->ctx))
+        n->loading = FFCL_PIECE_FLOATS * sizeof(float);
+    n->largest = ffcl_max(n->largest, n->loading);
     if (e->sit)
         n->largest = ffcl_max(n->largest, ffcl_sit_largest_bytes(e->sit));
     if (e->vae)
@@ -73,50 +87,183 @@ static int measure(ffcl_engine *e, size_t B, size_t b, need *n)
     return rc;
 }
 
+/* The driver keeps some for itself. */
+static double room(const ffcl_caps *caps)
+{
+    return 0.92 * (double)caps->global_bytes;
+}
+
 static int fits(const ffcl_engine *e, const need *n)
 {
     const ffcl_caps *caps = &e->ctx->device.caps;
-    double room = 0.92 * (double)caps->global_bytes;    /* the driver keeps some for itself */
-    return n->largest <= caps->max_alloc_bytes && (double)(n->weights + n->activations) <= room;
+    return n->largest <= caps->max_alloc_bytes &&
+           (double)(n->weights + n->activations + n->loading) <= room(caps);
+}
+
+double ffcl_engine_most_flops(const ffcl_engine *e)
+{
+    const ffcl_caps *caps = &e->ctx->device.caps;
+    /* GPUs do at least 16 operations a unit and clock; those with tensor cores much more. */
+    const double rate = fmax(0.4e12, 16e6 * (double)caps->units * (double)caps->clock);
+    if (ffcl_is_cpu(e->ctx))
+        return INFINITY;
+    return 0.5 * rate * (ffcl_has_tensor_cores(e->ctx) ? 64.0 : 1.0);
+}
+
+/* ---- the way of computing that fits ---------------------------------------------------------- */
+
+/* With one image and the least scratch memory. */
+static int measure_least(ffcl_engine *e, need *n)
+{
+    ffcl_caps *caps = &e->ctx->device.caps;
+    caps->scratch_bytes = LEAST_SCRATCH;
+    int rc = measure(e, 1, 1, n);
+    caps->scratch_bytes = 0;
+    return rc;
+}
+
+static int prepare(ffcl_engine *e, ffcl_dtype dtype, int no_winograd)
+{
+    e->dtype = dtype;
+    e->ctx->no_winograd = no_winograd;
+    int rc = e->sit ? ffcl_sit_prepare(e->sit, e->ctx, dtype) : 0;
+    return rc || !e->vae ? rc : ffcl_vae_prepare(e->vae, e->ctx, dtype);
+}
+
+/* Notes what was given up for want of memory. */
+static void report_way(const ffcl_engine *e, const need *first)
+{
+    char text[400];
+    const ffcl_caps *caps = &e->ctx->device.caps;
+    snprintf(text, sizeof text, "one image as it is fastest in float32 takes %.2f GB, and %s has "
+             "%.2f: %s", (double)(first->weights + first->activations) / 1e9, caps->name,
+             (double)caps->global_bytes / 1e9,
+             e->dtype == FFCL_F16 ? "half is used, slower where there is no matrix unit"
+                                  : "convolutions do without Winograd's method");
+    ffcl_report(e->ctx->obs, FFCL_PHASE_NOTE, text, 0, 0);
+}
+
+int ffcl_engine_choose_way(ffcl_engine *e)
+{
+    ffcl_ctx *ctx = e->ctx;
+    const ffcl_dtype wanted = e->dtype;
+    const int is_auto = e->cfg->precision.compute == FFCL_PRECISION_AUTO;
+    ffcl_programs *programs = ctx->programs, *own = NULL;
+    need first = {0}, n = {0};
+    int rc = e->sit ? ffcl_programs_open(&own, ctx) : 0;
+    if (rc || !e->sit)
+        return rc ? rc : prepare(e, wanted, 0);
+    ctx->programs = own;
+    /* 0: as wanted; 1: float32 without Winograd; 2: half. */
+    int way = 0, found = -1;
+    for (; rc == 0 && found < 0 && way < (wanted == FFCL_F32 ? 3 : 1); way++) {
+        rc = prepare(e, way == 2 ? FFCL_F16 : wanted, way == 1);
+        if (rc == 0)
+            rc = measure_least(e, &n);
+        if (way == 0)
+            first = n;
+        if (rc == 0 && fits(e, &n))
+            found = way;
+    }
+    ffcl_arena_reset(ctx->arena);
+    ctx->programs = programs;
+    ffcl_programs_close(&own);
+    if (rc)
+        return rc;
+    e->half_fits = found == 2;
+    if (found < 0 || (found == 2 && !is_auto))
+        return prepare(e, wanted, wanted == FFCL_F32);
+    if (found == 2)
+        ffcl_gemm_leave_own(ctx);
+    if (found > 0)
+        report_way(e, &first);
+    return prepare(e, found == 2 ? FFCL_F16 : wanted, found == 1);
+}
+
+/* ---- the batch ------------------------------------------------------------------------------ */
+
+/* One image does not fit: what is missing, and what would fit. */
+static int too_little(const ffcl_engine *e, const need *n)
+{
+    const ffcl_caps *caps = &e->ctx->device.caps;
+    const char *precision = e->dtype == FFCL_F16 ? "half" : "float32";
+    char missing[240], hint[160];
+    if (n->largest > caps->max_alloc_bytes)
+        snprintf(missing, sizeof missing, "a buffer of %.3f GB, and there are %.3f GB in one piece",
+                 (double)n->largest / 1e9, (double)caps->max_alloc_bytes / 1e9);
+    else
+        snprintf(missing, sizeof missing, "%.2f GB of weights and %.2f GB of activations, and of "
+                 "%.2f GB %.2f can be used", (double)n->weights / 1e9,
+                 (double)n->activations / 1e9, (double)caps->global_bytes / 1e9, room(caps) / 1e9);
+    if (e->half_fits)
+        snprintf(hint, sizeof hint, "precision.compute=half fits");
+    else if (n->largest > caps->max_alloc_bytes)
+        snprintf(hint, sizeof hint, "a model for smaller images may fit");
+    else
+        snprintf(hint, sizeof hint, "it takes a device of %.1f GB, or a smaller model",
+                 (double)(n->weights + n->activations + n->loading) / 0.92e9 + 0.05);
+    return ffcl_fail(e->ctx->err, FFCL_EDEVMEM, "%s has too little memory: one image in %s needs "
+                     "%s; %s", caps->name, precision, missing, hint);
+}
+
+void ffcl_engine_info(ffcl_engine *e, ffcl_engine_plan_info *info)
+{
+    need n = {0};
+    ffcl_ctx_keep(e->ctx, measure(e, e->batch, e->decode_batch, &n));
+    *info = (ffcl_engine_plan_info){
+        .batch = e->batch, .decode_batch = e->decode_batch, .dtype = e->dtype,
+        .no_winograd = e->ctx->no_winograd, .weights = n.weights, .activations = n.activations,
+        .largest = n.largest, .flops = n.flops};
+}
+
+static void report_plan(const ffcl_engine *e, const ffcl_engine_wants *wants, const need *n,
+                        int is_long)
+{
+    const ffcl_caps *caps = &e->ctx->device.caps;
+    char text[320];
+    if (wants->batch && e->batch < wants->batch) {
+        snprintf(text, sizeof text, is_long ? "batch %zu could keep %s from anything else for half "
+                 "a second at a time; using %zu" : "batch %zu does not fit %s; using %zu",
+                 wants->batch, caps->name, e->batch);
+        ffcl_report(e->ctx->obs, FFCL_PHASE_WARN, text, 0, 0);
+    }
+    snprintf(text, sizeof text,
+             "plan: batch %zu (VAE %zu at a time), weights %.2f GB, activations %.2f GB, of "
+             "%.1f GB", e->batch, e->decode_batch, (double)n->weights / 1e9,
+             (double)n->activations / 1e9, (double)caps->global_bytes / 1e9);
+    ffcl_report(e->ctx->obs, FFCL_PHASE_NOTE, text, 0, 0);
 }
 
 /* By halving. */
 int ffcl_engine_choose_batch(ffcl_engine *e, const ffcl_engine_wants *wants)
 {
-    const ffcl_caps *caps = &e->ctx->device.caps;
+    ffcl_caps *caps = &e->ctx->device.caps;
     const int cpu = (caps->type & CL_DEVICE_TYPE_CPU) != 0;
     size_t most = wants->batch ? wants->batch : ffcl_min(ffcl_max(wants->count, 1), cpu ? 8 : 64);
     size_t B = ffcl_min(most, sit_limit(e));
     size_t b = ffcl_min(B, decode_limit(e, cpu ? (size_t)64 << 20 : (size_t)1 << 30));
+    const double most_flops = ffcl_engine_most_flops(e);
     need n = {0};
-    int rc = measure(e, B, b, &n);
-    while (rc == 0 && !fits(e, &n) && B > 1) {
+    int is_long = 0, rc = measure(e, B, b, &n);
+    while (rc == 0 && (!fits(e, &n) || n.flops > most_flops) && B > 1) {
+        is_long = fits(e, &n);
         if (b > 1)
             b /= 2;
         else
             B /= 2;
         rc = measure(e, B, b, &n);
     }
+    /* The bands of convolutions get shorter where one image does not fit. */
+    for (size_t scratch = MOST_SCRATCH; rc == 0 && !fits(e, &n) && scratch >= LEAST_SCRATCH;
+         scratch /= 2) {
+        caps->scratch_bytes = scratch;
+        rc = measure(e, B, b, &n);
+    }
     if (rc)
         return rc;
     if (!fits(e, &n))
-        return ffcl_fail(e->ctx->err, FFCL_EDEVMEM,
-                         "%s has too little memory: batch 1 needs %.2f GB of weights and %.2f GB "
-                         "of activations, the largest buffer %.2f GB, and there are %.2f GB, "
-                         "%.2f GB in one piece", caps->name, (double)n.weights / 1e9,
-                         (double)n.activations / 1e9, (double)n.largest / 1e9,
-                         (double)caps->global_bytes / 1e9, (double)caps->max_alloc_bytes / 1e9);
-    char text[320];
-    if (wants->batch && B < wants->batch) {
-        snprintf(text, sizeof text, "batch %zu does not fit %s; using %zu", wants->batch,
-                 caps->name, B);
-        ffcl_report(e->ctx->obs, FFCL_PHASE_WARN, text, 0, 0);
-    }
-    snprintf(text, sizeof text,
-             "plan: batch %zu (VAE %zu at a time), weights %.2f GB, activations %.2f GB, of "
-             "%.1f GB", B, b, (double)n.weights / 1e9, (double)n.activations / 1e9,
-             (double)caps->global_bytes / 1e9);
-    ffcl_report(e->ctx->obs, FFCL_PHASE_NOTE, text, 0, 0);
+        return too_little(e, &n);
+    report_plan(e, wants, &n, is_long);
     return cpu ? ffcl_address_space_check(n.weights + n.activations, "weights and activations",
                                           e->ctx->err) : 0;
 }

@@ -113,7 +113,7 @@ static void choose_unit(ffcl_ctx *ctx, const ffcl_choice *c, ffcl_matrix_unit un
     }
     if (wins) {
         ctx->matrix_unit = unit;
-        ctx->blas->has_blocked = ctx->blas->prefers_blocked = 0;
+        ffcl_gemm_leave_own(ctx);
     }
     snprintf(text, sizeof text, "the matrix unit %s %.280s: %s", ffcl_unit_name(unit), reason,
              wins ? "it is used" : "it is not used (ffcl selfcheck tries it again)");
@@ -189,6 +189,6 @@ int ffcl_choose_gemms(ffcl_ctx *ctx, const ffcl_choice *c)
     ffcl_selfcheck_blocked(ctx);
     try_out(ctx, c);
     if (c->half == FFCL_HALF_ALWAYS)
-        ctx->blas->has_blocked = ctx->blas->prefers_blocked = 0;
+        ffcl_gemm_leave_own(ctx);
     return 0;
 }

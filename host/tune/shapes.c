@@ -76,7 +76,7 @@ static int add_model(shapes *s, const ffcl_config *cfg, const ffcl_device *devic
     if (rc == 0)
         rc = ffcl_config_set(own, "blas.tuning=off", err);
     if (rc == 0)
-        rc = ffcl_engine_shapes(own, device, see, s, obs, err);
+        rc = ffcl_engine_shapes(own, device, see, s, NULL, obs, err);
     ffcl_config_close(&own);
     return rc;
 }
