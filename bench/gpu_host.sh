@@ -54,6 +54,10 @@ kernels() {
     say "demo: exit $?"
     took "kernels, recordings and demo" "$start"
     start=$SECONDS
+    build/ffcl selfcheck device.select="$last" > "$logs/selfcheck.txt" 2>&1
+    say "selfcheck: exit $?, $(grep 'by trial\|takes' "$logs/selfcheck.txt" | tr -s ' ' | tr '\n' ' ')"
+    took "ffcl selfcheck" "$start"
+    start=$SECONDS
     XDG_CONFIG_HOME=$logs/config build/ffcl tune --minutes "${MINUTES:-1}" \
         device.select="$last" > "$logs/tune.txt" 2>&1
     say "tune: exit $?, $(tail -n 1 "$logs/tune.txt")"

@@ -278,7 +278,8 @@ const ffcl_config_row ffcl_config_rows[] = {
      .help = "`float32` is the reference. `half` stores wide activations and most weights in 16 "
              "bits, on any device, slowly where there are no matrix units. `auto` is half where "
              "NVIDIA's tensor cores pass their self-check, and where AMD's or Intel's matrix unit "
-             "is right and faster in a trial, else float32"},
+             "is right and faster in a trial, or float32 does not fit the device's memory, else "
+             "float32"},
 
     {"blas", "backend", FFCL_TYPE_TEXT, "auto", AT(blas.backend), DIFFER_BY(FFCL_CONFIG_PRODUCTS),
      .help = "Who multiplies matrices: `clblast`, or on CPU devices `cblas`, the library below, or "

@@ -50,8 +50,8 @@ void ffcl_launch_args(ffcl_ctx *ctx, const ffcl_kernel *kernel, cl_uint dims, co
 /* The largest power of two that is at most wanted, the kernel's and the device's limit. */
 size_t ffcl_local_size(const ffcl_ctx *ctx, const ffcl_kernel *kernel, size_t wanted);
 
-/* For kernels with work-groups of 32 x LINES (cl/transpose.cl): the lines, 8 where the device has such
- * work-groups, and the build option for them, "" for 8; option has at least 16 bytes. */
+/* For kernels with work-groups of 32 x LINES (cl/transpose.cl): the lines, 8 where the device has
+ * such work-groups, and the build option for them, "" for 8; option has at least 16 bytes. */
 size_t ffcl_tile_lines(const ffcl_ctx *ctx, char *option);
 
 /* n work-items, an element each, in work-groups of up to 256; the kernel guards its bound. */
