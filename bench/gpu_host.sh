@@ -55,7 +55,8 @@ kernels() {
     took "kernels, recordings and demo" "$start"
     start=$SECONDS
     build/ffcl selfcheck device.select="$last" > "$logs/selfcheck.txt" 2>&1
-    say "selfcheck: exit $?, $(grep 'by trial\|takes' "$logs/selfcheck.txt" | tr -s ' ' | tr '\n' ' ')"
+    say "selfcheck: exit $?"
+    grep 'FAILED\|by trial\|takes\|half arithmetic' "$logs/selfcheck.txt" | tee -a "$summary"
     took "ffcl selfcheck" "$start"
     start=$SECONDS
     XDG_CONFIG_HOME=$logs/config build/ffcl tune --minutes "${MINUTES:-1}" \

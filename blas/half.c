@@ -32,28 +32,31 @@ typedef struct tile {
     ffcl_matrix_unit unit;
     size_t bm, bn, warps_m, warps_n, stages, groups;
     double rate;
+    int large;                  /* with twice the registers: ctx->large_registers */
 } tile;
 
 static const tile tiles[] = {
-    {FFCL_UNIT_MMA, 192, 128, 2, 2, 2, 2, 1.00},
-    {FFCL_UNIT_MMA, 128, 128, 2, 2, 3, 2, 0.93},
-    {FFCL_UNIT_MMA, 128, 64, 2, 2, 3, 3, 0.75},
-    {FFCL_UNIT_MMA, 64, 64, 2, 2, 4, 5, 0.60},
-    {FFCL_UNIT_WGMMA, 128, 128, 4, 1, 3, 3, 1.00},
-    {FFCL_UNIT_WGMMA, 128, 64, 4, 1, 3, 4, 0.79},
-    {FFCL_UNIT_WGMMA, 64, 64, 4, 1, 6, 4, 0.66},
-    {FFCL_UNIT_WMMA, 128, 64, 4, 2, 2, 2, 1.00},
-    {FFCL_UNIT_WMMA, 64, 64, 2, 2, 2, 3, 0.80},
-    {FFCL_UNIT_MFMA, 128, 64, 2, 2, 2, 2, 1.00},
-    {FFCL_UNIT_MFMA, 64, 64, 2, 2, 2, 3, 0.80},
-    {FFCL_UNIT_DPAS8, 128, 64, 8, 4, 2, 2, 1.00},
-    {FFCL_UNIT_DPAS8, 64, 64, 4, 4, 2, 3, 0.80},
-    {FFCL_UNIT_DPAS16, 128, 64, 8, 2, 2, 2, 1.00},
-    {FFCL_UNIT_DPAS16, 64, 64, 4, 2, 2, 3, 0.80},
+    {FFCL_UNIT_MMA, 192, 128, 2, 2, 2, 2, 1.00, 0},
+    {FFCL_UNIT_MMA, 128, 128, 2, 2, 3, 2, 0.93, 0},
+    {FFCL_UNIT_MMA, 128, 64, 2, 2, 3, 3, 0.75, 0},
+    {FFCL_UNIT_MMA, 64, 64, 2, 2, 4, 5, 0.60, 0},
+    {FFCL_UNIT_WGMMA, 128, 128, 4, 1, 3, 3, 1.00, 0},
+    {FFCL_UNIT_WGMMA, 128, 64, 4, 1, 3, 4, 0.79, 0},
+    {FFCL_UNIT_WGMMA, 64, 64, 4, 1, 6, 4, 0.66, 0},
+    {FFCL_UNIT_WMMA, 128, 64, 4, 2, 2, 2, 1.00, 0},
+    {FFCL_UNIT_WMMA, 64, 64, 2, 2, 2, 3, 0.80, 0},
+    {FFCL_UNIT_MFMA, 128, 64, 2, 2, 2, 2, 1.00, 0},
+    {FFCL_UNIT_MFMA, 64, 64, 2, 2, 2, 3, 0.80, 0},
+    {FFCL_UNIT_DPAS8, 128, 64, 8, 4, 2, 2, 1.00, 0},
+    {FFCL_UNIT_DPAS8, 64, 64, 4, 4, 2, 3, 0.80, 0},
+    {FFCL_UNIT_DPAS8, 128, 128, 4, 4, 2, 2, 1.50, 1},
+    {FFCL_UNIT_DPAS16, 128, 64, 8, 2, 2, 2, 1.00, 0},
+    {FFCL_UNIT_DPAS16, 64, 64, 4, 2, 2, 3, 0.80, 0},
+    {FFCL_UNIT_DPAS16, 128, 128, 4, 2, 2, 2, 1.50, 1},
 };
 
 /* For GEMMs of few columns, on both kinds of tensor cores. */
-static const tile narrow_tile = {FFCL_UNIT_MMA, 256, 32, 4, 1, 2, 3, 0.60};
+static const tile narrow_tile = {FFCL_UNIT_MMA, 256, 32, 4, 1, 2, 3, 0.60, 0};
 
 /* How a GEMM is cut: into tiles, and along K into splits (split-K). */
 typedef struct cut {
@@ -102,7 +105,7 @@ static cut choose_cut(const ffcl_ctx *ctx, const ffcl_matmul *p)
     if (p->w.cols <= narrow_tile.bn && ffcl_has_tensor_cores(ctx))
         return (cut){&narrow_tile, 1, ffcl_round_up(K, 32)};
     for (size_t i = 0; i < sizeof tiles / sizeof *tiles; i++) {
-        if (tiles[i].unit != ctx->matrix_unit)
+        if (tiles[i].unit != ctx->matrix_unit || (tiles[i].large && !ctx->large_registers))
             continue;
         for (size_t n = 0; n < sizeof splits / sizeof *splits; n++) {
             cut c = {&tiles[i], splits[n], ffcl_round_up(ffcl_div_up(K, splits[n]), 32)};
@@ -167,6 +170,8 @@ static void options_of(const ffcl_ctx *ctx, const ffcl_matmul *p, const cut *c, 
     if (c && c->t->unit == FFCL_UNIT_WGMMA && c->t->bm == 128 && c->t->bn == 128)
         used += (size_t)snprintf(text + used, size - used, "-cl-nv-maxrregcount=%zu ",
                                  registers(c->t));
+    if (c && c->t->large && !ctx->emulate)
+        used += (size_t)snprintf(text + used, size - used, "-cl-intel-256-GRF-per-thread ");
     snprintf(text + used, size - used, "-DCONV=%d -DUP=%d -DOUT_FLOAT=%d -DACT=%d%s",
              p->gather != NULL, is_upsample(p), split || p->out.dtype == FFCL_F32,
              split ? 0 : (int)p->act, ffcl_matmul_batch(p) ? " -DBATCH=1" : "");

@@ -132,6 +132,9 @@ amd_unit MFMA gfx90a v_mfma_f32_32x32x8f16 "$(tile 128 2 2)" "$(tile 64 2 2)"
 if command -v ocloc > /dev/null; then
     unit for_intel dg2 "-DUNIT=DPAS -DLANES=8" "$(tile 128 8 4)" "$(tile 64 4 4)"
     unit for_intel pvc "-DUNIT=DPAS -DLANES=16" "$(tile 128 8 2)" "$(tile 64 4 2)"
+    large="-DBM=128 -DBN=128 -DWARPS_M=4 -cl-intel-256-GRF-per-thread"
+    unit for_intel dg2 "-DUNIT=DPAS -DLANES=8" "$large -DWARPS_N=4"
+    unit for_intel pvc "-DUNIT=DPAS -DLANES=16" "$large -DWARPS_N=2"
 else
     skip "$source for Intel" "ocloc is not installed; Debian has it in intel-opencl-icd"
 fi

@@ -4,6 +4,7 @@
  *   gpu               a GPU without host functions
  *   unified=N         1: memory shared with the host; 0: not
  *   wave=N            AMD's, with wavefronts of N: WMMA or MFMA, which are emulated
+ *   lanes=N           Intel's, with dpas in sub-groups of N, which is emulated
  *   nofp16            without cl_khr_fp16 in the list of extensions
  *   local=N, group=N  bytes of local memory, work-items of a work-group
  *   alloc=N, global=N MB of the largest buffer, and of all
@@ -37,6 +38,11 @@ static long entry(const char *name)
         if (!strncmp(at, name, length) && (at[length] == '=' || !at[length] || at[length] == ','))
             return at[length] == '=' ? atol(at + length + 1) : 1;
     return -1;
+}
+
+static int emulates(void)
+{
+    return entry("wave") > 0 || entry("lanes") > 0;
 }
 
 static int unit_is(const char *how)
@@ -92,6 +98,9 @@ static cl_int give_text(cl_device_id id, cl_device_info what, size_t size, void 
         snprintf(text, sizeof text, "%.*s", (int)strcspn(driver + 7, ","), driver + 7);
     if (what == CL_DEVICE_EXTENSIONS && entry("wave") > 0)
         strcat(text, " cl_amd_device_attribute_query");
+    if (what == CL_DEVICE_EXTENSIONS && entry("lanes") > 0)
+        strcat(text, " cl_intel_subgroup_matrix_multiply_accumulate"
+                     " cl_intel_required_subgroup_size");
     char *at = strstr(text, fp16);
     if (what == CL_DEVICE_EXTENSIONS && entry("nofp16") > 0 && at)
         memset(at, ' ', strlen(fp16));
@@ -101,7 +110,7 @@ static cl_int give_text(cl_device_id id, cl_device_info what, size_t size, void 
 cl_int clGetDeviceInfo(cl_device_id id, cl_device_info what, size_t size, void *value,
                        size_t *needed)
 {
-    enum { BOARD_NAME = 0x4038, WAVEFRONT = 0x4043 };
+    enum { BOARD_NAME = 0x4038, WAVEFRONT = 0x4043, SUB_GROUP_SIZES = 0x4108 };
     static const struct {
         cl_device_info what;
         const char *name;
@@ -123,6 +132,9 @@ cl_int clGetDeviceInfo(cl_device_id id, cl_device_info what, size_t size, void *
         return REAL(clGetDeviceInfo)(id, what, size, value, needed);
     if (what == CL_DRIVER_VERSION || what == CL_DEVICE_EXTENSIONS)
         return give_text(id, what, size, value, needed);
+    const size_t lanes = (size_t)entry("lanes");
+    if (what == SUB_GROUP_SIZES && entry("lanes") > 0)
+        return give(&lanes, sizeof lanes, size, value, needed);
     if (what == BOARD_NAME && entry("wave") > 0)
         return give("gfx1100", 8, size, value, needed);
     if (what == CL_DEVICE_TYPE && entry("gpu") > 0)
@@ -207,10 +219,14 @@ cl_int clBuildProgram(cl_program program, cl_uint n, const cl_device_id *devices
                       const char *options, void(CL_CALLBACK *done)(cl_program, void *), void *user)
 {
     char longer[1024];
-    if (options && strstr(options, "-DUNIT=") && entry("wave") > 0) {
+    if (options && strstr(options, "-DUNIT=") && emulates()) {
+        static const char registers[] = "-cl-intel-256-GRF-per-thread";
         if (unit_is("build"))
             raise(SIGKILL);     /* PoCL has a handler for SIGSEGV, which continues */
         snprintf(longer, sizeof longer, "%s -DEMULATE=1", options);
+        char *at = strstr(longer, registers);
+        if (at)
+            memset(at, ' ', strlen(registers));
         options = longer;
     }
     return REAL(clBuildProgram)(program, n, devices, options, done, user);
@@ -276,7 +292,7 @@ cl_int clEnqueueNDRangeKernel(cl_command_queue queue, cl_kernel kernel, cl_uint 
                               cl_uint waits, const cl_event *wait, cl_event *done)
 {
     static const cl_ushort seven = 0x4700;
-    const int unit = entry("wave") > 0 && is_unit(kernel);
+    const int unit = emulates() && is_unit(kernel);
     cl_int code = limits(queue, kernel, dims, local);
     if (code != CL_SUCCESS)
         return code;

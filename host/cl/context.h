@@ -52,6 +52,9 @@ typedef struct ffcl_ctx {
      * of cl/gemm_matrix_unit.cl). */
     int emulate;
     int recheck;                /* self-checks are made anew, whatever is known of them */
+    /* Intel's: kernels may take twice the registers a work-item, which halves how many run at once
+     * (-cl-intel-256-GRF-per-thread).  Changes no sum. */
+    int large_registers;
     /* No choice may depend on the number of images in a batch, so that sums always have the same
      * order and an image has the same bytes in any batch.  Costs speed in small batches. */
     int batch_invariant;

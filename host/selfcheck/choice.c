@@ -106,6 +106,7 @@ static void choose_unit(ffcl_ctx *ctx, const ffcl_choice *c, ffcl_matrix_unit un
 {
     char reason[300], text[500];
     int wins = ffcl_trial_wins(r, c->half, reason, sizeof reason);
+    ctx->large_registers = wins && r->large;
     if (wins && !ffcl_unit_check_again(ctx, unit)) {
         snprintf(reason, sizeof reason, "was right in its trial and fails the check of this start");
         wins = 0;
@@ -157,7 +158,10 @@ static int try_named(ffcl_ctx *ctx, const ffcl_choice *c)
     find_calls(ctx, c, &calls);
     const ffcl_trial trial = {.program = c->program, .unit = unit, .tuning = c->tuning,
                               .calls = &calls};
-    if (!result_of(ctx, &trial, &result, &is_new) || result.end == FFCL_TRIAL_RIGHT)
+    if (!result_of(ctx, &trial, &result, &is_new))
+        return 0;
+    ctx->large_registers = result.end == FFCL_TRIAL_RIGHT && result.large;
+    if (result.end == FFCL_TRIAL_RIGHT)
         return 0;
     ffcl_trial_end_text(&result, reason, sizeof reason);
     return ffcl_fail(ctx->err, FFCL_EDEVICE, "[blas] backend = %s: the matrix unit of %s %s; "

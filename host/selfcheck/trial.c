@@ -13,7 +13,7 @@
 #include "util.h"
 
 /* Raise CHECK_VERSION when the trial or its bounds change: old results are then void. */
-enum { CHECK_VERSION = 1, SECONDS = 60, ANSWER = 1 << 16 };
+enum { CHECK_VERSION = 2, SECONDS = 60, ANSWER = 1 << 16 };
 
 static const char *const ends[FFCL_TRIAL_ENDS] = {
     [FFCL_TRIAL_RIGHT] = "right", [FFCL_TRIAL_WRONG] = "wrong", [FFCL_TRIAL_REFUSED] = "refused",
@@ -27,7 +27,7 @@ static int key_of(ffcl_ctx *ctx, const ffcl_trial *t, char **key)
     ffcl_programs *programs = ctx->programs, *own = NULL;
     ffcl_arena *arena = ctx->arena, *scratch = NULL;
     const ffcl_matrix_unit unit = ctx->matrix_unit;
-    const int prefers_blocked = ctx->blas->prefers_blocked;
+    const int prefers_blocked = ctx->blas->prefers_blocked, large = ctx->large_registers;
     char *names = NULL, *job = ffcl_trial_job_text(ctx, t);
     ffcl_tuning_home home;
     *key = NULL;
@@ -54,6 +54,7 @@ static int key_of(ffcl_ctx *ctx, const ffcl_trial *t, char **key)
     ctx->arena = arena;
     ctx->matrix_unit = unit;
     ctx->blas->prefers_blocked = prefers_blocked;
+    ctx->large_registers = large;
     ffcl_programs_close(&own);
     ffcl_arena_close(&scratch);
     free(names);
@@ -61,14 +62,14 @@ static int key_of(ffcl_ctx *ctx, const ffcl_trial *t, char **key)
     return rc;
 }
 
-/* "right 1 2 3 4 seconds detail". */
+/* "right 1 2 3 4 large seconds detail". */
 static int scan(const char *text, ffcl_trial_result *r)
 {
     char word[20];
     int used = 0;
     *r = (ffcl_trial_result){.end = FFCL_TRIAL_ENDS};
-    if (sscanf(text, "%19s %lf %lf %lf %lf %lf%n", word, &r->ms[0], &r->ms[1], &r->ms[2],
-               &r->ms[3], &r->seconds, &used) != 6)
+    if (sscanf(text, "%19s %lf %lf %lf %lf %d %lf%n", word, &r->ms[0], &r->ms[1], &r->ms[2],
+               &r->ms[3], &r->large, &r->seconds, &used) != 7)
         return 0;
     for (int i = 0; i < FFCL_TRIAL_ENDS; i++)
         if (strcmp(word, ends[i]) == 0)
@@ -79,8 +80,8 @@ static int scan(const char *text, ffcl_trial_result *r)
 
 static void keep(const char *key, const ffcl_trial_result *r)
 {
-    char *text = ffcl_format("%s %.6g %.6g %.6g %.6g %.3g %s", ends[r->end], r->ms[0], r->ms[1],
-                             r->ms[2], r->ms[3], r->seconds, r->detail);
+    char *text = ffcl_format("%s %.6g %.6g %.6g %.6g %d %.3g %s", ends[r->end], r->ms[0], r->ms[1],
+                             r->ms[2], r->ms[3], r->large, r->seconds, r->detail);
     if (text)
         ffcl_binary_store(key, (const unsigned char *)text, strlen(text));
     free(text);
@@ -112,15 +113,21 @@ static void understand(const ffcl_trial *t, const ffcl_child *child, char *text,
                        ffcl_trial_result *r)
 {
     char *rest = NULL, stage[16] = "";
-    int is_right = 0, is_told = 0;
+    int is_right = 0, is_told = 0, is_large = 0;
+    double usual = 0, large = 0;    /* ms of the calls that have kernels for either */
     for (char *line = strtok_r(text, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest)) {
         int road, used = 0;
         double ms;
         if (sscanf(line, "time %d %lf %n", &road, &ms, &used) == 2 && road >= 0 &&
-            road < FFCL_ROADS) {
-            r->ms[road] += ms;
-            if (t->visit)
+            road <= FFCL_ROAD_LARGE) {
+            if (road < FFCL_ROADS)
+                r->ms[road] += ms;
+            if (road < FFCL_ROADS && t->visit)
                 t->visit(t->user, line);
+            usual += road == FFCL_ROAD_UNIT && strncmp(line + used, "attention", 9) ? ms : 0;
+            large += road == FFCL_ROAD_LARGE ? ms : 0;
+        } else if (is_right) {
+            is_large |= !strcmp(line, "large");
         } else if (!strncmp(line, "wrong ", 6) || !strncmp(line, "refused ", 8)) {
             is_told = 1;
             r->end = *line == 'w' ? FFCL_TRIAL_WRONG : FFCL_TRIAL_REFUSED;
@@ -131,7 +138,8 @@ static void understand(const ffcl_trial *t, const ffcl_child *child, char *text,
             sscanf(line, "stage %15s", stage);
         }
     }
-    if (child->end == FFCL_CHILD_HUNG)
+    r->large = is_large && large < usual;
+    if (child->end == FFCL_CHILD_HUNG && !is_right)
         r->end = FFCL_TRIAL_HUNG;
     else if (is_right || is_told)
         r->end = is_told ? r->end : FFCL_TRIAL_RIGHT;

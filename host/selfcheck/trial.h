@@ -51,7 +51,8 @@ typedef enum ffcl_trial_road {
     FFCL_ROAD_OWN,              /* float32, all GEMMs by ffcl's own, "blocked" */
     FFCL_ROAD_UNIT,             /* half by the matrix unit */
     FFCL_ROAD_PLAIN,            /* half by the plain kernels */
-    FFCL_ROADS
+    FFCL_ROADS,
+    FFCL_ROAD_LARGE = FFCL_ROADS    /* UNIT with Intel's large register file, after the others */
 } ffcl_trial_road;
 
 typedef enum ffcl_trial_end {
@@ -68,6 +69,7 @@ typedef struct ffcl_trial_result {
     ffcl_trial_end end;
     /* Of all calls, counts included; 0: not timed. */
     double ms[FFCL_ROADS];
+    int large;                  /* with Intel's large register file the unit is right and faster */
     double seconds;             /* that the trial took */
     char detail[200];           /* what was wrong, "" */
 } ffcl_trial_result;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  * The trial's process: computes the calls of its job on every road, compares and times them.
  * Answers, a line each, flushed at once so that a crash leaves what was found: "stage build",
- * "stage run", "time ROAD MS CALL", "wrong ...", "refused ...", "right". */
+ * "stage run", "time ROAD MS CALL", "wrong ...", "refused ...", "right", and after that, of what is
+ * only faster, "large". */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -413,6 +414,45 @@ static int try_all(bench *b, const ffcl_trial_calls *calls)
     return rc;
 }
 
+/* The same with Intel's large register file, compared with what the unit computed without. */
+static int try_large(bench *b, const ffcl_trial_call *c)
+{
+    ffcl_trial_operands o = {0};
+    ffcl_tensor usual = {0};
+    double ms = 0, first;
+    int rc = 0;
+    for (int large = 0; rc == 0 && large < 2; large++) {
+        ffcl_trial_enter(b->ctx, large ? FFCL_ROAD_LARGE : FFCL_ROAD_UNIT, b->unit);
+        rc = open_operands(b, c, FFCL_F16, &o);
+        if (rc == 0)
+            rc = run_first(b, c, &o, &first);
+        if (rc == 0 && large)
+            rc = compare(b, c, &o.out, &usual);
+        if (rc == 0 && large)
+            rc = measure(b, c, &o, &ms);
+        if (!large) {
+            usual = o.out;
+            o.out.mem = NULL;
+        }
+        close_operands(&o);
+    }
+    if (usual.mem)
+        clReleaseMemObject(usual.mem);
+    if (rc == 0 && !b->is_wrong)
+        answer(b, c, FFCL_ROAD_LARGE, ms);
+    return rc;
+}
+
+static void try_all_large(bench *b, const ffcl_trial_calls *calls)
+{
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && !b->is_wrong && i < calls->n; i++)
+        if (ffcl_trial_differs(b->ctx, &calls->list[i], FFCL_ROAD_LARGE))
+            rc = try_large(b, &calls->list[i]);
+    if (rc == 0 && !b->is_wrong)
+        fprintf(b->out, "large\n");
+}
+
 int ffcl_unit_trial(FILE *in, FILE *out)
 {
     ffcl_trial_job job;
@@ -440,6 +480,10 @@ int ffcl_unit_trial(FILE *in, FILE *out)
         fprintf(out, "refused %.*s\n", (int)strcspn(err.text, "\n"), err.text);
     else if (!b.is_wrong)
         fprintf(out, "right\n");
+    fflush(out);
+    /* Whatever becomes of this, the unit is right. */
+    if (rc == 0 && !b.is_wrong && ffcl_trial_has_large(b.unit))
+        try_all_large(&b, &job.calls);
     /* Nothing is torn down: a driver may hang in that, and the process ends here. */
     return fflush(out) ? FFCL_EOUTPUT : 0;
 }

@@ -174,8 +174,15 @@ int ffcl_trial_job_read(ffcl_trial_job *job, FILE *in)
 
 void ffcl_trial_enter(ffcl_ctx *ctx, ffcl_trial_road road, ffcl_matrix_unit unit)
 {
-    ctx->matrix_unit = road == FFCL_ROAD_UNIT ? unit : FFCL_UNIT_NONE;
+    const int is_unit = road == FFCL_ROAD_UNIT || road == FFCL_ROAD_LARGE;
+    ctx->matrix_unit = is_unit ? unit : FFCL_UNIT_NONE;
+    ctx->large_registers = road == FFCL_ROAD_LARGE;
     ctx->blas->prefers_blocked = road == FFCL_ROAD_OWN;
+}
+
+int ffcl_trial_has_large(ffcl_matrix_unit unit)
+{
+    return unit == FFCL_UNIT_DPAS8 || unit == FFCL_UNIT_DPAS16;
 }
 
 ffcl_dtype ffcl_trial_dtype(ffcl_trial_road road)
@@ -189,6 +196,8 @@ int ffcl_trial_differs(const ffcl_ctx *ctx, const ffcl_trial_call *c, ffcl_trial
 {
     if (road == FFCL_ROAD_OWN)
         return ctx->blas->has_blocked && c->kind != FFCL_TRIAL_ATTENTION;
+    if (road == FFCL_ROAD_LARGE)
+        return c->kind != FFCL_TRIAL_ATTENTION;
     if (road == FFCL_ROAD_UNIT)
         return c->kind != FFCL_TRIAL_ATTENTION || ffcl_has_tensor_cores(ctx);
     return 1;
@@ -285,6 +294,8 @@ void ffcl_trial_plan(ffcl_ctx *ctx, const ffcl_trial_calls *calls, ffcl_matrix_u
     for (int road = 0; road < roads; road++)
         for (size_t i = 0; i < calls->n; i++)
             plan_call(ctx, &calls->list[i], (ffcl_trial_road)road, unit);
+    for (size_t i = 0; ffcl_trial_has_large(unit) && i < calls->n; i++)
+        plan_call(ctx, &calls->list[i], FFCL_ROAD_LARGE, unit);
     ffcl_trial_enter(ctx, FFCL_ROAD_LIBRARY, FFCL_UNIT_NONE);
     ctx->planning = planning;
     ctx->batch_invariant = batch_invariant;

@@ -26,6 +26,8 @@ typedef struct ffcl_trial_operands {
 
 /* Sets up ctx for the road. */
 void ffcl_trial_enter(ffcl_ctx *ctx, ffcl_trial_road road, ffcl_matrix_unit unit);
+/* Has the unit kernels for a large register file? */
+int ffcl_trial_has_large(ffcl_matrix_unit unit);
 ffcl_dtype ffcl_trial_dtype(ffcl_trial_road road);
 /* Has the call its own kernels on the road, or those of another? */
 int ffcl_trial_differs(const ffcl_ctx *ctx, const ffcl_trial_call *call, ffcl_trial_road road);

@@ -11,6 +11,7 @@
 #include "sample/engine.h"
 #include "selfcheck/choice.h"
 #include "selfcheck/gemm.h"
+#include "selfcheck/half.h"
 #include "selfcheck/numbers.h"
 #include "selfcheck/units.h"
 #include "util.h"
@@ -138,6 +139,8 @@ static int try_device(report *r, ffcl_ctx *ctx)
     judge(r, what, result.end == FFCL_TRIAL_RIGHT);
     say(r, "    it %s: precision.compute = auto %s it (%.1f s)", reason,
         wins ? "takes" : "leaves", result.seconds);
+    if (result.large)
+        say(r, "    with twice the registers a work-item it is faster still");
     return 0;
 }
 
@@ -155,6 +158,18 @@ static void check_cores(report *r, ffcl_ctx *ctx)
         if (passed)
             ctx->matrix_unit = units[i];
     }
+}
+
+/* No kernel but those of matrix units needs it, so that its want is no failure. */
+static void check_half(report *r, ffcl_ctx *ctx)
+{
+    static const char *const words[] = {
+        [FFCL_HALF_NONE] = "none", [FFCL_HALF_BY_PRAGMA] = "right, though it is not listed",
+        [FFCL_HALF_LISTED] = "right", [FFCL_HALF_LISTED_WRONG] = "listed, and FAILED"};
+    const ffcl_half_arithmetic half = ffcl_selfcheck_half(ctx);
+    r->checks += half != FFCL_HALF_NONE;
+    r->failed += half == FFCL_HALF_LISTED_WRONG;
+    say(r, "    %-28s %s", "half arithmetic", words[half]);
 }
 
 static int check_device(report *r, const ffcl_device *device)
@@ -181,6 +196,7 @@ static int check_device(report *r, const ffcl_device *device)
         judge(r, what, ctx->blas->backend != &ffcl_backend_builtin);
     }
     if (rc == 0) {
+        check_half(r, ctx);
         ffcl_selfcheck_numbers(ctx);
         judge(r, "rounding to half", !strstr(ctx->number_options, "ROUND_HALF"));
         judge(r, "native functions for half", !strstr(ctx->number_options, "NO_NATIVE"));

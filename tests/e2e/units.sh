@@ -115,7 +115,7 @@ FFCL_SHIM_DEVICE=gpu,wave=32,unified=0,driver=wrong LD_PRELOAD=$shim_device "$ff
     "${tiny[@]}" > "$work/stdout" 2> "$work/stderr"
 same "ffcl selfcheck: exit code" "$?" 0
 for word in "clblast, float32 GEMM        right" "ffcl's own float32 GEMM      right" \
-    "matrix unit wmma, by trial   right" "conv 1 x 16 x 16 x 32 > 32, 3 x 3 "; do
+    "half arithmetic " "matrix unit wmma, by trial   right" "conv 1 x 16 x 16 x 32 > 32, 3 x 3 "; do
     check "ffcl selfcheck: $word" grep -qF "$word" "$work/stdout"
 done
 as "" wrong mended
