@@ -7,6 +7,7 @@
 #include "cl/program.h"
 #include "model/weight_reader.h"
 #include "sample/engine_impl.h"
+#include "selfcheck/numbers.h"
 #include "util.h"
 
 /* Bytes of a convolution's band where memory is scarce. */
@@ -173,8 +174,11 @@ int ffcl_engine_choose_way(ffcl_engine *e)
     e->half_fits = found == 2;
     if (found < 0 || (found == 2 && !is_auto))
         return prepare(e, wanted, wanted == FFCL_F32);
-    if (found == 2)
+    if (found == 2) {
         ffcl_gemm_leave_own(ctx);
+        if (ffcl_is_cpu(ctx))
+            ffcl_selfcheck_numbers(ctx);    /* on others it is made */
+    }
     if (found > 0)
         report_way(e, &first);
     return prepare(e, found == 2 ? FFCL_F16 : wanted, found == 1);

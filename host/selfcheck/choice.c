@@ -176,8 +176,7 @@ int ffcl_choose_gemms(ffcl_ctx *ctx, const ffcl_choice *c)
     int rc = ffcl_blas_open(ctx, &(ffcl_blas_options){
         .name = backend, .library = library, .tuning = c->tuning,
         .check = c->unchecked ? NULL : ffcl_selfcheck_gemm});
-    if (rc == 0 && (c->half == FFCL_HALF_ALWAYS ||
-                    (c->half == FFCL_HALF_IF_FAST && !ffcl_is_cpu(ctx))))
+    if (rc == 0 && (c->half == FFCL_HALF_ALWAYS || !ffcl_is_cpu(ctx)))
         ffcl_selfcheck_numbers(ctx);
     const int asks_units = c->half != FFCL_HALF_NEVER && !c->no_units;
     if (rc == 0 && asks_units && !c->unchecked)

@@ -10,6 +10,7 @@
 #include "backend.h"
 #include "cl/program.h"
 #include "selfcheck/gemm.h"
+#include "selfcheck/numbers.h"
 #include "selfcheck/result.h"
 #include "selfcheck/trial_job.h"
 #include "util.h"
@@ -470,8 +471,10 @@ int ffcl_unit_trial(FILE *in, FILE *out)
         rc = ffcl_blas_open(b.ctx, &(ffcl_blas_options){
             .name = "clblast", .tuning = job.tuning, .check = ffcl_selfcheck_gemm});
     }
-    if (rc == 0)
+    if (rc == 0) {
+        ffcl_selfcheck_numbers(b.ctx);
         ffcl_selfcheck_blocked(b.ctx);
+    }
     if (rc == 0)
         rc = open_bench(&b);
     if (rc == 0)
