@@ -142,29 +142,6 @@ static int open_device(ffcl_engine *e, const ffcl_engine_wants *wants, const ffc
     return rc;
 }
 
-/* The device, how it computes, and what is forced. */
-static void report_device(const ffcl_engine *e)
-{
-    const ffcl_ctx *ctx = e->ctx;
-    const ffcl_caps *caps = &ctx->device.caps;
-    char text[512], forced[400], note[440];
-    const char *matrix = ffcl_unit_name(ctx->matrix_unit);
-    const char *own = e->dtype == FFCL_F32 ? ffcl_gemm_own(ctx) : "";
-    snprintf(text, sizeof text, "device %zu: %s (%s, %s, driver %s), %s, %s%s%s%s",
-             ctx->device.index, caps->name, ffcl_device_kind(caps), caps->platform, caps->driver,
-             e->dtype == FFCL_F16 ? "half" : "float32", own, ffcl_blas_name(ctx),
-             *matrix ? " and " : "", matrix);
-    ffcl_report(ctx->obs, FFCL_PHASE_NOTE, text, 0, 0);
-    ffcl_variants_forced(ctx, forced, sizeof forced);
-    snprintf(note, sizeof note, "FFCL_VARIANTS forces %s", forced);
-    if (*forced)
-        ffcl_report(ctx->obs, FFCL_PHASE_NOTE, note, 0, 0);
-    /* In half mode what CLBlast computes is too little to be worth a word. */
-    if (ffcl_blas_is_untuned(ctx) && e->dtype == FFCL_F32)
-        ffcl_report(ctx->obs, FFCL_PHASE_NOTE, "CLBlast is not tuned for this device; ffcl tune "
-                    "finds faster parameters (docs/tuning.md)", 0, 0);
-}
-
 /* Under [model] strict, pickles that would have Python call more than tensors need are refused. */
 static int check_strict(const ffcl_engine *e, const ffcl_tensor_file *file, ffcl_error *err)
 {
@@ -401,7 +378,7 @@ static int prepare(ffcl_engine *e, const ffcl_engine_wants *wants, const ffcl_ob
     if (rc == 0)
         rc = ffcl_engine_choose_way(e);
     if (rc == 0)
-        report_device(e);
+        ffcl_engine_report(e);
     if (rc == 0 && e->sit)
         rc = plan_for_side(e, wants);
     return rc;
@@ -459,7 +436,7 @@ int ffcl_engine_shapes(const ffcl_config *cfg, const ffcl_device *device,
     if (rc == 0)
         rc = ffcl_engine_choose_way(e);
     if (rc == 0)
-        report_device(e);
+        ffcl_engine_report(e);
     if (rc == 0)
         rc = ffcl_engine_choose_batch(e, &wants);
     if (rc == 0) {

@@ -114,6 +114,9 @@ size_t ffcl_engine_weight_bytes(const ffcl_engine *e);
  * note says what was given up.  Where nothing fits, ffcl_engine_choose_batch says so. */
 int ffcl_engine_choose_way(ffcl_engine *e);
 
+/* Notes the device, how it computes, and what is forced. */
+void ffcl_engine_report(const ffcl_engine *e);
+
 /* What one launch may do at most, so that no device is kept from its screen for longer than half a
  * second: at 0.4 TFLOP/s, or what the device does at least.  INFINITY on CPUs. */
 double ffcl_engine_most_flops(const ffcl_engine *e);

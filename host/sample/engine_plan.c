@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT
- * How many images the engine computes at a time, and what memory that takes. */
+ * How the engine computes, how many images at a time, and what memory that takes. */
 #include <math.h>
 #include <stdio.h>
 
 #include "address_space.h"
 #include "cl/program.h"
 #include "model/weight_reader.h"
+#include "ops/ops.h"
 #include "sample/engine_impl.h"
 #include "selfcheck/numbers.h"
 #include "util.h"
@@ -182,6 +183,28 @@ int ffcl_engine_choose_way(ffcl_engine *e)
     if (found > 0)
         report_way(e, &first);
     return prepare(e, found == 2 ? FFCL_F16 : wanted, found == 1);
+}
+
+void ffcl_engine_report(const ffcl_engine *e)
+{
+    const ffcl_ctx *ctx = e->ctx;
+    const ffcl_caps *caps = &ctx->device.caps;
+    char text[512], forced[400], note[440];
+    const char *matrix = ffcl_unit_name(ctx->matrix_unit);
+    const char *own = e->dtype == FFCL_F32 ? ffcl_gemm_own(ctx) : "";
+    snprintf(text, sizeof text, "device %zu: %s (%s, %s, driver %s), %s, %s%s%s%s",
+             ctx->device.index, caps->name, ffcl_device_kind(caps), caps->platform, caps->driver,
+             e->dtype == FFCL_F16 ? "half" : "float32", own, ffcl_blas_name(ctx),
+             *matrix ? " and " : "", matrix);
+    ffcl_report(ctx->obs, FFCL_PHASE_NOTE, text, 0, 0);
+    ffcl_variants_forced(ctx, forced, sizeof forced);
+    snprintf(note, sizeof note, "FFCL_VARIANTS forces %s", forced);
+    if (*forced)
+        ffcl_report(ctx->obs, FFCL_PHASE_NOTE, note, 0, 0);
+    /* In half mode what CLBlast computes is too little to be worth a word. */
+    if (ffcl_blas_is_untuned(ctx) && e->dtype == FFCL_F32)
+        ffcl_report(ctx->obs, FFCL_PHASE_NOTE, "CLBlast is not tuned for this device; ffcl tune "
+                    "finds faster parameters (docs/tuning.md)", 0, 0);
 }
 
 /* ---- the batch ------------------------------------------------------------------------------ */
