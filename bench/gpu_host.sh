@@ -34,6 +34,16 @@ verify_all() { # DEVICE
     for m in vae_small vae_legacy; do
         build/ffcl verify -q $d/$m.ref.safetensors vae.weights=$d/$m.safetensors device.select="$1"
     done
+    local zoo=$d/zoo family
+    for m in imf_zoo.pth pmf_zoo.pt lightningdit_zoo.pt lightningdit_zoo_b.pt facm_zoo.pt \
+        facm_zoo_r.pt dmf_zoo_qknorm.pt; do
+        family=${m%%_*}
+        for precision in float32 half; do
+            build/ffcl verify -q "$zoo/${m%.pt*}.ref.safetensors" model.checkpoint="$zoo/$m" \
+                model.preset="$family" model.latent_size=8 precision.compute=$precision \
+                device.select="$1"
+        done
+    done
     for m in 1 2; do
         build/ffcl verify -q $d/demo_seed$m.ref.safetensors config/demo.ini device.select="$1"
     done

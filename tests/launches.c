@@ -93,8 +93,9 @@ int main(int argc, char **argv)
     if (ffcl_blas_open(ctx, &(ffcl_blas_options){.name = p->backend}))
         die("back end", &err);
     pretend(ctx, p);
-    if (ffcl_sit_open(&sit, cfg, 0, &err) || ffcl_vae_open(&vae, argv[3], &err) ||
-        ffcl_sit_prepare(sit, ctx, p->dtype) || ffcl_vae_prepare(vae, ctx, p->dtype))
+    if (ffcl_sit_open(&sit, cfg, &(ffcl_sit_hints){0}, &err) ||
+        ffcl_vae_open(&vae, argv[3], &err) || ffcl_sit_prepare(sit, ctx, p->dtype) ||
+        ffcl_vae_prepare(vae, ctx, p->dtype))
         die("models", &err);
     ffcl_arena_plan(ctx->arena);
     ctx->planning = 1;
@@ -102,8 +103,8 @@ int main(int argc, char **argv)
     z.width = R;
     const ffcl_tensor y = ffcl_tensor_of(FFCL_I32, B, 1, 1);
     const ffcl_tensor image = ffcl_image_of(FFCL_F32, B, 8 * R, 8 * R, 3);
-    int rc = ffcl_sit_fix(sit, ctx, NULL);
-    ffcl_sit_forward(sit, ctx, &z, &z, &y, NULL, NULL);
+    int rc = ffcl_sit_fix(sit, ctx, NULL, 1);
+    ffcl_sit_forward(sit, ctx, &z, &z, &y, NULL, 0, NULL);
     ffcl_vae_decode(vae, ctx, &image, &z, 1.0f, NULL);
     if (rc || ffcl_ctx_check(ctx))
         die("plan", &err);

@@ -509,17 +509,16 @@ static void see_block(const ffcl_sit *sit, ffcl_ctx *ctx, const ffcl_tap *tap, c
     ffcl_tap_see(tap, ctx, &s->x, i < shared ? "act.shared%zu" : "act.block%zu", i);
 }
 
-/* Every modulation of a pass: mods (n_groups), from labels and scalars; see ffcl_sit_forward. */
-static void take_modulations(const ffcl_sit *sit, ffcl_ctx *ctx, ffcl_tensor *mods,
+/* Every modulation of a pass: mods (n_groups), by way of c[2], from labels and scalars; see
+ * ffcl_sit_forward. */
+static void take_modulations(const ffcl_sit *sit, ffcl_ctx *ctx, ffcl_tensor *mods, ffcl_tensor *c,
                              const ffcl_tensor *y, const ffcl_tensor *scalars, size_t moment,
                              const ffcl_tap *tap)
 {
-    ffcl_tensor c[2] = {condition(sit, ctx, y, scalars, moment, 0, tap)};   /* (B, 1, D) */
+    c[0] = condition(sit, ctx, y, scalars, moment, 0, tap);             /* (B, 1, D) */
     if (sit->d.split != SIZE_MAX)
         c[1] = condition(sit, ctx, y, scalars, moment, 1, tap);         /* (B, 1, D) */
     modulate(sit, ctx, mods, c);
-    ffcl_give(ctx, &c[1]);
-    ffcl_give(ctx, &c[0]);
 }
 
 void ffcl_sit_forward(ffcl_sit *sit, ffcl_ctx *ctx, const ffcl_tensor *out, const ffcl_tensor *z,
@@ -532,8 +531,9 @@ void ffcl_sit_forward(ffcl_sit *sit, ffcl_ctx *ctx, const ffcl_tensor *out, cons
         ffcl_ctx_fail(ctx, FFCL_ENOMEM, "out of memory for the modulations");
         return;
     }
+    ffcl_tensor c[2] = {{0}};
     if (chunks)
-        take_modulations(sit, ctx, mods, y, scalars, moment, tap);
+        take_modulations(sit, ctx, mods, c, y, scalars, moment, tap);
     stream s = take_stream(sit, ctx, z->batch);
     /* A tap reads the stream between blocks, so it must be complete there. */
     s.leaves_partial = !tap && ffcl_gemm_leaves_partial(ctx, sit->dtype) &&
@@ -551,7 +551,7 @@ void ffcl_sit_forward(ffcl_sit *sit, ffcl_ctx *ctx, const ffcl_tensor *out, cons
     final_layer(sit, ctx, out, &s,
                 columns_of(mods, sit->final_group, sit->final_column, chunks ? 2 * D : 0),
                 tap);                                                   /* (B, C, R*R) */
-    ffcl_tensor *const taken[] = {&s.gated, &s.wide_slot, &s.h_slot, &s.y, &s.x};
+    ffcl_tensor *const taken[] = {&s.gated, &s.wide_slot, &s.h_slot, &s.y, &s.x, &c[1], &c[0]};
     for (size_t i = 0; i < sizeof taken / sizeof *taken; i++)
         ffcl_give(ctx, taken[i]);
     for (size_t g = 0; g < sit->n_groups; g++)

@@ -736,7 +736,9 @@ static void test_reference(void **state)
 static void test_shipped(void **state)
 {
     fixture *f = *state;
-    static const char *const names[] = {"sample", "demo", "freeflow-xl2-256", "freeflow-xl2-512"};
+    static const char *const names[] = {"sample", "demo", "freeflow-xl2-256", "freeflow-xl2-512",
+                                       "imf-b2-256", "pmf-h16-256", "lightningdit-xl1-256",
+                                       "facm-xl1-256"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         ffcl_config *cfg;
         ffcl_error err = {0};
