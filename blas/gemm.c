@@ -317,7 +317,7 @@ int ffcl_gemm_can(const ffcl_ctx *ctx, const ffcl_matmul *p)
 {
     int can = 0;
     for (size_t i = 0; i < sizeof variants / sizeof *variants; i++)
-        can |= variants[i].can(ctx, p);
+        can |= variants[i].can(ctx, p) && (!variants[i].pays || variants[i].pays(ctx, p));
     return can;
 }
 
