@@ -6,7 +6,12 @@ CFLAGS ?= -O2 -g
 PREFIX ?= /usr/local
 BUILD ?= build
 
-VERSION := 0.1.0
+# V=1 prints the commands; a line each otherwise, and none with make -s.
+S := $(findstring s,$(filter-out --%,$(firstword -$(MAKEFLAGS))))
+run = $(if $(V),,@$(if $(S),,printf '  %-4s %s\n' $(1) $@;))
+
+# The one place of the version is host/ffcl.h.
+VERSION := $(shell sed -n 's/^\#define FFCL_VERSION "\(.*\)"/\1/p' host/ffcl.h)
 PACKAGES := OpenCL clblast libpng inih libzip libcjson zlib
 # PoCL, cmocka and the rest of what the tests need come from tests/install.sh.
 
@@ -56,14 +61,14 @@ CHECK_OBJ := $(BUILD)/tests/kernels/check.o $(CASES_OBJ)
 all: $(BUILD)/ffcl $(BUILD)/libffcl.a $(BUILD)/libffcl.so
 
 $(BUILD)/ffcl: $(PROGRAM_OBJ) $(BUILD)/libffcl.a
-	$(CC) $(CFLAGS) $(HARDEN_LD) $(LDFLAGS) -o $@ $^ $(LIBS)
+	$(call run,LD)$(CC) $(CFLAGS) $(HARDEN_LD) $(LDFLAGS) -o $@ $^ $(LIBS)
 
 $(BUILD)/libffcl.a: $(LIB_OBJ) $(BUILD)/.ranks-$(RANKS)
-	rm -f $@ && ar rcs $@ $(LIB_OBJ)
+	$(call run,AR)rm -f $@ && ar rcs $@ $(LIB_OBJ)
 
 $(BUILD)/libffcl.so: $(LIB_OBJ) $(BUILD)/.ranks-$(RANKS)
-	$(CC) $(CFLAGS) $(HARDEN_LD) $(LDFLAGS) -shared -Wl,-soname,libffcl.so.0 -o $@ $(LIB_OBJ) \
-	    $(LIBS)
+	$(call run,LD)$(CC) $(CFLAGS) $(HARDEN_LD) $(LDFLAGS) -shared \
+	    -Wl,-soname,libffcl.so.0 -o $@ $(LIB_OBJ) $(LIBS)
 
 # With or without MPI: the libraries are made anew when that changes.
 $(BUILD)/.ranks-$(RANKS):
@@ -72,27 +77,30 @@ $(BUILD)/.ranks-$(RANKS):
 
 # The program with MPI beside the one without, for the tests.
 $(BUILD)/ffcl-mpi: $(PROGRAM_OBJ) $(COMMON_OBJ) $(BUILD)/host/run/ranks_mpi.o
-	$(CC) $(CFLAGS) $(HARDEN_LD) $(LDFLAGS) -o $@ $^ $(DEPS_LIBS) $(MPI_LIBS) -lpthread -ldl -lm
+	$(call run,LD)$(CC) $(CFLAGS) $(HARDEN_LD) $(LDFLAGS) -o $@ $^ $(DEPS_LIBS) $(MPI_LIBS) \
+	    -lpthread -ldl -lm
 
 $(BUILD)/host/run/ranks_mpi.o: host/run/ranks_mpi.c Makefile
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) $(MPI_CFLAGS) -c -o $@ $<
+	$(call run,CC)$(CC) $(ALL_CFLAGS) $(MPI_CFLAGS) -c -o $@ $<
 
 $(BUILD)/%.o: %.c Makefile
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) -c -o $@ $<
+	$(call run,CC)$(CC) $(ALL_CFLAGS) -c -o $@ $<
 
 # Every .cl file as a byte array.
 $(BUILD)/kernels.c: $(CL_SRC) cl/embed.sh
 	@mkdir -p $(@D)
-	sh cl/embed.sh $(CL_SRC) > $@.tmp && mv $@.tmp $@
+	$(call run,CL)sh cl/embed.sh $(CL_SRC) > $@.tmp && mv $@.tmp $@
 
 $(BUILD)/kernels.o: $(BUILD)/kernels.c Makefile
-	$(CC) $(ALL_CFLAGS) -c -o $@ $<
+	$(call run,CC)$(CC) $(ALL_CFLAGS) -c -o $@ $<
 
 # Unit tests, one program a file.
 $(BUILD)/tests/unit/%: $(BUILD)/tests/unit/%.o $(BUILD)/libffcl.a
-	$(CC) $(CFLAGS) $(HARDEN_LD) $(LDFLAGS) -o $@ $^ -lcmocka $(LIBS)
+	$(call run,LD)$(CC) $(CFLAGS) $(HARDEN_LD) $(LDFLAGS) -o $@ $^ -lcmocka $(LIBS)
+
+$(BUILD)/tests/unit/gpu_hint: $(BUILD)/host/program/gpu_hint.o
 
 # Fuzz targets: with the fuzzer (make fuzz), or with a driver that replays the corpus (make check).
 FUZZ := $(patsubst %.c,$(BUILD)/%,$(filter-out $(addprefix tests/fuzz/,files.c replay.c mutate.c), \
@@ -103,7 +111,7 @@ $(addprefix $(BUILD)/tests/fuzz/,tensorfile model pickle): $(BUILD)/tests/fuzz/m
 endif
 $(BUILD)/tests/fuzz/%: $(BUILD)/tests/fuzz/%.o $(BUILD)/tests/fuzz/files.o \
     $(if $(FUZZER),,$(BUILD)/tests/fuzz/replay.o) $(BUILD)/libffcl.a
-	$(CC) $(CFLAGS) $(HARDEN_LD) $(LDFLAGS) $(FUZZER) -o $@ $(filter %.o,$^) \
+	$(call run,LD)$(CC) $(CFLAGS) $(HARDEN_LD) $(LDFLAGS) $(FUZZER) -o $@ $(filter %.o,$^) \
 	    $(BUILD)/libffcl.a $(LIBS)
 $(BUILD)/tests/fuzz/bench_json: $(filter-out %/command.o,$(BENCH_OBJ)) \
     $(BUILD)/host/program/progress.o $(BUILD)/host/program/driver_output.o
@@ -120,11 +128,15 @@ fuzz:
 
 # The kernel registry against its C references.
 $(BUILD)/tests/check: $(CHECK_OBJ) $(BUILD)/libffcl.a
-	$(CC) $(CFLAGS) $(HARDEN_LD) $(LDFLAGS) -o $@ $^ $(LIBS)
+	$(call run,LD)$(CC) $(CFLAGS) $(HARDEN_LD) $(LDFLAGS) -o $@ $^ $(LIBS)
 
 # What launches a plan holds: tests/launches.sh.
 $(BUILD)/tests/launches: $(BUILD)/tests/launches.o $(BUILD)/libffcl.a
-	$(CC) $(CFLAGS) $(HARDEN_LD) $(LDFLAGS) -o $@ $^ $(LIBS)
+	$(call run,LD)$(CC) $(CFLAGS) $(HARDEN_LD) $(LDFLAGS) -o $@ $^ $(LIBS)
+
+# config/sample.ini: the table of keys.
+$(BUILD)/tests/template: $(BUILD)/tests/template.o $(BUILD)/libffcl.a
+	$(call run,LD)$(CC) $(CFLAGS) $(HARDEN_LD) $(LDFLAGS) -o $@ $^ $(LIBS)
 
 # Plans for small GPUs: tests/e2e/small.sh.
 $(BUILD)/tests/plans: $(BUILD)/tests/plans.o $(BUILD)/libffcl.a
@@ -132,7 +144,7 @@ $(BUILD)/tests/plans: $(BUILD)/tests/plans.o $(BUILD)/libffcl.a
 
 # docs/variants.md: the tables of variants.
 $(BUILD)/tests/variants: $(BUILD)/tests/variants.o $(BUILD)/libffcl.a
-	$(CC) $(CFLAGS) $(HARDEN_LD) $(LDFLAGS) -o $@ $^ $(LIBS)
+	$(call run,LD)$(CC) $(CFLAGS) $(HARDEN_LD) $(LDFLAGS) -o $@ $^ $(LIBS)
 
 # What the results of ffcl bench say of the build; touched only when it changes.
 $(BUILD)/build_info.h: force
@@ -143,15 +155,15 @@ $(BUILD)/build_info.h: force
 	cmp -s $@.tmp $@ && rm $@.tmp || mv $@.tmp $@
 force:
 
-$(BUILD)/bench/output.o: $(BUILD)/build_info.h
-$(BUILD)/bench/output.o: ALL_CFLAGS += -I$(BUILD)
+$(BUILD)/bench/output.o $(BUILD)/host/program/help_command.o: $(BUILD)/build_info.h
+$(BUILD)/bench/output.o $(BUILD)/host/program/help_command.o: ALL_CFLAGS += -I$(BUILD)
 
 # The benchmarks are part of the program: ffcl bench --help.  bench/gemm compares with a plain loop
 # over cblas_sgemm.
 bench: $(BUILD)/ffcl $(BUILD)/bench/gemm
 
 $(BUILD)/bench/gemm: $(BUILD)/bench/gemm.o $(BUILD)/tests/kernels/models.o $(BUILD)/libffcl.a
-	$(CC) $(CFLAGS) $(HARDEN_LD) $(LDFLAGS) -o $@ $^ $(LIBS)
+	$(call run,LD)$(CC) $(CFLAGS) $(HARDEN_LD) $(LDFLAGS) -o $@ $^ $(LIBS)
 
 # ffcl and PyTorch side by side on this host (needs python3 with torch).
 bench-torch: all
@@ -163,9 +175,10 @@ deps:
 
 # Installs what is missing, builds, samples the digits into demo.png.
 demo:
-	sh tests/install.sh build
-	$(MAKE) all
-	$(BUILD)/ffcl config/demo.ini output.grid=demo.png
+	@sh tests/install.sh build
+	@echo "building ffcl in $(BUILD)"
+	@$(MAKE) -s -j$$(nproc 2> /dev/null || echo 2) $(BUILD)/ffcl
+	@$(BUILD)/ffcl config/demo.ini output.grid=demo.png
 
 # Installs what tests need, builds everything, runs every test.
 check:
@@ -190,9 +203,11 @@ lint:
 clcheck:
 	bash tests/clcheck.sh
 
-# docs/ini.md from the key table, docs/variants.md from the tables of variants.
-docs: $(BUILD)/ffcl $(BUILD)/tests/variants
-	$(BUILD)/ffcl keys > docs/ini.md
+# docs/ini.md and config/sample.ini from the key table, docs/variants.md from the tables of
+# variants.
+docs: $(BUILD)/ffcl $(BUILD)/tests/variants $(BUILD)/tests/template
+	$(BUILD)/ffcl keys --markdown > docs/ini.md
+	$(BUILD)/tests/template > config/sample.ini
 	$(BUILD)/tests/variants > docs/variants.md
 
 # Tests under the address, leak and undefined-behaviour sanitizers (host code).  PoCL's "basic"

@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
+#include <unistd.h>
 
 #include "config_presets.h"
 #include "config_table.h"
@@ -29,7 +31,7 @@ typedef struct ini_source {
     FILE *stream;
     const char *path;
     char *text;                 /* the current line */
-    size_t capacity;
+    size_t capacity, bytes;
     int line, header_line;      /* of the current line and of the last [section] */
     ini_entry *entries;
     size_t n_entries, capacity_entries;
@@ -79,6 +81,12 @@ static char *read_line(char *out, int size, void *user)
     if (src->status)
         return NULL;
     ssize_t n = getline(&src->text, &src->capacity, src->stream);
+    src->bytes += n > 0 ? (size_t)n : 0;
+    if (src->bytes > MOST_BYTES) {          /* of standard input, whose size nobody knows before */
+        src->status = ffcl_fail(src->err, FFCL_EFORMAT, "%s is too large for an INI file",
+                                src->path);
+        return NULL;
+    }
     if (n < 0) {
         if (ferror(src->stream))
             src->status = ffcl_fail(src->err, FFCL_EFILE, "cannot read %s: %s", src->path,
@@ -174,7 +182,16 @@ static void close_source(ini_source *src)
 
 static int read_entries(ini_source *src)
 {
-    int rc = ffcl_input_stream(&src->stream, src->path, MOST_BYTES, src->err);
+    int rc = 0;
+    if (strcmp(src->path, "-")) {
+        rc = ffcl_input_stream(&src->stream, src->path, MOST_BYTES, src->err);
+    } else {
+        src->path = "standard input";
+        src->stream = fdopen(dup(STDIN_FILENO), "r");
+        if (!src->stream)
+            rc = ffcl_fail(src->err, FFCL_EFILE, "cannot read standard input: %s",
+                           strerror(errno));
+    }
     if (rc)
         return rc;
     int line = ini_parse_stream(read_line, src, keep_entry, src);
@@ -440,8 +457,26 @@ size_t ffcl_config_draw_batch(const ffcl_config *cfg)
                               : ffcl_div_up(ffcl_config_count(cfg), cfg->sampler.world);
 }
 
+/* An output is of one format only: the ending of its name, if it has one, must not promise
+ * another. */
+static int check_ending(const char *key, const char *path, const char *ending, const char *format,
+                        ffcl_error *err)
+{
+    const char *slash = path ? strrchr(path, '/') : NULL, *name = slash ? slash + 1 : path;
+    const char *dot = name ? strrchr(name, '.') : NULL;
+    if (!dot || dot == name || !strcasecmp(dot, ending))
+        return 0;
+    return ffcl_fail(err, FFCL_ECONFIG, "[output] %s = %s: what is written is %s, so name it "
+                     "%.*s%s", key, path, format, (int)(dot - path), path, ending);
+}
+
 int ffcl_config_check(const ffcl_config *cfg, ffcl_error *err)
 {
+    int rc = check_ending("grid", cfg->output.grid, ".png", "a PNG", err);
+    if (!rc)
+        rc = check_ending("npz", cfg->output.npz, ".npz", "a NumPy archive", err);
+    if (rc)
+        return rc;
     const int shared = cfg->sampler.rank != FFCL_ALL_RANKS;
     if (!ffcl_config_count(cfg))
         return ffcl_fail(err, FFCL_ECONFIG, "[sampler] classes = %s needs a number of images: "

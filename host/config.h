@@ -95,6 +95,7 @@ struct ffcl_config {
         int resume;             /* keep the images that are there */
         int overwrite;          /* delete those that are in the way */
         int npz_labels;         /* arr_1 */
+        int has_grid;           /* grid was named, so that it is written beside the others */
     } output;
     unsigned char origin[FFCL_CONFIG_MOST_ROWS];    /* of each row's value */
     /* Not keys of the INI file, as they do not change the images. */

@@ -305,7 +305,8 @@ const ffcl_config_row ffcl_config_rows[] = {
              "GPU that is not NVIDIA's, CLBlast or ffcl's own float32 GEMM"},
 
     {"output", "grid", FFCL_TYPE_OUTPUT, "sample.png", AT(output.grid), SAME,
-     .help = "One PNG with all images, laid out as torchvision's `save_image` does"},
+     .help = "One PNG with all images, laid out as torchvision's `save_image` does. Where `folder` "
+             "or `npz` is set, there is none unless it is named"},
     {"output", "columns", FFCL_TYPE_COUNT, "4", AT(output.columns), SAME, .min = 1, .max = 10000,
      .help = "Images in a row of the grid"},
     {"output", "folder", FFCL_TYPE_OUTPUT, "", AT(output.folder), SAME,
@@ -559,7 +560,7 @@ static void write_section(FILE *out, const char *section)
 static const char introduction[] =
     "# The INI file\n"
     "\n"
-    "`ffcl keys` prints this page; it is made from the table that the parser uses.\n"
+    "`ffcl keys --markdown` prints this page; it is made from the table that the parser uses.\n"
     "\n"
     "A file has sections in brackets and a `key = value` a line. Every key has a default, so a\n"
     "file lists what differs from it. An unknown section or key, a key given twice or a bad\n"

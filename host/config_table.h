@@ -93,6 +93,16 @@ const ffcl_config_row *ffcl_config_find(const char *section, const char *key);
 /* Fails with FFCL_ECONFIG: "where: unknown key [section] key; did you mean ...". */
 int ffcl_config_unknown(const char *where, const char *section, const char *key, ffcl_error *err);
 
+/* A value for one key of a template; key NULL ends a list. */
+typedef struct ffcl_template_value {
+    const char *section, *key, *value;
+} ffcl_template_value;
+
+/* An INI file with every key and its help as a comment, without a head; values in place of
+ * defaults.  only_given: the other keys stand behind a semicolon.  The caller frees *out. */
+int ffcl_config_template(char **out, const ffcl_template_value *values, int only_given,
+                         ffcl_error *err);
+
 /* What a value of the row must be, e.g. "auto or a whole number from 1 to 1024"; the caller
  * frees it.  NULL when memory is short. */
 char *ffcl_config_expected(const ffcl_config_row *row);

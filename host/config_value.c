@@ -161,6 +161,35 @@ static char *input_path(const char *text, const ffcl_config_source *source)
     return ffcl_format("%s", text);
 }
 
+/* "~/x" is in the user's home, also where no shell has made it so; else a copy.  NULL when memory
+ * is short. */
+static char *expand_home(const char *text)
+{
+    const char *home = !strncmp(text, "~/", 2) ? getenv("HOME") : NULL;
+    return home && *home ? ffcl_format("%s%s", home, text + 1) : ffcl_format("%s", text);
+}
+
+/* The grid is what is written where nothing else is asked for: a folder or an npz stands for it,
+ * unless it is named. */
+static int settle_grid(ffcl_config *cfg, const ffcl_config_row *row,
+                       const ffcl_config_source *source)
+{
+    if (strcmp(source->where, "default") == 0)
+        return 0;
+    if (row->offset == offsetof(struct ffcl_config, output.grid)) {
+        cfg->output.has_grid = 1;
+        return 0;
+    }
+    if (cfg->output.has_grid)
+        return 0;
+    free(cfg->output.grid);
+    cfg->output.grid = NULL;
+    if (cfg->output.folder || cfg->output.npz)
+        return 0;
+    cfg->output.grid = ffcl_format("%s", ffcl_config_find("output", "grid")->initial);
+    return cfg->output.grid ? 0 : -1;
+}
+
 static int store_string(char **member, const ffcl_config_row *row, const char *text,
                         const ffcl_config_source *source, ffcl_error *err)
 {
@@ -176,7 +205,11 @@ static int store_string(char **member, const ffcl_config_row *row, const char *t
         int is_path = row->type == FFCL_TYPE_INPUT;
         for (const ffcl_config_choice *c = row->choices; c && c->name; c++)
             is_path &= strcmp(c->name, text) != 0;
-        value = is_path ? input_path(text, source) : ffcl_format("%s", text);
+        char *whole = row->type == FFCL_TYPE_INPUT || row->type == FFCL_TYPE_OUTPUT
+                          ? expand_home(text) : ffcl_format("%s", text);
+        value = is_path && whole ? input_path(whole, source) : whole;
+        if (value != whole)
+            free(whole);
         if (!value)
             return no_memory(source, err);
     }
@@ -390,8 +423,11 @@ int ffcl_config_store(ffcl_config *cfg, const ffcl_config_row *row, const char *
     switch (row->type) {
     case FFCL_TYPE_TEXT:
     case FFCL_TYPE_INPUT:
-    case FFCL_TYPE_OUTPUT:
         return store_string(ffcl_config_string(cfg, row), row, text, source, err);
+    case FFCL_TYPE_OUTPUT:
+        if (store_string(ffcl_config_string(cfg, row), row, text, source, err))
+            return err ? err->code : FFCL_ECONFIG;
+        return settle_grid(cfg, row, source) ? no_memory(source, err) : 0;
     case FFCL_TYPE_CHOICE:
         return store_choice(member, row, text, source, err);
     case FFCL_TYPE_COUNT:

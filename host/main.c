@@ -66,5 +66,7 @@ int main(int argc, char **argv)
     if (rc == FFCL_EBUILD || rc == FFCL_EOPENCL)
         ffcl_driver_output_show();
     ffcl_driver_output_restore();
+    if (rc == FFCL_ESTOPPED)
+        ffcl_interrupt_die(&s.interrupt);
     return -rc;
 }

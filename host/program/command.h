@@ -56,7 +56,8 @@ struct ffcl_session {
 
 /* commands.c: the table, up to NULL, and the rows in it. */
 extern const ffcl_command *const ffcl_commands[];
-extern const ffcl_command ffcl_sample_command, ffcl_devices_command, ffcl_bench_command,
+extern const ffcl_command ffcl_sample_command, ffcl_init_command, ffcl_inspect_command,
+    ffcl_devices_command, ffcl_bench_command,
     ffcl_verify_command, ffcl_tune_command, ffcl_tune_candidate_command, ffcl_keys_command,
     ffcl_presets_command, ffcl_selfcheck_command, ffcl_unit_trial_command, ffcl_help_command,
     ffcl_version_command;
@@ -102,6 +103,10 @@ int ffcl_open_config(ffcl_session *s, ffcl_config **out, const char *ini, size_t
 
 /* Fails with FFCL_EUSAGE: "SENTENCE ARGUMENT; see ffcl COMMAND --help". */
 int ffcl_bad_usage(ffcl_session *s, const char *sentence, const char *argument);
+
+/* The text, without backticks, from column `from`, where the cursor is at column at, in lines of 79
+ * columns. */
+void ffcl_help_wrap(FILE *out, int at, int from, const char *text);
 
 /* help.c: the list of all commands; all of one. */
 void ffcl_help_print(FILE *out);

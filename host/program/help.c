@@ -29,10 +29,9 @@ static const char more[] =
     "16 another run has the folder, 17 begun with other settings. Errors are one\n"
     "sentence on stderr; docs/errors.md says what to do.\n";
 
-/* The text from column `from`, where the cursor is at column at, in lines of WIDTH. */
-static void print_wrapped(FILE *out, int at, int from, const char *text)
+void ffcl_help_wrap(FILE *out, int at, int from, const char *text)
 {
-    if (at > from - 2) {
+    if (at && at > from - 2) {
         fputc('\n', out);
         at = 0;
     }
@@ -44,7 +43,12 @@ static void print_wrapped(FILE *out, int at, int from, const char *text)
             fprintf(out, "\n%*s", from, "");
             at = from;
         }
-        at += fprintf(out, "%s%.*s", at > from ? " " : "", length, text);
+        if (at > from)
+            fputc(' ', out);
+        at += at > from;
+        for (int i = 0; i < length; i++)
+            if (text[i] != '`')             /* of Markdown */
+                at += fputc(text[i], out) != EOF;
         text += length;
         text += strspn(text, " ");
     }
@@ -68,7 +72,7 @@ static void print_options(FILE *out, const ffcl_option *list, int column)
     for (const ffcl_option *o = list; o && o->name; o++) {
         const int at = option_head(head, sizeof head, o);
         fputs(head, out);
-        print_wrapped(out, at, column, o->help);
+        ffcl_help_wrap(out, at, column, o->help);
     }
 }
 
@@ -90,7 +94,7 @@ void ffcl_help_print(FILE *out)
     fputs("\ncommands:\n", out);
     for (const ffcl_command *const *c = ffcl_commands; *c; c++)
         if (!(*c)->is_hidden)
-            print_wrapped(out, fprintf(out, "  %s", (*c)->name), 14, (*c)->summary);
+            ffcl_help_wrap(out, fprintf(out, "  %s", (*c)->name), 14, (*c)->summary);
     fputs("\noptions of all commands:\n", out);
     print_options(out, ffcl_common_options, options_column(ffcl_common_options));
     fputc('\n', out);

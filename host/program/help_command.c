@@ -1,5 +1,11 @@
 /* SPDX-License-Identifier: MIT
  * ffcl help, ffcl version. */
+#include <cjson/cJSON.h>
+#include <png.h>
+#include <zip.h>
+#include <zlib.h>
+
+#include "build_info.h"
 #include "program/command.h"
 
 static int run_help(ffcl_session *s)
@@ -26,9 +32,13 @@ static int run_help(ffcl_session *s)
 static int run_version(ffcl_session *s)
 {
     const int rc = ffcl_take_nothing(s);
-    if (!rc)
-        puts("ffcl " FFCL_VERSION);
-    return rc;
+    if (rc)
+        return rc;
+    puts("ffcl " FFCL_VERSION " (" FFCL_BUILD_COMMIT ")");
+    printf("CLBlast " FFCL_BUILD_CLBLAST ", libpng %s, zlib %s, libzip %s, cJSON %s\n",
+           png_get_libpng_ver(NULL), zlibVersion(), zip_libzip_version(), cJSON_Version());
+    puts("OpenCL 1.2 and later; OpenCL platforms: ffcl devices");
+    return 0;
 }
 
 const ffcl_command ffcl_help_command = {

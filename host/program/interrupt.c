@@ -1,8 +1,35 @@
 /* SPDX-License-Identifier: MIT */
 #include "program/interrupt.h"
 
+#include "program/driver_output.h"
+
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
+
+static void die(const ffcl_interrupt *i, int number, const char *words)
+{
+    sigset_t set;
+    if (words && write(i->messages, words, strlen(words)) < 0)
+        _exit(-FFCL_ESTOPPED);
+    if (number == SIGXCPU)          /* whose default is a core dump */
+        _exit(-FFCL_ESTOPPED);
+    signal(number, SIG_DFL);
+    sigemptyset(&set);
+    sigaddset(&set, number);
+    pthread_sigmask(SIG_UNBLOCK, &set, NULL);
+    raise(number);
+    _exit(-FFCL_ESTOPPED);
+}
+
+void ffcl_interrupt_die(ffcl_interrupt *i)
+{
+    pthread_mutex_lock(&i->mutex);
+    const int number = i->has_others ? 0 : i->is_asked;
+    pthread_mutex_unlock(&i->mutex);
+    if (number)
+        die(i, number, NULL);
+}
 
 static void *watch(void *user)
 {
@@ -11,9 +38,11 @@ static void *watch(void *user)
     while (sigwait(&i->signals, &number) == 0) {
         pthread_mutex_lock(&i->mutex);
         /* Files appear whole or not at all, so nothing needs to be put in order. */
-        if (i->is_asked || !(i->sampler || i->has_others))
+        if (i->has_others && i->is_asked)
             _exit(-FFCL_ESTOPPED);
-        i->is_asked = 1;
+        if (i->is_asked || !(i->sampler || i->has_others))
+            die(i, number, i->is_asked ? NULL : i->parting);
+        i->is_asked = number;
         if (i->sampler)
             ffcl_sampler_stop(i->sampler);
         pthread_mutex_unlock(&i->mutex);
@@ -29,6 +58,7 @@ int ffcl_interrupt_watch(ffcl_interrupt *i, void (*report)(void *user), void *us
     pthread_t thread;
     i->sampler = NULL;
     i->has_others = i->is_asked = 0;
+    i->messages = ffcl_driver_output_own();
     i->report = report;
     i->user = user;
     pthread_mutex_init(&i->mutex, NULL);

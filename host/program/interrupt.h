@@ -12,7 +12,9 @@ typedef struct ffcl_interrupt {
     pthread_mutex_t mutex;
     ffcl_sampler *sampler;      /* NULL: there is nothing to finish, so the first ends at once */
     int has_others;             /* processes wait for this one: the first is kept for a sampler */
-    int is_asked;
+    int is_asked;               /* the number of the first signal; 0: none */
+    int messages;               /* descriptor */
+    const char *parting;        /* where there is no sampler to finish: said at the end; or NULL */
     sigset_t signals;
     void (*report)(void *user); /* called in the watching thread when the sampler was asked */
     void *user;
@@ -26,6 +28,10 @@ int ffcl_interrupt_watch(ffcl_interrupt *i, void (*report)(void *user), void *us
 /* Other processes take part, and mpirun ends them all, silently, where one just ends: from
  * now on the first Ctrl-C is kept where no sampler is set. */
 void ffcl_interrupt_keep(ffcl_interrupt *i);
+
+/* A program that was asked to stop, and has, dies by the signal, so that a shell's loop around it
+ * ends, too; else, and where other processes take part, it returns. */
+void ffcl_interrupt_die(ffcl_interrupt *i);
 
 /* Which sampler is asked; NULL before it is closed. */
 void ffcl_interrupt_set(ffcl_interrupt *i, ffcl_sampler *sampler);

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "program/progress.h"
 
+#include <string.h>
+#include <sys/ioctl.h>
 #include <time.h>
 
 #include "program/driver_output.h"
@@ -47,8 +49,23 @@ static void format_rate(char *text, size_t size, const ffcl_progress *p, const c
     const char *unit = left < 120 ? "s" : left < 7200 ? "min" : "h";
     double shown = left < 120 ? left : left < 7200 ? left / 60 : left / 3600;
     int n = snprintf(text, size, ", %.*f %s/s", rate < 0.1 ? 3 : rate < 100 ? 1 : 0, rate, what);
-    if (p->total > p->done)
-        snprintf(text + n, size - (size_t)n, ", %.0f %s left", shown, unit);
+    if (p->total <= p->done)
+        return;
+    n += snprintf(text + n, size - (size_t)n, ", %.0f %s left", shown, unit);
+    const time_t end = time(NULL) + (time_t)left;
+    struct tm parts;
+    if (left >= 120 && localtime_r(&end, &parts))
+        strftime(text + n, size - (size_t)n, left < 72000 ? " (%H:%M)" : " (%a %H:%M)", &parts);
+}
+
+/* A line that is wider than the terminal would not be updated in place. */
+static void cut_to_width(const ffcl_progress *p, char *line)
+{
+    struct winsize size = {0};
+    if (ioctl(fileno(p->out), TIOCGWINSZ, &size) || size.ws_col < 2)
+        return;
+    if (strlen(line) >= size.ws_col)
+        line[size.ws_col - 1] = '\0';
 }
 
 static void print_phase(ffcl_progress *p)
@@ -82,6 +99,7 @@ static void print_phase(ffcl_progress *p)
         return;
     }
     if (p->is_terminal) {
+        cut_to_width(p, line);
         /* Blanks cover the rest of a longer line before it: no escape codes are needed. */
         int n = fprintf(p->out, "\r%-*s", (int)p->width, line);
         p->width = n > 0 ? (size_t)n - 1 : p->width;
@@ -108,7 +126,10 @@ void ffcl_progress_status(ffcl_progress *p, const char *text)
 {
     if (!p->is_terminal || p->quiet)
         return;
-    int n = fprintf(p->out, "\r%-*s", (int)p->width, text);
+    char line[256];
+    snprintf(line, sizeof line, "%s", text);
+    cut_to_width(p, line);
+    int n = fprintf(p->out, "\r%-*s", (int)p->width, line);
     p->width = *text && n > 0 ? (size_t)n - 1 : 0;
     if (!*text)
         fputc('\r', p->out);

@@ -9,6 +9,16 @@
 #include "program/error_line.h"
 #include "program/profile_table.h"
 
+/* Of ffcl without an argument. */
+static const char first_words[] =
+    "ffcl generates images with FreeFlow on any OpenCL device. It needs an INI file:\n"
+    "\n"
+    "  ffcl config/demo.ini      forty digits, with the weights that come along\n"
+    "  ffcl init                 writes ffcl.ini, for a checkpoint of your own\n"
+    "  ffcl devices              what it would run on\n"
+    "  ffcl --help               everything else\n"
+    "\n";
+
 /* In the thread that waits for Ctrl-C. */
 static void report_stop(void *user)
 {
@@ -40,10 +50,12 @@ static int take_words(ffcl_session *s, const char **ini, const char **trace, siz
     struct stat info;
     int rc = ffcl_take_files(s, ini, 1, first, n);
     *trace = ffcl_option_text(s, "profile");
+    if (!s->n_words && !s->is_named && !s->progress.quiet)
+        fputs(first_words, s->progress.out);
     if (!s->n_words)
         return ffcl_bad_usage(s, "no INI file and no command given", "");
     const char *word = s->words[0];
-    if (*ini && !strpbrk(word, "./") && stat(word, &info) < 0) {
+    if (*ini && strcmp(word, "-") && !strpbrk(word, "./") && stat(word, &info) < 0) {
         const char *nearest = ffcl_command_nearest(word);
         s->err.code = FFCL_EUSAGE;
         snprintf(s->err.text, sizeof s->err.text, "%.200s is neither a command nor a file%s%s%s; "
@@ -96,6 +108,9 @@ static int run_sample(ffcl_session *s)
     ffcl_bus_watch();
     signal(SIGPIPE, SIG_IGN);   /* who reads what is printed may go; the images are wanted */
     /* Before MPI, whose threads would take the signals otherwise. */
+    if (!s->progress.quiet)
+        s->interrupt.parting = "\nffcl: stopped before the first image; what was there is as it "
+                               "was\n";
     rc = ffcl_interrupt_watch(&s->interrupt, report_stop, &s->progress, err);
     if (!rc)
         rc = ffcl_ranks_open(&rank, &size, err);
@@ -150,7 +165,8 @@ static const ffcl_option options[] = {
 
 const ffcl_command ffcl_sample_command = {
     .name = "sample", .summary = "generate the images that an INI file asks for",
-    .usage = "[sample] FILE.ini [section.key=value ...]\n",
+    .usage = "[sample] FILE.ini [section.key=value ...]\n"
+             "-                   reads the INI file from standard input\n",
     .options = options,
     .help = "FILE.ini names the weights, the classes, the seed and the outputs, and\n"
             "section.key=value overrides one key of it; ffcl keys explains them all.\n"

@@ -24,6 +24,9 @@ static int run_tune(ffcl_session *s)
     if (!rc)
         rc = ffcl_option_number(s, "minutes", &minutes);
     /* What was found is kept as it is found, so Ctrl-C ends the program there and then. */
+    if (!s->progress.quiet)
+        s->interrupt.parting = "\nffcl: stopped: what was tried is kept; the same command "
+                               "resumes\n";
     if (!rc)
         rc = ffcl_interrupt_watch(&s->interrupt, report_stop, &s->progress, &s->err);
     if (!rc)

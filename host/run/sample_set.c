@@ -370,8 +370,7 @@ static int open_manifest(ffcl_sample_set *set, ffcl_error *err)
     const ffcl_config *cfg = set->spec.cfg;
     char assumed[200], text[800];
     int rc = read_manifest(&set->manifest, &set->home, cfg, err);
-    if (rc == 0 && ffcl_noise_grows(set->spec.noise->rng, set->spec.noise->kind,
-                                    set->spec.noise->each))
+    if (rc == 0 && ffcl_noise_grows(set->spec.noise))
         ffcl_manifest_let_grow(set->manifest);
     if (rc == 0)
         rc = set_facts(set->manifest, &set->spec, err);

@@ -34,6 +34,7 @@ struct ffcl_sampler {
     ffcl_hashes *hashes;            /* NULL where no sample set is kept on disk */
     size_t count, C, R, S;
     atomic_int stop;
+    double began;                   /* by ffcl_clock */
     /* Noise of the batch that is probably asked for next, made while the device works. */
     float *ahead, *ahead_later;     /* (batch, C, R, R) of images ahead_first ..; later noise */
     int32_t *ahead_y;
@@ -241,6 +242,7 @@ int ffcl_sampler_open(ffcl_sampler **out, const ffcl_config *cfg, const ffcl_obs
         return ffcl_fail(err, FFCL_ENOMEM, "out of memory for the sampler");
     if (obs)
         s->caller = *obs;
+    s->began = ffcl_clock();
     s->observer = (ffcl_observer){report, s};
     pthread_mutex_init(&s->reporting, NULL);
     pthread_mutex_init(&s->compiling, NULL);
@@ -358,13 +360,43 @@ int ffcl_sampler_draw(ffcl_sampler *s, size_t first, size_t n, uint8_t *rgb, ffc
     return rc;
 }
 
+/* What was written, where, how long it took and what computed it: the last line of a run. */
+static void report_end(const ffcl_sampler *s, double seconds)
+{
+    const ffcl_config *c = s->cfg;
+    char text[900];
+    size_t rank = 0, size = 1;
+    ffcl_ranks_where(&rank, &size);
+    if (rank)
+        return;
+    int n = snprintf(text, sizeof text, "%zu image%s of %zu x %zu in", s->count,
+                     s->count == 1 ? "" : "s", s->S, s->S);
+    if (c->sampler.rank != FFCL_ALL_RANKS && c->sampler.world > 1)
+        n = snprintf(text, sizeof text, "the share of rank %zu of %zu in", c->sampler.rank,
+                     c->sampler.world);
+    const char *places[] = {c->output.grid, c->output.folder, c->output.npz};
+    for (size_t i = 0, k = 0; i < 3; i++)
+        if (places[i])
+            n += snprintf(text + n, sizeof text - (size_t)n, "%s %.160s", k++ ? "," : "",
+                          places[i]);
+    n += snprintf(text + n, sizeof text - (size_t)n, "; %.1f s", seconds);
+    if (s->n_devices == 1)
+        snprintf(text + n, sizeof text - (size_t)n, " on %.120s", s->devices[0].caps.name);
+    else
+        snprintf(text + n, sizeof text - (size_t)n, " on %zu devices", s->n_devices);
+    ffcl_report(&s->observer, FFCL_PHASE_NOTE, text, 0, 0);
+}
+
 int ffcl_sampler_run(ffcl_sampler *s, ffcl_error *err)
 {
     const ffcl_run_spec spec = {.cfg = s->cfg, .engine = s->engine, .openings = s->openings,
                                 .devices = s->devices, .n_devices = s->n_devices,
                                 .noise = &s->spec, .hashes = s->hashes, .observer = &s->observer,
                                 .stop = &s->stop};
-    return ffcl_run(&spec, err);
+    const int rc = ffcl_run(&spec, err);
+    if (rc == 0)
+        report_end(s, ffcl_clock() - s->began);
+    return rc;
 }
 
 int ffcl_sampler_profile(ffcl_sampler *s, ffcl_profile_visitor *visit, void *user,

@@ -29,11 +29,12 @@ typedef struct ffcl_noise_spec {
     size_t later, rows;             /* later noises; rows of a call for each image */
 } ffcl_noise_spec;
 
-/* Are the first images of a larger count the same, with as many normals an image?  Not where one
- * call of randn makes them all and ends within a block of 16. */
-static inline int ffcl_noise_grows(ffcl_rng rng, ffcl_classes_kind kind, size_t each)
+/* Are the first images of a larger count the same?  Not where one call of randn makes them all
+ * and ends within a block of 16. */
+static inline int ffcl_noise_grows(const ffcl_noise_spec *s)
 {
-    return rng != FFCL_RNG_TORCH_CPU || kind == FFCL_CLASSES_RANDOM || each % 16 == 0;
+    return s->rng != FFCL_RNG_TORCH_CPU || s->kind == FFCL_CLASSES_RANDOM || s->later ||
+           s->each % 16 == 0;
 }
 
 typedef struct ffcl_noise ffcl_noise;

@@ -44,6 +44,96 @@ refuses "help for what is no command" 2 "there is no command tun" "did you mean 
 refuses "help for two" 2 "one command at a time" -- help tune bench
 refuses "devices takes no argument" 2 "takes no argument: x" -- devices x
 
+# ---- what a file is ----
+
+works "inspect a checkpoint" inspect "$demo_sit"
+same "inspect: the model, and what is missing" "$(lacks "$work/stdout" "format       weights" \
+    "SiT: 6 blocks of width 144" "10 classes" "set [model] heads")" ""
+works "inspect a VAE" inspect "$demo_vae"
+same "inspect: the VAE" "$(lacks "$work/stdout" "VAE decoder: 4 latent channels" "8 times")" ""
+works "inspect as JSON" inspect "$demo_sit" --json
+same "inspect: every tensor" "$(python3 - "$work/stdout" "$demo_sit" << 'PYTHON'
+import json, sys
+m = json.load(open(sys.argv[1]))
+n = 1
+total = 0
+for t in m["list"]:
+    n = 1
+    for k in t["shape"]:
+        n *= k
+    total += n
+print(m["tensors"] == len(m["list"]), m["parameters"] == total, m["list"][0]["type"] != "")
+PYTHON
+)" "True True True"
+works "inspect a PNG" inspect "$root/docs/demo.png"
+same "inspect: its size" "$(grep -c '^size .* x ' "$work/stdout")" 1
+refuses "inspect what is nothing" 5 "$demo" -- inspect "$demo"
+refuses "inspect what is not there" 4 gone.pt -- inspect gone.pt
+refuses "inspect without a file" 2 "inspect takes one file" -- inspect
+
+# ---- devices, version ----
+
+works "--version" --version
+same "--version: commit and libraries" "$(lacks "$work/stdout" "ffcl " CLBlast libpng zlib)" ""
+if "$ffcl" devices > /dev/null 2>&1; then
+    works "devices -l" devices -l
+    same "devices -l: a line each" "$(wc -l < "$work/stdout")" \
+        "$("$ffcl" devices | grep -c '^\[')"
+    works "devices --json" devices --json
+    same "devices --json: the same" "$(python3 -c '
+import json, sys
+print(len(json.load(open(sys.argv[1]))))' "$work/stdout")" "$("$ffcl" devices | grep -c '^\[')"
+fi
+
+# ---- names of outputs ----
+
+refuses "a grid that is no PNG" 3 "grid = x.jpg" "a PNG" "x.png" -- "$demo" output.grid=x.jpg
+refuses "an npz that is none" 3 "npz = x.npy" "x.npz" -- "$demo" output.grid= output.npz=x.npy
+HOME=$work refuses "~ is the home" 12 "$work/none/x.png" -- "$demo" "output.grid=~/none/x.png"
+
+# ---- without a file, and an INI file to begin with ----
+
+"$ffcl" > words 2>&1
+same "ffcl alone explains itself" "$? $(lacks words "ffcl config/demo.ini" "ffcl init" \
+    "ffcl devices" "no INI file and no command given")" "2 "
+works "init" init
+same "init: the file holds every key" "$("$ffcl" keys | sed -n 's/^  \([a-z_]*\) = .*/\1/p' |
+    while read -r key; do grep -q "^;*$key =" ffcl.ini || echo "lacks $key"; done)" ""
+run -q ffcl.ini output.grid="$out/x.png"
+same "init: the file is read, up to its weights" \
+    "$code $(grep -c 'FreeFlow-XL-2-256.pt' "$work/stderr")" "4 1"
+cp ffcl.ini kept.ini
+run init
+same "init: a file that is there stays" "$code $(cmp ffcl.ini kept.ini)" "12 "
+works "init --overwrite" init --overwrite
+works "init for a checkpoint" init digits.ini --checkpoint "$demo_sit" --vae "$demo_vae"
+same "it says what the checkpoint is, and what nobody can know" \
+    "$(grep -c '6 blocks of width 144.*10 classes' digits.ini) $(grep -c 'set heads' \
+    "$work/stdout")" "1 1"
+run init wrong.ini --checkpoint "$demo"
+same "init for a file that is none" "$code $(ls wrong.ini 2>&1 | grep -c 'No such')" "5 1"
+sed "s|= demo/|= $root/config/demo/|" "$demo" > demo.ini
+if "$ffcl" devices > /dev/null 2>&1; then
+    "$ffcl" - sampler.count=2 output.grid=stdin.png < demo.ini > words 2>&1
+    same "- reads standard input" "$?" 0
+    works "the same from the file, as ffcl sample" sample demo.ini sampler.count=2 \
+        output.grid=file.png
+    check "the same image" cmp stdin.png file.png
+    sed '/^grid/d' demo.ini > bare.ini
+    works "a folder alone writes no grid" -q bare.ini sampler.count=1 output.folder=only
+    same "it wrote none" "$(ls sample.png 2>&1 | grep -c 'No such') $(ls only/*.png)" \
+        "1 only/000000.png"
+    works "unless it is named" -q bare.ini sampler.count=1 output.folder=only output.grid=g.png
+    check "it is there" [ -e g.png ]
+    works "neither: the usual name" -q bare.ini sampler.count=1
+    check "sample.png" [ -e sample.png ]
+    run sample demo.ini sampler.count=2 output.grid=file.png
+    same "the last line: what, where, how long, on what" "$(tail -n 1 "$work/stderr" |
+        sed 's/; [0-9.]* s on .*/; N s on D/')" "2 images of 64 x 64 in file.png; N s on D"
+fi
+echo 'nonsense' | "$ffcl" -q - > words 2>&1
+same "standard input: errors name it" "$? $(grep -c '^ffcl: standard input:1: ' words)" "3 1"
+
 # ---- options ----
 
 refuses "an option that is nearly one" 2 "--qiet" "did you mean --quiet?" -- --qiet "$demo"

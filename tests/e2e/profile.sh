@@ -9,7 +9,7 @@ few=("$demo" sampler.count=3 sampler.batch=2)
 refuses "a trace that cannot be written" 12 "no/trace.json" -- \
     "${few[@]}" output.grid=out/a.png --profile=no/trace.json
 refuses "a trace without a name" 2 "--profile=" -- "${few[@]}" output.grid=out/a.png --profile=
-refuses "a profile of something else" 2 "--profile is for sampling only" -- devices --profile
+refuses "a profile of something else" 2 "unknown option --profile" -- devices --profile
 
 works "without" -q "${few[@]}" output.grid=plain.png
 same "without: neither table nor trace" "$(cat stdout)$(ls ./*.json 2> /dev/null)" ""
@@ -91,7 +91,7 @@ done
 kill -TERM $pid
 wait $pid
 code=$? last="ffcl ... --profile=stopped.json, stopped"
-same "stopped: exit code" $code 15
+same "stopped: dies by the signal" $code 143
 same "stopped: the table is there" "$(lacks stdout "SiT   " "VAE   " "in all")" ""
 check "stopped: the trace is there" python3 look.py stopped.json 1
 same "nothing is left behind" "$(find . -name '.*.tmp')" ""

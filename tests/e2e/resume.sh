@@ -142,7 +142,7 @@ for signal in INT TERM; do
     kill -$signal $pid
     wait $pid
     code=$? last="ffcl, after SIG$signal"
-    same "SIG$signal: its own exit code" "$code" 15
+    same "SIG$signal: dies by it" "$code" $((128 + $(kill -l $signal)))
     same "SIG$signal: says how to resume" \
         "$(sed 's/[0-9]* of/N of/' stderr)" \
         "ffcl: stopped: N of 160 images are there; the same command resumes"
@@ -167,7 +167,7 @@ kill -INT $pid
 sleep 0.02
 kill -INT $pid 2> /dev/null
 wait $pid
-same "Ctrl-C twice: the exit code" "$?" 15
+same "Ctrl-C twice: dies by it" "$?" 130
 works "Ctrl-C twice: the same command resumes" "${args[@]}" "${where[@]}"
 equal "Ctrl-C twice: the same set" stop many
 

@@ -44,7 +44,7 @@ generate base.png output.folder=base output.npz=base.npz
 same "grid: 3 columns, 2 rows of 64 pixels and the padding" "$(images size base.png)" 200x134
 same "--quiet prints nothing" "$(cat "$work/stdout" "$work/stderr")" ""
 same "folder: its files" "$(ls base | tr '\n' ' ')" \
-    "000000.png 000001.png 000002.png 000003.png 000004.png 000005.png manifest.json "
+    "$(seq -f '%06g.png' 0 5 | tr '\n' ' ')images.crc32 labels.txt manifest.json "
 images cells base.png 3 6 cells
 images npz base.npz 6 arrays || not_ok "npz is a zip with a good arr_0"
 for i in 0 1 2 3 4 5; do
@@ -147,7 +147,7 @@ same "the device in one line" "$(grep -c '^device [0-9]*: .*float32' "$work/stde
 same "the plan in one line" "$(grep -c '^plan: batch 4 .*weights.*activations' "$work/stderr")" 1
 same "the end of loading is shown once" "$(grep -c '^loading \(.*\)/\1 ' "$work/stderr")" 1
 same "sampling ends with all images" \
-    "$(tail -n 1 "$work/stderr" | grep -c '^sampling 4/4\(, .* images/s\)\?$')" 1
+    "$(tail -n 2 "$work/stderr" | grep -c '^sampling 4/4\(, .* images/s\)\?$')" 1
 same "no carriage returns off a terminal" "$(grep -c $'\r' "$work/stderr")" 0
 
 # ---- the demo as it is, and the other commands ----
@@ -157,8 +157,12 @@ same "the demo's grid" "$(images size demo.png)" 662x266
 check "the demo's grid is a sound PNG" images crc demo.png
 works "devices" devices
 same "devices: the first one" "$(head -c 4 "$work/stdout")" "[0] "
-run keys
-check "keys prints docs/ini.md" cmp "$work/stdout" "$root/docs/ini.md"
+run keys --markdown
+check "keys --markdown prints docs/ini.md" cmp "$work/stdout" "$root/docs/ini.md"
+if [ -x "$build/tests/template" ]; then
+    "$build/tests/template" > sample.ini
+    check "config/sample.ini has all keys" cmp sample.ini "$root/config/sample.ini"
+fi
 if [ -x "$build/tests/variants" ]; then
     "$build/tests/variants" > variants.md
     check "docs/variants.md has all variants" cmp variants.md "$root/docs/variants.md"

@@ -144,7 +144,9 @@ for ((i = 0; i < 200; i++)); do
 done
 kill -TERM $pid 2> /dev/null
 wait $pid
-same "stopped: its exit code" "$?" 15
+same "stopped: dies by the signal" "$?" 143
+same "stopped: says what was kept" "$(tail -n 1 stop.log)" \
+    "ffcl: stopped: what was tried is kept; the same command resumes"
 same "stopped: no temporary files" "$(find "$folder" -name '*.tmp')" ""
 
 # ---- afterwards ----

@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: MIT
+ * ffcl init: an INI file to begin with. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "config_table.h"
+#include "model/family.h"
+#include "model/sit.h"
+#include "program/command.h"
+#include "util.h"
+
+enum { MOST_VALUES = 8 };
+
+/* What the checkpoint says: whether heads must be given, and its file as seen from the INI file. */
+typedef struct checkpoint_facts {
+    char note[300], open[1000];     /* what it is; what must be decided, "" for nothing */
+    int needs_heads;
+} checkpoint_facts;
+
+/* The path as the INI file, which may lie elsewhere, has to name it; the caller's to free. */
+static char *path_from(const char *ini, const char *path)
+{
+    char *whole = strchr(ini, '/') && *path != '/' ? realpath(path, NULL) : NULL;
+    return whole ? whole : ffcl_format("%s", path);
+}
+
+/* Opens the checkpoint far enough to know what it is. */
+static int look_at_checkpoint(ffcl_session *s, const char *path, checkpoint_facts *facts)
+{
+    ffcl_config *cfg = NULL;
+    ffcl_sit *sit = NULL;
+    const ffcl_sit_hints none = {0};
+    char *assignment = ffcl_format("model.checkpoint=%s", path);
+    int rc = assignment ? ffcl_config_open(&cfg, NULL, &s->err) : FFCL_ENOMEM;
+    if (!rc)
+        rc = ffcl_config_set(cfg, assignment, &s->err);
+    if (!rc && ffcl_family_resolve(cfg, 1, &s->err) == FFCL_ECONFIG) {
+        snprintf(facts->open, sizeof facts->open, "%.990s", s->err.text);
+        s->err = (ffcl_error){0};
+    } else if (!rc) {
+        rc = s->err.code;
+    }
+    if (!rc)
+        rc = ffcl_sit_open(&sit, cfg, &none, &s->err);
+    if (rc == FFCL_ECONFIG) {               /* all is right but for the heads */
+        ffcl_error again = {0};
+        facts->needs_heads = ffcl_sit_open(&sit, cfg, &(ffcl_sit_hints){.heads = 1}, &again) == 0;
+        rc = facts->needs_heads ? 0 : rc;
+    }
+    if (!rc) {
+        const ffcl_sit_dims *d = ffcl_sit_dims_of(sit);
+        snprintf(facts->note, sizeof facts->note, "%.80s: %zu blocks of width %zu, patches of %zu, "
+                 "%zu classes, latents of %zu x %zu x %zu", path, d->L, d->D, d->p, d->classes,
+                 d->C, d->R, d->R);
+    }
+    ffcl_sit_close(&sit);
+    ffcl_config_close(&cfg);
+    free(assignment);
+    return rc;
+}
+
+/* The file appears only where there is none. */
+static int write_new(ffcl_session *s, const char *path, const char *head, const char *body)
+{
+    const int is_over = ffcl_option_text(s, "overwrite") != NULL;
+    int fd = open(path, O_WRONLY | O_CREAT | (is_over ? O_TRUNC : O_EXCL) | O_CLOEXEC, 0666);
+    FILE *out = fd >= 0 ? fdopen(fd, "w") : NULL;
+    const int is_there = fd < 0 && errno == EEXIST;
+    const char *why = strerror(errno);
+    if (out && fputs(head, out) >= 0 && fputs(body, out) >= 0 && fclose(out) == 0)
+        return 0;
+    s->err.code = FFCL_EOUTPUT;
+    if (is_there)
+        snprintf(s->err.text, sizeof s->err.text, "%.500s is there: choose another name, or "
+                 "--overwrite replaces it", path);
+    else
+        snprintf(s->err.text, sizeof s->err.text, "cannot write %.500s: %s", path, why);
+    return s->err.code;
+}
+
+static int run_init(ffcl_session *s)
+{
+    const char *file, *checkpoint = ffcl_option_text(s, "checkpoint");
+    const char *vae = ffcl_option_text(s, "vae");
+    size_t first, n, k = 0;
+    ffcl_template_value values[MOST_VALUES] = {{NULL, NULL, NULL}};
+    checkpoint_facts facts = {.note = "", .open = ""};
+    char *body = NULL, *head = NULL, *paths[2] = {NULL, NULL};
+    int rc = ffcl_take_files(s, &file, 1, &first, &n);
+    if (!rc && n)
+        rc = ffcl_bad_usage(s, "init takes no section.key=value:", s->words[first]);
+    file = file ? file : "ffcl.ini";
+    if (!rc && checkpoint)
+        rc = look_at_checkpoint(s, checkpoint, &facts);
+    paths[0] = path_from(file, checkpoint ? checkpoint : "FreeFlow-XL-2-256.pt");
+    paths[1] = path_from(file, vae ? vae : "sd-vae-ft-ema/diffusion_pytorch_model.safetensors");
+    values[k++] = (ffcl_template_value){"model", "checkpoint", paths[0]};
+    if (facts.needs_heads)
+        values[k++] = (ffcl_template_value){"model", "heads", "auto"};
+    values[k++] = (ffcl_template_value){"vae", "weights", paths[1]};
+    values[k++] = (ffcl_template_value){"sampler", "seed", "0"};
+    values[k++] = (ffcl_template_value){"sampler", "classes", checkpoint ? "0-7" :
+                                        "207, 360, 387, 974, 88, 979, 417, 279"};
+    values[k++] = (ffcl_template_value){"output", "grid", "sample.png"};
+    if (!rc)
+        rc = ffcl_config_template(&body, values, 1, &s->err);
+    if (!rc)
+        head = ffcl_format("; Made by ffcl init; run it by: ffcl %s\n%s%s%s; Keys behind a ; have "
+                           "their defaults. ffcl keys explains them.\n", file,
+                           *facts.note ? "; " : "", facts.note, *facts.note ? "\n" : "");
+    if (!rc)
+        rc = head ? write_new(s, file, head, body) : FFCL_ENOMEM;
+    if (!rc && facts.needs_heads)
+        printf("%s: the number of heads is in no tensor; set heads under [model]\n", checkpoint);
+    if (!rc && *facts.open)
+        printf("%s\n", facts.open);
+    if (!rc)
+        printf("wrote %s; next: ffcl %s\n", file, file);
+    free(body);
+    free(head);
+    free(paths[0]);
+    free(paths[1]);
+    return rc;
+}
+
+static const ffcl_option options[] = {
+    {"checkpoint", 0, "FILE", "the transformer that the file is for; it is looked at", NULL},
+    {"vae", 0, "FILE", "the weights of the VAE", NULL},
+    {"overwrite", 0, NULL, "replace a file that is there", NULL},
+    {NULL, 0, NULL, NULL, NULL},
+};
+
+const ffcl_command ffcl_init_command = {
+    .name = "init", .summary = "write an INI file to begin with",
+    .usage = "init [FILE.ini] [--checkpoint X.pt] [--vae X.safetensors]\n",
+    .options = options,
+    .help = "FILE.ini is ffcl.ini where none is named. It holds every key with what it\n"
+            "means; those that are not needed stand behind a semicolon.\n",
+    .run = run_init,
+};
