@@ -153,14 +153,20 @@ static void run_cases(ffcl_bench_report *report, ffcl_bench_meter *meter,
         if (round + 1 < o->rounds)
             continue;
         report->n_failed += r->status == FFCL_BENCH_FAILED;
-        if (r->status == FFCL_BENCH_OK)
+        if (r->status == FFCL_BENCH_OK) {
+            ffcl_bench_raise(report, r);
             ffcl_bench_share(report, r);
+        }
         if (old)
             ffcl_bench_compare(old, r);
         if (!silent)
             ffcl_bench_table_row(&table, r);
     }
     report->n = n;
+    /* Of the roofs as they are now: files have these, and the table's first rows those of then. */
+    for (size_t i = 0; i < n; i++)
+        if (report->results[i].status == FFCL_BENCH_OK)
+            ffcl_bench_share(report, &report->results[i]);
     report->others = ffcl_bench_load_of_others(&load);
     if (old)
         ffcl_bench_compare_rest(report, old);

@@ -270,6 +270,10 @@ int ffcl_bench_roofs(ffcl_bench_meter *m, ffcl_bench_report *report)
     if (rc == 0)
         rc = raise_roof(m, report, FFCL_ROOF_FMA, "ceiling_fma",
                         (ffcl_shape){{units * 2048, 512}, 0}, "multiply-add from registers");
+    /* Whoever multiplies float32 here, a CBLAS library among them, may be faster than a kernel. */
+    if (rc == 0)
+        rc = raise_roof(m, report, FFCL_ROOF_FMA, "gemm",
+                        (ffcl_shape){{1024, 1024, 1024, 0, 1024, 0}, 0}, "a GEMM of 1024^3");
     if (rc || unit == FFCL_UNIT_NONE)
         return rc;
     rc = raise_roof(m, report, FFCL_ROOF_MATRIX, roof_rows[unit],
@@ -283,6 +287,21 @@ int ffcl_bench_roofs(ffcl_bench_meter *m, ffcl_bench_report *report)
                         (ffcl_shape){{32, 64, 64, 512, 512, 0, 0}, 0},
                         "a convolution of 32 x 64 x 64, 512 to 512");
     return rc;
+}
+
+void ffcl_bench_raise(ffcl_bench_report *report, const ffcl_bench_result *r)
+{
+    const int matrix = r->what.row->unit != FFCL_UNIT_NONE &&
+                       report->roofs[FFCL_ROOF_MATRIX] > 0;
+    const ffcl_bench_roof roofs[2] = {FFCL_ROOF_COPY, matrix ? FFCL_ROOF_MATRIX : FFCL_ROOF_FMA};
+    for (int i = 0; i < 2 && r->median > 0; i++) {
+        const double rate = (i ? r->cost.flops : r->cost.bytes) / r->median;
+        if (report->roofs[roofs[i]] <= 0 || rate <= report->roofs[roofs[i]])
+            continue;
+        report->roofs[roofs[i]] = rate;
+        snprintf(report->roof_names[roofs[i]], sizeof report->roof_names[roofs[i]],
+                 "%.60s, a case", r->what.row->name);
+    }
 }
 
 void ffcl_bench_share(const ffcl_bench_report *report, ffcl_bench_result *r)
