@@ -116,7 +116,7 @@ static int describe_vae(const report *r, const char *path, ffcl_error *why)
 {
     ffcl_vae *vae = NULL;
     char text[200];
-    const int rc = ffcl_vae_open(&vae, path, &(ffcl_vae_options){0}, why);
+    const int rc = ffcl_vae_open(&vae, path, &(ffcl_vae_options){.wrapper = "auto"}, why);
     if (!rc) {
         const ffcl_vae_dims *d = ffcl_vae_dims_of(vae);
         snprintf(text, sizeof text, "VAE decoder: %zu latent channels, group norms of %zu%s, "
