@@ -55,7 +55,7 @@ UNIT := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/unit/*.c))
 CHECK_OBJ := $(BUILD)/tests/kernels/check.o $(CASES_OBJ)
 
 .PHONY: all demo check unit fuzz fuzz-replay lint clcheck bench bench-torch install uninstall \
-    clean docs deps asan debian12 debian13 force
+    clean docs deps asan static valgrind chaos sweep debian12 debian13 force
 
 # The program, the libraries.
 all: $(BUILD)/ffcl $(BUILD)/libffcl.a $(BUILD)/libffcl.so
@@ -217,6 +217,26 @@ asan:
 	    build-asan/tests/check
 	LSAN_OPTIONS=suppressions=$(CURDIR)/tests/lsan.supp:print_suppressions=0 \
 	    POCL_DEVICES=basic FFCL_TEST_CFLAGS="$(SANITIZE)" bash tests/run.sh build-asan
+
+# A reader of the source; what it may say is in tests/static.sh, with the reason.
+static:
+	bash tests/static.sh
+
+# Unit tests that need no device, under valgrind.
+valgrind: unit
+	bash tests/valgrind.sh $(BUILD)
+
+# Ten times the random kills of make check.
+chaos: all
+	ROUNDS=10 bash tests/e2e/chaos.sh $(BUILD)
+
+# Every call of a kind fails once, up to the thousandth, every tenth beyond: hours.
+SWEEP_KINDS ?= malloc cl memory kernel file full
+sweep: all
+	for kind in $(SWEEP_KINDS); do \
+	    SWEEP="$$kind 1 1 1000" bash tests/e2e/faults.sh $(BUILD) && \
+	    SWEEP="$$kind 1010 10 99999" bash tests/e2e/faults.sh $(BUILD) || exit 1; \
+	done
 
 install: all
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/include \

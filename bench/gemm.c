@@ -65,7 +65,8 @@ static int loop(const char *file, const shape *s)
     const int columns = s->layout == FFCL_COLUMNS;
     void *handle = dlopen(file, RTLD_NOW | RTLD_LOCAL);
     void *symbol = handle ? dlsym(handle, "cblas_sgemm") : NULL;
-    float *a = malloc((m * k + k * n + m * n) * sizeof *a), *w = a + m * k, *c = w + k * n;
+    float *a = malloc((m * k + k * n + m * n) * sizeof *a);
+    float *w = a ? a + m * k : NULL, *c = a ? w + k * n : NULL;
     sgemm *f = NULL;
     double best = INFINITY;
     memcpy(&f, &symbol, sizeof f);

@@ -124,7 +124,7 @@ int ffcl_cblas_check(const ffcl_cblas_library *lib, ffcl_error *err)
     enum { M = 37, N = 83, K = 517, MOST = 83 * 517 };
     /* Proportional to sqrt(K), 23, as roundings have either sign. */
     const double allowed = 2e-6 * 23.0;
-    float *a = malloc(3 * MOST * sizeof *a), *b = a + MOST, *c = b + MOST;
+    float *a = malloc(3 * MOST * sizeof *a), *b = a ? a + MOST : NULL, *c = a ? b + MOST : NULL;
     double most = 0.0;
     if (!a)
         return ffcl_fail(err, FFCL_ENOMEM, "out of memory for a check of %s", lib->name);
@@ -164,7 +164,8 @@ static void plain_loop(float *c, const float *a, const float *b, size_t n)
 double ffcl_cblas_speed(const ffcl_cblas_library *lib)
 {
     enum { N = 160 };
-    float *a = malloc(3 * N * N * sizeof *a), *b = a + N * N, *c = b + N * N;
+    float *a = malloc(3 * N * N * sizeof *a);
+    float *b = a ? a + N * N : NULL, *c = a ? b + N * N : NULL;
     double mine = INFINITY, its = INFINITY;
     if (!a)
         return 0.0;

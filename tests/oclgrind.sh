@@ -14,7 +14,7 @@ if [ ! -x "$check" ]; then
     exit 1
 fi
 log=$(mktemp)
-trap 'rm -f "$log"' EXIT
+trap 'rm -f "$log" "$log.err"' EXIT
 reports='Invalid (read|write)|data race|ninitialized|divergence|OpenCL runtime error|FATAL'
 
 # one_pass OPTION... -- ARGUMENT...: Oclgrind's options, then check's.  Oclgrind's exit status is
@@ -28,12 +28,16 @@ one_pass() {
     shift
     : > "$log"
     FFCL_CACHE_DIR='' timeout 600 oclgrind --check-api --data-races --max-errors 1000 \
-        --build-options -cl-opt-disable --log "$log" "${options[@]}" "$check" --small "$@"
+        --build-options -cl-opt-disable --log "$log" "${options[@]}" "$check" --small "$@" \
+        2> "$log.err"
     local status=$?
+    cat "$log.err" >&2
     # Oclgrind 21.10 takes a float16 for uninitialised once it was passed to a function, a constant
     # too.  One kernel has such, and computes with nothing but its arguments and one input.
     awk 'BEGIN { RS = ""; ORS = "\n\n" } !(/ninitialized/ && /Kernel: ceiling_fma\n/)' "$log" \
         > "$log.known" && mv "$log.known" "$log"
+    # Wrong calls are reported on stderr, and not in the log.
+    cat "$log.err" >> "$log"
     if grep -qE "$reports" "$log"; then
         echo "oclgrind.sh: $(grep -cE "$reports" "$log") reports; the first:" >&2
         head -n 12 "$log" >&2
@@ -41,6 +45,42 @@ one_pass() {
     fi
     return $status
 }
+
+# The check must be able to fail: bugs of each kind, planted in a copy of one kernel.
+# planted NAME REPORT FROM TO: FROM becomes TO in latent_update_f32.
+planted() {
+    local name=$1 report=$2 folder
+    folder=$(mktemp -d)
+    cp cl/* "$folder"
+    python3 - "$folder/latent.cl" "$3" "$4" << 'PYTHON' || { rm -rf "$folder"; return 1; }
+import sys
+path, old, new = sys.argv[1:]
+text = open(path).read()
+name = "__kernel void latent_update_f32"
+head, kernel = text.split(name, 1)
+assert old in kernel, old
+open(path, "w").write(head + name + kernel.replace(old, new, 1))
+PYTHON
+    : > "$log"
+    FFCL_CL_DIR=$folder FFCL_CACHE_DIR='' timeout 300 oclgrind --check-api --data-races \
+        --uninitialized --build-options -cl-opt-disable --log "$log" "$check" --small --bare \
+        --op latent_update > /dev/null 2> "$log.err"
+    rm -rf "$folder"
+    if ! grep -qE "$report" "$log" "$log.err"; then
+        echo "oclgrind.sh: $name was planted and not reported" >&2
+        return 1
+    fi
+    echo "oclgrind.sh: $name, planted: reported"
+}
+planted "a read out of bounds" 'Invalid read' 'cx * x[e]' 'cx * x[e + 65536]' || exit 1
+planted "a write out of bounds" 'Invalid write' 'out[e] =' 'out[e + 65536] =' || exit 1
+planted "a data race" 'data race' 'out[e] =' 'out[e & 1] =' || exit 1
+planted "an uninitialised read" 'ninitialized' 'float v = cx * x[e];' \
+    'float w[2]; w[e & 1] = cx * x[e]; float v = w[1 - (e & 1)];' || exit 1
+planted "a divergent barrier" 'divergence' 'out[e] = v;' \
+    'out[e] = v; if (e & 1) barrier(CLK_LOCAL_MEM_FENCE);' || exit 1
+planted "an argument of another size" 'OpenCL runtime error|CL_INVALID' 'int terms' 'long terms' ||
+    exit 1
 
 # Two passes.  With guard bands buffers are larger than their tensors, which hides a read a little
 # outside; without them Oclgrind 21.10 carries the uninitialised marks of a small released buffer

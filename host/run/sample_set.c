@@ -112,6 +112,22 @@ static int take_lock(int *fd, const home *h, const ffcl_config *cfg, ffcl_error 
                      "another place", h->name);
 }
 
+/* The lock, in a folder that is there.  Another run that only looks may remove the empty folder
+ * that it has made, just then. */
+static int enter(const ffcl_config *cfg, const home *h, int *made, int *fd, ffcl_error *err)
+{
+    const char *folder = cfg->output.folder;
+    int rc = take_lock(fd, h, cfg, err);
+    for (int tries = 25; rc == FFCL_EOUTPUT && folder && tries > 0; tries--) {
+        if (access(folder, F_OK) == 0 || errno != ENOENT)
+            return rc;
+        rc = make_folder(folder, made, err);
+        if (rc == 0)
+            rc = take_lock(fd, h, cfg, err);
+    }
+    return rc;
+}
+
 /* ---- what is in the way ------------------------------------------------------------------- */
 
 /* The images that are there and not of the sample set: those from index `from` on; of a share, its
@@ -187,9 +203,9 @@ static int probe_home(const ffcl_config *cfg, ffcl_error *err)
     if (rc == 0 && cfg->output.folder)
         rc = make_folder(cfg->output.folder, &made, err);
     if (rc == 0 && h.name)
-        rc = probe(h.manifest, err);
+        rc = enter(cfg, &h, &made, &fd, err);
     if (rc == 0 && h.name)
-        rc = take_lock(&fd, &h, cfg, err);
+        rc = probe(h.manifest, err);
     if (rc == 0 && h.name) {
         /* A checkpoint that cannot be read is reported when it is opened. */
         ffcl_error unread;
@@ -429,7 +445,7 @@ int ffcl_sample_set_open(ffcl_sample_set **out, const ffcl_sample_set_spec *spec
     if (rc == 0 && set->home.name)
         rc = ffcl_labels_make(&set->labels, spec->noise, err);
     if (rc == 0 && set->home.name)
-        rc = take_lock(&set->lock_fd, &set->home, cfg, err);
+        rc = enter(cfg, &set->home, &set->has_made_folder, &set->lock_fd, err);
     if (rc == 0 && set->home.name && !ffcl_lock_is_real(set->lock_fd))
         warn_of_locks(set);
     if (rc == 0 && set->home.name) {

@@ -144,6 +144,7 @@ sweep() {
     if [ -n "${SWEEP:-}" ]; then
         [ "${SWEEP%% *}" = "$kind" ] || return
         read -r from step to <<< "${SWEEP#* }"
+        [ "$to" -le "$n" ] || to=$n
     fi
     for ((i = from; i <= to; i += step)); do
         faulty "$variable=$i$suffix"
