@@ -26,12 +26,16 @@ HARDEN := $(if $(findstring sanitize,$(EXTRA)),,\
     $(call tries,-fstack-protector-strong) $(call tries,-fstack-clash-protection) \
     $(call tries,-fcf-protection))
 HARDEN_LD := $(if $(findstring sanitize,$(EXTRA)),,$(call tries,$(RELRO)))
+# ffcl eval reads JPEG files where libjpeg is there.
+JPEG_CFLAGS := $(shell pkg-config --exists libjpeg && \
+    echo -DFFCL_JPEG $$(pkg-config --cflags libjpeg))
+JPEG_LIBS := $(shell pkg-config --exists libjpeg && pkg-config --libs libjpeg)
 WARN := -std=c11 -Wall -Wextra -Wpedantic -Wshadow
 DEPS_CFLAGS = $(shell pkg-config --cflags $(PACKAGES))
 DEPS_LIBS = $(shell pkg-config --libs $(PACKAGES))
 ALL_CFLAGS = $(WARN) $(HARDEN) $(EXTRA) -fPIC -MMD -MP -D_GNU_SOURCE -Ihost -Iblas \
-    $(DEPS_CFLAGS) $(CFLAGS)
-LIBS = $(DEPS_LIBS) $(if $(MPI),$(MPI_LIBS)) -lpthread -ldl -lm
+    $(DEPS_CFLAGS) $(JPEG_CFLAGS) $(CFLAGS)
+LIBS = $(DEPS_LIBS) $(JPEG_LIBS) $(if $(MPI),$(MPI_LIBS)) -lpthread -ldl -lm
 
 # MPI=1: the processes of an mpirun generate one sample set together (Open MPI).  One object
 # differs.
@@ -77,7 +81,8 @@ $(BUILD)/.ranks-$(RANKS):
 
 # The program with MPI beside the one without, for the tests.
 $(BUILD)/ffcl-mpi: $(PROGRAM_OBJ) $(COMMON_OBJ) $(BUILD)/host/run/ranks_mpi.o
-	$(call run,LD)$(CC) $(CFLAGS) $(HARDEN_LD) $(LDFLAGS) -o $@ $^ $(DEPS_LIBS) $(MPI_LIBS) \
+	$(call run,LD)$(CC) $(CFLAGS) $(HARDEN_LD) $(LDFLAGS) -o $@ $^ $(DEPS_LIBS) $(JPEG_LIBS) \
+	    $(MPI_LIBS) \
 	    -lpthread -ldl -lm
 
 $(BUILD)/host/run/ranks_mpi.o: host/run/ranks_mpi.c Makefile

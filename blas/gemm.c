@@ -353,7 +353,8 @@ ffcl_cost ffcl_after_cost(const ffcl_matmul *p)
 {
     const size_t M = ffcl_matmul_rows(p);
     const double m = (double)M, n = (double)p->w.cols, count = count_of(p);
-    const double act = p->act == FFCL_ACT_SILU ? 3.0 : p->act == FFCL_ACT_GELU ? 8.0 : 0.0;
+    const double act = p->act == FFCL_ACT_SILU ? 3.0 : p->act == FFCL_ACT_GELU ? 8.0
+                       : p->act == FFCL_ACT_RELU                                  ? 1.0 : 0.0;
     ffcl_cost cost = {count * m * n * act, 0.0};
     if (p->bias) {
         cost.flops += count * m * n;

@@ -9,7 +9,9 @@
 #include "cl/arena.h"
 #include "cl/variant.h"
 
-typedef enum ffcl_act { FFCL_ACT_NONE, FFCL_ACT_SILU, FFCL_ACT_GELU } ffcl_act;
+typedef enum ffcl_act {
+    FFCL_ACT_NONE, FFCL_ACT_SILU, FFCL_ACT_GELU, FFCL_ACT_RELU
+} ffcl_act;
 
 /* A convolution as a GEMM of half operands (implicit im2col): row m of A is pixel m of NHWC images,
  * its column (tap, c) is channel c of the pixel under that tap of kw x kw, zero outside. */
@@ -36,8 +38,9 @@ typedef struct ffcl_matmul {
     ffcl_tensor w;              /* (K, N): float32 as ROWS or COLUMNS; half as TILES, in a */
                                 /* batch as COLUMNS */
     /* v = act(a w + bias[n]);  v *= gate[m / rows_per_image][n];  v += add[m % its rows][n].
-     * NULL where absent.  With half operands only the gate may begin at an offset, and add is laid
-     * out as out is.  A batch has no epilogue, except that one of half GEMMs may have a bias. */
+     * NULL where absent.  With half operands only the gate and, without add, out may begin at an
+     * offset, and add is laid out as out is.  A batch has no epilogue, except that one of half
+     * GEMMs may have a bias. */
     const ffcl_tensor *bias;    /* (N) */
     const ffcl_tensor *gate;    /* (M / rows_per_image, 1, N), float32 */
     const ffcl_tensor *add;     /* (M, N), of out's type */

@@ -133,7 +133,7 @@ static int batch_can(const ffcl_ctx *ctx, const ffcl_matmul *p)
 int ffcl_gemm_unit_can(const ffcl_ctx *ctx, const ffcl_matmul *p)
 {
     return ctx->matrix_unit != FFCL_UNIT_NONE && p->w.rows % 8 == 0 && p->w.cols % 8 == 0 &&
-           p->a.ld % 8 == 0 && p->out.ld % 8 == 0 &&
+           p->a.ld % 8 == 0 && p->out.ld % 8 == 0 && p->out.at % 8 == 0 &&
            (!p->gate || (p->gate->at % 4 == 0 && p->gate->stride % 4 == 0)) &&
            (!p->gather || p->a.cols % 32 == 0) && (!ffcl_matmul_batch(p) || batch_can(ctx, p));
 }
@@ -187,8 +187,9 @@ static void launch(ffcl_ctx *ctx, const ffcl_kernel *k, const ffcl_matmul *p, si
     const ffcl_gather *g = p->gather ? p->gather : &none;
     const size_t batch = ffcl_matmul_batch(p);
     const ffcl_arg args[] = {
-        FFCL_BUF(&p->out), FFCL_INT(p->out.ld), FFCL_BUF(&p->a), FFCL_INT(p->a.ld),
-        FFCL_BUF(&p->w), FFCL_BUF_OR(p->bias, &p->out), FFCL_BUF_OR(p->add, &p->out),
+        FFCL_BUF(&p->out), FFCL_INT(p->out.at), FFCL_INT(p->out.ld), FFCL_BUF(&p->a),
+        FFCL_INT(p->a.ld), FFCL_BUF(&p->w), FFCL_BUF_OR(p->bias, &p->out),
+        FFCL_BUF_OR(p->add, &p->out),
         FFCL_BUF_OR(p->gate, &p->out), FFCL_INT(p->gate ? p->gate->at : 0),
         FFCL_INT(p->gate ? p->gate->stride : 0),
         FFCL_INT(p->gate ? ffcl_matmul_rows_per_image(p) : 1), FFCL_INT(ffcl_epilogue_flags(p)),
@@ -209,7 +210,7 @@ static void declare(ffcl_ctx *ctx, const ffcl_matmul *p, ffcl_cost cost)
 
 static void check_operands(const ffcl_matmul *p)
 {
-    assert((!p->bias || !p->bias->at) && (!p->add || !p->add->at) && !p->out.at);
+    assert((!p->bias || !p->bias->at) && (!p->add || (!p->add->at && !p->out.at)));
     assert(p->a.layout == FFCL_ROWS);
     assert(ffcl_matmul_batch(p) ? !p->add && !p->gate : !p->a.at && !p->w.at);
     assert(!p->add || (p->add->ld == p->out.ld &&
@@ -234,7 +235,7 @@ void ffcl_half_plain(ffcl_ctx *ctx, const ffcl_matmul *p)
 /* Not with batch_invariant: its sums are not those of the kernels for more rows. */
 int ffcl_half_gemv_can(const ffcl_ctx *ctx, const ffcl_matmul *p)
 {
-    return ffcl_matmul_rows(p) == 1 && p->w.rows % 8 == 0 && !p->gather &&
+    return ffcl_matmul_rows(p) == 1 && p->w.rows % 8 == 0 && !p->gather && !p->out.at &&
            !ffcl_matmul_batch(p) && !ctx->batch_invariant &&
            ctx->device.caps.max_work_group >= 256;
 }
@@ -270,8 +271,9 @@ void ffcl_split_k_reduce(ffcl_ctx *ctx, const ffcl_matmul *p, const ffcl_tensor 
     cost.flops += n * results;
     cost.bytes += (4.0 * n + (double)ffcl_dtype_bytes(p->out.dtype)) * results;
     ffcl_work(ctx, cost);
-    ffcl_launch(ctx, k, 2, global, local, FFCL_BUF(&p->out), FFCL_INT(p->out.ld),
-                FFCL_BUF(partial), FFCL_INT(partial->batch), FFCL_BUF_OR(p->bias, &p->out),
+    ffcl_launch(ctx, k, 2, global, local, FFCL_BUF(&p->out), FFCL_INT(p->out.at),
+                FFCL_INT(p->out.ld), FFCL_BUF(partial), FFCL_INT(partial->batch),
+                FFCL_BUF_OR(p->bias, &p->out),
                 FFCL_BUF_OR(p->add, &p->out), FFCL_BUF_OR(p->gate, &p->out),
                 FFCL_INT(p->gate ? p->gate->at : 0), FFCL_INT(p->gate ? p->gate->stride : 0),
                 FFCL_INT(p->gate ? ffcl_matmul_rows_per_image(p) : 1),

@@ -91,6 +91,12 @@ static inline float gelu_tanh(float x)
     return x / (1.0f + exp(-2.0f * u));
 }
 
+/* max(x, 0); a NaN stays one, which max would hide. */
+static inline float relu(float x)
+{
+    return x < 0.0f ? 0.0f : x;
+}
+
 /* The sum of n values from p on, four at a time.  Work-items that call it with the same p read the
  * same addresses, which local memory serves in one access. */
 static inline float local_sum(__local const float4 *p, int n)

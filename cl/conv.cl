@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT
- * Convolutions of NHWC images, stride 1, zero padding, as a GEMM of im2col's columns and the weight
- * (taps * C, Cout).  For few outputs: conv_direct.cl, and conv_taps_f32 after a GEMM.
- * Tap (ky, kx) of kh x kw reads pixel (y + dy + ky, x + dx + kx); 3 x 3 has dy = dx = -1. */
+ * Convolutions of NHWC images as a GEMM of im2col's columns and the weight (taps * C, Cout).
+ * For few outputs: conv_direct.cl, and conv_taps_f32 after a GEMM.  conv_rows.cl: half images.
+ * Tap (ky, kx) of kh x kw reads pixel (stride y + dy + ky, stride x + dx + kx), zero outside;
+ * 3 x 3 with stride 1 and padding has dy = dx = -1. */
 
-/* columns[(ky, kx, c)][m] = x[pixel first + m shifted by the tap][c], zero outside the image:
- * x (B, H, W, C); columns (kh*kw*C, ld), pixel-contiguous as the GEMM wants it; M pixels.
+/* columns[(ky, kx, c)][m] = x[under tap (ky, kx) of output pixel first + m][c], zero outside the
+ * image: x (B, H, W, C); output pixel (y, x) of OH x OW has its first tap at (stride y + dy,
+ * stride x + dx); columns (kh*kw*C, ld), pixel-contiguous as the GEMM wants it; M pixels.
  * Work-groups of 32 x LINES transpose tiles of 32 pixels x 32 channels; local memory 4.2 KB.
  * Global (ceil(M/32) * 32, ceil(C/32) * LINES). */
 #ifndef LINES
@@ -12,25 +14,26 @@
 #endif
 #define EACH (32 / LINES)
 __kernel __attribute__((reqd_work_group_size(32, LINES, 1)))
-void im2col_f32(__global float *columns, __global const float *x, int H, int W, int C, int kh,
-                int kw, int dy, int dx, int first, int M, int ld)
+void im2col_f32(__global float *columns, __global const float *x, int H, int W, int C, int OH,
+                int OW, int kh, int kw, int stride, int dy, int dx, int first, int M, int ld)
 {
     __local float tile[32][33];
     int lx = get_local_id(0), ly = get_local_id(1);
     int m0 = get_group_id(0) * 32, c0 = get_group_id(1) * 32;
     int c = c0 + lx;
-    /* The pixels that this work-item reads: their image's start, row and column. */
+    /* The pixels that this work-item reads: their image's start, first tap's row and
+     * column. */
     size_t base[EACH];
     int py[EACH], px[EACH];
     for (int i = 0; i < EACH; i++) {
         int pixel = first + min(m0 + ly + LINES * i, M - 1);
-        int b = pixel / (H * W), rest = pixel - b * H * W;
+        int b = pixel / (OH * OW), rest = pixel - b * OH * OW, row = rest / OW;
         base[i] = (size_t)b * H * W;
-        py[i] = rest / W;
-        px[i] = rest - py[i] * W;
+        py[i] = stride * row + dy;
+        px[i] = stride * (rest - row * OW) + dx;
     }
     for (int tap = 0; tap < kh * kw; tap++) {
-        int sy = dy + tap / kw, sx = dx + tap % kw;
+        int sy = tap / kw, sx = tap % kw;
         for (int i = 0; i < EACH; i++) {
             int iy = py[i] + sy, ix = px[i] + sx;
             int inside = iy >= 0 && iy < H && ix >= 0 && ix < W && c < C;

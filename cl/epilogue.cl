@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  * The epilogue of a GEMM, in one pass over its row-major result (M, N):
  *   v = act(acc[m][n] + bias[n]);  v *= gate[m / gate_rows][n];  v += add[m % add_rows][n]
- * act: 0 none, 1 SiLU, 2 GELU (tanh).  flags: 1 bias, 2 gate, 4 add; an absent operand is any
- * buffer.  In place: out holds acc before and v after.
+ * act: 0 none, 1 SiLU, 2 GELU (tanh), 3 ReLU.  flags: 1 bias, 2 gate, 4 add; an absent operand is
+ * any buffer.  In place: out holds acc before and v after.
  * Global (N rounded up, row groups), local any; a work-item keeps its column and strides over rows.
  * epilogue_row_f32, for CPUs, takes parts of rows in vectors of VW, which divides N. */
 #include "epilogue_finish.clh"
@@ -47,6 +47,8 @@ __kernel void epilogue_row_f32(__global float *out, int out_at, int out_ld,
             v = silu_of(v);
         else if (act == 2)
             v = gelu_tanh_of(v);
+        else if (act == 3)
+            v = relu_of(v);
         if (flags & 2)
             v *= LOAD_FLOATS(g + n);
         if (flags & 4)

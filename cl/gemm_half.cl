@@ -9,7 +9,7 @@
 #include "tiles.clh"
 
 /* One work-item an output.  Global (N rounded up, M rounded up, 1 or with UP 4). */
-__kernel void gemm_half(__global result *out, int ldo, __global const half *A, int lda,
+__kernel void gemm_half(__global result *out, int out_at, int ldo, __global const half *A, int lda,
                           __global const half *W, __global const float *bias,
                           __global const result *add, __global const float *gate, int gate_at,
                           int gate_ld, int gate_rows, int flags, int M, int N, int K, int k_each,
@@ -41,14 +41,14 @@ __kernel void gemm_half(__global result *out, int ldo, __global const half *A, i
     for (int k = 0; k < K; k++)
         v += vload_half((size_t)m * lda + k, A) * vload_half(piece_at(n, k, K) + k % 8, W);
 #endif
-    finish(v, out, finished_row(m, Ww, parity) * ldo + n, bias, add, gate,
+    finish(v, out, out_at + finished_row(m, Ww, parity) * ldo + n, bias, add, gate,
            gate_at + (size_t)(m / gate_rows) * gate_ld, n, flags);
 }
 
 /* The sum of the partial sums that SPLIT left, (splits, M, N) floats, and the epilogue.
  * Global (N rounded up, M rounded up). */
-__kernel void split_k_reduce(__global result *out, int ldo, __global const float *part, int splits,
-                             __global const float *bias, __global const result *add,
+__kernel void split_k_reduce(__global result *out, int out_at, int ldo, __global const float *part,
+                             int splits, __global const float *bias, __global const result *add,
                              __global const float *gate, int gate_at, int gate_ld, int gate_rows,
                              int flags, int M, int N)
 {
@@ -58,7 +58,7 @@ __kernel void split_k_reduce(__global result *out, int ldo, __global const float
     float v = 0.0f;
     for (int s = 0; s < splits; s++)
         v += part[((size_t)s * M + m) * N + n];
-    finish(v, out, (size_t)m * ldo + n, bias, add, gate,
+    finish(v, out, out_at + (size_t)m * ldo + n, bias, add, gate,
            gate_at + (size_t)(m / gate_rows) * gate_ld, n, flags);
 }
 

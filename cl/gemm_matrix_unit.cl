@@ -84,7 +84,7 @@ INLINE void compute_step(results acc[MI][NI], __local const uint4 *stage, int wm
 __attribute__((intel_reqd_sub_group_size(LANES)))
 #endif
 __kernel __attribute__((reqd_work_group_size(ITEMS, 1, 1)))
-void gemm_matrix_unit(__global result *out, int ldo, __global const ushort *A, int lda,
+void gemm_matrix_unit(__global result *out, int out_at, int ldo, __global const ushort *A, int lda,
                 __global const ushort *W, __global const float *bias, __global const result *add,
                 __global const float *gate, int gate_at, int gate_ld, int gate_rows, int flags,
                 int M, int N, int K, int k_each, int Hh, int Ww, int C, int kw, int dy, int dx)
@@ -147,8 +147,8 @@ void gemm_matrix_unit(__global result *out, int ldo, __global const ushort *A, i
             for (int e = 0; e < RESULTS; e++) {
                 int m = m0 + wm + i * TM + OUT_ROW(lane, e);
                 if (m < M && n < N)
-                    finish(v[e], out, finished_row(m, Ww, parity) * ldo + n, bias, add, gate,
-                           gate_at + (size_t)(m / gate_rows) * gate_ld, n, flags);
+                    finish(v[e], out, out_at + finished_row(m, Ww, parity) * ldo + n, bias, add,
+                           gate, gate_at + (size_t)(m / gate_rows) * gate_ld, n, flags);
             }
         }
 }

@@ -218,7 +218,7 @@ INLINE void multiply_steps(float acc[MI][NI][4], uint base, __global const ushor
 }
 
 __kernel __attribute__((reqd_work_group_size(ITEMS, 1, 1)))
-void gemm_mma(__global uchar *out, int ldo, __global const ushort *A, int lda,
+void gemm_mma(__global uchar *out, int out_at, int ldo, __global const ushort *A, int lda,
              __global const ushort *W, __global const float *bias, __global const uchar *add,
              __global const float *gate, int gate_at, int gate_ld, int gate_rows, int flags, int M,
              int N, int K, int k_each, int Hh, int Ww, int C, int kw, int dy, int dx
@@ -238,6 +238,7 @@ void gemm_mma(__global uchar *out, int ldo, __global const ushort *A, int lda,
     uint base = local_address(memory);
     image p = {Hh, Ww, C, kw, dy, dx};
     int parity = 0;
+    out += (size_t)out_at * (OUT_FLOAT ? sizeof(float) : sizeof(ushort));
 #if UP
     parity = get_group_id(2);
     p.dy = (parity >> 1) - 1;

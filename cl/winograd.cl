@@ -166,11 +166,13 @@ __kernel void winograd_before_f32(__global float *V, __global const float *x, in
     }
 }
 
-/* out of M, bias (Cout) and, with has_add, add; H, W of out. */
-__kernel void winograd_after_f32(__global float *out, __global const float *M,
-                                 __global const float *bias, __global const float *add, int has_add,
-                                 int H, int W, int Cout, int across, int down, int first,
-                                 int tiles, int ld)
+/* out of M, bias (Cout), with has_relu ReLU and, with has_add, add; H, W of out, whose pixels are
+ * out_ld apart from out_at on. */
+__kernel void winograd_after_f32(__global float *out, int out_at, int out_ld,
+                                 __global const float *M, __global const float *bias,
+                                 int has_relu, __global const float *add, int has_add, int H,
+                                 int W, int Cout, int across, int down, int first, int tiles,
+                                 int ld)
 {
     int row = get_global_id(TILES);
     if (row >= tiles)
@@ -178,7 +180,7 @@ __kernel void winograd_after_f32(__global float *out, __global const float *M,
     int tile = first + row, b = tile / (across * down), rest = tile - b * across * down;
     int y0 = rest / across * 4, x0 = rest % across * 4;
     int rows = min(4, H - y0), columns = min(4, W - x0);
-    size_t corner = (((size_t)b * H + y0) * W + x0) * Cout;
+    size_t corner = ((size_t)b * H + y0) * W + x0;
     for (int o = get_global_id(!TILES) * VW; o < Cout; o += get_global_size(!TILES) * VW) {
         vec half_way[4][POINTS], m[POINTS], y[4], shift = LOAD_FLOATS(bias + o);
         for (int i = 0; i < POINTS; i++) {
@@ -191,11 +193,13 @@ __kernel void winograd_after_f32(__global float *out, __global const float *M,
         for (int j = 0; j < rows; j++) {
             after(half_way[j], y);
             for (int i = 0; i < columns; i++) {
-                size_t at = corner + ((size_t)j * W + i) * Cout + o;
+                size_t pixel = corner + (size_t)j * W + i;
                 vec v = y[i] + shift;
+                if (has_relu)
+                    v = relu_of(v);
                 if (has_add)
-                    v += LOAD_FLOATS(add + at);
-                STORE_FLOATS(v, out + at);
+                    v += LOAD_FLOATS(add + pixel * Cout + o);
+                STORE_FLOATS(v, out + out_at + pixel * out_ld + o);
             }
         }
     }

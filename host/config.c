@@ -496,6 +496,9 @@ int ffcl_config_check(const ffcl_config *cfg, ffcl_error *err)
         return ffcl_fail(err, FFCL_ECONFIG, "[output] npz needs all images, and [sampler] rank "
                          "makes a share of them: set [output] folder, which the ranks share, and "
                          "the last of them makes the npz");
+    if (strcmp(cfg->eval.reference, "off") != 0 && !ffcl_config_keeps_samples(cfg))
+        return ffcl_fail(err, FFCL_ECONFIG, "[eval] reference asks for an evaluation, which is of "
+                         "the images on disk: set [output] folder or npz");
     return 0;
 }
 

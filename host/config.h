@@ -97,6 +97,12 @@ struct ffcl_config {
         int npz_labels;         /* arr_1 */
         int has_grid;           /* grid was named, so that it is written beside the others */
     } output;
+    struct {
+        char *reference;        /* a resolved path, "off" or "none" */
+        char *inception;        /* resolved path */
+        ffcl_like like;
+        char *save_stats;       /* NULL: not saved */
+    } eval;
     unsigned char origin[FFCL_CONFIG_MOST_ROWS];    /* of each row's value */
     /* Not keys of the INI file, as they do not change the images. */
     struct {

@@ -46,6 +46,9 @@ typedef enum ffcl_byte_rule {
     FFCL_BYTES_SIT, FFCL_BYTES_REPA, FFCL_BYTES_ROUND
 } ffcl_byte_rule;
 
+/* Whose numbers an evaluation gives: see eval/habits.h. */
+typedef enum ffcl_like { FFCL_LIKE_ADM, FFCL_LIKE_TORCH_FIDELITY, FFCL_LIKE_PYTORCH_FID } ffcl_like;
+
 typedef enum ffcl_on_bad { FFCL_BAD_STOP, FFCL_BAD_SKIP } ffcl_on_bad;
 
 #endif

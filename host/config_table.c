@@ -55,6 +55,13 @@ static const ffcl_config_choice on_bad[] = {
 };
 static const ffcl_config_choice auto_off[] = {{"auto", 0}, {"off", 0}, {NULL, 0}};
 static const ffcl_config_choice yes_no[] = {{"yes", 1}, {"no", 0}, {NULL, 0}};
+static const ffcl_config_choice references[] = {{"off", 0}, {"none", 1}, {NULL, 0}};
+static const ffcl_config_choice likes[] = {
+    {"adm", FFCL_LIKE_ADM},
+    {"torch-fidelity", FFCL_LIKE_TORCH_FIDELITY},
+    {"pytorch-fid", FFCL_LIKE_PYTORCH_FID},
+    {NULL, 0},
+};
 static const ffcl_config_choice byte_rules[] = {
     {"sit", FFCL_BYTES_SIT},
     {"repa", FFCL_BYTES_REPA},
@@ -338,6 +345,20 @@ const ffcl_config_row ffcl_config_rows[] = {
      .help = "`yes`, or `--overwrite` on the command line: numbered images of `folder`, and an "
              "`npz`, that are not of this sample set, or were made with other settings, are "
              "deleted and replaced. `no`: they end the run"},
+
+    {"eval", "reference", FFCL_TYPE_INPUT, "off", AT(eval.reference), SAME,
+     .choices = references,
+     .help = "What the images in `npz`, else in `folder`, are compared with when the run has made "
+             "the last of them: statistics or images that `ffcl eval` reads "
+             "([evaluation.md](evaluation.md)). `off`: they are not evaluated; `none`: what needs "
+             "no reference is computed"},
+    {"eval", "inception", FFCL_TYPE_INPUT, "pt_inception-2015-12-05-6726825d.pth",
+     AT(eval.inception), SAME,
+     .help = "The Inception network of FID"},
+    {"eval", "like", FFCL_TYPE_CHOICE, "adm", AT(eval.like), SAME, .choices = likes,
+     .help = "Whose numbers: those of ADM's evaluator, of torch-fidelity or of pytorch-fid"},
+    {"eval", "save_stats", FFCL_TYPE_OUTPUT, "", AT(eval.save_stats), SAME,
+     .help = "A file for the statistics of the generated images, which `ffcl eval` reads"},
 };
 
 const size_t ffcl_config_n_rows = sizeof ffcl_config_rows / sizeof *ffcl_config_rows;
@@ -374,6 +395,7 @@ const char *ffcl_config_input_text(char *text, size_t size, const ffcl_condition
 /* In the order of the file; [condition] has no rows. */
 static const char *const sections[] = {
     "device", "model", FFCL_CONFIG_CONDITION, "vae", "sampler", "precision", "blas", "output",
+    "eval",
 };
 static const size_t n_sections = sizeof sections / sizeof *sections;
 

@@ -58,7 +58,8 @@ typedef enum ffcl_phase {
     FFCL_PHASE_SAMPLE,      /* images finished */
     FFCL_PHASE_WARN,        /* text is a warning */
     FFCL_PHASE_CHECK,       /* images of an earlier run read and checked */
-    FFCL_PHASE_TUNE         /* seconds of ffcl_tune; text says what was found so far */
+    FFCL_PHASE_TUNE,        /* seconds of ffcl_tune; text says what was found so far */
+    FFCL_PHASE_EVALUATE     /* images whose features have been computed */
 } ffcl_phase;
 
 /* Receives progress; user is the caller's.  text is NULL unless the phase is NOTE, WARN or TUNE, or
@@ -172,6 +173,65 @@ typedef void ffcl_verify_visitor(void *user, const ffcl_verify_line *line);
 int ffcl_verify(const char *reference, const ffcl_config *cfg, double tolerance,
                 const ffcl_observer *obs, ffcl_verify_visitor *visit, void *user,
                 ffcl_error *err);
+
+/* What ffcl_evaluate is asked for, beside the [eval] keys of its configuration; NULL: none. */
+typedef struct ffcl_eval_request {
+    const char *samples;        /* an .npz of images or statistics, or a folder of images */
+    const char *reference;      /* likewise */
+    const char *sheet;          /* a PNG of the samples nearest to the reference, and farthest */
+    size_t curve;               /* the Frechet distance of so many shares of the samples, too */
+} ffcl_eval_request;
+
+enum { FFCL_EVAL_CURVE = 20 };
+
+/* What was found; a NaN was not computed. */
+typedef struct ffcl_evaluation {
+    double fid, sfid;           /* Frechet distances of 2048 features, of 2023 spatial ones */
+    double score, score_deviation;      /* Inception Score over splits */
+    double precision, recall;
+    size_t count, reference_count;      /* images; 0: unknown, or no reference */
+    size_t height, width;       /* of the samples; 0: unknown */
+    const char *like;           /* whose numbers */
+    char samples[256], reference[256];  /* in words: "out.npz, 5000 images of 256 x 256" */
+    char network[320];          /* "pt_inception....pth (crc32 ..., ... bytes)" */
+    char computed[320];         /* "float32 on DEVICE"; "": statistics alone were compared */
+    double seconds;             /* for the features of the samples */
+    struct {
+        size_t count;
+        double fid;
+    } curve[FFCL_EVAL_CURVE];   /* (n_curve) */
+    size_t n_curve;
+} ffcl_evaluation;
+
+/* Compares samples with a reference (docs/evaluation.md).  FFCL_EFILE, FFCL_EFORMAT: samples or
+ * reference; FFCL_EWEIGHTS: the network; FFCL_EOUTPUT; FFCL_ENUMERIC; those of devices. */
+int ffcl_evaluate(ffcl_evaluation *out, const ffcl_config *cfg, const ffcl_eval_request *request,
+                  const ffcl_observer *obs, ffcl_error *err);
+
+/* Before a run: are reference and network there, and fit?  Nothing where no evaluation is asked
+ * for. */
+int ffcl_config_check_evaluation(const ffcl_config *cfg, ffcl_error *err);
+
+/* After a run: evaluates its npz, else its folder, as the [eval] keys of cfg ask for, and writes
+ * evaluation.json into the folder, where there is one.  *is_done is 0 where they ask for nothing,
+ * or images are missing that other jobs make, which a note says.  As ffcl_evaluate. */
+int ffcl_config_evaluate(ffcl_evaluation *out, int *is_done, const ffcl_config *cfg,
+                         const ffcl_observer *obs, ffcl_error *err);
+
+/* The evaluation as a JSON text, the caller's to free; NULL: no memory. */
+char *ffcl_evaluation_json(const ffcl_evaluation *evaluation);
+
+/* Calls visit with the lines of a table of n JSON files that hold evaluations, and with a note
+ * where they do not compare; plot: NULL, or an SVG of their FID over the number of images, where
+ * they have curves or several numbers, else one after another.  FFCL_EFILE, FFCL_EFORMAT,
+ * FFCL_EOUTPUT. */
+typedef void ffcl_line_visitor(void *user, const char *line);
+int ffcl_eval_compare(const char *const *paths, size_t n, const char *plot,
+                      ffcl_line_visitor *visit, void *user, ffcl_error *err);
+
+/* Writes weights for [eval] inception that a rule makes, where the published network is not at
+ * hand: by them numbers compare with each other and with nothing else.  FFCL_EOUTPUT. */
+int ffcl_eval_generate_network(const char *path, ffcl_error *err);
 
 /* Called with the lines of the table that ends ffcl_tune. */
 typedef void ffcl_tune_visitor(void *user, const char *line);

@@ -20,6 +20,7 @@ layers='
  7 selfcheck     host/selfcheck/
  8 model         host/model/
  9 sample        host/sample/
+10 eval          host/eval/
 10 run           host/run/
 10 tune          host/tune/
 10 verify        host/verify/

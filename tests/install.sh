@@ -121,7 +121,8 @@ look() {
     1) need pocl-opencl-icd "an OpenCL driver, such as PoCL for the CPU" ;;
     2) has_driver "*.icd" || need pocl-opencl-icd "an OpenCL driver, such as PoCL for the CPU" ;;
     esac
-    has_blas || want libopenblas0 "OpenBLAS (GEMMs on CPUs, several times faster)"
+    has_blas || want libopenblas0 "OpenBLAS (GEMMs on CPUs; LAPACK for ffcl eval)"
+    has_library libjpeg || want libjpeg-dev "libjpeg (ffcl eval reads JPEG files)"
     [ "$what" = test ] || return 0
     has_library cmocka || need libcmocka-dev "cmocka"
     has python3 || need python3 "Python 3"

@@ -644,6 +644,11 @@ void ffcl_pickle_close(ffcl_pickle **pickle)
     free(p);
 }
 
+size_t ffcl_pickle_length(const ffcl_pickle *p)
+{
+    return p->at;
+}
+
 const ffcl_pickle_value *ffcl_pickle_root(const ffcl_pickle *pickle)
 {
     return pickle->root;

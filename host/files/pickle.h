@@ -69,6 +69,9 @@ int ffcl_pickle_open(ffcl_pickle **out, const void *data, size_t size, const cha
                      ffcl_error *err);
 void ffcl_pickle_close(ffcl_pickle **pickle);
 
+/* How many bytes of the data are the pickle; others may follow. */
+size_t ffcl_pickle_length(const ffcl_pickle *pickle);
+
 const ffcl_pickle_value *ffcl_pickle_root(const ffcl_pickle *pickle);
 
 /* What Python would have called, other than constructors of tensors and dicts: names such as

@@ -17,8 +17,8 @@ enum {
 };
 
 /* n bytes from byte at of the file; the member is not used. */
-static int read_bytes(ffcl_tensor_file *file, uint64_t member, uint64_t at, size_t n, void *dst,
-                      ffcl_error *err)
+int ffcl_tensor_file_read_plain(ffcl_tensor_file *file, uint64_t member, uint64_t at, size_t n,
+                                void *dst, ffcl_error *err)
 {
     (void)member;
     for (size_t done = 0; done < n;) {
@@ -190,7 +190,7 @@ static int check_layout(ffcl_tensor_file *file, uint64_t base, ffcl_error *err)
 /* The header's text into *out (new, terminated), its length into *length. */
 static int read_header(ffcl_tensor_file *file, char **out, uint64_t *length, ffcl_error *err)
 {
-    int rc = read_bytes(file, 0, 0, sizeof *length, length, err);
+    int rc = ffcl_tensor_file_read_plain(file, 0, 0, sizeof *length, length, err);
     if (rc)
         return rc;
     if (*length > MAX_HEADER)
@@ -204,7 +204,7 @@ static int read_header(ffcl_tensor_file *file, char **out, uint64_t *length, ffc
     *out = malloc((size_t)*length + 1);
     if (!*out)
         return ffcl_fail(err, FFCL_ENOMEM, "no memory for the header of %s", file->path);
-    rc = read_bytes(file, 0, sizeof *length, (size_t)*length, *out, err);
+    rc = ffcl_tensor_file_read_plain(file, 0, sizeof *length, (size_t)*length, *out, err);
     (*out)[*length] = '\0';
     size_t nodes = 0;       /* an upper bound: separators inside strings count too */
     for (size_t i = 0; !rc && i < *length; i++)
@@ -221,7 +221,7 @@ int ffcl_safetensors_open(ffcl_tensor_file *file, ffcl_error *err)
     cJSON *header = NULL;
     uint64_t length = 0;
     size_t at = 0;
-    file->read = read_bytes;
+    file->read = ffcl_tensor_file_read_plain;
     int rc = read_header(file, &text, &length, err);
     if (rc)
         goto out;

@@ -37,15 +37,15 @@ const ffcl_dtype_name ffcl_dtype_names[FFCL_DTYPE_COUNT] = {
     [FFCL_BOOL] = {"BoolStorage", "bool", "BOOL", 1},
 };
 
+/* With this number, pickled, torch.save began files before PyTorch 1.6. */
+static const char old_torch[] = "\x80\x02\x8a\x0al\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19";
+
 /* What files that are no weights, or weights in a form that is not read, begin with. */
 static const struct {
     size_t at, length;
     const char *bytes, *what;
 } foreign[] = {
     {0, 23, "version https://git-lfs", "is a git-LFS pointer, not the weights: run git lfs pull"},
-    {0, 14, "\x80\x02\x8a\x0al\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19",
-     "is a torch checkpoint of the old, non-zip form: load it and save it again with torch.save "
-     "of PyTorch 1.6 or later"},
     {257, 5, "ustar",
      "is a tar archive: if it is an old torch checkpoint, load it and save it again with "
      "torch.save of PyTorch 1.6 or later"},
@@ -87,6 +87,8 @@ static int open_by_content(ffcl_tensor_file *file, ffcl_error *err)
     /* First, as a header length under 2^40 can look like the first bytes of other formats. */
     if (head[8] == '{' && !head[5] && !head[6] && !head[7])
         return ffcl_safetensors_open(file, err);
+    if (memcmp(head, old_torch, sizeof old_torch - 1) == 0)
+        return ffcl_torchfile_open_old(file, err);
     for (size_t i = 0; i < sizeof foreign / sizeof *foreign; i++)
         if (memcmp(head + foreign[i].at, foreign[i].bytes, foreign[i].length) == 0)
             return ffcl_fail(err, FFCL_EFORMAT, "%s %s", file->path, foreign[i].what);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * Named tensors in a weight file: safetensors or a torch .pt / .bin zip checkpoint.
+ * Named tensors in a weight file: safetensors or a torch .pt / .bin checkpoint.
  *
  * Opening reads the directory of tensors only; data is streamed on request, so host memory
  * does not grow with the file.  Names are those of the state dict: wrapper dicts (ema before
@@ -28,7 +28,7 @@ typedef struct ffcl_tensor_info {
 typedef struct ffcl_tensor_file ffcl_tensor_file;
 
 /* Opens path by its content, not its name.  FFCL_EFILE: missing, unreadable, a folder.
- * FFCL_EFORMAT: a git-LFS pointer, an HTML page, a legacy or tar checkpoint, a truncated or
+ * FFCL_EFORMAT: a git-LFS pointer, an HTML page, a tar checkpoint, a truncated or
  * damaged file, a tensor that reaches outside its storage or the file; FFCL_EWEIGHTS: one name
  * twice (all such names are listed).  On failure *out is NULL. */
 int ffcl_tensor_file_open(ffcl_tensor_file **out, const char *path, ffcl_error *err);

@@ -92,6 +92,10 @@ const char *ffcl_tensor_file_label(char *label, size_t size, const char *text, s
 
 void ffcl_tensor_file_unmap(ffcl_tensor_file *file);
 
+/* n bytes of the file itself; member is ignored. */
+int ffcl_tensor_file_read_plain(ffcl_tensor_file *file, uint64_t member, uint64_t at, size_t n,
+                                void *dst, ffcl_error *err);
+
 int ffcl_safetensors_open(ffcl_tensor_file *file, ffcl_error *err);
 
 /* The bytes of a member and its checksum; 0: it has none. */
@@ -99,6 +103,8 @@ int ffcl_torchfile_checksum(ffcl_tensor_file *file, uint64_t member, uint64_t *b
                             uint32_t *crc, ffcl_error *err);
 
 int ffcl_torchfile_open(ffcl_tensor_file *file, ffcl_error *err);
+/* Of the form that torch.save wrote before PyTorch 1.6. */
+int ffcl_torchfile_open_old(ffcl_tensor_file *file, ffcl_error *err);
 void ffcl_torchfile_close(ffcl_tensor_file *file);
 
 #endif

@@ -91,6 +91,14 @@ typedef struct source {
     float *raw;
 } source;
 
+/* Multiplies elements first .. first+n-1 of a convolution with the factors of their outputs. */
+static void scale_outputs(const ffcl_weight_row *r, float *data, size_t first, size_t n)
+{
+    const size_t each = r->found->count / r->shape[0];
+    for (size_t i = 0; r->scale && i < n; i++)
+        data[i] *= r->scale[(first + i) / each];
+}
+
 static int begin_row(source *from, const ffcl_weight_row *r, const ffcl_tensor_file *opened,
                      ffcl_error *err)
 {
@@ -105,7 +113,11 @@ static int begin_row(source *from, const ffcl_weight_row *r, const ffcl_tensor_f
     from->raw = malloc(from->info->count * sizeof *from->raw);
     if (!from->raw)
         return ffcl_fail(err, FFCL_ENOMEM, "out of memory for %s", r->name);
-    return ffcl_tensor_file_read_f32(from->file, from->info, 0, from->info->count, from->raw, err);
+    int rc = ffcl_tensor_file_read_f32(from->file, from->info, 0, from->info->count, from->raw,
+                                       err);
+    if (rc == 0)
+        scale_outputs(r, from->raw, 0, from->info->count);
+    return rc;
 }
 
 /* Reads or lays out piece i of the row into s. */
@@ -120,7 +132,11 @@ static int fill(const source *from, const ffcl_weight_row *r, size_t step, size_
     }
     int rc = reserve(s, FFCL_PIECE_FLOATS, err);
     size_t n = ffcl_min(step, from->info->count - i * step);
-    return rc ? rc : ffcl_tensor_file_read_f32(from->file, from->info, i * step, n, s->data, err);
+    if (rc == 0)
+        rc = ffcl_tensor_file_read_f32(from->file, from->info, i * step, n, s->data, err);
+    if (rc == 0)
+        scale_outputs(r, s->data, i * step, n);
+    return rc;
 }
 
 /* Waits until the slot of piece i is free; returns 0 where the reader is being closed. */

@@ -237,6 +237,8 @@ static ffcl_dtype dtype_of(const ffcl_weight_row *r)
 static size_t row_count(const ffcl_weight_row *r)
 {
     size_t n = 1, each;
+    if (r->kind == FFCL_ROW_HOST)
+        return 0;
     if (r->kind == FFCL_ROW_CONV)
         return ffcl_conv_buffers(r->conv, &each) * each;
     for (int i = 0; i < r->rank; i++)

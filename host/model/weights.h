@@ -18,7 +18,8 @@ typedef enum ffcl_row_kind {
     FFCL_ROW_MATRIX,        /* (N, K) in the file: columns at .. at+N of a (K, .) matrix, which */
                             /* lies as its layout says */
     FFCL_ROW_CONV,          /* (Cout, Cin, k, k), for ffcl_conv_fill of conv */
-    FFCL_ROW_CONV_BIAS      /* (Cout), into conv->bias */
+    FFCL_ROW_CONV_BIAS,     /* (Cout), into conv->bias */
+    FFCL_ROW_HOST           /* checked alone: the model reads it */
 } ffcl_row_kind;
 
 typedef struct ffcl_weight_row {
@@ -29,6 +30,7 @@ typedef struct ffcl_weight_row {
     ffcl_tensor *to;        /* PLAIN, MATRIX; one row or several side by side fill it */
     size_t at;
     ffcl_conv_weight *conv; /* CONV, CONV_BIAS */
+    const float *scale;     /* CONV: (Cout) factors of its outputs, filled before the load; NULL */
     const ffcl_tensor_info *found;
     int placed;             /* used where it lies in the file, so that it is not read */
 } ffcl_weight_row;

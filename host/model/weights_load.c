@@ -95,7 +95,9 @@ static int place_conv(ffcl_ctx *ctx, const ffcl_weight_row *r)
 static int place_row(ffcl_ctx *ctx, ffcl_tensor_file *file, ffcl_weight_row *r)
 {
     ffcl_tensor *to = r->kind == FFCL_ROW_CONV_BIAS ? &r->conv->bias : r->to;
-    r->placed = 0;
+    r->placed = r->kind == FFCL_ROW_HOST;
+    if (r->placed)
+        return 0;
     if (r->kind == FFCL_ROW_CONV)
         return place_conv(ctx, r);
     if (to->mem)

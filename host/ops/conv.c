@@ -13,13 +13,21 @@ static int has(const void *desc, ffcl_conv_layout layout)
 
 /* ---- im2col --------------------------------------------------------------------------------- */
 
-/* kh x kw taps starting at (dy, dx) from the pixel. */
+/* kh x kw taps, the first at (stride y + dy, stride x + dx) for pixel (y, x) of oh x ow. */
 typedef struct taps {
-    size_t kh, kw;
+    size_t kh, kw, oh, ow, stride;
     int dy, dx;
 } taps;
 
-/* columns (M, taps*C), as COLUMNS: pixels first .. first+M-1 of all images of x. */
+static taps taps_of(const ffcl_conv_desc *d)
+{
+    const ffcl_conv_weight *w = d->w;
+    const size_t tall = ffcl_conv_tall(w);
+    return (taps){tall, w->side, ffcl_height(&d->out), d->out.width, w->stride ? w->stride : 1,
+                  w->valid ? 0 : -(int)(tall / 2), w->valid ? 0 : -(int)(w->side / 2)};
+}
+
+/* columns (M, taps*C), as COLUMNS: those of output pixels first .. first+M-1 of all images. */
 static void im2col(ffcl_ctx *ctx, const ffcl_tensor *columns, const ffcl_tensor *x, const taps *t,
                    size_t first)
 {
@@ -30,9 +38,9 @@ static void im2col(ffcl_ctx *ctx, const ffcl_tensor *columns, const ffcl_tensor 
     size_t global[2] = {ffcl_round_up(M, 32), ffcl_div_up(C, 32) * local[1]};
     ffcl_work(ctx, ffcl_each_cost(M * C, 0.0, 4.0 + 4.0 * (double)(t->kh * t->kw)));
     ffcl_launch(ctx, k, 2, global, local, FFCL_BUF(columns), FFCL_DENSE(x),
-                FFCL_INT(ffcl_height(x)), FFCL_INT(x->width), FFCL_INT(C), FFCL_INT(t->kh),
-                FFCL_INT(t->kw), FFCL_INT(t->dy), FFCL_INT(t->dx), FFCL_INT(first), FFCL_INT(M),
-                FFCL_INT(M));
+                FFCL_INT(ffcl_height(x)), FFCL_INT(x->width), FFCL_INT(C), FFCL_INT(t->oh),
+                FFCL_INT(t->ow), FFCL_INT(t->kh), FFCL_INT(t->kw), FFCL_INT(t->stride),
+                FFCL_INT(t->dy), FFCL_INT(t->dx), FFCL_INT(first), FFCL_INT(M), FFCL_INT(M));
 }
 
 size_t ffcl_conv_band(const ffcl_caps *caps, size_t K, size_t pixels)
@@ -55,11 +63,10 @@ static ffcl_tensor columns_of(const ffcl_tensor *scratch, size_t M, size_t K)
 static void im2col_conv(ffcl_ctx *ctx, const ffcl_conv_desc *d)
 {
     const ffcl_conv_weight *w = d->w;
-    const int shift = -(int)(w->side / 2);
-    const taps t = {w->side, w->side, shift, shift};
-    const size_t P = d->x.batch * d->x.rows, K = w->weight[0].rows;
+    const taps t = taps_of(d);
+    const size_t P = d->out.batch * d->out.rows, K = w->weight[0].rows;
     /* Bands that end with an image are the same in any batch. */
-    const size_t together = ffcl_gemm_rounds_by_image(ctx) ? d->x.rows : P;
+    const size_t together = ffcl_gemm_rounds_by_image(ctx) ? d->out.rows : P;
     const size_t band = ffcl_conv_band(&ctx->device.caps, K, together);
     ffcl_tensor scratch = ffcl_take(ctx, ffcl_tensor_of(FFCL_F32, 1, K, band));
     size_t M = 0;
@@ -72,7 +79,7 @@ static void im2col_conv(ffcl_ctx *ctx, const ffcl_conv_desc *d)
             add = ffcl_rows(ffcl_flat(*d->add), first, M);
         ffcl_gemm(ctx, &(ffcl_matmul){.out = ffcl_rows(ffcl_flat(d->out), first, M),
                                       .a = columns, .w = w->weight[0], .bias = &w->bias,
-                                      .add = d->add ? &add : NULL});
+                                      .add = d->add ? &add : NULL, .act = w->act});
     }
     ffcl_give(ctx, &scratch);
 }
@@ -102,7 +109,8 @@ static void im2col_upsample(ffcl_ctx *ctx, const ffcl_conv_desc *d)
     ffcl_tensor sums = ffcl_take(ctx, ffcl_tensor_of(FFCL_F32, 1, band, w->out));
     for (size_t first = 0; first < P; first += band)
         for (size_t parity = 0; parity < 4; parity++) {
-            const taps t = {2, 2, (int)(parity >> 1) - 1, (int)(parity & 1) - 1};
+            const taps t = {2, 2, ffcl_height(&d->x), d->x.width, 1, (int)(parity >> 1) - 1,
+                            (int)(parity & 1) - 1};
             const size_t M = ffcl_min(band, P - first);
             const ffcl_tensor columns = columns_of(&scratch, M, K), out = ffcl_rows(sums, 0, M);
             im2col(ctx, &columns, &d->x, &t, first);
@@ -135,14 +143,15 @@ static int point_can(const ffcl_ctx *ctx, const void *desc)
 {
     const ffcl_conv_weight *w = ((const ffcl_conv_desc *)desc)->w;
     (void)ctx;
-    return w->side == 1 && (w->layout == FFCL_CONV_IM2COL || w->layout == FFCL_CONV_TILES);
+    return w->side == 1 && !ffcl_conv_is_special(w) &&
+           (w->layout == FFCL_CONV_IM2COL || w->layout == FFCL_CONV_TILES);
 }
 
 static void point_run(ffcl_ctx *ctx, const void *desc)
 {
     const ffcl_conv_desc *d = desc;
     ffcl_gemm(ctx, &(ffcl_matmul){.out = d->out, .a = d->x, .w = d->w->weight[0],
-                                  .bias = &d->w->bias, .add = d->add});
+                                  .bias = &d->w->bias, .add = d->add, .act = d->w->act});
 }
 
 static int direct_can(const ffcl_ctx *ctx, const void *desc)
@@ -206,8 +215,8 @@ static int winograd_can(const ffcl_ctx *ctx, const void *desc)
 /* An implicit GEMM: its rows are gathered from the image as they are read. */
 static int implicit_can(const ffcl_ctx *ctx, const void *desc)
 {
-    (void)ctx;
-    return has(desc, FFCL_CONV_TILES) && !point_can(ctx, desc);
+    const ffcl_conv_weight *w = ((const ffcl_conv_desc *)desc)->w;
+    return has(desc, FFCL_CONV_TILES) && !ffcl_conv_is_special(w) && !point_can(ctx, desc);
 }
 
 static void implicit_run(ffcl_ctx *ctx, const void *desc)
@@ -216,7 +225,61 @@ static void implicit_run(ffcl_ctx *ctx, const void *desc)
     const int shift = -(int)(d->w->side / 2);
     const ffcl_gather gather = {d->w->upsample ? 2 : d->w->side, shift, shift, d->w->upsample};
     ffcl_gemm(ctx, &(ffcl_matmul){.out = d->out, .a = d->x, .w = d->w->weight[0],
-                                  .bias = &d->w->bias, .add = d->add, .gather = &gather});
+                                  .bias = &d->w->bias, .add = d->add, .act = d->w->act,
+                                  .gather = &gather});
+}
+
+/* Columns of half images in memory, rows of whole 32s, then a GEMM. */
+static int columns_can(const ffcl_ctx *ctx, const void *desc)
+{
+    (void)ctx;
+    const ffcl_conv_weight *w = ((const ffcl_conv_desc *)desc)->w;
+    return has(desc, FFCL_CONV_TILES) && !w->upsample;
+}
+
+/* Where a GEMM cannot gather its rows itself. */
+static int columns_pays(const ffcl_ctx *ctx, const void *desc)
+{
+    const ffcl_conv_weight *w = ((const ffcl_conv_desc *)desc)->w;
+    if (point_can(ctx, desc))
+        return 0;
+    return ffcl_conv_is_special(w) ||
+           (ctx->matrix_unit != FFCL_UNIT_NONE && w->in % 32 != 0 && w->out % 8 == 0);
+}
+
+static void columns_run(ffcl_ctx *ctx, const void *desc)
+{
+    const ffcl_conv_desc *d = desc;
+    const ffcl_conv_weight *w = d->w;
+    const taps t = taps_of(d);
+    const size_t C = w->in, K = w->weight[0].rows, ld = ffcl_round_up(K, FFCL_TILE_K);
+    const size_t P = d->out.batch * d->out.rows, most = ffcl_conv_band(&ctx->device.caps, ld, P);
+    /* Whole images, so that no band of another batch is cut elsewhere. */
+    const size_t images = ffcl_max(most / d->out.rows, 1);
+    ffcl_tensor columns = ffcl_take(ctx, ffcl_tensor_of(FFCL_F16, 1, ffcl_min(images * d->out.rows,
+                                                                              P), ld));
+    ffcl_tensor weight = w->weight[0];
+    weight.rows = ld;           /* its tiles have zeros there */
+    weight.stride = ld * weight.cols;
+    const ffcl_kernel *k = ffcl_kernel_get(ctx, "conv_rows", "im2col_rows", "-DHALF");
+    for (size_t b = 0; b < d->x.batch; b += images) {
+        const ffcl_tensor x = ffcl_images(d->x, b, ffcl_min(images, d->x.batch - b));
+        const ffcl_tensor out = ffcl_images(d->out, b, x.batch);
+        const size_t M = x.batch * d->out.rows;
+        ffcl_tensor add = {0};
+        if (d->add)
+            add = ffcl_images(*d->add, b, x.batch);
+        ffcl_work(ctx, ffcl_each_cost(M * ld, 0.0, 4.0));
+        ffcl_launch_items(ctx, k, M * ld / 8, FFCL_BUF(&columns), FFCL_BUF(&x), FFCL_INT(x.at),
+                          FFCL_INT(ffcl_height(&x)), FFCL_INT(x.width), FFCL_INT(C),
+                          FFCL_INT(t.oh), FFCL_INT(t.ow), FFCL_INT(t.kw), FFCL_INT(t.stride),
+                          FFCL_INT(t.dy), FFCL_INT(t.dx), FFCL_INT(K), FFCL_INT(ld),
+                          FFCL_INT(M * ld / 8));
+        ffcl_gemm(ctx, &(ffcl_matmul){.out = ffcl_flat(out), .a = ffcl_rows(columns, 0, M),
+                                      .w = weight, .bias = &w->bias, .act = w->act,
+                                      .add = d->add ? &add : NULL});
+    }
+    ffcl_give(ctx, &columns);
 }
 
 static int narrow_can(const ffcl_ctx *ctx, const void *desc)
@@ -259,6 +322,8 @@ static const ffcl_variant variants[] = {
      winograd_can, NULL, cost, ffcl_winograd_conv},
     {"implicit", "half: a GEMM that gathers its rows from the image", implicit_can, NULL, cost,
      implicit_run},
+    {"columns", "half with a stride, no padding, other taps or channels in no whole 32s: columns "
+     "in memory, then a GEMM", columns_can, columns_pays, cost, columns_run},
     {"narrow", "half with at most 4 outputs: a GEMM of 8 columns", narrow_can, NULL, cost,
      narrow_run},
     {"halo", "half, 3 x 3, on tensor cores of compute capability 9.0, with images large enough",

@@ -21,7 +21,7 @@ static int is_forced(const ffcl_ctx *ctx, const char *name)
 static int is_winograd(const ffcl_ctx *ctx, const ffcl_conv_weight *w)
 {
     if (is_forced(ctx, "winograd"))
-        return w->side == 3 && ffcl_gemm_takes_batches(ctx);
+        return w->side == 3 && !ffcl_conv_is_special(w) && ffcl_gemm_takes_batches(ctx);
     return !is_forced(ctx, "im2col") && ffcl_winograd_pays(ctx, w);
 }
 
@@ -33,7 +33,8 @@ static int is_taps(const ffcl_ctx *ctx, const ffcl_conv_weight *w)
 
 static ffcl_conv_layout choose_layout(const ffcl_ctx *ctx, const ffcl_conv_weight *w)
 {
-    const int is_narrow = w->out <= DIRECT_MOST && w->is_final && !w->upsample;
+    const int is_narrow = w->out <= DIRECT_MOST && w->is_final && !w->upsample &&
+                          !ffcl_conv_is_special(w) && w->act == FFCL_ACT_NONE;
     if (w->dtype == FFCL_F16)
         return is_narrow ? FFCL_CONV_NARROW : FFCL_CONV_TILES;
     if (is_narrow)
@@ -46,7 +47,7 @@ static size_t rows_of(const ffcl_conv_weight *w)
 {
     if (w->layout == FFCL_CONV_TAPS)
         return w->in;
-    return (w->upsample ? 4 : w->side * w->side) * w->in;
+    return (w->upsample ? 4 : ffcl_conv_taps(w)) * w->in;
 }
 
 /* N of a weight whose N is not the outputs: of TAPS, a tap's outputs after another's. */
@@ -119,11 +120,12 @@ static size_t parity_tap(size_t parity, size_t tap)
 
 void ffcl_conv_fill(const ffcl_conv_weight *w, size_t i, const float *from, float *part)
 {
-    const size_t in = w->in, out = w->out, side = w->side, K = rows_of(w);
+    const size_t in = w->in, out = w->out, side = w->side, tall = ffcl_conv_tall(w);
+    const size_t K = rows_of(w);
     memset(part, 0, ffcl_conv_part_count(w) * sizeof *part);
     for (size_t o = 0; o < out; o++)
         for (size_t c = 0; c < in; c++)
-            for (size_t y = 0; y < side; y++)
+            for (size_t y = 0; y < tall; y++)
                 for (size_t x = 0; x < side; x++) {
                     size_t tap = w->upsample ? parity_tap(i >> 1, y) * 2 + parity_tap(i & 1, x)
                                              : y * side + x;
@@ -133,7 +135,7 @@ void ffcl_conv_fill(const ffcl_conv_weight *w, size_t i, const float *from, floa
                                 : w->layout == FFCL_CONV_TAPS
                                     ? c * tap_columns(w) + tap * out + o
                                                                 : k * out + o;
-                    part[at] += from[((o * in + c) * side + y) * side + x];
+                    part[at] += from[((o * in + c) * tall + y) * side + x];
                 }
 }
 

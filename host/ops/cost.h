@@ -184,8 +184,8 @@ static inline ffcl_cost ffcl_conv_cost(const ffcl_conv_desc *d)
     const double x = (double)(d->x.batch * d->x.rows), each = ffcl_each_bytes(&d->x);
     const double taps = w->layout == FFCL_CONV_WINOGRAD ? (w->upsample ? 25.0 : 36.0) / 16.0
                         : w->upsample                   ? 4.0
-                                                        : (double)(w->side * w->side);
-    const double pixels = w->upsample ? 4.0 * x : x, per_out = d->add ? 2.0 : 1.0;
+                                                        : (double)ffcl_conv_taps(w);
+    const double pixels = (double)(d->out.batch * d->out.rows), per_out = d->add ? 2.0 : 1.0;
     const double computed = pixels * (narrow ? 8.0 : (double)w->out);
     const double out_each = narrow ? 4.0 : each;
     size_t count, buffers = ffcl_conv_buffers(w, &count);
@@ -212,6 +212,23 @@ static inline ffcl_cost ffcl_latent_conv_cost(const ffcl_tensor *out,
     return (ffcl_cost){pixels * ((2.0 * K + 1.0) * N + (point ? (2.0 * C + 1.0) * C : 0.0)),
                        4.0 * (pixels * C + (K + 1.0) * N + (point ? (C + 1.0) * C : 0.0)) +
                            ffcl_each_bytes(out) * pixels * N};
+}
+
+/* Three interpolations of a subtraction, a multiplication and an addition, and the normalisation,
+ * for each value. */
+static inline ffcl_cost ffcl_resize_cost(const ffcl_tensor *out, const ffcl_tensor *bytes)
+{
+    ffcl_cost cost = ffcl_each_cost(ffcl_count(out), 11.0, ffcl_each_bytes(out));
+    cost.bytes += (double)ffcl_count(bytes);
+    return cost;
+}
+
+/* Nine pixels a result. */
+static inline ffcl_cost ffcl_pool_cost(const ffcl_tensor *out, const ffcl_tensor *x)
+{
+    ffcl_cost cost = ffcl_each_cost(ffcl_count(out), 9.0, ffcl_each_bytes(out));
+    cost.bytes += ffcl_each_bytes(x) * (double)ffcl_count(x);
+    return cost;
 }
 
 #endif

@@ -32,6 +32,7 @@ int ffcl_halo_conv_can(const ffcl_ctx *ctx, const void *desc)
 {
     const ffcl_conv_weight *w = ((const ffcl_conv_desc *)desc)->w;
     return ctx->matrix_unit == FFCL_UNIT_WGMMA && w->dtype == FFCL_F16 && w->side == 3 &&
+           !ffcl_conv_is_special(w) && w->act == FFCL_ACT_NONE &&
            w->in % 32 == 0 && (w->out % 8 == 0 || is_narrow_weight(w));
 }
 

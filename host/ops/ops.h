@@ -145,11 +145,16 @@ typedef enum ffcl_conv_layout {
     FFCL_CONV_NARROW        /* half, at most 4 outputs: (k*k*Cin, 8) in tiles, the others 0 */
 } ffcl_conv_layout;
 
-/* A convolution with zero padding, k x k, k 1 or 3; or one of 3 x 3 after a nearest 2x upsample.
+/* A convolution with zero padding, k x k, or with a window of its own; or one of 3 x 3 after a
+ * nearest 2x upsample.
  * The latter is four 2 x 2 convolutions of the small image, one for each output parity, with sums
  * of taps as weights: four weights of 4*Cin rows, which as TILES lie one after the other. */
 typedef struct ffcl_conv_weight {
     size_t in, out, side;       /* Cin, Cout (0: there is no such convolution), k */
+    size_t tall;                /* the taps are tall x side; 0: side x side */
+    size_t stride;              /* 0: 1 */
+    int valid;                  /* no padding: the result is smaller */
+    ffcl_act act;               /* after bias: none or ReLU */
     int upsample;
     int is_final;               /* nothing is added to its result, which is float32: few outputs */
                                 /* may be computed in a way of their own */
@@ -182,8 +187,9 @@ void ffcl_conv_load_part(ffcl_ctx *ctx, const ffcl_conv_weight *w, size_t i,
 void ffcl_conv_load_channels(ffcl_ctx *ctx, const ffcl_conv_weight *w, size_t first, size_t n,
                              const ffcl_tensor *staged);
 
-/* out (B, P, Cout) = conv(x) + bias (+ add, like out; not with an upsample), x (B, P', Cin), both
- * wide, but out float32 with DIRECT, TAPS and NARROW.
+/* out (B, P, Cout) = act(conv(x) + bias) (+ add, like out; not with an upsample), x (B, P', Cin),
+ * both wide, but out float32 with DIRECT, TAPS and NARROW.  Without add, out may be columns of a
+ * wider tensor.  x must be dense.
  * moments: NULL; or its rows are the groups of the norm that reads out next.  A variant that
  * computes out's moments for them sets *moments, scratch memory that the caller gives back; others
  * leave its batch 0. */
@@ -194,6 +200,29 @@ typedef struct ffcl_conv_desc {
     ffcl_tensor *moments;
 } ffcl_conv_desc;
 void ffcl_conv(ffcl_ctx *ctx, const ffcl_conv_desc *desc);
+/* Rows of taps; all taps; pixels of a result in one direction, of n pixels and k taps. */
+static inline size_t ffcl_conv_tall(const ffcl_conv_weight *w)
+{
+    return w->tall ? w->tall : w->side;
+}
+
+static inline size_t ffcl_conv_taps(const ffcl_conv_weight *w)
+{
+    return ffcl_conv_tall(w) * w->side;
+}
+
+static inline size_t ffcl_conv_extent(const ffcl_conv_weight *w, size_t n, size_t k)
+{
+    const size_t stride = w->stride ? w->stride : 1;
+    return w->valid ? (n - k) / stride + 1 : (n - 1) / stride + 1;
+}
+
+/* Has it a window that only some variants know: taps that are no square, a stride, no padding? */
+static inline int ffcl_conv_is_special(const ffcl_conv_weight *w)
+{
+    return ffcl_conv_tall(w) != w->side || w->stride > 1 || w->valid;
+}
+
 /* Pixels whose im2col columns, K elements a pixel, are in memory at a time; of `pixels` in all. */
 size_t ffcl_conv_band(const ffcl_caps *caps, size_t K, size_t pixels);
 
@@ -201,6 +230,51 @@ size_t ffcl_conv_band(const ffcl_caps *caps, size_t K, size_t pixels);
  * is 1 x 1, C to C, or NULL for none. */
 void ffcl_latent_conv(ffcl_ctx *ctx, const ffcl_tensor *out, const ffcl_tensor *latent,
                       float factor, const ffcl_conv_weight *point, const ffcl_conv_weight *conv);
+
+/* ---- Inception ------------------------------------------------------------------------------- */
+
+/* out (B, R*R, 3), wide, an image of side R, from bytes (B, Hh*Ww, 3) uint8: bilinear and
+ * normalised by the rule of cl/resize.cl, 0 (TensorFlow 1) or 1 (torch). */
+void ffcl_resize_bytes(ffcl_ctx *ctx, const ffcl_tensor *out, const ffcl_tensor *bytes, int rule);
+
+/* Pools of 3 x 3 pixels: the maximum by 2 without padding; the maximum or the mean by 1, over the
+ * pixels inside the image. */
+typedef enum ffcl_pool { FFCL_POOL_MAX_HALVES, FFCL_POOL_MAX, FFCL_POOL_MEAN } ffcl_pool;
+/* Pixels of a result in one direction, of n. */
+size_t ffcl_pool_extent(ffcl_pool pool, size_t n);
+/* out (B, P', C) = pool(x), x (B, P, C), both wide; out may be columns of a wider tensor. */
+void ffcl_pool_3x3(ffcl_ctx *ctx, const ffcl_tensor *out, const ffcl_tensor *x, ffcl_pool pool);
+
+/* out (B, 1, C) = the mean over the pixels of x (B, P, C), wide. */
+void ffcl_mean_pixels(ffcl_ctx *ctx, const ffcl_tensor *out, const ffcl_tensor *x);
+
+/* out (B, P, n) float32 = x, n columns of a wide tensor. */
+void ffcl_take_columns(ffcl_ctx *ctx, const ffcl_tensor *out, const ffcl_tensor *x);
+
+/* ---- neighbours among features --------------------------------------------------------------- */
+
+/* dot (M, N) = a b^T of a block of features, aa and bb their squared lengths; a row's squared
+ * distance to a column is aa + bb - 2 dot.  Row 0 is row row0 of all, column 0 column col0. */
+
+/* nearest, which (rows, FFCL_NEAREST): the least distances of each row so far, ascending, and the
+ * columns they are of (int32); before the first block they are infinite. */
+enum { FFCL_NEAREST = 4 };
+typedef struct ffcl_nearest_desc {
+    ffcl_tensor nearest, which, dot, aa, bb;
+    size_t row0, col0;
+} ffcl_nearest_desc;
+void ffcl_nearest(ffcl_ctx *ctx, const ffcl_nearest_desc *desc);
+
+/* in_row (rows), in_col (columns), int32: set to 1 where a row lies within the reach of a column,
+ * distance <= of_col (columns), and where a column lies within that of a row, of_row (rows). */
+typedef struct ffcl_inside_desc {
+    ffcl_tensor in_row, in_col, of_row, of_col, dot, aa, bb;
+    size_t row0, col0;
+} ffcl_inside_desc;
+void ffcl_inside(ffcl_ctx *ctx, const ffcl_inside_desc *desc);
+
+/* out (M) = the squared lengths of the rows of x (M, D), dense. */
+void ffcl_squared_lengths(ffcl_ctx *ctx, const ffcl_tensor *out, const ffcl_tensor *x);
 
 /* ---- moving data ---------------------------------------------------------------------------- */
 

@@ -52,7 +52,8 @@ static grid grid_of(const ffcl_ctx *ctx, const ffcl_kernel *k, size_t tiles, siz
 int ffcl_winograd_pays(const ffcl_ctx *ctx, const ffcl_conv_weight *w)
 {
     enum { FEWEST = 16 };
-    return ffcl_gemm_takes_batches(ctx) && !ctx->no_winograd && w->side == 3 && w->in >= FEWEST;
+    return ffcl_gemm_takes_batches(ctx) && !ctx->no_winograd && w->side == 3 &&
+           !ffcl_conv_is_special(w) && w->in >= FEWEST;
 }
 
 size_t ffcl_winograd_points(const ffcl_conv_weight *w)
@@ -95,7 +96,9 @@ static void after(ffcl_ctx *ctx, const ffcl_conv_desc *d, const ffcl_tensor *M, 
     const ffcl_kernel *k = kernel(ctx, "winograd_after_f32", w->out, w->upsample, &vector);
     const grid g = grid_of(ctx, k, b->tiles, w->out / vector);
     ffcl_work(ctx, ffcl_winograd_cost(b->tiles, w->out, ffcl_winograd_points(w)));
-    ffcl_launch(ctx, k, 2, g.global, g.local, FFCL_DENSE(&d->out), FFCL_BUF(M), FFCL_BUF(&w->bias),
+    ffcl_launch(ctx, k, 2, g.global, g.local, FFCL_BUF(&d->out), FFCL_INT(d->out.at),
+                FFCL_INT(d->out.ld), FFCL_BUF(M), FFCL_BUF(&w->bias),
+                FFCL_INT(w->act == FFCL_ACT_RELU),
                 FFCL_BUF(d->add ? d->add : &d->out), FFCL_INT(d->add != NULL),
                 FFCL_INT(ffcl_height(&d->out)), FFCL_INT(d->out.width), FFCL_INT(w->out),
                 FFCL_INT(b->across), FFCL_INT(b->down), FFCL_INT(b->first), FFCL_INT(b->tiles),

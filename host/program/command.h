@@ -60,7 +60,7 @@ extern const ffcl_command ffcl_sample_command, ffcl_init_command, ffcl_inspect_c
     ffcl_devices_command, ffcl_bench_command,
     ffcl_verify_command, ffcl_tune_command, ffcl_tune_candidate_command, ffcl_keys_command,
     ffcl_presets_command, ffcl_selfcheck_command, ffcl_unit_trial_command, ffcl_help_command,
-    ffcl_version_command;
+    ffcl_version_command, ffcl_eval_command;
 
 /* The command of that name, NULL where there is none. */
 const ffcl_command *ffcl_command_find(const char *name);
@@ -107,6 +107,9 @@ int ffcl_bad_usage(ffcl_session *s, const char *sentence, const char *argument);
 /* The text, without backticks, from column `from`, where the cursor is at column at, in lines of 79
  * columns. */
 void ffcl_help_wrap(FILE *out, int at, int from, const char *text);
+
+/* eval_command.c: the numbers of an evaluation, to stdout. */
+void ffcl_evaluation_print(const ffcl_evaluation *evaluation);
 
 /* help.c: the list of all commands; all of one. */
 void ffcl_help_print(FILE *out);

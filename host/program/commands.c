@@ -10,6 +10,7 @@ const ffcl_command *const ffcl_commands[] = {
     &ffcl_init_command,
     &ffcl_inspect_command,
     &ffcl_devices_command,
+    &ffcl_eval_command,
     &ffcl_bench_command,
     &ffcl_verify_command,
     &ffcl_tune_command,

@@ -70,7 +70,7 @@ static void cut_to_width(const ffcl_progress *p, char *line)
 
 static void print_phase(ffcl_progress *p)
 {
-    char line[160], detail[96];
+    char line[240], detail[96];
     switch (p->phase) {
     case FFCL_PHASE_LOAD:
         format_bytes(detail, sizeof detail, p->done, p->total);
@@ -90,6 +90,11 @@ static void print_phase(ffcl_progress *p)
         snprintf(line, sizeof line, "sampling %llu/%llu%s%.50s%s", (unsigned long long)p->done,
                  (unsigned long long)p->total, *p->words ? " evaluations, " : "", p->words,
                  detail);
+        break;
+    case FFCL_PHASE_EVALUATE:
+        format_rate(detail, sizeof detail, p, "images");
+        snprintf(line, sizeof line, "evaluating %llu/%llu%.90s", (unsigned long long)p->done,
+                 (unsigned long long)p->total, detail);
         break;
     case FFCL_PHASE_TUNE:
         snprintf(line, sizeof line, "tuning %llu/%llu s%s%.110s", (unsigned long long)p->done,

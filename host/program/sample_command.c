@@ -95,6 +95,18 @@ static int open_sampler(ffcl_session *s, ffcl_sampler **sampler, const ffcl_conf
     return rc;
 }
 
+/* As [eval] asks for, when the images are there. */
+static int evaluate(ffcl_session *s, const ffcl_config *cfg)
+{
+    ffcl_evaluation evaluation;
+    const ffcl_observer observer = {ffcl_progress_report, &s->progress};
+    int is_done, rc = ffcl_config_evaluate(&evaluation, &is_done, cfg, &observer, &s->err);
+    ffcl_progress_end(&s->progress);
+    if (is_done)
+        ffcl_evaluation_print(&evaluation);
+    return rc;
+}
+
 static int run_sample(ffcl_session *s)
 {
     ffcl_config *cfg = NULL;
@@ -125,6 +137,8 @@ static int run_sample(ffcl_session *s)
     /* Rank 0 alone: the others would find its lock. */
     if (!rc && rank == 0)
         rc = ffcl_config_check_outputs(cfg, err);
+    if (!rc && rank == 0)
+        rc = ffcl_config_check_evaluation(cfg, err);
     if (!rc && rank == 0 && trace)
         rc = ffcl_config_profile(cfg, FFCL_PROFILE_COMMANDS, trace, err);
     if (!rc)
@@ -139,6 +153,8 @@ static int run_sample(ffcl_session *s)
         rc = rc ? rc : printed;
     }
     ffcl_sampler_close(&sampler);
+    if (!rc && rank == 0)
+        rc = evaluate(s, cfg);
     ffcl_config_close(&cfg);
     if (!is_ready && size > 1) {
         /* The others are ended without a word, so this is the place for it. */

@@ -104,44 +104,6 @@ void ffcl_engine_shape(ffcl_engine *e)
 
 /* ---- opening ----------------------------------------------------------------------------- */
 
-/* Who computes GEMMs, as cfg wants it. */
-static int choose_gemms(ffcl_engine *e, const ffcl_engine_wants *wants)
-{
-    static const ffcl_half_wish wishes[] = {[FFCL_PRECISION_AUTO] = FFCL_HALF_IF_FAST,
-                                            [FFCL_PRECISION_FLOAT32] = FFCL_HALF_NEVER,
-                                            [FFCL_PRECISION_HALF] = FFCL_HALF_ALWAYS};
-    const ffcl_config *cfg = e->cfg;
-    return ffcl_choose_gemms(e->ctx, &(ffcl_choice){
-        .backend = cfg->blas.backend, .library = cfg->blas.library, .tuning = cfg->blas.tuning,
-        .half = wishes[cfg->precision.compute], .unchecked = wants->is_plan,
-        .program = cfg->trial_program, .calls = e->sit ? ffcl_engine_calls : NULL, .user = e});
-}
-
-static int open_device(ffcl_engine *e, const ffcl_engine_wants *wants, const ffcl_observer *obs,
-                       ffcl_error *err)
-{
-    ffcl_device device;
-    int rc = 0;
-    if (wants->device)
-        device = *wants->device;
-    else
-        rc = ffcl_device_select(&device, e->cfg->device.select, err);
-    if (rc == 0)
-        rc = ffcl_ctx_open(&e->ctx, &device, obs, wants->profile, err);
-    if (rc)
-        return rc;
-    e->ctx->err = err;
-    e->ctx->batch_invariant = wants->batch_invariant;
-    rc = choose_gemms(e, wants);
-    if (rc == 0)
-        rc = ffcl_variants_force(e->ctx, getenv("FFCL_VARIANTS"));
-    if (e->cfg->precision.compute == FFCL_PRECISION_HALF ||
-        (e->cfg->precision.compute == FFCL_PRECISION_AUTO &&
-         e->ctx->matrix_unit != FFCL_UNIT_NONE))
-        e->dtype = FFCL_F16;
-    return rc;
-}
-
 /* Under [model] strict, pickles that would have Python call more than tensors need are refused. */
 static int check_strict(const ffcl_engine *e, const ffcl_tensor_file *file, ffcl_error *err)
 {
@@ -374,7 +336,7 @@ static int plan_for_side(ffcl_engine *e, const ffcl_engine_wants *wants)
 static int prepare(ffcl_engine *e, const ffcl_engine_wants *wants, const ffcl_observer *obs,
                    ffcl_error *err)
 {
-    int rc = open_device(e, wants, obs, err);
+    int rc = ffcl_engine_open_device(&e->ctx, &e->dtype, e->cfg, wants, e, obs, err);
     if (rc == 0)
         rc = ffcl_engine_choose_way(e);
     if (rc == 0)
@@ -421,7 +383,7 @@ static int open_plan(ffcl_engine **out, const ffcl_config *cfg, const ffcl_engin
     int rc = ffcl_config_copy(&e->cfg, cfg, err);
     if (rc == 0)
         rc = open_models(e, wants, err);
-    return rc ? rc : open_device(e, wants, obs, err);
+    return rc ? rc : ffcl_engine_open_device(&e->ctx, &e->dtype, e->cfg, wants, e, obs, err);
 }
 
 int ffcl_engine_shapes(const ffcl_config *cfg, const ffcl_device *device,

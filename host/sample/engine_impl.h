@@ -78,6 +78,12 @@ static inline ffcl_tensor ffcl_latents_of(const ffcl_engine *e, size_t B)
     return t;
 }
 
+/* Selects and opens the device of wants, with the back end and the precision of cfg; a note says
+ * which.  *dtype stays as it is but for half.  engine: whose GEMMs a trial times, or NULL. */
+int ffcl_engine_open_device(ffcl_ctx **out, ffcl_dtype *dtype, const ffcl_config *cfg,
+                            const ffcl_engine_wants *wants, ffcl_engine *engine,
+                            const ffcl_observer *obs, ffcl_error *err);
+
 /* Gives the lanes' and the engine's tensors the shapes for batches of e->batch and e->decode_batch;
  * their buffers stay. */
 void ffcl_engine_shape(ffcl_engine *e);

@@ -120,6 +120,7 @@ static int check(ffcl_verifier *v)
         {ffcl_verify_is_images, ffcl_verify_images},
         {ffcl_verify_is_byte_rules, ffcl_verify_byte_rules},
         {ffcl_verify_is_pos_embed, ffcl_verify_pos_embed},
+        {ffcl_verify_is_inception, ffcl_verify_inception},
         {ffcl_verify_is_sit, ffcl_verify_sit},
         {ffcl_verify_is_sample, ffcl_verify_sample},
         {ffcl_verify_is_vae, ffcl_verify_vae},
@@ -129,7 +130,8 @@ static int check(ffcl_verifier *v)
             return kinds[i].run(v);
     return ffcl_fail(v->err, FFCL_EFORMAT,
                      "%s holds no recording that verify knows: SiT (x, t, y), VAE (z), samples "
-                     "(z, y), generators (cpu.seed...), images (x, grid_u8) or pos_embed (dN_gN)",
+                     "(z, y), Inception (imgS), generators (cpu.seed...), images (x, grid_u8) or "
+                     "pos_embed (dN_gN)",
                      ffcl_tensor_file_path(v->file));
 }
 

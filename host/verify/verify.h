@@ -33,6 +33,8 @@ int ffcl_verify_is_sample(const ffcl_verifier *v);      /* z, y */
 int ffcl_verify_sample(ffcl_verifier *v);
 int ffcl_verify_is_vae(const ffcl_verifier *v);         /* z alone */
 int ffcl_verify_vae(ffcl_verifier *v);
+int ffcl_verify_is_inception(const ffcl_verifier *v);   /* imgS.logits_unbiased */
+int ffcl_verify_inception(ffcl_verifier *v);
 
 /* Latents after some steps of a sampler, in a network's recording or alone (z, y): every one
  * that is called as a method is checked. */

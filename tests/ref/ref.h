@@ -129,4 +129,32 @@ void ffcl_ref_upsample_conv(double *out, const float *x, const float *w, const f
                             const float *add, size_t B, size_t Hh, size_t Ww, size_t C,
                             size_t Cout, size_t k);
 
+
+/* out (B, OH, OW, Cout) = act(conv + bias): x (B, Hh, Ww, C), w (Cout, C, kh, kw), the first tap of
+ * output (y, x) at (stride y - pad_y, stride x - pad_x); act 0 none, 3 ReLU. */
+typedef struct ffcl_ref_window {
+    size_t kh, kw, stride, pad_y, pad_x, OH, OW;
+    int act;
+} ffcl_ref_window;
+void ffcl_ref_window_conv(double *out, const float *x, const float *w, const float *bias,
+                          const ffcl_ref_window *window, size_t B, size_t Hh, size_t Ww, size_t C,
+                          size_t Cout);
+
+/* out (B, OH, OW, C); x (B, Hh, Ww, C). */
+void ffcl_ref_pool(double *out, const float *x, size_t B, size_t Hh, size_t Ww, size_t C,
+                   size_t OH, size_t OW, size_t stride, size_t pad, int is_mean);
+/* out (B, C); x (B, P, C). */
+void ffcl_ref_mean_pixels(double *out, const float *x, size_t B, size_t P, size_t C);
+/* out (B, R, R, 3); bytes (B, Hh, Ww, 3); rule 0 TensorFlow 1, 1 torch. */
+void ffcl_ref_resize(double *out, const unsigned char *bytes, size_t B, size_t Hh, size_t Ww,
+                     size_t R, int rule);
+
+/* nearest (M, 4) ascending, of rows of squared distances aa + bb - 2 dot, dot (M, N), and of what
+ * was there before (M, 4). */
+void ffcl_ref_nearest(double *nearest, const float *before, const float *dot, const float *aa,
+                      const float *bb, size_t M, size_t N);
+/* 1 where a row i has a column j with that distance <= of_col[j]; or what was there before. */
+void ffcl_ref_inside(double *in_row, const int32_t *before, const float *of_col, const float *dot,
+                     const float *aa, const float *bb, size_t M, size_t N);
+
 #endif

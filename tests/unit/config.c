@@ -229,7 +229,7 @@ static void test_bad_keys(void **state)
            "a.ini:2: unknown section [everything]; key seed belongs in [sampler]");
     refuse("[everything]\nx = 1\n",
            "a.ini:2: unknown section [everything]; the sections are [device], [model], "
-           "[condition], [vae], [sampler], [precision], [blas], [output]");
+           "[condition], [vae], [sampler], [precision], [blas], [output], [eval]");
     refuse("seed = 1\n", "a.ini:1: key seed stands before any [section]; it belongs in [sampler]");
     refuse("x = 1\n", "a.ini:1: key x stands before any [section]");
     refuse("[sampler]\nseed = 1\n[vae]\n[sampler]\nseed = 1\n",

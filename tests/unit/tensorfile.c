@@ -44,7 +44,7 @@ static const struct {
     {"json_text", FFCL_EFORMAT, "is a JSON text"},
     {"noise", FFCL_EFORMAT, "neither a safetensors file nor"},
     {"tar", FFCL_EFORMAT, "PyTorch 1.6 or later"},
-    {"legacy_torch", FFCL_EFORMAT, "PyTorch 1.6 or later"},
+    {"legacy_torch", FFCL_EFORMAT, "holds no state dict"},
     {"bare_pickle", FFCL_EFORMAT, "is a bare pickle"},
     {"pickle_rich", FFCL_EFORMAT, "is a bare pickle"},
     {"pickle_rich4", FFCL_EFORMAT, "is a bare pickle"},

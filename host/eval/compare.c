@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: MIT */
+#include "eval/compare.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "files/input.h"
+#include "files/json.h"
+#include "util.h"
+
+static const struct {
+    const char *key, *name;
+} values[] = {
+    {"fid", "FID"}, {"sfid", "sFID"}, {"inception_score", "Inception Score"},
+    {"inception_score_deviation", "  deviation"}, {"precision", "precision"}, {"recall", "recall"},
+};
+enum { VALUES = sizeof values / sizeof *values, MOST = 1 << 20 };
+
+static double number_of(const cJSON *o, const char *key)
+{
+    const cJSON *item = cJSON_GetObjectItemCaseSensitive(o, key);
+    return cJSON_IsNumber(item) ? item->valuedouble : NAN;
+}
+
+static void text_of(char *to, size_t size, const cJSON *o, const char *key)
+{
+    const cJSON *item = cJSON_GetObjectItemCaseSensitive(o, key);
+    snprintf(to, size, "%s", cJSON_IsString(item) ? item->valuestring : "");
+}
+
+static int read_one(ffcl_compared *c, const char *path, ffcl_error *err)
+{
+    char *text = NULL;
+    size_t n = 0, at = 0;
+    cJSON *o = NULL;
+    *c = (ffcl_compared){.path = path};
+    err->text[0] = '\0';
+    int rc = ffcl_input_read(&text, &n, path, MOST, err);
+    if (rc == 0)
+        rc = ffcl_json_parse(&o, text, n, &at, path, err);
+    if (rc == FFCL_EFORMAT && !err->text[0])
+        ffcl_fail(err, rc, "%s is no JSON near byte %zu", path, at);
+    if (rc == 0 && !cJSON_GetObjectItemCaseSensitive(o, "fid"))
+        rc = ffcl_fail(err, FFCL_EFORMAT, "%s holds no evaluation: ffcl eval --json writes one",
+                       path);
+    for (size_t k = 0; rc == 0 && k < VALUES; k++)
+        c->values[k] = number_of(o, values[k].key);
+    if (rc == 0) {
+        c->count = number_of(o, "count");
+        text_of(c->like, sizeof c->like, o, "like");
+        text_of(c->network, sizeof c->network, o, "network");
+        text_of(c->reference, sizeof c->reference, o, "reference");
+        const cJSON *point, *curve = cJSON_GetObjectItemCaseSensitive(o, "curve");
+        cJSON_ArrayForEach(point, curve) {
+            const double count = number_of(point, "count"), fid = number_of(point, "fid");
+            if (c->n_curve == FFCL_EVAL_CURVE || !isfinite(count) || !isfinite(fid))
+                continue;
+            c->curve[c->n_curve].count = count;
+            c->curve[c->n_curve++].fid = fid;
+        }
+    }
+    cJSON_Delete(o);
+    free(text);
+    return rc;
+}
+
+static const char *base_name(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    return slash ? slash + 1 : path;
+}
+
+static void print_value(char *line, size_t size, double value)
+{
+    const size_t used = strlen(line);
+    if (isfinite(value))
+        snprintf(line + used, size - used, " %14.6g", value);
+    else
+        snprintf(line + used, size - used, " %14s", "-");
+}
+
+/* Of two the difference, of more the mean and the deviation. */
+static void print_summary(char *line, size_t size, const ffcl_compared *c, size_t n, size_t k)
+{
+    double sum = 0.0, squares = 0.0;
+    if (n == 2) {
+        print_value(line, size, c[1].values[k] - c[0].values[k]);
+        return;
+    }
+    for (size_t i = 0; i < n; i++)
+        sum += c[i].values[k];
+    for (size_t i = 0; i < n; i++)
+        squares += (c[i].values[k] - sum / (double)n) * (c[i].values[k] - sum / (double)n);
+    print_value(line, size, sum / (double)n);
+    print_value(line, size, n > 1 ? sqrt(squares / (double)(n - 1)) : NAN);
+}
+
+/* One file a column for two; one a row for more. */
+static void print_table(const ffcl_compared *c, size_t n, ffcl_line_visitor *visit, void *user)
+{
+    char line[400];
+    snprintf(line, sizeof line, "%-16s", "");
+    for (size_t i = 0; i < n && n <= 3; i++)
+        snprintf(line + strlen(line), sizeof line - strlen(line), " %14.14s",
+                 base_name(c[i].path));
+    snprintf(line + strlen(line), sizeof line - strlen(line), n == 2 ? " %14s" : " %14s %14s",
+             n == 2 ? "difference" : "mean", "deviation");
+    visit(user, line);
+    for (size_t k = 0; k < VALUES; k++) {
+        snprintf(line, sizeof line, "%-16s", values[k].name);
+        for (size_t i = 0; i < n && n <= 3; i++)
+            print_value(line, sizeof line, c[i].values[k]);
+        print_summary(line, sizeof line, c, n, k);
+        visit(user, line);
+    }
+    snprintf(line, sizeof line, "%-16s", "images");
+    for (size_t i = 0; i < n && n <= 3; i++)
+        print_value(line, sizeof line, c[i].count);
+    visit(user, line);
+}
+
+/* What makes numbers of two evaluations no comparison. */
+static void print_notes(const ffcl_compared *c, size_t n, ffcl_line_visitor *visit, void *user)
+{
+    char line[900];
+    for (size_t i = 1; i < n; i++) {
+        const char *what = strcmp(c[i].network, c[0].network)       ? "networks"
+                           : strcmp(c[i].like, c[0].like)           ? "habits (--like)"
+                           : strcmp(c[i].reference, c[0].reference) ? "references"
+                           : c[i].count != c[0].count               ? "numbers of images"
+                                                                    : NULL;
+        snprintf(line, sizeof line, "note: %.200s and %.200s have different %s, so their numbers "
+                 "do not compare", base_name(c[0].path), base_name(c[i].path), what ? what : "");
+        if (what)
+            visit(user, line);
+    }
+}
+
+int ffcl_eval_compare(const char *const *paths, size_t n, const char *plot,
+                      ffcl_line_visitor *visit, void *user, ffcl_error *err)
+{
+    if (n < 2 || n > FFCL_COMPARED)
+        return ffcl_fail(err, FFCL_EUSAGE, "from 2 to %d JSON files are compared, not %zu",
+                         FFCL_COMPARED, n);
+    ffcl_compared *c = calloc(n, sizeof *c);
+    int rc = c ? 0 : ffcl_fail(err, FFCL_ENOMEM, "out of memory for %zu evaluations", n);
+    for (size_t i = 0; rc == 0 && i < n; i++)
+        rc = read_one(&c[i], paths[i], err);
+    if (rc == 0) {
+        print_table(c, n, visit, user);
+        print_notes(c, n, visit, user);
+    }
+    if (rc == 0 && plot)
+        rc = ffcl_compare_plot(plot, c, n, err);
+    free(c);
+    return rc;
+}

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: MIT
+ * Evaluations that were written as JSON, read again; private to compare.c and plot.c. */
+#ifndef FFCL_EVAL_COMPARE_H
+#define FFCL_EVAL_COMPARE_H
+
+#include "error.h"
+
+/* ffcl_eval_compare takes at most so many. */
+enum { FFCL_COMPARED = 64 };
+
+typedef struct ffcl_compared {
+    const char *path;
+    double values[6];           /* FID, sFID, score, deviation, precision, recall; NaN: null */
+    double count;               /* NaN: unknown */
+    char like[32], network[320], reference[256];
+    struct {
+        double count, fid;
+    } curve[FFCL_EVAL_CURVE];
+    size_t n_curve;
+} ffcl_compared;
+
+/* FID over images, a line a file; or of files with a single number each, one after another. */
+int ffcl_compare_plot(const char *path, const ffcl_compared *of, size_t n, ffcl_error *err);
+
+#endif

@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: MIT
+ * ffcl_evaluate: samples against a reference, from files. */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "eval/evaluator.h"
+#include "eval/sheet.h"
+#include "files/input.h"
+#include "util.h"
+
+static const char *base_name(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    return slash && slash[1] ? slash + 1 : path;
+}
+
+/* A subject in words. */
+static void describe(char *text, size_t size, const ffcl_subject *s)
+{
+    size_t height, width;
+    if (s->images && (s->tally || !s->statistics.pool)) {
+        ffcl_images_size(s->images, &height, &width);
+        snprintf(text, size, "%.120s, %zu images of %zu x %zu%s", s->path,
+                 ffcl_images_count(s->images), width, height,
+                 s->statistics.pool ? ", with statistics" : "");
+    } else if (s->statistics.n) {
+        snprintf(text, size, "%.120s, statistics of %zu images", s->path, s->statistics.n);
+    } else {
+        snprintf(text, size, "%.120s, statistics", s->path);
+    }
+}
+
+static void note_passed_over(const ffcl_subject *s, const ffcl_observer *obs)
+{
+    const size_t n = s->images ? ffcl_images_passed_over(s->images) : 0;
+    char text[400];
+    snprintf(text, sizeof text, "%.300s: %zu files that are no images are passed over", s->path, n);
+    if (n)
+        ffcl_report(obs, FFCL_PHASE_NOTE, text, 0, 0);
+}
+
+int ffcl_eval_check_network(char *crc, const ffcl_config *cfg, ffcl_error *err)
+{
+    *crc = '\0';
+    if (ffcl_input_is_absent(cfg->eval.inception))
+        return ffcl_fail(err, FFCL_EFILE, "the Inception network %s is not there: it is "
+                         "pt_inception-2015-12-05-6726825d.pth of the releases of "
+                         "github.com/mseitzer/pytorch-fid (fid_weights); name it with --inception "
+                         "or [eval] inception. To try without, ffcl eval --make-network FILE "
+                         "writes one that only compares with itself", cfg->eval.inception);
+    return ffcl_file_crc(crc, cfg->eval.inception, err);
+}
+
+/* Precision and recall need the images of both. */
+static int wants_images(const ffcl_subject *samples, const ffcl_subject *reference)
+{
+    return samples->images && reference->images;
+}
+
+typedef struct evaluation {
+    const ffcl_config *cfg;
+    const ffcl_eval_request *request;
+    const ffcl_observer *obs;
+    ffcl_subject samples, reference;
+    ffcl_extractor *extractor;
+    ffcl_neighbours neighbours;
+    char crc[64];
+} evaluation;
+
+/* The reference's images are evaluated where its statistics do not say all. */
+static int extract_reference(evaluation *e, ffcl_error *err)
+{
+    const int keeps = wants_images(&e->samples, &e->reference);
+    if (!e->reference.images || (e->reference.statistics.pool && !keeps))
+        return 0;
+    return ffcl_subject_extract(&e->reference, &e->extractor, e->cfg, keeps, NULL, e->obs, err);
+}
+
+static int extract_samples(evaluation *e, ffcl_evaluation *out, ffcl_error *err)
+{
+    const ffcl_eval_request *r = e->request;
+    ffcl_curve curve = {.points = ffcl_min(r->curve, FFCL_EVAL_CURVE), .reference = &e->reference,
+                        .to = out};
+    const int keeps = r->reference && wants_images(&e->samples, &e->reference);
+    const double began = ffcl_clock();
+    if (!e->samples.images)
+        return 0;
+    /* Statistics beside the images are not taken on trust. */
+    ffcl_statistics_close(&e->samples.statistics);
+    int rc = ffcl_subject_extract(&e->samples, &e->extractor, e->cfg, keeps,
+                                  r->reference && curve.points ? &curve : NULL, e->obs, err);
+    out->seconds = ffcl_clock() - began;
+    if (rc == 0) {
+        snprintf(out->computed, sizeof out->computed, "%s on %s",
+                 ffcl_extractor_precision(e->extractor), ffcl_extractor_device(e->extractor));
+        ffcl_images_size(e->samples.images, &out->height, &out->width);
+    }
+    return rc;
+}
+
+static int save(const evaluation *e, ffcl_error *err)
+{
+    const char *path = e->cfg->eval.save_stats;
+    if (!path)
+        return 0;
+    if (!e->samples.tally)
+        return ffcl_fail(err, FFCL_EUSAGE, "%s holds statistics already: there are no images to "
+                         "save statistics of", e->samples.path);
+    if (ffcl_tally_count(e->samples.tally) < 2)
+        return ffcl_fail(err, FFCL_EFORMAT, "%s has one image, and a covariance needs two",
+                         e->samples.path);
+    return ffcl_statistics_save(path, ffcl_tally_pool(e->samples.tally),
+                                ffcl_tally_spatial(e->samples.tally), e->crc,
+                                ffcl_habit_of(e->cfg->eval.like)->name, err);
+}
+
+static int evaluate(evaluation *e, ffcl_evaluation *out, ffcl_error *err)
+{
+    const ffcl_eval_request *r = e->request;
+    const ffcl_habit *habit = ffcl_habit_of(e->cfg->eval.like);
+    ffcl_subject *reference = r->reference ? &e->reference : NULL;
+    int rc = ffcl_subject_open(&e->samples, r->samples, err);
+    if (rc == 0 && reference)
+        rc = ffcl_subject_open(reference, r->reference, err);
+    if (rc)
+        return rc;
+    note_passed_over(&e->samples, e->obs);
+    if (reference)
+        note_passed_over(reference, e->obs);
+    if (!e->samples.images && !reference)
+        return ffcl_fail(err, FFCL_EUSAGE, "%s holds statistics alone, which --reference must give "
+                         "something to compare with", r->samples);
+    if (e->samples.images || (reference && !reference->statistics.pool)) {
+        rc = ffcl_eval_check_network(e->crc, e->cfg, err);
+        snprintf(out->network, sizeof out->network, "%.200s (%s)",
+                 base_name(e->cfg->eval.inception), e->crc);
+    } else {
+        snprintf(e->crc, sizeof e->crc, "%s", e->samples.statistics.inception);
+    }
+    if (rc == 0 && reference)
+        rc = ffcl_subject_check(reference, e->crc, habit, e->obs, err);
+    if (rc == 0 && reference)
+        rc = extract_reference(e, err);
+    if (rc == 0)
+        rc = extract_samples(e, out, err);
+    if (rc == 0)
+        rc = ffcl_evaluation_fill(out, &e->samples, reference,
+                                  e->extractor ? ffcl_extractor_ctx(e->extractor) : NULL,
+                                  &e->neighbours, e->obs, err);
+    if (rc == 0)
+        rc = save(e, err);
+    if (rc == 0 && r->sheet)
+        rc = ffcl_sheet_write(r->sheet, &e->samples, reference, &e->neighbours, err);
+    describe(out->samples, sizeof out->samples, &e->samples);
+    if (reference)
+        describe(out->reference, sizeof out->reference, reference);
+    out->like = habit->name;
+    return rc;
+}
+
+int ffcl_evaluate(ffcl_evaluation *out, const ffcl_config *cfg, const ffcl_eval_request *request,
+                  const ffcl_observer *obs, ffcl_error *err)
+{
+    evaluation e = {.cfg = cfg, .request = request, .obs = obs};
+    *out = (ffcl_evaluation){.fid = NAN};
+    int rc = evaluate(&e, out, err);
+    ffcl_extractor_close(&e.extractor);
+    ffcl_subject_close(&e.samples);
+    ffcl_subject_close(&e.reference);
+    ffcl_neighbours_close(&e.neighbours);
+    return rc;
+}
+
+int ffcl_eval_generate_network(const char *path, ffcl_error *err)
+{
+    return ffcl_inception_generate(path, 1, err);
+}

@@ -1,0 +1,292 @@
+/* SPDX-License-Identifier: MIT */
+#include "eval/evaluator.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <zlib.h>
+
+#include "files/input.h"
+#include "util.h"
+
+/* Fewer images than features: the covariance is singular, and the distance says little. */
+enum { FEW = FFCL_INCEPTION_POOL };
+
+int ffcl_subject_open(ffcl_subject *s, const char *path, ffcl_error *err)
+{
+    struct stat st;
+    *s = (ffcl_subject){.path = ffcl_format("%s", path)};
+    if (!s->path)
+        return ffcl_fail(err, FFCL_ENOMEM, "out of memory for %s", path);
+    int rc = 0;
+    if (stat(path, &st) != 0)
+        rc = ffcl_fail(err, FFCL_EFILE, "%s cannot be opened: %s", path, strerror(errno));
+    else if (S_ISDIR(st.st_mode))
+        rc = ffcl_images_open(&s->images, path, err);
+    else
+        rc = ffcl_arrays_open(&s->arrays, path, err);
+    if (rc == 0 && s->arrays)
+        rc = ffcl_statistics_load(&s->statistics, s->arrays, err);
+    /* Statistics may stand beside the images that they are of. */
+    if (rc == 0 && s->arrays && ffcl_arrays_find(s->arrays, "arr_0"))
+        rc = ffcl_images_of(&s->images, s->arrays, err);
+    if (rc == 0 && !s->images && !s->statistics.pool)
+        rc = ffcl_fail(err, FFCL_EFORMAT, "%s holds neither images (arr_0) nor statistics (mu and "
+                       "sigma)", path);
+    if (rc)
+        ffcl_subject_close(s);
+    return rc;
+}
+
+void ffcl_subject_close(ffcl_subject *s)
+{
+    ffcl_images_close(&s->images);
+    ffcl_arrays_close(&s->arrays);
+    ffcl_statistics_close(&s->statistics);
+    ffcl_tally_close(&s->tally);
+    free(s->path);
+    *s = (ffcl_subject){.path = NULL};
+}
+
+const ffcl_moments *ffcl_subject_pool(const ffcl_subject *s)
+{
+    return s->statistics.pool ? s->statistics.pool : s->tally ? ffcl_tally_pool(s->tally) : NULL;
+}
+
+const ffcl_moments *ffcl_subject_spatial(const ffcl_subject *s)
+{
+    if (s->statistics.pool)
+        return s->statistics.spatial;
+    return s->tally ? ffcl_tally_spatial(s->tally) : NULL;
+}
+
+int ffcl_file_crc(char *text, const char *path, ffcl_error *err)
+{
+    enum { PIECE = 1 << 20 };
+    FILE *stream;
+    uLong crc = crc32(0, NULL, 0);
+    unsigned long long bytes = 0;
+    unsigned char *piece = malloc(PIECE);
+    if (!piece)
+        return ffcl_fail(err, FFCL_ENOMEM, "out of memory for %s", path);
+    int rc = ffcl_input_stream(&stream, path, INT64_MAX, err);
+    for (size_t n = 1; rc == 0 && (n = fread(piece, 1, PIECE, stream)) > 0;) {
+        crc = crc32_z(crc, piece, n);
+        bytes += n;
+    }
+    if (rc == 0 && ferror(stream))
+        rc = ffcl_fail(err, FFCL_EFILE, "%s cannot be read: %s", path, strerror(errno));
+    if (rc == 0) {
+        fclose(stream);
+        snprintf(text, 64, "crc32 %08lx, %llu bytes", crc, bytes);
+    }
+    free(piece);
+    return rc;
+}
+
+/* ---- features of a subject's images --------------------------------------------------------- */
+
+/* A distance of the images so far; with fewer than two there is none. */
+static int add_point(ffcl_curve *c, const ffcl_tally *tally, size_t count, ffcl_error *err)
+{
+    ffcl_evaluation *to = c->to;
+    const ffcl_moments *reference = ffcl_subject_pool(c->reference);
+    ffcl_moments *now = NULL;
+    double fid = NAN;
+    if (count < 2)
+        return 0;
+    int rc = ffcl_tally_snapshot(&now, tally, err);
+    if (rc == 0)
+        rc = ffcl_moments_distance(&fid, now, reference, ffcl_tally_lapack(tally), err);
+    if (rc == 0) {
+        to->curve[to->n_curve].count = count;
+        to->curve[to->n_curve++].fid = fid;
+    }
+    ffcl_moments_close(&now);
+    return rc;
+}
+
+/* Images that are on their way, in order. */
+typedef struct stream {
+    ffcl_images_in *images;
+    ffcl_extractor *extractor;
+    ffcl_tally *tally;
+    ffcl_curve *curve;
+    const ffcl_observer *obs;
+    size_t count, sent, done;
+} stream;
+
+/* How many images the next point of the curve has; count where there is none left. */
+static size_t next_point(const stream *s)
+{
+    if (!s->curve)
+        return s->count;
+    const size_t points = s->curve->points;
+    for (size_t k = 1; k < points; k++)
+        if (k * s->count / points > s->done)
+            return k * s->count / points;
+    return s->count;
+}
+
+static int receive(stream *s, ffcl_error *err)
+{
+    ffcl_features f;
+    int rc = ffcl_extractor_wait(s->extractor, &f, err);
+    for (size_t i = 0; rc == 0 && i < f.n; i++) {
+        const size_t point = next_point(s);
+        rc = ffcl_tally_add(s->tally, s->done, f.pool + i * FFCL_INCEPTION_POOL,
+                            f.spatial + i * FFCL_INCEPTION_SPATIAL,
+                            f.logits + i * FFCL_INCEPTION_CLASSES, err);
+        s->done++;
+        if (rc == 0 && s->curve && s->done == point)
+            rc = add_point(s->curve, s->tally, s->done, err);
+    }
+    if (rc == 0)
+        ffcl_report(s->obs, FFCL_PHASE_EVALUATE, NULL, s->done, s->count);
+    return rc;
+}
+
+/* Two batches are on the device while the host reads the next and adds up the one before. */
+static int run_stream(stream *s, ffcl_error *err)
+{
+    const size_t batch = ffcl_extractor_batch(s->extractor);
+    size_t height, width, bytes, under_way = 0;
+    ffcl_images_size(s->images, &height, &width);
+    bytes = height * width * 3;
+    uint8_t *rgb = malloc(batch * bytes);
+    int rc = rgb ? 0 : ffcl_fail(err, FFCL_ENOMEM, "out of memory for a batch of images");
+    ffcl_report(s->obs, FFCL_PHASE_EVALUATE, NULL, 0, s->count);
+    while (rc == 0 && s->done < s->count) {
+        const size_t n = ffcl_min(batch, s->count - s->sent);
+        if (n)
+            rc = ffcl_images_next(s->images, rgb, n, err);
+        if (rc == 0 && (under_way == 2 || !n)) {
+            rc = receive(s, err);
+            under_way--;
+        }
+        if (rc == 0 && n) {
+            rc = ffcl_extractor_submit(s->extractor, rgb, n, err);
+            s->sent += n;
+            under_way++;
+        }
+    }
+    free(rgb);
+    return rc;
+}
+
+int ffcl_subject_extract(ffcl_subject *s, ffcl_extractor **extractor, const ffcl_config *cfg,
+                         int keeps, ffcl_curve *curve, const ffcl_observer *obs, ffcl_error *err)
+{
+    const ffcl_habit *habit = ffcl_habit_of(cfg->eval.like);
+    stream t = {.images = s->images, .curve = curve, .obs = obs,
+                .count = ffcl_images_count(s->images)};
+    size_t height, width, is_height = 0, is_width = 0;
+    ffcl_images_size(s->images, &height, &width);
+    int rc = 0;
+    if (*extractor)
+        ffcl_extractor_size(*extractor, &is_height, &is_width);
+    if (is_height != height || is_width != width) {
+        ffcl_extractor_close(extractor);
+        rc = ffcl_extractor_open(extractor, &(ffcl_extractor_options){
+            .cfg = cfg, .weights = cfg->eval.inception, .rule = habit->resize, .height = height,
+            .width = width, .count = t.count}, obs, err);
+    }
+    t.extractor = *extractor;
+    if (rc == 0)
+        rc = ffcl_tally_open(&s->tally, habit, t.count, keeps, err);
+    t.tally = s->tally;
+    if (rc == 0)
+        rc = run_stream(&t, err);
+    if (rc == 0)
+        ffcl_tally_end(s->tally);
+    return rc;
+}
+
+int ffcl_subject_check(const ffcl_subject *s, const char *crc, const ffcl_habit *habit,
+                       const ffcl_observer *obs, ffcl_error *err)
+{
+    const ffcl_statistics *t = &s->statistics;
+    if (!t->pool)
+        return 0;
+    if (*t->inception && *crc && strcmp(t->inception, crc) != 0)
+        return ffcl_fail(err, FFCL_EFORMAT, "%s holds statistics by another network (%s) than "
+                         "[eval] inception (%s): numbers of two networks do not compare", s->path,
+                         t->inception, crc);
+    if (*t->like && strcmp(t->like, habit->name) != 0) {
+        char text[600];
+        snprintf(text, sizeof text, "%.400s holds statistics made as %s, and this is as %s",
+                 s->path, t->like, habit->name);
+        ffcl_report(obs, FFCL_PHASE_WARN, text, 0, 0);
+    }
+    return 0;
+}
+
+/* ---- the numbers ---------------------------------------------------------------------------- */
+
+static size_t count_of(const ffcl_subject *s)
+{
+    return s->statistics.pool ? s->statistics.n : s->tally ? ffcl_tally_count(s->tally) : 0;
+}
+
+static void warn_of_few(const ffcl_subject *s, const ffcl_observer *obs)
+{
+    const size_t n = count_of(s);
+    char text[600];
+    if (n == 0 || n > FEW)
+        return;
+    snprintf(text, sizeof text, "%.300s has %zu images, and below %d the covariance of 2048 "
+             "features is singular: its FID compares only with one of as many images", s->path, n,
+             FEW + 1);
+    ffcl_report(obs, FFCL_PHASE_WARN, text, 0, 0);
+}
+
+static int distances(ffcl_evaluation *out, const ffcl_subject *samples,
+                     const ffcl_subject *reference, ffcl_error *err)
+{
+    const ffcl_moments *a = ffcl_subject_pool(samples), *b = ffcl_subject_pool(reference);
+    const ffcl_moments *c = ffcl_subject_spatial(samples), *d = ffcl_subject_spatial(reference);
+    ffcl_lapack *lapack = NULL;
+    if ((a && a->n < 2) || (b && b->n < 2))
+        return ffcl_fail(err, FFCL_EFORMAT, "%s has one image, and a covariance needs two",
+                         a && a->n < 2 ? samples->path : reference->path);
+    int rc = ffcl_lapack_open(&lapack, err);
+    if (rc == 0)
+        ffcl_lapack_take_all(lapack);       /* the device is idle */
+    if (rc == 0 && a && b)
+        rc = ffcl_moments_distance(&out->fid, a, b, lapack, err);
+    if (rc == 0 && c && d)
+        rc = ffcl_moments_distance(&out->sfid, c, d, lapack, err);
+    ffcl_lapack_close(&lapack);
+    return rc;
+}
+
+int ffcl_evaluation_fill(ffcl_evaluation *out, const ffcl_subject *samples,
+                         const ffcl_subject *reference, ffcl_ctx *ctx, ffcl_neighbours *neighbours,
+                         const ffcl_observer *obs, ffcl_error *err)
+{
+    const ffcl_kept *a = samples->tally ? ffcl_tally_kept(samples->tally) : NULL;
+    const ffcl_kept *b = reference && reference->tally ? ffcl_tally_kept(reference->tally) : NULL;
+    ffcl_neighbours own = {0}, *to = neighbours ? neighbours : &own;
+    int rc = 0;
+    out->fid = out->sfid = out->precision = out->recall = out->score = out->score_deviation = NAN;
+    out->count = count_of(samples);
+    out->reference_count = reference ? count_of(reference) : 0;
+    if (samples->tally)
+        ffcl_tally_score(samples->tally, &out->score, &out->score_deviation);
+    if (reference) {
+        warn_of_few(samples, obs);
+        warn_of_few(reference, obs);
+        rc = distances(out, samples, reference, err);
+    }
+    if (rc == 0 && a && b && ctx && a->n > 3 && b->n > 3) {
+        rc = ffcl_neighbours_compute(to, ctx, a, b, err);
+        out->precision = to->precision;
+        out->recall = to->recall;
+    }
+    if (!neighbours)
+        ffcl_neighbours_close(&own);
+    return rc;
+}

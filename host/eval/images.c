@@ -1,0 +1,271 @@
+/* SPDX-License-Identifier: MIT */
+#include "eval/images.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "eval/jpeg.h"
+#include "files/input.h"
+#include "files/png.h"
+#include "team.h"
+#include "util.h"
+
+struct ffcl_images_in {
+    char *folder, **names;      /* (count) of a folder; else NULL */
+    ffcl_arrays *arrays;
+    const ffcl_array *array;
+    size_t count, passed_over, height, width, at;
+    ffcl_team *team;
+};
+
+static int ends_with(const char *name, const char *end)
+{
+    const size_t n = strlen(name), m = strlen(end);
+    return n > m && strcasecmp(name + n - m, end) == 0;
+}
+
+static int is_png(const char *name)
+{
+    return ends_with(name, ".png");
+}
+
+static int is_image(const char *name)
+{
+    return name[0] != '.' &&
+           (is_png(name) || (ffcl_jpeg_is_known() && (ends_with(name, ".jpg") ||
+                                                      ends_with(name, ".jpeg"))));
+}
+
+static int by_name(const void *a, const void *b)
+{
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+static int list(ffcl_images_in *s, ffcl_error *err)
+{
+    DIR *dir = opendir(s->folder);
+    size_t room = 0;
+    if (!dir)
+        return ffcl_fail(err, FFCL_EFILE, "%s cannot be opened: %s", s->folder, strerror(errno));
+    int rc = 0;
+    for (struct dirent *e; rc == 0 && (e = readdir(dir));) {
+        if (!is_image(e->d_name)) {
+            s->passed_over += e->d_name[0] != '.' && strcmp(e->d_name, "manifest.json") != 0;
+            continue;
+        }
+        if (s->count == room) {
+            char **grown = realloc(s->names, (room ? 2 * room : 1024) * sizeof *grown);
+            room = room ? 2 * room : 1024;
+            if (!grown) {
+                rc = ffcl_fail(err, FFCL_ENOMEM, "out of memory for the names in %s", s->folder);
+                break;
+            }
+            s->names = grown;
+        }
+        s->names[s->count] = ffcl_path_join(s->folder, e->d_name);
+        if (!s->names[s->count])
+            rc = ffcl_fail(err, FFCL_ENOMEM, "out of memory for the names in %s", s->folder);
+        else
+            s->count++;
+    }
+    closedir(dir);
+    if (rc == 0 && s->count == 0)
+        rc = ffcl_fail(err, FFCL_EFILE, "%s holds no PNG%s files", s->folder,
+                       ffcl_jpeg_is_known() ? " or JPEG" : "");
+    if (rc == 0)
+        qsort(s->names, s->count, sizeof *s->names, by_name);
+    return rc;
+}
+
+/* Grey and alpha say that these are no plain images of a model; evaluators convert them in silence,
+ * each in its own way. */
+static int check_kind(const char *path, ffcl_error *err)
+{
+    static const char *const kinds[] = {[0] = "grey", [4] = "grey with alpha", [6] = "has alpha"};
+    unsigned char head[33] = {0};
+    FILE *stream;
+    int rc = ffcl_input_stream(&stream, path, INT64_MAX, err);
+    if (rc)
+        return rc;
+    const size_t n = fread(head, 1, sizeof head, stream);
+    fclose(stream);
+    const unsigned type = head[25];
+    if (n < sizeof head || memcmp(head, "\x89PNG\r\n\x1a\n", 8) != 0)
+        return ffcl_fail(err, FFCL_EFORMAT, "%s is not a readable PNG: it is damaged or cut short",
+                         path);
+    if (type == 0 || type == 4 || type == 6)
+        return ffcl_fail(err, FFCL_EFORMAT, "%s %s%s, and RGB images are evaluated: convert it to "
+                         "RGB first", path, type == 6 ? "" : "is ", kinds[type]);
+    return 0;
+}
+
+/* The first image's size is that of all. */
+static int read_file(const ffcl_images_in *s, size_t i, uint8_t *rgb, ffcl_error *err)
+{
+    const char *path = s->names[i];
+    size_t height = 0, width = 0;
+    uint8_t *other = NULL;
+    ffcl_error first = {0};
+    if (!is_png(path))
+        return ffcl_jpeg_read_as(path, rgb, s->height, s->width, err);
+    int rc = check_kind(path, err);
+    if (rc)
+        return rc;
+    rc = ffcl_png_read_as(path, rgb, s->height, s->width, &first);
+    if (rc == 0)
+        return 0;
+    /* Is it another size? */
+    if (rc == FFCL_EFORMAT && ffcl_png_read(path, &other, &height, &width, err) == 0 &&
+        (height != s->height || width != s->width))
+        rc = ffcl_fail(err, FFCL_EFORMAT, "%s has %zu x %zu pixels, and %s has %zu x %zu: all "
+                       "images must be of one size", path, width, height, s->names[0], s->width,
+                       s->height);
+    else
+        *err = first;
+    free(other);
+    return rc;
+}
+
+static int measure(ffcl_images_in *s, ffcl_error *err)
+{
+    uint8_t *rgb = NULL;
+    int rc;
+    if (is_png(s->names[0])) {
+        rc = check_kind(s->names[0], err);
+        if (rc == 0)
+            rc = ffcl_png_read(s->names[0], &rgb, &s->height, &s->width, err);
+        free(rgb);
+        return rc;
+    }
+    return ffcl_jpeg_size(s->names[0], &s->height, &s->width, err);
+}
+
+int ffcl_images_open(ffcl_images_in **out, const char *folder, ffcl_error *err)
+{
+    ffcl_images_in *s = *out = calloc(1, sizeof *s);
+    if (s)
+        s->folder = ffcl_format("%s", folder);
+    int rc = s && s->folder ? list(s, err)
+                            : ffcl_fail(err, FFCL_ENOMEM, "out of memory for %s", folder);
+    if (rc == 0)
+        rc = measure(s, err);
+    if (rc == 0)
+        rc = ffcl_team_open(&s->team, ffcl_min(ffcl_cores(), 16), err);
+    if (rc)
+        ffcl_images_close(out);
+    return rc;
+}
+
+int ffcl_images_of(ffcl_images_in **out, ffcl_arrays *arrays, ffcl_error *err)
+{
+    const ffcl_array *array = ffcl_arrays_find(arrays, "arr_0");
+    ffcl_images_in *s = *out = calloc(1, sizeof *s);
+    if (!s)
+        return ffcl_fail(err, FFCL_ENOMEM, "out of memory for %s", ffcl_arrays_path(arrays));
+    s->arrays = arrays;
+    s->array = array;
+    int rc = 0;
+    if (!array)
+        rc = ffcl_fail(err, FFCL_EFORMAT, "%s has no images: no array arr_0 of whole numbers",
+                       ffcl_arrays_path(arrays));
+    else if (array->type != 'u' || array->item != 1 || array->rank != 4 || array->shape[3] != 3 ||
+             !array->count)
+        rc = ffcl_fail(err, FFCL_EFORMAT, "%s: arr_0 is no array of RGB images (count, height, "
+                       "width, 3) of bytes", ffcl_arrays_path(arrays));
+    else
+        rc = ffcl_arrays_rewind(arrays, array, err);
+    if (rc == 0) {
+        s->count = array->shape[0];
+        s->height = array->shape[1];
+        s->width = array->shape[2];
+    } else {
+        ffcl_images_close(out);
+    }
+    return rc;
+}
+
+void ffcl_images_close(ffcl_images_in **images)
+{
+    ffcl_images_in *s = *images;
+    if (!s)
+        return;
+    for (size_t i = 0; s->names && i < s->count; i++)
+        free(s->names[i]);
+    free(s->names);
+    free(s->folder);
+    ffcl_team_close(&s->team);
+    free(s);
+    *images = NULL;
+}
+
+size_t ffcl_images_count(const ffcl_images_in *s)
+{
+    return s->count;
+}
+
+void ffcl_images_size(const ffcl_images_in *s, size_t *height, size_t *width)
+{
+    *height = s->height;
+    *width = s->width;
+}
+
+size_t ffcl_images_passed_over(const ffcl_images_in *s)
+{
+    return s->passed_over;
+}
+
+/* Files that a team reads; each has an error of its own, the first in order counts. */
+typedef struct job {
+    const ffcl_images_in *s;
+    size_t first;
+    uint8_t *rgb;
+    ffcl_error *errors;
+} job;
+
+static void read_one(void *user, size_t i)
+{
+    const job *j = user;
+    const size_t bytes = j->s->height * j->s->width * 3;
+    read_file(j->s, j->first + i, j->rgb + i * bytes, &j->errors[i]);
+}
+
+static int next_files(ffcl_images_in *s, uint8_t *rgb, size_t n, ffcl_error *err)
+{
+    job j = {s, s->at, rgb, calloc(n + 1, sizeof *j.errors)};
+    int rc = j.errors ? 0 : ffcl_fail(err, FFCL_ENOMEM, "out of memory for reading images");
+    if (rc == 0)
+        ffcl_team_run(s->team, read_one, &j, n);
+    for (size_t i = 0; rc == 0 && i < n; i++)
+        if (j.errors[i].code) {
+            *err = j.errors[i];
+            rc = err->code;
+        }
+    free(j.errors);
+    return rc;
+}
+
+int ffcl_images_next(ffcl_images_in *s, uint8_t *rgb, size_t n, ffcl_error *err)
+{
+    int rc = s->names ? next_files(s, rgb, n, err)
+                      : ffcl_arrays_read(s->arrays, rgb, n * s->height * s->width * 3, err);
+    s->at += n;
+    return rc;
+}
+
+int ffcl_images_get(ffcl_images_in *s, size_t i, uint8_t *rgb, ffcl_error *err)
+{
+    if (s->names)
+        return read_file(s, i, rgb, err);
+    int rc = 0;
+    if (i < s->at || s->at == s->count) {
+        rc = ffcl_arrays_rewind(s->arrays, s->array, err);
+        s->at = 0;
+    }
+    for (; rc == 0 && s->at <= i; s->at++)
+        rc = ffcl_arrays_read(s->arrays, rgb, s->height * s->width * 3, err);
+    return rc;
+}

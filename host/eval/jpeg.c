@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: MIT */
+#include "eval/jpeg.h"
+
+#ifdef FFCL_JPEG
+#include <setjmp.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <jpeglib.h>
+
+#include "files/input.h"
+
+typedef struct reader {
+    struct jpeg_decompress_struct jpeg;
+    struct jpeg_error_mgr manager;
+    jmp_buf back;
+    char text[JMSG_LENGTH_MAX];
+} reader;
+
+static void give_up(j_common_ptr jpeg)
+{
+    reader *r = jpeg->client_data;
+    jpeg->err->format_message(jpeg, r->text);
+    longjmp(r->back, 1);
+}
+
+/* Warnings are damage: pixels would be made up. */
+static void warn(j_common_ptr jpeg, int level)
+{
+    if (level < 0)
+        give_up(jpeg);
+}
+
+/* The calls of libjpeg; rgb NULL: the size alone. */
+static int decode(reader *r, FILE *stream, const char *path, uint8_t *rgb, size_t *height,
+                  size_t *width, ffcl_error *err)
+{
+    if (setjmp(r->back))
+        return ffcl_fail(err, FFCL_EFORMAT, "%s is not a readable JPEG: %s", path, r->text);
+    jpeg_create_decompress(&r->jpeg);
+    jpeg_stdio_src(&r->jpeg, stream);
+    jpeg_read_header(&r->jpeg, TRUE);
+    if (r->jpeg.num_components != 3)
+        return ffcl_fail(err, FFCL_EFORMAT, "%s has %d channels, and RGB images are evaluated: "
+                         "convert it to RGB first", path, r->jpeg.num_components);
+    if (rgb && (r->jpeg.image_height != *height || r->jpeg.image_width != *width))
+        return ffcl_fail(err, FFCL_EFORMAT, "%s has %u x %u pixels, and the first image %zu x "
+                         "%zu: all images must be of one size", path, r->jpeg.image_width,
+                         r->jpeg.image_height, *width, *height);
+    *height = r->jpeg.image_height;
+    *width = r->jpeg.image_width;
+    if (!rgb)
+        return 0;
+    r->jpeg.out_color_space = JCS_RGB;
+    jpeg_start_decompress(&r->jpeg);
+    while (r->jpeg.output_scanline < r->jpeg.output_height) {
+        JSAMPROW row = rgb + (size_t)r->jpeg.output_scanline * *width * 3;
+        jpeg_read_scanlines(&r->jpeg, &row, 1);
+    }
+    jpeg_finish_decompress(&r->jpeg);
+    return 0;
+}
+
+static int read_jpeg(const char *path, uint8_t *rgb, size_t *height, size_t *width,
+                     ffcl_error *err)
+{
+    reader r;
+    FILE *stream;
+    memset(&r, 0, sizeof r);
+    int rc = ffcl_input_stream(&stream, path, INT64_MAX, err);
+    if (rc)
+        return rc;
+    r.jpeg.err = jpeg_std_error(&r.manager);
+    r.manager.error_exit = give_up;
+    r.manager.emit_message = warn;
+    r.jpeg.client_data = &r;
+    rc = decode(&r, stream, path, rgb, height, width, err);
+    jpeg_destroy_decompress(&r.jpeg);
+    fclose(stream);
+    return rc;
+}
+
+int ffcl_jpeg_is_known(void)
+{
+    return 1;
+}
+
+int ffcl_jpeg_size(const char *path, size_t *height, size_t *width, ffcl_error *err)
+{
+    return read_jpeg(path, NULL, height, width, err);
+}
+
+int ffcl_jpeg_read_as(const char *path, uint8_t *rgb, size_t height, size_t width, ffcl_error *err)
+{
+    return read_jpeg(path, rgb, &height, &width, err);
+}
+#else
+int ffcl_jpeg_is_known(void)
+{
+    return 0;
+}
+
+int ffcl_jpeg_size(const char *path, size_t *height, size_t *width, ffcl_error *err)
+{
+    *height = *width = 0;
+    return ffcl_fail(err, FFCL_EFORMAT, "%s: this ffcl is built without libjpeg", path);
+}
+
+int ffcl_jpeg_read_as(const char *path, uint8_t *rgb, size_t height, size_t width, ffcl_error *err)
+{
+    (void)rgb;
+    return ffcl_jpeg_size(path, &height, &width, err);
+}
+#endif

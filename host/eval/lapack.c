@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: MIT */
+#include "eval/lapack.h"
+
+#include <dlfcn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "util.h"
+
+struct ffcl_lapack {
+    void *handle;
+    char name[64];
+    void (*dsyrk)(const char *uplo, const char *trans, const int *n, const int *k,
+                  const double *alpha, const double *a, const int *lda, const double *beta,
+                  double *c, const int *ldc);
+    void (*dgemm)(const char *transa, const char *transb, const int *m, const int *n, const int *k,
+                  const double *alpha, const double *a, const int *lda, const double *b,
+                  const int *ldb, const double *beta, double *c, const int *ldc);
+    void (*dsyevd)(const char *jobz, const char *uplo, const int *n, double *a, const int *lda,
+                   double *w, double *work, const int *lwork, int *iwork, const int *liwork,
+                   int *info);
+    int (*threads)(void);               /* OpenBLAS's; NULL */
+    void (*use_threads)(int n);
+    int takes_all;
+};
+
+/* dlsym returns void *, which ISO C does not turn into a function. */
+static int find(void *handle, const char *name, void *function)
+{
+    void *symbol = dlsym(handle, name);
+    memcpy(function, &symbol, sizeof symbol);
+    return symbol != NULL;
+}
+
+static int load(ffcl_lapack *l, const char *file)
+{
+    l->handle = dlopen(file, RTLD_NOW | RTLD_LOCAL);
+    if (!l->handle)
+        return -1;
+    if (find(l->handle, "dsyrk_", &l->dsyrk) && find(l->handle, "dgemm_", &l->dgemm) &&
+        find(l->handle, "dsyevd_", &l->dsyevd)) {
+        if (find(l->handle, "openblas_get_num_threads", &l->threads))
+            find(l->handle, "openblas_set_num_threads", &l->use_threads);
+        snprintf(l->name, sizeof l->name, "%s", file);
+        return 0;
+    }
+    dlclose(l->handle);
+    l->handle = NULL;
+    return -1;
+}
+
+int ffcl_lapack_open(ffcl_lapack **out, ffcl_error *err)
+{
+    static const char *const files[] = {"libopenblas.so.0", "liblapack.so.3", "liblapack.so"};
+    ffcl_lapack *l = *out = calloc(1, sizeof *l);
+    if (!l)
+        return ffcl_fail(err, FFCL_ENOMEM, "out of memory for LAPACK");
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++)
+        if (load(l, files[i]) == 0)
+            return 0;
+    ffcl_lapack_close(out);
+    return ffcl_fail(err, FFCL_EFILE, "no LAPACK library is installed, which the Frechet distance "
+                     "needs: install libopenblas0, or liblapack3");
+}
+
+void ffcl_lapack_close(ffcl_lapack **lapack)
+{
+    if (*lapack && (*lapack)->handle)
+        dlclose((*lapack)->handle);
+    free(*lapack);
+    *lapack = NULL;
+}
+
+const char *ffcl_lapack_name(const ffcl_lapack *l)
+{
+    return l->name;
+}
+
+void ffcl_lapack_add_squares(const ffcl_lapack *l, double *C, const double *X, size_t k, size_t n)
+{
+    const double one = 1.0;
+    const int columns = (int)n, rows = (int)k;
+    /* X row-major is its transpose column-major. */
+    l->dsyrk("L", "N", &columns, &rows, &one, X, &columns, &one, C, &columns);
+}
+
+void ffcl_lapack_take_all(ffcl_lapack *l)
+{
+    l->takes_all = 1;
+}
+
+/* The CBLAS back end has OpenBLAS use one thread. */
+static int take_threads(const ffcl_lapack *l)
+{
+    const int before = l->takes_all && l->threads && l->use_threads ? l->threads() : 0;
+    /* Threads that wait for each other spin: where few processors are shared with other programs
+     * they are slower together than one alone. */
+    if (before)
+        l->use_threads(ffcl_cores() < 4 ? 1 : (int)ffcl_cores());
+    return before;
+}
+
+static void give_threads(const ffcl_lapack *l, int before)
+{
+    if (before)
+        l->use_threads(before);
+}
+
+void ffcl_lapack_multiply(const ffcl_lapack *l, double *C, const double *A, const double *B,
+                          size_t n, int is_transposed)
+{
+    const double one = 1.0, zero = 0.0;
+    const int size = (int)n, before = take_threads(l);
+    l->dgemm(is_transposed ? "T" : "N", "N", &size, &size, &size, &one, A, &size, B, &size, &zero,
+             C, &size);
+    give_threads(l, before);
+}
+
+int ffcl_lapack_eigen(const ffcl_lapack *l, double *A, size_t n, int is_vectors, double *values,
+                      ffcl_error *err)
+{
+    const char *job = is_vectors ? "V" : "N";
+    const int size = (int)n;
+    int query = -1, info = 0, whole = 0;
+    double wanted = 0.0;
+    l->dsyevd(job, "L", &size, A, &size, values, &wanted, &query, &whole, &query, &info);
+    const int floats = (int)wanted;
+    double *work = malloc(((size_t)floats + 1) * sizeof *work);
+    int *numbers = malloc(((size_t)whole + 1) * sizeof *numbers);
+    int rc = info || !work || !numbers
+                 ? ffcl_fail(err, FFCL_ENOMEM, "out of memory for eigenvalues") : 0;
+    if (rc == 0) {
+        const int before = take_threads(l);
+        l->dsyevd(job, "L", &size, A, &size, values, work, &floats, numbers, &whole, &info);
+        give_threads(l, before);
+        if (info)
+            rc = ffcl_fail(err, FFCL_ENUMERIC, "the eigenvalues of a covariance cannot be computed "
+                           "(dsyevd of %s gives %d)", l->name, info);
+    }
+    free(work);
+    free(numbers);
+    return rc;
+}

@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: MIT */
+#include "eval/tally.h"
+
+#include <math.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "model/inception.h"
+
+enum {
+    POOL = FFCL_INCEPTION_POOL, SPATIAL = FFCL_INCEPTION_SPATIAL, LOGITS = FFCL_INCEPTION_CLASSES,
+    ALL = POOL + SPATIAL + LOGITS
+};
+
+/* Of an image that came before its turn. */
+typedef enum place { ABSENT, WAITING, SKIPPED, ADDED } place;
+
+struct ffcl_tally {
+    pthread_mutex_t lock;
+    size_t count, next, added;
+    unsigned char *places;      /* (count) a place */
+    float **waiting;            /* (count) its features, (ALL) */
+    ffcl_moments *pool, *spatial;
+    ffcl_score *score;
+    ffcl_kept kept;
+    int keeps;
+    ffcl_lapack *lapack;
+};
+
+int ffcl_tally_open(ffcl_tally **out, const ffcl_habit *habit, size_t count, int keeps,
+                    ffcl_error *err)
+{
+    ffcl_tally *t = *out = calloc(1, sizeof *t);
+    if (!t)
+        return ffcl_fail(err, FFCL_ENOMEM, "out of memory for the evaluation");
+    pthread_mutex_init(&t->lock, NULL);
+    t->count = count;
+    t->keeps = keeps;
+    t->kept = (ffcl_kept){.D = POOL, .is_half = habit->is_half};
+    t->places = calloc(count + 1, 1);
+    t->waiting = calloc(count + 1, sizeof *t->waiting);
+    int rc = t->places && t->waiting
+                 ? 0 : ffcl_fail(err, FFCL_ENOMEM, "out of memory for the evaluation");
+    if (rc == 0)
+        rc = ffcl_lapack_open(&t->lapack, err);
+    if (rc == 0)
+        rc = ffcl_moments_open(&t->pool, POOL, err);
+    if (rc == 0)
+        rc = ffcl_moments_open(&t->spatial, SPATIAL, err);
+    if (rc == 0)
+        rc = ffcl_score_open(&t->score, &habit->score, count, LOGITS, err);
+    if (rc)
+        ffcl_tally_close(out);
+    return rc;
+}
+
+void ffcl_tally_close(ffcl_tally **tally)
+{
+    ffcl_tally *t = *tally;
+    if (!t)
+        return;
+    for (size_t i = 0; t->waiting && i < t->count; i++)
+        free(t->waiting[i]);
+    free(t->waiting);
+    free(t->places);
+    ffcl_moments_close(&t->pool);
+    ffcl_moments_close(&t->spatial);
+    ffcl_score_close(&t->score);
+    ffcl_kept_close(&t->kept);
+    ffcl_lapack_close(&t->lapack);
+    pthread_mutex_destroy(&t->lock);
+    free(t);
+    *tally = NULL;
+}
+
+static int add(ffcl_tally *t, const float *pool, const float *spatial, const float *logits,
+               ffcl_error *err)
+{
+    ffcl_moments_add(t->pool, t->lapack, pool, 1);
+    ffcl_moments_add(t->spatial, t->lapack, spatial, 1);
+    ffcl_score_add(t->score, logits);
+    t->added++;
+    return t->keeps ? ffcl_kept_add(&t->kept, pool, err) : 0;
+}
+
+/* Adds those whose turn it is. */
+static int go_on(ffcl_tally *t, ffcl_error *err)
+{
+    int rc = 0;
+    for (; rc == 0 && t->next < t->count && t->places[t->next] != ABSENT; t->next++) {
+        float *x = t->waiting[t->next];
+        if (t->places[t->next] == WAITING)
+            rc = add(t, x, x + POOL, x + POOL + SPATIAL, err);
+        t->places[t->next] = t->places[t->next] == WAITING ? ADDED : t->places[t->next];
+        free(x);
+        t->waiting[t->next] = NULL;
+    }
+    return rc;
+}
+
+/* A NaN in any feature makes every sum one. */
+static int check(size_t index, const float *pool, const float *spatial, const float *logits,
+                 ffcl_error *err)
+{
+    double sum = 0.0;
+    for (size_t i = 0; i < POOL; i++)
+        sum += (double)pool[i];
+    for (size_t i = 0; i < SPATIAL; i++)
+        sum += (double)spatial[i];
+    for (size_t i = 0; i < LOGITS; i++)
+        sum += (double)logits[i];
+    return isfinite(sum) ? 0 : ffcl_fail(err, FFCL_ENUMERIC, "the Inception network makes a number "
+                                         "that is not finite of image %zu", index);
+}
+
+int ffcl_tally_add(ffcl_tally *t, size_t index, const float *pool, const float *spatial,
+                   const float *logits, ffcl_error *err)
+{
+    int rc = check(index, pool, spatial, logits, err);
+    if (rc)
+        return rc;
+    pthread_mutex_lock(&t->lock);
+    if (index == t->next) {
+        rc = add(t, pool, spatial, logits, err);
+        t->places[index] = ADDED;
+        t->next++;
+        if (rc == 0)
+            rc = go_on(t, err);
+    } else if (t->places[index] == ABSENT) {
+        float *x = malloc(ALL * sizeof *x);
+        if (x) {
+            memcpy(x, pool, POOL * sizeof *x);
+            memcpy(x + POOL, spatial, SPATIAL * sizeof *x);
+            memcpy(x + POOL + SPATIAL, logits, LOGITS * sizeof *x);
+            t->waiting[index] = x;
+            t->places[index] = WAITING;
+        } else {
+            rc = ffcl_fail(err, FFCL_ENOMEM, "out of memory for the evaluation");
+        }
+    }
+    pthread_mutex_unlock(&t->lock);
+    return rc;
+}
+
+int ffcl_tally_skip(ffcl_tally *t, size_t index, ffcl_error *err)
+{
+    pthread_mutex_lock(&t->lock);
+    if (t->places[index] == ABSENT)
+        t->places[index] = SKIPPED;
+    int rc = go_on(t, err);
+    pthread_mutex_unlock(&t->lock);
+    return rc;
+}
+
+int ffcl_tally_has(ffcl_tally *t, size_t index)
+{
+    pthread_mutex_lock(&t->lock);
+    const int has = t->places[index] != ABSENT;
+    pthread_mutex_unlock(&t->lock);
+    return has;
+}
+
+void ffcl_tally_end(ffcl_tally *t)
+{
+    ffcl_moments_end(t->pool, t->lapack);
+    ffcl_moments_end(t->spatial, t->lapack);
+}
+
+size_t ffcl_tally_count(const ffcl_tally *t)
+{
+    return t->added;
+}
+
+const ffcl_moments *ffcl_tally_pool(const ffcl_tally *t)
+{
+    return t->pool;
+}
+
+const ffcl_moments *ffcl_tally_spatial(const ffcl_tally *t)
+{
+    return t->spatial;
+}
+
+const ffcl_kept *ffcl_tally_kept(const ffcl_tally *t)
+{
+    return t->keeps ? &t->kept : NULL;
+}
+
+int ffcl_tally_snapshot(ffcl_moments **out, const ffcl_tally *t, ffcl_error *err)
+{
+    const ffcl_moments *m = t->pool;
+    int rc = ffcl_moments_open(out, m->D, err);
+    if (rc)
+        return rc;
+    ffcl_moments *copy = *out;
+    copy->n = m->n;
+    copy->waiting = m->waiting;
+    memcpy(copy->mean, m->mean, m->D * sizeof *m->mean);
+    memcpy(copy->squares, m->squares, m->D * m->D * sizeof *m->squares);
+    memcpy(copy->block, m->block, m->waiting * m->D * sizeof *m->block);
+    ffcl_moments_end(copy, t->lapack);
+    return 0;
+}
+
+const ffcl_lapack *ffcl_tally_lapack(const ffcl_tally *t)
+{
+    return t->lapack;
+}
+
+void ffcl_tally_score(const ffcl_tally *t, double *mean, double *deviation)
+{
+    ffcl_score_result(t->score, mean, deviation);
+}

@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: MIT
+ * ffcl eval. */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "program/command.h"
+
+static void print_line(void *user, const char *line)
+{
+    ffcl_progress_end(user);
+    puts(line);
+}
+
+static void print_number(const char *name, double value, double deviation)
+{
+    if (!isfinite(value))
+        return;
+    printf("%-11s %.6g", name, value);
+    if (isfinite(deviation))
+        printf(" +- %.4g", deviation);
+    putchar('\n');
+}
+
+void ffcl_evaluation_print(const ffcl_evaluation *e)
+{
+    printf("samples     %s\n", e->samples);
+    if (*e->reference)
+        printf("reference   %s\n", e->reference);
+    if (*e->network)
+        printf("network     %s\n", e->network);
+    if (*e->computed)
+        printf("computed    %s, %.1f images/s\n", e->computed, (double)e->count / e->seconds);
+    printf("as          %s\n", e->like);
+    print_number("FID", e->fid, NAN);
+    print_number("sFID", e->sfid, NAN);
+    print_number("IS", e->score, e->score_deviation);
+    print_number("precision", e->precision, NAN);
+    print_number("recall", e->recall, NAN);
+    for (size_t i = 0; i < e->n_curve; i++)
+        printf("FID of %-9zu %.6g\n", e->curve[i].count, e->curve[i].fid);
+}
+
+/* Options that stand for keys of [eval]. */
+static int set_key(ffcl_session *s, ffcl_config *cfg, const char *option, const char *key)
+{
+    const char *value = ffcl_option_text(s, option);
+    char text[4200];
+    if (!value)
+        return 0;
+    snprintf(text, sizeof text, "eval.%s=%s", key, value);
+    return ffcl_config_set(cfg, text, &s->err);
+}
+
+static int compare(ffcl_session *s)
+{
+    return ffcl_eval_compare((const char *const *)s->words, s->n_words, ffcl_option_text(s, "plot"),
+                             print_line, &s->progress, &s->err);
+}
+
+static int evaluate(ffcl_session *s, ffcl_config *cfg, const char *samples)
+{
+    ffcl_evaluation e;
+    const ffcl_observer observer = {ffcl_progress_report, &s->progress};
+    ffcl_eval_request request = {.samples = samples, .reference = ffcl_option_text(s, "reference"),
+                                 .sheet = ffcl_option_text(s, "sheet")};
+    int rc = ffcl_option_count(s, "curve", FFCL_EVAL_CURVE, &request.curve);
+    if (!rc && (request.curve || request.sheet) && !request.reference)
+        rc = ffcl_bad_usage(s, "--curve and --sheet need --reference", "");
+    if (!rc)
+        rc = ffcl_evaluate(&e, cfg, &request, &observer, &s->err);
+    ffcl_progress_end(&s->progress);
+    if (rc)
+        return rc;
+    if (ffcl_option_text(s, "json")) {
+        char *text = ffcl_evaluation_json(&e);
+        if (!text)
+            return FFCL_ENOMEM;
+        puts(text);
+        free(text);
+    } else {
+        ffcl_evaluation_print(&e);
+    }
+    return 0;
+}
+
+static int run_eval(ffcl_session *s)
+{
+    ffcl_config *cfg = NULL;
+    const char *samples, *network = ffcl_option_text(s, "make-network");
+    size_t first, n;
+    if (ffcl_option_text(s, "compare"))
+        return compare(s);
+    if (ffcl_option_text(s, "plot"))
+        return ffcl_bad_usage(s, "--plot is for --compare", "");
+    if (network) {
+        int made = ffcl_take_nothing(s);
+        return made ? made : ffcl_eval_generate_network(network, &s->err);
+    }
+    int rc = ffcl_take_files(s, &samples, 1, &first, &n);
+    if (!rc && !samples)
+        rc = ffcl_bad_usage(s, "eval needs samples: an .npz, or a folder of images", "");
+    if (!rc)
+        rc = ffcl_open_config(s, &cfg, NULL, first, n);
+    if (!rc)
+        rc = set_key(s, cfg, "inception", "inception");
+    if (!rc)
+        rc = set_key(s, cfg, "like", "like");
+    if (!rc)
+        rc = set_key(s, cfg, "save-stats", "save_stats");
+    if (!rc)
+        rc = evaluate(s, cfg, samples);
+    ffcl_config_close(&cfg);
+    return rc;
+}
+
+static const ffcl_option options[] = {
+    {"reference", 'r', "REF", "what the samples are compared with", NULL},
+    {"inception", 0, "FILE",
+     "the Inception network of FID (pt_inception-2015-12-05-6726825d.pth)", NULL},
+    {"like", 0, "WHOSE",
+     "adm, torch-fidelity or pytorch-fid: whose numbers to give (adm)", NULL},
+    {"json", 0, NULL, "print the evaluation as JSON", NULL},
+    {"save-stats", 0, "FILE.npz", "keep the samples' statistics, to be used as a reference", NULL},
+    {"curve", 0, "N", "FID of N growing shares of the samples, too", NULL},
+    {"sheet", 0, "FILE.png",
+     "the samples nearest to and farthest from the reference, each above its nearest reference "
+     "image", NULL},
+    {"compare", 0, NULL, "compare evaluations that were kept as JSON", NULL},
+    {"plot", 0, "FILE.svg", "with --compare: plot their FID", NULL},
+    {"make-network", 0, "FILE",
+     "write a network by a rule, to try this without the published one; its numbers compare with "
+     "nothing else", NULL},
+    {NULL, 0, NULL, NULL, NULL},
+};
+
+const ffcl_command ffcl_eval_command = {
+    .name = "eval", .summary = "FID, sFID, Inception Score, precision and recall",
+    .usage = "eval SAMPLES [--reference REF] [option ...] [section.key=value ...]\n"
+             "eval --compare A.json B.json ... [--plot FILE.svg]\n",
+    .options = options,
+    .help = "SAMPLES and REF are an .npz of images (arr_0), of statistics (mu and sigma, as\n"
+            "ADM publishes them or as --save-stats keeps them), or of both; or a folder of\n"
+            "PNG files. docs/evaluation.md says what is computed, and how.\n"
+            "\n"
+            "  ffcl eval samples.npz --reference VIRTUAL_imagenet256_labeled.npz\n"
+            "  ffcl eval samples --reference stats.npz --json > a.json\n",
+    .run = run_eval,
+};

@@ -1,0 +1,146 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# ffcl eval: the network against its recordings, images and statistics in every form, and what it
+# refuses.  Numbers by the metrics' own definitions are in tests/unit/metrics.c; those of
+# torch-fidelity and pytorch-fid in tests/peers.sh.
+. "$(dirname "$0")/lib.sh"
+
+npz() { python3 "$root/tests/npz.py" "$@"; }
+# number KEY FILE: a number of an evaluation's JSON.
+number() { sed -n "s/^[[:space:]]*\"$1\":[[:space:]]*\([-0-9.e+]*\),*\$/\1/p" "$2" | head -n 1; }
+# near A B RELATIVE
+near() { awk -v a="$1" -v b="$2" -v r="$3" 'BEGIN { d = a - b; if (d < 0) d = -d;
+    m = b < 0 ? -b : b; exit !(a != "" && b != "" && d <= r * m) }'; }
+
+# ---- what needs no device ----
+
+refuses "no samples" 2 "eval needs samples" -- eval
+refuses "samples that are not there" 4 gone -- eval gone
+refuses "an unknown habit" 3 "torch-fidelity" -- eval gone --like nobody
+refuses "--plot without --compare" 2 "--plot" -- eval gone --plot a.svg
+refuses "--curve without a reference" 2 "--reference" -- eval gone --curve 3
+mkdir empty
+refuses "a folder without images" 4 "no PNG" -- eval empty
+echo text > text.npz
+refuses "a text for an npz" 5 "no zip archive" -- eval text.npz
+npz images a.npz 9 16 16 1
+head -c 900 a.npz > cut.npz
+refuses "an npz that is cut short" 5 "cut short" -- eval cut.npz
+npz statistics logits.npz 1008
+refuses "statistics of logits" 5 "1008 are the logits" "another network or layer" -- \
+    eval logits.npz -r logits.npz
+npz statistics nan.npz 2048 nan
+refuses "statistics with a NaN" 5 "not finite" -- eval nan.npz -r nan.npz
+npz statistics one.npz 2048 one
+refuses "a mean without a covariance" 5 "only one of" -- eval one.npz -r one.npz
+npz statistics ok.npz 2048
+refuses "statistics alone" 2 "--reference" -- eval ok.npz
+works "statistics against themselves" eval ok.npz -r ok.npz --json
+near "$(awk -v x="$(number fid "$work/stdout")" 'BEGIN { print 1 + x }')" 1 1e-9 &&
+    ok "their distance is 0" || not_ok "their distance is 0"
+mkdir grey alpha sizes
+npz png grey/0.png 8 8 grey
+npz png alpha/0.png 8 8 rgba
+npz png sizes/0.png 8 8 rgb
+npz png sizes/1.png 8 9 rgb
+refuses "a grey PNG" 5 grey/0.png "convert it to RGB" -- eval grey
+refuses "a PNG with alpha" 5 alpha/0.png "has alpha" -- eval alpha
+refuses "no network" 4 "pt_inception-2015-12-05-6726825d.pth" "--make-network" -- eval a.npz
+refuses "another network" 6 "is no Inception network of FID" -- eval a.npz --inception "$demo_sit"
+
+works "a network by the rule" eval --make-network net.safetensors
+same "its size" "$(wc -c < net.safetensors)" 95589480
+net=(--inception net.safetensors)
+
+need_device
+
+refuses "PNG files of two sizes" 5 sizes/1.png "of one size" -- eval sizes "${net[@]}"
+
+# ---- the recordings of the network ----
+
+run verify -q "$data/inception_zoo.ref.safetensors" eval.inception=net.safetensors
+same "features of both sizes are as recorded" "$code $(tail -n 1 "$work/stdout")" \
+    "0 16 tensors ok, 0 failed"
+edit "$data/inception_zoo.ref.safetensors" small.safetensors 'drop=^img256'
+run verify -q small.safetensors eval.inception=net.safetensors precision.compute=half
+same "in half, too" "$code $(tail -n 1 "$work/stdout")" "0 8 tensors ok, 0 failed"
+edit small.safetensors wrong.safetensors set=img64.spatial:5:99
+run verify -q wrong.safetensors eval.inception=net.safetensors
+same "a wrong value is found" "$code $(tail -n 1 "$work/stdout")" "13 7 tensors ok, 1 failed"
+
+# ---- images and statistics ----
+
+npz images b.npz 7 16 16 2
+works "npz against npz" eval a.npz -r b.npz "${net[@]}" --json --save-stats a.stats.npz \
+    --sheet sheet.png --curve 3
+cp "$work/stdout" a.json
+same "images are counted" "$(number count a.json) $(number reference_count a.json)" "9 7"
+lacks "$work/stderr" "singular" | grep -q . && not_ok "few images are warned of" ||
+    ok "few images are warned of"
+[ "$(head -c 4 sheet.png | tail -c 3)" = PNG ] && ok "a sheet" || not_ok "a sheet"
+same "the curve" "$(grep -c '"count":' a.json)" 4
+
+works "statistics that were saved" eval a.stats.npz -r b.npz "${net[@]}" --json
+near "$(number fid "$work/stdout")" "$(number fid a.json)" 1e-6 &&
+    near "$(number sfid "$work/stdout")" "$(number sfid a.json)" 1e-6 &&
+    ok "they give the same distances" || not_ok "they give the same distances"
+
+# The same images as files, in another order of the disk.
+python3 - a.npz <<'PY'
+import struct, sys, zipfile, zlib
+data = zipfile.ZipFile(sys.argv[1]).read("arr_0.npy")[-9 * 16 * 16 * 3:]
+import os
+os.mkdir("files")
+def chunk(name, body):
+    return struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
+for i in reversed(range(9)):
+    image = data[i * 768:(i + 1) * 768]
+    rows = b"".join(b"\0" + image[y * 48:(y + 1) * 48] for y in range(16))
+    with open("files/%06d.png" % i, "wb") as f:
+        f.write(b"\x89PNG\r\n\x1a\n")
+        f.write(chunk(b"IHDR", struct.pack(">IIBBBBB", 16, 16, 8, 2, 0, 0, 0)))
+        f.write(chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b""))
+PY
+echo note > files/notes.txt
+works "a folder of the same images" eval files -r a.stats.npz "${net[@]}" --json
+lacks "$work/stderr" "1 files that are no images" | grep -q . &&
+    not_ok "what is passed over is named" || ok "what is passed over is named"
+# Roots of what rounding leaves of two thousand eigenvalues.
+awk -v x="$(number fid "$work/stdout")" 'BEGIN { exit !(x < 1e-2 && x > -1e-2) }' &&
+    ok "is at distance 0 from them" || not_ok "is at distance 0 from them"
+same "the score does not depend on the form" "$(number inception_score "$work/stdout")" \
+    "$(number inception_score a.json)"
+
+printf x >> net.safetensors
+refuses "statistics of another network" 5 "another network" -- \
+    eval a.npz -r a.stats.npz --inception net.safetensors
+
+# ---- after a run ----
+
+run "$demo" sampler.count=4 output.grid= output.folder=made eval.reference=b.npz \
+    eval.inception=net.safetensors
+same "a run evaluates its folder" "$code $(grep -c '^FID ' "$work/stdout")" "0 1"
+same "and writes the numbers" "$(number count made/evaluation.json)" 4
+made=$(number fid made/evaluation.json)
+rm made/000002.png
+run "$demo" sampler.count=4 output.grid= output.folder=made eval.reference=b.npz \
+    eval.inception=net.safetensors
+same "a run that resumed gives the same" "$code $(number fid made/evaluation.json)" "0 $made"
+refuses "an evaluation of nothing on disk" 3 "[output] folder or npz" -- \
+    "$demo" eval.reference=b.npz eval.inception=net.safetensors
+refuses "a reference that is not there, before the run" 4 gone.npz -- \
+    "$demo" output.grid= output.folder="$out/a" eval.reference=gone.npz \
+    eval.inception=net.safetensors
+
+# ---- comparing evaluations ----
+
+sed 's/"fid":[^,]*,/"fid": 3.25,/' a.json > b.json
+works "two evaluations" eval --compare a.json b.json --plot two.svg
+grep -q '^FID .* 3.25 ' "$work/stdout" && ok "their numbers are shown" ||
+    not_ok "their numbers are shown"
+grep -q '</svg>' two.svg && ok "and plotted" || not_ok "and plotted"
+refuses "one alone" 2 "from 2 to" -- eval --compare a.json
+refuses "a file that is no evaluation" 5 "no evaluation" -- eval --compare a.json \
+    "$root/config/demo/vae-digits/config.json"
+
+finish
