@@ -91,8 +91,12 @@ static int is_out_aligned(const ffcl_matmul *p)
 static void launch(ffcl_ctx *ctx, const ffcl_matmul *p, const ffcl_tensor *out, size_t parts)
 {
     const size_t M = ffcl_matmul_rows(p), N = p->w.cols, K = p->w.rows;
-    const size_t batch = ffcl_matmul_batch(p);
+    const size_t batch = ffcl_matmul_batch(p), k_each = ffcl_round_up(ffcl_div_up(K, parts), STEP);
     const int by_columns = p->a.layout == FFCL_COLUMNS, n_major = p->w.layout == FFCL_COLUMNS;
+    /* From a matrix, or a part of K, to the next. */
+    const size_t each = parts > 1 ? k_each : 0;
+    const size_t a_step = batch ? p->a.stride : each * (by_columns ? p->a.ld : 1);
+    const size_t w_step = batch ? p->w.stride : each * (n_major ? 1 : p->w.ld);
     const tile *t = choose_tile(ctx, p, parts);
     char options[224], limit[48] = "";
     if (ctx->device.caps.nv_compute)
@@ -112,9 +116,8 @@ static void launch(ffcl_ctx *ctx, const ffcl_matmul *p, const ffcl_tensor *out, 
     ffcl_launch(ctx, k, 3, global, local, FFCL_BUF(out), FFCL_INT(out->at), FFCL_INT(out->ld),
                 FFCL_BUF(&p->a), FFCL_INT(p->a.at), FFCL_INT(p->a.ld), FFCL_BUF(&p->w),
                 FFCL_INT(p->w.at), FFCL_INT(p->w.ld), FFCL_EPILOGUE(p), FFCL_INT(M), FFCL_INT(N),
-                FFCL_INT(K), FFCL_INT(batch ? p->a.stride : 0), FFCL_INT(batch ? p->w.stride : 0),
-                FFCL_INT(batch || parts > 1 ? out->stride : 0),
-                FFCL_INT(ffcl_round_up(ffcl_div_up(K, parts), STEP)));
+                FFCL_INT(K), FFCL_INT(a_step), FFCL_INT(w_step),
+                FFCL_INT(batch || parts > 1 ? out->stride : 0), FFCL_INT(k_each));
 }
 
 void ffcl_blocked_gemm(ffcl_ctx *ctx, const ffcl_matmul *p)

@@ -3,7 +3,8 @@
  *   out[z][m][n] = epilogue(sum_k A[z][m][k] W[z][k][n]);  epilogue.cl's header has the epilogue.
  * A (M, K), with KMAJOR (K, M) in memory; W (K, N), with NMAJOR (N, K) in memory; matrix z of a
  * batch begins *_step elements after the one before.  With -DPARTS z is a part of K instead, k_each
- * columns (a multiple of STEP) from z * k_each on, and its sum goes to out without the epilogue.
+ * columns or what is left, which begin *_step elements on; its sum goes to matrix z of out, without
+ * the epilogue.
  * A work-group of ITEMS makes a tile of BM x BN.  A work-item has TM quads of rows and TN of
  * columns, GY and GX quads apart, so that neighbours read neighbouring quads of local memory; 32
  * neighbours are LX x LY of a tile's work-items.  Steps of K go through registers, loaded while the
@@ -184,15 +185,11 @@ void gemm_blocked(__global float *out, int out_at, int out_ld, __global const fl
     const int n0 = get_group_id(0) * BN, m0 = get_group_id(1) * BM;
     const size_t z = get_group_id(2);
     float4 v[TM * 4][TN], a_next[AHEAD][MOVE_A], w_next[AHEAD][MOVE_W];
-    out += out_at + z * out_step;
-#ifdef PARTS
-    const int first = (int)z * k_each, last = min(K, first + k_each);
-    A += a_at;
-    W += w_at;
-#else
-    const int first = 0, last = K;
     A += a_at + z * a_step;
     W += w_at + z * w_step;
+    out += out_at + z * out_step;
+#ifdef PARTS
+    K = min(k_each, K - (int)z * k_each);
 #endif
     #pragma unroll
     for (int i = 0; i < TM * 4; i++)
@@ -201,11 +198,11 @@ void gemm_blocked(__global float *out, int out_at, int out_ld, __global const fl
             v[i][j] = (float4)(0.0f);
     #pragma unroll
     for (int s = 0; s < AHEAD; s++)
-        FETCH(a_next[s], w_next[s], first + s * STEP)
-    for (int k0 = first; k0 < last; k0 += AHEAD * STEP)
+        FETCH(a_next[s], w_next[s], s * STEP)
+    for (int k0 = 0; k0 < K; k0 += AHEAD * STEP)
         #pragma unroll
         for (int s = 0; s < AHEAD; s++)
-            if (k0 + s * STEP < last) {
+            if (k0 + s * STEP < K) {
                 #pragma unroll
                 for (int i = 0; i < MOVE_A; i++)
                     if (MOVES(QUADS_A, i * ITEMS + id))
