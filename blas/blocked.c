@@ -46,15 +46,15 @@ static size_t parts_of(const ffcl_ctx *ctx, const ffcl_matmul *p)
 {
     enum { FEWEST = 384 };      /* columns of K of a part */
     const size_t tiles_of_image = ffcl_div_up(p->a.rows, SMALL) * ffcl_div_up(p->w.cols, SMALL);
-    if (!p->partial || ffcl_matmul_batch(p) || p->w.rows < PARTS * FEWEST ||
-        tiles_of_image >= 2 * (size_t)ctx->device.caps.units)
+    if (!p->partial || ffcl_matmul_batch(p) || p->w.rows % PARTS ||
+        p->w.rows < PARTS * FEWEST || tiles_of_image >= 2 * (size_t)ctx->device.caps.units)
         return 1;
     return PARTS;
 }
 
 /* The tile that ends first, by the busiest compute unit, which with few work-groups waits for
  * memory; it changes no sum. */
-static const tile *choose_tile(const ffcl_ctx *ctx, const ffcl_matmul *p, size_t parts)
+static const tile *choose_tile(const ffcl_ctx *ctx, const ffcl_matmul *p)
 {
     static const double shares[] = {0.60, 0.80, 0.93, 1.0};     /* of 1, 2, 3, 4 work-groups */
     const size_t units = ffcl_max(ctx->device.caps.units, 1);
@@ -62,7 +62,7 @@ static const tile *choose_tile(const ffcl_ctx *ctx, const ffcl_matmul *p, size_t
     double least = 0.0;
     for (size_t i = 0; i < sizeof tiles / sizeof *tiles; i++) {
         const tile *t = &tiles[i];
-        const size_t busiest = ffcl_div_up(count(p, t->bm, t->bn) * parts, units);
+        const size_t busiest = ffcl_div_up(count(p, t->bm, t->bn), units);
         const double share = shares[ffcl_min(busiest, 4) - 1];
         const double time = (double)(busiest * t->bm * t->bn) / (t->rate * share);
         if (!best || time < least) {
@@ -87,46 +87,50 @@ static int is_out_aligned(const ffcl_matmul *p)
            (!p->gate || (p->gate->at % 4 == 0 && p->gate->stride % 4 == 0));
 }
 
-/* Writes p->out, or as many parts of K to out as it has matrices. */
-static void launch(ffcl_ctx *ctx, const ffcl_matmul *p, const ffcl_tensor *out, size_t parts)
+static void launch(ffcl_ctx *ctx, const ffcl_matmul *p)
 {
     const size_t M = ffcl_matmul_rows(p), N = p->w.cols, K = p->w.rows;
-    const size_t batch = ffcl_matmul_batch(p), k_each = ffcl_round_up(ffcl_div_up(K, parts), STEP);
+    const size_t batch = ffcl_matmul_batch(p);
     const int by_columns = p->a.layout == FFCL_COLUMNS, n_major = p->w.layout == FFCL_COLUMNS;
-    /* From a matrix, or a part of K, to the next. */
-    const size_t each = parts > 1 ? k_each : 0;
-    const size_t a_step = batch ? p->a.stride : each * (by_columns ? p->a.ld : 1);
-    const size_t w_step = batch ? p->w.stride : each * (n_major ? 1 : p->w.ld);
-    const tile *t = choose_tile(ctx, p, parts);
+    const tile *t = choose_tile(ctx, p);
     char options[224], limit[48] = "";
     if (ctx->device.caps.nv_compute)
         snprintf(limit, sizeof limit, " -DLIMITED -cl-nv-maxrregcount=%d", t->registers);
     snprintf(options, sizeof options,
              "-DBM=%zu -DBN=%zu -DTM=%zu -DTN=%zu -DKMAJOR=%d -DNMAJOR=%d -DVEC_A=%d -DVEC_W=%d "
-             "-DVEC_OUT=%d -DAHEAD=%zu%s%s", t->bm, t->bn, t->tm, t->tn, by_columns, n_major,
+             "-DVEC_OUT=%d -DAHEAD=%zu%s", t->bm, t->bn, t->tm, t->tn, by_columns, n_major,
              is_aligned(&p->a, by_columns ? M : K, batch),
-             is_aligned(&p->w, n_major ? K : N, batch),
-             parts > 1 ? N % 4 == 0 : is_out_aligned(p), t->ahead,
-             parts > 1 ? " -DPARTS" : "", limit);
+             is_aligned(&p->w, n_major ? K : N, batch), is_out_aligned(p), t->ahead, limit);
     const ffcl_kernel *k = ffcl_kernel_get(ctx, "gemm_blocked", "gemm_blocked", options);
     size_t local[3] = {ITEMS, 1, 1};
     size_t global[3] = {ffcl_div_up(N, t->bn) * ITEMS, ffcl_div_up(M, t->bm),
-                        ffcl_max(batch, parts)};
-    ffcl_gemm_work(ctx, p, parts > 1 ? ffcl_bare_cost(p, 1) : ffcl_gemm_cost(p));
-    ffcl_launch(ctx, k, 3, global, local, FFCL_BUF(out), FFCL_INT(out->at), FFCL_INT(out->ld),
-                FFCL_BUF(&p->a), FFCL_INT(p->a.at), FFCL_INT(p->a.ld), FFCL_BUF(&p->w),
-                FFCL_INT(p->w.at), FFCL_INT(p->w.ld), FFCL_EPILOGUE(p), FFCL_INT(M), FFCL_INT(N),
-                FFCL_INT(K), FFCL_INT(a_step), FFCL_INT(w_step),
-                FFCL_INT(batch || parts > 1 ? out->stride : 0), FFCL_INT(k_each));
+                        ffcl_max(batch, 1)};
+    ffcl_gemm_work(ctx, p, ffcl_gemm_cost(p));
+    ffcl_launch(ctx, k, 3, global, local, FFCL_BUF(&p->out), FFCL_INT(p->out.at),
+                FFCL_INT(p->out.ld), FFCL_BUF(&p->a), FFCL_INT(p->a.at), FFCL_INT(p->a.ld),
+                FFCL_BUF(&p->w), FFCL_INT(p->w.at), FFCL_INT(p->w.ld), FFCL_EPILOGUE(p),
+                FFCL_INT(M), FFCL_INT(N), FFCL_INT(K), FFCL_INT(batch ? p->a.stride : 0),
+                FFCL_INT(batch ? p->w.stride : 0), FFCL_INT(batch ? p->out.stride : 0));
+}
+
+/* Parts of K as the GEMMs of a batch, into p->partial. */
+static void launch_parts(ffcl_ctx *ctx, const ffcl_matmul *p, size_t parts)
+{
+    const size_t M = ffcl_matmul_rows(p), each = p->w.rows / parts;
+    ffcl_matmul part = {.out = ffcl_take(ctx, ffcl_tensor_of(FFCL_F32, parts, M, p->w.cols)),
+                        .a = ffcl_cols(ffcl_flat(p->a), 0, each), .w = ffcl_rows(p->w, 0, each)};
+    part.a.batch = part.w.batch = parts;
+    part.a.stride = each * (p->a.layout == FFCL_COLUMNS ? p->a.ld : 1);
+    part.w.stride = each * (p->w.layout == FFCL_COLUMNS ? 1 : p->w.ld);
+    launch(ctx, &part);
+    *p->partial = part.out;
 }
 
 void ffcl_blocked_gemm(ffcl_ctx *ctx, const ffcl_matmul *p)
 {
     const size_t parts = parts_of(ctx, p);
-    if (parts == 1) {
-        launch(ctx, p, &p->out, 1);
-        return;
-    }
-    *p->partial = ffcl_take(ctx, ffcl_tensor_of(FFCL_F32, parts, ffcl_matmul_rows(p), p->w.cols));
-    launch(ctx, p, p->partial, parts);
+    if (parts > 1)
+        launch_parts(ctx, p, parts);
+    else
+        launch(ctx, p);
 }

@@ -2,9 +2,7 @@
  * float32 GEMM for GPUs, register blocked, with its epilogue and in batches:
  *   out[z][m][n] = epilogue(sum_k A[z][m][k] W[z][k][n]);  epilogue.cl's header has the epilogue.
  * A (M, K), with KMAJOR (K, M) in memory; W (K, N), with NMAJOR (N, K) in memory; matrix z of a
- * batch begins *_step elements after the one before.  With -DPARTS z is a part of K instead, k_each
- * columns or what is left, which begin *_step elements on; its sum goes to matrix z of out, without
- * the epilogue.
+ * batch begins *_step elements after the one before.
  * A work-group of ITEMS makes a tile of BM x BN.  A work-item has TM quads of rows and TN of
  * columns, GY and GX quads apart, so that neighbours read neighbouring quads of local memory; 32
  * neighbours are LX x LY of a tile's work-items.  Steps of K go through registers, loaded while the
@@ -12,7 +10,7 @@
  * operand's lines (those of out and of all that the epilogue reads) are whole aligned quads.
  * LIMITED: an option tells the compiler how many registers to take, which reqd_work_group_size
  * would override.  K is added in order, in one way for any M, N and tile.
- * Global (ceil(N / BN) * ITEMS, ceil(M / BM), matrices or parts), local (ITEMS, 1, 1). */
+ * Global (ceil(N / BN) * ITEMS, ceil(M / BM), matrices), local (ITEMS, 1, 1). */
 #define VW 4
 #include "vector.clh"
 #include "epilogue_finish.clh"
@@ -137,7 +135,7 @@ static inline void store_row(const float4 v[TN], __global float *to, int first, 
                              int gate_ld, int gate_rows, __global const float *add, int add_at,
                              int add_ld, int add_rows, int act, int flags)
 {
-#if VEC_OUT && !defined(PARTS)
+#if VEC_OUT
     __global const float *g = gate + gate_at + (size_t)(m / gate_rows) * gate_ld;
     __global const float *plus = add + add_at + (size_t)(m % add_rows) * add_ld;
 #endif
@@ -146,23 +144,16 @@ static inline void store_row(const float4 v[TN], __global float *to, int first, 
         const int n = first + j * GX * 4;
         if (n >= N)
             continue;
-#if VEC_OUT && defined(PARTS)
-        *(__global float4 *)(to + n) = v[j];
-#elif VEC_OUT
-        *(__global float4 *)(to + n) = finish4(v[j], bias + n, g + n, plus + n,
-                                               act, flags);
+#if VEC_OUT
+        *(__global float4 *)(to + n) = finish4(v[j], bias + n, g + n, plus + n, act, flags);
 #else
         const float of[4] = {v[j].x, v[j].y, v[j].z, v[j].w};
         #pragma unroll
         for (int c = 0; c < 4; c++)
             if (n + c < N)
-#ifdef PARTS
-                to[n + c] = of[c];
-#else
                 to[n + c] = epilogue_finish(of[c], (flags & 1) ? bias[n + c] : 0.0f,
                                             gate, gate_at, gate_ld, gate_rows, add, add_at,
                                             add_ld, add_rows, act, flags, m, n + c);
-#endif
 #endif
     }
 }
@@ -177,7 +168,7 @@ void gemm_blocked(__global float *out, int out_at, int out_ld, __global const fl
                   __global const float *bias, int bias_at, __global const float *gate, int gate_at,
                   int gate_ld, int gate_rows, __global const float *add, int add_at, int add_ld,
                   int add_rows, int act, int flags, int M, int N, int K, int a_step, int w_step,
-                  int out_step, int k_each)
+                  int out_step)
 {
     __local float4 at[STEP * LINE_M], wt[STEP * LINE_N];
     const int id = get_local_id(0), some = id / (LX * LY);
@@ -188,9 +179,6 @@ void gemm_blocked(__global float *out, int out_at, int out_ld, __global const fl
     A += a_at + z * a_step;
     W += w_at + z * w_step;
     out += out_at + z * out_step;
-#ifdef PARTS
-    K = min(k_each, K - (int)z * k_each);
-#endif
     #pragma unroll
     for (int i = 0; i < TM * 4; i++)
         #pragma unroll

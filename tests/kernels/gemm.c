@@ -94,8 +94,8 @@ static const ffcl_shape own_awkward[] = {K_BY_N, {{0}, 0}};
 /* Cut along K, whose parts may end with less than a step. */
 static const ffcl_shape parts_awkward[] = {
     {{5, 3, 1155, 0, 5, DENSE}, FFCL_SHAPE_FILLS},
-    {{70, 100, 1154, 1, 70, DENSE}, 0},
-    {{130, 132, 1160, 0, 130, DENSE}, 0},
+    {{70, 100, 1158, 1, 70, DENSE}, 0},
+    {{130, 132, 1161, 0, 130, DENSE}, 0},
     {{65, 260, 1164, 1, 13, DENSE}, 0},
     {{1, 4, 1152, 0, 1, DENSE}, FFCL_SHAPE_SMALL},
     {{0}, 0},
