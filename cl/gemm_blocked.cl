@@ -121,6 +121,8 @@ static inline float4 finish4(float4 v, __global const float *bias, __global cons
         v = silu_of(v);
     else if (act == 2)
         v = gelu_tanh_of(v);
+    else if (act == 3)
+        v = relu_of(v);
     if (flags & 2)
         v *= *(__global const float4 *)gate;
     if (flags & 4)

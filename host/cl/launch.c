@@ -73,7 +73,9 @@ size_t ffcl_tile_lines(const ffcl_ctx *ctx, char *option)
     size_t lines = 8;
     while (lines > 1 && 32 * lines > ctx->device.caps.max_work_group)
         lines /= 2;
-    snprintf(option, 16, lines == 8 ? "" : "-DLINES=%zu", lines);
+    *option = '\0';
+    if (lines < 8)
+        snprintf(option, 16, "-DLINES=%zu", lines);
     return lines;
 }
 

@@ -61,10 +61,10 @@ guidance_high = 0.7
 grid =
 npz = a.npz
 END
-works "pMF: images" pmf.ini
+works "pMF: images" pmf.ini precision.compute=float32
 same "pMF: the recorded bytes" \
     "$(images recorded a.npz "$zoo/pmf_zoo.ref.safetensors" bytes_steps1)" 0
-works "pMF: images one by one" pmf.ini sampler.batch=1 output.npz=b.npz
+works "pMF: images one by one" pmf.ini precision.compute=float32 sampler.batch=1 output.npz=b.npz
 same "pMF: the recorded bytes one by one" \
     "$(images recorded b.npz "$zoo/pmf_zoo.ref.safetensors" bytes_steps1)" 0
 works "pMF: four times the noise" pmf.ini model.noise_scale=4 output.npz=c.npz

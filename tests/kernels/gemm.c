@@ -22,8 +22,10 @@ enum { KMAJOR = 1, NMAJOR = 2 };
 /* Where operands lie: at the start of their buffers and dense; with gaps between rows, float32 ones
  * at an offset that a sub-buffer can begin at; the same so that nothing is aligned. */
 enum { DENSE, ALIGNED, ODD };
-/* A row's uses beside what follows (models.h): half results; the built-in GEMM's kernels. */
+/* A row's uses beside what follows (models.h): half results; the built-in GEMM's kernels; ReLU,
+ * which neither model has. */
 enum { AFTER = 31, OUT_HALF = 32, BY_PLAIN = 64, BY_TILES_8 = 128, BY_TILES_16 = 256 };
+enum { RELU = 512 };
 
 /* ---- shapes of float32 ---------------------------------------------------------------------- */
 
@@ -301,7 +303,7 @@ typedef struct arguments {
 static arguments arguments_of(const ffcl_case *c)
 {
     arguments o = {matrix(c, A, (major(c) & KMAJOR) != 0), {NULL, 0, 0},
-                   {.act = uses(c, FFCL_SILU) ? 1 : uses(c, FFCL_GELU) ? 2 : 0,
+                   {.act = uses(c, FFCL_SILU) ? 1 : uses(c, FFCL_GELU) ? 2 : uses(c, RELU) ? 3 : 0,
                     .gate_rows = rows_of_gate(c), .add_rows = rows_of_add(c)}};
     if (is_half(c))
         o.w = (ffcl_ref_matrix){ffcl_f32(c, PLAIN), 1, c->shape.d[K]};
@@ -354,8 +356,10 @@ static void describe(const ffcl_case *c, ffcl_call *call)
         .bias = uses(c, FFCL_BIAS) ? &call->bias : NULL,
         .gate = uses(c, FFCL_GATE) ? &call->gate : NULL,
         .add = uses(c, FFCL_ADD) ? &call->add : NULL,
-        .act = uses(c, FFCL_SILU) ? FFCL_ACT_SILU : uses(c, FFCL_GELU) ? FFCL_ACT_GELU
-                                                                       : FFCL_ACT_NONE,
+        .act = uses(c, FFCL_SILU)   ? FFCL_ACT_SILU
+               : uses(c, FFCL_GELU) ? FFCL_ACT_GELU
+               : uses(c, RELU)      ? FFCL_ACT_RELU
+                                    : FFCL_ACT_NONE,
         .rows_per_image = uses(c, FFCL_GATE) ? rows_of_gate(c) : 0};
 }
 
@@ -395,7 +399,8 @@ static size_t used(const ffcl_row *row, const ffcl_images_of *of, ffcl_use *to)
     for (const ffcl_model_gemm *g = ffcl_model_gemms; g->role; g++) {
         const size_t m = ffcl_model_rows(g, of);
         const size_t t = g->after & FFCL_GATE ? ffcl_xl_tokens(of) : m;
-        if (g->precision == (half ? FFCL_IN_FLOAT : FFCL_IN_HALF) ||
+        if (row->uses & RELU ||
+            g->precision == (half ? FFCL_IN_FLOAT : FFCL_IN_HALF) ||
             g->after != (row->uses & AFTER) || (half && g->float_out != !(row->uses & OUT_HALF)))
             continue;
         to[n++] = half ? (ffcl_use){g->role, {{m, g->N, g->K, t, DENSE, 0}, 0}}
@@ -470,6 +475,7 @@ const ffcl_row ffcl_rows_of_gemm[] = {
     GEMM("gemm_bias", FFCL_BIAS, bias_model),
     GEMM("gemm_silu", FFCL_BIAS | FFCL_SILU, silu_model),
     GEMM("gemm_gelu", FFCL_BIAS | FFCL_GELU, gelu_model),
+    GEMM("gemm_relu", FFCL_BIAS | RELU, add_model),
     GEMM("gemm_gate", FFCL_GATE, gate_model),
     GEMM("gemm_add", FFCL_BIAS | FFCL_ADD, add_model),
     GEMM("gemm_gate_add", FFCL_BIAS | FFCL_GATE | FFCL_ADD, gate_add_model),
@@ -481,11 +487,13 @@ const ffcl_row ffcl_rows_of_gemm[] = {
     /* Every kind of epilogue with each of the built-in GEMM's kernels. */
     BLOCKED("blocked_bias", FFCL_BIAS, builtin_bias_model, 0),
     BLOCKED("blocked_gelu", FFCL_BIAS | FFCL_GELU, gelu_model, 1),
+    BLOCKED("blocked_relu", FFCL_BIAS | RELU, add_model, 0),
     BLOCKED("blocked_gate_add", FFCL_BIAS | FFCL_GATE | FFCL_ADD, gate_add_model, 1),
     BLOCKED("blocked_bare_many", 0, none_model, 132),
     BLOCKED_PARTS("blocked_parts", FFCL_BIAS | FFCL_GATE, gate_add_model),
     BUILTIN("builtin_plain", FFCL_BIAS | FFCL_GATE | FFCL_ADD | BY_PLAIN, gate_add_model),
     BUILTIN("builtin_plain_silu", FFCL_BIAS | FFCL_SILU | BY_PLAIN, silu_model),
+    BUILTIN("builtin_tiles_8_relu", FFCL_BIAS | RELU | BY_TILES_8, add_model),
     BUILTIN("builtin_tiles_8", FFCL_BIAS | FFCL_GATE | FFCL_ADD | BY_TILES_8, gate_add_model),
     BUILTIN("builtin_tiles_16", FFCL_BIAS | FFCL_GATE | FFCL_ADD | BY_TILES_16, gate_add_model),
     BUILTIN("builtin_tiles_16_gelu", FFCL_BIAS | FFCL_GELU | BY_TILES_16,

@@ -19,6 +19,8 @@ static double finish(double v, const ffcl_ref_epilogue *e, size_t m, size_t n)
         v = v / (1.0 + exp(-v));
     else if (e->act == 2)
         v = 0.5 * v * (1.0 + tanh(sqrt(2.0 / pi) * (v + 0.044715 * v * v * v)));
+    else if (e->act == 3)
+        v = v > 0.0 ? v : 0.0;
     if (e->gate.x)
         v *= at(&e->gate, m / e->gate_rows, n);
     if (e->add.x)

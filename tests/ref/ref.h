@@ -100,7 +100,8 @@ typedef struct ffcl_ref_matrix {
     size_t row, col;
 } ffcl_ref_matrix;
 
-/* What follows the GEMM; x NULL where an operand is absent.  act: 0 none, 1 SiLU, 2 GELU. */
+/* What follows the GEMM; x NULL where an operand is absent.  act: 0 none, 1 SiLU, 2 GELU, 3
+ * ReLU. */
 typedef struct ffcl_ref_epilogue {
     int act;
     const float *bias;                  /* (N) */
