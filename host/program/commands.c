@@ -12,6 +12,7 @@ const ffcl_command *const ffcl_commands[] = {
     &ffcl_devices_command,
     &ffcl_eval_command,
     &ffcl_bench_command,
+    &ffcl_report_command,
     &ffcl_verify_command,
     &ffcl_tune_command,
     &ffcl_selfcheck_command,
