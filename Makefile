@@ -59,7 +59,7 @@ UNIT := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/unit/*.c))
 CHECK_OBJ := $(BUILD)/tests/kernels/check.o $(CASES_OBJ)
 
 .PHONY: all demo check unit fuzz fuzz-replay lint clcheck bench bench-torch install uninstall \
-    clean docs deps asan static valgrind chaos sweep debian12 debian13 force
+    clean docs deps asan static valgrind chaos sweep debian12 debian13 portability force
 
 # The program, the libraries.
 all: $(BUILD)/ffcl $(BUILD)/libffcl.a $(BUILD)/libffcl.so
@@ -207,6 +207,10 @@ lint:
 # Every .cl file through clang at OpenCL C 1.2, no device needed.
 clcheck:
 	bash tests/clcheck.sh
+
+# Every kernel of XL/2's plans through the compilers of GPUs that are not here.
+portability: $(BUILD)/tests/launches
+	python3 tests/portability.py $(BUILD)
 
 # docs/ini.md and config/sample.ini from the key table, docs/variants.md from the tables of
 # variants.

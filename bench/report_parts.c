@@ -285,7 +285,7 @@ static void plan_one(cJSON *list, const ffcl_config *cfg, const ffcl_device *dev
         free(settings[i]);
     }
     if (!rc)
-        rc = ffcl_engine_shapes(own, device, see_gemm, NULL, &observer, &err);
+        rc = ffcl_engine_shapes(own, device, see_gemm, NULL, NULL, &observer, &err);
     snprintf(line, sizeof line, "XL/2 %zu, %s, batch %zu: %s", side, compute, batch,
              rc ? err.text : text);
     add_line(list, line);

@@ -7,7 +7,9 @@
 #include <string.h>
 
 #include "cl/arena.h"
+#include "backend.h"
 #include "gemm.h"
+#include "model/family.h"
 #include "model/sit.h"
 #include "model/vae.h"
 
@@ -28,6 +30,7 @@ static const profile profiles[] = {
     {"gpu", "clblast", CL_DEVICE_TYPE_GPU, 60, 0, FFCL_F32, FFCL_UNIT_NONE, 0},
     {"gpu-set", "clblast", CL_DEVICE_TYPE_GPU, 60, 0, FFCL_F32, FFCL_UNIT_NONE, 1},
     {"gpu-builtin", "builtin", CL_DEVICE_TYPE_GPU, 60, 0, FFCL_F32, FFCL_UNIT_NONE, 0},
+    {"gpu-own", "clblast", CL_DEVICE_TYPE_GPU, 60, 0, FFCL_F32, FFCL_UNIT_NONE, 0},
     {"gpu-half", "clblast", CL_DEVICE_TYPE_GPU, 60, 0, FFCL_F16, FFCL_UNIT_NONE, 0},
     {"a100", "clblast", CL_DEVICE_TYPE_GPU, 108, 80, FFCL_F16, FFCL_UNIT_MMA, 0},
     {"h100", "clblast", CL_DEVICE_TYPE_GPU, 132, 90, FFCL_F16, FFCL_UNIT_WGMMA, 0},
@@ -86,16 +89,18 @@ int main(int argc, char **argv)
     snprintf(assignment, sizeof assignment, "model.checkpoint=%s", argv[2]);
     if (ffcl_config_set(cfg, assignment, &err) ||
         ffcl_config_set(cfg, "condition.t_embedder=delta", &err) ||
-        ffcl_config_set(cfg, "condition.w_embedder=guidance", &err))
+        ffcl_config_set(cfg, "condition.w_embedder=guidance", &err) ||
+        ffcl_config_set(cfg, "model.preset=freeflow", &err) || ffcl_family_resolve(cfg, 0, &err))
         die("configuration", &err);
     if (p->type == CL_DEVICE_TYPE_GPU)
         device.caps.native = 0;
     if (ffcl_blas_open(ctx, &(ffcl_blas_options){.name = p->backend}))
         die("back end", &err);
+    ctx->blas->has_blocked = ctx->blas->prefers_blocked = strcmp(p->name, "gpu-own") == 0;
     pretend(ctx, p);
-    if (ffcl_sit_open(&sit, cfg, &(ffcl_sit_hints){0}, &err) ||
-        ffcl_vae_open(&vae, argv[3], &err) || ffcl_sit_prepare(sit, ctx, p->dtype) ||
-        ffcl_vae_prepare(vae, ctx, p->dtype))
+    const ffcl_sit_hints hints = {0, 0, 0};
+    if (ffcl_sit_open(&sit, cfg, &hints, &err) || ffcl_vae_open(&vae, argv[3], NULL, &err) ||
+        ffcl_sit_prepare(sit, ctx, p->dtype) || ffcl_vae_prepare(vae, ctx, p->dtype))
         die("models", &err);
     ffcl_arena_plan(ctx->arena);
     ctx->planning = 1;
