@@ -45,7 +45,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     is_put = 1;
     ffcl_fuzz_file("vae.config.json", data, size);
     snprintf(path, sizeof path, "%s/vae.safetensors", ffcl_fuzz_folder());
-    if (ffcl_vae_open(&vae, path, &err) == 0)
+    if (ffcl_vae_open(&vae, path, &(ffcl_vae_options){.wrapper = "auto"}, &err) == 0)
         ffcl_vae_close(&vae);
     return 0;
 }
