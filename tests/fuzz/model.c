@@ -4,6 +4,7 @@
 
 #include "config.h"
 #include "fuzz.h"
+#include "model/family.h"
 #include "model/sit.h"
 #include "model/vae.h"
 
@@ -32,7 +33,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     ffcl_sit *sit = NULL;
     ffcl_vae *vae = NULL;
     ffcl_error err = {0};
-    if (open_config(&cfg, path) == 0 && ffcl_sit_open(&sit, cfg, 0, &err) == 0)
+    const ffcl_sit_hints none = {0};
+    if (open_config(&cfg, path) == 0 && ffcl_family_resolve(cfg, 1, &err) == 0 &&
+        ffcl_sit_open(&sit, cfg, &none, &err) == 0)
         ffcl_sit_close(&sit);
     if (ffcl_vae_open(&vae, path, &(ffcl_vae_options){.wrapper = "auto"}, &err) == 0)
         ffcl_vae_close(&vae);
