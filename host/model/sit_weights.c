@@ -452,8 +452,8 @@ static void add_tokens(ffcl_sit *sit)
 static void add_embedders(ffcl_sit *sit)
 {
     const ffcl_sit_dims *d = &sit->d;
-    const int has_pos = sit->pos_in_file || !sit->form.kinds;
-    sit->pos = ffcl_tensor_of(FFCL_F32, 1, d->N, has_pos ? d->D : 0);
+    const int is_placed = sit->pos_in_file || !sit->form.kinds;
+    sit->pos = ffcl_tensor_of(FFCL_F32, 1, d->N, is_placed ? d->D : 0);
     sit->rope = ffcl_tensor_of(FFCL_F32, 1, d->N, sit->form.rope == FFCL_ROPE_NONE ? 0 : d->Dh);
     sit->table = ffcl_tensor_of(FFCL_F32, 1, d->rows, d->D);
     add_patches(sit);
