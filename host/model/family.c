@@ -298,6 +298,16 @@ static int decide(ffcl_config *cfg, const subject *s, ffcl_error *err)
                      "under [condition] marks a FreeFlow student", path, fitting);
 }
 
+/* The first scalar embedder that neither the preset nor [condition] feeds, into prefix. */
+static int has_unfed(const ffcl_preset *p, const subject *s, char *prefix, size_t size)
+{
+    for (size_t i = 0; i < s->w->n_names; i++)
+        if (!is_extra(s->w->names[i].name) && embedder_of(prefix, size, s->w->names[i].name) &&
+            !ffcl_preset_embedder(p, prefix, NULL) && !ffcl_config_given_condition(s->cfg, prefix))
+            return 1;
+    return 0;
+}
+
 static int check(const ffcl_config *cfg, const subject *s, ffcl_error *err)
 {
     const ffcl_preset *p = ffcl_preset_of(cfg);
@@ -314,6 +324,13 @@ static int check(const ffcl_config *cfg, const subject *s, ffcl_error *err)
                  ffcl_presets[FFCL_PRESET_dit].refused);
     if (*why) {
         list_fitting(s, 0, fitting, sizeof fitting, &one);
+        if (has_unfed(p, s, prefix, sizeof prefix)) {
+            char lines[400];
+            list_lines(prefix, lines, sizeof lines);
+            return ffcl_fail(err, FFCL_ECONFIG, "%s is no checkpoint for [model] preset = %s: %s; "
+                             "presets that fit: %s; if the preset is right, add %s under "
+                             "[condition]", path, p->name, why, *fitting ? fitting : "none", lines);
+        }
         return ffcl_fail(err, FFCL_ECONFIG, "%s is no checkpoint for [model] preset = %s: %s; "
                          "presets that fit: %s; preset_check = no trusts the preset", path, p->name,
                          why, *fitting ? fitting : "none");

@@ -111,11 +111,14 @@ awk -v x="$(number fid "$work/stdout")" 'BEGIN { exit !(x < 1e-2 && x > -1e-2) }
 same "the score does not depend on the form" "$(number inception_score "$work/stdout")" \
     "$(number inception_score a.json)"
 
+cp net.safetensors whole.safetensors
 printf x >> net.safetensors
 refuses "statistics of another network" 5 "another network" -- \
     eval a.npz -r a.stats.npz --inception net.safetensors
 
 # ---- after a run ----
+
+mv whole.safetensors net.safetensors
 
 run "$demo" sampler.count=4 output.grid= output.folder=made eval.reference=b.npz \
     eval.inception=net.safetensors

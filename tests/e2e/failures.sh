@@ -220,11 +220,13 @@ refuses "a class out of range" 3 "[sampler] classes" "10 is no class" "0 to 9" -
     "${tiny[@]}" sampler.classes=3,10
 refuses "a negative class" 3 "sampler.classes=-1" -- "${tiny[@]}" sampler.classes=-1
 sit 'sub=^w_embedder=>foo_embedder'
-refuses "an unmapped scalar embedder" 3 sit.st "t_embedder, foo_embedder" \
+refuses "an unmapped scalar embedder" 3 sit.st "it has foo_embedder" \
     "\"foo_embedder = delta\"" "[condition]" -- "${with_sit[@]}"
 sit 'sub=^([wt])_embedder=>\1\1_embedder'
-refuses "two unmapped scalar embedders" 3 sit.st "tt_embedder, ww_embedder" "[condition]" -- \
+refuses "two unmapped scalar embedders" 3 sit.st "it has tt_embedder" "[condition]" -- \
     "${with_sit[@]}"
+refuses "the same, the preset unknown" 3 sit.st "tt_embedder, ww_embedder" "[condition]" -- \
+    "${with_sit[@]}" model.preset=auto
 refuses "a condition without an embedder" 3 "foo_embedder" "no scalar embedder" -- \
     "${tiny[@]}" condition.foo_embedder=delta
 refuses "a condition of an unknown input" 3 "condition.t_embedder=time" -- \
@@ -258,7 +260,7 @@ refuses "the demo's checkpoint, one byte changed" 5 changed.pt checksum -- \
 FFCL_VARIANTS="attention=fastest" refuses "a variant that does not exist" 3 FFCL_VARIANTS \
     '"fastest"' "row, tiled, gemms, mma, wgmma, gemms-half" -- "${tiny[@]}"
 FFCL_VARIANTS="convolve=row" refuses "an operation that does not exist" 3 '"convolve"' \
-    "gemm, attention, softmax, layernorm, groupnorm, convolution" -- "${tiny[@]}"
+    "gemm, attention, softmax, layernorm, qk_norm, groupnorm, convolution" -- "${tiny[@]}"
 
 refuses "an absent device" 7 "device.select = geforce 1" "there is 0 (0:0)" -- \
     "${tiny[@]}" "device.select=geforce 1"

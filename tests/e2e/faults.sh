@@ -27,7 +27,7 @@ def put(path, tensors):
         f.write(struct.pack("<Q", len(text)) + text)
         f.truncate(8 + len(text) + at)
 usual = [("y_embedder.embedding_table.weight", [2, 4]), ("final_layer.linear.weight", [4, 4]),
-         ("blocks.0.mlp.fc1.weight", [4, 4])]
+         ("blocks.0.mlp.fc1.weight", [4, 4]), ("blocks.0.adaLN_modulation.1.weight", [24, 4])]
 put("zero.st", [("x_embedder.proj.weight", [4, 4, 2**32, 0])] + usual)
 put("wide.st", [("x_embedder.proj.weight", [4, 4, 2**31, 0])] + usual)
 put("channels.st", [("x_embedder.proj.weight", [4, 2**50, 2, 0])] + usual)

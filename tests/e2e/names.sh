@@ -12,8 +12,8 @@ agrees_sit() { # NAME OVERRIDE...
     works "$name" verify -q ref.st model.checkpoint=a.st "$@"
     rm -f a.st
 }
-agrees_vae() { # NAME
-    works "$1" verify -q "$data/vae_small.ref.safetensors" vae.weights=a.st
+agrees_vae() { # NAME [RECORDING]
+    works "$1" verify -q "${2:-$data/vae_small.ref.safetensors}" vae.weights=a.st
     rm -f a.st
 }
 sit=$data/sit_h64_p2_sigma.safetensors
@@ -32,11 +32,13 @@ agrees_sit "SiT: _orig_mod. before every name"
 edit "$sit" a.st 'drop=^pos_embed$'
 agrees_sit "SiT: no pos_embed, and model.latent_size" model.latent_size=16
 edit "$sit" a.st add=projectors.0.0.weight:16x64 add=projectors.0.0.bias:16
-agrees_sit "SiT: REPA's projectors are ignored"
+agrees_sit "SiT: REPA's projectors are ignored" model.preset=repa
 edit "$sit" a.st 'sub=^t_embedder=>delta_embedder'
-agrees_sit "SiT: another usual name of the embedder" condition.delta_embedder=t
+agrees_sit "SiT: another usual name of the embedder" model.preset=freeflow \
+    condition.delta_embedder=t
 edit "$sit" a.st 'sub=^t_embedder=>foo_embedder'
-agrees_sit "SiT: an unusual name with its line" condition.foo_embedder=t
+agrees_sit "SiT: an unusual name with its line" model.preset=freeflow \
+    condition.foo_embedder=t
 edit "$sit" a.st note=format:pt note=anything:else
 agrees_sit "SiT: metadata is let be"
 
@@ -81,11 +83,13 @@ ldm=('sub=^decoder\.mid_block\.resnets\.0\.=>decoder.mid.block_1.'
     'sub=^decoder\.up_blocks\.(\d+)\.upsamplers\.0\.=>decoder.up.\1.upsample.'
     'reverse=^decoder\.up\.(\d+)\.=>4'
     'ranks=attn_1\.(q|k|v|proj_out)\.weight$:*x*x1x1')
+# The levels are counted the other way, in the recordings of such files as well.
+edit "$data/vae_small.ref.safetensors" ldm.st 'reverse=^act\.up(\d+)$=>4'
 edit "$vae" a.st "${ldm[@]}"
-agrees_vae "VAE: LDM's names"
+agrees_vae "VAE: LDM's names" ldm.st
 edit "$vae" a.st "${ldm[@]}" 'sub=^=>first_stage_model.' add=model.diffusion_model.out.0.weight:64 \
     add=cond_stage_model.transformer.weight:5x5
-agrees_vae "VAE: a whole LDM checkpoint"
+agrees_vae "VAE: a whole LDM checkpoint" ldm.st
 
 # ---- the demo as safetensors ----
 
