@@ -201,6 +201,12 @@ static void report_assumptions(ffcl_sampler *s)
                  "groups are assumed", s->cfg->vae.weights, d->groups);
         ffcl_report(&s->observer, FFCL_PHASE_NOTE, text, 0, 0);
     }
+    if (d && ((isnan(s->cfg->vae.scale) && d->scaling > 0 && fabs(d->scaling - 0.18215) > 1e-6) ||
+              (isnan(s->cfg->vae.shift) && d->shift != 0)) && !strcmp(form->stats, "none")) {
+        snprintf(text, sizeof text, "latents of %.600s: scale %.9g, shift %.9g (its config.json "
+                 "gives scaling_factor, shift_factor)", s->cfg->vae.weights, scale, form->shift);
+        ffcl_report(&s->observer, FFCL_PHASE_NOTE, text, 0, 0);
+    }
     if (d && d->scaling > 0 && fabs(d->scaling - scale) > 1e-6 * scale &&
         !strcmp(form->stats, "none")) {
         snprintf(text, sizeof text, "the config.json of %.600s gives scaling_factor = %.9g; used "

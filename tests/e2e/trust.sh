@@ -49,10 +49,8 @@ with 's/"norm_num_groups": 32/"norm_num_groups\\u0000": 8/'
 unread "a zero character in a key" 5 "no JSON object"
 with '$s/}/} {/'
 unread "something behind the object" 5 "no JSON object"
-with 's/"sample_size": 64/"shift_factor": 0.1159/'
-unread "a shift of latents" 6 shift_factor "cannot be used"
 with 's/"sample_size": 64/"latents_mean": [0.1, 0.2, 0.3, 0.4]/'
-unread "means of channels" 6 latents_mean "cannot be used"
+unread "means of channels without deviations" 5 latents_mean latents_std
 with 's/"use_post_quant_conv": true/"use_post_quant_conv": false/'
 unread "a convolution that should not be there" 6 use_post_quant_conv "has its tensors"
 with 's/"mid_block_add_attention": true/"mid_block_add_attention": false/'
@@ -102,10 +100,13 @@ controls "control characters in the name of a library ($code)"
 need_device
 
 cp "$sound" "$config"
-with 's/"scaling_factor": 0.18215/"scaling_factor": 0.13025/'
-run -q "${tiny[@]}" "${mine[@]}"
-same "config.json: another scale than [vae] scale is a warning" \
-    "$code $(grep -c '^ffcl: warning: .*scaling_factor = 0.13025; used is' "$work/stderr")" "0 1"
+with 's/"scaling_factor": 0.18215/"scaling_factor": 0.13025, "shift_factor": 0.1159/'
+run "${tiny[@]}" "${mine[@]}"
+same "config.json: its scale and shift are used, and named" \
+    "$code $(grep -c 'scale 0.13025, shift 0.1159 (its config.json' "$work/stderr")" "0 1"
+run "${tiny[@]}" "${mine[@]}" vae.scale=0.18215
+same "config.json: another scale than [vae] scale is a note" \
+    "$code $(grep -c 'scaling_factor = 0.13025; used is' "$work/stderr")" "0 1"
 rm "$config"
 run "${tiny[@]}" "${mine[@]}"
 same "config.json: its absence is a note that says what is assumed" \
