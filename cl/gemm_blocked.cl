@@ -11,7 +11,8 @@
  * LIMITED: an option tells the compiler how many registers to take, which reqd_work_group_size
  * would override.  K is added in order, in one way for any M, N and tile.
  * Global (ceil(N / BN) * ITEMS, ceil(M / BM), matrices), local (ITEMS, 1, 1). */
-#define VW 4
+#undef VW
+#define VW 4            /* of vector.clh */
 #include "vector.clh"
 #include "epilogue_finish.clh"
 

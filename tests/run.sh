@@ -90,7 +90,7 @@ program() {
 device=1
 "$build/ffcl" devices > /dev/null 2>&1 || device=0
 if [ $device = 1 ]; then
-    program kernels 900 "$build/tests/check"
+    program kernels 1800 "$build/tests/check"
     # Where a CPU's library multiplies, CLBlast has rows to itself.
     program "GEMMs, clblast" 300 "$build/tests/check" --backend clblast --op 'gemm*'
     program "convolutions, clblast" 300 "$build/tests/check" --backend clblast \
