@@ -122,13 +122,8 @@ static int checksum(const char *dir, uLong *crc, ffcl_error *err)
 int ffcl_sources_id(char *text, size_t size, ffcl_error *err)
 {
     const char *dir = getenv("FFCL_CL_DIR");
-    uLong own = 0, others = 0;
-    int rc = dir && *dir ? checksum(NULL, &own, err) : 0;
-    if (rc == 0 && dir && *dir)
-        rc = checksum(dir, &others, err);
-    if (own == others)
-        snprintf(text, size, "built in");
-    else
-        snprintf(text, size, "crc32 %08lx", others);
+    uLong crc = 0;
+    int rc = checksum(dir && *dir ? dir : NULL, &crc, err);
+    snprintf(text, size, "crc32 %08lx", crc);
     return rc;
 }

@@ -19,7 +19,7 @@ extern const ffcl_source ffcl_sources[];    /* ends with a NULL name */
  * *out is the caller's to free.  FFCL_EFILE names the path of a source missing in FFCL_CL_DIR. */
 int ffcl_source_expand(ffcl_ctx *ctx, const char *name, char **out);
 
-/* Which sources these are: "built in", or the checksum of those of FFCL_CL_DIR, if they differ. */
+/* Which sources these are, "crc32 1a2b3c4d": of those built in, or in FFCL_CL_DIR. */
 int ffcl_sources_id(char *text, size_t size, ffcl_error *err);
 
 #endif

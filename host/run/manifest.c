@@ -28,7 +28,7 @@ static const struct {
     const char *key, *was;
 } late[] = {
     {"vae.norm_num_groups", NULL},
-    {"kernels", "built in"},
+    {"kernels", NULL},
     {"model.null_class", "last row"},
     {"vae.shift", "0"},
     {"vae.stats", "none"},

@@ -246,9 +246,10 @@ int ffcl_config_check_outputs(const ffcl_config *cfg, ffcl_error *err)
 
 static int set_kernels(ffcl_manifest *m, const ffcl_engine *engine, ffcl_error *err)
 {
-    char products[400];
-    const ffcl_manifest_kernels kernels = {products, ffcl_engine_unit(engine)};
+    char products[400], unit[80];
     ffcl_engine_products(engine, products, sizeof products);
+    ffcl_engine_unit(engine, unit, sizeof unit);
+    const ffcl_manifest_kernels kernels = {products, *unit ? unit : NULL};
     return ffcl_manifest_set_kernels(m, ffcl_engine_device(engine)->caps.name, &kernels, err);
 }
 

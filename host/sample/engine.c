@@ -523,10 +523,14 @@ void ffcl_engine_products(const ffcl_engine *engine, char *text, size_t size)
     snprintf(text, size, "%s%s%s", gemm, *forced ? ", forced " : "", forced);
 }
 
-const char *ffcl_engine_unit(const ffcl_engine *engine)
+void ffcl_engine_unit(const ffcl_engine *engine, char *text, size_t size)
 {
-    const char *name = ffcl_unit_name(engine->ctx->matrix_unit);
-    return engine->dtype != FFCL_F16 ? NULL : *name ? name : "none";
+    const ffcl_ctx *ctx = engine->ctx;
+    const char *name = ffcl_unit_name(ctx->matrix_unit);
+    *text = '\0';
+    if (engine->dtype == FFCL_F16)
+        snprintf(text, size, "%s%s", *name ? name : "none",
+                 ctx->number_options ? ctx->number_options : "");
 }
 
 const ffcl_tensor_file *ffcl_engine_file(const ffcl_engine *engine, int vae)

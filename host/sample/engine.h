@@ -82,8 +82,9 @@ void ffcl_engine_products(const ffcl_engine *engine, char *text, size_t size);
 /* The file of the SiT's weights, or of the VAE's; NULL where there is none. */
 const ffcl_tensor_file *ffcl_engine_file(const ffcl_engine *engine, int vae);
 
-/* The matrix unit of its half GEMMs, "none"; NULL where it computes in float32. */
-const char *ffcl_engine_unit(const ffcl_engine *engine);
+/* The matrix unit of its half GEMMs, or "none", and what the check of half numbers made it do
+ * without, "none -DNO_NATIVE"; "" where it computes in float32. */
+void ffcl_engine_unit(const ffcl_engine *engine, char *text, size_t size);
 /* What embedder i is fed with; cfg's value for it, which for a time is 1, as in one step of length
  * 1 from noise. */
 const ffcl_condition *ffcl_engine_condition(const ffcl_engine *engine, size_t i);
