@@ -110,6 +110,29 @@ rm sde6/000002.png sde6/000004.png
 works "a run of several steps resumes" -q a.ini sampler.solver=sde sampler.batch=1 \
     output.folder=sde6
 check "with the same images" cmp sde6/000002.png sde1/000002.png
+
+# By several devices and processes the same images, later noise included.
+spread() { # FOLDER: its images are those of sde1
+    local i
+    for i in 0 1 2 3 4 5; do
+        cmp "$1/00000$i.png" "sde1/00000$i.png" || return 1
+    done
+}
+if [ "$("$ffcl" devices | grep -c 'Portable Computing Language')" != 0 ]; then
+    POCL_DEVICES="pthread pthread" works "several steps by two devices" -q a.ini \
+        sampler.solver=sde sampler.batch=2 output.folder=both device.select=all
+    check "the same images by two devices" spread both
+else
+    skip "several steps by two devices" "PoCL is not installed"
+fi
+if [ -x "$build/ffcl-mpi" ] && command -v mpirun > /dev/null; then
+    check "several steps by two processes" env OMPI_ALLOW_RUN_AS_ROOT=1 \
+        OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 mpirun --oversubscribe --bind-to none -np 2 \
+        "$build/ffcl-mpi" -q a.ini sampler.solver=sde sampler.batch=1 output.folder=ranks
+    check "the same images by two processes" spread ranks
+else
+    skip "several steps by two processes" "mpirun or a build with MPI is missing"
+fi
 refuses "other steps are another sample set" 17 "sampler.steps was 4 and is 5" -- \
     a.ini sampler.solver=sde sampler.steps=5 output.folder=sde6
 run a.ini sampler.solver=heun output.folder=heun7
