@@ -23,8 +23,8 @@ done
 [ -e "$work/a.npz" ] || "$python" - "$work/a.npz" "$count" "$side" << 'PY'
 import sys, numpy
 n, side = int(sys.argv[2]), int(sys.argv[3])
-draw = numpy.random.default_rng(1)
-small = draw.integers(0, 256, (n, 16, 16, 3), dtype=numpy.uint8)
+rng = numpy.random.default_rng(1)
+small = rng.integers(0, 256, (n, 16, 16, 3), dtype=numpy.uint8)
 numpy.savez(sys.argv[1], small.repeat(side // 16, 1).repeat(side // 16, 2))
 PY
 for _ in $(seq "$rounds"); do

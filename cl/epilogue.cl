@@ -43,12 +43,7 @@ __kernel void epilogue_row_f32(__global float *out, int out_at, int out_ld,
         vec v = LOAD_FLOATS(to + n);
         if (flags & 1)
             v += LOAD_FLOATS(bias + bias_at + n);
-        if (act == 1)
-            v = silu_of(v);
-        else if (act == 2)
-            v = gelu_tanh_of(v);
-        else if (act == 3)
-            v = relu_of(v);
+        v = activation_of(v, act);
         if (flags & 2)
             v *= LOAD_FLOATS(g + n);
         if (flags & 4)

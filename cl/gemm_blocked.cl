@@ -118,12 +118,7 @@ static inline float4 finish4(float4 v, __global const float *bias, __global cons
 {
     if (flags & 1)
         v += *(__global const float4 *)bias;
-    if (act == 1)
-        v = silu_of(v);
-    else if (act == 2)
-        v = gelu_tanh_of(v);
-    else if (act == 3)
-        v = relu_of(v);
+    v = activation_of(v, act);
     if (flags & 2)
         v *= *(__global const float4 *)gate;
     if (flags & 4)

@@ -76,7 +76,7 @@ struct ffcl_config {
                                 /* step's */
         int correct_last;       /* Heun's last step has a second evaluation, too */
         double sde_last;        /* length of the last step of an SDE */
-        size_t noise_rows;      /* normals drawn a value, of later noise: 2 where halves get some */
+        size_t noise_rows;      /* normals a value, of later noise: 2 where halves get some */
     } sampler;
     struct {
         ffcl_precision compute;
@@ -124,7 +124,7 @@ size_t ffcl_config_threads(const ffcl_config *cfg);
 /* Is an embedder fed with an end of the guidance interval? */
 int ffcl_config_feeds_interval(const ffcl_config *cfg);
 
-/* Does the sampler draw noise after that which it begins with? */
+/* Does the sampler need noise after that which it begins with? */
 int ffcl_config_draws_later(const ffcl_config *cfg);
 
 /* [sampler] draw_batch, `auto` resolved. */

@@ -251,8 +251,8 @@ const ffcl_config_row ffcl_config_rows[] = {
              "class, null + guidance (class - null), of `all` channels or of the first `three`"},
     {"sampler", "guidance_low", FFCL_TYPE_REAL, "0", AT(sampler.guidance_low), LATE,
      .counts = is_guided, .min = 0, .max = 1,
-     .help = "`cfg` guides steps that begin at a time from here ...; iMF and pMF are told both "
-             "ends"},
+     .help = "`cfg` guides steps that begin at a time from here ...; iMF and pMF get both ends "
+             "as inputs"},
     {"sampler", "guidance_high", FFCL_TYPE_REAL, "1", AT(sampler.guidance_high), LATE,
      .counts = is_guided, .min = 0, .max = 1, .help = "... to here"},
     {"sampler", "guidance_gate", FFCL_TYPE_CHOICE, "step", AT(sampler.gate), LATE,
@@ -277,7 +277,7 @@ const ffcl_config_row ffcl_config_rows[] = {
      .min = 1e-6, .max = 0.5, .help = "Length of the last step of an SDE"},
     {"sampler", "noise_rows", FFCL_TYPE_COUNT, "1", AT(sampler.noise_rows), LATE,
      .counts = ffcl_config_draws_later, .min = 1, .max = 2,
-     .help = "Rows of later noise that PyTorch draws for an image: 2 where it draws for both "
+     .help = "Rows of later noise that PyTorch makes for an image: 2 where it makes it for both "
              "halves of a guided batch, as SiT does; it matters for the order of its numbers"},
 
     {"precision", "compute", FFCL_TYPE_CHOICE, "auto", AT(precision.compute),

@@ -22,11 +22,11 @@ def array(descr, shape, data):
 
 def images(path, count, height, width, seed):
     """Images of smooth colours, so that they differ by more than noise."""
-    draw = random.Random(seed)
+    rng = random.Random(seed)
     data = bytearray()
     for _ in range(count):
-        base, step = draw.randrange(256), draw.randrange(1, 7)
-        data += bytes((base + step * y + 3 * x + 85 * c + draw.randrange(9)) % 256
+        base, step = rng.randrange(256), rng.randrange(1, 7)
+        data += bytes((base + step * y + 3 * x + 85 * c + rng.randrange(9)) % 256
                       for y in range(height) for x in range(width) for c in range(3))
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as z:
         z.writestr("arr_0.npy", array("|u1", (count, height, width, 3), bytes(data)))

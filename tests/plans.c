@@ -2,7 +2,7 @@
  * Plans a model for small GPUs of every kind: local memory, work-groups, largest buffer, memory.
  * Nothing is computed: the device is the CPU with capabilities of another.  Prints a line for each
  * plan and checks it: within memory and buffers, and no launch over half a second at 0.4 TFLOP/s;
- * a plan that is not possible is told in one sentence that says what would fit.
+ * a plan that is not possible ends in one sentence that says what would fit.
  * usage: plans SIT VAE PRECISION [BATCH]        exit code 1 where a plan breaks a rule */
 #include <stdio.h>
 #include <stdlib.h>

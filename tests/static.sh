@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# cppcheck over host, blas and bench.  What it is told to leave out stands here with the reason;
+# cppcheck over host, blas and bench.  What it leaves out stands here with the reason;
 # everything else is a failure.
 set -u
 cd "$(dirname "$0")/.." || exit 2

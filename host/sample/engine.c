@@ -115,8 +115,8 @@ static int check_strict(const ffcl_engine *e, const ffcl_tensor_file *file, ffcl
                      foreign);
 }
 
-/* [model] noise_scale.  pMF's is told by the name of the model alone: by its width and the side of
- * its patches. */
+/* [model] noise_scale.  No file has pMF's, which follows from the model's width and the side of its
+ * patches. */
 static int find_noise_scale(ffcl_engine *e, const ffcl_engine_wants *wants, ffcl_error *err)
 {
     static const struct { size_t D, p; double scale; } known[] = {

@@ -15,7 +15,7 @@
 
 #include "config.h"
 
-/* What the network is told at an evaluation. */
+/* The scalar inputs of the network at an evaluation. */
 typedef struct ffcl_moment {
     double t, r, delta;         /* begin and end of its step, as times; its length */
     int is_guided;
@@ -45,7 +45,7 @@ void ffcl_schedule_close(ffcl_schedule *schedule);
 /* Rows of a pass of the network that one image takes in all: an evaluation with guidance is two. */
 size_t ffcl_schedule_evaluations(const ffcl_schedule *schedule);
 
-/* Later noises that cfg draws for an image. */
+/* Later noises of an image, as cfg has it. */
 size_t ffcl_schedule_noises(const ffcl_config *cfg);
 
 /* What an embedder of that kind is fed with at a moment. */

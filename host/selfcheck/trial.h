@@ -5,9 +5,9 @@
  * A trial computes the GEMMs, convolutions and attentions of a model, with random operands of the
  * model's own shapes, in four ways (roads): in float32 by the GEMM library and by ffcl's own GEMM,
  * in half by the matrix unit and by the plain kernels.  It finds out whether the matrix unit is
- * right, which is told by every element of every result, and which road is the fastest.  The result
- * is kept beside the program binaries under a key that has the shapes, the kernels, the device and
- * the driver's version. */
+ * right, by every element of every result, and which road is the fastest.  The result is kept
+ * beside the program binaries under a key that has the shapes, the kernels, the device and the
+ * driver's version. */
 #ifndef FFCL_SELFCHECK_TRIAL_H
 #define FFCL_SELFCHECK_TRIAL_H
 

@@ -120,21 +120,21 @@ done
 
 need_device
 
-draw() { # FILE ARGUMENT...: four images
+generate() { # FILE ARGUMENT...: four images
     local file=$1
     shift
     run "$demo" sampler.count=4 output.grid="$file" "$@"
 }
-draw want.png
+generate want.png
 same "the demo" "$code" 0
-draw got.png vae.weights=vae/more.st
+generate got.png vae.weights=vae/more.st
 same "tensors of types that are not read, beside the VAE's" "$code" 0
 check "the same images" cmp want.png got.png
-draw got.png model.checkpoint=attributes.pt
+generate got.png model.checkpoint=attributes.pt
 same "tensors with attributes" "$code" 0
 check "the same images with attributes" cmp want.png got.png
-draw labels.png sampler.classes=1,0
-draw got.png sampler.classes=file:"$work"/marked.txt
+generate labels.png sampler.classes=1,0
+generate got.png sampler.classes=file:"$work"/marked.txt
 check "a byte order mark in a list of labels" cmp labels.png got.png
 
 set_of=("$demo" sampler.count=20 output.grid=)

@@ -9,6 +9,7 @@
 
 #include "../ref/ref.h"
 #include "half.h"
+#include "conv.h"
 #include "registry.h"
 #include "util.h"
 
@@ -417,17 +418,21 @@ static void banded_run(ffcl_case *c)
     *bytes = before;
 }
 
-/* The weight, laid out in scratch memory, and the convolution. */
-static void winograd_run(ffcl_case *c)
+void ffcl_conv_case_winograd(ffcl_case *c, size_t operand)
 {
     ffcl_call call;
-    describe(c, &call);
+    c->row->describe(c, &call);
     ffcl_conv_weight *w = &call.weight;
-    const ffcl_tensor plain = ffcl_case_dense(c, WEIGHT, w->out, w->in, 9);
+    const ffcl_tensor plain = ffcl_case_dense(c, operand, w->out, w->in, 9);
     w->weight[0] = ffcl_take(c->ctx, w->weight[0]);
     ffcl_conv_load_channels(c->ctx, w, 0, w->out, &plain);
     ffcl_case_call(c, &call);
     ffcl_give(c->ctx, &w->weight[0]);
+}
+
+static void winograd_run(ffcl_case *c)
+{
+    ffcl_conv_case_winograd(c, WEIGHT);
 }
 
 /* The convolution to scratch memory, then its norm by the moments that it left. */
@@ -453,7 +458,7 @@ static void moments_run(ffcl_case *c)
     ffcl_give(c->ctx, &call.conv.out);
 }
 
-static const char *im2col_skip(const ffcl_case *c)
+const char *ffcl_conv_case_skip_im2col(const ffcl_case *c)
 {
     return c->ctx->device.caps.max_work_group < 256 ? "needs work-groups of 256" : NULL;
 }
@@ -555,11 +560,11 @@ static size_t used(const ffcl_row *row, const ffcl_images_of *of, ffcl_use *to)
              2e-3f, wide)
 
 const ffcl_row ffcl_rows_of_conv[] = {
-    FLOAT("conv_columns", 0, columns, "im2col", im2col_skip, banded_run),
+    FLOAT("conv_columns", 0, columns, "im2col", ffcl_conv_case_skip_im2col, banded_run),
     FLOAT("conv_point", POINT, point, "point", NULL, NULL),
     FLOAT("conv_direct", FEW, direct, "direct", NULL, NULL),
     FLOAT("conv_taps", FEW, direct, "taps", NULL, NULL),
-    FLOAT("conv_upsample", UPSAMPLE, upsample, "im2col", im2col_skip, banded_run),
+    FLOAT("conv_upsample", UPSAMPLE, upsample, "im2col", ffcl_conv_case_skip_im2col, banded_run),
     FLOAT("conv_winograd", 0, winograd, "winograd", winograd_skip, winograd_run),
     FLOAT("conv_winograd_upsample", UPSAMPLE, winograd_upsample, "winograd", winograd_skip,
           winograd_run),

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "../ref/ref.h"
+#include "conv.h"
 #include "registry.h"
 #include "util.h"
 
@@ -140,19 +141,7 @@ static void describe(const ffcl_case *c, ffcl_call *call)
 
 static void winograd_run(ffcl_case *c)
 {
-    ffcl_call call;
-    describe(c, &call);
-    ffcl_conv_weight *w = &call.weight;
-    const ffcl_tensor plain = ffcl_case_dense(c, WEIGHT, w->out, w->in, 9);
-    w->weight[0] = ffcl_take(c->ctx, w->weight[0]);
-    ffcl_conv_load_channels(c->ctx, w, 0, w->out, &plain);
-    ffcl_case_call(c, &call);
-    ffcl_give(c->ctx, &w->weight[0]);
-}
-
-static const char *im2col_skip(const ffcl_case *c)
-{
-    return c->ctx->device.caps.max_work_group < 256 ? "needs work-groups of 256" : NULL;
+    ffcl_conv_case_winograd(c, WEIGHT);
 }
 
 static const char *winograd_skip(const ffcl_case *c)
@@ -178,7 +167,7 @@ static const char *unit_skip(const ffcl_case *c)
     WINDOW_ROW(name, FFCL_F16, shapes, ragged, by, unit, 5e-4f, 1.8e-6f, unit_skip, NULL)
 
 const ffcl_row ffcl_rows_of_window[] = {
-    FLOAT("window_columns", model, awkward, "im2col", im2col_skip, NULL),
+    FLOAT("window_columns", model, awkward, "im2col", ffcl_conv_case_skip_im2col, NULL),
     FLOAT("window_winograd", square_model, square_awkward, "winograd", winograd_skip,
           winograd_run),
     FLOAT("window_point", point_model, point_awkward, "point", NULL, NULL),

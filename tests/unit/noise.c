@@ -126,7 +126,7 @@ static void test_scripts(void **state)
                                  .world = cases[i].world, .classes = CLASSES,
                                  .kind = random ? FFCL_CLASSES_RANDOM : FFCL_CLASSES_LIST,
                                  .list = list, .n_list = 1,
-                                 /* None, three, and three of which half is drawn in vain. */
+                                 /* None, three, and three of which half are not used. */
                                  .later = way < 2 ? 0 : 3, .rows = way < 4 ? 1 : 2};
             /* Without labels the CPU's stream is one call for all. */
             ffcl_noise_spec in_script = s;

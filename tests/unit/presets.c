@@ -11,22 +11,7 @@
 #include "config_presets.h"
 #include "config_table.h"
 #include "config_value.h"
-
-static ffcl_config *open_config(void)
-{
-    ffcl_config *cfg;
-    ffcl_error err = {0};
-    if (ffcl_config_open(&cfg, NULL, &err))
-        fail_msg("%s", err.text);
-    return cfg;
-}
-
-static void set(ffcl_config *cfg, const char *assignment)
-{
-    ffcl_error err = {0};
-    if (ffcl_config_set(cfg, assignment, &err))
-        fail_msg("%s", err.text);
-}
+#include "open_config.h"
 
 /* What a preset stood for goes with it; what was given stays. */
 static void test_change(void **state)

@@ -14,24 +14,9 @@
 #include "config.h"
 #include "config_table.h"
 #include "util.h"
+#include "open_config.h"
 
 enum { TEXT_BYTES = 4096 };
-
-static ffcl_config *open_config(void)
-{
-    ffcl_config *cfg;
-    ffcl_error err = {0};
-    if (ffcl_config_open(&cfg, NULL, &err))
-        fail_msg("%s", err.text);
-    return cfg;
-}
-
-static void set(ffcl_config *cfg, const char *assignment)
-{
-    ffcl_error err = {0};
-    if (ffcl_config_set(cfg, assignment, &err))
-        fail_msg("%s", err.text);
-}
 
 static int add_line(void *user, const char *key, const char *text, ffcl_error *err)
 {
