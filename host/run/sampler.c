@@ -207,6 +207,12 @@ static void report_assumptions(ffcl_sampler *s)
                  "gives scaling_factor, shift_factor)", s->cfg->vae.weights, scale, form->shift);
         ffcl_report(&s->observer, FFCL_PHASE_NOTE, text, 0, 0);
     }
+    if (d && d->mean && !strcmp(s->cfg->vae.stats, "none")) {
+        snprintf(text, sizeof text, "latents of %.600s: mean and deviation of each channel, scale "
+                 "%.9g (its config.json gives latents_mean, latents_std)", s->cfg->vae.weights,
+                 scale);
+        ffcl_report(&s->observer, FFCL_PHASE_NOTE, text, 0, 0);
+    }
     if (d && d->scaling > 0 && fabs(d->scaling - scale) > 1e-6 * scale &&
         !strcmp(form->stats, "none")) {
         snprintf(text, sizeof text, "the config.json of %.600s gives scaling_factor = %.9g; used "

@@ -99,11 +99,15 @@ controls "control characters in the name of a library ($code)"
 
 need_device
 
-cp "$sound" "$config"
 with 's/"scaling_factor": 0.18215/"scaling_factor": 0.13025, "shift_factor": 0.1159/'
 run "${tiny[@]}" "${mine[@]}"
 same "config.json: its scale and shift are used, and named" \
     "$code $(grep -c 'scale 0.13025, shift 0.1159 (its config.json' "$work/stderr")" "0 1"
+with 's/"sample_size": 64/"latents_mean": [0.1, 0.2, 0.3, 0.4], "latents_std": [1, 1, 1, 2]/'
+run "${tiny[@]}" "${mine[@]}"
+same "config.json: its means and deviations are used, and named" \
+    "$code $(grep -c 'config.json gives latents_mean, latents_std' "$work/stderr")" "0 1"
+with 's/"scaling_factor": 0.18215/"scaling_factor": 0.13025/'
 run "${tiny[@]}" "${mine[@]}" vae.scale=0.18215
 same "config.json: another scale than [vae] scale is a note" \
     "$code $(grep -c 'scaling_factor = 0.13025; used is' "$work/stderr")" "0 1"
