@@ -51,7 +51,10 @@ BENCH_SRC := $(filter-out bench/gemm.c,$(wildcard bench/*.c))
 BENCH_OBJ := $(BENCH_SRC:%.c=$(BUILD)/%.o) $(CASES_OBJ)
 PROGRAM_OBJ := $(PROGRAM_SRC:%.c=$(BUILD)/%.o) $(BENCH_OBJ)
 RANKS_SRC := host/run/ranks_one.c host/run/ranks_mpi.c
-COMMON_SRC := $(filter-out $(PROGRAM_SRC) $(RANKS_SRC),$(wildcard host/*.c host/*/*.c blas/*.c))
+# What differs by system: host/os/.
+SYSTEM ?= posix
+COMMON_SRC := $(filter-out $(PROGRAM_SRC) $(RANKS_SRC),$(wildcard host/*.c host/*/*.c blas/*.c) \
+    $(wildcard host/os/$(SYSTEM)/*.c))
 COMMON_OBJ := $(COMMON_SRC:%.c=$(BUILD)/%.o) $(BUILD)/kernels.o
 LIB_OBJ := $(COMMON_OBJ) $(BUILD)/host/run/ranks_$(RANKS).o
 CL_SRC := $(wildcard cl/*.cl cl/*.clh)

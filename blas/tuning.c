@@ -9,6 +9,7 @@
 
 #include "files/atomic.h"
 #include "files/input.h"
+#include "os/paths.h"
 #include "util.h"
 
 #define NONE FFCL_TUNING_NO_CHOICE
@@ -296,7 +297,7 @@ char *ffcl_tuning_path(const ffcl_tuning_home *home, const char *ending)
         else if (n && slug[n - 1] != '-')
             slug[n++] = '-';
     const char *xdg = getenv("XDG_CONFIG_HOME"), *user = getenv("HOME");
-    int has_xdg = xdg && xdg[0] == '/';
+    int has_xdg = xdg && ffcl_path_is_absolute(xdg);
     if (!has_xdg && (!user || !*user))
         return NULL;
     return ffcl_format("%s%s/ffcl/tuning/%s-%08llx%s", has_xdg ? xdg : user,

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "files/input.h"
+#include "os/paths.h"
 #include "util.h"
 
 enum {
@@ -165,8 +166,12 @@ static char *input_path(const char *text, const ffcl_config_source *source)
  * is short. */
 static char *expand_home(const char *text)
 {
-    const char *home = !strncmp(text, "~/", 2) ? getenv("HOME") : NULL;
-    return home && *home ? ffcl_format("%s%s", home, text + 1) : ffcl_format("%s", text);
+    const char *home = text[0] == '~' && text[1] && strchr(FFCL_PATH_SEPARATORS, text[1])
+                           ? getenv("HOME") : NULL;
+    char *path = home && *home ? ffcl_format("%s%s", home, text + 1) : ffcl_format("%s", text);
+    if (path)
+        ffcl_path_clean(path);
+    return path;
 }
 
 /* The grid is what is written where nothing else is asked for: a folder or an npz stands for it,
@@ -194,8 +199,8 @@ static int store_string(char **member, const ffcl_config_row *row, const char *t
                         const ffcl_config_source *source, ffcl_error *err)
 {
     char *value = NULL;
-    if (row->offset == offsetof(struct ffcl_config, blas.library) && *text != '/' &&
-        strchr(text, '/'))
+    if (row->offset == offsetof(struct ffcl_config, blas.library) &&
+        !ffcl_path_is_absolute(text) && strpbrk(text, FFCL_PATH_SEPARATORS))
         return ffcl_fail(err, FFCL_ECONFIG, "%s: [%s] %s = %.80s is a relative path: a library is "
                          "code that runs, so it is a name that the loader finds or an absolute "
                          "path", source->where, row->section, row->key, text);

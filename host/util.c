@@ -9,6 +9,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "os/paths.h"
+
 char *ffcl_format(const char *format, ...)
 {
     va_list args;
@@ -26,7 +28,7 @@ char *ffcl_format(const char *format, ...)
 
 char *ffcl_path_join(const char *dir, const char *name)
 {
-    if (!dir || !*dir || name[0] == '/')
+    if (!dir || !*dir || ffcl_path_is_absolute(name))
         return ffcl_format("%s", name);
     return ffcl_format("%s/%s", dir, name);
 }

@@ -51,7 +51,8 @@ check_size() { # LINES
 
 check_header() {
     local log
-    if ! log=$("${CC:-cc}" -std=c11 -Wall -Wextra -Wpedantic -Werror -D_GNU_SOURCE -Ihost -Iblas \
+    # shellcheck disable=SC2086 # CC may be two words, as "ccache gcc"
+    if ! log=$(${CC:-cc} -std=c11 -Wall -Wextra -Wpedantic -Werror -D_GNU_SOURCE -Ihost -Iblas \
         -Itests/kernels -Itests/ref $flags -fsyntax-only -x c "$file" 2>&1); then
         complain "$file" "does not compile alone:"$'\n'"$log"
     fi

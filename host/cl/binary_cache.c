@@ -12,6 +12,7 @@
 #include "files/atomic.h"
 #include "files/input.h"
 #include "files/lock.h"
+#include "os/paths.h"
 #include "util.h"
 
 static const char magic[8] = "FFCLBIN1";
@@ -32,7 +33,7 @@ static char *cache_dir(void)
     if (own)
         return *own ? ffcl_format("%s", own) : NULL;
     const char *xdg = getenv("XDG_CACHE_HOME");
-    if (xdg && xdg[0] == '/')
+    if (xdg && ffcl_path_is_absolute(xdg))
         return ffcl_format("%s/ffcl", xdg);
     const char *home = getenv("HOME");
     return home && *home ? ffcl_format("%s/.cache/ffcl", home) : NULL;

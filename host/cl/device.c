@@ -8,7 +8,7 @@
 #include <strings.h>
 #include <unistd.h>
 
-#include "address_space.h"
+#include "os/address_space.h"
 #include "text.h"
 #include "util.h"
 

@@ -248,8 +248,10 @@ void ffcl_atomic_sweep(const char *folder, int (*is_ours)(void *user, const char
     for (struct dirent *e; dir && (e = readdir(dir));) {
         size_t length = target_length(e->d_name);
         char *target = length ? ffcl_format("%.*s", (int)length, e->d_name + 1) : NULL;
-        if (target && is_ours(user, target))
-            unlinkat(dirfd(dir), e->d_name, 0);
+        char *path = target ? ffcl_path_join(folder, e->d_name) : NULL;
+        if (path && is_ours(user, target))
+            unlink(path);
+        free(path);
         free(target);
     }
     if (dir)

@@ -10,6 +10,7 @@
 #include "config_table.h"
 #include "model/family.h"
 #include "model/sit.h"
+#include "os/paths.h"
 #include "program/command.h"
 #include "util.h"
 
@@ -24,7 +25,7 @@ typedef struct checkpoint_facts {
 /* The path as the INI file, which may lie elsewhere, has to name it; the caller's to free. */
 static char *path_from(const char *ini, const char *path)
 {
-    char *whole = strchr(ini, '/') && *path != '/' ? realpath(path, NULL) : NULL;
+    char *whole = strchr(ini, '/') && !ffcl_path_is_absolute(path) ? realpath(path, NULL) : NULL;
     return whole ? whole : ffcl_format("%s", path);
 }
 

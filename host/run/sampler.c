@@ -7,11 +7,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "address_space.h"
 #include "cl/binary_cache.h"
 #include "cl/profile.h"
 #include "config_presets.h"
 #include "config_table.h"
+#include "os/address_space.h"
 #include "run/hashes.h"
 #include "run/ranks.h"
 #include "run/run.h"

@@ -3,10 +3,10 @@
 #include <math.h>
 #include <stdio.h>
 
-#include "address_space.h"
 #include "cl/program.h"
 #include "model/weight_reader.h"
 #include "ops/ops.h"
+#include "os/address_space.h"
 #include "sample/engine_impl.h"
 #include "selfcheck/numbers.h"
 #include "util.h"

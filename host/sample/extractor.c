@@ -6,9 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "address_space.h"
 #include "cl/profile.h"
 #include "cl/program.h"
+#include "os/address_space.h"
 #include "sample/engine_impl.h"
 #include "util.h"
 

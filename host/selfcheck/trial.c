@@ -6,9 +6,9 @@
 #include <string.h>
 
 #include "backend.h"
-#include "child.h"
 #include "cl/binary_cache.h"
 #include "cl/program.h"
+#include "os/child.h"
 #include "selfcheck/trial_job.h"
 #include "util.h"
 

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "child.h"
+#include "os/child.h"
 #include "tune/candidate.h"
 #include "util.h"
 

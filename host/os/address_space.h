@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  * A limit on the process's address space (ulimit -v, a batch system's h_vmem), looked at before it
  * is met: OpenBLAS waits for ever for memory that it does not get, and drivers crash. */
-#ifndef FFCL_ADDRESS_SPACE_H
-#define FFCL_ADDRESS_SPACE_H
+#ifndef FFCL_OS_ADDRESS_SPACE_H
+#define FFCL_OS_ADDRESS_SPACE_H
 
 #include "error.h"
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "child.h"
+#include "os/child.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  * A process for work that a driver may crash or hang in: the program itself, started anew with a
  * command that reads its job from stdin and writes its answer to stdout. */
-#ifndef FFCL_CHILD_H
-#define FFCL_CHILD_H
+#ifndef FFCL_OS_CHILD_H
+#define FFCL_OS_CHILD_H
 
 #include "error.h"
 

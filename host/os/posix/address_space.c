@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "address_space.h"
+#include "os/address_space.h"
 
 #include <sys/mman.h>
 #include <sys/resource.h>
