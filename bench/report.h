@@ -24,7 +24,4 @@ void ffcl_report_plans(struct cJSON *to, const ffcl_config *cfg, const ffcl_devi
 /* Paths, which may hold the names of people and machines, become (path). */
 void ffcl_report_scrub(char *text);
 
-/* report_weights.c: writes the two files for images of side x side; 1 if it worked. */
-int ffcl_report_weights(const char *sit, const char *vae, size_t side);
-
 #endif

@@ -10,8 +10,8 @@
 #include "cl/profile.h"
 #include "files/json.h"
 #include "report.h"
-#include "sample/engine.h"
 #include "text.h"
+#include "tune/xl2.h"
 #include "util.h"
 #include <cjson/cJSON.h>
 
@@ -249,50 +249,19 @@ static void see_plan(void *user, ffcl_phase phase, const char *text, uint64_t do
         snprintf(user, 400, "%s", text + (text[0] == 'p' ? 6 : 0));
 }
 
-static void see_gemm(void *user, const ffcl_matmul *p)
-{
-    (void)user;
-    (void)p;
-}
-
 /* SiT-XL/2 and the decoder at side x side. */
 static void plan_one(cJSON *list, const ffcl_config *cfg, const ffcl_device *device, size_t side,
                      const char *compute, size_t batch)
 {
-    char folder[] = "/tmp/ffcl-report-XXXXXX", sit[64], vae[64], text[400] = "", line[600];
-    char *settings[7];
+    char text[400] = "", line[600], setting[48];
     ffcl_error err = {0, ""};
-    ffcl_config *own = NULL;
     const ffcl_observer observer = {see_plan, text};
-    if (!mkdtemp(folder))
-        return;
-    snprintf(sit, sizeof sit, "%s/sit.safetensors", folder);
-    snprintf(vae, sizeof vae, "%s/vae.safetensors", folder);
-    settings[0] = ffcl_format("model.checkpoint=%s", sit);
-    settings[1] = ffcl_format("vae.weights=%s", vae);
-    settings[2] = ffcl_format("precision.compute=%s", compute);
-    settings[3] = ffcl_format("sampler.batch=%zu", batch);
-    settings[4] = ffcl_format("sampler.count=%zu", batch);
-    settings[5] = ffcl_format("model.preset=freeflow");
-    settings[6] = ffcl_format("condition.t_embedder=delta");
-    int rc = ffcl_report_weights(sit, vae, side) ? 0 : ffcl_fail(&err, FFCL_EOUTPUT, "no file in "
-                                                                  "the folder for temporary ones");
-    if (!rc)
-        rc = ffcl_config_copy(&own, cfg, &err);
-    for (size_t i = 0; i < 7; i++) {
-        if (!rc)
-            rc = settings[i] ? ffcl_config_set(own, settings[i], &err) : FFCL_ENOMEM;
-        free(settings[i]);
-    }
-    if (!rc)
-        rc = ffcl_engine_shapes(own, device, see_gemm, NULL, NULL, &observer, &err);
+    snprintf(setting, sizeof setting, "precision.compute=%s", compute);
+    const ffcl_xl2 xl2 = {side, batch, (const char *const[]){setting, NULL}};
+    int rc = ffcl_xl2_plan(&xl2, cfg, device, NULL, NULL, &observer, &err);
     snprintf(line, sizeof line, "XL/2 %zu, %s, batch %zu: %s", side, compute, batch,
              rc ? err.text : text);
     add_line(list, line);
-    ffcl_config_close(&own);
-    unlink(sit);
-    unlink(vae);
-    rmdir(folder);
 }
 
 void ffcl_report_plans(cJSON *to, const ffcl_config *cfg, const ffcl_device *device)

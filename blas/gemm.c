@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "backend.h"
+#include "cl/choices.h"
 #include "util.h"
 
 /* ---- back ends ------------------------------------------------------------------------------ */
@@ -71,6 +72,7 @@ void ffcl_blas_fall_back(ffcl_ctx *ctx)
     b->backend = &ffcl_backend_builtin;
     b->state = NULL;
     *b->tuning = '\0';
+    ffcl_choices_forget(ctx);
 }
 
 const char *ffcl_blas_name(const ffcl_ctx *ctx)
@@ -93,6 +95,7 @@ const char *ffcl_gemm_own(const ffcl_ctx *ctx)
 void ffcl_gemm_leave_own(ffcl_ctx *ctx)
 {
     ctx->blas->has_blocked = ctx->blas->prefers_blocked = 0;
+    ffcl_choices_forget(ctx);
 }
 
 void ffcl_gemm_describe(const ffcl_ctx *ctx, char *text, size_t size)
@@ -303,8 +306,23 @@ static const ffcl_variant variants[] = {
     {"gemv", "one half row: the memory's time for the weights", gemv_can, NULL, cost, gemv_run},
 };
 
+static void sizes(ffcl_sizes *s, const void *desc)
+{
+    const ffcl_matmul *p = desc;
+    const ffcl_tensor *operands[] = {&p->out, &p->a, &p->w, p->bias, p->gate, p->add};
+    for (size_t i = 0; i < sizeof operands / sizeof *operands; i++)
+        ffcl_sizes_tensor(s, operands[i]);
+    ffcl_sizes_add(s, p->act);
+    ffcl_sizes_add(s, ffcl_matmul_rows_per_image(p));
+    ffcl_sizes_add(s, (size_t)p->skinny);
+    ffcl_sizes_add(s, p->partial != NULL);
+    ffcl_sizes_add(s, p->unpatch ? p->unpatch->p : 0);
+    ffcl_sizes_add(s, p->gather ? p->gather->kw : 0);
+    ffcl_sizes_add(s, p->gather ? (size_t)p->gather->upsample : 0);
+}
+
 const ffcl_operation ffcl_gemm_operation = {FFCL_OP_GEMM, "gemm", variants,
-                                            sizeof variants / sizeof *variants};
+                                            sizeof variants / sizeof *variants, sizes};
 
 int ffcl_gemm_leaves_partial(const ffcl_ctx *ctx, ffcl_dtype dtype)
 {

@@ -6,6 +6,7 @@
 #include <sys/mman.h>
 
 #include "cl/arena.h"
+#include "cl/choices.h"
 #include "cl/profile.h"
 #include "cl/program.h"
 #include "util.h"
@@ -60,6 +61,7 @@ void ffcl_ctx_close(ffcl_ctx **ctx)
     if (c->queue)
         clFinish(c->queue);
     ffcl_profile_detach(c);
+    ffcl_choices_close(c);
     ffcl_arena_close(&c->arena);
     ffcl_programs_close(&c->programs);
     if (c->tickets)

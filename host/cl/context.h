@@ -16,6 +16,7 @@ struct ffcl_profile;
 struct ffcl_profile_lane;
 struct ffcl_operation;
 struct ffcl_variant;
+typedef struct ffcl_choices ffcl_choices;
 
 /* Matrix units: NVIDIA's tensor cores by mma.sync (compute capability 8.0) and wgmma (9.0); AMD's
  * WMMA (RDNA 3) and MFMA (CDNA); Intel's dpas in sub-groups of 8 or 16. */
@@ -59,6 +60,7 @@ typedef struct ffcl_ctx {
      * order and an image has the same bytes in any batch.  Costs speed in small batches. */
     int batch_invariant;
     const struct ffcl_variant *forced[FFCL_N_OPS];  /* NULL: by capabilities and sizes */
+    ffcl_choices *choices;      /* cl/choices.h; NULL: none is kept */
     unsigned passed_over;               /* 1 << op: a forced variant could not compute a call */
     double most_flops;          /* of a launch of planning passes; set to 0 by who asks */
     int no_winograd;            /* its weights take four times the memory: there is too little */

@@ -5,7 +5,9 @@
 #include <stdio.h>
 #include <string.h>
 
-const ffcl_variant *ffcl_choose(const ffcl_ctx *ctx, const ffcl_operation *op, const void *desc)
+#include "cl/choices.h"
+
+static const ffcl_variant *choose(const ffcl_ctx *ctx, const ffcl_operation *op, const void *desc)
 {
     const ffcl_variant *forced = ctx->forced[op->id], *best = NULL;
     if (forced && forced->can(ctx, desc))
@@ -17,6 +19,24 @@ const ffcl_variant *ffcl_choose(const ffcl_ctx *ctx, const ffcl_operation *op, c
     }
     assert(best);
     return best;
+}
+
+const ffcl_variant *ffcl_choose(const ffcl_ctx *ctx, const ffcl_operation *op, const void *desc)
+{
+    ffcl_sizes sizes = {0};
+    if (!ctx->choices)
+        return choose(ctx, op, desc);
+    ffcl_sizes_add(&sizes, (size_t)ctx->batch_invariant);
+    op->sizes(&sizes, desc);
+    const ffcl_variant **kept = ffcl_choices_at(ctx->choices, op->id, &sizes);
+    if (kept && *kept)
+        return *kept;
+    if (ctx->trace && !ctx->planning)
+        fprintf(ctx->trace, "unplanned %s\n", op->name);
+    const ffcl_variant *chosen = choose(ctx, op, desc);
+    if (kept)
+        *kept = chosen;
+    return chosen;
 }
 
 /* Once for each operation. */

@@ -17,15 +17,20 @@ typedef struct ffcl_variant {
     void (*run)(ffcl_ctx *ctx, const void *desc);
 } ffcl_variant;
 
+typedef struct ffcl_sizes ffcl_sizes;       /* cl/choices.h */
+
 typedef struct ffcl_operation {
     ffcl_op id;
     const char *name;
     const ffcl_variant *variants;
     size_t n;
+    /* Appends all of desc that can, pays and run's choices may look at. */
+    void (*sizes)(ffcl_sizes *s, const void *desc);
 } ffcl_operation;
 
 /* The variant for desc: the forced one where it can, else by the table.  Every table has one that
- * always can. */
+ * always can.  A context with ffcl_choices chooses once for calls of the same sizes, which is when
+ * a model is opened and its batch planned. */
 const ffcl_variant *ffcl_choose(const ffcl_ctx *ctx, const ffcl_operation *op, const void *desc);
 
 /* Chooses and runs it; the first call of an operation that a forced variant cannot compute is

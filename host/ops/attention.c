@@ -2,6 +2,7 @@
 #include <math.h>
 #include <stdio.h>
 
+#include "cl/choices.h"
 #include "cl/launch.h"
 #include "ops/cost.h"
 #include "ops/gemm_attention.h"
@@ -177,8 +178,16 @@ static const ffcl_variant variants[] = {
      ffcl_attention_gemms_half_can, is_head_wide, cost, ffcl_attention_gemms_half},
 };
 
+static void sizes(ffcl_sizes *s, const void *desc)
+{
+    const ffcl_attention_desc *d = desc;
+    ffcl_sizes_tensor(s, &d->out);
+    ffcl_sizes_tensor(s, &d->qkv);
+    ffcl_sizes_add(s, d->heads);
+}
+
 const ffcl_operation ffcl_attention_operation = {FFCL_OP_ATTENTION, "attention", variants,
-                                                 sizeof variants / sizeof *variants};
+                                                 sizeof variants / sizeof *variants, sizes};
 
 void ffcl_attention(ffcl_ctx *ctx, const ffcl_tensor *out, const ffcl_tensor *qkv, size_t heads)
 {

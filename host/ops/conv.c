@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * The variants of convolution. */
+#include "cl/choices.h"
 #include "cl/launch.h"
 #include "ops/cost.h"
 #include "ops/halo_conv.h"
@@ -330,8 +331,23 @@ static const ffcl_variant variants[] = {
      ffcl_halo_conv_can, ffcl_halo_conv_pays, cost, ffcl_halo_conv},
 };
 
+static void sizes(ffcl_sizes *s, const void *desc)
+{
+    const ffcl_conv_desc *d = desc;
+    const ffcl_conv_weight *w = d->w;
+    const size_t list[] = {w->in,    w->out,          w->side,     w->tall,
+                           w->stride, (size_t)w->valid, w->act,      (size_t)w->upsample,
+                           w->dtype, w->layout,       (size_t)w->is_final};
+    for (size_t i = 0; i < sizeof list / sizeof *list; i++)
+        ffcl_sizes_add(s, list[i]);
+    ffcl_sizes_tensor(s, &d->out);
+    ffcl_sizes_tensor(s, &d->x);
+    ffcl_sizes_tensor(s, d->add);
+    ffcl_sizes_add(s, d->moments ? d->moments->rows + 1 : 0);
+}
+
 const ffcl_operation ffcl_conv_operation = {FFCL_OP_CONVOLUTION, "convolution", variants,
-                                            sizeof variants / sizeof *variants};
+                                            sizeof variants / sizeof *variants, sizes};
 
 void ffcl_conv(ffcl_ctx *ctx, const ffcl_conv_desc *desc)
 {

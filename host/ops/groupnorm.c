@@ -2,6 +2,7 @@
  * Group norm: moments of chunks of pixels, then means and deviations of groups, then the result. */
 #include <stdio.h>
 
+#include "cl/choices.h"
 #include "cl/launch.h"
 #include "ops/cost.h"
 #include "util.h"
@@ -300,8 +301,18 @@ static const ffcl_variant variants[] = {
      ffcl_on_cpu, cost, row_run},
 };
 
+static void sizes(ffcl_sizes *s, const void *desc)
+{
+    const ffcl_groupnorm_desc *d = desc;
+    ffcl_sizes_tensor(s, &d->out);
+    ffcl_sizes_tensor(s, &d->x);
+    ffcl_sizes_tensor(s, d->moments);
+    ffcl_sizes_add(s, d->groups);
+    ffcl_sizes_add(s, d->act);
+}
+
 const ffcl_operation ffcl_groupnorm_operation = {FFCL_OP_GROUPNORM, "groupnorm", variants,
-                                                 sizeof variants / sizeof *variants};
+                                                 sizeof variants / sizeof *variants, sizes};
 
 void ffcl_groupnorm(ffcl_ctx *ctx, const ffcl_groupnorm_desc *desc)
 {

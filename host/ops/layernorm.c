@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "cl/choices.h"
 #include "cl/launch.h"
 #include "ops/cost.h"
 #include "util.h"
@@ -179,8 +180,21 @@ static const ffcl_variant variants[] = {
      has_no_residual, ffcl_on_cpu, cost, row_run},
 };
 
+static void sizes(ffcl_sizes *s, const void *desc)
+{
+    const ffcl_layernorm_desc *d = desc;
+    ffcl_sizes_tensor(s, &d->out);
+    ffcl_sizes_tensor(s, &d->x);
+    ffcl_sizes_tensor(s, &d->shift);
+    ffcl_sizes_tensor(s, &d->scale);
+    ffcl_sizes_tensor(s, &d->weight);
+    ffcl_sizes_tensor(s, d->residual ? &d->residual->partial : NULL);
+    ffcl_sizes_tensor(s, d->residual ? &d->residual->gate : NULL);
+    ffcl_sizes_add(s, d->norm);
+}
+
 const ffcl_operation ffcl_layernorm_operation = {FFCL_OP_LAYERNORM, "layernorm", variants,
-                                                 sizeof variants / sizeof *variants};
+                                                 sizeof variants / sizeof *variants, sizes};
 
 void ffcl_layernorm(ffcl_ctx *ctx, const ffcl_layernorm_desc *desc)
 {

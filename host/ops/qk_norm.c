@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include <stdio.h>
 
+#include "cl/choices.h"
 #include "cl/launch.h"
 #include "ops/cost.h"
 #include "util.h"
@@ -91,8 +92,19 @@ static const ffcl_variant variants[] = {
      group_can, ffcl_on_gpu, cost, group_run},
 };
 
+static void sizes(ffcl_sizes *s, const void *desc)
+{
+    const ffcl_qk_norm_desc *d = desc;
+    ffcl_sizes_tensor(s, &d->qkv);
+    ffcl_sizes_tensor(s, &d->weight);
+    ffcl_sizes_tensor(s, &d->bias);
+    ffcl_sizes_tensor(s, &d->rope);
+    ffcl_sizes_add(s, d->heads);
+    ffcl_sizes_add(s, d->norm);
+}
+
 const ffcl_operation ffcl_qk_norm_operation = {FFCL_OP_QK_NORM, "qk_norm", variants,
-                                               sizeof variants / sizeof *variants};
+                                               sizeof variants / sizeof *variants, sizes};
 
 void ffcl_qk_norm(ffcl_ctx *ctx, const ffcl_qk_norm_desc *desc)
 {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include <stdio.h>
 
+#include "cl/choices.h"
 #include "cl/launch.h"
 #include "ops/cost.h"
 #include "util.h"
@@ -75,8 +76,15 @@ static const ffcl_variant variants[] = {
      group_can, group_pays, cost, group_run},
 };
 
+static void sizes(ffcl_sizes *s, const void *desc)
+{
+    const ffcl_softmax_desc *d = desc;
+    ffcl_sizes_tensor(s, &d->out);
+    ffcl_sizes_tensor(s, &d->x);
+}
+
 const ffcl_operation ffcl_softmax_operation = {FFCL_OP_SOFTMAX, "softmax", variants,
-                                               sizeof variants / sizeof *variants};
+                                               sizeof variants / sizeof *variants, sizes};
 
 void ffcl_softmax(ffcl_ctx *ctx, const ffcl_tensor *out, const ffcl_tensor *x, double scale)
 {

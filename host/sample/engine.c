@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cl/choices.h"
 #include "cl/profile.h"
 #include "cl/program.h"
 #include "config_presets.h"
@@ -341,6 +342,8 @@ static int prepare(ffcl_engine *e, const ffcl_engine_wants *wants, const ffcl_ob
         rc = ffcl_engine_choose_way(e);
     if (rc == 0)
         ffcl_engine_report(e);
+    if (rc == 0)
+        rc = ffcl_choices_open(e->ctx);
     if (rc == 0 && e->sit)
         rc = plan_for_side(e, wants);
     return rc;

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cl/choices.h"
 #include "cl/profile.h"
 #include "cl/program.h"
 #include "os/address_space.h"
@@ -239,6 +240,8 @@ static int open_device(ffcl_extractor *x, const ffcl_extractor_options *o,
     int rc = ffcl_engine_open_device(&x->ctx, &x->dtype, o->cfg,
                                      &(ffcl_engine_wants){.device = o->device,
                                                           .batch_invariant = 1}, NULL, obs, err);
+    if (rc == 0)
+        rc = ffcl_choices_open(x->ctx);
     if (rc)
         return rc;
     char text[400];

@@ -5,10 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "gemm.h"
-#include "ops/ops.h"
-#include "sample/engine.h"
-#include "util.h"
+#include "tune/xl2.h"
 
 /* Shapes are taken until they make up this share of all work. */
 #define SHARE 0.97
@@ -40,41 +37,22 @@ static void see(void *user, const ffcl_matmul *p)
         add(user, m, p->w.cols, p->w.rows, p->a.layout == FFCL_COLUMNS, 1);
 }
 
-/* XL/2 at 256 x 256, m for one image; GEMMs with K-major A are cut into bands. */
-static const ffcl_tune_shape xl2_256[] = {
-    {256, 3456, 1152, 0, 28},   {256, 1152, 1152, 0, 28}, {256, 4608, 1152, 0, 28},
-    {256, 1152, 4608, 0, 28},   {1024, 512, 4608, 1, 10}, {1024, 512, 2048, 1, 4},
-    {4096, 512, 4608, 1, 6},    {4096, 512, 2048, 1, 4},  {16384, 256, 4608, 1, 1},
-    {16384, 256, 2304, 1, 5},   {16384, 256, 1024, 1, 4}, {65536, 128, 2304, 1, 1},
-    {65536, 128, 1152, 1, 5},   {16384, 256, 512, 0, 1},  {65536, 128, 256, 0, 1},
-    {1024, 1536, 512, 0, 1},    {1024, 512, 512, 0, 1},
-};
-
-static void add_xl2(shapes *s, const ffcl_device *device)
-{
-    const size_t batch = device->caps.type & CL_DEVICE_TYPE_CPU ? 1 : GPU_BATCH;
-    for (size_t i = 0; i < sizeof xl2_256 / sizeof *xl2_256; i++) {
-        const ffcl_tune_shape *t = &xl2_256[i];
-        size_t rows = t->m * batch;
-        size_t band = t->a_kmajor ? ffcl_conv_band(&device->caps, t->k, rows) : rows;
-        add(s, band, t->n, t->k, t->a_kmajor, t->count * (rows / band));
-        if (rows % band)
-            add(s, rows % band, t->n, t->k, t->a_kmajor, t->count);
-    }
-}
-
-/* The model's own GEMMs, by a planning pass. */
+/* The GEMMs of cfg's model, or of XL/2 at 256 x 256, by a planning pass. */
 static int add_model(shapes *s, const ffcl_config *cfg, const ffcl_device *device,
                      const ffcl_observer *obs, ffcl_error *err)
 {
+    static const char *const settings[] = {"precision.compute=float32", "blas.backend=clblast",
+                                           "blas.tuning=off", NULL};
+    if (!cfg->path) {
+        const size_t batch = device->caps.type & CL_DEVICE_TYPE_CPU ? 1 : GPU_BATCH;
+        ffcl_report(obs, FFCL_PHASE_NOTE, "for SiT-XL/2 and its decoder at 256 x 256; ffcl tune "
+                    "FILE.ini is for the models of FILE.ini", 0, 0);
+        return ffcl_xl2_plan(&(ffcl_xl2){256, batch, settings}, cfg, device, see, s, NULL, err);
+    }
     ffcl_config *own = NULL;
     int rc = ffcl_config_copy(&own, cfg, err);
-    if (rc == 0)
-        rc = ffcl_config_set(own, "precision.compute=float32", err);
-    if (rc == 0)
-        rc = ffcl_config_set(own, "blas.backend=clblast", err);
-    if (rc == 0)
-        rc = ffcl_config_set(own, "blas.tuning=off", err);
+    for (size_t i = 0; rc == 0 && settings[i]; i++)
+        rc = ffcl_config_set(own, settings[i], err);
     if (rc == 0)
         rc = ffcl_engine_shapes(own, device, see, s, NULL, obs, err);
     ffcl_config_close(&own);
@@ -103,11 +81,7 @@ int ffcl_tune_shapes(ffcl_tune_shape *list, size_t *n, const ffcl_config *cfg,
 {
     shapes s = {.n = 0};
     double total = 0, covered = 0;
-    int rc = 0;
-    if (cfg->path)
-        rc = add_model(&s, cfg, device, obs, err);
-    else
-        add_xl2(&s, device);
+    int rc = add_model(&s, cfg, device, obs, err);
     if (rc)
         return rc;
     for (size_t i = 0; i < s.n; i++)

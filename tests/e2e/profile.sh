@@ -18,6 +18,15 @@ check "the image is the same" cmp plain.png timed.png
 same "the table has models, kernels, GEMMs, copies and sums" "$(lacks stdout stage GFLOP/s GB/s \
     "SiT   " "VAE   " "load  " "SiT   gemm 32x" "VAE   gemm " write "in all" "all  " \
     "trace: ffcl-trace.json")" ""
+
+# Three batch sizes, the last batch short: every choice of a variant is made while planning.
+for compute in float32 half; do
+    FFCL_TRACE="$PWD/choices.txt" works "$compute: a run with a trace" -q "$demo" \
+        "precision.compute=$compute" sampler.count=7 sampler.batch=3 output.grid=out/choices.png
+    check "$compute: launches were recorded" grep -q "^gemm\|^attn" choices.txt
+    same "$compute: nothing is chosen while it runs" "$(grep '^unplanned' choices.txt)" ""
+done
+
 cat > look.py << 'PYTHON'
 import json, math, sys
 

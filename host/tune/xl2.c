@@ -1,12 +1,11 @@
-/* SPDX-License-Identifier: MIT
- * Files of SiT-XL/2 and of the Stable Diffusion decoder without any weights: names, shapes, and a
- * hole, which is enough to plan memory for the published sizes. */
+/* SPDX-License-Identifier: MIT */
+#include "tune/xl2.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "report.h"
 #include "util.h"
 #include <cjson/cJSON.h>
 
@@ -144,7 +143,72 @@ static int save(const char *path, void (*add)(weights *w, size_t tokens), size_t
     return ok;
 }
 
-int ffcl_report_weights(const char *sit, const char *vae, size_t side)
+static int set(ffcl_config *cfg, ffcl_error *err, const char *key, const char *value)
 {
-    return save(sit, add_sit, side / 16 * (side / 16)) && save(vae, add_vae, 0);
+    char *setting = ffcl_format("%s=%s", key, value);
+    int rc = setting ? ffcl_config_set(cfg, setting, err)
+                     : ffcl_fail(err, FFCL_ENOMEM, "out of memory for the plan of XL/2");
+    free(setting);
+    return rc;
+}
+
+static int configure(ffcl_config *cfg, const ffcl_xl2 *xl2, const char *sit, const char *vae,
+                     ffcl_error *err)
+{
+    char batch[24];
+    snprintf(batch, sizeof batch, "%zu", xl2->batch);
+    const char *const settings[][2] = {
+        {"model.checkpoint", sit},    {"vae.weights", vae}, {"model.preset", "freeflow"},
+        {"condition.t_embedder", "delta"}, {"sampler.batch", batch}, {"sampler.count", batch},
+    };
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && i < sizeof settings / sizeof *settings; i++)
+        rc = set(cfg, err, settings[i][0], settings[i][1]);
+    for (const char *const *more = xl2->settings; rc == 0 && more && *more; more++)
+        rc = ffcl_config_set(cfg, *more, err);
+    return rc;
+}
+
+static void ignore(void *user, const ffcl_matmul *p)
+{
+    (void)user, (void)p;
+}
+
+int ffcl_xl2_plan(const ffcl_xl2 *xl2, const ffcl_config *cfg, const ffcl_device *device,
+                  void (*see)(void *user, const ffcl_matmul *p), void *user,
+                  const ffcl_observer *obs, ffcl_error *err)
+{
+    const char *home = getenv("TMPDIR");
+    const size_t patches = xl2->side / 16;
+    char *folder = ffcl_format("%s/ffcl-xl2-XXXXXX", home && *home ? home : "/tmp");
+    if (!folder || !mkdtemp(folder)) {
+        free(folder);
+        return ffcl_fail(err, FFCL_EOUTPUT, "no folder for temporary files can be made in %s; "
+                         "TMPDIR names another", home && *home ? home : "/tmp");
+    }
+    char *sit = ffcl_format("%s/sit.safetensors", folder);
+    char *vae = ffcl_format("%s/vae.safetensors", folder);
+    ffcl_config *own = NULL;
+    int rc = 0;
+    if (!sit || !vae)
+        rc = ffcl_fail(err, FFCL_ENOMEM, "out of memory for the plan of XL/2");
+    else if (!save(sit, add_sit, patches * patches) || !save(vae, add_vae, 0))
+        rc = ffcl_fail(err, FFCL_EOUTPUT, "no file can be written in %s; TMPDIR names another "
+                       "folder", folder);
+    if (rc == 0)
+        rc = ffcl_config_copy(&own, cfg, err);
+    if (rc == 0)
+        rc = configure(own, xl2, sit, vae, err);
+    if (rc == 0)
+        rc = ffcl_engine_shapes(own, device, see ? see : ignore, user, NULL, obs, err);
+    ffcl_config_close(&own);
+    if (sit)
+        unlink(sit);
+    if (vae)
+        unlink(vae);
+    rmdir(folder);
+    free(sit);
+    free(vae);
+    free(folder);
+    return rc;
 }
