@@ -11,7 +11,7 @@ if ! "$ffcl" devices | grep -q '^ *platform: Portable'; then
     finish
 fi
 fake=$work/fake.so hide=$work/hide.so
-cc=("${CC:-cc}" -shared -fPIC -D_GNU_SOURCE)
+cc=("${compiler[@]}" -shared -fPIC -D_GNU_SOURCE)
 if ! "${cc[@]}" -o "$fake" "$root/tests/fake_cblas.c" > compile.log 2>&1 ||
     ! "${cc[@]}" -DHIDE -o "$hide" "$root/tests/fake_cblas.c" -ldl >> compile.log 2>&1; then
     not_ok "tests/fake_cblas.c compiles" "$(cat compile.log)"

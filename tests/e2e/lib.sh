@@ -49,11 +49,14 @@ basic_device() {
         /^ *platform: Portable Computing Language/ { print name; exit }'
 }
 
+# CC may have words, such as ccache gcc.
+read -ra compiler <<< "${CC:-cc}"
+
 # build_shim: the library that tests preload, as $shim; 1 where it cannot be used.
 build_shim() {
     shim=$work/shim.so
     [ -z "${FFCL_TEST_CFLAGS:-}" ] &&
-        "${CC:-cc}" -shared -fPIC -D_GNU_SOURCE -DCL_TARGET_OPENCL_VERSION=120 -o "$shim" \
+        "${compiler[@]}" -shared -fPIC -D_GNU_SOURCE -DCL_TARGET_OPENCL_VERSION=120 -o "$shim" \
             "$root/tests/shim.c" "$root/tests/shim_faults.c" -ldl 2> "$work/compile.log"
 }
 
@@ -62,8 +65,8 @@ build_shim() {
 build_device_shim() {
     shim_device=$work/shim_device.so
     [ -z "${FFCL_TEST_CFLAGS:-}" ] &&
-        "${CC:-cc}" -shared -fPIC -D_GNU_SOURCE -DCL_TARGET_OPENCL_VERSION=120 -o "$shim_device" \
-            "$root/tests/shim_device.c" -ldl -lpthread 2> "$work/compile.log"
+        "${compiler[@]}" -shared -fPIC -D_GNU_SOURCE -DCL_TARGET_OPENCL_VERSION=120 \
+            -o "$shim_device" "$root/tests/shim_device.c" -ldl -lpthread 2> "$work/compile.log"
 }
 
 # need_shim NAME: the same; skips the test under a sanitizer, and fails it where the library does

@@ -11,7 +11,7 @@ same "it has all parts" "$(lacks r.txt "ffcl report 1" "driver: " "extensions: "
     latent_update "  memory plans" "XL/2 256, float32, batch 1: batch 1" \
     "XL/2 512, half, batch 8: batch")" ""
 same "and is done" "$(grep -c 'ends here' r.txt)" 0
-same "nothing is left of the plans" "$(find /tmp -maxdepth 1 -name 'ffcl-report-*' -newer "$work" \
+same "nothing is left of the plans" "$(find "${TMPDIR:-/tmp}" -maxdepth 1 -name 'ffcl-xl2-*' \
     2> /dev/null)" ""
 personal() { # FILE: what must not be in it
     grep -nE "(^|[ \"'=(])[/~][A-Za-z.]" "$1"
