@@ -70,8 +70,9 @@ __kernel void qk_norm(__global act *qkv, __global const float *weight, __global 
     int of_all = get_group_id(0) * HEADS + head, kept = min(of_all, n - 1);
     int row = kept / (2 * H), r = kept - row * 2 * H;
     size_t at = (size_t)row * 3 * H * DH + r * DH + first;
-    float v[V];
-    load_piece(v, qkv, at);
+    float v[V] = {0.0f};
+    if (of_all < n)         /* not the last head again, which its own work-items write */
+        load_piece(v, qkv, at);
 #if NORM
     int parameter = r / H * DH + first;
     float sum = 0.0f;

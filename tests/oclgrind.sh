@@ -14,8 +14,26 @@ if [ ! -x "$check" ]; then
     exit 1
 fi
 log=$(mktemp)
-trap 'rm -f "$log" "$log.err"' EXIT
+trap 'rm -f "$log" "$log".*' EXIT
 reports='Invalid (read|write)|data race|ninitialized|divergence|OpenCL runtime error|FATAL'
+
+# Oclgrind 21.10 takes the upper half of a float16 for uninitialised, a constant's, too: this kernel
+# reads nothing at all.  So small shapes have vectors of at most 8, and ceiling_fma, which has no
+# narrower ones and computes with nothing but its arguments and one input, is left out.
+blind_spot() {
+    cat > "$log.cl" << 'KERNEL'
+__kernel void upper_half(__global float *out)
+{
+    float16 v = (float16)(1.0f);
+    vstore8(v.hi, 0, out);
+}
+KERNEL
+    printf '%s\nupper_half\n1 1 1\n1 1 1\n<size=32 fill=0 float dump>\n' "$log.cl" > "$log.sim"
+    oclgrind-kernel --uninitialized --build-options -cl-opt-disable "$log.sim" 2>&1 |
+        grep -q ninitialized
+}
+blind_spot && blind=1 || blind=0
+[ $blind = 0 ] || echo "oclgrind.sh: a constant float16's upper half is reported: a fault of Oclgrind"
 
 # one_pass OPTION... -- ARGUMENT...: Oclgrind's options, then check's.  Oclgrind's exit status is
 # the program's own, so the log decides, too.
@@ -32,10 +50,10 @@ one_pass() {
         2> "$log.err"
     local status=$?
     cat "$log.err" >&2
-    # Oclgrind 21.10 takes a float16 for uninitialised once it was passed to a function, a constant
-    # too.  One kernel has such, and computes with nothing but its arguments and one input.
-    awk 'BEGIN { RS = ""; ORS = "\n\n" } !(/ninitialized/ && /Kernel: ceiling_fma\n/)' "$log" \
-        > "$log.known" && mv "$log.known" "$log"
+    if [ $blind = 1 ]; then
+        awk 'BEGIN { RS = ""; ORS = "\n\n" } !(/ninitialized/ && /Kernel: ceiling_fma\n/)' "$log" \
+            > "$log.known" && mv "$log.known" "$log"
+    fi
     # Wrong calls are reported on stderr, and not in the log.
     cat "$log.err" >> "$log"
     if grep -qE "$reports" "$log"; then

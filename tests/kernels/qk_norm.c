@@ -20,8 +20,9 @@ static const ffcl_shape model[] = {
 /* Heads whose pairs lie in vectors of 16, 8 and 4, or are turned one by one; more and fewer heads
  * than a work-group has. */
 static const ffcl_shape awkward[] = {
-    {{2, 3, 2, 16}, FFCL_SHAPE_FILLS | FFCL_SHAPE_SMALL},
+    {{2, 3, 2, 16}, FFCL_SHAPE_FILLS},
     {{3, 17, 3, 24}, FFCL_SHAPE_FILLS},
+    {{2, 2, 2, 8}, FFCL_SHAPE_FILLS | FFCL_SHAPE_SMALL},
     {{2, 5, 5, 12}, FFCL_SHAPE_FILLS},
     {{1, 7, 3, 6}, FFCL_SHAPE_FILLS},
     {{5, 1, 1, 2}, 0},
@@ -32,8 +33,9 @@ static const ffcl_shape awkward[] = {
 };
 /* Without a rotation heads may have an odd number of columns. */
 static const ffcl_shape odd[] = {
-    {{2, 3, 2, 16}, FFCL_SHAPE_FILLS | FFCL_SHAPE_SMALL},
+    {{2, 3, 2, 16}, FFCL_SHAPE_FILLS},
     {{3, 17, 3, 24}, FFCL_SHAPE_FILLS},
+    {{2, 2, 2, 8}, FFCL_SHAPE_FILLS | FFCL_SHAPE_SMALL},
     {{2, 9, 3, 5}, FFCL_SHAPE_FILLS},
     {{1, 67, 2, 67}, 0},
     {{1, 3, 1, 1}, 0},
@@ -103,8 +105,9 @@ static void describe(const ffcl_case *c, ffcl_call *call)
 
 /* Of the rows in half and of those that leave something out. */
 static const ffcl_shape few[] = {
-    {{2, 3, 2, 16}, FFCL_SHAPE_FILLS | FFCL_SHAPE_SMALL},
+    {{2, 3, 2, 16}, FFCL_SHAPE_FILLS},
     {{3, 17, 3, 24}, FFCL_SHAPE_FILLS},
+    {{2, 2, 2, 8}, FFCL_SHAPE_FILLS | FFCL_SHAPE_SMALL},
     {{1, 7, 3, 6}, 0},
     {{0}, 0},
 };
