@@ -153,6 +153,23 @@ int ffcl_ranks_open(size_t *rank, size_t *size, ffcl_error *err);
  * wait for it, so all end, mpirun with that exit code. */
 void ffcl_ranks_close(int code);
 
+/* What ffcl_sandbox leaves to a process, beside the system's folders, drivers, devices, and a cache
+ * folder for itself: reading the files that cfg names (NULL: none), those of reads and the files
+ * beside them; writing into the folders of its outputs, if outputs is not 0, and of writes.  NULL
+ * in reads and writes: none. */
+enum { FFCL_SANDBOX_FILES = 4 };
+typedef struct ffcl_sandbox_request {
+    const ffcl_config *cfg;
+    int outputs;
+    const char *reads[FFCL_SANDBOX_FILES], *writes[FFCL_SANDBOX_FILES];
+} ffcl_sandbox_request;
+
+/* Gives up all other files for good, for this process and those that it starts, and TCP connections
+ * where the kernel can hold that; before any thread is started and any device is opened.
+ * FFCL_EUSAGE: the kernel has no Landlock, a thread runs already, there is no cache folder, or
+ * mpirun has started the process; FFCL_EOUTPUT, FFCL_ENOMEM. */
+int ffcl_sandbox(const ffcl_sandbox_request *request, ffcl_error *err);
+
 /* Called once for each OpenCL device; lines is a NULL-terminated list of "name: value". */
 typedef void ffcl_device_visitor(void *user, size_t index, const char *title,
                                  const char *const *lines);

@@ -27,7 +27,7 @@ static uint64_t hash(const void *data, size_t n)
     return h;
 }
 
-static char *cache_dir(void)
+char *ffcl_binary_folder(void)
 {
     const char *own = getenv("FFCL_CACHE_DIR");
     if (own)
@@ -64,7 +64,7 @@ static const char *check_folder(const char *dir)
 /* The entry's file, with another ending; NULL: there is no cache. */
 static char *entry_path(const char *key, const char *ending)
 {
-    char *dir = cache_dir();
+    char *dir = ffcl_binary_folder();
     char *path = dir && !check_folder(dir)
                      ? ffcl_format("%s/%016llx%s", dir, (unsigned long long)hash(key, strlen(key)),
                                    ending)
@@ -75,7 +75,7 @@ static char *entry_path(const char *key, const char *ending)
 
 int ffcl_binary_unused(char *text, size_t size)
 {
-    char *dir = cache_dir();
+    char *dir = ffcl_binary_folder();
     const char *why = dir ? check_folder(dir) : NULL;
     if (why)
         snprintf(text, size, "the cache of programs, %.300s, %s: not used, so that every start "

@@ -7,6 +7,9 @@
 
 #include <stddef.h>
 
+/* The folder, the caller's to free; NULL: the cache is off, or there is no memory. */
+char *ffcl_binary_folder(void);
+
 /* The entry whose stored key equals key, or NULL; *binary is the caller's to free. */
 unsigned char *ffcl_binary_load(const char *key, size_t *size);
 

@@ -74,6 +74,11 @@ int ffcl_options_parse(ffcl_session *s, int argc, char **argv);
 /* The options that every command takes, up to one without a name. */
 extern const ffcl_option ffcl_common_options[];
 
+/* Of commands that read what may be hostile and then call ffcl_sandbox where it is given. */
+#define FFCL_OPTION_SANDBOX                                                                     \
+    {"sandbox", 0, NULL, "before weights are read, give up all files but those that are needed "  \
+     "(Linux with Landlock; see SECURITY.md)", NULL}
+
 /* The value of --name, "" where it takes none; NULL where it was not given. */
 const char *ffcl_option_text(const ffcl_session *s, const char *name);
 

@@ -108,6 +108,10 @@ static int run_eval(ffcl_session *s)
         rc = set_key(s, cfg, "like", "like");
     if (!rc)
         rc = set_key(s, cfg, "save-stats", "save_stats");
+    if (!rc && ffcl_option_text(s, "sandbox"))
+        rc = ffcl_sandbox(&(ffcl_sandbox_request){
+            .cfg = cfg, .reads = {samples, ffcl_option_text(s, "reference")},
+            .writes = {ffcl_option_text(s, "sheet")}}, &s->err);
     if (!rc)
         rc = evaluate(s, cfg, samples);
     ffcl_config_close(&cfg);
@@ -131,6 +135,7 @@ static const ffcl_option options[] = {
     {"make-network", 0, "FILE",
      "write a network by a rule, to try this without the published one; its numbers compare with "
      "nothing else", NULL},
+    FFCL_OPTION_SANDBOX,
     {NULL, 0, NULL, NULL, NULL},
 };
 

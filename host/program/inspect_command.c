@@ -213,6 +213,10 @@ static int run_inspect(ffcl_session *s)
     if (s->n_words != 1)
         return ffcl_bad_usage(s, "inspect takes one file", s->n_words ? s->words[1] : "");
     const char *path = s->words[0];
+    const int shut = ffcl_option_text(s, "sandbox")
+                         ? ffcl_sandbox(&(ffcl_sandbox_request){.reads = {path}}, &s->err) : 0;
+    if (shut)
+        return shut;
     if (ffcl_option_text(s, "json"))
         r.json = cJSON_CreateObject();
     say(&r, "file", path);
@@ -230,6 +234,7 @@ static int run_inspect(ffcl_session *s)
 static const ffcl_option options[] = {
     {"tensors", 't', NULL, "list every tensor with its shape and type", NULL},
     {"json", 0, NULL, "as JSON, tensors included", NULL},
+    FFCL_OPTION_SANDBOX,
     {NULL, 0, NULL, NULL, NULL},
 };
 

@@ -107,6 +107,19 @@ static int evaluate(ffcl_session *s, const ffcl_config *cfg)
     return rc;
 }
 
+/* The configuration, where files are given up before anything else runs. */
+static int open_in_sandbox(ffcl_session *s, ffcl_config **cfg, const char *ini, size_t first,
+                           size_t n, const char *trace)
+{
+    int rc = ffcl_open_config(s, cfg, ini, first, n);
+    if (!rc)
+        rc = set_options(s, *cfg);
+    if (!rc)
+        rc = ffcl_config_check_outputs(*cfg, &s->err);
+    return rc ? rc : ffcl_sandbox(&(ffcl_sandbox_request){.cfg = *cfg, .outputs = 1,
+                                                          .writes = {trace}}, &s->err);
+}
+
 static int run_sample(ffcl_session *s)
 {
     ffcl_config *cfg = NULL;
@@ -117,22 +130,29 @@ static int run_sample(ffcl_session *s)
     int rc = take_words(s, &ini, &trace, &first, &n);
     if (rc)
         return rc;
+    if (ffcl_option_text(s, "sandbox"))
+        rc = open_in_sandbox(s, &cfg, ini, first, n, trace);
     ffcl_bus_watch();
     signal(SIGPIPE, SIG_IGN);   /* who reads what is printed may go; the images are wanted */
     /* Before MPI, whose threads would take the signals otherwise. */
     if (!s->progress.quiet)
         s->interrupt.parting = "\nffcl: stopped before the first image; what was there is as it "
                                "was\n";
-    rc = ffcl_interrupt_watch(&s->interrupt, report_stop, &s->progress, err);
+    if (!rc)
+        rc = ffcl_interrupt_watch(&s->interrupt, report_stop, &s->progress, err);
     if (!rc)
         rc = ffcl_ranks_open(&rank, &size, err);
-    if (rc)
+    if (rc) {
+        ffcl_config_close(&cfg);
         return rc;
+    }
     if (size > 1)
         ffcl_interrupt_keep(&s->interrupt);
     s->progress.quiet |= rank > 0;
-    rc = ffcl_open_config(s, &cfg, ini, first, n);
-    if (!rc)
+    const int is_open = cfg != NULL;
+    if (!is_open)
+        rc = ffcl_open_config(s, &cfg, ini, first, n);
+    if (!rc && !is_open)
         rc = set_options(s, cfg);
     /* Rank 0 alone: the others would find its lock. */
     if (!rc && rank == 0)
@@ -176,6 +196,7 @@ static const ffcl_option options[] = {
     {"profile", 0, "TRACE.json",
      "at the end, print where the device's time went, and write a trace for chrome://tracing or "
      "ui.perfetto.dev (ffcl-trace.json)", "ffcl-trace.json"},
+    FFCL_OPTION_SANDBOX,
     {NULL, 0, NULL, NULL, NULL},
 };
 

@@ -34,6 +34,8 @@ static int run_verify(ffcl_session *s)
         rc = ffcl_bad_usage(s, "verify needs a safetensors file of recorded tensors", "");
     if (!rc)
         rc = ffcl_open_config(s, &cfg, files[1], first, n);
+    if (!rc && ffcl_option_text(s, "sandbox"))
+        rc = ffcl_sandbox(&(ffcl_sandbox_request){.cfg = cfg, .reads = {files[0]}}, &s->err);
     if (!rc)
         rc = ffcl_verify(files[0], cfg, tolerance, &observer, print_tensor, &v, &s->err);
     if (cfg && (!rc || v.ok || v.failed))
@@ -44,6 +46,7 @@ static int run_verify(ffcl_session *s)
 
 static const ffcl_option options[] = {
     {"tolerance", 0, "X", "largest relative error, instead of each kind's own", NULL},
+    FFCL_OPTION_SANDBOX,
     {NULL, 0, NULL, NULL, NULL},
 };
 
