@@ -406,8 +406,8 @@ static void attend(run *r)
         ffcl_indices_count(r->indices, NULL, &done, NULL);
         if (r->set && done < total)
             report_progress(r, done, total);
-        /* Other ranks may all have gone without a device. */
-        if (!is_over && !others && !r->n_active && !atomic_load(&r->is_over)) {
+        /* Other ranks may all have gone without a device; the last image may be there since. */
+        if (!is_over && !others && !r->n_active && done < total && !atomic_load(&r->is_over)) {
             ffcl_fail(&err, FFCL_EDEVICE, "no device is left for the last %zu images",
                       total - done);
             fail(r, FFCL_EDEVICE, &err);
