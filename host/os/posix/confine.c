@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "files/confine.h"
+#include "os/confine.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -73,9 +73,11 @@ static int is_alone(void)
     return threads <= 1;
 }
 
-int ffcl_confine(const ffcl_confine_rule *rules, size_t n, ffcl_error *err)
+int ffcl_confine_enter(const ffcl_confine_rules *rules, ffcl_error *err)
 {
     const long version = syscall(CREATE, NULL, 0, VERSION);
+    if (rules->is_short)
+        return ffcl_fail(err, FFCL_ENOMEM, "out of memory for the sandbox");
     if (version < 1)
         return ffcl_fail(err, FFCL_EUSAGE, "there is no sandbox: this kernel has no Landlock "
                          "(Linux 5.13 and later, where it is switched on): %s", strerror(errno));
@@ -87,8 +89,8 @@ int ffcl_confine(const ffcl_confine_rule *rules, size_t n, ffcl_error *err)
     const int set = (int)syscall(CREATE, &held, version >= 4 ? sizeof held : sizeof held.files, 0);
     int rc = set >= 0 ? 0 : ffcl_fail(err, FFCL_EUSAGE, "the sandbox cannot be made: %s",
                                       strerror(errno));
-    for (size_t i = 0; rc == 0 && i < n; i++)
-        rc = add(set, &rules[i], held.files, err);
+    for (size_t i = 0; rc == 0 && i < rules->n; i++)
+        rc = add(set, &rules->rule[i], held.files, err);
     if (rc == 0 && (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) || syscall(RESTRICT, set, 0)))
         rc = ffcl_fail(err, FFCL_EUSAGE, "the sandbox cannot be entered: %s", strerror(errno));
     if (set >= 0)
@@ -98,9 +100,9 @@ int ffcl_confine(const ffcl_confine_rule *rules, size_t n, ffcl_error *err)
 
 #else
 
-int ffcl_confine(const ffcl_confine_rule *rules, size_t n, ffcl_error *err)
+int ffcl_confine_enter(const ffcl_confine_rules *rules, ffcl_error *err)
 {
-    (void)rules, (void)n;
+    (void)rules;
     return ffcl_fail(err, FFCL_EUSAGE, "there is no sandbox: it needs Linux's Landlock");
 }
 
