@@ -127,8 +127,14 @@ int ffcl_gemm_takes_batches(const ffcl_ctx *ctx)
     return ctx->blas && (ctx->blas->backend->takes_batches || ctx->blas->has_blocked);
 }
 
+/* ffcl's own GEMM adds up K in one order, whatever the rows and the tile: bands of one image each,
+ * which on small images leave most of a GPU idle, are for libraries. */
 int ffcl_gemm_rounds_by_image(const ffcl_ctx *ctx)
 {
+    const ffcl_variant *forced = ctx->forced[FFCL_OP_GEMM];
+    if (ctx->blas && ctx->blas->has_blocked && ctx->blas->prefers_blocked &&
+        (!forced || strcmp(forced->name, "blocked") == 0))
+        return 0;
     return ctx->batch_invariant || (ctx->blas && ctx->blas->backend->rounds_by_image);
 }
 

@@ -418,6 +418,11 @@ int ffcl_config_keeps_samples(const ffcl_config *cfg)
     return cfg->output.folder || cfg->output.npz;
 }
 
+int ffcl_config_evaluates(const ffcl_config *cfg)
+{
+    return strcmp(cfg->eval.reference, "off") != 0;
+}
+
 size_t ffcl_config_threads(const ffcl_config *cfg)
 {
     enum { MOST = 1024 };
@@ -496,9 +501,10 @@ int ffcl_config_check(const ffcl_config *cfg, ffcl_error *err)
         return ffcl_fail(err, FFCL_ECONFIG, "[output] npz needs all images, and [sampler] rank "
                          "makes a share of them: set [output] folder, which the ranks share, and "
                          "the last of them makes the npz");
-    if (strcmp(cfg->eval.reference, "off") != 0 && !ffcl_config_keeps_samples(cfg))
-        return ffcl_fail(err, FFCL_ECONFIG, "[eval] reference asks for an evaluation, which is of "
-                         "the images on disk: set [output] folder or npz");
+    if (shared && cfg->sampler.world > 1 && ffcl_config_evaluates(cfg) && !cfg->output.folder)
+        return ffcl_fail(err, FFCL_ECONFIG, "[eval] reference needs all images, and [sampler] rank "
+                         "makes a share of them: set [output] folder, which the ranks share, and "
+                         "the last of them evaluates it");
     return 0;
 }
 

@@ -118,6 +118,9 @@ size_t ffcl_config_count(const ffcl_config *cfg);
 /* Is there a folder or an npz: images that a later run, or others beside this one, add to? */
 int ffcl_config_keeps_samples(const ffcl_config *cfg);
 
+/* Are the images evaluated ([eval] reference)? */
+int ffcl_config_evaluates(const ffcl_config *cfg);
+
 /* [output] threads, `auto` resolved: a thread a processor. */
 size_t ffcl_config_threads(const ffcl_config *cfg);
 

@@ -229,11 +229,12 @@ int ffcl_evaluate(ffcl_evaluation *out, const ffcl_config *cfg, const ffcl_eval_
  * for. */
 int ffcl_config_check_evaluation(const ffcl_config *cfg, ffcl_error *err);
 
-/* After a run: evaluates its npz, else its folder, as the [eval] keys of cfg ask for, and writes
- * evaluation.json into the folder, where there is one.  *is_done is 0 where they ask for nothing,
- * or images are missing that other jobs make, which a note says.  As ffcl_evaluate. */
-int ffcl_config_evaluate(ffcl_evaluation *out, int *is_done, const ffcl_config *cfg,
-                         const ffcl_observer *obs, ffcl_error *err);
+/* After ffcl_sampler_run: evaluates its images, as the [eval] keys ask for, and keeps the numbers in
+ * the manifest and in evaluation.json, where images are kept.  The sampler can only be closed then,
+ * as its devices are.  *is_done is 0 where the keys ask for nothing, or images are missing that
+ * other jobs make, which a note says.  As ffcl_evaluate. */
+int ffcl_sampler_evaluate(ffcl_sampler *sampler, ffcl_evaluation *out, int *is_done,
+                          ffcl_error *err);
 
 /* The evaluation as a JSON text, the caller's to free; NULL: no memory. */
 char *ffcl_evaluation_json(const ffcl_evaluation *evaluation);

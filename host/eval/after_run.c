@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: MIT
- * The evaluation that ends a run: of the images on disk, in their order, on one device.  So resumed
- * runs, several devices, processes and jobs give the numbers of one device. */
+ * What an evaluation needs to know before a run; and the evaluation that ends the last job of an
+ * array, of the images on disk. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "config.h"
 #include "eval/evaluator.h"
-#include "files/atomic.h"
 #include "files/input.h"
 #include "util.h"
 
@@ -23,29 +22,12 @@ static int is_complete(const ffcl_config *cfg, ffcl_error *err)
     return rc ? rc : all;
 }
 
-static int write_json(const char *folder, const ffcl_evaluation *evaluation, ffcl_error *err)
-{
-    ffcl_atomic_file file = {0};
-    char *text = ffcl_evaluation_json(evaluation), *path = ffcl_path_join(folder,
-                                                                          "evaluation.json");
-    int rc = text && path ? ffcl_atomic_open(&file, path, err)
-                          : ffcl_fail(err, FFCL_ENOMEM, "out of memory for the evaluation");
-    if (rc == 0)
-        rc = ffcl_atomic_write(&file, text, strlen(text), err);
-    if (rc == 0)
-        rc = ffcl_atomic_commit(&file, err);
-    ffcl_atomic_discard(&file);
-    free(text);
-    free(path);
-    return rc;
-}
-
 int ffcl_config_check_evaluation(const ffcl_config *cfg, ffcl_error *err)
 {
     ffcl_subject reference = {.path = NULL};
     ffcl_inception *network = NULL;
     char crc[64];
-    if (strcmp(cfg->eval.reference, "off") == 0)
+    if (!ffcl_config_evaluates(cfg))
         return 0;
     int rc = ffcl_eval_check_network(crc, cfg, err);
     if (rc == 0)
@@ -59,16 +41,14 @@ int ffcl_config_check_evaluation(const ffcl_config *cfg, ffcl_error *err)
     return rc;
 }
 
-int ffcl_config_evaluate(ffcl_evaluation *out, int *is_done, const ffcl_config *cfg,
-                         const ffcl_observer *obs, ffcl_error *err)
+int ffcl_evaluate_folder(ffcl_evaluation *out, int *is_done, const ffcl_config *cfg,
+                         const ffcl_device *device, const ffcl_observer *obs, ffcl_error *err)
 {
     const int has_reference = strcmp(cfg->eval.reference, "none") != 0;
     const ffcl_eval_request request = {
         .samples = cfg->output.npz ? cfg->output.npz : cfg->output.folder,
         .reference = has_reference ? cfg->eval.reference : NULL};
     *is_done = 0;
-    if (strcmp(cfg->eval.reference, "off") == 0)
-        return 0;
     int all = is_complete(cfg, err);
     if (all < 0)
         return all;
@@ -77,9 +57,7 @@ int ffcl_config_evaluate(ffcl_evaluation *out, int *is_done, const ffcl_config *
                     "there yet", 0, 0);
         return 0;
     }
-    int rc = ffcl_evaluate(out, cfg, &request, obs, err);
-    if (rc == 0 && cfg->output.folder)
-        rc = write_json(cfg->output.folder, out, err);
+    int rc = ffcl_evaluate_on(out, cfg, &request, device, obs, err);
     *is_done = rc == 0;
     return rc;
 }

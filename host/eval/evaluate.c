@@ -53,16 +53,18 @@ int ffcl_eval_check_network(char *crc, const ffcl_config *cfg, ffcl_error *err)
     return ffcl_file_crc(crc, cfg->eval.inception, err);
 }
 
-/* Precision and recall need the images of both. */
+/* Precision and recall need the images of both, or the features of a run's. */
 static int wants_images(const ffcl_subject *samples, const ffcl_subject *reference)
 {
-    return samples->images && reference->images;
+    return (samples->images || (samples->tally && ffcl_tally_kept(samples->tally))) &&
+           reference->images;
 }
 
 typedef struct evaluation {
     const ffcl_config *cfg;
     const ffcl_eval_request *request;
     const ffcl_observer *obs;
+    const ffcl_device *device;          /* NULL: the one that cfg selects */
     ffcl_subject samples, reference;
     ffcl_extractor *extractor;
     ffcl_neighbours neighbours;
@@ -75,7 +77,8 @@ static int extract_reference(evaluation *e, ffcl_error *err)
     const int keeps = wants_images(&e->samples, &e->reference);
     if (!e->reference.images || (e->reference.statistics.pool && !keeps))
         return 0;
-    return ffcl_subject_extract(&e->reference, &e->extractor, e->cfg, keeps, NULL, e->obs, err);
+    return ffcl_subject_extract(&e->reference, &e->extractor, e->cfg, e->device, keeps, NULL,
+                                e->obs, err);
 }
 
 static int extract_samples(evaluation *e, ffcl_evaluation *out, ffcl_error *err)
@@ -89,7 +92,7 @@ static int extract_samples(evaluation *e, ffcl_evaluation *out, ffcl_error *err)
         return 0;
     /* Statistics beside the images are not taken on trust. */
     ffcl_statistics_close(&e->samples.statistics);
-    int rc = ffcl_subject_extract(&e->samples, &e->extractor, e->cfg, keeps,
+    int rc = ffcl_subject_extract(&e->samples, &e->extractor, e->cfg, e->device, keeps,
                                   r->reference && curve.points ? &curve : NULL, e->obs, err);
     out->seconds = ffcl_clock() - began;
     if (rc == 0) {
@@ -121,7 +124,7 @@ static int evaluate(evaluation *e, ffcl_evaluation *out, ffcl_error *err)
     const ffcl_eval_request *r = e->request;
     const ffcl_habit *habit = ffcl_habit_of(e->cfg->eval.like);
     ffcl_subject *reference = r->reference ? &e->reference : NULL;
-    int rc = ffcl_subject_open(&e->samples, r->samples, err);
+    int rc = e->samples.tally ? 0 : ffcl_subject_open(&e->samples, r->samples, err);
     if (rc == 0 && reference)
         rc = ffcl_subject_open(reference, r->reference, err);
     if (rc)
@@ -129,10 +132,10 @@ static int evaluate(evaluation *e, ffcl_evaluation *out, ffcl_error *err)
     note_passed_over(&e->samples, e->obs);
     if (reference)
         note_passed_over(reference, e->obs);
-    if (!e->samples.images && !reference)
+    if (!e->samples.images && !e->samples.tally && !reference)
         return ffcl_fail(err, FFCL_EUSAGE, "%s holds statistics alone, which --reference must give "
                          "something to compare with", r->samples);
-    if (e->samples.images || (reference && !reference->statistics.pool)) {
+    if (e->samples.images || e->samples.tally || (reference && !reference->statistics.pool)) {
         rc = ffcl_eval_check_network(e->crc, e->cfg, err);
         snprintf(out->network, sizeof out->network, "%.200s (%s)",
                  base_name(e->cfg->eval.inception), e->crc);
@@ -160,16 +163,46 @@ static int evaluate(evaluation *e, ffcl_evaluation *out, ffcl_error *err)
     return rc;
 }
 
+static int evaluate_all(evaluation *e, ffcl_evaluation *out, ffcl_error *err)
+{
+    *out = (ffcl_evaluation){.fid = NAN, .seconds = NAN};
+    int rc = evaluate(e, out, err);
+    ffcl_extractor_close(&e->extractor);
+    ffcl_subject_close(&e->samples);
+    ffcl_subject_close(&e->reference);
+    ffcl_neighbours_close(&e->neighbours);
+    return rc;
+}
+
 int ffcl_evaluate(ffcl_evaluation *out, const ffcl_config *cfg, const ffcl_eval_request *request,
                   const ffcl_observer *obs, ffcl_error *err)
 {
-    evaluation e = {.cfg = cfg, .request = request, .obs = obs};
-    *out = (ffcl_evaluation){.fid = NAN};
-    int rc = evaluate(&e, out, err);
-    ffcl_extractor_close(&e.extractor);
-    ffcl_subject_close(&e.samples);
-    ffcl_subject_close(&e.reference);
-    ffcl_neighbours_close(&e.neighbours);
+    return ffcl_evaluate_on(out, cfg, request, NULL, obs, err);
+}
+
+int ffcl_evaluate_on(ffcl_evaluation *out, const ffcl_config *cfg,
+                     const ffcl_eval_request *request, const ffcl_device *device,
+                     const ffcl_observer *obs, ffcl_error *err)
+{
+    evaluation e = {.cfg = cfg, .request = request, .device = device, .obs = obs};
+    return evaluate_all(&e, out, err);
+}
+
+int ffcl_evaluate_tally(ffcl_evaluation *out, const ffcl_config *cfg,
+                        const ffcl_eval_request *request, ffcl_tally **tally, size_t side,
+                        const ffcl_device *device, const ffcl_observer *obs, ffcl_error *err)
+{
+    evaluation e = {.cfg = cfg, .request = request, .device = device, .obs = obs};
+    e.samples.path = ffcl_format("%s", request->samples);
+    if (!e.samples.path)
+        return ffcl_fail(err, FFCL_ENOMEM, "out of memory for the evaluation");
+    e.samples.tally = *tally;
+    *tally = NULL;
+    const size_t n = ffcl_tally_count(e.samples.tally);
+    int rc = evaluate_all(&e, out, err);
+    snprintf(out->samples, sizeof out->samples, "%.120s, %zu images of %zu x %zu",
+             request->samples, n, side, side);
+    out->height = out->width = side;
     return rc;
 }
 

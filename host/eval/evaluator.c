@@ -178,7 +178,7 @@ static int run_stream(stream *s, ffcl_error *err)
 }
 
 int ffcl_subject_extract(ffcl_subject *s, ffcl_extractor **extractor, const ffcl_config *cfg,
-                         int keeps, ffcl_curve *curve, const ffcl_observer *obs, ffcl_error *err)
+                         const ffcl_device *device, int keeps, ffcl_curve *curve, const ffcl_observer *obs, ffcl_error *err)
 {
     const ffcl_habit *habit = ffcl_habit_of(cfg->eval.like);
     stream t = {.images = s->images, .curve = curve, .obs = obs,
@@ -192,7 +192,7 @@ int ffcl_subject_extract(ffcl_subject *s, ffcl_extractor **extractor, const ffcl
         ffcl_extractor_close(extractor);
         rc = ffcl_extractor_open(extractor, &(ffcl_extractor_options){
             .cfg = cfg, .weights = cfg->eval.inception, .rule = habit->resize, .height = height,
-            .width = width, .count = t.count}, obs, err);
+            .width = width, .count = t.count, .device = device}, obs, err);
     }
     t.extractor = *extractor;
     if (rc == 0)

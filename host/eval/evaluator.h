@@ -41,15 +41,31 @@ int ffcl_file_crc(char *text, const char *path, ffcl_error *err);
 /* The same of [eval] inception; where that is not there, the sentence says where to get it. */
 int ffcl_eval_check_network(char *crc, const ffcl_config *cfg, ffcl_error *err);
 
-/* Evaluates the images of s into s->tally, on a device of its own that *extractor then is (closed
- * first where it is of another size); keeps: for precision and recall.  curve: NULL, or filled. */
+/* Evaluates the images of s into s->tally, on `device`, NULL: the one that cfg selects, that
+ * *extractor then is of (closed first where it is of another size); keeps: for precision and recall.  curve: NULL, or filled. */
 int ffcl_subject_extract(ffcl_subject *s, ffcl_extractor **extractor, const ffcl_config *cfg,
-                         int keeps, ffcl_curve *curve, const ffcl_observer *obs, ffcl_error *err);
+                         const ffcl_device *device, int keeps, ffcl_curve *curve, const ffcl_observer *obs, ffcl_error *err);
 
 /* Fails where the reference's statistics are of another network, warns where they were made by
  * another resize; crc: of the network in use. */
 int ffcl_subject_check(const ffcl_subject *s, const char *crc, const ffcl_habit *habit,
                        const ffcl_observer *obs, ffcl_error *err);
+
+/* As ffcl_evaluate, on `device`, of those that cfg selects; NULL: it is one. */
+int ffcl_evaluate_on(ffcl_evaluation *out, const ffcl_config *cfg,
+                     const ffcl_eval_request *request, const ffcl_device *device,
+                     const ffcl_observer *obs, ffcl_error *err);
+
+/* Of the npz of a job array, else its folder, where all images are there: else a note says that
+ * they are not, and *is_done is 0. */
+int ffcl_evaluate_folder(ffcl_evaluation *out, int *is_done, const ffcl_config *cfg,
+                         const ffcl_device *device, const ffcl_observer *obs, ffcl_error *err);
+
+/* As ffcl_evaluate, of images that a run evaluated as it made them: *tally, ended, is taken.
+ * request->samples: what to call them; side: of each. */
+int ffcl_evaluate_tally(ffcl_evaluation *out, const ffcl_config *cfg,
+                        const ffcl_eval_request *request, ffcl_tally **tally, size_t side,
+                        const ffcl_device *device, const ffcl_observer *obs, ffcl_error *err);
 
 /* Fills in the numbers: samples against reference (NULL: none), by the device of ctx (NULL: no
  * precision and recall).  With neighbours, which may be NULL, the caller gets those. */

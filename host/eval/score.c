@@ -149,6 +149,11 @@ void ffcl_score_add(ffcl_score *s, const float *logits)
     s->splits[k].n++;
 }
 
+void ffcl_score_skip(ffcl_score *s)
+{
+    s->at++;
+}
+
 void ffcl_score_result(const ffcl_score *s, double *mean, double *deviation)
 {
     double sum = 0.0, squares = 0.0;

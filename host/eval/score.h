@@ -22,6 +22,8 @@ int ffcl_score_open(ffcl_score **out, const ffcl_score_rule *rule, size_t count,
 void ffcl_score_close(ffcl_score **score);
 /* The next image's logits; at most count of them. */
 void ffcl_score_add(ffcl_score *score, const float *logits);
+/* The next image is left out; its place in a split stays empty. */
+void ffcl_score_skip(ffcl_score *score);
 /* Of splits with images in them. */
 void ffcl_score_result(const ffcl_score *score, double *mean, double *deviation);
 

@@ -10,7 +10,7 @@
 
 enum {
     POOL = FFCL_INCEPTION_POOL, SPATIAL = FFCL_INCEPTION_SPATIAL, LOGITS = FFCL_INCEPTION_CLASSES,
-    ALL = POOL + SPATIAL + LOGITS
+    ALL = FFCL_INCEPTION_ALL
 };
 
 /* Of an image that came before its turn. */
@@ -92,6 +92,8 @@ static int go_on(ffcl_tally *t, ffcl_error *err)
         float *x = t->waiting[t->next];
         if (t->places[t->next] == WAITING)
             rc = add(t, x, x + POOL, x + POOL + SPATIAL, err);
+        else if (t->places[t->next] == SKIPPED)
+            ffcl_score_skip(t->score);
         t->places[t->next] = t->places[t->next] == WAITING ? ADDED : t->places[t->next];
         free(x);
         t->waiting[t->next] = NULL;

@@ -11,7 +11,9 @@ enum {
     FFCL_INCEPTION_SIDE = 299,          /* of its input */
     FFCL_INCEPTION_POOL = 2048,         /* features, of FID, precision and recall */
     FFCL_INCEPTION_SPATIAL = 2023,      /* 17 x 17 x 7, of sFID */
-    FFCL_INCEPTION_CLASSES = 1008
+    FFCL_INCEPTION_CLASSES = 1008,
+    /* Numbers of an image that travel together, in this order: pool, spatial, logits. */
+    FFCL_INCEPTION_ALL = FFCL_INCEPTION_POOL + FFCL_INCEPTION_SPATIAL + FFCL_INCEPTION_CLASSES
 };
 
 typedef struct ffcl_inception ffcl_inception;

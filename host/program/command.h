@@ -115,6 +115,8 @@ void ffcl_help_wrap(FILE *out, int at, int from, const char *text);
 
 /* eval_command.c: the numbers of an evaluation, to stdout. */
 void ffcl_evaluation_print(const ffcl_evaluation *evaluation);
+/* Its numbers in one line, the last of a run. */
+void ffcl_evaluation_print_line(const ffcl_evaluation *evaluation);
 
 /* help.c: the list of all commands; all of one. */
 void ffcl_help_print(FILE *out);

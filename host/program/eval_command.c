@@ -41,6 +41,27 @@ void ffcl_evaluation_print(const ffcl_evaluation *e)
         printf("FID of %-9zu %.6g\n", e->curve[i].count, e->curve[i].fid);
 }
 
+/* "NAME VALUE" into the line, where there is a value. */
+static void add_number(const char *name, double value, int *n)
+{
+    if (isfinite(value))
+        printf("%s%s %.6g", (*n)++ ? ", " : "", name, value);
+}
+
+void ffcl_evaluation_print_line(const ffcl_evaluation *e)
+{
+    int n = 0;
+    add_number("FID", e->fid, &n);
+    add_number("sFID", e->sfid, &n);
+    add_number("IS", e->score, &n);
+    if (isfinite(e->score_deviation))
+        printf(" +- %.4g", e->score_deviation);
+    add_number("precision", e->precision, &n);
+    add_number("recall", e->recall, &n);
+    printf(": %s%s%s (as %s)\n", e->samples, *e->reference ? ", against " : "", e->reference,
+           e->like);
+}
+
 /* Options that stand for keys of [eval]. */
 static int set_key(ffcl_session *s, ffcl_config *cfg, const char *option, const char *key)
 {

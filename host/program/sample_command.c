@@ -95,15 +95,14 @@ static int open_sampler(ffcl_session *s, ffcl_sampler **sampler, const ffcl_conf
     return rc;
 }
 
-/* As [eval] asks for, when the images are there. */
-static int evaluate(ffcl_session *s, const ffcl_config *cfg)
+/* As [eval] asks for, when the images are there.  A failure loses no images: they are on disk. */
+static int evaluate(ffcl_session *s, ffcl_sampler *sampler)
 {
     ffcl_evaluation evaluation;
-    const ffcl_observer observer = {ffcl_progress_report, &s->progress};
-    int is_done, rc = ffcl_config_evaluate(&evaluation, &is_done, cfg, &observer, &s->err);
+    int is_done, rc = ffcl_sampler_evaluate(sampler, &evaluation, &is_done, &s->err);
     ffcl_progress_end(&s->progress);
     if (is_done)
-        ffcl_evaluation_print(&evaluation);
+        ffcl_evaluation_print_line(&evaluation);
     return rc;
 }
 
@@ -172,9 +171,9 @@ static int run_sample(ffcl_session *s)
         int printed = print_profile(sampler, trace, &s->progress, rc ? &other : err);
         rc = rc ? rc : printed;
     }
-    ffcl_sampler_close(&sampler);
     if (!rc && rank == 0)
-        rc = evaluate(s, cfg);
+        rc = evaluate(s, sampler);
+    ffcl_sampler_close(&sampler);
     ffcl_config_close(&cfg);
     if (!is_ready && size > 1) {
         /* The others are ended without a word, so this is the place for it. */

@@ -399,11 +399,12 @@ static cJSON *merge_bad(const ffcl_manifest *m, const cJSON *file)
     return all;
 }
 
-static int write_text(const ffcl_manifest *m, const cJSON *file, ffcl_error *err)
+static int write_text(const char *path, const cJSON *file, ffcl_error *err)
 {
     ffcl_atomic_file out = {0};
     char *text = cJSON_Print(file);
-    int rc = text ? ffcl_atomic_open_own(&out, m->path, 0666, err) : no_memory(m, err);
+    int rc = text ? ffcl_atomic_open_own(&out, path, 0666, err)
+                  : ffcl_fail(err, FFCL_ENOMEM, "out of memory for %s", path);
     if (!rc)
         rc = ffcl_atomic_write(&out, text, strlen(text), err);
     if (!rc)
@@ -438,10 +439,36 @@ int ffcl_manifest_write(ffcl_manifest *m, const ffcl_manifest_run *run, ffcl_err
         goto out;
     }
     runs = NULL;
-    rc = write_text(m, file, err);
+    const cJSON *evaluation = cJSON_GetObjectItemCaseSensitive(before, "evaluation");
+    cJSON *copy = evaluation && (!run || !run->generated) ? cJSON_Duplicate(evaluation, 1) : NULL;
+    if (copy && !cJSON_AddItemToObject(file, "evaluation", copy)) {
+        cJSON_Delete(copy);
+        rc = no_memory(m, err);
+        goto out;
+    }
+    rc = write_text(m->path, file, err);
 out:
     cJSON_Delete(runs);
     cJSON_Delete(before);
+    cJSON_Delete(file);
+    return rc;
+}
+
+int ffcl_manifest_set_evaluation(const char *path, const char *json, ffcl_error *err)
+{
+    cJSON *file = NULL, *evaluation = cJSON_Parse(json);
+    int rc = evaluation ? read_file(&file, path, err)
+                        : ffcl_fail(err, FFCL_ENOMEM, "out of memory for %s", path);
+    if (rc == 0 && file) {
+        cJSON_DeleteItemFromObjectCaseSensitive(file, "evaluation");
+        if (cJSON_AddItemToObject(file, "evaluation", evaluation)) {
+            evaluation = NULL;
+            rc = write_text(path, file, err);
+        } else {
+            rc = ffcl_fail(err, FFCL_ENOMEM, "out of memory for %s", path);
+        }
+    }
+    cJSON_Delete(evaluation);
     cJSON_Delete(file);
     return rc;
 }

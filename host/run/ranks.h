@@ -24,9 +24,12 @@ typedef struct ffcl_ranks_server {
     uint32_t fingerprint;           /* of the settings: a rank with another is refused */
     int wants_pixels;
     size_t image_bytes;             /* of one image */
+    size_t features;                /* numbers of one image that are wanted */
     void *user;
-    /* An image of another rank: its file is in the folder; rgb NULL unless pixels are wanted. */
-    int (*finished)(void *user, size_t index, const uint8_t *rgb, ffcl_error *err);
+    /* An image of another rank: its file is in the folder; rgb NULL unless pixels are wanted,
+     * features NULL unless they are. */
+    int (*finished)(void *user, size_t index, const uint8_t *rgb, const float *features,
+                    ffcl_error *err);
     int (*bad)(void *user, size_t index, int label, const char *stage, ffcl_error *err);
     int (*device)(void *user, const ffcl_manifest_device *device, ffcl_error *err);
     /* A rank has ended: rc and its sentence; what it had was given back. */
@@ -50,7 +53,8 @@ int ffcl_ranks_join(ffcl_ranks_client **out, uint32_t fingerprint, size_t image_
 size_t ffcl_ranks_take(void *client, size_t *list, size_t n, int wait);
 void ffcl_ranks_give_back(void *client, size_t index);
 
-void ffcl_ranks_finished(ffcl_ranks_client *client, size_t index, const uint8_t *rgb);
+void ffcl_ranks_finished(ffcl_ranks_client *client, size_t index, const uint8_t *rgb,
+                         const float *features);
 void ffcl_ranks_bad(ffcl_ranks_client *client, size_t index, int label, const char *stage);
 void ffcl_ranks_device(ffcl_ranks_client *client, const ffcl_manifest_device *device);
 

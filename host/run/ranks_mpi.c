@@ -32,6 +32,7 @@ typedef struct call {
 typedef struct answer {
     uint64_t n;                     /* indices that follow */
     int32_t is_over, begin, wants_pixels, rc;
+    uint64_t features;              /* numbers of an image that are wanted */
     char text[TEXT_BYTES];
 } answer;
 
@@ -39,7 +40,7 @@ struct ffcl_ranks_client {
     pthread_mutex_t mutex;          /* one exchange at a time */
     atomic_int is_stopped;
     int wants_pixels;
-    size_t image_bytes;
+    size_t image_bytes, features;
 };
 
 /* ---- joining ------------------------------------------------------------------------------ */
@@ -154,7 +155,7 @@ static void answer_take(const ffcl_ranks_server *s, const call *c, int from)
 
 static void answer_join(const ffcl_ranks_server *s, const call *c, int from)
 {
-    answer a = {.wants_pixels = s->wants_pixels};
+    answer a = {.wants_pixels = s->wants_pixels, .features = s->features};
     size_t total, done;
     ffcl_indices_count(s->indices, &total, &done, NULL);
     a.begin = done < total && !ffcl_indices_is_stopped(s->indices);
@@ -168,13 +169,20 @@ static void answer_join(const ffcl_ranks_server *s, const call *c, int from)
 
 static int take_finished(const ffcl_ranks_server *s, const call *c, int from, ffcl_error *err)
 {
+    const size_t floats = s->features * sizeof(float);
     uint8_t *rgb = c->n ? malloc(c->n) : NULL;
-    if (c->n && !rgb)
-        return ffcl_fail(err, FFCL_ENOMEM, "out of memory for an image of rank %d", from);
-    if (c->n)
+    float *features = floats ? malloc(floats) : NULL;
+    int rc = 0;
+    if ((c->n && !rgb) || (floats && !features))
+        rc = ffcl_fail(err, FFCL_ENOMEM, "out of memory for an image of rank %d", from);
+    if (rc == 0 && c->n)
         receive_bytes(rgb, c->n, from, TAG_DATA);
-    int rc = s->finished(s->user, c->index, rgb, err);
+    if (rc == 0 && floats)
+        receive_bytes(features, floats, from, TAG_DATA);
+    if (rc == 0)
+        rc = s->finished(s->user, c->index, rgb, features, err);
     free(rgb);
+    free(features);
     return rc;
 }
 
@@ -244,6 +252,7 @@ int ffcl_ranks_join(ffcl_ranks_client **out, uint32_t fingerprint, size_t image_
     send_bytes(&c, sizeof c, 0, TAG_CALL);
     receive_bytes(&a, sizeof a, 0, TAG_ANSWER);
     client->wants_pixels = a.wants_pixels;
+    client->features = a.features;
     *begin = a.begin;
     return a.rc ? ffcl_fail(err, a.rc, "%s", a.text) : 0;
 }
@@ -284,11 +293,18 @@ void ffcl_ranks_give_back(void *user, size_t index)
     send_call(user, &c, NULL, 0);
 }
 
-void ffcl_ranks_finished(ffcl_ranks_client *client, size_t index, const uint8_t *rgb)
+void ffcl_ranks_finished(ffcl_ranks_client *client, size_t index, const uint8_t *rgb,
+                         const float *features)
 {
     const call c = {.what = FINISHED, .index = index,
                     .n = client->wants_pixels ? client->image_bytes : 0};
-    send_call(client, &c, rgb, c.n);
+    pthread_mutex_lock(&client->mutex);
+    send_bytes(&c, sizeof c, 0, TAG_CALL);
+    if (c.n)
+        send_bytes(rgb, c.n, 0, TAG_DATA);
+    if (client->features)
+        send_bytes(features, client->features * sizeof *features, 0, TAG_DATA);
+    pthread_mutex_unlock(&client->mutex);
 }
 
 void ffcl_ranks_bad(ffcl_ranks_client *client, size_t index, int label, const char *stage)

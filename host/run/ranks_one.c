@@ -59,9 +59,10 @@ void ffcl_ranks_give_back(void *client, size_t index)
     (void)client, (void)index;
 }
 
-void ffcl_ranks_finished(ffcl_ranks_client *client, size_t index, const uint8_t *rgb)
+void ffcl_ranks_finished(ffcl_ranks_client *client, size_t index, const uint8_t *rgb,
+                         const float *features)
 {
-    (void)client, (void)index, (void)rgb;
+    (void)client, (void)index, (void)rgb, (void)features;
 }
 
 void ffcl_ranks_bad(ffcl_ranks_client *client, size_t index, int label, const char *stage)

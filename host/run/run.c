@@ -10,6 +10,7 @@
 
 #include "cl/context.h"
 #include "config_table.h"
+#include "run/kept_features.h"
 #include "run/ranks.h"
 #include "run/sample_set.h"
 #include "run/worker.h"
@@ -53,6 +54,31 @@ static void stop(run *r)
         ffcl_indices_stop(r->indices);
     if (r->client)
         ffcl_ranks_stop(r->client);
+}
+
+/* Of an evaluation, which does not keep images from being made. */
+static void fail_evaluation(run *r, const ffcl_error *err)
+{
+    pthread_mutex_lock(&r->failing);
+    if (!r->spec->not_evaluated->code)
+        *r->spec->not_evaluated = *err;
+    pthread_mutex_unlock(&r->failing);
+}
+
+static void add_features(run *r, size_t index, const float *x)
+{
+    ffcl_error err = {0};
+    if (r->spec->tally &&
+        ffcl_tally_add(r->spec->tally, index, x, x + FFCL_INCEPTION_POOL,
+                       x + FFCL_INCEPTION_POOL + FFCL_INCEPTION_SPATIAL, &err))
+        fail_evaluation(r, &err);
+}
+
+static void skip_features(run *r, size_t index)
+{
+    ffcl_error err = {0};
+    if (r->spec->tally && ffcl_tally_skip(r->spec->tally, index, &err))
+        fail_evaluation(r, &err);
 }
 
 /* The first failure is the run's. */
@@ -108,6 +134,7 @@ static int bad_image(run *r, size_t index, int label, const char *stage, ffcl_er
         return FFCL_ENUMERIC;
     }
     report(r, FFCL_PHASE_WARN, text, 0, 0);
+    skip_features(r, index);
     if (r->set)
         return ffcl_sample_set_skip(r->set, index, label, stage, err);
     int rc = ffcl_outputs_skip(r->files, index, err);
@@ -122,6 +149,7 @@ static void write_image(void *user, const ffcl_parcel *p, size_t k)
     ffcl_error err = {0};
     const size_t index = p->index[k], bytes = r->side * r->side * 3;
     const uint8_t *rgb = p->rgb + k * bytes;
+    const float *features = p->features ? p->features + k * FFCL_INCEPTION_ALL : NULL;
     const char *stage = p->stages[k] ? p->stages[k] : is_plain(rgb, r->side) ? "bytes" : NULL;
     int rc = has_failed(r);
     if (stage && (rc == 0 || rc == FFCL_ENUMERIC))
@@ -131,6 +159,8 @@ static void write_image(void *user, const ffcl_parcel *p, size_t k)
             rc = ffcl_sample_set_put(r->set, index, rgb, 0, &err);
         else
             rc = ffcl_outputs_put_file(r->files, index, rgb, &err);
+        if (rc == 0)
+            add_features(r, index, features);
     }
     if (rc && err.code)
         fail(r, rc, &err);
@@ -139,7 +169,7 @@ static void write_image(void *user, const ffcl_parcel *p, size_t k)
     else if (r->set)
         ffcl_indices_done(r->indices, index);
     else if (!stage)
-        ffcl_ranks_finished(r->client, index, rgb);
+        ffcl_ranks_finished(r->client, index, rgb, features);
 }
 
 static size_t take_here(void *user, size_t *list, size_t n, int wait)
@@ -154,9 +184,12 @@ static void give_back_here(void *user, size_t index)
 
 /* ---- other ranks, as rank 0 sees them ----------------------------------------------------- */
 
-static int finished_there(void *user, size_t index, const uint8_t *rgb, ffcl_error *err)
+static int finished_there(void *user, size_t index, const uint8_t *rgb, const float *features,
+                          ffcl_error *err)
 {
     run *r = user;
+    if (features)
+        add_features(r, index, features);
     int rc = rgb && !has_failed(r) ? ffcl_sample_set_put(r->set, index, rgb, 1, err) : 0;
     if (rc)
         fail(r, rc, err);
@@ -173,6 +206,7 @@ static int bad_there(void *user, size_t index, int label, const char *stage, ffc
     int rc = has_failed(r) ? 0 : ffcl_sample_set_skip(r->set, index, label, stage, err);
     if (rc)
         fail(r, rc, err);
+    skip_features(r, index);
     if (has_failed(r))
         ffcl_indices_give_back(r->indices, index);
     else
@@ -238,7 +272,7 @@ static uint32_t fingerprint(const run *r)
                               c->output.grid != NULL, ffcl_engine_dtype(r->spec->engine),
                               ffcl_engine_sit(r->spec->engine)->H,
                               ffcl_engine_sit(r->spec->engine)->split,
-                              groups_of(r->spec->engine)};
+                              groups_of(r->spec->engine), c->eval.like};
     uLong crc = add_bytes(0, words, sizeof words);
     ffcl_config_settings(c, add_setting, &crc, NULL);
     const ffcl_latent_form *form = ffcl_engine_latent_form(r->spec->engine);
@@ -249,6 +283,7 @@ static uint32_t fingerprint(const run *r)
         crc = add_bytes(crc, &value, sizeof value);
     }
     crc = add_bytes(crc, checkpoint, strlen(checkpoint));
+    crc = add_bytes(crc, r->spec->network, strlen(r->spec->network));
     return (uint32_t)add_bytes(crc, vae, strlen(vae));
 }
 
@@ -272,7 +307,7 @@ static int start_workers(run *r, ffcl_error *err)
         const ffcl_worker_spec spec = {
             .engine = i ? NULL : s->engine, .opening = s->openings[i],
             .dtype = ffcl_engine_dtype(s->engine), .noise = s->noise, .source = r->source,
-            .writers = r->writers, .join = join_device, .user = r};
+            .wants_features = ffcl_engine_extractor(s->engine) != NULL, .writers = r->writers, .join = join_device, .user = r};
         rc = ffcl_worker_start(&r->workers[i], &spec, err);
         r->n_active += rc == 0;
     }
@@ -337,6 +372,21 @@ static void join_workers(run *r)
 
 /* ---- rank 0 ------------------------------------------------------------------------------- */
 
+/* Images that are there; where all are evaluated, they are, by the first device. */
+static int find_kept(run *r, ffcl_error *err)
+{
+    ffcl_kept_features *kept = NULL;
+    if (!r->spec->tally)
+        return ffcl_sample_set_find_kept(r->set, r->indices, NULL, NULL, err);
+    int rc = ffcl_kept_features_open(&kept, ffcl_engine_extractor(r->spec->engine), r->spec->tally,
+                                     err);
+    if (rc == 0)
+        rc = ffcl_sample_set_find_kept(r->set, r->indices, ffcl_kept_features_add, kept, err);
+    if (kept)
+        rc = ffcl_kept_features_close(&kept, rc, r->spec->not_evaluated, err);
+    return rc;
+}
+
 static int open_rank0(run *r, ffcl_error *err)
 {
     const ffcl_run_spec *s = r->spec;
@@ -354,7 +404,7 @@ static int open_rank0(run *r, ffcl_error *err)
     if (rc == 0)
         rc = ffcl_sample_set_open(&r->set, &set, err);
     if (rc == 0)
-        rc = ffcl_sample_set_find_kept(r->set, r->indices, err);
+        rc = find_kept(r, err);
     if (rc == 0)
         for (size_t i = 0; i < s->n_devices; i++)
             ffcl_sample_set_warn_of_device(r->set, &s->devices[i].caps);
@@ -389,7 +439,8 @@ static void attend(run *r)
     ffcl_ranks_server server = {
         .indices = r->indices, .fingerprint = fingerprint(r),
         .wants_pixels = r->set && ffcl_sample_set_wants_pixels(r->set),
-        .image_bytes = r->side * r->side * 3, .user = r, .finished = finished_there,
+        .image_bytes = r->side * r->side * 3,
+        .features = r->spec->tally ? FFCL_INCEPTION_ALL : 0, .user = r, .finished = finished_there,
         .bad = bad_there, .device = device_there, .left = left_there};
     ffcl_indices_count(r->indices, &total, &done, NULL);
     r->kept = done;

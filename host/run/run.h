@@ -5,6 +5,7 @@
 
 #include <stdatomic.h>
 
+#include "eval/tally.h"
 #include "run/hashes.h"
 #include "sample/engine.h"
 #include "sample/noise.h"
@@ -17,7 +18,12 @@ typedef struct ffcl_run_spec {
     const ffcl_device *devices;         /* (n_devices) */
     size_t n_devices;
     const ffcl_noise_spec *noise;
-    ffcl_hashes *hashes;                /* NULL for a grid alone */
+    ffcl_hashes *hashes;                /* NULL where nothing but a grid is kept */
+    /* Where the features of all images go; NULL: they are not evaluated.  Images are kept whatever
+     * becomes of the evaluation: its first failure is in *not_evaluated, whose code was 0. */
+    ffcl_tally *tally;
+    ffcl_error *not_evaluated;
+    const char *network;                /* the CRC of the network, which all ranks must have; "" */
     const ffcl_observer *observer;      /* called from several threads at once */
     atomic_int *stop;                   /* set from outside: finish what is under way and return */
 } ffcl_run_spec;

@@ -21,9 +21,9 @@
 #include "run/records.h"
 #include "util.h"
 
-/* Bytes of the lock file: one for each rank, and the gate, which is held to read or write the
- * manifest. */
-enum { RANKS = 1 << 20, GATE = 1 << 21 };
+/* Bytes of the lock file: one for each rank; the gate, which is held to read or write the manifest;
+ * and one that nobody holds for long, to open the file by. */
+enum { RANKS = 1 << 20, GATE = 1 << 21, FREE };
 
 /* Where lock and manifest of a sample set lie; all NULL for a grid alone, which has neither. */
 typedef struct home {
@@ -232,9 +232,10 @@ static int probe_home(const ffcl_config *cfg, ffcl_error *err)
 int ffcl_config_check_outputs(const ffcl_config *cfg, ffcl_error *err)
 {
     int rc = ffcl_config_check(cfg, err);
-    if (rc == 0 && !cfg->output.grid && !cfg->output.folder && !cfg->output.npz)
-        rc = ffcl_fail(err, FFCL_ECONFIG,
-                       "[output] names neither grid nor folder nor npz, so nothing would be kept");
+    if (rc == 0 && !cfg->output.grid && !cfg->output.folder && !cfg->output.npz &&
+        !ffcl_config_evaluates(cfg))
+        rc = ffcl_fail(err, FFCL_ECONFIG, "[output] names neither grid nor folder nor npz, and "
+                       "nothing is evaluated ([eval] reference), so nothing would be left");
     if (rc == 0 && cfg->output.grid)
         rc = probe(cfg->output.grid, err);
     if (rc == 0 && cfg->output.npz)
@@ -479,6 +480,8 @@ typedef struct search {
     ffcl_sample_set *set;
     ffcl_outputs *outputs;
     ffcl_indices *indices;          /* NULL: only count */
+    ffcl_kept_visitor *see;         /* or NULL */
+    void *user;
     size_t first, step;
     atomic_size_t next, kept;
     atomic_int rc, running;
@@ -500,9 +503,9 @@ static void *look_through(void *user)
         rc = ffcl_outputs_keep(s->outputs, index, rgb, &err);
         if (rc > 0) {
             atomic_fetch_add(&s->kept, 1);
+            rc = s->see ? s->see(s->user, index, rgb, &err) : 0;
             if (s->indices)
                 ffcl_indices_done(s->indices, index);
-            rc = 0;
         }
     }
     pthread_mutex_lock(&s->mutex);
@@ -516,45 +519,46 @@ static void *look_through(void *user)
     return NULL;
 }
 
-/* Reads every image of a share through outputs; *kept: how many are there. */
-static int search_through(ffcl_sample_set *set, ffcl_outputs *outputs, ffcl_indices *indices,
-                          size_t first, size_t step, size_t *kept, ffcl_error *err)
+/* Reads every image of a share, from `first` on; `kept`: how many are there. */
+static int search_through(search *s, ffcl_error *err)
 {
+    ffcl_sample_set *set = s->set;
     const size_t threads = ffcl_config_threads(set->spec.cfg);
     const struct timespec moment = {0, 20000000};
-    search s = {.set = set, .outputs = outputs, .indices = indices, .first = first, .step = step};
     pthread_t *ids = calloc(threads, sizeof *ids);
-    size_t n = 0, total = ffcl_div_up(set->spec.count - first, step);
-    pthread_mutex_init(&s.mutex, NULL);
-    atomic_store(&s.running, (int)threads);
-    while (ids && n < threads && pthread_create(&ids[n], NULL, look_through, &s) == 0)
+    size_t n = 0, total = ffcl_div_up(set->spec.count - s->first, s->step);
+    pthread_mutex_init(&s->mutex, NULL);
+    atomic_store(&s->running, (int)threads);
+    while (ids && n < threads && pthread_create(&ids[n], NULL, look_through, s) == 0)
         n++;
-    atomic_fetch_sub(&s.running, (int)(threads - n));
-    while (atomic_load(&s.running) > 0) {
+    atomic_fetch_sub(&s->running, (int)(threads - n));
+    while (atomic_load(&s->running) > 0) {
         nanosleep(&moment, NULL);
         ffcl_report(set->spec.observer, FFCL_PHASE_CHECK, NULL,
-                    ffcl_min(atomic_load(&s.next), total), total);
+                    ffcl_min(atomic_load(&s->next), total), total);
     }
     for (size_t i = 0; i < n; i++)
         pthread_join(ids[i], NULL);
     free(ids);
-    pthread_mutex_destroy(&s.mutex);
-    *kept = atomic_load(&s.kept);
+    pthread_mutex_destroy(&s->mutex);
     if (!n)
         return ffcl_fail(err, FFCL_ENOMEM, "no thread can be started that would read images");
-    return atomic_load(&s.rc) ? ffcl_fail(err, atomic_load(&s.rc), "%s", s.err.text) : 0;
+    return atomic_load(&s->rc) ? ffcl_fail(err, atomic_load(&s->rc), "%s", s->err.text) : 0;
 }
 
-int ffcl_sample_set_find_kept(ffcl_sample_set *set, ffcl_indices *indices, ffcl_error *err)
+int ffcl_sample_set_find_kept(ffcl_sample_set *set, ffcl_indices *indices, ffcl_kept_visitor *see,
+                              void *user, ffcl_error *err)
 {
     const ffcl_config *cfg = set->spec.cfg;
     const int share = is_share(cfg);
     char text[160];
     if (!set->may_keep)
         return 0;
-    int rc = search_through(set, set->outputs, indices, share ? cfg->sampler.rank : 0,
-                            share ? cfg->sampler.world : 1, &set->kept, err);
+    search s = {.set = set, .outputs = set->outputs, .indices = indices, .see = see, .user = user,
+                .first = share ? cfg->sampler.rank : 0, .step = share ? cfg->sampler.world : 1};
+    int rc = search_through(&s, err);
     size_t total = 0;
+    set->kept = atomic_load(&s.kept);
     ffcl_indices_count(indices, &total, NULL, NULL);
     snprintf(text, sizeof text, "resuming %.100s: %zu of %zu images are there",
              set->home.name, set->kept, total);
@@ -625,7 +629,6 @@ static int assemble(ffcl_sample_set *set, ffcl_error *err)
 {
     const ffcl_sample_set_spec *s = &set->spec;
     ffcl_outputs *all = NULL;
-    size_t kept = 0;
     int there = 1;
     for (size_t i = 0; i < s->count && there > 0; i++)
         there = ffcl_outputs_has_file(set->outputs, i, err);
@@ -634,8 +637,10 @@ static int assemble(ffcl_sample_set *set, ffcl_error *err)
     int rc = ffcl_outputs_open(&all, &(ffcl_outputs_spec){
         .cfg = s->cfg, .which = FFCL_OUT_FOLDER | FFCL_OUT_NPZ, .count = s->count,
         .height = s->height, .width = s->width, .labels = npz_labels(set), .resume = 1}, err);
+    search found = {.set = set, .outputs = all, .step = 1};
     if (rc == 0)
-        rc = search_through(set, all, NULL, 0, 1, &kept, err);
+        rc = search_through(&found, err);
+    const size_t kept = atomic_load(&found.kept);
     if (rc == 0 && atomic_load(s->stop))
         rc = ffcl_fail(err, FFCL_ESTOPPED, "stopped while %s was made; the same command resumes",
                        s->cfg->output.npz);
@@ -709,5 +714,42 @@ int ffcl_sample_set_end(ffcl_sample_set **out, ffcl_indices *indices, int rc, ff
     pthread_mutex_destroy(&set->mutex);
     free(set);
     *out = NULL;
+    return rc;
+}
+
+static int write_evaluation(const ffcl_config *cfg, const char *json, ffcl_error *err)
+{
+    ffcl_atomic_file file = {0};
+    char *path = cfg->output.folder ? ffcl_format("%s/evaluation.json", cfg->output.folder)
+                                    : ffcl_format("%s.evaluation.json", cfg->output.npz);
+    int rc = path ? ffcl_atomic_open(&file, path, err)
+                  : ffcl_fail(err, FFCL_ENOMEM, "out of memory for a path");
+    if (rc == 0)
+        rc = ffcl_atomic_write(&file, json, strlen(json), err);
+    if (rc == 0)
+        rc = ffcl_atomic_write(&file, "\n", 1, err);
+    if (rc == 0)
+        rc = ffcl_atomic_commit(&file, err);
+    ffcl_atomic_discard(&file);
+    free(path);
+    return rc;
+}
+
+int ffcl_sample_set_evaluated(const ffcl_config *cfg, const char *json, ffcl_error *err)
+{
+    home h;
+    int fd = -1, rc = open_home(&h, cfg, err);
+    if (rc || !h.name)
+        return rc;
+    rc = ffcl_lock_open(&fd, h.lock, FREE, 1, err);
+    if (rc >= 0)
+        rc = write_evaluation(cfg, json, err);
+    if (rc == 0) {
+        ffcl_lock_more(fd, GATE, 1, 1);
+        rc = ffcl_manifest_set_evaluation(h.manifest, json, err);
+        ffcl_lock_less(fd, GATE, 1);
+    }
+    ffcl_lock_remove(&fd, h.lock);
+    close_home(&h);
     return rc;
 }

@@ -30,8 +30,13 @@ typedef struct ffcl_sample_set_spec {
  * FFCL_EBUSY, FFCL_ESETTINGS, FFCL_EOUTPUT. */
 int ffcl_sample_set_open(ffcl_sample_set **out, const ffcl_sample_set_spec *spec, ffcl_error *err);
 
-/* Marks the images that are there already as done, after reading and checking each. */
-int ffcl_sample_set_find_kept(ffcl_sample_set *set, ffcl_indices *indices, ffcl_error *err);
+/* Sees an image that is there, from any thread. */
+typedef int ffcl_kept_visitor(void *user, size_t index, const uint8_t *rgb, ffcl_error *err);
+
+/* Marks the images that are there already as done, after reading and checking each.  see may be
+ * NULL. */
+int ffcl_sample_set_find_kept(ffcl_sample_set *set, ffcl_indices *indices, ffcl_kept_visitor *see,
+                              void *user, ffcl_error *err);
 
 /* A finished image, from any thread; whole: into npz and grid only, as its file is there. */
 int ffcl_sample_set_put(ffcl_sample_set *set, size_t index, const uint8_t *rgb, int whole,
@@ -54,6 +59,10 @@ void ffcl_sample_set_warn_of_device(const ffcl_sample_set *set, const ffcl_caps 
 
 /* Do npz or grid want the pixels of every image? */
 int ffcl_sample_set_wants_pixels(const ffcl_sample_set *set);
+
+/* Keeps what an evaluation of cfg's images gave, a JSON text: in the manifest, and in
+ * evaluation.json beside it.  Nothing where there is neither folder nor npz.  FFCL_EOUTPUT. */
+int ffcl_sample_set_evaluated(const ffcl_config *cfg, const char *json, ffcl_error *err);
 
 /* Finishes the outputs (rc 0) or leaves them for the next run, writes the manifest, releases the
  * lock.  Returns rc, or what went wrong now; err holds the sentence of rc. */

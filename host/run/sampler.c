@@ -12,6 +12,7 @@
 #include "config_presets.h"
 #include "config_table.h"
 #include "os/address_space.h"
+#include "run/evaluation.h"
 #include "run/hashes.h"
 #include "run/ranks.h"
 #include "run/run.h"
@@ -32,6 +33,7 @@ struct ffcl_sampler {
     ffcl_noise_spec spec;
     ffcl_noise *noise;
     ffcl_hashes *hashes;            /* NULL where no sample set is kept on disk */
+    ffcl_run_evaluation evaluation;
     size_t count, C, R, S;
     atomic_int stop;
     double began;                   /* by ffcl_clock */
@@ -73,8 +75,10 @@ static int open_engines(ffcl_sampler *s, ffcl_error *err)
 {
     ffcl_engine_wants wants = {
         .sit = 1, .vae = 1, .batch = ffcl_min(s->cfg->sampler.batch, s->count), .count = s->count,
-        .profile = s->profile, .batch_invariant = ffcl_config_keeps_samples(s->cfg),
-        .compiling = &s->compiling};
+        .profile = s->profile,
+        .batch_invariant = ffcl_config_keeps_samples(s->cfg) || s->evaluation.is_on,
+        .inception = s->evaluation.is_on ? s->cfg->eval.inception : NULL,
+        .resize = ffcl_habit_of(s->cfg->eval.like)->resize, .compiling = &s->compiling};
     int rc = 0;
     s->openings = calloc(s->n_devices, sizeof *s->openings);
     if (!s->openings)
@@ -276,6 +280,8 @@ int ffcl_sampler_open(ffcl_sampler **out, const ffcl_config *cfg, const ffcl_obs
     if (rc == 0 && s->cfg->profile.mode != FFCL_PROFILE_OFF)
         rc = ffcl_profile_open(&s->profile, s->cfg->profile.mode, err);
     if (rc == 0)
+        rc = ffcl_run_evaluation_open(&s->evaluation, s->cfg, s->count, err);
+    if (rc == 0)
         report_cache(s);
     if (rc == 0)
         rc = open_engines(s, err);
@@ -289,16 +295,23 @@ int ffcl_sampler_open(ffcl_sampler **out, const ffcl_config *cfg, const ffcl_obs
     return rc;
 }
 
+static void close_engines(ffcl_sampler *s)
+{
+    ffcl_engine_close(&s->engine);
+    for (size_t i = 0; s->openings && i < s->n_devices; i++)
+        ffcl_opening_close(&s->openings[i]);
+    free(s->openings);
+    s->openings = NULL;
+}
+
 void ffcl_sampler_close(ffcl_sampler **s)
 {
     if (!*s)
         return;
     ffcl_hashes_close(&(*s)->hashes);
     ffcl_noise_close(&(*s)->noise);
-    ffcl_engine_close(&(*s)->engine);
-    for (size_t i = 0; (*s)->openings && i < (*s)->n_devices; i++)
-        ffcl_opening_close(&(*s)->openings[i]);
-    free((*s)->openings);
+    close_engines(*s);
+    ffcl_run_evaluation_close(&(*s)->evaluation);
     pthread_mutex_destroy(&(*s)->reporting);
     pthread_mutex_destroy(&(*s)->compiling);
     ffcl_profile_close(&(*s)->profile);
@@ -381,16 +394,18 @@ static void report_end(const ffcl_sampler *s, double seconds)
     ffcl_ranks_where(&rank, &size);
     if (rank)
         return;
-    int n = snprintf(text, sizeof text, "%zu image%s of %zu x %zu in", s->count,
+    int n = snprintf(text, sizeof text, "%zu image%s of %zu x %zu", s->count,
                      s->count == 1 ? "" : "s", s->S, s->S);
     if (c->sampler.rank != FFCL_ALL_RANKS && c->sampler.world > 1)
-        n = snprintf(text, sizeof text, "the share of rank %zu of %zu in", c->sampler.rank,
+        n = snprintf(text, sizeof text, "the share of rank %zu of %zu", c->sampler.rank,
                      c->sampler.world);
     const char *places[] = {c->output.grid, c->output.folder, c->output.npz};
     for (size_t i = 0, k = 0; i < 3; i++)
         if (places[i])
-            n += snprintf(text + n, sizeof text - (size_t)n, "%s %.160s", k++ ? "," : "",
+            n += snprintf(text + n, sizeof text - (size_t)n, "%s %.160s", k++ ? "," : " in",
                           places[i]);
+    if (!places[0] && !places[1] && !places[2])
+        n += snprintf(text + n, sizeof text - (size_t)n, ", of which none is kept");
     n += snprintf(text + n, sizeof text - (size_t)n, "; %.1f s", seconds);
     if (s->n_devices == 1)
         snprintf(text + n, sizeof text - (size_t)n, " on %.120s", s->devices[0].caps.name);
@@ -404,11 +419,26 @@ int ffcl_sampler_run(ffcl_sampler *s, ffcl_error *err)
     const ffcl_run_spec spec = {.cfg = s->cfg, .engine = s->engine, .openings = s->openings,
                                 .devices = s->devices, .n_devices = s->n_devices,
                                 .noise = &s->spec, .hashes = s->hashes, .observer = &s->observer,
-                                .stop = &s->stop};
+                                .tally = s->evaluation.tally,
+                                .not_evaluated = &s->evaluation.failed,
+                                .network = s->evaluation.network, .stop = &s->stop};
     const int rc = ffcl_run(&spec, err);
     if (rc == 0)
         report_end(s, ffcl_clock() - s->began);
     return rc;
+}
+
+int ffcl_sampler_evaluate(ffcl_sampler *s, ffcl_evaluation *out, int *is_done, ffcl_error *err)
+{
+    *is_done = 0;
+    if (!ffcl_config_evaluates(s->cfg))
+        return 0;
+    snprintf(s->evaluation.computed, sizeof s->evaluation.computed, "%s on %.200s",
+             ffcl_engine_dtype(s->engine) == FFCL_F16 ? "half" : "float32",
+             s->n_devices == 1 ? s->devices[0].caps.name : "several devices");
+    close_engines(s);
+    return ffcl_run_evaluation_end(&s->evaluation, out, is_done, s->cfg, s->S, &s->devices[0],
+                                   &s->observer, err);
 }
 
 int ffcl_sampler_profile(ffcl_sampler *s, ffcl_profile_visitor *visit, void *user,

@@ -5,6 +5,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 
+#include "model/inception.h"
 #include "util.h"
 
 /* One on the device, one behind it, one with the writers. */
@@ -56,7 +57,10 @@ static int open_parcels(ffcl_worker *w)
         p->later = malloc(w->spec.noise->later * n * w->spec.noise->each * sizeof *p->later + 1);
         p->rgb = malloc(n * S * S * 3);
         p->stages = calloc(n, sizeof *p->stages);
-        if (!p->index || !p->y || !p->z || !p->later || !p->rgb || !p->stages)
+        if (w->spec.wants_features)
+            p->features = malloc(n * FFCL_INCEPTION_ALL * sizeof *p->features);
+        if (!p->index || !p->y || !p->z || !p->later || !p->rgb || !p->stages ||
+            (w->spec.wants_features && !p->features))
             return ffcl_fail(&w->err, FFCL_ENOMEM, "out of memory for batches of %zu", n);
     }
     return 0;
@@ -71,6 +75,7 @@ static void close_parcels(ffcl_worker *w)
         free(p->z);
         free(p->later);
         free(p->rgb);
+        free(p->features);
         free(p->stages);
     }
 }
@@ -81,7 +86,7 @@ static int submit(ffcl_worker *w, size_t i)
     ffcl_parcel *p = &w->parcels[i];
     ffcl_noise_get(w->noise, p->index, p->n, p->z, p->y, p->later);
     w->steps[i] = (ffcl_step){.B = p->n, .z = p->z, .y = p->y, .noise = p->later, .bytes = p->rgb,
-                              .stages = p->stages};
+                              .features = p->features, .stages = p->stages};
     return ffcl_engine_submit(w->engine, &w->steps[i], &w->err);
 }
 

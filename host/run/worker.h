@@ -21,6 +21,7 @@ typedef struct ffcl_worker_spec {
     ffcl_opening *opening;
     ffcl_dtype dtype;               /* what the engine must have chosen, too */
     const ffcl_noise_spec *noise;
+    int wants_features;             /* of the images, for an evaluation */
     ffcl_index_source source;
     ffcl_writers *writers;
     /* Asked once an engine of `opening` is there, in the worker's thread. */

@@ -13,6 +13,7 @@ typedef struct ffcl_parcel {
     int32_t *y;                 /* (n) labels */
     float *z, *later;           /* (n, C, R, R), (later noises, n, C, R, R) */
     uint8_t *rgb;               /* (n, S, S, 3) */
+    float *features;            /* (n, FFCL_INCEPTION_ALL), or NULL: nobody wants them */
     const char **stages;        /* (n) NULL, or where the image is not finite */
     size_t next, unfinished;    /* of the writers */
     struct ffcl_parcel *after;

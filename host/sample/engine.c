@@ -67,6 +67,8 @@ static void run_vae(ffcl_engine *e, const ffcl_lane *l, size_t first, size_t b,
     ffcl_engine_fetch(ctx, &bytes, step->bytes ? l->host_bytes + first * each : NULL);
     ffcl_engine_fetch(ctx, &image, step->image ? step->image + at * each : NULL);
     ffcl_give(ctx, &image);
+    if (step->features)
+        ffcl_engine_make_features(e, l, first, &bytes);
 }
 
 int ffcl_engine_run_batch(ffcl_engine *e, const ffcl_lane *l, size_t B, const ffcl_step *step,
@@ -82,6 +84,8 @@ int ffcl_engine_run_batch(ffcl_engine *e, const ffcl_lane *l, size_t B, const ff
     }
     for (size_t first = 0; ffcl_makes_images(e) && first < B; first += e->decode_batch)
         run_vae(e, l, first, ffcl_min(e->decode_batch, B - first), step, at + first);
+    if (step->features)
+        ffcl_engine_fetch_features(e, l, B);
     ffcl_engine_fetch(ctx, &e->flags, l->flags);
     ffcl_profile_stage(ctx, "");
     return ffcl_ctx_check(ctx);
@@ -344,6 +348,8 @@ static int prepare(ffcl_engine *e, const ffcl_engine_wants *wants, const ffcl_ob
         ffcl_engine_report(e);
     if (rc == 0)
         rc = ffcl_choices_open(e->ctx);
+    if (rc == 0 && wants->inception)
+        rc = ffcl_engine_open_extractor(e, wants, obs, err);
     if (rc == 0 && e->sit)
         rc = plan_for_side(e, wants);
     return rc;
@@ -461,6 +467,7 @@ void ffcl_engine_close(ffcl_engine **engine)
         clFinish(e->ctx->queue);
     for (size_t k = 0; k < FFCL_LANES; k++)
         close_lane(e, &e->lanes[k]);
+    ffcl_extractor_close(&e->extractor);
     ffcl_weight_release(&e->latent);
     ffcl_weight_release(&e->flags);
     ffcl_weight_release(&e->noise);
@@ -655,9 +662,10 @@ static int send(ffcl_engine *e, ffcl_step *step, size_t at, size_t B)
 static int check_files(const ffcl_engine *e)
 {
     const ffcl_tensor_file *files[] = {e->sit ? ffcl_sit_file(e->sit) : NULL,
-                                       e->vae ? ffcl_vae_file(e->vae) : NULL};
+                                       e->vae ? ffcl_vae_file(e->vae) : NULL,
+                                       e->extractor ? ffcl_extractor_file(e->extractor) : NULL};
     int rc = 0;
-    for (size_t i = 0; rc == 0 && i < 2; i++)
+    for (size_t i = 0; rc == 0 && i < sizeof files / sizeof *files; i++)
         if (files[i] && ffcl_tensor_file_is_mapped(files[i]))
             rc = ffcl_tensor_file_check(files[i], e->ctx->err);
     return rc;
@@ -686,6 +694,8 @@ static int receive(ffcl_engine *e, ffcl_step *step, size_t at, size_t B)
     if (ffcl_makes_images(e) && step->bytes)
         memcpy(step->bytes + at * ffcl_image_values(e), l->host_bytes,
                B * ffcl_image_values(e));
+    if (step->features)
+        ffcl_engine_keep_features(step, at, &l->features);
     for (size_t i = 0; i < B; i++) {
         const char *stage = e->sit && l->flags[i] ? "latent"
                             : ffcl_makes_images(e) && l->flags[e->batch + i] ? "image" : NULL;

@@ -30,6 +30,10 @@ typedef struct ffcl_engine_wants {
     int own_noise;              /* steps bring noise that is as the model wants it */
     int own_scalars;            /* steps bring what the embedders are fed with, in place of cfg's */
     struct ffcl_profile *profile;   /* gathers what the device does; NULL: nothing is timed */
+    /* Steps may ask for the features of their images by the Inception network of these weights
+     * (NULL: none), resized by that rule of ffcl_resize_bytes. */
+    const char *inception;
+    int resize;
     /* NULL, or held until the programs are there: of engines that are opened side by side one
      * compiles and checks what the others then find in the cache. */
     pthread_mutex_t *compiling;
@@ -74,6 +78,9 @@ double ffcl_engine_noise_scale(const ffcl_engine *engine);
 ffcl_dtype ffcl_engine_dtype(const ffcl_engine *engine);
 const ffcl_device *ffcl_engine_device(const ffcl_engine *engine);
 size_t ffcl_engine_batch(const ffcl_engine *engine);
+/* Its Inception network, which images from the host may be sent to while nothing is under way;
+ * NULL: it has none. */
+struct ffcl_extractor *ffcl_engine_extractor(const ffcl_engine *engine);
 /* Adds a phase of the host to the profile, if there is one; in seconds of ffcl_clock. */
 void ffcl_engine_phase(ffcl_engine *engine, const char *name, double began, double ended);
 /* Who computes its float32 products, and with which tuning: "clblast, tuning 1a2b3c4d". */
@@ -125,6 +132,7 @@ typedef struct ffcl_step {
                                 /* latent times a number */
     float *image;               /* (B, S, S, 3) out, before rounding */
     uint8_t *bytes;             /* (B, S, S, 3) out */
+    float *features;            /* (B, FFCL_INCEPTION_ALL) out, of the bytes; needs inception */
     const ffcl_tap *tap;
     const char **stages;        /* (B) out: NULL, or the stage in which the image is not finite */
     size_t bad;                 /* out: B, or the first image with a value that is not finite */

@@ -6,6 +6,7 @@
 #include <stdatomic.h>
 
 #include "sample/engine.h"
+#include "sample/extractor.h"
 
 /* What each of the batches under way has of its own, so that the next can be sent while the device
  * still works on the one before. */
@@ -21,6 +22,7 @@ typedef struct ffcl_lane {
     float *host_z, *host_scalars;   /* (batch, C, R, R), (embedders, batch) */
     cl_int *host_y, *flags;         /* (2, batch) each; flags: bad latents, bad images */
     uint8_t *host_bytes;            /* (batch, S, S, 3) */
+    ffcl_features features;         /* of the batch, in memory of the extractor */
     cl_event done;              /* of the last command; NULL where nothing is under way */
 } ffcl_lane;
 
@@ -45,6 +47,7 @@ struct ffcl_engine {
     ffcl_tensor affine;         /* (2, C), where is_affine */
     ffcl_tensor noise;          /* (batch, C, R*R), where there is later noise */
     size_t batch, decode_batch; /* images a SiT pass, images a VAE pass */
+    ffcl_extractor *extractor;  /* NULL: nobody wants features */
     int half_fits;              /* float32 does not fit the device, half would */
     size_t planned, planned_tap; /* what the arena is laid out for; 0: nothing */
     ffcl_tensor latent;         /* (batch, C, R*R) */
@@ -94,6 +97,19 @@ int ffcl_engine_run_batch(ffcl_engine *e, const ffcl_lane *l, size_t B, const ff
 
 /* Enqueues a read into host memory that is valid when the batch is done; to may be NULL. */
 void ffcl_engine_fetch(ffcl_ctx *ctx, const ffcl_tensor *from, void *to);
+
+/* How many images a batch may have: as wants says. */
+size_t ffcl_engine_most(const ffcl_engine *e, const ffcl_engine_wants *wants);
+
+/* The Inception network of wants, before the plan of the models, which leaves it its place. */
+int ffcl_engine_open_extractor(ffcl_engine *e, const ffcl_engine_wants *wants,
+                               const ffcl_observer *obs, ffcl_error *err);
+/* Enqueues the features of bytes (b, S*S, 3), images first .. of the lane's batch; then, of its B
+ * images, their reading; and, when the batch is done, gives them to images at .. of the step. */
+void ffcl_engine_make_features(ffcl_engine *e, const ffcl_lane *l, size_t first,
+                               const ffcl_tensor *bytes);
+void ffcl_engine_fetch_features(ffcl_engine *e, const ffcl_lane *l, size_t B);
+void ffcl_engine_keep_features(ffcl_step *step, size_t at, const ffcl_features *features);
 
 /* The SiT's part of that: latents of B images. */
 void ffcl_engine_run_sit(ffcl_engine *e, const ffcl_lane *l, size_t B, const ffcl_step *step,

@@ -76,7 +76,8 @@ static int measure(ffcl_engine *e, size_t B, size_t b, need *n)
     int rc = ffcl_engine_plan(e, B, NULL);
     ffcl_arena_size(e->ctx->arena, &n->activations, &n->largest);
     n->activations += fixed_bytes(e, B, b);
-    n->weights = ffcl_engine_weight_bytes(e);
+    n->weights = ffcl_engine_weight_bytes(e) +
+                 (e->extractor ? ffcl_extractor_bytes(e->extractor) : 0);
     n->flops = e->ctx->most_flops;
     n->loading = 0;
     if (e->dtype == FFCL_F16 || !ffcl_gemm_takes_columns(e->ctx))
@@ -261,13 +262,18 @@ static void report_plan(const ffcl_engine *e, const ffcl_engine_wants *wants, co
     ffcl_report(e->ctx->obs, FFCL_PHASE_NOTE, text, 0, 0);
 }
 
+size_t ffcl_engine_most(const ffcl_engine *e, const ffcl_engine_wants *wants)
+{
+    return wants->batch ? wants->batch
+                        : ffcl_min(ffcl_max(wants->count, 1), ffcl_is_cpu(e->ctx) ? 8 : 64);
+}
+
 /* By halving. */
 int ffcl_engine_choose_batch(ffcl_engine *e, const ffcl_engine_wants *wants)
 {
     ffcl_caps *caps = &e->ctx->device.caps;
     const int cpu = (caps->type & CL_DEVICE_TYPE_CPU) != 0;
-    size_t most = wants->batch ? wants->batch : ffcl_min(ffcl_max(wants->count, 1), cpu ? 8 : 64);
-    size_t B = ffcl_min(most, sit_limit(e));
+    size_t B = ffcl_min(ffcl_engine_most(e, wants), sit_limit(e));
     size_t b = ffcl_min(B, decode_limit(e, cpu ? (size_t)64 << 20 : (size_t)1 << 30));
     const double most_flops = ffcl_engine_most_flops(e);
     need n = {0};

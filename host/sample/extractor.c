@@ -34,7 +34,7 @@ struct ffcl_extractor {
     ffcl_dtype dtype;
     int rule;
     size_t height, width, batch, room;
-    size_t planned, reserved;
+    size_t planned, reserved, bytes;
     lane lanes[LANES];
     size_t first_lane, in_flight;
 };
@@ -112,7 +112,7 @@ static int ready_for(ffcl_extractor *x, size_t n, const ffcl_tap *tap)
 
 static size_t features_each(void)
 {
-    return (FFCL_INCEPTION_POOL + FFCL_INCEPTION_SPATIAL + FFCL_INCEPTION_CLASSES) * sizeof(float);
+    return FFCL_INCEPTION_ALL * sizeof(float);
 }
 
 /* By halving, as the engine does. */
@@ -122,7 +122,9 @@ static int choose_batch(ffcl_extractor *x, const ffcl_extractor_options *o)
     const int cpu = ffcl_is_cpu(x->ctx);
     size_t n = o->batch ? o->batch : ffcl_min(ffcl_max(o->count, 1), cpu ? 8 : 64);
     size_t total = 0, largest = 0;
-    const double room = 0.92 * (double)caps->global_bytes;
+    const double all = 0.92 * (double)caps->global_bytes;
+    /* An engine's activations get as much of the rest. */
+    const double room = o->ctx ? (all + (double)x->reserved) / 2 : all;
     const size_t weights = ffcl_inception_bytes(x->net) + x->reserved;
     for (;; n /= 2) {
         x->batch = n;
@@ -133,18 +135,20 @@ static int choose_batch(ffcl_extractor *x, const ffcl_extractor_options *o)
         if (rc)
             return rc;
         ffcl_arena_size(x->arena, &total, &largest);
-        total += weights + LANES * x->room * (features_each() + (o->ctx ? 0 : bytes_each(x)));
+        total += weights + LANES * x->room * (features_each() + bytes_each(x));
         largest = ffcl_max(largest, ffcl_inception_largest_bytes(x->net));
         if (largest <= caps->max_alloc_bytes && (double)total <= room)
             break;
         if (n == 1)
             return ffcl_fail(x->ctx->err, FFCL_EDEVMEM, "%s has too little memory for the "
                              "Inception network: with batch 1 %.2f GB are needed, the largest "
-                             "buffer %.2f GB, and there are %.2f GB, %.2f GB in one piece",
-                             caps->name, (double)total / 1e9, (double)largest / 1e9,
-                             (double)caps->global_bytes / 1e9,
-                             (double)caps->max_alloc_bytes / 1e9);
+                             "buffer %.2f GB, and there are %.2f GB, %.2f GB in one piece%s",
+                             caps->name, (double)total / 1e9, (double)largest / 1e9, room / 1e9,
+                             (double)caps->max_alloc_bytes / 1e9,
+                             o->ctx ? ": keep the images and evaluate them afterwards, by ffcl eval"
+                                    : "");
     }
+    x->bytes = total - x->reserved;
     char text[160];
     snprintf(text, sizeof text, "plan: Inception batch %zu, %.2f GB of %.1f GB", n,
              (double)total / 1e9, (double)caps->global_bytes / 1e9);
@@ -167,7 +171,7 @@ static size_t divide(ffcl_extractor *x, lane *l, char *memory)
     l->features.pool = part_of(memory, &used, each * FFCL_INCEPTION_POOL);
     l->features.spatial = part_of(memory, &used, each * FFCL_INCEPTION_SPATIAL);
     l->features.logits = part_of(memory, &used, each * FFCL_INCEPTION_CLASSES);
-    l->host_bytes = part_of(memory, &used, x->owns_ctx ? x->room * bytes_each(x) : 0);
+    l->host_bytes = part_of(memory, &used, x->room * bytes_each(x));
     return used;
 }
 
@@ -181,7 +185,7 @@ static int create_lane(ffcl_extractor *x, lane *l)
     for (size_t i = 0; rc == 0 && i < 3; i++)
         rc = ffcl_buffer_create(ctx, &tensors[i]->mem, ffcl_count(tensors[i]) * sizeof(float),
                                 "features");
-    if (rc == 0 && x->owns_ctx)
+    if (rc == 0)
         rc = ffcl_buffer_create(ctx, &l->bytes.mem, x->room * bytes_each(x), "images");
     if (rc)
         return rc;
@@ -331,6 +335,11 @@ size_t ffcl_extractor_batch(const ffcl_extractor *x)
     return x->batch;
 }
 
+size_t ffcl_extractor_bytes(const ffcl_extractor *x)
+{
+    return x->bytes;
+}
+
 const char *ffcl_extractor_precision(const ffcl_extractor *x)
 {
     return x->dtype == FFCL_F16 ? "half" : "float32";
@@ -410,7 +419,7 @@ static int send(ffcl_extractor *x, lane *l, const uint8_t *rgb, size_t n, const 
 
 int ffcl_extractor_submit(ffcl_extractor *x, const uint8_t *rgb, size_t n, ffcl_error *err)
 {
-    assert(x->in_flight < LANES && n <= x->batch && x->owns_ctx);
+    assert(x->in_flight < LANES && n <= x->batch);
     x->ctx->err = err;
     int rc = send(x, &x->lanes[(x->first_lane + x->in_flight) % LANES], rgb, n, NULL);
     x->in_flight++;

@@ -39,6 +39,8 @@ void ffcl_extractor_close(ffcl_extractor **extractor);
 /* Of the images that it takes. */
 void ffcl_extractor_size(const ffcl_extractor *extractor, size_t *height, size_t *width);
 size_t ffcl_extractor_batch(const ffcl_extractor *extractor);
+/* What it takes on the device. */
+size_t ffcl_extractor_bytes(const ffcl_extractor *extractor);
 /* "float32" or "half"; the device's name; the file. */
 const char *ffcl_extractor_precision(const ffcl_extractor *extractor);
 const char *ffcl_extractor_device(const ffcl_extractor *extractor);
@@ -47,7 +49,7 @@ const ffcl_tensor_file *ffcl_extractor_file(const ffcl_extractor *extractor);
 ffcl_ctx *ffcl_extractor_ctx(const ffcl_extractor *extractor);
 
 /* Starts with n images rgb (n, height, width, 3), at most a batch, which may be freed on return;
- * two may be under way. */
+ * two may be under way.  On an engine's device, where that has nothing under way. */
 int ffcl_extractor_submit(ffcl_extractor *extractor, const uint8_t *rgb, size_t n,
                           ffcl_error *err);
 /* The features of the batch that was submitted first, valid until the second submit after this

@@ -1,0 +1,157 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# Evaluation while sampling: however the work was shared, stopped and resumed, the numbers are those
+# of one device, bit for bit, and those of ffcl eval on the images.
+. "$(dirname "$0")/lib.sh"
+
+# numbers FILE: those of an evaluation's JSON, which have all 17 digits.
+numbers() {
+    python3 - "$1" << 'PY'
+import json, sys
+e = json.load(open(sys.argv[1]))
+e = e.get("evaluation", e)
+print(*(repr(e[k]) for k in ("fid", "sfid", "inception_score", "inception_score_deviation",
+                             "precision", "recall", "count", "reference_count", "network")))
+PY
+}
+mpi() { # RANKS ARGUMENT...
+    local n=$1
+    shift
+    last="mpirun -np $n ffcl-mpi $*"
+    OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 OMPI_MCA_plm=isolated \
+        OMPI_MCA_btl_vader_single_copy_mechanism=none timeout -k 10 300 \
+        mpirun --oversubscribe --bind-to none -np "$n" "$build/ffcl-mpi" "$@" \
+        > "$work/stdout" 2> "$work/stderr" < /dev/null
+    code=$?
+}
+
+"$ffcl" eval --make-network net.safetensors
+python3 "$root/tests/npz.py" images ref.npz 5 16 16 2
+judge=(eval.reference=ref.npz eval.inception=net.safetensors)
+run=("$demo" sampler.count=9 output.grid= "${judge[@]}")
+quiet=(-q "${run[@]}")
+
+refuses "a share without a folder" 3 "makes a share of them" -- "${run[@]}" sampler.world=2 \
+    sampler.rank=0
+refuses "neither output nor evaluation" 3 "nothing is evaluated" -- "$demo" output.grid=
+
+need_device
+
+# ---- one device ----
+
+works "a run that keeps a folder" "${quiet[@]}" output.folder=one
+line=$(tail -n 1 "$work/stdout")
+case $line in
+"FID "*", sFID "*", IS "*", precision "*", recall "*": one, 9 images of 64 x 64, against ref.npz, "*)
+    ok "its last line has the numbers" ;;
+*) not_ok "its last line has the numbers" "$line" ;;
+esac
+want=$(numbers one/evaluation.json)
+case $want in
+*None* | *nan*) not_ok "all numbers are there" "$want" ;;
+*" 9 5 "*) ok "all numbers are there" ;;
+*) not_ok "all numbers are there" "$want" ;;
+esac
+same "the manifest has them" "$(numbers one/manifest.json)" "$want"
+works "ffcl eval of its folder" eval -q one -r ref.npz --inception net.safetensors --json
+same "ffcl eval of its folder: the same numbers" "$(numbers "$work/stdout")" "$want"
+for batch in 1 4; do
+    works "batch $batch" "${quiet[@]}" output.folder=batch sampler.batch=$batch
+    same "batch $batch: the same numbers" "$(numbers batch/evaluation.json)" "$want"
+    rm -rf batch
+done
+
+# ---- nothing on disk ----
+
+mkdir bare
+cd bare || exit 2
+run -q "${run[@]}" eval.reference=../ref.npz eval.inception=../net.safetensors
+cd .. || exit 2
+same "nothing kept: the line" "$code $(tail -n 1 "$work/stdout" | sed 's/: .*//')" \
+    "0 ${line%%: *}"
+same "nothing kept: nothing on disk" "$(ls -A bare)" ""
+works "a grid and an npz" "${quiet[@]}" output.grid=grid.png output.npz=a.npz
+same "an npz: the same numbers" "$(numbers a.npz.evaluation.json) $(numbers a.npz.manifest.json)" \
+    "$want $want"
+works "without a reference" -q "$demo" sampler.count=4 output.grid= eval.reference=none \
+    eval.inception=net.safetensors
+same "without a reference: a score alone" "$(sed 's/ .*//' "$work/stdout")" IS
+
+# ---- resuming ----
+
+rm one/00000[258].png one/evaluation.json
+works "three images are missing" "${quiet[@]}" output.folder=one
+same "three were missing: the same numbers" "$(numbers one/evaluation.json)" "$want"
+works "all images are there" "${quiet[@]}" output.folder=one
+same "all were there: the same numbers" "$(numbers one/manifest.json)" "$want"
+works "more images, not evaluated" -q "$demo" sampler.count=10 output.grid= output.folder=one
+same "the manifest drops numbers of fewer" "$(grep -c '"evaluation"' one/manifest.json)" 0
+rm -rf one
+mkdir part
+works "the first four" "${quiet[@]}" output.folder=part sampler.count=4
+works "and five more" "${quiet[@]}" output.folder=part
+same "four and five more: the same numbers" "$(numbers part/evaluation.json)" "$want"
+
+# ---- several devices ----
+
+if [ "$("$ffcl" devices | grep -c 'Portable Computing Language')" != 0 ]; then
+    export POCL_DEVICES="pthread pthread"
+    works "two devices" "${quiet[@]}" device.select=all output.folder=two sampler.batch=1
+    same "two devices: the same numbers" "$(numbers two/evaluation.json)" "$want"
+    works "two devices, nothing kept" "${quiet[@]}" device.select=all sampler.batch=2
+    same "two devices, nothing kept: the line" "$(tail -n 1 "$work/stdout" | sed 's/: .*//')" \
+        "${line%%: *}"
+    if need_shim "a device that fails"; then
+        rm -rf two
+        FFCL_SHIM_READS=1:12 LD_PRELOAD=$work/shim.so run "${quiet[@]}" device.select=all \
+            output.folder=two sampler.batch=1
+        same "a device fails: the run continues" "$code $(grep -c 'is left out' "$work/stderr")" \
+            "0 1"
+        same "a device failed: the same numbers" "$(numbers two/evaluation.json)" "$want"
+    fi
+    unset POCL_DEVICES
+else
+    skip "several devices" "no PoCL"
+fi
+
+# ---- a job array, processes of mpirun ----
+
+for rank in 2 0; do
+    works "job $rank of 3" "${run[@]}" sampler.world=3 sampler.rank=$rank output.folder=jobs
+    same "job $rank of 3 does not evaluate" "$(grep -c '^not evaluated' "$work/stderr")" 1
+done
+works "job 1 of 3" "${quiet[@]}" sampler.world=3 sampler.rank=1 output.folder=jobs
+same "the last job: the same numbers" \
+    "$(numbers jobs/evaluation.json) $(numbers jobs/manifest.json)" "$want $want"
+if [ -x "$build/ffcl-mpi" ] && command -v mpirun > /dev/null; then
+    for n in 2 3; do
+        rm -rf ranks
+        mpi $n "${quiet[@]}" output.folder=ranks sampler.batch=1
+        same "mpirun -np $n" "$code $(numbers ranks/evaluation.json)" "0 $want"
+    done
+    mpi 2 "${quiet[@]}" sampler.batch=1
+    same "mpirun, nothing kept" "$code $(tail -n 1 "$work/stdout" | sed 's/: .*//')" \
+        "0 ${line%%: *}"
+    rm ranks/00000[04].png
+    mpi 2 "${quiet[@]}" output.folder=ranks
+    same "mpirun resumes" "$code $(numbers ranks/evaluation.json)" "0 $want"
+else
+    skip "processes of mpirun" "no build/ffcl-mpi, or no mpirun"
+fi
+
+# ---- what goes wrong ----
+
+edit "$demo_sit" sit.st set=y_embedder.embedding_table.weight:432:nan       # class 3
+works "a bad image that is left out" "${quiet[@]}" model.checkpoint=sit.st output.folder=bad \
+    output.on_bad=skip
+bad=$(numbers bad/evaluation.json)
+works "ffcl eval of what is left" eval -q bad -r ref.npz --inception net.safetensors --json
+same "the numbers of eight images" "$(numbers "$work/stdout")" "$bad"
+edit net.safetensors wild.safetensors set=Conv2d_1a_3x3.conv.weight:0:nan
+run "${quiet[@]}" eval.inception=wild.safetensors output.folder=kept
+same "features that are not finite" "$code $(grep -c 'not finite of image' "$work/stderr")" "11 1"
+same "no image is lost by that" "$(ls kept/*.png | wc -l)" 9
+works "the same with another network" "${quiet[@]}" output.folder=kept
+same "and the same numbers" "$(numbers kept/evaluation.json)" "$want"
+
+finish
