@@ -8,8 +8,8 @@ usage: inception_torch.py time NETWORK.safetensors IMAGES.npz [WAY ...]
 
 A WAY is PRECISION[-folded][-tf32], such as float32 (convolution, batch norm and ReLU apart, images
 by channels, as torch-fidelity computes), half-folded (batch norms folded, channels last, cuDNN's
-benchmark: what one would write for speed), float32-folded; or torch-fidelity: its own network, where
-it is installed.  TF32 is off but where it is named.
+benchmark: what one would write for speed), float32-folded; or torch-fidelity: its own network,
+where it is installed.  TF32 is off but where it is named.
 check compares features with a recording and ends with code 1 where they are apart.
 """
 import importlib.util
@@ -104,7 +104,8 @@ class Inception:
         self.spatial = one[:, :7]
         a, b = (0, 3), (3, 0)
         seven = self.conv(x, name + ".branch7x7_1")
-        seven = self.conv(self.conv(seven, name + ".branch7x7_2", 1, a), name + ".branch7x7_3", 1, b)
+        seven = self.conv(seven, name + ".branch7x7_2", 1, a)
+        seven = self.conv(seven, name + ".branch7x7_3", 1, b)
         d = self.conv(x, name + ".branch7x7dbl_1")
         for i, padding in zip("2345", (b, a, b, a)):
             d = self.conv(d, name + ".branch7x7dbl_" + i, 1, padding)

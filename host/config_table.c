@@ -348,10 +348,10 @@ const ffcl_config_row ffcl_config_rows[] = {
 
     {"eval", "reference", FFCL_TYPE_INPUT, "off", AT(eval.reference), SAME,
      .choices = references,
-     .help = "What the images in `npz`, else in `folder`, are compared with when the run has made "
-             "the last of them: statistics or images that `ffcl eval` reads "
-             "([evaluation.md](evaluation.md)). `off`: they are not evaluated; `none`: what needs "
-             "no reference is computed"},
+     .help = "What the images are compared with while they are made: statistics or images that "
+             "`ffcl eval` reads ([evaluation.md](evaluation.md#while-sampling)). Each batch goes "
+             "through the Inception network on its device; neither `folder` nor `npz` is needed. "
+             "`off`: they are not evaluated; `none`: what needs no reference is computed"},
     {"eval", "inception", FFCL_TYPE_INPUT, "pt_inception-2015-12-05-6726825d.pth",
      AT(eval.inception), SAME,
      .help = "The Inception network of FID"},

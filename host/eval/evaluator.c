@@ -178,7 +178,8 @@ static int run_stream(stream *s, ffcl_error *err)
 }
 
 int ffcl_subject_extract(ffcl_subject *s, ffcl_extractor **extractor, const ffcl_config *cfg,
-                         const ffcl_device *device, int keeps, ffcl_curve *curve, const ffcl_observer *obs, ffcl_error *err)
+                         const ffcl_device *device, int keeps, ffcl_curve *curve,
+                         const ffcl_observer *obs, ffcl_error *err)
 {
     const ffcl_habit *habit = ffcl_habit_of(cfg->eval.like);
     stream t = {.images = s->images, .curve = curve, .obs = obs,

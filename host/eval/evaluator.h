@@ -41,10 +41,12 @@ int ffcl_file_crc(char *text, const char *path, ffcl_error *err);
 /* The same of [eval] inception; where that is not there, the sentence says where to get it. */
 int ffcl_eval_check_network(char *crc, const ffcl_config *cfg, ffcl_error *err);
 
-/* Evaluates the images of s into s->tally, on `device`, NULL: the one that cfg selects, that
- * *extractor then is of (closed first where it is of another size); keeps: for precision and recall.  curve: NULL, or filled. */
+/* Evaluates the images of s into s->tally, on `device` (NULL: the one that cfg selects), which is
+ * then *extractor's, closed first where it is of another size; keeps: for precision and recall.
+ * curve: NULL, or filled. */
 int ffcl_subject_extract(ffcl_subject *s, ffcl_extractor **extractor, const ffcl_config *cfg,
-                         const ffcl_device *device, int keeps, ffcl_curve *curve, const ffcl_observer *obs, ffcl_error *err);
+                         const ffcl_device *device, int keeps, ffcl_curve *curve,
+                         const ffcl_observer *obs, ffcl_error *err);
 
 /* Fails where the reference's statistics are of another network, warns where they were made by
  * another resize; crc: of the network in use. */

@@ -40,6 +40,17 @@ static int is_image(const char *name)
                                                       ends_with(name, ".jpeg"))));
 }
 
+/* What ffcl leaves beside images, and what is hidden. */
+static int is_own(const char *name)
+{
+    static const char *const names[] = {"manifest.json", "evaluation.json", "labels.txt",
+                                        "images.crc32"};
+    int own = name[0] == '.';
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        own |= strcmp(name, names[i]) == 0;
+    return own;
+}
+
 static int by_name(const void *a, const void *b)
 {
     return strcmp(*(char *const *)a, *(char *const *)b);
@@ -54,7 +65,7 @@ static int list(ffcl_images_in *s, ffcl_error *err)
     int rc = 0;
     for (struct dirent *e; rc == 0 && (e = readdir(dir));) {
         if (!is_image(e->d_name)) {
-            s->passed_over += e->d_name[0] != '.' && strcmp(e->d_name, "manifest.json") != 0;
+            s->passed_over += !is_own(e->d_name);
             continue;
         }
         if (s->count == room) {

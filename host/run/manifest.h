@@ -79,9 +79,9 @@ typedef struct ffcl_manifest_run {
     const char *end;            /* "running", "complete", "stopped" or an error's sentence */
 } ffcl_manifest_run;
 
-/* Writes what an evaluation of the images gave, a JSON object, into the manifest at path, where there
- * is one.  It stays until images are added.  The caller keeps other processes off.  FFCL_EOUTPUT,
- * FFCL_ESETTINGS. */
+/* Writes what an evaluation of the images gave, a JSON object, into the manifest at path, where
+ * there is one.  It stays until images are added.  The caller keeps other processes off.
+ * FFCL_EOUTPUT, FFCL_ESETTINGS. */
 int ffcl_manifest_set_evaluation(const char *path, const char *json, ffcl_error *err);
 
 /* Writes the file, with the runs that it has by now and this one, NULL: without.  The caller keeps

@@ -307,7 +307,8 @@ static int start_workers(run *r, ffcl_error *err)
         const ffcl_worker_spec spec = {
             .engine = i ? NULL : s->engine, .opening = s->openings[i],
             .dtype = ffcl_engine_dtype(s->engine), .noise = s->noise, .source = r->source,
-            .wants_features = ffcl_engine_extractor(s->engine) != NULL, .writers = r->writers, .join = join_device, .user = r};
+            .wants_features = ffcl_engine_extractor(s->engine) != NULL, .writers = r->writers,
+            .join = join_device, .user = r};
         rc = ffcl_worker_start(&r->workers[i], &spec, err);
         r->n_active += rc == 0;
     }

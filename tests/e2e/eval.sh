@@ -116,21 +116,10 @@ printf x >> net.safetensors
 refuses "statistics of another network" 5 "another network" -- \
     eval a.npz -r a.stats.npz --inception net.safetensors
 
-# ---- after a run ----
-
 mv whole.safetensors net.safetensors
 
-run "$demo" sampler.count=4 output.grid= output.folder=made eval.reference=b.npz \
-    eval.inception=net.safetensors
-same "a run evaluates its folder" "$code $(grep -c '^FID ' "$work/stdout")" "0 1"
-same "and writes the numbers" "$(number count made/evaluation.json)" 4
-made=$(number fid made/evaluation.json)
-rm made/000002.png
-run "$demo" sampler.count=4 output.grid= output.folder=made eval.reference=b.npz \
-    eval.inception=net.safetensors
-same "a run that resumed gives the same" "$code $(number fid made/evaluation.json)" "0 $made"
-refuses "an evaluation of nothing on disk" 3 "[output] folder or npz" -- \
-    "$demo" eval.reference=b.npz eval.inception=net.safetensors
+# ---- before a run (tests/e2e/eval_run.sh has the rest) ----
+
 refuses "a reference that is not there, before the run" 4 gone.npz -- \
     "$demo" output.grid= output.folder="$out/a" eval.reference=gone.npz \
     eval.inception=net.safetensors
