@@ -231,8 +231,8 @@ int ffcl_config_check_evaluation(const ffcl_config *cfg, ffcl_error *err);
 
 /* After ffcl_sampler_run: evaluates its images, as the [eval] keys ask for, and keeps the numbers
  * in the manifest and in evaluation.json, where images are kept.  The sampler can only be closed
- * then, as its devices are.  *is_done is 0 where the keys ask for nothing, or images are missing that
- * other jobs make, which a note says.  As ffcl_evaluate. */
+ * then, as its devices are.  *is_done is 0 where the keys ask for nothing, or images are missing
+ * that other jobs make, which a note says.  As ffcl_evaluate. */
 int ffcl_sampler_evaluate(ffcl_sampler *sampler, ffcl_evaluation *out, int *is_done,
                           ffcl_error *err);
 
