@@ -212,7 +212,7 @@ typedef struct ffcl_evaluation {
     char samples[256], reference[256];  /* in words: "out.npz, 5000 images of 256 x 256" */
     char network[320];          /* "pt_inception....pth (crc32 ..., ... bytes)" */
     char computed[320];         /* "float32 on DEVICE"; "": statistics alone were compared */
-    double seconds;             /* for the features of the samples */
+    double seconds;             /* for the features of the samples; NaN: of a run's, unknown */
     struct {
         size_t count;
         double fid;

@@ -87,14 +87,13 @@ static int extract_samples(evaluation *e, ffcl_evaluation *out, ffcl_error *err)
     ffcl_curve curve = {.points = ffcl_min(r->curve, FFCL_EVAL_CURVE), .reference = &e->reference,
                         .to = out};
     const int keeps = r->reference && wants_images(&e->samples, &e->reference);
-    const double began = ffcl_clock();
     if (!e->samples.images)
         return 0;
     /* Statistics beside the images are not taken on trust. */
     ffcl_statistics_close(&e->samples.statistics);
     int rc = ffcl_subject_extract(&e->samples, &e->extractor, e->cfg, e->device, keeps,
                                   r->reference && curve.points ? &curve : NULL, e->obs, err);
-    out->seconds = ffcl_clock() - began;
+    out->seconds = e->samples.seconds;
     if (rc == 0) {
         snprintf(out->computed, sizeof out->computed, "%s on %s",
                  ffcl_extractor_precision(e->extractor), ffcl_extractor_device(e->extractor));

@@ -199,8 +199,10 @@ int ffcl_subject_extract(ffcl_subject *s, ffcl_extractor **extractor, const ffcl
     if (rc == 0)
         rc = ffcl_tally_open(&s->tally, habit, t.count, keeps, err);
     t.tally = s->tally;
+    const double began = ffcl_clock();
     if (rc == 0)
         rc = run_stream(&t, err);
+    s->seconds = ffcl_clock() - began;
     if (rc == 0)
         ffcl_tally_end(s->tally);
     return rc;

@@ -18,6 +18,7 @@ typedef struct ffcl_subject {
     ffcl_images_in *images;             /* NULL: none */
     ffcl_statistics statistics;
     ffcl_tally *tally;                  /* of the images, once they were evaluated; or NULL */
+    double seconds;                     /* for their features, the device and network being ready */
 } ffcl_subject;
 
 /* FFCL_EFILE, FFCL_EFORMAT: neither images nor statistics. */
