@@ -92,6 +92,8 @@ static int open_by_content(ffcl_tensor_file *file, ffcl_error *err)
     for (size_t i = 0; i < sizeof foreign / sizeof *foreign; i++)
         if (memcmp(head + foreign[i].at, foreign[i].bytes, foreign[i].length) == 0)
             return ffcl_fail(err, FFCL_EFORMAT, "%s %s", file->path, foreign[i].what);
+    if (ffcl_graphdef_looks_so((const unsigned char *)head, (size_t)n))
+        return ffcl_graphdef_open(file, err);
     int rc = check_text(file, head, err);
     if (rc)
         return rc;
@@ -338,6 +340,20 @@ int ffcl_tensor_file_add(ffcl_tensor_file *file, ffcl_tensor_entry **out,
     e->info.is_object = h->is_object;
     return e->unread ? 0 : ffcl_fail(err, FFCL_ENOMEM, "no memory for the tensors of %s",
                                      file->path);
+}
+
+int ffcl_tensor_file_add_note(ffcl_tensor_file *file, const char *key, const char *value,
+                              ffcl_error *err)
+{
+    ffcl_tensor_note *grown = realloc(file->notes, (file->note_count + 1) * sizeof *grown);
+    if (grown) {
+        file->notes = grown;
+        ffcl_tensor_note *note = &grown[file->note_count++];
+        *note = (ffcl_tensor_note){ffcl_format("%s", key), ffcl_format("%s", value)};
+        if (note->key && note->value)
+            return 0;
+    }
+    return ffcl_fail(err, FFCL_ENOMEM, "no memory for the header of %s", file->path);
 }
 
 int ffcl_tensor_file_check(const ffcl_tensor_file *file, ffcl_error *err)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * Named tensors in a weight file: safetensors or a torch .pt / .bin checkpoint.
+ * Named tensors in a weight file: safetensors, a torch .pt / .bin checkpoint, or the constants of a
+ * TensorFlow graph (.pb), whose matrices and convolutions are shown as PyTorch would have them.
  *
  * Opening reads the directory of tensors only; data is streamed on request, so host memory
  * does not grow with the file.  Names are those of the state dict: wrapper dicts (ema before
@@ -62,7 +63,12 @@ size_t ffcl_tensor_file_count(const ffcl_tensor_file *file);
 const ffcl_tensor_info *ffcl_tensor_file_at(const ffcl_tensor_file *file, size_t i);
 const ffcl_tensor_info *ffcl_tensor_file_find(const ffcl_tensor_file *file, const char *name);
 
-/* A string of safetensors' __metadata__, or NULL. */
+/* What batch norms of a TensorFlow graph add to the variance, and whether they multiply by gamma,
+ * "yes" or "no"; as metadata. */
+#define FFCL_GRAPH_EPSILON "variance_epsilon"
+#define FFCL_GRAPH_SCALES "scale_after_normalization"
+
+/* A string of safetensors' __metadata__, or of the above; or NULL. */
 const char *ffcl_tensor_file_metadata(const ffcl_tensor_file *file, const char *key);
 
 /* The classes and functions, other than those of tensors, that unpickling in Python would call:

@@ -96,7 +96,15 @@ void ffcl_tensor_file_unmap(ffcl_tensor_file *file);
 int ffcl_tensor_file_read_plain(ffcl_tensor_file *file, uint64_t member, uint64_t at, size_t n,
                                 void *dst, ffcl_error *err);
 
+/* Appends a string for ffcl_tensor_file_metadata. */
+int ffcl_tensor_file_add_note(ffcl_tensor_file *file, const char *key, const char *value,
+                              ffcl_error *err);
+
 int ffcl_safetensors_open(ffcl_tensor_file *file, ffcl_error *err);
+
+/* Do the first n bytes of a file look like a TensorFlow graph? */
+int ffcl_graphdef_looks_so(const unsigned char *head, size_t n);
+int ffcl_graphdef_open(ffcl_tensor_file *file, ffcl_error *err);
 
 /* The bytes of a member and its checksum; 0: it has none. */
 int ffcl_torchfile_checksum(ffcl_tensor_file *file, uint64_t member, uint64_t *bytes,

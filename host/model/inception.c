@@ -23,6 +23,7 @@ struct ffcl_inception {
     unit *units;                        /* (n_steps), of convolutions */
     ffcl_tensor fc;                     /* (2048, 1008) */
     ffcl_dtype dtype;
+    int is_unscaled;                    /* batch norms do not multiply by their weight */
 };
 
 /* A step that no pass of ours reads: training's counters. */
@@ -34,6 +35,10 @@ static int rename_tensor(char **out, const char *name, void *user)
     *out = NULL;
     if (n >= tail && strcmp(name + n - tail, counter) == 0)
         return 0;
+    if (strchr(name, '/')) {            /* of TensorFlow's graph, which has constants of other kinds */
+        *out = ffcl_inception_graph_name(name);
+        return 0;
+    }
     *out = ffcl_format("%s", name);
     return *out ? 0 : FFCL_ENOMEM;
 }
@@ -82,6 +87,20 @@ static int make_table(ffcl_inception *net, const ffcl_ctx *ctx, ffcl_error *err)
     return ffcl_weights_check(&net->weights, "Inception network of FID", err);
 }
 
+/* Batch norms of a graph say what they do. */
+static int check_graph(ffcl_inception *net, ffcl_error *err)
+{
+    const ffcl_tensor_file *file = net->weights.file;
+    const char *epsilon = ffcl_tensor_file_metadata(file, FFCL_GRAPH_EPSILON);
+    const char *scales = ffcl_tensor_file_metadata(file, FFCL_GRAPH_SCALES);
+    net->is_unscaled = scales && strcmp(scales, "no") == 0;
+    if (epsilon && !(fabs(strtod(epsilon, NULL) - norm_eps) < 1e-6 * norm_eps))
+        return ffcl_fail(err, FFCL_EWEIGHTS, "%s is no Inception network of FID: its batch norms add "
+                         "%s to the variance, and FID's add %g", ffcl_tensor_file_path(file),
+                         epsilon, norm_eps);
+    return 0;
+}
+
 int ffcl_inception_open(ffcl_inception **out, const char *path, ffcl_error *err)
 {
     *out = NULL;
@@ -102,6 +121,8 @@ int ffcl_inception_open(ffcl_inception **out, const char *path, ffcl_error *err)
     }
     if (rc == 0)
         rc = make_table(net, NULL, err);
+    if (rc == 0)
+        rc = check_graph(net, err);
     if (rc)
         ffcl_inception_close(&net);
     *out = net;
@@ -171,7 +192,7 @@ static int fold(ffcl_inception *net, ffcl_ctx *ctx, unit *u, const char *name)
         rc = read_vector(net, v + i * n, n, name, parts[i], ctx->err);
     for (size_t c = 0; rc == 0 && c < n; c++) {
         const double variance = (double)v[3 * n + c] + norm_eps;
-        const double scale = (double)v[c] / sqrt(variance);
+        const double scale = (net->is_unscaled ? 1.0 : (double)v[c]) / sqrt(variance);
         u->scale[c] = (float)scale;
         shift[c] = (float)((double)v[n + c] - (double)v[2 * n + c] * scale);
         if (!isfinite(scale) || !isfinite(shift[c]))

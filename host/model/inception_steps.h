@@ -29,4 +29,8 @@ typedef struct ffcl_inception_step {
 extern const ffcl_inception_step ffcl_inception_steps[];
 extern const size_t ffcl_inception_n_steps;
 
+/* The PyTorch file's name, the caller's to free, of what a node of TensorFlow's graph holds; NULL:
+ * it is no weight, or no memory. */
+char *ffcl_inception_graph_name(const char *name);
+
 #endif
