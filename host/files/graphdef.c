@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
- * TensorFlow's frozen graphs, such as classify_image_graph_def.pb: a GraphDef message, of whose nodes
- * those of op Const hold the weights.  Fields are those of TensorFlow's graph.proto, node_def.proto,
- * attr_value.proto, tensor.proto and tensor_shape.proto; all others are passed over.  Only what
- * describes tensors is read; their data stays in the file. */
+ * TensorFlow's frozen graphs, such as classify_image_graph_def.pb: a GraphDef message, of whose
+ * nodes those of op Const hold the weights.  Fields are those of TensorFlow's graph.proto,
+ * node_def.proto, attr_value.proto, tensor.proto and tensor_shape.proto; all others are passed
+ * over.  Only what describes tensors is read; their data stays in the file. */
 #include "tensorfile_impl.h"
 
 #include <stdio.h>

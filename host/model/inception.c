@@ -35,7 +35,7 @@ static int rename_tensor(char **out, const char *name, void *user)
     *out = NULL;
     if (n >= tail && strcmp(name + n - tail, counter) == 0)
         return 0;
-    if (strchr(name, '/')) {            /* of TensorFlow's graph, which has constants of other kinds */
+    if (strchr(name, '/')) {        /* of TensorFlow's graph, which has other constants, too */
         *out = ffcl_inception_graph_name(name);
         return 0;
     }
@@ -95,8 +95,8 @@ static int check_graph(ffcl_inception *net, ffcl_error *err)
     const char *scales = ffcl_tensor_file_metadata(file, FFCL_GRAPH_SCALES);
     net->is_unscaled = scales && strcmp(scales, "no") == 0;
     if (epsilon && !(fabs(strtod(epsilon, NULL) - norm_eps) < 1e-6 * norm_eps))
-        return ffcl_fail(err, FFCL_EWEIGHTS, "%s is no Inception network of FID: its batch norms add "
-                         "%s to the variance, and FID's add %g", ffcl_tensor_file_path(file),
+        return ffcl_fail(err, FFCL_EWEIGHTS, "%s is no Inception network of FID: its batch norms "
+                         "add %s to the variance, and FID's add %g", ffcl_tensor_file_path(file),
                          epsilon, norm_eps);
     return 0;
 }
