@@ -111,6 +111,35 @@ awk -v x="$(number fid "$work/stdout")" 'BEGIN { exit !(x < 1e-2 && x > -1e-2) }
 same "the score does not depend on the form" "$(number inception_score "$work/stdout")" \
     "$(number inception_score a.json)"
 
+# ---- the network as TensorFlow's graph ----
+
+graph() { python3 "$root/tests/make_graph.py" net.safetensors "$@"; }
+graph net.pb
+run verify -q "$data/inception_zoo.ref.safetensors" eval.inception=net.pb
+same "TensorFlow's graph: features as recorded" "$code $(tail -n 1 "$work/stdout")" \
+    "0 16 tensors ok, 0 failed"
+graph net.pb floats
+run verify -q small.safetensors eval.inception=net.pb
+same "its numbers as float_val" "$code $(tail -n 1 "$work/stdout")" "0 8 tensors ok, 0 failed"
+graph net.pb ones
+works "a graph with gammas of 1" eval a.npz --inception net.pb --json
+ones=$(number inception_score "$work/stdout")
+graph net.pb unscaled
+works "a graph without gammas" eval a.npz --inception net.pb --json
+same "gammas that do not count are passed over" "$(number inception_score "$work/stdout")" "$ones"
+[ "$ones" != "$(number inception_score a.json)" ] && ok "others do" || not_ok "others do"
+graph net.pb epsilon
+refuses "a graph with another epsilon" 6 "0.00999999978 to the variance" -- eval a.npz \
+    --inception net.pb
+graph net.pb missing
+refuses "a graph without a tensor" 6 "Mixed_6d.branch1x1.bn.bias (192,) is missing" -- eval a.npz \
+    --inception net.pb
+graph net.pb cut
+refuses "a graph that is cut" 5 "does not end within its message" -- eval a.npz --inception net.pb
+rm net.pb
+
+# ---- another network ----
+
 cp net.safetensors whole.safetensors
 printf x >> net.safetensors
 refuses "statistics of another network" 5 "another network" -- \
