@@ -6,8 +6,9 @@ classify_image_graph_def.pb; protobuf by hand, standard library only.
 usage: make_graph.py NETWORK.safetensors GRAPH.pb [WAY]
 
 NETWORK has PyTorch's names and float32.  WAYs: `floats` writes tensors as float_val, not as
-tensor_content; `unscaled` says that batch norms do not multiply by gamma, and has gammas of 7,
-`ones` has gammas of 1; `epsilon` has another epsilon; `missing` leaves out a tensor; `cut` ends in the middle.
+tensor_content; `unscaled` says that batch norms do not multiply by gamma, and has gammas of 7;
+`ones` has gammas of 1; `epsilon` has another epsilon; `missing` leaves out a tensor; `cut` ends
+in the middle.
 """
 import array
 import json
