@@ -465,6 +465,12 @@ static int op_persistent(ffcl_pickle *p, int arg)
     value->as.storage.type = item[1]->as.global.name;
     value->as.storage.key = item[2]->as.text;
     value->as.storage.count = (uint64_t)item[4]->as.integer;
+    if (id->as.list.count > 5 && item[5]->kind == FFCL_PICKLE_TUPLE)
+        return ffcl_pickle_damaged(p, "a storage that is a part of another, as before PyTorch 0.4");
+    rc = reserve(p, &p->storages);
+    if (rc)
+        return rc;
+    p->storages.items[p->storages.count++] = value;
     return push(p, value);
 }
 
@@ -640,6 +646,7 @@ void ffcl_pickle_close(ffcl_pickle **pickle)
     }
     free(p->stack.items);
     free(p->memo.items);
+    free(p->storages.items);
     free(p->marks);
     free(p);
 }
@@ -647,6 +654,12 @@ void ffcl_pickle_close(ffcl_pickle **pickle)
 size_t ffcl_pickle_length(const ffcl_pickle *p)
 {
     return p->at;
+}
+
+const ffcl_pickle_value *const *ffcl_pickle_storages(const ffcl_pickle *pickle, size_t *n)
+{
+    *n = pickle->storages.count;
+    return (const ffcl_pickle_value *const *)pickle->storages.items;
 }
 
 const ffcl_pickle_value *ffcl_pickle_root(const ffcl_pickle *pickle)

@@ -72,6 +72,10 @@ void ffcl_pickle_close(ffcl_pickle **pickle);
 /* How many bytes of the data are the pickle; others may follow. */
 size_t ffcl_pickle_length(const ffcl_pickle *pickle);
 
+/* The storages that the pickle names, those of what is passed over, too; a storage may be named
+ * several times.  Returns (*n). */
+const ffcl_pickle_value *const *ffcl_pickle_storages(const ffcl_pickle *pickle, size_t *n);
+
 const ffcl_pickle_value *ffcl_pickle_root(const ffcl_pickle *pickle);
 
 /* What Python would have called, other than constructors of tensors and dicts: names such as

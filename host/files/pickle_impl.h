@@ -25,6 +25,7 @@ struct ffcl_pickle {
     ffcl_pickle_chunk *chunks;
     size_t memory;
     ffcl_pickle_list stack, memo;
+    ffcl_pickle_list storages;                  /* in the order in which they are named */
     size_t *marks, mark_count, mark_capacity;   /* stack heights */
     ffcl_pickle_value other, plain;             /* the one value of kind OTHER, PLAIN */
     ffcl_pickle_value *root;

@@ -4,6 +4,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -29,6 +30,8 @@ const ffcl_dtype_name ffcl_dtype_names[FFCL_DTYPE_COUNT] = {
     [FFCL_F16] = {"HalfStorage", "float16", "F16", 2},
     [FFCL_BF16] = {"BFloat16Storage", "bfloat16", "BF16", 2},
     [FFCL_F64] = {"DoubleStorage", "float64", "F64", 8},
+    [FFCL_F8_E4M3] = {NULL, "float8_e4m3fn", "F8_E4M3", 1},
+    [FFCL_F8_E5M2] = {NULL, "float8_e5m2", "F8_E5M2", 1},
     [FFCL_I64] = {"LongStorage", "int64", "I64", 8},
     [FFCL_I32] = {"IntStorage", "int32", "I32", 4},
     [FFCL_I16] = {"ShortStorage", "int16", "I16", 2},
@@ -37,8 +40,14 @@ const ffcl_dtype_name ffcl_dtype_names[FFCL_DTYPE_COUNT] = {
     [FFCL_BOOL] = {"BoolStorage", "bool", "BOOL", 1},
 };
 
-/* With this number, pickled, torch.save began files before PyTorch 1.6. */
-static const char old_torch[] = "\x80\x02\x8a\x0al\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19";
+/* With this number, pickled in any protocol, torch.save began files before PyTorch 1.6. */
+static int is_old_torch(const char *head)
+{
+    static const char number[] = "\x8a\x0al\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19";
+    const char *at = head + 2;          /* the protocol */
+    at += *at == '\x95' ? 9 : 0;        /* the length of a frame, from protocol 4 on */
+    return head[0] == '\x80' && memcmp(at, number, sizeof number - 1) == 0;
+}
 
 /* What files that are no weights, or weights in a form that is not read, begin with. */
 static const struct {
@@ -87,14 +96,17 @@ static int open_by_content(ffcl_tensor_file *file, ffcl_error *err)
     /* First, as a header length under 2^40 can look like the first bytes of other formats. */
     if (head[8] == '{' && !head[5] && !head[6] && !head[7])
         return ffcl_safetensors_open(file, err);
-    if (memcmp(head, old_torch, sizeof old_torch - 1) == 0)
+    if (is_old_torch(head))
         return ffcl_torchfile_open_old(file, err);
     for (size_t i = 0; i < sizeof foreign / sizeof *foreign; i++)
         if (memcmp(head + foreign[i].at, foreign[i].bytes, foreign[i].length) == 0)
             return ffcl_fail(err, FFCL_EFORMAT, "%s %s", file->path, foreign[i].what);
     if (ffcl_graphdef_looks_so((const unsigned char *)head, (size_t)n))
         return ffcl_graphdef_open(file, err);
-    int rc = check_text(file, head, err);
+    int rc = file->is_part || head[0] != '{' ? 0 : ffcl_shardfile_open(file, err);
+    if (rc || file->n_parts)
+        return rc;
+    rc = check_text(file, head, err);
     if (rc)
         return rc;
     if (memcmp(head, "PK\x03\x04", 4) == 0)
@@ -186,16 +198,19 @@ int ffcl_tensor_file_reopen(ffcl_tensor_file **out, const ffcl_tensor_file *open
     return ffcl_tensor_file_open_as(out, opened->path, opened->wrapper, opened->of_vae, err);
 }
 
-int ffcl_tensor_file_open_as(ffcl_tensor_file **out, const char *path, const char *wrapper,
-                             int of_vae, ffcl_error *err)
+/* is_part: it is of sharded weights. */
+static int open_any(ffcl_tensor_file **out, const char *path, const char *wrapper, int of_vae,
+                    bool is_part, ffcl_error *err)
 {
     *out = NULL;
     ffcl_tensor_file *file = calloc(1, sizeof *file);
     if (file)
         file->fd = -1;
     int rc = 0;
-    if (file)
+    if (file) {
         file->of_vae = of_vae;
+        file->is_part = is_part;
+    }
     if (!file || !(file->path = ffcl_format("%s", path)) ||
         !(file->wrapper = ffcl_format("%s", wrapper)))
         rc = ffcl_fail(err, FFCL_ENOMEM, "no memory to open %s", path);
@@ -211,6 +226,18 @@ int ffcl_tensor_file_open_as(ffcl_tensor_file **out, const char *path, const cha
     return rc;
 }
 
+int ffcl_tensor_file_open_as(ffcl_tensor_file **out, const char *path, const char *wrapper,
+                             int of_vae, ffcl_error *err)
+{
+    return open_any(out, path, wrapper, of_vae, false, err);
+}
+
+int ffcl_tensor_file_open_part(ffcl_tensor_file **out, const char *path,
+                               const ffcl_tensor_file *whole, ffcl_error *err)
+{
+    return open_any(out, path, whole->wrapper, whole->of_vae, true, err);
+}
+
 void ffcl_tensor_file_close(ffcl_tensor_file **file)
 {
     ffcl_tensor_file *f = *file;
@@ -219,6 +246,9 @@ void ffcl_tensor_file_close(ffcl_tensor_file **file)
         return;
     ffcl_tensor_file_unmap(f);
     ffcl_torchfile_close(f);
+    for (size_t i = 0; i < f->n_parts; i++)
+        ffcl_tensor_file_close(&f->parts[i]);
+    free(f->parts);
     if (f->fd >= 0)
         close(f->fd);
     for (size_t i = 0; i < f->count; i++) {
@@ -250,10 +280,8 @@ const char *ffcl_tensor_file_label(char *label, size_t size, const char *text, s
     return label;
 }
 
-/* The name without prefixes into *out (new).  Names go into messages and on terminals, so that
- * control characters are refused. */
-static int clean_name(const ffcl_tensor_file *file, char **out, const char *name, size_t length,
-                      ffcl_error *err)
+int ffcl_tensor_file_name(const char *path, char **out, const char *name, size_t length,
+                          ffcl_error *err)
 {
     static const char *const prefixes[] = {"module.", "_orig_mod."};
     for (size_t misses = 0, i = 0; misses < 2; i = !i) {    /* in any order and number */
@@ -265,13 +293,13 @@ static int clean_name(const ffcl_tensor_file *file, char **out, const char *name
     }
     if (length == 0 || length > MAX_NAME)
         return ffcl_fail(err, FFCL_EFORMAT, "%s: a tensor name has %zu bytes (1 to %d are valid)",
-                         file->path, length, MAX_NAME);
+                         path, length, MAX_NAME);
     if (!ffcl_text_is_clean(name, length))
         return ffcl_fail(err, FFCL_EFORMAT, "%s: a tensor name has a control character or is no "
-                         "UTF-8", file->path);
+                         "UTF-8", path);
     *out = ffcl_format("%.*s", (int)length, name);
     if (!*out)
-        return ffcl_fail(err, FFCL_ENOMEM, "no memory for the tensor names of %s", file->path);
+        return ffcl_fail(err, FFCL_ENOMEM, "no memory for the tensor names of %s", path);
     return 0;
 }
 
@@ -321,7 +349,7 @@ int ffcl_tensor_file_add(ffcl_tensor_file *file, ffcl_tensor_entry **out,
     }
     ffcl_tensor_entry *e = &file->entries[file->count];
     memset(e, 0, sizeof *e);
-    int rc = clean_name(file, &e->name, h->name, h->length, err);
+    int rc = ffcl_tensor_file_name(file->path, &e->name, h->name, h->length, err);
     if (rc)
         return rc;
     file->count++;      /* from here the name is freed with the file */
@@ -359,20 +387,42 @@ int ffcl_tensor_file_add_note(ffcl_tensor_file *file, const char *key, const cha
 int ffcl_tensor_file_check(const ffcl_tensor_file *file, ffcl_error *err)
 {
     ffcl_file_id now;
-    if (ffcl_file_id_get(&now, file->fd) == 0 && ffcl_file_id_same(&now, &file->id))
-        return 0;
+    if (ffcl_file_id_get(&now, file->fd) == 0 && ffcl_file_id_same(&now, &file->id)) {
+        int rc = 0;
+        for (size_t i = 0; !rc && i < file->n_parts; i++)
+            rc = ffcl_tensor_file_check(file->parts[i], err);
+        return rc;
+    }
     return ffcl_fail(err, FFCL_EFILE, "%s was changed while it was used: images of other weights "
                      "are not kept; write new weights to a new file and rename it", file->path);
 }
 
 int ffcl_tensor_file_is_mapped(const ffcl_tensor_file *file)
 {
+    for (size_t i = 0; i < file->n_parts; i++)
+        if (file->parts[i]->map)
+            return 1;
     return file->map != NULL;
 }
 
-const ffcl_file_id *ffcl_tensor_file_id(const ffcl_tensor_file *file)
+size_t ffcl_tensor_file_parts(const ffcl_tensor_file *file)
 {
-    return &file->id;
+    return 1 + file->n_parts;
+}
+
+const ffcl_file_id *ffcl_tensor_file_id(const ffcl_tensor_file *file, size_t part)
+{
+    return part == 0 ? &file->id : &file->parts[part - 1]->id;
+}
+
+int ffcl_tensor_file_same(const ffcl_tensor_file *a, const ffcl_tensor_file *b)
+{
+    if (a->n_parts != b->n_parts || !ffcl_file_id_same(&a->id, &b->id))
+        return 0;
+    for (size_t i = 0; i < a->n_parts; i++)
+        if (!ffcl_file_id_same(&a->parts[i]->id, &b->parts[i]->id))
+            return 0;
+    return 1;
 }
 
 const char *ffcl_tensor_file_path(const ffcl_tensor_file *file)
@@ -441,6 +491,17 @@ static float bf16_to_float(uint16_t b)
     return value;
 }
 
+/* 4 bits of exponent, 3 of fraction, no infinity: all ones but the sign is NaN. */
+static float e4m3_to_float(uint8_t b)
+{
+    const int exponent = b >> 3 & 15, fraction = b & 7;
+    const float sign = b & 0x80 ? -1.0f : 1.0f;
+    if ((b & 0x7f) == 0x7f)
+        return NAN;
+    return sign * (exponent ? ldexpf((float)(8 + fraction), exponent - 10)
+                            : (float)fraction * 0x1p-9f);
+}
+
 static void to_f32(ffcl_dtype dtype, const unsigned char *src, size_t n, float *out)
 {
     switch (dtype) {
@@ -448,6 +509,8 @@ static void to_f32(ffcl_dtype dtype, const unsigned char *src, size_t n, float *
     case FFCL_F16: EACH(uint16_t, ffcl_half_to_float(v)) break;
     case FFCL_BF16: EACH(uint16_t, bf16_to_float(v)) break;
     case FFCL_F64: EACH(double, (float)v) break;
+    case FFCL_F8_E4M3: EACH(uint8_t, e4m3_to_float(v)) break;
+    case FFCL_F8_E5M2: EACH(uint8_t, ffcl_half_to_float((uint16_t)(v << 8))) break;
     case FFCL_I64: EACH(int64_t, (float)v) break;
     case FFCL_I32: EACH(int32_t, (float)v) break;
     case FFCL_I16: EACH(int16_t, (float)v) break;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * Named tensors in a weight file: safetensors, a torch .pt / .bin checkpoint, or the constants of a
- * TensorFlow graph (.pb), whose matrices and convolutions are shown as PyTorch would have them.
+ * Named tensors in a weight file: safetensors, a torch .pt / .bin checkpoint, an index.json of
+ * several of them, or the constants of a TensorFlow graph (.pb), whose matrices and convolutions are
+ * shown as PyTorch would have them.
  *
  * Opening reads the directory of tensors only; data is streamed on request, so host memory
  * does not grow with the file.  Names are those of the state dict: wrapper dicts (ema before
@@ -55,8 +56,14 @@ int ffcl_tensor_file_check(const ffcl_tensor_file *file, ffcl_error *err);
 /* Is its data used where it lies, so that it must stay as it is for as long as it is used? */
 int ffcl_tensor_file_is_mapped(const ffcl_tensor_file *file);
 
-/* Which file was opened, see ffcl_file_id. */
-const struct ffcl_file_id *ffcl_tensor_file_id(const ffcl_tensor_file *file);
+/* The files that it is of: itself and, where it is an index, the shards by name. */
+size_t ffcl_tensor_file_parts(const ffcl_tensor_file *file);
+
+/* Which file was opened, see ffcl_file_id; part 0 is the file itself. */
+const struct ffcl_file_id *ffcl_tensor_file_id(const ffcl_tensor_file *file, size_t part);
+
+/* Were both opened from the same files, with nothing written into them in between? */
+int ffcl_tensor_file_same(const ffcl_tensor_file *a, const ffcl_tensor_file *b);
 
 const char *ffcl_tensor_file_path(const ffcl_tensor_file *file);
 size_t ffcl_tensor_file_count(const ffcl_tensor_file *file);

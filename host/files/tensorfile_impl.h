@@ -53,6 +53,9 @@ struct ffcl_tensor_file {
     int of_vae;
     char *foreign;                  /* of a torch file, see ffcl_tensor_file_foreign; or NULL */
     ffcl_torch_zip zip;
+    ffcl_tensor_file **parts;       /* (n_parts) of sharded weights; else none */
+    size_t n_parts;
+    bool is_part;                   /* a shard, which is no index itself */
     const ffcl_tensor_entry *held;  /* the strided tensor whose extent is in memory */
     unsigned char *extent;
     const unsigned char *map;       /* the whole file; NULL: not mapped */
@@ -62,7 +65,8 @@ struct ffcl_tensor_file {
                 ffcl_error *err);
 };
 
-/* The names of a dtype in torch storages ("FloatStorage"), torch and safetensors. */
+/* The names of a dtype in torch storages ("FloatStorage"; NULL: it has none of its own), torch and
+ * safetensors. */
 typedef struct ffcl_dtype_name {
     const char *storage, *torch, *safetensors;
     size_t size;                    /* bytes an element */
@@ -86,6 +90,11 @@ typedef struct ffcl_tensor_header {
  * *out, valid until the next call, lacks place.member and place.begin only. */
 int ffcl_tensor_file_add(ffcl_tensor_file *file, ffcl_tensor_entry **out,
                          const ffcl_tensor_header *header, ffcl_error *err);
+
+/* A tensor's name without prefixes into *out (new).  Names go into messages and on terminals, so
+ * that control characters are refused. */
+int ffcl_tensor_file_name(const char *path, char **out, const char *name, size_t length,
+                          ffcl_error *err);
 
 /* A text of the file for messages, in a buffer of size bytes: cut, control characters as "?". */
 const char *ffcl_tensor_file_label(char *label, size_t size, const char *text, size_t length);
@@ -114,5 +123,14 @@ int ffcl_torchfile_open(ffcl_tensor_file *file, ffcl_error *err);
 /* Of the form that torch.save wrote before PyTorch 1.6. */
 int ffcl_torchfile_open_old(ffcl_tensor_file *file, ffcl_error *err);
 void ffcl_torchfile_close(ffcl_tensor_file *file);
+
+/* Where the file is the index of sharded weights; else it does nothing. */
+int ffcl_shardfile_open(ffcl_tensor_file *file, ffcl_error *err);
+int ffcl_shardfile_map(const float **out, ffcl_tensor_file *file, const ffcl_tensor_info *info,
+                       ffcl_error *err);
+
+/* A file of sharded weights, read as `whole` is. */
+int ffcl_tensor_file_open_part(ffcl_tensor_file **out, const char *path,
+                               const ffcl_tensor_file *whole, ffcl_error *err);
 
 #endif

@@ -140,6 +140,8 @@ int ffcl_tensor_file_map(const float **out, ffcl_tensor_file *f, const ffcl_tens
     const uint16_t one = 1;
     uint64_t member = 0;
     *out = NULL;
+    if (f->n_parts)
+        return info->unread ? 0 : ffcl_shardfile_map(out, f, info, err);
     /* Files are little-endian. */
     if (*(const unsigned char *)&one != 1 || info->unread || info->dtype != FFCL_F32 ||
         !e->place.contiguous || !map_file(f))

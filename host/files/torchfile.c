@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT
  * torch's .pt / .bin: a zip archive <folder>/data.pkl (the objects) and <folder>/data/<key>
- * (the storages, stored without compression, so that any part can be read directly).
- * Before PyTorch 1.6: pickles of a number, a version, the system and the objects, one of the
- * storages' keys, and then each storage, a count of elements before it. */
-#include "tensorfile_impl.h"
+ * (the storages, stored without compression, so that any part can be read directly).  The form
+ * before PyTorch 1.6 is in torchfile_old.c. */
+#include "torchfile_impl.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -14,7 +13,6 @@
 #include <zip.h>
 
 #include "../util.h"
-#include "pickle.h"
 #include "statedict.h"
 
 enum {
@@ -297,7 +295,8 @@ static int find_dtype(const ffcl_pickle_value *tensor)
     const ffcl_pickle_value *own = tensor->as.tensor.dtype;
     for (int i = 0; i < FFCL_DTYPE_COUNT; i++)
         if (own ? ffcl_pickle_text_is(own->as.global.name, ffcl_dtype_names[i].torch)
-                : ffcl_pickle_text_is(type, ffcl_dtype_names[i].storage))
+                : ffcl_dtype_names[i].storage &&
+                  ffcl_pickle_text_is(type, ffcl_dtype_names[i].storage))
             return i;
     return -1;
 }
@@ -314,42 +313,6 @@ static int number_tuple(const ffcl_pickle_value *tuple, size_t *out)
         out[i] = (size_t)item->as.integer;
     }
     return (int)tuple->as.list.count;
-}
-
-/* The storages of a file of the old form, in its order. */
-typedef struct old_storage {
-    ffcl_pickle_text key;
-    uint64_t begin, count;              /* bytes before its elements; elements */
-} old_storage;
-
-typedef struct old_storages {
-    old_storage *items;
-    size_t n;
-} old_storages;
-
-static int same_text(ffcl_pickle_text a, ffcl_pickle_text b)
-{
-    return a.length == b.length && memcmp(a.bytes, b.bytes, a.length) == 0;
-}
-
-/* As place_in_member, in a file of the old form. */
-static int place_in_old(const ffcl_tensor_file *file, const old_storages *storages,
-                        const ffcl_pickle_value *tensor, ffcl_tensor_entry *e, ffcl_error *err)
-{
-    const uint64_t size = ffcl_dtype_names[e->info.dtype].size, offset = tensor->as.tensor.offset;
-    for (size_t i = 0; i < storages->n; i++) {
-        const old_storage *s = &storages->items[i];
-        if (!same_text(s->key, tensor->as.tensor.storage->as.storage.key))
-            continue;
-        if (e->info.count && (offset > s->count || e->place.extent > s->count - offset))
-            return ffcl_fail(err, FFCL_EFORMAT, "%s is damaged: tensor %s reaches outside its "
-                             "storage", file->path, e->name);
-        e->place.member = 0;
-        e->place.begin = s->begin + (e->info.count ? offset * size : 0);
-        return 0;
-    }
-    return ffcl_fail(err, FFCL_EFORMAT, "%s is damaged: it lacks the data of tensor %s", file->path,
-                     e->name);
 }
 
 /* Finds the tensor's member and checks that all its elements lie in it. */
@@ -413,7 +376,7 @@ static int add_object(ffcl_tensor_file *file, ffcl_pickle_text name,
     return n.length ? add_unread(file, name, unread, 1, err) : 0;
 }
 
-static int add_tensor(ffcl_tensor_file *file, const char *folder, const old_storages *old,
+static int add_tensor(ffcl_tensor_file *file, const char *folder, const ffcl_old_storages *old,
                       ffcl_pickle_text name, const ffcl_pickle_value *tensor, ffcl_error *err)
 {
     char label[128], type[64], unread[96];
@@ -437,15 +400,15 @@ static int add_tensor(ffcl_tensor_file *file, const char *folder, const old_stor
         .name = name.bytes, .length = name.length, .dtype = (ffcl_dtype)dtype, .rank = rank,
         .shape = shape, .stride = stride}, err);
     if (!rc)
-        rc = old ? place_in_old(file, old, tensor, e, err)
+        rc = old ? ffcl_torchfile_place_old(file, old, tensor, e, err)
                  : place_in_member(file, folder, tensor, e, err);
     file->subject = NULL;       /* label ends here */
     return rc;
 }
 
-/* The tensors of the state dict in the pickle; old: of a file of the old form, else NULL. */
-static int add_state(ffcl_tensor_file *file, const char *folder, const old_storages *old,
-                     const ffcl_pickle *pickle, ffcl_error *err)
+int ffcl_torchfile_add_state(ffcl_tensor_file *file, const char *folder,
+                             const ffcl_old_storages *old, const ffcl_pickle *pickle,
+                             ffcl_error *err)
 {
     if (*ffcl_pickle_foreign(pickle)) {
         file->foreign = ffcl_format("%s", ffcl_pickle_foreign(pickle));
@@ -489,133 +452,8 @@ int ffcl_torchfile_open(ffcl_tensor_file *file, ffcl_error *err)
     if (!rc)
         rc = ffcl_pickle_open(&pickle, bytes, size, file->path, err);
     if (!rc)
-        rc = add_state(file, folder, NULL, pickle, err);
+        rc = ffcl_torchfile_add_state(file, folder, NULL, pickle, err);
     ffcl_pickle_close(&pickle);
-    free(bytes);
-    return rc;
-}
-
-/* ---- the form before PyTorch 1.6 ------------------------------------------------------------ */
-
-/* The bytes of an element of the storage with that key, by the tensors in value; 0: none has it. */
-static uint64_t element_of(const ffcl_pickle_value *value, ffcl_pickle_text key, int depth)
-{
-    uint64_t size = 0;
-    if (value->kind == FFCL_PICKLE_TENSOR &&
-        same_text(value->as.tensor.storage->as.storage.key, key)) {
-        const int dtype = find_dtype(value);
-        return dtype < 0 ? 0 : ffcl_dtype_names[dtype].size;
-    }
-    const int is_list = value->kind == FFCL_PICKLE_DICT || value->kind == FFCL_PICKLE_TUPLE;
-    for (size_t i = 0; is_list && !size && depth < 16 && i < value->as.list.count; i++)
-        size = element_of(value->as.list.items[i], key, depth + 1);
-    return size;
-}
-
-/* The pickle of a list of texts, the storages' keys: as torch writes it and no other.  *n bytes of
- * it are used; FFCL_EFORMAT without a sentence. */
-static int parse_keys(old_storages *out, const unsigned char *p, size_t size, size_t *n)
-{
-    size_t at = 2;
-    if (size < 4 || p[0] != 0x80 || p[1] != 2 || p[at++] != ']')
-        return FFCL_EFORMAT;
-    for (; at < size && p[at] != '.'; at++) {
-        if (p[at] == 'q' || p[at] == 'r') {         /* memo: nothing refers to it */
-            at += p[at] == 'q' ? 1 : 4;
-        } else if (p[at] == 'X') {
-            if (size - at < 5 || p[at + 2] || p[at + 3] || p[at + 4] || size - at - 5 < p[at + 1])
-                return FFCL_EFORMAT;
-            old_storage *grown = realloc(out->items, (out->n + 1) * sizeof *grown);
-            if (!grown)
-                return FFCL_ENOMEM;
-            out->items = grown;
-            out->items[out->n++] = (old_storage){
-                .key = {(const char *)p + at + 5, p[at + 1]}};
-            at += 4u + p[at + 1];
-        } else if (p[at] != '(' && p[at] != 'e' && p[at] != 'a') {
-            return FFCL_EFORMAT;
-        }
-    }
-    *n = at + 1;
-    return at < size ? 0 : FFCL_EFORMAT;
-}
-
-/* Where each storage begins, from byte `at` of the file on. */
-static int place_storages(ffcl_tensor_file *file, old_storages *storages, uint64_t at,
-                          const ffcl_pickle_value *root, ffcl_error *err)
-{
-    for (size_t i = 0; i < storages->n; i++) {
-        old_storage *s = &storages->items[i];
-        const uint64_t size = element_of(root, s->key, 0);
-        if (!size)
-            return ffcl_fail(err, FFCL_EFORMAT, "%s is of the form before PyTorch 1.6 and holds "
-                             "data of no tensor that is read: load it and save the state dict "
-                             "again with torch.save", file->path);
-        if (at > file->size || file->size - at < sizeof s->count)
-            return ffcl_fail(err, FFCL_EFORMAT, "%s is cut short (an interrupted download?)",
-                             file->path);
-        int rc = ffcl_tensor_file_read_plain(file, 0, at, sizeof s->count, &s->count, err);
-        if (rc)
-            return rc;
-        s->begin = at + sizeof s->count;
-        if (s->count > (file->size - s->begin) / size)
-            return ffcl_fail(err, FFCL_EFORMAT, "%s is cut short (an interrupted download?)",
-                             file->path);
-        at = s->begin + s->count * size;
-    }
-    return 0;
-}
-
-/* Passes over the pickles before the objects': *at is the first byte of those. */
-static int skip_pickles(const ffcl_tensor_file *file, const unsigned char *bytes, size_t size,
-                        size_t *at, ffcl_error *err)
-{
-    static const char order[] = "little_endian";
-    ffcl_pickle *pickle = NULL;
-    int rc = 0;
-    *at = 0;
-    for (int i = 0; !rc && i < 3; i++) {
-        rc = ffcl_pickle_open(&pickle, bytes + *at, size - *at, file->path, err);
-        *at += rc ? 0 : ffcl_pickle_length(pickle);
-        ffcl_pickle_close(&pickle);
-    }
-    const char *said = rc ? NULL : memmem(bytes, *at, order, sizeof order - 1);
-    /* The value is False, a memo of the key being before it or not. */
-    for (int i = 0; said && i < 4; i++)
-        if ((unsigned char)said[sizeof order - 1 + i] == 0x89)
-            return ffcl_fail(err, FFCL_EFORMAT, "%s was saved on a big-endian machine: load it and "
-                             "save it again on a little-endian machine", file->path);
-    return rc;
-}
-
-int ffcl_torchfile_open_old(ffcl_tensor_file *file, ffcl_error *err)
-{
-    enum { MOST = 16 << 20 };           /* of the pickles; real ones have well under 1 MB */
-    const size_t size = (size_t)(file->size < MOST ? file->size : MOST);
-    unsigned char *bytes = malloc(size + 1);
-    old_storages storages = {0};
-    ffcl_pickle *pickle = NULL;
-    size_t at = 0, length = 0;
-    file->read = ffcl_tensor_file_read_plain;
-    int rc = bytes ? ffcl_tensor_file_read_plain(file, 0, 0, size, bytes, err)
-                   : ffcl_fail(err, FFCL_ENOMEM, "no memory for the pickle of %s", file->path);
-    if (!rc)
-        rc = skip_pickles(file, bytes, size, &at, err);
-    if (!rc)
-        rc = ffcl_pickle_open(&pickle, bytes + at, size - at, file->path, err);
-    if (!rc) {
-        at += ffcl_pickle_length(pickle);
-        rc = parse_keys(&storages, bytes + at, size - at, &length);
-        if (rc)
-            ffcl_fail(err, rc, rc == FFCL_ENOMEM ? "no memory for the pickle of %s"
-                      : "%s is damaged: the list of its storages cannot be read", file->path);
-    }
-    if (!rc)
-        rc = place_storages(file, &storages, at + length, ffcl_pickle_root(pickle), err);
-    if (!rc)
-        rc = add_state(file, "", &storages, pickle, err);
-    ffcl_pickle_close(&pickle);
-    free(storages.items);
     free(bytes);
     return rc;
 }

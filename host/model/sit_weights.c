@@ -286,7 +286,7 @@ int ffcl_sit_derive(ffcl_sit *sit, const ffcl_config *cfg, const ffcl_sit_hints 
                          "%s is no SiT checkpoint: it has %zu tensors, but not all of "
                          "x_embedder.proj.weight, y_embedder.embedding_table.weight, "
                          "%s.mlp.fc1.weight (or w12, w1) and final_layer.linear.weight in the "
-                         "usual ranks", path, w->n_names, block);
+                         "usual ranks%s", path, w->n_names, block, ffcl_weights_remedy(w));
     d->D = last->shape[1];
     d->C = patch->shape[1];
     d->p = patch->shape[2];

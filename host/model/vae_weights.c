@@ -209,7 +209,8 @@ int ffcl_vae_derive(ffcl_vae *vae, const ffcl_vae_options *options, const char *
     if (!in || in->rank != 4 || !out || out->rank != 4 || d->levels == 0)
         return ffcl_fail(err, FFCL_EWEIGHTS,
                          "%s is no VAE: it lacks decoder.conv_in.weight, decoder.conv_out.weight "
-                         "or decoder.up_blocks", ffcl_tensor_file_path(w->file));
+                         "or decoder.up_blocks%s", ffcl_tensor_file_path(w->file),
+                         ffcl_weights_remedy(w));
     d->mid = in->shape[0];
     d->zc = in->shape[1];
     d->out = out->shape[0];

@@ -5,7 +5,6 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "files/input.h"
 #include "util.h"
 
 enum {
@@ -104,9 +103,8 @@ static int begin_row(source *from, const ffcl_weight_row *r, const ffcl_tensor_f
 {
     const char *path = ffcl_tensor_file_path(from->file);
     from->info = ffcl_tensor_file_find(from->file, r->found->name);
-    if (!ffcl_file_id_same(ffcl_tensor_file_id(from->file), ffcl_tensor_file_id(opened)) ||
-        !from->info || from->info->count != r->found->count ||
-        from->info->dtype != r->found->dtype)
+    if (!ffcl_tensor_file_same(from->file, opened) || !from->info ||
+        from->info->count != r->found->count || from->info->dtype != r->found->dtype)
         return ffcl_fail(err, FFCL_EFILE, "%s was changed while it was read", path);
     if (!is_laid_out(r))
         return 0;

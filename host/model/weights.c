@@ -181,6 +181,18 @@ static void complain(complaints *c, const char *format, ...)
     va_end(args);
 }
 
+const char *ffcl_weights_remedy(const ffcl_weights *w)
+{
+    const char *path = ffcl_tensor_file_path(w->file), *slash = strrchr(path, '/');
+    const char *at = slash ? slash : path;
+    unsigned i = 0, n = 0;
+    for (; (at = strchr(at, '-')); at++)
+        if (sscanf(at, "-%5u-of-%5u", &i, &n) == 2 && n > 1)
+            return "; it is one of several files: name their index, which ends with .index.json, "
+                   "in place of it";
+    return "";
+}
+
 int ffcl_weights_check(ffcl_weights *w, const char *what, ffcl_error *err)
 {
     const char *path = ffcl_tensor_file_path(w->file);
@@ -205,7 +217,7 @@ int ffcl_weights_check(ffcl_weights *w, const char *what, ffcl_error *err)
         if (!same_shape(r, found->info))
             complain(&c, "%s is %s and should be %s", found->info->name,
                      ffcl_shape_text(got, sizeof got, found->info->shape, found->info->rank), want);
-        else if (found->info->dtype > FFCL_F64)
+        else if (found->info->dtype >= FFCL_I64)
             complain(&c, "%s holds integers", found->info->name);
     }
     for (size_t i = 1; i < w->n_names; i++)
@@ -221,7 +233,8 @@ int ffcl_weights_check(ffcl_weights *w, const char *what, ffcl_error *err)
         return 0;
     if (c.shown < c.n)
         snprintf(c.text + c.used, sizeof c.text - c.used, "; and %zu more", c.n - c.shown);
-    return ffcl_fail(err, FFCL_EWEIGHTS, "%s is no %s that fits: %s", path, what, c.text);
+    return ffcl_fail(err, FFCL_EWEIGHTS, "%s is no %s that fits: %s%s", path, what, c.text,
+                     ffcl_weights_remedy(w));
 }
 
 size_t ffcl_weight_count(const ffcl_tensor *w)

@@ -80,6 +80,10 @@ void ffcl_weights_pass(ffcl_weights *w, const char *prefix);
 void ffcl_weights_add(ffcl_weights *w, const ffcl_weight_row *row, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
+/* What ends a sentence on missing tensors: a file whose name says that it is one of several,
+ * "-00001-of-00004", lacks what the others have; else "". */
+const char *ffcl_weights_remedy(const ffcl_weights *w);
+
 /* Compares rows with the file: missing, extra and misshapen tensors are listed in one message.
  * what: "SiT checkpoint" and the like.  FFCL_EWEIGHTS. */
 int ffcl_weights_check(ffcl_weights *w, const char *what, ffcl_error *err);

@@ -6,6 +6,7 @@
 
 #include "files/input.h"
 #include "files/png.h"
+#include "files/shards.h"
 #include "files/tensorfile.h"
 #include "model/family.h"
 #include "model/sit.h"
@@ -36,8 +37,9 @@ static void say_number(const report *r, const char *name, double number)
 
 static const char *type_name(ffcl_dtype type)
 {
-    static const char *const names[] = {"float32", "float16", "bfloat16", "float64", "int64",
-                                        "int32", "int16", "int8", "uint8", "bool"};
+    static const char *const names[] = {"float32", "float16", "bfloat16", "float64",
+                                        "float8_e4m3fn", "float8_e5m2", "int64", "int32",
+                                        "int16", "int8", "uint8", "bool"};
     return names[type];
 }
 
@@ -193,6 +195,16 @@ static int inspect_manifest(ffcl_session *s, const report *r, const char *path)
     return rc;
 }
 
+/* Is it the index of sharded weights, or one that must be told what is wrong with it? */
+static int is_index(const char *path)
+{
+    ffcl_shards shards;
+    const int rc = ffcl_shards_read(&shards, path, NULL);
+    const int is_one = rc != 0 || shards.n > 0;
+    ffcl_shards_close(&shards);
+    return is_one;
+}
+
 /* The kind of file by its first bytes: 'P' a PNG, '{' JSON, else what may hold tensors. */
 static char kind_of(const char *path)
 {
@@ -204,7 +216,9 @@ static char kind_of(const char *path)
     if (n == sizeof head && !memcmp(head, "\x89PNG", 4))
         return 'P';
     /* Of safetensors the first bytes are a length, whose fourth is 0. */
-    return n == sizeof head && head[0] == '{' && head[1] && head[2] && head[3] ? '{' : 'T';
+    if (n == sizeof head && head[0] == '{' && head[1] && head[2] && head[3])
+        return is_index(path) ? 'T' : '{';
+    return 'T';
 }
 
 static int run_inspect(ffcl_session *s)

@@ -16,7 +16,7 @@ agrees_vae() { # NAME [RECORDING]
     works "$1" verify -q "${2:-$data/vae_small.ref.safetensors}" vae.weights=a.st
     rm -f a.st
 }
-sit=$data/sit_h64_p2_sigma.safetensors
+sit=$data/sit_h64_p2_sigma.pt
 vae=$data/vae_small.safetensors
 cp "$data/vae_small.config.json" a.config.json
 
