@@ -31,14 +31,16 @@ need_device
 
 agrees "SiT h64 p2 sigma, .pt" 8 "$data/sit_h64_p2_sigma.ref.safetensors" \
     model.checkpoint="$data/sit_h64_p2_sigma.pt"
+edit "$data/sit_h64_p2_sigma.pt" h64.safetensors
 agrees "SiT h64 p2 sigma, .safetensors" 8 "$data/sit_h64_p2_sigma.ref.safetensors" \
-    model.checkpoint="$data/sit_h64_p2_sigma.safetensors"
+    model.checkpoint=h64.safetensors
 agrees "SiT h144 p2, .pt" 7 "$data/sit_h144_p2.ref.safetensors" \
     model.checkpoint="$data/sit_h144_p2.pt"
 agrees "SiT h96 p4 bfloat16, .pt" 7 "$data/sit_h96_p4_bf16.ref.safetensors" \
     model.checkpoint="$data/sit_h96_p4_bf16.pt"
+edit "$data/sit_h96_p4_bf16.pt" h96.safetensors
 agrees "SiT h96 p4 bfloat16, .safetensors" 7 "$data/sit_h96_p4_bf16.ref.safetensors" \
-    model.checkpoint="$data/sit_h96_p4_bf16.safetensors"
+    model.checkpoint=h96.safetensors
 agrees "VAE small" 7 "$data/vae_small.ref.safetensors" vae.weights="$data/vae_small.safetensors"
 agrees "VAE with the old attention names" 6 "$data/vae_legacy.ref.safetensors" \
     vae.weights="$data/vae_legacy.safetensors"
@@ -48,6 +50,8 @@ for seed in 1 2; do
         "$demo" sampler.guidance=1.5
     same "demo, seed $seed: the teacher's tensors are shown" \
         "$(grep -c '^teacher_.* not checked$' "$work/stdout")" 3
+    agrees "the demo's teacher, seed $seed: euler and heun in 10, 25 and 50 steps" 3 \
+        "$data/demo_seed$seed.ref.safetensors" "$root/config/demo-teacher.ini"
 done
 
 # ---- half storage, by the plain kernels where there is no matrix unit ----
@@ -78,7 +82,7 @@ disagrees() { # NAME FAILED-TENSOR ARGUMENT...
     fi
 }
 
-sit=(model.checkpoint="$data/sit_h64_p2_sigma.safetensors")
+sit=(model.checkpoint=h64.safetensors)
 vae=(vae.weights="$data/vae_small.safetensors")
 edit "$data/sit_h64_p2_sigma.ref.safetensors" a.safetensors set=out:5:99
 disagrees "one changed value of a SiT output" out a.safetensors "${sit[@]}"
