@@ -123,7 +123,8 @@ static void test_refused(void **state)
             continue;
         snprintf(name, sizeof name, "%s.error", path);
         assert_int_equal(ffcl_input_read(&text, &length, name, 4096, &err), 0);
-        const int code = (int)strtol(text, &words, 10), rc = ffcl_tensor_file_open(&file, path, &err);
+        const int code = (int)strtol(text, &words, 10);
+        const int rc = ffcl_tensor_file_open(&file, path, &err);
         if (rc != code || !strstr(err.text, words + 1) ||
             strncmp(err.text, folder, strlen(folder)) != 0 || strchr(err.text, '\n'))
             fail_msg("%s: %d: %s", path, rc, err.text);
