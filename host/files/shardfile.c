@@ -78,8 +78,8 @@ static int check_total(const ffcl_tensor_file *file, const ffcl_shards *s, ffcl_
     if (s->total == UINT64_MAX || s->total == total)
         return 0;
     return ffcl_fail(err, FFCL_EFORMAT, "%s says that the tensors have %llu bytes, and those of "
-                     "its %zu files have %llu: index and files are not of one checkpoint", file->path,
-                     (unsigned long long)s->total, s->n, (unsigned long long)total);
+                     "its %zu files have %llu: index and files are not of one checkpoint",
+                     file->path, (unsigned long long)s->total, s->n, (unsigned long long)total);
 }
 
 /* The shard's tensors become those of the whole. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * Named tensors in a weight file: safetensors, a torch .pt / .bin checkpoint, an index.json of
- * several of them, or the constants of a TensorFlow graph (.pb), whose matrices and convolutions are
- * shown as PyTorch would have them.
+ * several of them, or the constants of a TensorFlow graph (.pb), whose matrices and convolutions
+ * are shown as PyTorch would have them.
  *
  * Opening reads the directory of tensors only; data is streamed on request, so host memory
  * does not grow with the file.  Names are those of the state dict: wrapper dicts (ema before
