@@ -33,9 +33,9 @@ JPEG_LIBS := $(shell pkg-config --exists libjpeg && pkg-config --libs libjpeg)
 WARN := -std=c11 -Wall -Wextra -Wpedantic -Wshadow
 DEPS_CFLAGS = $(shell pkg-config --cflags $(PACKAGES))
 DEPS_LIBS = $(shell pkg-config --libs $(PACKAGES))
-ALL_CFLAGS = $(WARN) $(HARDEN) $(EXTRA) -fPIC -MMD -MP -D_GNU_SOURCE -Ihost -Iblas \
+ALL_CFLAGS = $(WARN) $(HARDEN) $(EXTRA) -fPIC -MMD -MP -D_GNU_SOURCE $(SYSTEM_CFLAGS) -Ihost -Iblas \
     $(DEPS_CFLAGS) $(JPEG_CFLAGS) $(CFLAGS)
-LIBS = $(DEPS_LIBS) $(JPEG_LIBS) $(if $(MPI),$(MPI_LIBS)) -lpthread -ldl -lm
+LIBS = $(DEPS_LIBS) $(JPEG_LIBS) $(if $(MPI),$(MPI_LIBS)) $(SYSTEM_LIBS)
 
 # MPI=1: the processes of an mpirun generate one sample set together (Open MPI).  One object
 # differs.
@@ -51,8 +51,16 @@ BENCH_SRC := $(filter-out bench/gemm.c,$(wildcard bench/*.c))
 BENCH_OBJ := $(BENCH_SRC:%.c=$(BUILD)/%.o) $(CASES_OBJ)
 PROGRAM_OBJ := $(PROGRAM_SRC:%.c=$(BUILD)/%.o) $(BENCH_OBJ)
 RANKS_SRC := host/run/ranks_one.c host/run/ranks_mpi.c
-# What differs by system: host/os/.
+# What differs by system: host/os/.  make windows sets it.
 SYSTEM ?= posix
+SYSTEM_LIBS := -lpthread -ldl -lm
+ifeq ($(SYSTEM),windows)
+SYSTEM_CFLAGS := -include host/os/windows/posix.h -Ihost/os/windows/include -D_FILE_OFFSET_BITS=64 \
+    -Wno-format -Wno-shadow -ffunction-sections -fdata-sections
+# Nothing but OpenCL's loader, which comes with a driver, is a library of its own; the stack is
+# that of Linux.
+SYSTEM_LIBS := -static -municode -Wl,--gc-sections,--stack,8388608 -ldelayimp -lssp -lpthread -lm
+endif
 COMMON_SRC := $(filter-out $(PROGRAM_SRC) $(RANKS_SRC),$(wildcard host/*.c host/*/*.c blas/*.c) \
     $(wildcard host/os/$(SYSTEM)/*.c))
 COMMON_OBJ := $(COMMON_SRC:%.c=$(BUILD)/%.o) $(BUILD)/kernels.o
@@ -62,7 +70,7 @@ UNIT := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/unit/*.c))
 CHECK_OBJ := $(BUILD)/tests/kernels/check.o $(CASES_OBJ)
 
 .PHONY: all demo check unit fuzz fuzz-replay lint clcheck bench bench-torch install uninstall \
-    clean docs deps asan static valgrind chaos sweep debian12 debian13 portability force
+    clean docs deps windows asan static valgrind chaos sweep debian12 debian13 portability force
 
 # The program, the libraries.
 all: $(BUILD)/ffcl $(BUILD)/libffcl.a $(BUILD)/libffcl.so
@@ -85,8 +93,7 @@ $(BUILD)/.ranks-$(RANKS):
 # The program with MPI beside the one without, for the tests.
 $(BUILD)/ffcl-mpi: $(PROGRAM_OBJ) $(COMMON_OBJ) $(BUILD)/host/run/ranks_mpi.o
 	$(call run,LD)$(CC) $(CFLAGS) $(HARDEN_LD) $(LDFLAGS) -o $@ $^ $(DEPS_LIBS) $(JPEG_LIBS) \
-	    $(MPI_LIBS) \
-	    -lpthread -ldl -lm
+	    $(MPI_LIBS) $(SYSTEM_LIBS)
 
 $(BUILD)/host/run/ranks_mpi.o: host/run/ranks_mpi.c Makefile
 	@mkdir -p $(@D)
@@ -176,6 +183,14 @@ $(BUILD)/bench/gemm: $(BUILD)/bench/gemm.o $(BUILD)/tests/kernels/models.o $(BUI
 # ffcl and PyTorch side by side on this host (needs python3 with torch).
 bench-torch: all
 	bash bench/torch.sh
+
+# ffcl.exe for 64-bit Windows, by mingw-w64: docs/windows.md.
+WINDOWS := build-windows
+windows:
+	bash host/os/windows/libraries.sh $(WINDOWS)
+	PKG_CONFIG_LIBDIR=$(CURDIR)/$(WINDOWS)/prefix/lib/pkgconfig $(MAKE) BUILD=$(WINDOWS) \
+	    SYSTEM=windows CC=x86_64-w64-mingw32-gcc-posix $(WINDOWS)/ffcl
+	cp LICENSE $(WINDOWS)/
 
 # Installs what building and the demo need.
 deps:
