@@ -33,8 +33,8 @@ JPEG_LIBS := $(shell pkg-config --exists libjpeg && pkg-config --libs libjpeg)
 WARN := -std=c11 -Wall -Wextra -Wpedantic -Wshadow
 DEPS_CFLAGS = $(shell pkg-config --cflags $(PACKAGES))
 DEPS_LIBS = $(shell pkg-config --libs $(PACKAGES))
-ALL_CFLAGS = $(WARN) $(HARDEN) $(EXTRA) -fPIC -MMD -MP -D_GNU_SOURCE $(SYSTEM_CFLAGS) -Ihost -Iblas \
-    $(DEPS_CFLAGS) $(JPEG_CFLAGS) $(CFLAGS)
+ALL_CFLAGS = $(WARN) $(HARDEN) $(EXTRA) -fPIC -MMD -MP -D_GNU_SOURCE $(SYSTEM_CFLAGS) \
+    -Ihost -Iblas $(DEPS_CFLAGS) $(JPEG_CFLAGS) $(CFLAGS)
 LIBS = $(DEPS_LIBS) $(JPEG_LIBS) $(if $(MPI),$(MPI_LIBS)) $(SYSTEM_LIBS)
 
 # MPI=1: the processes of an mpirun generate one sample set together (Open MPI).  One object
@@ -54,7 +54,9 @@ RANKS_SRC := host/run/ranks_one.c host/run/ranks_mpi.c
 # What differs by system: host/os/.  make windows sets it.
 SYSTEM ?= posix
 SYSTEM_LIBS := -lpthread -ldl -lm
+EXE :=
 ifeq ($(SYSTEM),windows)
+EXE := .exe
 SYSTEM_CFLAGS := -include host/os/windows/posix.h -Ihost/os/windows/include -D_FILE_OFFSET_BITS=64 \
     -Wno-format -Wno-shadow -ffunction-sections -fdata-sections
 # Nothing but OpenCL's loader, which comes with a driver, is a library of its own; the stack is
@@ -75,7 +77,7 @@ CHECK_OBJ := $(BUILD)/tests/kernels/check.o $(CASES_OBJ)
 # The program, the libraries.
 all: $(BUILD)/ffcl $(BUILD)/libffcl.a $(BUILD)/libffcl.so
 
-$(BUILD)/ffcl: $(PROGRAM_OBJ) $(BUILD)/libffcl.a
+$(BUILD)/ffcl$(EXE): $(PROGRAM_OBJ) $(BUILD)/libffcl.a
 	$(call run,LD)$(CC) $(CFLAGS) $(HARDEN_LD) $(LDFLAGS) -o $@ $^ $(LIBS)
 
 $(BUILD)/libffcl.a: $(LIB_OBJ) $(BUILD)/.ranks-$(RANKS)
@@ -189,7 +191,7 @@ WINDOWS := build-windows
 windows:
 	bash host/os/windows/libraries.sh $(WINDOWS)
 	PKG_CONFIG_LIBDIR=$(CURDIR)/$(WINDOWS)/prefix/lib/pkgconfig $(MAKE) BUILD=$(WINDOWS) \
-	    SYSTEM=windows CC=x86_64-w64-mingw32-gcc-posix $(WINDOWS)/ffcl
+	    SYSTEM=windows CC=x86_64-w64-mingw32-gcc-posix $(WINDOWS)/ffcl.exe
 	cp LICENSE $(WINDOWS)/
 
 # Installs what building and the demo need.

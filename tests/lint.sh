@@ -49,6 +49,18 @@ check_size() { # LINES
     fi
 }
 
+# Headers for Windows are for its compiler, where one is installed.
+check_windows_header() {
+    local log mingw=x86_64-w64-mingw32-gcc-posix
+    if command -v $mingw > /dev/null &&
+        ! log=$($mingw -std=c11 -Wall -Wextra -Wpedantic -Werror -D_GNU_SOURCE -Ihost \
+            -include host/os/windows/posix.h -Ihost/os/windows/include -D_FILE_OFFSET_BITS=64 \
+            -fsyntax-only -x c "$file" 2>&1); then
+        complain "$file" "does not compile alone:"$'\n'"$log"
+    fi
+    grep -q '^#ifndef FFCL_' "$file" || complain "$file" "has no include guard FFCL_..._H"
+}
+
 check_header() {
     local log
     # shellcheck disable=SC2086 # CC may be two words, as "ccache gcc"
@@ -83,6 +95,7 @@ check_file() {
     esac
     case $file in
     *.c) check_size $C_LINES && check_functions ;;
+    ./host/os/windows/*.h | host/os/windows/*.h) check_size $C_LINES && check_windows_header ;;
     *.h) check_size $C_LINES && check_header ;;
     *.cl | *.clh) check_size $CL_LINES && check_functions ;;
     esac

@@ -128,9 +128,9 @@ build_libzip() {
     package libzip 1.7 "-lzip -lz"
 }
 
-# Its C interface and its dispatch name every routine, of which ffcl calls the GEMM alone: those that
-# are not compiled, which takes many minutes, are one instruction each that ends the program, and the
-# linker leaves them out again with all that names them (-Wl,--gc-sections).
+# Its C interface and its dispatch name every routine, of which ffcl calls the GEMM alone.  The rest
+# is not compiled, which would take many minutes: an instruction that ends the program stands for
+# each, and the linker leaves those out with all that names them (-Wl,--gc-sections).
 build_clblast() {
     fetch clblast
     cd "$sources/clblast"

@@ -200,7 +200,7 @@ int ffcl_windows_fclose(FILE *f)
     return fclose(f) ? EOF : rc;
 }
 
-/* ---- times and numbers: ffcl never sets a locale, so that it is C's ----------------------------------- */
+/* ---- times and numbers: ffcl never sets a locale, so that it is C's ------------------------- */
 
 ffcl_locale newlocale(int mask, const char *name, ffcl_locale base)
 {
