@@ -65,7 +65,7 @@ SYSTEM_LIBS := -static -municode -Wl,--gc-sections,--stack,8388608 -ldelayimp -l
 endif
 COMMON_SRC := $(filter-out $(PROGRAM_SRC) $(RANKS_SRC),$(wildcard host/*.c host/*/*.c blas/*.c) \
     $(wildcard host/os/$(SYSTEM)/*.c))
-COMMON_OBJ := $(COMMON_SRC:%.c=$(BUILD)/%.o) $(BUILD)/kernels.o
+COMMON_OBJ := $(COMMON_SRC:%.c=$(BUILD)/%.o) $(BUILD)/kernels.o $(BUILD)/imagenet_names.o
 LIB_OBJ := $(COMMON_OBJ) $(BUILD)/host/run/ranks_$(RANKS).o
 CL_SRC := $(wildcard cl/*.cl cl/*.clh)
 UNIT := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/unit/*.c))
@@ -111,6 +111,20 @@ $(BUILD)/kernels.c: $(CL_SRC) cl/embed.sh
 	$(call run,CL)sh cl/embed.sh $(CL_SRC) > $@.tmp && mv $@.tmp $@
 
 $(BUILD)/kernels.o: $(BUILD)/kernels.c Makefile
+	$(call run,CC)$(CC) $(ALL_CFLAGS) -c -o $@ $<
+
+# The names of ImageNet's classes likewise (host/class_names.c).
+$(BUILD)/imagenet_names.c: config/imagenet-classes.txt Makefile
+	@mkdir -p $(@D)
+	$(call run,TXT)(echo '#include <stddef.h>'; \
+	    echo 'extern const unsigned char ffcl_imagenet_text[];'; \
+	    echo 'extern const size_t ffcl_imagenet_bytes;'; \
+	    echo 'const unsigned char ffcl_imagenet_text[] = {'; \
+	    od -An -v -tu1 $< | sed -e 's/  */,/g' -e 's/^,//' -e 's/$$/,/'; echo '0};'; \
+	    echo 'const size_t ffcl_imagenet_bytes = sizeof ffcl_imagenet_text - 1;') > $@.tmp && \
+	    mv $@.tmp $@
+
+$(BUILD)/imagenet_names.o: $(BUILD)/imagenet_names.c Makefile
 	$(call run,CC)$(CC) $(ALL_CFLAGS) -c -o $@ $<
 
 # Unit tests, one program a file.

@@ -280,13 +280,22 @@ static int apply_entry(ffcl_config *cfg, const ini_source *src, const ini_entry 
     return ffcl_config_store(cfg, row, e->value, source, err);
 }
 
-/* Stores the entries of the file, then what the preset stands for. */
+static int is_class_names(const ini_entry *e)
+{
+    const ffcl_config_row *row = ffcl_config_find(e->section, e->key);
+    return row && row->offset == offsetof(struct ffcl_config, sampler.class_names);
+}
+
+/* Stores the entries of the file, the names of classes before what may use them, then what the
+ * preset stands for. */
 static int apply_entries(ffcl_config *cfg, const ini_source *src, const char *folder,
                          ffcl_error *err)
 {
     int rc = 0;
-    for (size_t i = 0; i < src->n_entries && !rc; i++) {
-        const ini_entry *e = &src->entries[i];
+    for (size_t k = 0; k < 2 * src->n_entries && !rc; k++) {
+        const ini_entry *e = &src->entries[k % src->n_entries];
+        if (is_class_names(e) != (k < src->n_entries))
+            continue;
         ffcl_config_source source = {.folder = folder};
         char *where = ffcl_format("%s:%d", src->path, e->line);
         if (!where)
@@ -556,6 +565,9 @@ int ffcl_config_copy(ffcl_config **out, const ffcl_config *cfg, ffcl_error *err)
         *text = ffcl_format("%s", *text);
         bad |= !*text;
     }
+    copy->sampler.class_text = cfg->sampler.class_text ? ffcl_format("%s", cfg->sampler.class_text)
+                                                       : NULL;
+    bad |= cfg->sampler.class_text && !copy->sampler.class_text;
     copy->sampler.classes = NULL;
     if (cfg->sampler.n_classes) {
         copy->sampler.classes = malloc(cfg->sampler.n_classes * sizeof *cfg->sampler.classes);
@@ -597,6 +609,7 @@ void ffcl_config_close(ffcl_config **cfg)
         free(c->conditions[i].prefix);
     free(c->conditions);
     free(c->sampler.classes);
+    free(c->sampler.class_text);
     free(c->path);
     free(c->profile.trace);
     free(c->trial_program);

@@ -60,6 +60,9 @@ struct ffcl_config {
         ffcl_classes_kind kind;
         int64_t *classes;       /* LIST: the labels, ranges expanded */
         size_t n_classes;
+        char *class_names;      /* "imagenet", or the resolved path of a file */
+        char *class_text;       /* the list as written, where it has names; else NULL */
+        size_t n_named;         /* then: classes that class_names has */
         size_t count;           /* 0: as many as classes listed */
         size_t batch;           /* 0: auto */
         size_t draw_batch;      /* 0: auto */

@@ -29,6 +29,7 @@ static const ffcl_config_choice stats_words[] = {
     {"none", 0}, {"checkpoint", 0}, {"sd-imagenet", 0}, {NULL, 0},
 };
 
+static const ffcl_config_choice name_words[] = {{"imagenet", 0}, {NULL, 0}};
 static const ffcl_config_choice updates[] = {{"plus", 1}, {"minus", -1}, {NULL, 0}};
 
 static const ffcl_config_choice null_classes[] = {
@@ -212,10 +213,16 @@ const ffcl_config_row ffcl_config_rows[] = {
              "XOR 42"},
     {"sampler", "classes", FFCL_TYPE_CLASSES, "207, 360, 387, 974, 88, 979, 417, 279",
      AT(sampler.classes), DIFFER,
-     .help = "Class labels of the images: numbers and ranges `a-b`, a list that repeats and may "
-             "continue in indented lines; `file:PATH`: such a list in a file, entries separated "
-             "by commas, blanks or line ends; `random`: random labels, as `sample_ddp.py` makes "
-             "them after the noise; `balanced`: the model's classes in turn"},
+     .help = "Class labels of the images: numbers, ranges `a-b` and names of `class_names`, in "
+             "which `*` stands for any letters, a list that repeats and may continue in indented "
+             "lines; `file:PATH`: such a list in a file, entries separated by commas or line ends, "
+             "numbers also by blanks; `random`: random labels, as `sample_ddp.py` makes them after "
+             "the noise; `balanced`: the model's classes in turn"},
+    {"sampler", "class_names", FFCL_TYPE_INPUT, "imagenet", AT(sampler.class_names), SAME,
+     .choices = name_words,
+     .help = "The names that `classes` may have: `imagenet`, those of its 1000 classes (`ffcl "
+             "classes` lists them), or a file with a line a class, from class 0 on, of names with "
+             "commas between them"},
     {"sampler", "count", FFCL_TYPE_COUNT_AUTO, "auto", AT(sampler.count), DIFFER,
      .resolve = ffcl_config_count, .min = 1, .max = FFCL_CONFIG_MAX_IMAGES,
      .help = "How many images. `auto`: as many as classes are listed; if it is more, the list "
@@ -556,8 +563,8 @@ char *ffcl_config_expected(const ffcl_config_row *row)
     case FFCL_TYPE_RANK:
         return ffcl_format("all or a whole number from %.0f to %.0f", row->min, row->max);
     case FFCL_TYPE_CLASSES:
-        return ffcl_format("random, balanced, file:PATH, or numbers and ranges a-b, separated by "
-                           "commas");
+        return ffcl_format("random, balanced, file:PATH, or numbers, ranges a-b and names of "
+                           "classes, separated by commas");
     }
     return NULL;
 }

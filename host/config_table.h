@@ -29,7 +29,7 @@ typedef enum ffcl_config_type {
     FFCL_TYPE_TIMES,        /* char *, uniform or numbers from 0 to 1 */
     FFCL_TYPE_SEED,         /* uint64_t; negative numbers as two's complement */
     FFCL_TYPE_RANK,         /* size_t from min to max, or all: FFCL_ALL_RANKS */
-    FFCL_TYPE_CLASSES       /* random, balanced, file:PATH, or numbers and ranges */
+    FFCL_TYPE_CLASSES       /* random, balanced, file:PATH, or numbers, ranges and names */
 } ffcl_config_type;
 
 typedef struct ffcl_config_choice {

@@ -9,18 +9,13 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "files/input.h"
 #include "os/paths.h"
 #include "util.h"
 
-enum {
-    MOST_LIST = 256 << 20,      /* bytes of a file of class labels */
-    MOST_CONDITIONS = 1000
-};
+enum { MOST_CONDITIONS = 1000 };
 
-/* Fails with "where: [section] key = text PROBLEM; expected ...". */
-static int bad_value(const ffcl_config_source *source, const ffcl_config_row *row,
-                     const char *text, const char *problem, ffcl_error *err)
+int ffcl_config_bad_value(const ffcl_config_source *source, const ffcl_config_row *row,
+                          const char *text, const char *problem, ffcl_error *err)
 {
     char *expected = ffcl_config_expected(row);
     const char *cut = strlen(text) > 80 ? "... " : *text ? " " : "";
@@ -34,14 +29,13 @@ static int bad_value(const ffcl_config_source *source, const ffcl_config_row *ro
     return rc;
 }
 
-static int no_memory(const ffcl_config_source *source, ffcl_error *err)
+int ffcl_config_no_memory(const ffcl_config_source *source, ffcl_error *err)
 {
     return ffcl_fail(err, FFCL_ENOMEM, "%s: host memory does not suffice for this value",
                      source->where);
 }
 
-/* Decimal digits only: 0 and *out, or -1 (not a number), or -2 (above 2^64-1). */
-static int parse_digits(const char *text, size_t length, uint64_t *out)
+int ffcl_config_digits(const char *text, size_t length, uint64_t *out)
 {
     uint64_t value = 0;
     if (!length)
@@ -84,9 +78,9 @@ static int store_real(void *member, const ffcl_config_row *row, const char *text
         return 0;
     }
     if (parse_real(text, &value))
-        return bad_value(source, row, text, "is not a number", err);
+        return ffcl_config_bad_value(source, row, text, "is not a number", err);
     if (!(value >= row->min && value <= row->max))
-        return bad_value(source, row, text, "is out of range", err);
+        return ffcl_config_bad_value(source, row, text, "is out of range", err);
     memcpy(member, &value, sizeof value);
     return 0;
 }
@@ -98,11 +92,11 @@ static int store_count(void *member, const ffcl_config_row *row, const char *tex
     if (row->type != FFCL_TYPE_COUNT_AUTO || strcmp(text, "auto")) {
         uint64_t number = 0;
         const char *digits = text + (text[0] == '-');
-        int rc = parse_digits(digits, strlen(digits), &number);
+        int rc = ffcl_config_digits(digits, strlen(digits), &number);
         if (rc == -1)
-            return bad_value(source, row, text, "is not a whole number", err);
+            return ffcl_config_bad_value(source, row, text, "is not a whole number", err);
         if (rc || digits != text || (double)number < row->min || (double)number > row->max)
-            return bad_value(source, row, text, "is out of range", err);
+            return ffcl_config_bad_value(source, row, text, "is out of range", err);
         value = (size_t)number;
     }
     memcpy(member, &value, sizeof value);
@@ -124,11 +118,11 @@ static int store_seed(void *member, const ffcl_config_row *row, const char *text
 {
     int negative = text[0] == '-';
     uint64_t value = 0;
-    int rc = parse_digits(text + negative, strlen(text + negative), &value);
+    int rc = ffcl_config_digits(text + negative, strlen(text + negative), &value);
     if (rc == -1)
-        return bad_value(source, row, text, "is not a whole number", err);
+        return ffcl_config_bad_value(source, row, text, "is not a whole number", err);
     if (rc || (negative && value > (uint64_t)1 << 63))
-        return bad_value(source, row, text, "is out of range", err);
+        return ffcl_config_bad_value(source, row, text, "is out of range", err);
     if (negative)
         value = 0 - value;
     memcpy(member, &value, sizeof value);
@@ -148,18 +142,7 @@ static int store_choice(void *member, const ffcl_config_row *row, const char *te
             return 0;
         }
     }
-    return bad_value(source, row, text, "is not known", err);
-}
-
-/* The path under which an input is opened; NULL when memory is short. */
-static char *input_path(const char *text, const ffcl_config_source *source)
-{
-    char *inside = ffcl_path_join(source->folder, text);
-    /* Where neither exists the later error should cite what was typed. */
-    if (!inside || !source->is_override || (access(text, F_OK) && !access(inside, F_OK)))
-        return inside;
-    free(inside);
-    return ffcl_format("%s", text);
+    return ffcl_config_bad_value(source, row, text, "is not known", err);
 }
 
 /* "~/x" is in the user's home, also where no shell has made it so; else a copy.  NULL when memory
@@ -172,6 +155,16 @@ static char *expand_home(const char *text)
     if (path)
         ffcl_path_clean(path);
     return path;
+}
+
+char *ffcl_config_input_path(const char *text, const ffcl_config_source *source)
+{
+    char *whole = expand_home(text), *inside = whole ? ffcl_path_join(source->folder, whole) : NULL;
+    /* Where neither exists the later error should cite what was typed. */
+    const int is_here = inside && source->is_override && (!access(whole, F_OK) ||
+                                                          access(inside, F_OK));
+    free(is_here ? inside : whole);
+    return is_here ? whole : inside;
 }
 
 /* The grid is what is written where nothing else is asked for: a folder or an npz stands for it,
@@ -205,18 +198,15 @@ static int store_string(char **member, const ffcl_config_row *row, const char *t
                          "code that runs, so it is a name that the loader finds or an absolute "
                          "path", source->where, row->section, row->key, text);
     if (!*text && row->type != FFCL_TYPE_OUTPUT)
-        return bad_value(source, row, text, "is empty", err);
+        return ffcl_config_bad_value(source, row, text, "is empty", err);
     if (*text) {
         int is_path = row->type == FFCL_TYPE_INPUT;
         for (const ffcl_config_choice *c = row->choices; c && c->name; c++)
             is_path &= strcmp(c->name, text) != 0;
-        char *whole = row->type == FFCL_TYPE_INPUT || row->type == FFCL_TYPE_OUTPUT
-                          ? expand_home(text) : ffcl_format("%s", text);
-        value = is_path && whole ? input_path(whole, source) : whole;
-        if (value != whole)
-            free(whole);
+        value = is_path ? ffcl_config_input_path(text, source)
+                : row->type == FFCL_TYPE_OUTPUT ? expand_home(text) : ffcl_format("%s", text);
         if (!value)
-            return no_memory(source, err);
+            return ffcl_config_no_memory(source, err);
     }
     free(*member);
     *member = value;
@@ -228,7 +218,7 @@ static int is_blank(char c)
     return c == ' ' || c == '\t';
 }
 
-static void trim(const char **text, size_t *length)
+void ffcl_config_trim(const char **text, size_t *length)
 {
     while (*length && is_blank(**text)) {
         ++*text;
@@ -236,140 +226,6 @@ static void trim(const char **text, size_t *length)
     }
     while (*length && is_blank((*text)[*length - 1]))
         --*length;
-}
-
-static int bad_class(const ffcl_config_source *source, const ffcl_config_row *row,
-                     const char *entry, size_t length, const char *problem, ffcl_error *err)
-{
-    char *expected = ffcl_config_expected(row);
-    int rc = ffcl_fail(err, FFCL_ECONFIG, "%s: [%s] %s: %.*s%s %s; expected %s", source->where,
-                       row->section, row->key, (int)ffcl_min(length, 80), entry,
-                       length > 80 ? "..." : "", problem, expected ? expected : "numbers");
-    free(expected);
-    return rc;
-}
-
-/* One entry of the list, "a" or "a-b", as the range *first .. *last. */
-static int parse_class(const char *entry, size_t length, const ffcl_config_row *row,
-                       uint64_t *first, uint64_t *last, const ffcl_config_source *source,
-                       ffcl_error *err)
-{
-    const char *dash = memchr(entry, '-', length);
-    const char *a = entry, *b = dash ? dash + 1 : entry;
-    size_t na = dash ? (size_t)(dash - entry) : length;
-    size_t nb = dash ? length - na - 1 : length;
-    trim(&a, &na);
-    trim(&b, &nb);
-    int rc_a = parse_digits(a, na, first), rc_b = parse_digits(b, nb, last);
-    if (!length)
-        return bad_class(source, row, ",", 1, "has no number before it", err);
-    if (rc_a == -1 || rc_b == -1)
-        return bad_class(source, row, entry, length, "is not a number or range", err);
-    if (rc_a || rc_b || *first > FFCL_CONFIG_MAX_LABEL || *last > FFCL_CONFIG_MAX_LABEL)
-        return bad_class(source, row, entry, length, "is out of range (0 to 2147483647)", err);
-    if (*first > *last)
-        return bad_class(source, row, entry, length, "runs backwards", err);
-    return 0;
-}
-
-/* Walks over the list in text: counts into *n, and where out is not NULL also writes labels. */
-static int walk_classes(const char *text, const ffcl_config_row *row, int64_t *out, size_t *n,
-                        const ffcl_config_source *source, ffcl_error *err)
-{
-    for (const char *rest = text; *rest;) {
-        const char *entry = rest;
-        size_t length = strcspn(rest, ",");
-        rest += length + (rest[length] == ',');
-        uint64_t first, last;
-        trim(&entry, &length);
-        int rc = parse_class(entry, length, row, &first, &last, source, err);
-        if (rc)
-            return rc;
-        if (last - first >= FFCL_CONFIG_MAX_IMAGES - *n)
-            return bad_class(source, row, entry, length, "makes more than 10000000 entries", err);
-        for (uint64_t label = first; out && label <= last; label++)
-            out[*n + (size_t)(label - first)] = (int64_t)label;
-        *n += (size_t)(last - first) + 1;
-        rest += strspn(rest, " \t");
-    }
-    return 0;
-}
-
-static int store_classes(ffcl_config *cfg, const ffcl_config_row *row, const char *text,
-                         const ffcl_config_source *source, ffcl_error *err)
-{
-    size_t before = source->continues ? cfg->sampler.n_classes : 0, total = before;
-    int rc = walk_classes(text, row, NULL, &total, source, err);
-    if (rc)
-        return rc;
-    if (!total && !source->is_continued)
-        return bad_value(source, row, text, "is empty", err);
-    int64_t *list = realloc(source->continues ? cfg->sampler.classes : NULL,
-                            (total ? total : 1) * sizeof *list);
-    if (!list)
-        return no_memory(source, err);
-    if (!source->continues)
-        free(cfg->sampler.classes);
-    cfg->sampler.classes = list;
-    cfg->sampler.n_classes = before;
-    cfg->sampler.kind = FFCL_CLASSES_LIST;
-    return walk_classes(text, row, list, &cfg->sampler.n_classes, source, err);
-}
-
-/* The whole file as a list with commas between its entries; the caller frees it. */
-static int read_list(char **out, const char *path, ffcl_error *err)
-{
-    size_t n = 0;
-    int rc = ffcl_input_read(out, &n, path, MOST_LIST, err);
-    if (rc)
-        return rc;
-    if (memchr(*out, '\0', n))
-        return ffcl_fail(err, FFCL_ECONFIG, "%s is no text: it holds a zero byte", path);
-    char *to = *out;
-    for (const char *p = *out; *p;) {
-        p += strspn(p, ", \t\r\n");
-        size_t length = strcspn(p, ", \t\r\n");
-        if (length && to != *out)
-            *to++ = ',';
-        memmove(to, p, length);
-        to += length;
-        p += length;
-    }
-    if (to == *out)
-        return ffcl_fail(err, FFCL_ECONFIG, "%s holds no class label", path);
-    *to = '\0';
-    return 0;
-}
-
-/* classes: a word, a file or a list. */
-static int store_labels(ffcl_config *cfg, const ffcl_config_row *row, const char *text,
-                        const ffcl_config_source *source, ffcl_error *err)
-{
-    const char *const words[] = {[FFCL_CLASSES_RANDOM] = "random",
-                                 [FFCL_CLASSES_BALANCED] = "balanced"};
-    if (!source->continues && !source->is_continued) {
-        for (int kind = FFCL_CLASSES_RANDOM; kind <= FFCL_CLASSES_BALANCED; kind++) {
-            if (strcmp(text, words[kind]))
-                continue;
-            free(cfg->sampler.classes);
-            cfg->sampler.classes = NULL;
-            cfg->sampler.n_classes = 0;
-            cfg->sampler.kind = (ffcl_classes_kind)kind;
-            return 0;
-        }
-        if (!strncmp(text, "file:", 5)) {
-            char *list = NULL, *path = input_path(text + 5, source);
-            int rc = path ? read_list(&list, path, err) : no_memory(source, err);
-            /* An error in the list should cite the list. */
-            const ffcl_config_source inside = {.where = path};
-            if (!rc)
-                rc = store_classes(cfg, row, list, &inside, err);
-            free(list);
-            free(path);
-            return rc;
-        }
-    }
-    return store_classes(cfg, row, text, source, err);
 }
 
 char **ffcl_config_string(ffcl_config *cfg, const ffcl_config_row *row)
@@ -388,7 +244,7 @@ size_t ffcl_config_times(const char *text, double *out)
         const char *entry = text;
         double value = 0;
         text += length + (text[length] == ',');
-        trim(&entry, &length);
+        ffcl_config_trim(&entry, &length);
         snprintf(number, sizeof number, "%.*s", (int)ffcl_min(length, sizeof number - 1), entry);
         if (parse_real(number, &value) || !(value >= 0 && value <= 1))
             return 0;
@@ -406,17 +262,18 @@ static int store_times(ffcl_config *cfg, const ffcl_config_row *row, const char 
     if (strcmp(text, "uniform")) {
         const size_t n = ffcl_config_times(text, NULL);
         if (n == 0)
-            return bad_value(source, row, text, "is no list of times", err);
+            return ffcl_config_bad_value(source, row, text, "is no list of times", err);
         double *list = malloc(n * sizeof *list);
         if (!list)
-            return no_memory(source, err);
+            return ffcl_config_no_memory(source, err);
         ffcl_config_times(text, list);
         int ordered = fabs(list[n - 1] - list[0]) == 1;
         for (size_t i = 1; i < n; i++)
             ordered &= list[0] < list[n - 1] ? list[i] > list[i - 1] : list[i] < list[i - 1];
         free(list);
         if (!ordered)
-            return bad_value(source, row, text, "does not lead from 1 to 0 or from 0 to 1", err);
+            return ffcl_config_bad_value(source, row, text, "does not lead from 1 to 0 or from "
+                                         "0 to 1", err);
     }
     return store_string(ffcl_config_string(cfg, row), row, text, source, err);
 }
@@ -428,11 +285,14 @@ int ffcl_config_store(ffcl_config *cfg, const ffcl_config_row *row, const char *
     switch (row->type) {
     case FFCL_TYPE_TEXT:
     case FFCL_TYPE_INPUT:
-        return store_string(ffcl_config_string(cfg, row), row, text, source, err);
+        if (store_string(ffcl_config_string(cfg, row), row, text, source, err))
+            return err ? err->code : FFCL_ECONFIG;
+        return row->offset == offsetof(struct ffcl_config, sampler.class_names)
+                   ? ffcl_config_rename_classes(cfg, source, err) : 0;
     case FFCL_TYPE_OUTPUT:
         if (store_string(ffcl_config_string(cfg, row), row, text, source, err))
             return err ? err->code : FFCL_ECONFIG;
-        return settle_grid(cfg, row, source) ? no_memory(source, err) : 0;
+        return settle_grid(cfg, row, source) ? ffcl_config_no_memory(source, err) : 0;
     case FFCL_TYPE_CHOICE:
         return store_choice(member, row, text, source, err);
     case FFCL_TYPE_COUNT:
@@ -448,7 +308,7 @@ int ffcl_config_store(ffcl_config *cfg, const ffcl_config_row *row, const char *
     case FFCL_TYPE_RANK:
         return store_rank(member, row, text, source, err);
     case FFCL_TYPE_CLASSES:
-        return store_labels(cfg, row, text, source, err);
+        return ffcl_config_store_classes(cfg, row, text, source, err);
     }
     return 0;
 }
@@ -456,7 +316,7 @@ int ffcl_config_store(ffcl_config *cfg, const ffcl_config_row *row, const char *
 /* The kind of a word: 0, or -1. */
 static int parse_word(const char *text, size_t length, ffcl_input_kind *out)
 {
-    trim(&text, &length);
+    ffcl_config_trim(&text, &length);
     for (int kind = FFCL_INPUT_DELTA; kind < FFCL_INPUT_NUMBER; kind++) {
         const char *name = ffcl_config_input_name((ffcl_input_kind)kind);
         if (strlen(name) == length && !strncmp(text, name, length)) {
@@ -503,14 +363,14 @@ int ffcl_config_store_condition(ffcl_config *cfg, const char *prefix, const char
         return ffcl_fail(err, FFCL_ECONFIG, "%s: [condition] has more than %d lines", source->where,
                          MOST_CONDITIONS);
     if (ffcl_mul(&bytes, cfg->n_conditions + 1, sizeof *cfg->conditions))
-        return no_memory(source, err);
+        return ffcl_config_no_memory(source, err);
     ffcl_condition *list = realloc(cfg->conditions, bytes);
     if (!list)
-        return no_memory(source, err);
+        return ffcl_config_no_memory(source, err);
     cfg->conditions = list;
     parsed.prefix = ffcl_format("%s", prefix);
     if (!parsed.prefix)
-        return no_memory(source, err);
+        return ffcl_config_no_memory(source, err);
     list[cfg->n_conditions++] = parsed;
     return 0;
 }

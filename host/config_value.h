@@ -14,9 +14,32 @@ typedef struct ffcl_config_source {
     int is_continued;       /* a further line of the list follows */
 } ffcl_config_source;
 
+/* Fails with "where: [section] key = text PROBLEM; expected ...". */
+int ffcl_config_bad_value(const ffcl_config_source *source, const ffcl_config_row *row,
+                          const char *text, const char *problem, ffcl_error *err);
+int ffcl_config_no_memory(const ffcl_config_source *source, ffcl_error *err);
+
+/* Decimal digits only: 0 and *out, or -1 (not a number), or -2 (above 2^64-1). */
+int ffcl_config_digits(const char *text, size_t length, uint64_t *out);
+
+/* Leaves out the blanks around the text. */
+void ffcl_config_trim(const char **text, size_t *length);
+
+/* The path under which an input is opened; NULL when memory is short. */
+char *ffcl_config_input_path(const char *text, const ffcl_config_source *source);
+
 /* Stores text as the value of row; on failure the old value stays.  FFCL_ECONFIG, FFCL_ENOMEM. */
 int ffcl_config_store(ffcl_config *cfg, const ffcl_config_row *row, const char *text,
                       const ffcl_config_source *source, ffcl_error *err);
+
+/* config_classes.c: the same for [sampler] classes: a word, a file or a list of numbers, ranges and
+ * names. */
+int ffcl_config_store_classes(ffcl_config *cfg, const ffcl_config_row *row, const char *text,
+                              const ffcl_config_source *source, ffcl_error *err);
+
+/* Looks the names of [sampler] classes up again, in other class_names. */
+int ffcl_config_rename_classes(ffcl_config *cfg, const ffcl_config_source *source,
+                               ffcl_error *err);
 
 /* The same for a key of [condition]. */
 int ffcl_config_store_condition(ffcl_config *cfg, const char *prefix, const char *text,

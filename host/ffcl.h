@@ -59,7 +59,8 @@ typedef enum ffcl_phase {
     FFCL_PHASE_WARN,        /* text is a warning */
     FFCL_PHASE_CHECK,       /* images of an earlier run read and checked */
     FFCL_PHASE_TUNE,        /* seconds of ffcl_tune; text says what was found so far */
-    FFCL_PHASE_EVALUATE     /* images whose features have been computed */
+    FFCL_PHASE_EVALUATE,    /* images whose features have been computed */
+    FFCL_PHASE_CONVERT      /* bytes of weights written into another file */
 } ffcl_phase;
 
 /* Receives progress; user is the caller's.  text is NULL unless the phase is NOTE, WARN or TUNE, or

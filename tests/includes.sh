@@ -13,7 +13,7 @@ layers='
  1 basics        host/ffcl.h host/dtype.h host/error.* host/util.* host/text.* host/os/
  2 files         host/files/
  3 cl            host/cl/
- 4 config        host/config*
+ 4 config        host/config* host/class_names.*
  5 blas          blas/
  6 ops           host/ops/
  7 selfcheck     host/selfcheck/

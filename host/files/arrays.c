@@ -187,6 +187,11 @@ const char *ffcl_arrays_path(const ffcl_arrays *a)
     return a->path;
 }
 
+const ffcl_array *ffcl_arrays_at(const ffcl_arrays *a, size_t i)
+{
+    return i < a->n ? &a->items[i].array : NULL;
+}
+
 const ffcl_array *ffcl_arrays_find(const ffcl_arrays *a, const char *name)
 {
     for (size_t i = 0; i < a->n; i++)

@@ -25,6 +25,9 @@ int ffcl_arrays_open(ffcl_arrays **out, const char *path, ffcl_error *err);
 void ffcl_arrays_close(ffcl_arrays **arrays);
 const char *ffcl_arrays_path(const ffcl_arrays *arrays);
 
+/* Array i, or NULL where there are fewer. */
+const ffcl_array *ffcl_arrays_at(const ffcl_arrays *arrays, size_t i);
+
 /* The array of that name, or NULL. */
 const ffcl_array *ffcl_arrays_find(const ffcl_arrays *arrays, const char *name);
 

@@ -5,33 +5,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "files/input.h"
 #include "model/vae_weights.h"
 #include "ops/ops.h"
 #include "util.h"
 
 static const float norm_eps = 1e-6f;
-
-/* config.json of the weights at path: NAME.config.json, else config.json in the same folder; *text
- * is NULL where neither name is there.  One that is there and cannot be read is a failure: without
- * it the images would be others. */
-static int find_config(const char *path, char **config, char **text, ffcl_error *err)
-{
-    enum { MOST = 1 << 20 };
-    const char *dot = strrchr(path, '.'), *slash = strrchr(path, '/');
-    size_t stem = dot && (!slash || dot > slash) ? (size_t)(dot - path) : strlen(path), n = 0;
-    *text = NULL;
-    *config = ffcl_format("%.*s.config.json", (int)stem, path);
-    if (*config && ffcl_input_is_absent(*config)) {
-        char *dir = ffcl_path_dir(path);
-        free(*config);
-        *config = dir ? ffcl_path_join(dir, "config.json") : NULL;
-        free(dir);
-    }
-    if (!*config)
-        return ffcl_fail(err, FFCL_ENOMEM, "out of memory for the VAE");
-    return ffcl_input_is_absent(*config) ? 0 : ffcl_input_read(text, &n, *config, MOST, err);
-}
 
 /* LDM numbers its up blocks from the image backwards; to rename them one must know how many there
  * are. */
@@ -64,7 +42,7 @@ int ffcl_vae_open(ffcl_vae **out, const char *path, const ffcl_vae_options *opti
         rc = ffcl_weights_open(&vae->weights, path, options->wrapper, 1, ffcl_vae_rename, &levels,
                                err);
     if (rc == 0)
-        rc = find_config(path, &config_path, &config_text, err);
+        rc = ffcl_vae_find_config(path, &config_path, &config_text, err);
     if (rc == 0)
         rc = ffcl_vae_derive(vae, options, config_path, config_text, err);
     if (rc == 0)

@@ -35,6 +35,11 @@ int ffcl_vae_open(ffcl_vae **out, const char *path, const ffcl_vae_options *opti
                   ffcl_error *err);
 void ffcl_vae_close(ffcl_vae **vae);
 
+/* config.json of the weights at path: NAME.config.json, else config.json in the same folder; *text
+ * is NULL where neither name is there; both are the caller's to free.  One that is there and cannot
+ * be read is a failure: without it the images would be others.  FFCL_EFILE, FFCL_EFORMAT. */
+int ffcl_vae_find_config(const char *path, char **config, char **text, ffcl_error *err);
+
 const ffcl_vae_dims *ffcl_vae_dims_of(const ffcl_vae *vae);
 const ffcl_tensor_file *ffcl_vae_file(const ffcl_vae *vae);
 /* Chooses how images between conv_in and conv_out, and the weights, are stored, float32 or half;

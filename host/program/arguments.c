@@ -38,9 +38,14 @@ int ffcl_take_nothing(ffcl_session *s)
 
 int ffcl_open_config(ffcl_session *s, ffcl_config **out, const char *ini, size_t first, size_t n)
 {
+    static const char names[] = "sampler.class_names=";
     int rc = ffcl_config_open(out, ini, &s->err);
-    for (size_t i = first; !rc && i < first + n; i++)
-        rc = ffcl_config_set(*out, s->words[i], &s->err);
+    /* The names of classes come before what may use them. */
+    for (size_t k = 0; !rc && k < 2 * n; k++) {
+        const char *word = s->words[first + k % n];
+        if (!strncmp(word, names, sizeof names - 1) == (k < n))
+            rc = ffcl_config_set(*out, word, &s->err);
+    }
     return rc ? rc : ffcl_config_trials(*out, FFCL_OWN_PROGRAM, &s->err);
 }
 

@@ -57,6 +57,7 @@ struct ffcl_session {
 /* commands.c: the table, up to NULL, and the rows in it. */
 extern const ffcl_command *const ffcl_commands[];
 extern const ffcl_command ffcl_sample_command, ffcl_init_command, ffcl_inspect_command,
+    ffcl_convert_command, ffcl_classes_command,
     ffcl_devices_command, ffcl_bench_command, ffcl_report_command,
     ffcl_verify_command, ffcl_tune_command, ffcl_tune_candidate_command, ffcl_keys_command,
     ffcl_presets_command, ffcl_selfcheck_command, ffcl_unit_trial_command, ffcl_help_command,

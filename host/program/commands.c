@@ -9,6 +9,8 @@ const ffcl_command *const ffcl_commands[] = {
     &ffcl_sample_command,
     &ffcl_init_command,
     &ffcl_inspect_command,
+    &ffcl_convert_command,
+    &ffcl_classes_command,
     &ffcl_devices_command,
     &ffcl_eval_command,
     &ffcl_bench_command,

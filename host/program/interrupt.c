@@ -40,11 +40,12 @@ static void *watch(void *user)
         /* Files appear whole or not at all, so nothing needs to be put in order. */
         if (i->has_others && i->is_asked)
             _exit(-FFCL_ESTOPPED);
-        if (i->is_asked || !(i->sampler || i->has_others))
+        if (i->is_asked || !(i->sampler || i->is_polled || i->has_others))
             die(i, number, i->is_asked ? NULL : i->parting);
         i->is_asked = number;
         if (i->sampler)
             ffcl_sampler_stop(i->sampler);
+        atomic_store(&i->stop, 1);
         pthread_mutex_unlock(&i->mutex);
         i->report(i->user);
     }

@@ -5,12 +5,15 @@
 
 #include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 
 #include "ffcl.h"
 
 typedef struct ffcl_interrupt {
     pthread_mutex_t mutex;
-    ffcl_sampler *sampler;      /* NULL: there is nothing to finish, so the first ends at once */
+    ffcl_sampler *sampler;      /* NULL: there is nothing to finish, so the first ends at once, */
+    int is_polled;              /* unless somebody looks at stop, which the first sets */
+    atomic_int stop;
     int has_others;             /* processes wait for this one: the first is kept for a sampler */
     int is_asked;               /* the number of the first signal; 0: none */
     int messages;               /* descriptor */

@@ -73,8 +73,10 @@ static void print_phase(ffcl_progress *p)
     char line[240], detail[96];
     switch (p->phase) {
     case FFCL_PHASE_LOAD:
+    case FFCL_PHASE_CONVERT:
         format_bytes(detail, sizeof detail, p->done, p->total);
-        snprintf(line, sizeof line, "loading %s", detail);
+        snprintf(line, sizeof line, "%s %s",
+                 p->phase == FFCL_PHASE_LOAD ? "loading" : "converting", detail);
         break;
     case FFCL_PHASE_COMPILE:
         snprintf(line, sizeof line, "compiling %llu/%llu", (unsigned long long)p->done,

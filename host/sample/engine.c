@@ -193,6 +193,11 @@ static int check_classes(const ffcl_engine *e, ffcl_error *err)
     const ffcl_config *cfg = e->cfg;
     const ffcl_sit_dims *d = ffcl_sit_dims_of(e->sit);
     size_t classes = d->classes;
+    if (cfg->sampler.class_text && cfg->sampler.n_named != classes)
+        return ffcl_fail(err, FFCL_ECONFIG, "[sampler] classes has names of %s, which has %zu "
+                         "classes, and %s has %zu: give numbers, or set [sampler] class_names",
+                         cfg->sampler.class_names, cfg->sampler.n_named, cfg->model.checkpoint,
+                         classes);
     for (size_t i = 0; i < cfg->sampler.n_classes; i++)
         if (cfg->sampler.classes[i] < 0 || (uint64_t)cfg->sampler.classes[i] >= classes)
             return ffcl_fail(err, FFCL_ECONFIG,

@@ -67,6 +67,35 @@ PYTHON
 )" "True True True"
 works "inspect a PNG" inspect "$root/docs/demo.png"
 same "inspect: its size" "$(grep -c '^size .* x ' "$work/stdout")" 1
+works "inspect a PNG as JSON" inspect "$root/docs/demo.png" --json
+same "JSON: its size" "$(python3 -c '
+import json, sys
+print(json.load(open(sys.argv[1]))["format"])' "$work/stdout")" PNG
+works "inspect weights whose family keys must say" inspect "$data/zoo/pmf_zoo.pt" --json
+same "every gap is named" "$(python3 -c '
+import json, sys
+print([m.split(": ")[-1][:9] for m in json.load(open(sys.argv[1]))["missing"]])' \
+    "$work/stdout")" "['set heads', 'add \"h_em']"
+if "$ffcl" devices > /dev/null 2>&1; then
+    works "an npz and a folder" -q "$demo" sampler.count=3 output.folder=set output.npz=set.npz \
+        output.npz_labels=yes
+    works "inspect an npz" inspect set.npz
+    same "inspect: its arrays, images, labels" "$(lacks "$work/stdout" \
+        "arr_0: uint8, (3, 64, 64, 3)" "arr_1: int64, (3,)" \
+        "3 of 64 x 64" "3, of classes 0 to 2")" ""
+    works "inspect a folder" inspect set
+    same "inspect: its settings and end" "$(lacks "$work/stdout" "manifest of a sample set" \
+        "complete" "sampler.guidance          2" "crc32 ")" ""
+    works "inspect a manifest as JSON" inspect set/manifest.json --json
+    same "inspect: settings as JSON" "$(python3 -c '
+import json, sys
+m = json.load(open(sys.argv[1]))
+print(m["settings"]["sampler.count"], m["end"], m["runs"], len(m["device"]))' "$work/stdout")" \
+        "3 complete 1 1"
+    head -c 3000 set.npz > cut.npz
+    refuses "inspect an npz that is cut" 5 cut.npz -- inspect cut.npz
+    rm -rf set set.npz
+fi
 refuses "inspect what is nothing" 5 "$demo" -- inspect "$demo"
 refuses "inspect what is not there" 4 gone.pt -- inspect gone.pt
 refuses "inspect without a file" 2 "inspect takes one file" -- inspect

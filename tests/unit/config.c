@@ -20,7 +20,11 @@
 
 /* What [sampler] classes may be, as errors say it. */
 #define LABELS \
-    "expected random, balanced, file:PATH, or numbers and ranges a-b, separated by commas"
+    "expected random, balanced, file:PATH, or numbers, ranges a-b and names of classes, " \
+    "separated by commas"
+
+#define NO_NAME \
+    " is not a number, a range or a name of ImageNet's classes (ffcl classes lists them)"
 
 /* A folder of its own for each test, which is the current one while the test runs. */
 typedef struct fixture {
@@ -370,11 +374,13 @@ static void test_class_lists(void **state)
     ffcl_config_close(&cfg);
 
     static const char *const bad[][2] = {
-        {"Random", "Random is not a number or range"},
-        {"random, 3", "random is not a number or range"},
-        {"3, balanced", "balanced is not a number or range"},
-        {"file.txt", "file.txt is not a number or range"},
-        {"1, tench", "tench is not a number or range"},
+        {"Random", "Random is not a number, a range or a name of ImageNet's classes (did you mean "
+                   "random?)"},
+        {"random, 3", "random stands alone, not in a list"},
+        {"3, balanced", "balanced stands alone, not in a list"},
+        {"file.txt", "file.txt" NO_NAME},
+        {"1, tensch", "tensch is not a number, a range or a name of ImageNet's classes (did you "
+                      "mean tench (0)?)"},
         {"1 2", "1 2 is not a number or range"},
         {"-5", "-5 is not a number or range"},
         {"1-2-3", "1-2-3 is not a number or range"},
@@ -396,7 +402,7 @@ static void test_class_lists(void **state)
     refuse("[sampler]\nclasses =\nseed = 1\n",
            "a.ini:2: [sampler] classes = is empty; " LABELS);
     refuse("[sampler]\nclasses = 1,\n  2,\n  x\n",
-           "a.ini:4: [sampler] classes: x is not a number or range; " LABELS);
+           "a.ini:4: [sampler] classes: x" NO_NAME "; " LABELS);
 }
 
 /* Words and files in place of a list, and keys that do not go together. */
@@ -426,7 +432,7 @@ static void test_class_kinds(void **state)
                "cannot open gone.txt: No such file or directory");
     write_bytes("labels.txt", "4\n1-x\n", 6);
     refuse_set(cfg, "sampler.classes=file:labels.txt", FFCL_ECONFIG,
-               "labels.txt: [sampler] classes: 1-x is not a number or range; " LABELS);
+               "labels.txt: [sampler] classes: 1-x" NO_NAME "; " LABELS);
     write_bytes("labels.txt", "\n\n", 2);
     refuse_set(cfg, "sampler.classes=file:labels.txt", FFCL_ECONFIG,
                "labels.txt holds no class label");
@@ -526,7 +532,7 @@ static void test_indented(void **state)
     refuse("[sampler]\nclasses = 1\n[sampler]\n  classes = 2\n",
            "a.ini:4: [sampler] classes is already set at line 2");
     refuse("[sampler]\nclasses = 1\n  count = 2\n",
-           "a.ini:3: [sampler] classes: count = 2 is not a number or range; " LABELS);
+           "a.ini:3: [sampler] classes: count = 2" NO_NAME "; " LABELS);
 }
 
 static void test_files(void **state)

@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: MIT
+ * ffcl convert: weights of any file that is read, as safetensors. */
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "files/atomic.h"
+#include "files/convert.h"
+#include "files/input.h"
+#include "model/vae.h"
+#include "program/inspect.h"
+#include "util.h"
+
+static void report_bytes(void *user, uint64_t done, uint64_t total)
+{
+    ffcl_progress_report(user, FFCL_PHASE_CONVERT, NULL, done, total);
+}
+
+static void report_stop(void *user)
+{
+    (void)user;
+}
+
+static int fail(ffcl_session *s, int code, const char *path, const char *sentence)
+{
+    s->err.code = code;
+    snprintf(s->err.text, sizeof s->err.text, "%.500s %s", path, sentence);
+    return code;
+}
+
+static int is_safetensors(const char *path)
+{
+    const size_t n = strlen(path);
+    return n > 12 && !strcasecmp(path + n - 12, ".safetensors");
+}
+
+/* What the command line asks for. */
+static int take_words(ffcl_session *s, const char **in, ffcl_convert_spec *spec)
+{
+    const char *dtype = ffcl_option_text(s, "dtype");
+    if (s->n_words != 2)
+        return ffcl_bad_usage(s, "convert takes two files, IN and OUT.safetensors", "");
+    *in = s->words[0];
+    spec->path = s->words[1];
+    spec->has_dtype = dtype != NULL;
+    if (dtype && ffcl_convert_dtype(dtype, &spec->dtype))
+        return ffcl_bad_usage(s, "--dtype must be half, bfloat16 or float32, not", dtype);
+    if (!is_safetensors(spec->path))
+        return ffcl_bad_usage(s, "convert writes safetensors, so name the file X.safetensors, not",
+                              spec->path);
+    if (!ffcl_input_is_absent(spec->path) && !ffcl_option_text(s, "overwrite"))
+        return fail(s, FFCL_EOUTPUT, spec->path, "is there: choose another name, or --overwrite "
+                    "replaces it");
+    return 0;
+}
+
+static int write_text(const char *path, const char *text, ffcl_error *err)
+{
+    ffcl_atomic_file out = {0};
+    int rc = ffcl_atomic_open(&out, path, err);
+    if (rc == 0)
+        rc = ffcl_atomic_write(&out, text, strlen(text), err);
+    if (rc == 0)
+        rc = ffcl_atomic_commit(&out, err);
+    ffcl_atomic_discard(&out);
+    return rc;
+}
+
+/* A VAE's config.json goes with it: where the new file would find another one or none, it gets one
+ * of its own name.  The weights are in place by then.  *copy is NULL where none was needed. */
+static int carry_config(ffcl_session *s, const char *in, const char *out, char **copy)
+{
+    char *config = NULL, *text = NULL, *other = NULL, *found = NULL;
+    const int stem = (int)(strlen(out) - strlen(".safetensors"));
+    *copy = NULL;
+    int rc = ffcl_vae_find_config(in, &config, &text, &s->err);
+    if (rc == 0 && text)
+        rc = ffcl_vae_find_config(out, &other, &found, &s->err);
+    if (rc == 0 && text && (!found || strcmp(text, found))) {
+        *copy = ffcl_format("%.*s.config.json", stem, out);
+        rc = *copy ? 0 : FFCL_ENOMEM;
+        if (rc == 0 && !ffcl_input_is_absent(*copy) && !ffcl_option_text(s, "overwrite"))
+            rc = fail(s, FFCL_EOUTPUT, *copy, "is there, and another than that of the VAE: "
+                      "--overwrite replaces it");
+        if (rc == 0)
+            rc = write_text(*copy, text, &s->err);
+    }
+    free(config);
+    free(text);
+    free(other);
+    free(found);
+    return rc;
+}
+
+static int is_vae(const char *path, const char *wrapper)
+{
+    ffcl_vae *vae = NULL;
+    ffcl_error ignored;
+    const int rc = ffcl_vae_open(&vae, path, &(ffcl_vae_options){.wrapper = wrapper}, &ignored);
+    ffcl_vae_close(&vae);
+    return rc == 0;
+}
+
+static void print_result(const ffcl_session *s, const char *in, const ffcl_tensor_file *file,
+                         const ffcl_convert_spec *spec, const ffcl_convert_result *r)
+{
+    const ffcl_findings lines = {NULL};
+    const char *taken = ffcl_tensor_file_taken(file);
+    if (r->passed_over)
+        fprintf(s->progress.out, "ffcl: warning: passed over %zu tensor%s of %s: %s\n",
+                r->passed_over, r->passed_over > 1 ? "s" : "", in, r->passed_names);
+    if (s->progress.quiet)
+        return;
+    if (taken)
+        printf("%-12s %s\n", "taken", taken);
+    if (r->narrowed)
+        printf("%-12s %zu tensors of float64 became float32, as ffcl reads them\n", "narrowed",
+               r->narrowed);
+    ffcl_inspect_model(&lines, spec->path, "auto");
+    printf("wrote %s: %zu tensors, %.1f MB\n", spec->path, r->tensors, (double)r->bytes / 1e6);
+}
+
+static int run_convert(ffcl_session *s)
+{
+    const char *in = NULL, *wrapper = ffcl_option_text(s, "wrapper");
+    ffcl_tensor_file *file = NULL;
+    ffcl_convert_spec spec = {.stop = &s->interrupt.stop, .report = report_bytes,
+                              .user = &s->progress};
+    ffcl_convert_result result;
+    char *config = NULL;
+    wrapper = wrapper ? wrapper : "auto";
+    int rc = take_words(s, &in, &spec);
+    s->interrupt.is_polled = 1;
+    if (rc == 0)
+        rc = ffcl_interrupt_watch(&s->interrupt, report_stop, NULL, &s->err);
+    if (rc == 0)
+        rc = ffcl_inspect_open(&file, in, wrapper, &s->err);
+    if (rc == 0)
+        rc = ffcl_convert(file, &spec, &result, &s->err);
+    if (rc == 0 && is_vae(in, wrapper))
+        rc = carry_config(s, in, spec.path, &config);
+    ffcl_progress_end(&s->progress);
+    if (rc == 0)
+        print_result(s, in, file, &spec, &result);
+    if (rc == 0 && config && !s->progress.quiet)
+        printf("wrote %s, the VAE's configuration\n", config);
+    ffcl_tensor_file_close(&file);
+    free(config);
+    return rc;
+}
+
+static const ffcl_option options[] = {
+    {"dtype", 0, "TYPE", "half, bfloat16 or float32 for all floating-point tensors; else each "
+     "keeps its type", NULL},
+    {"wrapper", 0, "NAME", "the dictionary of a torch file that holds the weights, as [model] "
+     "wrapper (auto)", NULL},
+    {"overwrite", 0, NULL, "replace a file that is there", NULL},
+    {NULL, 0, NULL, NULL, NULL},
+};
+
+const ffcl_command ffcl_convert_command = {
+    .name = "convert", .summary = "write a checkpoint or VAE as safetensors",
+    .usage = "convert IN OUT.safetensors [--dtype TYPE]\n", .options = options,
+    .help = "IN is any file of weights that ffcl reads. With the same types, images of the\n"
+            "new file are the same bytes. Tensors keep the names that they have inside the\n"
+            "dictionary that is taken; what cannot be read is passed over and named. Of\n"
+            "safetensors the metadata is kept; a VAE's config.json goes with it.\n",
+    .run = run_convert,
+};
