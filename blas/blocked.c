@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "backend.h"
+#include "cl/registers.h"
 #include "util.h"
 
 /* Work-items of a work-group; columns of K a step; the most parts of K. */
@@ -11,7 +12,8 @@ enum { ITEMS = 128, STEP = 8, PARTS = 3 };
 /* A tile of BM x BN, of which a work-item has TM x TN quads of rows and columns; the steps of K
  * that it has under way; how fast a full device runs it, relative to the best (measured on an H100,
  * docs/performance.md); registers that NVIDIA's compiler may take: it needs fewer, but where it
- * takes more a work-group less fits a compute unit. */
+ * takes more a work-group less fits a compute unit.  Intel's compiler would keep the steps under
+ * way in memory: one there. */
 typedef struct tile {
     size_t bm, bn, tm, tn, ahead;
     double rate;
@@ -24,8 +26,9 @@ static const tile tiles[] = {
     {64, 64, 2, 1, 2, 0.91, 96},
     {32, 128, 1, 2, 3, 0.78, 128},      /* for skinny ones, whose weights are the work */
 };
-/* Lines of the largest step in local memory; the tile by which an image's work is counted. */
-enum { LARGEST = 64 + 128, SMALL = 64 };
+/* Lines of the largest step in local memory; the tile by which an image's work is counted; quads
+ * squared of a work-item with few registers. */
+enum { LARGEST = 64 + 128, SMALL = 64, FEW = 2 };
 
 int ffcl_blocked_can(const ffcl_ctx *ctx)
 {
@@ -62,6 +65,8 @@ static const tile *choose_tile(const ffcl_ctx *ctx, const ffcl_matmul *p)
     double least = 0.0;
     for (size_t i = 0; i < sizeof tiles / sizeof *tiles; i++) {
         const tile *t = &tiles[i];
+        if (t->tm * t->tn > FEW && ffcl_has_few_registers(ctx))
+            continue;
         const size_t busiest = ffcl_div_up(count(p, t->bm, t->bn), units);
         const double share = shares[ffcl_min(busiest, 4) - 1];
         const double time = (double)(busiest * t->bm * t->bn) / (t->rate * share);
@@ -100,7 +105,8 @@ static void launch(ffcl_ctx *ctx, const ffcl_matmul *p)
              "-DBM=%zu -DBN=%zu -DTM=%zu -DTN=%zu -DKMAJOR=%d -DNMAJOR=%d -DVEC_A=%d -DVEC_W=%d "
              "-DVEC_OUT=%d -DAHEAD=%zu%s", t->bm, t->bn, t->tm, t->tn, by_columns, n_major,
              is_aligned(&p->a, by_columns ? M : K, batch),
-             is_aligned(&p->w, n_major ? K : N, batch), is_out_aligned(p), t->ahead, limit);
+             is_aligned(&p->w, n_major ? K : N, batch), is_out_aligned(p),
+             ctx->device.caps.few_lanes ? 1 : t->ahead, limit);
     const ffcl_kernel *k = ffcl_kernel_get(ctx, "gemm_blocked", "gemm_blocked", options);
     size_t local[3] = {ITEMS, 1, 1};
     size_t global[3] = {ffcl_div_up(N, t->bn) * ITEMS, ffcl_div_up(M, t->bm),

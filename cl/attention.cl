@@ -158,7 +158,7 @@ static inline void add_weighted(float4 acc[RQ][OC], __local const float4 *p,
     }
 }
 
-__kernel __attribute__((reqd_work_group_size(ITEMS, 1, 1)))
+__kernel IN_REGISTERS __attribute__((reqd_work_group_size(ITEMS, 1, 1)))
 void attn_f32_tiled(__global float *out, __global const float *qkv, int T, int H, float scale)
 {
     __local float4 stage[STAGE_QUADS], p[BK * LINE_Q];

@@ -11,7 +11,8 @@
 #define KB 16
 #define NV (DH / VW)
 
-__kernel void attn_row(__global act *out, __global const act *qkv, int T, int H, float scale)
+__kernel IN_REGISTERS
+void attn_row(__global act *out, __global const act *qkv, int T, int H, float scale)
 {
     int t0 = get_global_id(0) * QB, h = get_global_id(1), b = get_global_id(2);
     if (t0 >= T)

@@ -9,6 +9,15 @@
 #pragma clang diagnostic ignored "-Wpsabi"
 #endif
 
+/* For kernels that keep many values in registers: on Intel's GPUs, whose threads share 4 or 8 KB of
+ * registers among the lanes of a sub-group, as few lanes as there are (-DFEW_LANES of
+ * ffcl_register_options); the compiler would otherwise keep the values in memory. */
+#ifdef FEW_LANES
+#define IN_REGISTERS __attribute__((intel_reqd_sub_group_size(FEW_LANES)))
+#else
+#define IN_REGISTERS
+#endif
+
 /* Where a device's stores to half do not round to nearest even, as its self-check has found
  * (host/selfcheck/numbers.c), values are rounded before, by integers: any store is then exact. */
 #ifdef ROUND_HALF

@@ -45,7 +45,7 @@ __kernel void gemm_f32(__global float *out, int out_at, int out_ld, __global con
 /* A work-group computes a tile of TILE x TILE, each work-item 4 x 4 elements of it, SIDE apart.  K
  * passes through local memory in steps of 16: 8.3 KB for SIDE 16, 4.2 KB for 8.
  * Global (ceil(N / TILE) * SIDE, ceil(M / TILE) * SIDE). */
-__kernel __attribute__((reqd_work_group_size(SIDE, SIDE, 1)))
+__kernel IN_REGISTERS __attribute__((reqd_work_group_size(SIDE, SIDE, 1)))
 void gemm_f32_tiled(__global float *out, int out_at, int out_ld, __global const float *A, int a_at,
                     int a_ld, __global const float *W, int w_at, int w_ld,
                     __global const float *bias, int bias_at, __global const float *gate,

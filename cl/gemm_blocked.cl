@@ -156,10 +156,22 @@ static inline void store_row(const float4 v[TN], __global float *to, int first, 
     }
 }
 
+/* The rows of quad q.  They are written out: indexed by a loop that a compiler does not unroll, the
+ * results would lie in memory. */
+#define STORE_ROW(i)                                                                              \
+    {                                                                                             \
+        const int m = m0 + ((i) / 4 * GY + y) * 4 + (i) % 4;                                      \
+        if (m < M)                                                                                \
+            store_row(v[i], out + (size_t)m * out_ld, n0 + x * 4, N, m, bias + bias_at, gate,     \
+                      gate_at, gate_ld, gate_rows, add, add_at, add_ld, add_rows, act, flags);    \
+    }
+#define STORE_QUAD(q)                                                                             \
+    STORE_ROW(4 * (q)) STORE_ROW(4 * (q) + 1) STORE_ROW(4 * (q) + 2) STORE_ROW(4 * (q) + 3)
+
 #ifdef LIMITED
-__kernel
+__kernel IN_REGISTERS
 #else
-__kernel __attribute__((reqd_work_group_size(ITEMS, 1, 1)))
+__kernel IN_REGISTERS __attribute__((reqd_work_group_size(ITEMS, 1, 1)))
 #endif
 void gemm_blocked(__global float *out, int out_at, int out_ld, __global const float *A, int a_at,
                   int a_ld, __global const float *W, int w_at, int w_ld,
@@ -202,12 +214,11 @@ void gemm_blocked(__global float *out, int out_at, int out_ld, __global const fl
                 multiply_step(v, at, wt, x, y);
                 barrier(CLK_LOCAL_MEM_FENCE);
             }
-    #pragma unroll
-    for (int i = 0; i < TM * 4; i++) {
-        const int m = m0 + (i / 4 * GY + y) * 4 + i % 4;
-        if (m >= M)
-            continue;
-        store_row(v[i], out + (size_t)m * out_ld, n0 + x * 4, N, m, bias + bias_at, gate, gate_at,
-                  gate_ld, gate_rows, add, add_at, add_ld, add_rows, act, flags);
-    }
+    STORE_QUAD(0)
+#if TM > 1
+    STORE_QUAD(1)
+#endif
+#if TM > 2
+#error "a row of results is missing"
+#endif
 }

@@ -53,16 +53,17 @@ static inline void sum_slices(vec acc[ROWS], __local vec *scratch, int wide, int
     }
 }
 
-__kernel void gemm_skinny(__global float *out, int out_at, int out_ld, __global const float *a,
-                       int a_at, int a_row, int a_col, __global const float *w, int w_at, int w_ld,
-                       __global const float *bias, int bias_at, __global const float *gate,
-                       int gate_at, int gate_ld, int gate_rows, __global const float *add,
-                       int add_at, int add_ld, int add_rows, int flags, int M, int N, int K,
-                       int wide, __local vec *scratch
+__kernel IN_REGISTERS
+void gemm_skinny(__global float *out, int out_at, int out_ld, __global const float *a,
+              int a_at, int a_row, int a_col, __global const float *w, int w_at, int w_ld,
+              __global const float *bias, int bias_at, __global const float *gate,
+              int gate_at, int gate_ld, int gate_rows, __global const float *add,
+              int add_at, int add_ld, int add_rows, int flags, int M, int N, int K,
+              int wide, __local vec *scratch
 #if UNPATCH
-                       , int C, int Cout, int R, int p
+              , int C, int Cout, int R, int p
 #endif
-                       )
+              )
 {
     int lid = get_local_id(0), items = get_local_size(0), slices = items / wide;
     int x = lid % wide, s = lid / wide, columns = wide * VEC;

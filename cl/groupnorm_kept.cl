@@ -9,9 +9,20 @@
 #define KEEP 8
 #endif
 
-__kernel void groupnorm_kept(__global act *out, __global const act *x, __global const float *gamma,
-                             __global const float *beta, int P, int C, int G, float eps,
-                             int with_silu, __local float4 *scratch)
+/* Written out: indexed by a loop that a compiler does not unroll, `kept` would lie in memory. */
+#define FINISH(i)                                                                       \
+    if (KEEP > (i) && lid + (i) * items < n) {                                          \
+        float8 y = kept[(i) < KEEP ? (i) : 0] * scale + shift;                          \
+        if (with_silu)                                                                  \
+            y = silu8(y);                                                               \
+        STORE_ACT8(out, base + (size_t)((lid + (i) * items) / columns) * C, y);         \
+    }
+
+__kernel IN_REGISTERS
+void groupnorm_kept(__global act *out, __global const act *x,
+                    __global const float *gamma,
+                    __global const float *beta, int P, int C, int G,
+                    float eps, int with_silu, __local float4 *scratch)
 {
     int lid = get_local_id(0), items = get_local_size(0), g = get_group_id(0);
     int columns = C / G / 8, n = P * columns, c0 = (g * columns + lid % columns) * 8;
@@ -37,13 +48,5 @@ __kernel void groupnorm_kept(__global act *out, __global const act *x, __global 
             squares += dot(kept[i].lo, kept[i].lo) + dot(kept[i].hi, kept[i].hi);
     }
     scale *= 1.0f / sqrt(group_sum(squares, scratch, items) / (n * 8) + eps);
-#pragma unroll
-    for (int i = 0; i < KEEP; i++) {
-        int v = lid + i * items;
-        float8 y = kept[i] * scale + shift;
-        if (with_silu)
-            y = silu8(y);
-        if (v < n)
-            STORE_ACT8(out, base + (size_t)(v / columns) * C, y);
-    }
+    FINISH(0) FINISH(1) FINISH(2) FINISH(3) FINISH(4) FINISH(5) FINISH(6) FINISH(7)
 }

@@ -40,10 +40,11 @@ static inline float q_of(__global const float *in, int c, int C, int P, float fa
     return sum + point_bias[c];
 }
 
-__kernel void latent_conv(__global act *out, __global const float *latent, int at, float factor,
-                          __global const float *point, __global const float *point_bias,
-                          int has_point, __global const vec *w, __global const vec *bias, int C,
-                          int R, int side, int N, int M)
+__kernel IN_REGISTERS
+void latent_conv(__global act *out, __global const float *latent, int at, float factor,
+                 __global const float *point, __global const float *point_bias,
+                 int has_point, __global const vec *w, __global const vec *bias, int C,
+                 int R, int side, int N, int M)
 {
     __local float q[CHUNK * PIXELS];
     int column = get_global_id(0), columns = N / VEC, m0 = get_group_id(1) * PIXELS;

@@ -111,17 +111,18 @@ static inline void group_sums(float v[ROWS], __local float4 *scratch, int n)
 #endif
 }
 
-__kernel void layernorm_mod_kept(__global act *out,
+__kernel IN_REGISTERS
+void layernorm_mod_kept(__global act *out,
 #if PARTS
-                                 __global float4 *x, __global const float4 *add,
-                                 __global const float4 *part, __global const float4 *bias,
-                                 __global const float *gate, int gate_ld, int gate_at,
+                        __global float4 *x, __global const float4 *add,
+                        __global const float4 *part, __global const float4 *bias,
+                        __global const float *gate, int gate_ld, int gate_at,
 #else
-                                 __global const float4 *x,
+                        __global const float4 *x,
 #endif
-                                 __global const float *mod, int D, int T, int mod_ld, int shift_at,
-                                 int scale_at, float eps,
-                                 __local float4 *scratch WEIGHT_ARGUMENT)
+                        __global const float *mod, int D, int T, int mod_ld, int shift_at,
+                        int scale_at, float eps,
+                        __local float4 *scratch WEIGHT_ARGUMENT)
 {
     int row = get_group_id(0) * ROWS, lid = get_local_id(0), n = get_local_size(0), quads = D / 4;
 #if PARTS

@@ -9,10 +9,11 @@
  * Global (D / 4 rounded up, ceil(M / TOKENS)), local (any, 1). */
 enum { TOKENS = 8, CHUNK = 64 };
 
-__kernel void patch_embed_f32(__global float4 *x, __global const float *z,
-                              __global const float4 *w, __global const float4 *bias,
-                              __global const float4 *pos, int has_pos, int C, int R, int p, int D,
-                              int M)
+__kernel IN_REGISTERS
+void patch_embed_f32(__global float4 *x, __global const float *z,
+                     __global const float4 *w, __global const float4 *bias,
+                     __global const float4 *pos, int has_pos, int C, int R, int p, int D,
+                     int M)
 {
     __local float patch[CHUNK * TOKENS];
     int quad = get_global_id(0), quads = D / 4, m0 = get_group_id(1) * TOKENS;

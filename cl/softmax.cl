@@ -21,8 +21,9 @@ static inline float group_max(float value, __local float4 *scratch, int n)
     return fmax(fmax(top.x, top.y), fmax(top.z, top.w));
 }
 
-__kernel void softmax_group(__global act *out, __global const float *in, int n, float log2_scale,
-                           __local float4 *scratch)
+__kernel IN_REGISTERS
+void softmax_group(__global act *out, __global const float *in, int n, float log2_scale,
+                   __local float4 *scratch)
 {
     int lid = get_local_id(0), items = get_local_size(0), quads = n / 4;
     size_t row = get_group_id(0);

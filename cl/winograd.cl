@@ -134,8 +134,9 @@ __kernel void winograd_weights_f32(__global float *U, __global const float *w, i
 }
 
 /* V of x; across, down: tiles of an image. */
-__kernel void winograd_before_f32(__global float *V, __global const float *x, int H, int W, int C,
-                                  int across, int down, int first, int tiles, int ld)
+__kernel IN_REGISTERS
+void winograd_before_f32(__global float *V, __global const float *x, int H, int W, int C,
+                         int across, int down, int first, int tiles, int ld)
 {
     int row = get_global_id(TILES);
     if (row >= tiles)
@@ -168,11 +169,12 @@ __kernel void winograd_before_f32(__global float *V, __global const float *x, in
 
 /* out of M, bias (Cout), with has_relu ReLU and, with has_add, add; H, W of out, whose pixels are
  * out_ld apart from out_at on. */
-__kernel void winograd_after_f32(__global float *out, int out_at, int out_ld,
-                                 __global const float *M, __global const float *bias,
-                                 int has_relu, __global const float *add, int has_add, int H,
-                                 int W, int Cout, int across, int down, int first, int tiles,
-                                 int ld)
+__kernel IN_REGISTERS
+void winograd_after_f32(__global float *out, int out_at, int out_ld,
+                        __global const float *M, __global const float *bias,
+                        int has_relu, __global const float *add, int has_add, int H,
+                        int W, int Cout, int across, int down, int first, int tiles,
+                        int ld)
 {
     int row = get_global_id(TILES);
     if (row >= tiles)

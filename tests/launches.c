@@ -47,6 +47,19 @@ static void die(const char *what, const ffcl_error *err)
     exit(1);
 }
 
+/* "+8" after a name: a GPU of Intel whose smallest sub-group has 8 work-items; "+8x": with
+ * matrix instructions, whose kernels may take twice the registers. */
+static void pretend_intel(ffcl_ctx *ctx, const char *suffix)
+{
+    char *end;
+    ffcl_caps *caps = &ctx->device.caps;
+    caps->few_lanes = strtoul(suffix, &end, 10);
+    caps->intel_lanes = *end == 'x' ? caps->few_lanes : 0;
+    ctx->asked_registers = 1;
+    snprintf(ctx->register_options, sizeof ctx->register_options, " -DFEW_LANES=%zu%s",
+             caps->few_lanes, caps->intel_lanes ? " -cl-intel-256-GRF-per-thread" : "");
+}
+
 static void pretend(ffcl_ctx *ctx, const profile *p)
 {
     ffcl_caps *caps = &ctx->device.caps;
@@ -75,8 +88,9 @@ int main(int argc, char **argv)
     char assignment[4096];
     if (argc != 6)
         die("usage: launches PROFILE SIT VAE SIDE BATCH", NULL);
+    const size_t length = strcspn(argv[1], "+");
     for (size_t i = 0; i < sizeof profiles / sizeof *profiles; i++)
-        if (strcmp(profiles[i].name, argv[1]) == 0)
+        if (strlen(profiles[i].name) == length && strncmp(profiles[i].name, argv[1], length) == 0)
             p = &profiles[i];
     if (!p)
         die("no such profile", NULL);
@@ -98,8 +112,11 @@ int main(int argc, char **argv)
         die("back end", &err);
     ctx->blas->has_blocked = ctx->blas->prefers_blocked = strcmp(p->name, "gpu-own") == 0;
     pretend(ctx, p);
+    if (argv[1][length])
+        pretend_intel(ctx, argv[1] + length + 1);
     const ffcl_sit_hints hints = {0, 0, 0};
-    if (ffcl_sit_open(&sit, cfg, &hints, &err) || ffcl_vae_open(&vae, argv[3], NULL, &err) ||
+    if (ffcl_sit_open(&sit, cfg, &hints, &err) ||
+        ffcl_vae_open(&vae, argv[3], &(ffcl_vae_options){.wrapper = "auto"}, &err) ||
         ffcl_sit_prepare(sit, ctx, p->dtype) || ffcl_vae_prepare(vae, ctx, p->dtype))
         die("models", &err);
     ffcl_arena_plan(ctx->arena);

@@ -24,7 +24,8 @@ PLAIN = ("gpu", "gpu-own", "gpu-builtin", "gpu-half")
 SIZES = ((256, 1), (256, 8), (512, 1), (512, 8))
 AMD = {"gfx906": 9006, "gfx90a": 9010, "gfx942": 9402, "gfx1030": 10300, "gfx1100": 11000,
        "gfx1200": 12000}
-INTEL = ("tgllp", "dg2", "pvc")
+# Intel's: the smallest sub-group; x: with matrix instructions and large registers.
+INTEL = {"tgllp": "+8", "dg2": "+8x", "pvc": "+16x"}
 NVIDIA = ("sm_75", "sm_80", "sm_90")
 BITCODE = "/usr/lib/x86_64-linux-gnu/amdgcn/bitcode"
 LIBCLC = "/usr/lib/clc/nvptx64--nvidiacl.bc"
@@ -52,19 +53,28 @@ def sources():
     return found
 
 
-def plans(build, scratch):
+def plans(build, scratch, suffix):
     """(file, options): {kernel: (largest work-group, most local memory of arguments)}."""
     files, programs = sources(), {}
     for side in sorted({s for s, _ in SIZES}):
-        subprocess.run([sys.executable, os.path.join(ROOT, "tests/sparse_weights.py"),
-                        f"{scratch}/{side}", str(side)], check=True)
+        if not os.path.isdir(f"{scratch}/{side}"):
+            subprocess.run([sys.executable, os.path.join(ROOT, "tests/sparse_weights.py"),
+                            f"{scratch}/{side}", str(side)], check=True)
     for profile in PLAIN:
         for side, batch in SIZES:
             trace = f"{scratch}/trace"
-            subprocess.run([f"{build}/tests/launches", profile, f"{scratch}/{side}/sit.safetensors",
+            if os.path.exists(trace):
+                os.unlink(trace)
+            subprocess.run([f"{build}/tests/launches", profile + suffix,
+                            f"{scratch}/{side}/sit.safetensors",
                             f"{scratch}/{side}/vae.safetensors", str(side), str(batch)],
                            env=dict(os.environ, FFCL_TRACE=trace), stdout=subprocess.DEVNULL,
                            check=True)
+            read_trace(trace, files, programs)
+    return programs
+
+
+def read_trace(trace, files, programs):
     with open(trace, encoding="utf-8") as f:
         for line in f:
             m = re.match(r"plan (\w+) \[(.*?)\] (\S+) / (\S+)(.*)", line)
@@ -77,7 +87,6 @@ def plans(build, scratch):
             kernels = programs.setdefault((files[m[1]], " ".join(m[2].split())), {})
             before = kernels.get(m[1], (0, 0))
             kernels[m[1]] = (max(before[0], group), max(before[1], local))
-    return programs
 
 
 def amd_bitcode(scratch, clang):
@@ -208,12 +217,12 @@ def toolbox(scratch):
 
 def gather(programs, columns, tools, scratch):
     """{kernel: {target: (registers, spilled, local, option sets)}}, and sentences on what fails."""
-    jobs = [(p, c) for p in sorted(programs) for c in columns]
+    jobs = [(p, c) for c in columns for p in sorted(programs[INTEL.get(c[0], "")])]
 
     def work(job):
         number, ((file, options), (chip, compiler)) = job
-        return compiler(chip, file, options.split(), programs[file, options],
-                        f"{scratch}/out{number}", tools)
+        kernels = programs[INTEL.get(chip, "")][file, options]
+        return compiler(chip, file, options.split(), kernels, f"{scratch}/out{number}", tools)
 
     table, wrong = {}, []
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
@@ -221,7 +230,7 @@ def gather(programs, columns, tools, scratch):
             if isinstance(found, str):
                 wrong.append(f"{chip}: {file}.cl [{options}] does not compile: {found[:600]}")
                 continue
-            for kernel, (_, argument) in programs[file, options].items():
+            for kernel, (_, argument) in programs[INTEL.get(chip, "")][file, options].items():
                 if kernel not in found:
                     wrong.append(f"{chip}: {file}.cl [{options}] has no {kernel}")
                     continue
@@ -277,8 +286,9 @@ def main():
             print(f"missing: {what}")
         if not columns:
             sys.exit("portability.py: no compiler is there")
-        programs = plans(build, scratch)
-        print(f"{len(programs)} programs, {len(columns)} targets")
+        kinds = {INTEL.get(chip, "") for chip, _ in columns}
+        programs = {kind: plans(build, scratch, kind) for kind in kinds}
+        print(f"{sum(len(p) for p in programs.values())} programs, {len(columns)} targets")
         table, wrong = gather(programs, columns, tools, scratch)
     text = text_of(table, columns)
     print(text)

@@ -72,6 +72,9 @@ typedef struct ffcl_ctx {
     const struct ffcl_operation *running;
     const struct ffcl_variant *variant;
     cl_mem tickets;                     /* ffcl_tickets */
+    int asked_registers;                /* register_options are known: cl/registers.h */
+    char register_options[64];
+    uint64_t read_sources, register_sources;    /* 1 << i: of ffcl_sources[i]; are for them */
     const char *number_options;         /* of all programs; selfcheck/numbers.h; NULL: none */
     int sync;                           /* FFCL_SYNC=1: finish after each launch */
     FILE *trace;                        /* FFCL_TRACE=FILE: a line a launch; NULL: none */

@@ -52,13 +52,11 @@ static void text_info(query *q, cl_device_info what, char *out, size_t size)
         out[strlen(out) - 1] = 0;
 }
 
-/* The smallest sub-group of a device with Intel's matrix instructions, which are for that size;
- * 0 where it has none. */
-static size_t dpas_lanes(cl_device_id id, const char *extensions)
+/* The smallest sub-group that a kernel may ask for; 0 where it may not. */
+static size_t few_lanes(cl_device_id id, const char *extensions)
 {
     size_t sizes[16] = {0}, bytes = 0, least = 0;
-    if (!strstr(extensions, "cl_intel_subgroup_matrix_multiply_accumulate") ||
-        !strstr(extensions, "cl_intel_required_subgroup_size") ||
+    if (!strstr(extensions, "cl_intel_required_subgroup_size") ||
         clGetDeviceInfo(id, INTEL_SUB_GROUP_SIZES, sizeof sizes, sizes, &bytes) != CL_SUCCESS)
         return 0;
     for (size_t i = 0; i < bytes / sizeof *sizes; i++)
@@ -84,7 +82,10 @@ static void read_extensions(query *q, ffcl_caps *c)
         clGetDeviceInfo(q->id, AMD_WAVEFRONT_WIDTH, sizeof width, &width, NULL);
         c->amd_wavefront = width;
     }
-    c->intel_lanes = dpas_lanes(q->id, extensions);
+    c->few_lanes = few_lanes(q->id, extensions);
+    /* Intel's matrix instructions are for the smallest sub-group. */
+    if (strstr(extensions, "cl_intel_subgroup_matrix_multiply_accumulate"))
+        c->intel_lanes = c->few_lanes;
     free(text);
 }
 

@@ -17,7 +17,9 @@ typedef struct ffcl_caps {
                                             /* host functions in its queues */
     int nv_compute;                         /* NVIDIA compute capability, 90 for 9.0; 0: other */
     size_t amd_wavefront;                   /* AMD: work-items a wavefront; 0: other */
-    size_t intel_lanes;                     /* Intel with dpas: smallest sub-group; 0: other */
+    size_t few_lanes;                       /* its smallest sub-group where kernels may ask for */
+                                            /* one (cl_intel_required_subgroup_size); 0: other */
+    size_t intel_lanes;                     /* the same of Intel with dpas; 0: other */
 } ffcl_caps;
 
 typedef struct ffcl_device {

@@ -9,6 +9,7 @@
 
 #include "cl/binary_cache.h"
 #include "cl/ptx.h"
+#include "cl/registers.h"
 #include "cl/source.h"
 #include "util.h"
 
@@ -371,11 +372,9 @@ const ffcl_kernel *ffcl_kernel_get(ffcl_ctx *ctx, const char *source, const char
     char all[512];
     if (ctx->status)
         return NULL;
-    if (ctx->number_options && *ctx->number_options) {
-        snprintf(all, sizeof all, "%s%s", options, ctx->number_options);
-        options = all;
-    }
-    int rc = find_program(ctx, &p, source, options);
+    snprintf(all, sizeof all, "%s%s%s", options, ctx->number_options ? ctx->number_options : "",
+             ffcl_register_options(ctx, source));
+    int rc = find_program(ctx, &p, source, all);
     if (rc == 0)
         rc = find_kernel(ctx, p, &k, name);
     if (rc == 0 && !ctx->planning && !p->handle)

@@ -4,6 +4,7 @@
 
 #include "cl/choices.h"
 #include "cl/launch.h"
+#include "cl/registers.h"
 #include "ops/cost.h"
 #include "ops/gemm_attention.h"
 #include "util.h"
@@ -66,7 +67,8 @@ static int tiled_can(const ffcl_ctx *ctx, const void *desc)
 static size_t tile_queries(const ffcl_ctx *ctx, const ffcl_attention_desc *d)
 {
     const size_t groups = ffcl_div_up(d->qkv.rows, 64) * d->heads * d->qkv.batch;
-    return head_size(d) <= NARROW && groups >= 2 * (size_t)ctx->device.caps.units ? 64 : 32;
+    return head_size(d) <= NARROW && groups >= 2 * (size_t)ctx->device.caps.units &&
+           !ffcl_has_few_registers(ctx) ? 64 : 32;
 }
 
 static void tiled_run(ffcl_ctx *ctx, const void *desc)
