@@ -9,6 +9,7 @@
 
 #include "config_presets.h"
 #include "config_value.h"
+#include "files/input.h"
 #include "model/sit_weights.h"
 #include "util.h"
 
@@ -344,13 +345,28 @@ static int check(const ffcl_config *cfg, const subject *s, ffcl_error *err)
     return 0;
 }
 
+/* Where there is no checkpoint: where its authors say how to get it. */
+static int is_missing(const ffcl_config *cfg, ffcl_error *err)
+{
+    const ffcl_preset *p = ffcl_preset_of(cfg);
+    const char *path = cfg->model.checkpoint;
+    return p ? ffcl_fail(err, FFCL_EFILE, "%s cannot be opened: No such file or directory; where "
+                         "weights of %s are, and under which licence, github.com/%.*s says", path,
+                         p->title, (int)strcspn(p->repository, "@"), p->repository)
+             : ffcl_fail(err, FFCL_EFILE, "%s cannot be opened: No such file or directory; ffcl "
+                         "presets lists the repositories that say where weights are", path);
+}
+
 int ffcl_family_resolve(ffcl_config *cfg, int is_recording, ffcl_error *err)
 {
     ffcl_weights w;
     ffcl_tensor_file *file = NULL;
     ffcl_sit_names names;
     char prefix[96] = "";
-    int rc = ffcl_tensor_file_open_as(&file, cfg->model.checkpoint, cfg->model.wrapper, 0, err);
+    int rc = ffcl_input_is_absent(cfg->model.checkpoint)
+                 ? is_missing(cfg, err)
+                 : ffcl_tensor_file_open_as(&file, cfg->model.checkpoint, cfg->model.wrapper, 0,
+                                            err);
     if (rc == 0)
         rc = ffcl_family_names(&names, cfg, file, err);
     ffcl_tensor_file_close(&file);

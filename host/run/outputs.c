@@ -15,6 +15,8 @@
 #include "sample/image.h"
 #include "util.h"
 
+enum { MOST_GRID = 65500 };         /* pixels of a side of the grid */
+
 struct ffcl_outputs {
     const ffcl_config *cfg;     /* borrowed */
     int has_folder;
@@ -35,16 +37,28 @@ static int probe(const char *path, ffcl_error *err)
     return rc;
 }
 
+int ffcl_outputs_check_grid(const ffcl_config *cfg, size_t side, ffcl_error *err)
+{
+    const size_t count = ffcl_config_count(cfg);
+    size_t height, width;
+    if (!cfg->output.grid)
+        return 0;
+    ffcl_grid_size(count, cfg->output.columns, side, side, &height, &width);
+    if (height <= MOST_GRID && width <= MOST_GRID)
+        return 0;
+    return ffcl_fail(err, FFCL_ECONFIG, "a grid of %zu images would be %zu x %zu pixels: set "
+                     "[output] grid = (empty) and use folder or npz", count, width, height);
+}
+
 static int open_grid(ffcl_outputs *o, ffcl_error *err)
 {
     size_t bytes;
+    const int rc = ffcl_outputs_check_grid(o->cfg, o->height, err);
+    if (rc)
+        return rc;
     ffcl_grid_size(o->count, o->cfg->output.columns, o->height, o->width, &o->grid_height,
                    &o->grid_width);
-    if (ffcl_mul(&bytes, o->grid_height, o->grid_width) || ffcl_mul(&bytes, bytes, 3) ||
-        o->grid_height > 65500 || o->grid_width > 65500)
-        return ffcl_fail(err, FFCL_ECONFIG,
-                         "a grid of %zu images would be %zu x %zu pixels: set [output] grid = "
-                         "(empty) and use folder or npz", o->count, o->grid_width, o->grid_height);
+    bytes = o->grid_height * o->grid_width * 3;
     o->grid = calloc(1, bytes);
     if (!o->grid)
         return ffcl_fail(err, FFCL_ENOMEM, "out of memory for a grid of %zu x %zu pixels",

@@ -20,6 +20,10 @@ typedef struct ffcl_outputs_spec {
     int is_client;              /* of another process's run, which has opened them already */
 } ffcl_outputs_spec;
 
+/* Can there be a grid of cfg's images, if it asks for one?  side: pixels of an image.
+ * FFCL_ECONFIG. */
+int ffcl_outputs_check_grid(const ffcl_config *cfg, size_t side, ffcl_error *err);
+
 /* Opens the outputs.  FFCL_EOUTPUT, FFCL_EBUSY, FFCL_ESETTINGS, FFCL_ENOMEM. */
 int ffcl_outputs_open(ffcl_outputs **out, const ffcl_outputs_spec *spec, ffcl_error *err);
 

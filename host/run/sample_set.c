@@ -16,10 +16,16 @@
 #include "config_table.h"
 #include "files/atomic.h"
 #include "files/lock.h"
+#include "model/family.h"
+#include "model/sit.h"
+#include "model/vae.h"
 #include "run/folder.h"
 #include "run/labels.h"
 #include "run/records.h"
 #include "util.h"
+
+/* A grid of so many images is never too large. */
+enum { FEW = 15 };
 
 /* Bytes of the lock file: one for each rank; the gate, which is held to read or write the manifest;
  * and one that nobody holds for long, to open the file by. */
@@ -229,6 +235,30 @@ static int probe_home(const ffcl_config *cfg, ffcl_error *err)
     return rc;
 }
 
+/* The side of the images, by the shapes in the files of weights; 0 where they do not say, which is
+ * reported when they are opened. */
+static size_t find_side(const ffcl_config *cfg)
+{
+    const ffcl_sit_hints hints = {0};
+    const ffcl_vae_options options = {.wrapper = cfg->vae.wrapper, .groups = cfg->vae.groups};
+    ffcl_config *resolved = NULL;
+    ffcl_sit *sit = NULL;
+    ffcl_vae *vae = NULL;
+    ffcl_error ignored;
+    size_t side = 0;
+    if (ffcl_config_copy(&resolved, cfg, &ignored) == 0 &&
+        ffcl_family_resolve(resolved, 0, &ignored) == 0 &&
+        ffcl_sit_open(&sit, resolved, &hints, &ignored) == 0)
+        side = ffcl_sit_dims_of(sit)->R;
+    if (side && strcmp(resolved->vae.weights, "none") != 0)
+        side = ffcl_vae_open(&vae, resolved->vae.weights, &options, &ignored)
+                   ? 0 : side * ffcl_vae_dims_of(vae)->upscale;
+    ffcl_vae_close(&vae);
+    ffcl_sit_close(&sit);
+    ffcl_config_close(&resolved);
+    return side;
+}
+
 int ffcl_config_check_outputs(const ffcl_config *cfg, ffcl_error *err)
 {
     int rc = ffcl_config_check(cfg, err);
@@ -236,6 +266,8 @@ int ffcl_config_check_outputs(const ffcl_config *cfg, ffcl_error *err)
         !ffcl_config_evaluates(cfg))
         rc = ffcl_fail(err, FFCL_ECONFIG, "[output] names neither grid nor folder nor npz, and "
                        "nothing is evaluated ([eval] reference), so nothing would be left");
+    if (rc == 0 && cfg->output.grid && ffcl_config_count(cfg) > FEW)
+        rc = ffcl_outputs_check_grid(cfg, find_side(cfg), err);
     if (rc == 0 && cfg->output.grid)
         rc = probe(cfg->output.grid, err);
     if (rc == 0 && cfg->output.npz)

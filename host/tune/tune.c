@@ -116,10 +116,14 @@ static void consider(tuner *t, const ffcl_tuning *p, const ffcl_tune_result *r)
 static int try_set(tuner *t, const ffcl_tuning *p, size_t n_shapes, const double *limits,
                    ffcl_tune_result *r)
 {
+    const double left = t->search - elapsed(t);
     const ffcl_tune_job job = {.program = t->program, .device = &t->device, .shapes = t->shapes,
                                .n_shapes = n_shapes, .parameters = p, .limits = limits,
-                               .seconds = t->limit};
+                               .seconds = limits ? fmin(t->limit, fmax(left, 1)) : t->limit};
     int rc = ffcl_tune_try(&job, r, t->err);
+    /* One that the end of the search cut is not known to be slow. */
+    if (rc == 0 && r->end == FFCL_TUNE_HUNG && job.seconds < t->limit)
+        return 0;
     if (rc == 0)
         rc = ffcl_journal_add(&t->journal, p, r, t->err);
     t->tried++;

@@ -120,6 +120,16 @@ refuses "a grid that is no PNG" 3 "grid = x.jpg" "a PNG" "x.png" -- "$demo" outp
 refuses "an npz that is none" 3 "npz = x.npy" "x.npz" -- "$demo" output.grid= output.npz=x.npy
 HOME=$work refuses "~ is the home" 12 "$work/none/x.png" -- "$demo" "output.grid=~/none/x.png"
 
+refuses "a grid that no file can hold, before weights are loaded" 3 "a grid of 6000 images" \
+    "set [output] grid = (empty)" -- "$demo" sampler.count=6000 output.columns=1 \
+    output.grid="$out/x.png" device.select=none-of-these
+refuses "a checkpoint that is not there: where they are published" 4 \
+    "FreeFlow-XL-2-256.pt cannot be opened: No such file or directory" \
+    "github.com/ShangyuanTong/FreeFlow says" -- "$root/config/freeflow-xl2-256.ini" \
+    output.grid="$out/x.png"
+refuses "the same without a preset" 4 "gone.pt cannot be opened" "ffcl presets lists" -- "$demo" \
+    model.preset=auto model.checkpoint=gone.pt output.grid="$out/x.png"
+
 # ---- without a file, and an INI file to begin with ----
 
 "$ffcl" > words 2>&1
