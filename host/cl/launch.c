@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "cl/launch.h"
 
-#include <assert.h>
-
 #include "cl/profile.h"
 #include "util.h"
 
@@ -37,7 +35,12 @@ void ffcl_launch_args(ffcl_ctx *ctx, const ffcl_kernel *kernel, cl_uint dims, co
         trace(ctx, kernel, dims, global, local, args, n_args);
     if (ctx->planning)
         return;
-    assert(n_args == kernel->n_args);
+    if (n_args != kernel->n_args) {
+        ffcl_ctx_fail(ctx, FFCL_EBUILD, "kernel %s takes %u arguments and ffcl has %zu for it: "
+                      "FFCL_CL_DIR has kernels of another version", kernel->name,
+                      (unsigned)kernel->n_args, n_args);
+        return;
+    }
     for (size_t i = 0; i < n_args; i++) {
         const void *value = args[i].kind == FFCL_ARG_LOCAL ? NULL : (const void *)&args[i].value;
         cl_int code = clSetKernelArg(kernel->handle, (cl_uint)i, args[i].size, value);

@@ -217,6 +217,10 @@ cp "$root/cl/common.cl" cl/common.cl
 sed 's/latent_update/latent_other/' "$root/cl/latent.cl" > cl/latent.cl
 refuses "a kernel of another name" 8 latent.cl "no usable kernel latent_update" -- \
     "${tiny[@]}" output.grid="$out/a.png"
+sed 's/int terms/int more, int terms/' "$root/cl/latent.cl" > cl/latent.cl
+refuses "a kernel with another number of arguments: a sentence" 8 \
+    "kernel latent_update_f32 takes" "FFCL_CL_DIR has kernels of another version" -- \
+    "${tiny[@]}" output.grid="$out/a.png"
 rm cl/latent.cl
 refuses "a missing source: its path" 4 "$work/cl/latent.cl" FFCL_CL_DIR -- \
     "${tiny[@]}" output.grid="$out/a.png"
