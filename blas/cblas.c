@@ -43,6 +43,7 @@ typedef struct job {
     size_t per_image;                   /* rows that are cut as if there were no others */
     size_t rows, columns;               /* of a block, at most */
     size_t row_blocks, column_blocks;   /* of per_image rows, of n */
+    void *unused[3];                    /* where the driver writes addresses: see place */
 } job;
 
 /* A GEMV for each row, of one block of columns, whose weights stay in cache from row to row. */
@@ -131,8 +132,9 @@ static void cut(job *j, size_t per_image)
     j->row_blocks = ffcl_div_up(j->per_image, j->rows);
 }
 
-/* The host address of t.  Not left to clEnqueueNativeKernel: PoCL 3.1 sorts the list of buffers but
- * not the list of places for their addresses, and gives no address for a sub-buffer. */
+/* The host address of t.  Not left to clEnqueueNativeKernel, which has the list of buffers all the
+ * same, so that the driver knows what is used: PoCL 3.1 sorts that list but not the list of places
+ * for their addresses, and gives no address for a sub-buffer. */
 static float *place(ffcl_ctx *ctx, const ffcl_tensor *t)
 {
     cl_mem parent = NULL;
@@ -182,7 +184,9 @@ static void multiply(ffcl_ctx *ctx, const ffcl_matmul *p)
     if (ctx->planning || ctx->status)
         return;
     ffcl_gemm_work(ctx, p, ffcl_bare_cost(p, 1));
-    int rc = FFCL_CL(ctx->err, clEnqueueNativeKernel(ctx->queue, run, &j, sizeof j, 0, NULL, NULL,
+    const cl_mem used[] = {p->a.mem, p->w.mem, p->out.mem};
+    const void *places[] = {&j.unused[0], &j.unused[1], &j.unused[2]};
+    int rc = FFCL_CL(ctx->err, clEnqueueNativeKernel(ctx->queue, run, &j, sizeof j, 3, used, places,
                                                      0, NULL, ffcl_profile_slot(ctx, "gemm")));
     ffcl_ctx_keep(ctx, rc == 0 && ctx->sync ? ffcl_finish(ctx) : rc);
 }
