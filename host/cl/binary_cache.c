@@ -167,8 +167,12 @@ int ffcl_binary_begin(ffcl_binary_use *use, const char *key)
 
 void ffcl_binary_end(ffcl_binary_use *use)
 {
-    if (use->path)
+    /* A mark that cannot be removed is at least empty, which says that nobody died. */
+    if (use->path) {
+        const int is_left = ftruncate(use->fd, 0);
+        (void)is_left;          /* then it is removed, or the entry is once compiled anew */
         ffcl_lock_remove(&use->fd, use->path);
+    }
     free(use->path);
     *use = (ffcl_binary_use){.fd = -1};
 }

@@ -114,13 +114,15 @@ void ffcl_lock_less(int fd, uint64_t first, uint64_t n)
     change(fd, F_UNLCK, first, n, 0);
 }
 
-void ffcl_lock_remove(int *fd, const char *path)
+int ffcl_lock_remove(int *fd, const char *path)
 {
+    int number = 0;
     if (*fd < 0)
-        return;
+        return 0;
     /* Whoever opened the file before this sees that it is gone, and makes another. */
     if ((change(*fd, F_WRLCK, 0, 0, 0) == 0 || means_none(errno)) && is_current(*fd, path))
-        unlink(path);
+        number = unlink(path) ? errno : 0;
     close(*fd);
     *fd = -1;
+    return number == ENOENT ? 0 : number;
 }

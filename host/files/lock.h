@@ -25,7 +25,8 @@ int ffcl_lock_is_real(int fd);
 int ffcl_lock_more(int fd, uint64_t first, uint64_t n, int wait);
 void ffcl_lock_less(int fd, uint64_t first, uint64_t n);
 
-/* Closes *fd; removes path where no other process has a lock on it, as its last user. */
-void ffcl_lock_remove(int *fd, const char *path);
+/* Closes *fd; removes path where no other process has a lock on it, as its last user.  0, or the
+ * errno with which it could not be removed. */
+int ffcl_lock_remove(int *fd, const char *path);
 
 #endif

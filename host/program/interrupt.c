@@ -76,7 +76,8 @@ int ffcl_interrupt_watch(ffcl_interrupt *i, void (*report)(void *user), void *us
         return 0;
     }
     err->code = FFCL_ENOMEM;
-    snprintf(err->text, sizeof err->text, "no thread can be started that would wait for Ctrl-C");
+    snprintf(err->text, sizeof err->text, "no thread can be started that would wait for Ctrl-C: a "
+             "limit on processes (ulimit -u, or a container's)?");
     return err->code;
 }
 

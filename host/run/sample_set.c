@@ -713,6 +713,17 @@ static int leave_record(ffcl_sample_set *set, size_t done, int rc, ffcl_error *e
     return write_manifest(set, done, rc, err);
 }
 
+static void remove_lock(ffcl_sample_set *set)
+{
+    char text[1300];
+    const int number = ffcl_lock_remove(&set->lock_fd, set->home.lock);
+    if (!number)
+        return;
+    snprintf(text, sizeof text, "the lock file %.1000s cannot be removed (%.100s); no run has it, "
+             "and it hinders none", set->home.lock, strerror(number));
+    ffcl_report(set->spec.observer, FFCL_PHASE_WARN, text, 0, 0);
+}
+
 int ffcl_sample_set_end(ffcl_sample_set **out, ffcl_indices *indices, int rc, ffcl_error *err)
 {
     ffcl_sample_set *set = *out;
@@ -738,7 +749,7 @@ int ffcl_sample_set_end(ffcl_sample_set **out, ffcl_indices *indices, int rc, ff
     ffcl_manifest_close(&set->manifest);
     if (set->has_made_folder && !is_begun && !is_share(set->spec.cfg))
         ffcl_records_remove(set->spec.cfg->output.folder);
-    ffcl_lock_remove(&set->lock_fd, set->home.lock);
+    remove_lock(set);
     if (set->has_made_folder && !is_begun)
         rmdir(set->spec.cfg->output.folder);        /* stays where there is anything in it */
     free(set->labels);

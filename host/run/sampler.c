@@ -12,6 +12,7 @@
 #include "config_presets.h"
 #include "config_table.h"
 #include "os/address_space.h"
+#include "os/threads.h"
 #include "run/evaluation.h"
 #include "run/hashes.h"
 #include "run/ranks.h"
@@ -268,6 +269,8 @@ int ffcl_sampler_open(ffcl_sampler **out, const ffcl_config *cfg, const ffcl_obs
     if (rc == 0)
         rc = ffcl_address_space_check(ffcl_address_space_of_libraries(), "drivers and libraries",
                                       err);
+    if (rc == 0)
+        rc = ffcl_threads_check(err);
     if (rc == 0) {
         s->count = ffcl_config_count(s->cfg);
         rc = select_devices(s, err);

@@ -107,4 +107,57 @@ if need_shim "no locks"; then
     done
 fi
 
+# ---- a lock file that cannot be removed ----
+
+if need_shim "a lock file that stays"; then
+    for n in $(seq 8); do
+        rm -rf stays
+        FFCL_CACHE_DIR='' LD_PRELOAD=$work/shim.so FFCL_SHIM_FAIL=unlink:$n:5 run -q "${args[@]}" output.folder=stays
+        [ ! -e stays/.ffcl.lock ] || break
+    done
+    same "a lock file that cannot be removed: it is said, and the images are there" \
+        "$code $(grep -c '^ffcl: warning: the lock file stays/.ffcl.lock cannot be removed' \
+            "$work/stderr") $(find stays -name '*.png' | wc -l)" "0 1 12"
+    run -q "${args[@]}" output.folder=stays
+    same "a lock file that stays hinders nobody, and goes with the next run" \
+        "$code $(find stays -name '.*' -type f)" "0 "
+fi
+
+# ---- stack and processes ----
+
+stacked() { # KB
+    (ulimit -s "$1" && "$ffcl" -q "${args[@]}" output.folder=stack) > stdout 2> stderr < /dev/null
+    code=$? last="ffcl under ulimit -s $1"
+}
+for kb in 256 unlimited; do
+    rm -rf stack
+    stacked $kb
+    same "ulimit -s $kb: exit code" "$code" 0
+    check "ulimit -s $kb: the images" diff -r -x manifest.json stack whole
+done
+
+# A limit on processes holds no root, so another user runs it, in folders that are his.
+if [ "$(id -u)" = 0 ] && command -v setpriv > /dev/null; then
+    mkdir few_home && chmod 755 "$work" && cp "$ffcl" few_home/ffcl
+    cp -r "$root/config" few_home/config && chown -R 65533:65533 few_home
+    for n in 1 2 4 8 16 200; do
+        rm -rf few_home/out
+        (cd few_home && ulimit -u $n && HOME=$work/few_home FFCL_CACHE_DIR=$work/few_home/cache \
+            POCL_CACHE_DIR=$work/few_home/pocl XDG_CONFIG_HOME=$work/few_home \
+            timeout -k 10 200 setpriv --reuid 65533 --regid 65533 --clear-groups ./ffcl -q \
+            config/demo.ini sampler.count=2 output.grid= output.folder=out) \
+            > stdout 2> stderr < /dev/null
+        code=$? last="ffcl under ulimit -u $n"
+        if [ $code = 0 ]; then
+            check "ulimit -u $n: the images" cmp few_home/out/000001.png whole/000001.png
+        else
+            same "ulimit -u $n: one sentence that names the limit, and no image half-written" \
+                "$(grep -c '^ffcl: .*ulimit -u' stderr) $(find few_home/out -name '.*' 2> /dev/null)" \
+                "1 "
+        fi
+    done
+else
+    skip "ulimit -u" "needs root, to become a user that it holds"
+fi
+
 finish
