@@ -195,8 +195,9 @@ static int skip_pickles(const ffcl_tensor_file *file, const unsigned char *bytes
     }
     const char *said = rc ? NULL : memmem(bytes, *at, key, sizeof key - 1);
     /* The value is False, a memo of the key being before it or not. */
-    for (int i = 0; said && i < 4; i++)
-        if ((unsigned char)said[sizeof key - 1 + i] == 0x89)
+    const unsigned char *value = said ? (const unsigned char *)said + sizeof key - 1 : NULL;
+    for (int i = 0; value && i < 4 && value + i < bytes + *at; i++)
+        if (value[i] == 0x89)
             return ffcl_fail(err, FFCL_EFORMAT, "%s was saved on a big-endian machine: load it and "
                              "save it again on a little-endian machine", file->path);
     return rc;

@@ -112,7 +112,8 @@ fi
 if need_shim "a lock file that stays"; then
     for n in $(seq 8); do
         rm -rf stays
-        FFCL_CACHE_DIR='' LD_PRELOAD=$work/shim.so FFCL_SHIM_FAIL=unlink:$n:5 run -q "${args[@]}" output.folder=stays
+        FFCL_CACHE_DIR='' LD_PRELOAD=$work/shim.so FFCL_SHIM_FAIL=unlink:$n:5 run -q "${args[@]}" \
+            output.folder=stays
         [ ! -e stays/.ffcl.lock ] || break
     done
     same "a lock file that cannot be removed: it is said, and the images are there" \
@@ -152,8 +153,7 @@ if [ "$(id -u)" = 0 ] && command -v setpriv > /dev/null; then
             check "ulimit -u $n: the images" cmp few_home/out/000001.png whole/000001.png
         else
             same "ulimit -u $n: one sentence that names the limit, and no image half-written" \
-                "$(grep -c '^ffcl: .*ulimit -u' stderr) $(find few_home/out -name '.*' 2> /dev/null)" \
-                "1 "
+                "$(grep -c '^ffcl: .*ulimit -u' stderr) $(find few_home -name '.*.tmp')" "1 "
         fi
     done
 else

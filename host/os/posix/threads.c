@@ -34,7 +34,7 @@ static void *wait_for_end(void *mutex)
 
 int ffcl_threads_check(ffcl_error *err)
 {
-    /* Each of the driver, of the CBLAS library's team and of ffcl has one a processor; compilers. */
+    /* The driver, the CBLAS library's team and ffcl have one a processor; then compilers. */
     enum { OTHERS = 8 };
     const unsigned long long limit = limit_of_threads();
     const size_t wanted = 3 * ffcl_cores() + OTHERS;
