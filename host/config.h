@@ -90,6 +90,7 @@ struct ffcl_config {
     } blas;
     struct {
         char *grid, *folder, *npz;  /* NULL: none */
+        char *compare;          /* "none", or "section.key: value, ..." */
         size_t columns;
         ffcl_byte_rule bytes;
         size_t png_level;       /* zlib's, 0 to 9 */

@@ -6,6 +6,7 @@
 
 #include "program/bus.h"
 #include "program/command.h"
+#include "program/compare.h"
 #include "program/error_line.h"
 #include "program/profile_table.h"
 
@@ -119,6 +120,14 @@ static int open_in_sandbox(ffcl_session *s, ffcl_config **cfg, const char *ini, 
                                                           .writes = {trace}}, &s->err);
 }
 
+/* [output] compare, of one process and without a profile. */
+static int compare(ffcl_session *s, const ffcl_config *cfg, size_t ranks, const char *trace)
+{
+    return ranks > 1 || trace ? ffcl_fail(&s->err, FFCL_ECONFIG, "[output] compare is for one "
+                                          "process and goes without --profile")
+                              : ffcl_compare_run(s, cfg);
+}
+
 static int run_sample(ffcl_session *s)
 {
     ffcl_config *cfg = NULL;
@@ -160,18 +169,19 @@ static int run_sample(ffcl_session *s)
         rc = ffcl_config_check_evaluation(cfg, err);
     if (!rc && rank == 0 && trace)
         rc = ffcl_config_profile(cfg, FFCL_PROFILE_COMMANDS, trace, err);
-    if (!rc)
+    const int compares = !rc && strcmp(cfg->output.compare, "none") != 0;
+    if (!rc && !compares)
         rc = open_sampler(s, &sampler, cfg);
     int is_ready = !rc;
     if (!rc)
-        rc = ffcl_sampler_run(sampler, err);
+        rc = compares ? compare(s, cfg, size, trace) : ffcl_sampler_run(sampler, err);
     ffcl_interrupt_set(&s->interrupt, NULL);
     /* Of a run that was stopped or failed, too; its own failure is the one to report. */
-    if (is_ready && rank == 0 && trace) {
+    if (is_ready && rank == 0 && trace && !compares) {
         int printed = print_profile(sampler, trace, &s->progress, rc ? &other : err);
         rc = rc ? rc : printed;
     }
-    if (!rc && rank == 0)
+    if (!rc && rank == 0 && !compares)
         rc = evaluate(s, sampler);
     ffcl_sampler_close(&sampler);
     ffcl_config_close(&cfg);

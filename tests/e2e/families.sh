@@ -45,23 +45,31 @@ agrees "VAE of 16 latent channels in half" 8 "$zoo/vae16_zoo.ref.safetensors" \
 # ---- every preset with every file: the published result, or an error -------------------------
 
 vae=(vae.weights="$demo_vae")
-for file in sit repa meanflow dmf soflow repae freeflow; do
-    if [ $file = freeflow ]; then
-        recording=$data/demo_seed1.ref.safetensors checkpoint=$demo_sit
-    else
-        recording=$zoo/${file}_zoo.ref.safetensors checkpoint=$zoo/${file}_zoo.pt
-    fi
-    for preset in freeflow sit repa repae meanflow dmf soflow dit; do
-        [ $preset = $file ] && continue
+n_pairs=0
+for stem in sit_zoo repa_zoo meanflow_zoo dmf_zoo dmf_zoo_qknorm soflow_zoo repae_zoo imf_zoo pmf_zoo \
+    lightningdit_zoo lightningdit_zoo_b facm_zoo facm_zoo_r freeflow; do
+    recording=$zoo/$stem.ref.safetensors checkpoint=$zoo/$stem.pt
+    [ $stem = imf_zoo ] && checkpoint=${checkpoint}h
+    [ $stem = freeflow ] && recording=$data/demo_seed1.ref.safetensors checkpoint=$demo_sit
+    family=${stem%%_*} wrong=()
+    for preset in freeflow sit repa repae meanflow dmf soflow imf pmf lightningdit facm dit; do
+        [ $preset = $family ] && continue       # the rows above, and blocks.sh
         run verify -q "$recording" model.preset=$preset model.checkpoint="$checkpoint" \
-            model.heads=2 model.split=3 "${vae[@]}"
-        words=$(cat "$work/stderr")
-        if { [ "$code" = 3 ] || [ "$code" = 6 ]; } && [ -n "$words" ]; then
-            ok "$file with preset $preset is refused"
-        else
-            not_ok "$file with preset $preset is refused" "exit code $code"
-        fi
+            model.heads=2 model.split=3 model.latent_size=8 "${vae[@]}"
+        n_pairs=$((n_pairs + 1))
+        { [ "$code" = 3 ] || [ "$code" = 6 ]; } && [ -s "$work/stderr" ] &&
+            ! grep -q ' ok$\|FAILED$' "$work/stdout" || wrong+=("$preset: exit code $code")
     done
+    if [ ${#wrong[@]} = 0 ]; then
+        ok "$stem: every other preset is refused before anything is computed"
+    else
+        not_ok "$stem: every other preset is refused" "${wrong[@]}"
+    fi
+done
+same "files times presets, but each file's own" $n_pairs $((14 * 11))
+for file in sit repa meanflow dmf soflow repae freeflow; do
+    checkpoint=$zoo/${file}_zoo.pt
+    [ $file = freeflow ] && checkpoint=$demo_sit
     # Without a preset only what can be of one family alone is sampled.
     run -q "$demo" model.preset=auto model.checkpoint="$checkpoint" model.heads=2 \
         output.grid=auto.png
@@ -154,6 +162,34 @@ refuses "a wrapper that is not there" 5 "under gone" -- a.ini model.wrapper=gone
     output.grid="$out/a.png"
 refuses "a prefix that is not there" 3 "leads to no transformer" -- a.ini model.prefix=gone. \
     output.grid="$out/a.png"
+# ---- several values of a key side by side -----------------------------------------------------
+
+teacher=$root/config/demo-teacher.ini
+works "the demo's teacher in several steps" -q "$teacher" output.grid=teacher.png
+images cells teacher.png 5 50 cells
+for column in "0 1" "2 4" "4 50"; do
+    read -r at steps <<< "$column"
+    works "in $steps steps alone" -q "$teacher" sampler.steps=$steps output.compare=none \
+        output.columns=10 output.grid="t$steps.png"
+    images cells "t$steps.png" 10 10 "alone$steps"
+    check "column $at has those images" sh -c "
+        for i in 0 3 9; do
+            cmp cells/\$(printf %06d.png \$((i * 5 + $at))) alone$steps/00000\$i.png || exit 1
+        done"
+done
+same "no columns are left behind" "$(ls teacher.png*)" teacher.png
+works "values with commas" -q "$teacher" sampler.classes=3 output.grid=times.png \
+    "output.compare=sampler.times: 1, 0.5, 0 | 1, 0.2, 0"
+same "two images in a row" "$(images size times.png)" 134x68
+refuses "a value that is none" 3 "steps = none" -- "$teacher" output.grid="$out/a.png" \
+    "output.compare=sampler.steps: 2, none"
+refuses "no key" 3 "is not a key and its values" -- "$teacher" output.grid="$out/a.png" \
+    "output.compare=1, 2"
+refuses "a key that there is not" 3 "sampler.stepz" -- "$teacher" output.grid="$out/a.png" \
+    "output.compare=sampler.stepz: 1, 2"
+refuses "compare and a folder" 3 "makes a grid alone" -- "$teacher" output.grid="$out/a.png" \
+    output.folder="$out/f"
+
 works "ffcl presets" presets
 check "names papers and repositories" grep -q "github.com/sihyun-yu/REPA@67f7145" "$work/stdout"
 
