@@ -56,8 +56,8 @@ for model in $(printf '%s\n' "${cases[@]}" | cut -d: -f1 | sort -u); do
     torch_do weights "$model" || exit 1
     torch_do run "$model" --batch 2 --dump "$root/$model/dump.safetensors" || exit 1
     ini "$model" 1 > "$root/$model/verify.ini"
-    for compute in $({ echo float32; printf '%s\n' "${cases[@]}" | grep "^$model:" | cut -d: -f5; } |
-        sort -u); do
+    own=$(printf '%s\n' "${cases[@]}" | grep "^$model:" | cut -d: -f5)
+    for compute in $(printf '%s\n' float32 "$own" | sort -u); do
         echo "$model, $compute, against PyTorch's float64:"
         "$build/ffcl" verify -q "$root/$model/dump.safetensors" "$root/$model/verify.ini" \
             precision.compute="$compute"

@@ -46,8 +46,8 @@ agrees "VAE of 16 latent channels in half" 8 "$zoo/vae16_zoo.ref.safetensors" \
 
 vae=(vae.weights="$demo_vae")
 n_pairs=0
-for stem in sit_zoo repa_zoo meanflow_zoo dmf_zoo dmf_zoo_qknorm soflow_zoo repae_zoo imf_zoo pmf_zoo \
-    lightningdit_zoo lightningdit_zoo_b facm_zoo facm_zoo_r freeflow; do
+for stem in sit_zoo repa_zoo meanflow_zoo dmf_zoo dmf_zoo_qknorm soflow_zoo repae_zoo imf_zoo \
+    pmf_zoo lightningdit_zoo lightningdit_zoo_b facm_zoo facm_zoo_r freeflow; do
     recording=$zoo/$stem.ref.safetensors checkpoint=$zoo/$stem.pt
     [ $stem = imf_zoo ] && checkpoint=${checkpoint}h
     [ $stem = freeflow ] && recording=$data/demo_seed1.ref.safetensors checkpoint=$demo_sit
