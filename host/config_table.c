@@ -325,8 +325,8 @@ const ffcl_config_row ffcl_config_rows[] = {
      .help = "Images in a row of the grid"},
     {"output", "compare", FFCL_TYPE_TEXT, "none", AT(output.compare), SAME,
      .help = "A key and its values, `sampler.steps: 1, 2, 4` or, where values hold commas, with "
-             "`|` between them: `ffcl FILE.ini` samples the images once with each, and the grid has "
-             "a column for each and a row for each image. Neither folder nor npz is written"},
+             "`|` between them: `ffcl FILE.ini` samples the images once with each, and the grid "
+             "has a column for each and a row for each image. Neither folder nor npz is written"},
     {"output", "folder", FFCL_TYPE_OUTPUT, "", AT(output.folder), SAME,
      .help = "A folder for one PNG each: `000000.png`, `000001.png`, ..., and `manifest.json`"},
     {"output", "npz", FFCL_TYPE_OUTPUT, "", AT(output.npz), SAME,
