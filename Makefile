@@ -48,7 +48,7 @@ PROGRAM_SRC := host/main.c $(wildcard host/program/*.c)
 CASES_SRC := $(filter-out tests/kernels/check.c,$(wildcard tests/kernels/*.c tests/ref/*.c))
 CASES_OBJ := $(CASES_SRC:%.c=$(BUILD)/%.o)
 BENCH_SRC := $(filter-out bench/gemm.c,$(wildcard bench/*.c))
-BENCH_OBJ := $(BENCH_SRC:%.c=$(BUILD)/%.o) $(CASES_OBJ)
+BENCH_OBJ := $(BENCH_SRC:%.c=$(BUILD)/%.o) $(BUILD)/page.o $(CASES_OBJ)
 PROGRAM_OBJ := $(PROGRAM_SRC:%.c=$(BUILD)/%.o) $(BENCH_OBJ)
 RANKS_SRC := host/run/ranks_one.c host/run/ranks_mpi.c
 # What differs by system: host/os/.  make windows sets it.
@@ -188,6 +188,16 @@ force:
 
 $(BUILD)/bench/output.o $(BUILD)/host/program/help_command.o: $(BUILD)/build_info.h
 $(BUILD)/bench/output.o $(BUILD)/host/program/help_command.o: ALL_CFLAGS += -I$(BUILD)
+
+# The page of ffcl bench --html.
+$(BUILD)/page.c: bench/page.html
+	@mkdir -p $(@D)
+	$(call run,GEN)(echo 'extern const char ffcl_bench_page[];'; \
+	    echo 'const char ffcl_bench_page[] = {'; \
+	    od -An -v -td1 bench/page.html | sed -e 's/  */,/g' -e 's/^,//' -e 's/$$/,/'; \
+	    echo '0};') > $@.tmp && mv $@.tmp $@
+$(BUILD)/page.o: $(BUILD)/page.c Makefile
+	$(call run,CC)$(CC) $(ALL_CFLAGS) -c -o $@ $<
 
 # The benchmarks are part of the program: ffcl bench --help.  bench/gemm compares with a plain loop
 # over cblas_sgemm.

@@ -19,6 +19,7 @@ typedef struct list {
     candidate *of_models;
     ffcl_bench_case *cases;
     size_t n_models, n;
+    size_t left_out;                /* rows */
 } list;
 
 static size_t count_rows(void)
@@ -31,7 +32,7 @@ static size_t count_rows(void)
 
 /* Half precision is for devices with a matrix unit, whose own rows are then used.  The GEMM of a
  * half convolution takes the unit in use, too, without naming a variant for it. */
-static int fits_device(const ffcl_ctx *ctx, const ffcl_row *row)
+int ffcl_bench_fits_device(const ffcl_ctx *ctx, const ffcl_row *row)
 {
     if (row->dtype != FFCL_F16)
         return 1;
@@ -43,7 +44,7 @@ static int fits_device(const ffcl_ctx *ctx, const ffcl_row *row)
 /* Would the model's call be computed as the row computes it? */
 static int is_chosen(ffcl_ctx *ctx, const ffcl_bench_case *c)
 {
-    if (!fits_device(ctx, c->row))
+    if (!ffcl_bench_fits_device(ctx, c->row))
         return 0;
     if (!c->row->variant)
         return 1;
@@ -104,20 +105,57 @@ static void put(list *l, const ffcl_bench_case *c)
     l->cases[l->n++] = *c;
 }
 
+/* Whether this device would take the row for the models' work, or, where they have none for it, for
+ * its first shape. */
+static int is_used(const list *l, const ffcl_row *row)
+{
+    int has_uses = 0;
+    for (size_t i = 0; i < l->n_models; i++) {
+        if (l->of_models[i].what.row != row)
+            continue;
+        if (l->of_models[i].is_used)
+            return 1;
+        has_uses = 1;
+    }
+    const ffcl_bench_case c = {.row = row, .shape = row->model[0].d[0] ? row->model[0]
+                                                                       : row->awkward[0]};
+    return !has_uses && is_chosen(l->ctx, &c);
+}
+
+/* The cases whose variant was asked for. */
+static void keep_variant(list *l, size_t first, const char *variant)
+{
+    char text[40];
+    size_t n = first;
+    for (size_t i = first; variant && i < l->n; i++) {
+        ffcl_bench_variant_text(l->ctx, &l->cases[i], text, sizeof text);
+        if (ffcl_bench_is_variant(variant, text))
+            l->cases[n++] = l->cases[i];
+    }
+    if (variant)
+        l->n = n;
+}
+
 /* A row's cases: the models', or the tests' of a row that they do not use. */
-static void put_row(list *l, const ffcl_row *row)
+static void put_row(list *l, const ffcl_row *row, const ffcl_bench_options *o)
 {
     const size_t before = l->n;
+    /* Those of ceilings are timed before all others. */
+    if (strncmp(row->name, "ceiling_", 8) == 0)
+        return;
+    if (!o->all && !o->variant && strcmp(o->pattern, row->name) && !is_used(l, row)) {
+        l->left_out++;
+        return;
+    }
     for (size_t i = 0; i < l->n_models; i++)
         if (l->of_models[i].is_used && l->of_models[i].what.row == row)
             put(l, &l->of_models[i].what);
-    /* Those of ceilings are timed before all others. */
-    if (l->n > before || strncmp(row->name, "ceiling_", 8) == 0)
-        return;
-    for (const ffcl_shape *s = row->model; s->d[0]; s++)
+    const int has_models = l->n > before;
+    for (const ffcl_shape *s = row->model; !has_models && s->d[0]; s++)
         put(l, &(ffcl_bench_case){.row = row, .shape = *s});
     if (l->n == before)
         put(l, &(ffcl_bench_case){.row = row, .shape = row->awkward[0]});
+    keep_variant(l, before, o->variant);
 }
 
 /* The most cases that a row can have. */
@@ -129,8 +167,19 @@ static size_t most_cases(const ffcl_row *row, const ffcl_bench_options *o)
     return n;
 }
 
-int ffcl_bench_cases(ffcl_bench_case **out, size_t *n, ffcl_ctx *ctx, const ffcl_bench_options *o,
-                     ffcl_error *err)
+static int no_cases(const list *l, const ffcl_bench_options *o, ffcl_error *err)
+{
+    const char *of = *o->pattern ? " matches " : "";
+    if (l->left_out)
+        return ffcl_fail(err, FFCL_EUSAGE, "no kernel that%s%s is used on this device; --all takes "
+                         "all that match", *of ? of : " there is", o->pattern);
+    return ffcl_fail(err, FFCL_EUSAGE, "no kernel%s%s%s%s; ffcl bench --list shows them", of,
+                     o->pattern, o->variant ? " has the variant " : "",
+                     o->variant ? o->variant : "");
+}
+
+int ffcl_bench_cases(ffcl_bench_case **out, size_t *n, size_t *left_out, ffcl_ctx *ctx,
+                     const ffcl_bench_options *o, ffcl_error *err)
 {
     const size_t rows = count_rows();
     list l = {.ctx = ctx};
@@ -141,18 +190,18 @@ int ffcl_bench_cases(ffcl_bench_case **out, size_t *n, ffcl_ctx *ctx, const ffcl
     l.cases = malloc(room * sizeof *l.cases);
     int rc = l.of_models && l.cases ? 0 : ffcl_fail(err, FFCL_ENOMEM,
                                                     "out of memory for the list of cases");
+    if (rc == 0)
+        rc = ffcl_bench_check_variant(o->variant, err);
     for (size_t i = 0; rc == 0 && i < rows; i++)
         add_uses(&l, ffcl_row_at(i), o);
     if (rc == 0)
         rc = settle(&l, err);
     for (size_t i = 0; rc == 0 && i < rows; i++)
         if (ffcl_row_matches(o->pattern, ffcl_row_at(i)->name))
-            put_row(&l, ffcl_row_at(i));
+            put_row(&l, ffcl_row_at(i), o);
     free(l.of_models);
     *out = l.cases;
     *n = l.n;
-    if (rc == 0 && l.n == 0)
-        rc = ffcl_fail(err, FFCL_EUSAGE, "no kernel matches %s; ffcl bench --list shows them",
-                       o->pattern);
-    return rc;
+    *left_out = l.left_out;
+    return rc == 0 && l.n == 0 ? no_cases(&l, o, err) : rc;
 }

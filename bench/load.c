@@ -2,6 +2,7 @@
  * How busy others keep the processors: a CPU device's times are worth little then. */
 #include <stdio.h>
 #include <sys/times.h>
+#include <time.h>
 
 #include "bench.h"
 
@@ -31,4 +32,21 @@ double ffcl_bench_load_of_others(const ffcl_bench_load *since)
     const double total = now.total - since->total;
     const double others = now.busy - since->busy - (now.own - since->own);
     return total > 0 && others > 0 ? others / total : 0.0;
+}
+
+double ffcl_bench_load_now(void)
+{
+    ffcl_bench_load load;
+    const struct timespec quarter = {.tv_nsec = 250000000};
+    ffcl_bench_load_start(&load);
+    nanosleep(&quarter, NULL);
+    return ffcl_bench_load_of_others(&load);
+}
+
+void ffcl_bench_load_warn(double share, int is_over)
+{
+    static const double disturbs = 0.03;
+    if (share > disturbs)
+        printf("other processes %s %.0f %% of the processors: these are not the times of a\n"
+               "quiet machine\n", is_over ? "had" : "have", 100 * share);
 }

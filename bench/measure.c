@@ -12,6 +12,10 @@
  * warm-up. */
 enum { LEAST_REPEATS = 6, LEAST_LONG = 3, MOST_COMMANDS = 8192 };
 static const double long_case = 1.0;            /* seconds */
+/* One that is longer is timed once, as a spread is not worth minutes. */
+static const double very_long_case = 10.0;
+/* Operations of a case of a given shape whose whole reference is still computed: seconds. */
+static const double affordable = 4e9;
 
 struct ffcl_bench_meter {
     ffcl_ctx *ctx;
@@ -131,6 +135,11 @@ static void summarize(ffcl_bench_result *r, size_t first)
         r->spread = (r->high - r->low) / r->median;
 }
 
+int ffcl_bench_is_stopped(const ffcl_bench_options *o)
+{
+    return o->interrupt && atomic_load(&o->interrupt->stop);
+}
+
 static int time_case(ffcl_bench_meter *m, ffcl_case *c, ffcl_bench_result *r)
 {
     const size_t rounds = m->options->rounds, exact = ffcl_div_up(m->options->repeats, rounds);
@@ -139,15 +148,19 @@ static int time_case(ffcl_bench_meter *m, ffcl_case *c, ffcl_bench_result *r)
                                                      FFCL_BENCH_REPEATS);
     double warm_up = first ? r->median : 0;
     int rc = warm_up > long_case ? 0 : time_call(m, c, &warm_up);
+    if (rc == 0 && !first && warm_up > long_case)
+        r->times[r->repeats++] = warm_up;
     size_t least = ffcl_div_up(warm_up > long_case ? LEAST_LONG : LEAST_REPEATS, rounds);
-    least = first + (exact ? exact : least);
-    while (rc == 0 && r->repeats < most &&
-           (r->repeats < least || (!exact && ffcl_clock() - started < budget)))
+    least = first + (warm_up > very_long_case ? 0 : exact ? exact : least);
+    while (rc == 0 && r->repeats < most && !(r->repeats && ffcl_bench_is_stopped(m->options)) &&
+           (r->repeats < least ||
+            (!exact && warm_up <= very_long_case && ffcl_clock() - started < budget)))
         rc = time_call(m, c, &r->times[r->repeats++]);
     if (rc)
         return rc;
     r->cost = ffcl_case_cost(c);
-    summarize(r, first);
+    if (r->repeats > first)
+        summarize(r, first);
     return 0;
 }
 
@@ -167,7 +180,9 @@ static int check_case(ffcl_case *c, ffcl_bench_result *r)
 {
     const ffcl_variant *variant = ffcl_case_variant(c);
     ffcl_comparison v;
-    r->variant = variant ? variant->name : "";
+    if (variant)
+        snprintf(r->variant, sizeof r->variant, "%s/%s", ffcl_operations[c->row->op]->name,
+                 variant->name);
     int rc = ffcl_case_prepare(c);
     if (rc == 0)
         rc = ffcl_case_plan(c);
@@ -177,6 +192,9 @@ static int check_case(ffcl_case *c, ffcl_bench_result *r)
         rc = ffcl_case_launch(c);
     if (rc || r->repeats)
         return rc;
+    r->is_checked = c->sample || !r->what.is_own || ffcl_case_cost(c).flops <= affordable;
+    if (!r->is_checked)
+        return 0;
     ffcl_case_refer(c);
     rc = ffcl_case_compare(c, &v);
     if (rc == 0 && (v.bad || v.trespass)) {
@@ -203,15 +221,15 @@ static int measure(ffcl_bench_meter *m, ffcl_case *c, ffcl_bench_result *r)
 void ffcl_bench_measure(ffcl_bench_meter *m, ffcl_bench_result *r)
 {
     ffcl_case c = {.ctx = m->ctx, .row = r->what.row, .shape = r->what.shape,
-                   .seed = m->options->seed, .bare = r->what.large, .large = r->what.large};
-    if (r->status != FFCL_BENCH_OK)
+                   .seed = m->options->seed, .bare = r->what.large, .large = r->what.large,
+                   .as_is = r->what.is_own};
+    if (r->status != FFCL_BENCH_OK || (r->repeats && r->median > very_long_case))
         return;
     m->ctx->err->text[0] = '\0';
     ffcl_case_begin(&c);
     /* Asked before gigabytes are filled for a device that cannot. */
     const char *reason = why_not(&c);
     int rc = 0;
-    r->variant = "";
     if (reason) {
         r->status = FFCL_BENCH_SKIPPED;
         snprintf(r->reason, sizeof r->reason, "%s", reason);
@@ -223,12 +241,18 @@ void ffcl_bench_measure(ffcl_bench_meter *m, ffcl_bench_result *r)
     if (rc == 0)
         return;
     /* Too large is no fault of the kernel's. */
+    r->code = rc;
     r->status = rc == FFCL_EDEVMEM || rc == FFCL_ENOMEM ? FFCL_BENCH_SKIPPED : FFCL_BENCH_FAILED;
     snprintf(r->reason, sizeof r->reason, "%.*s", (int)strcspn(m->ctx->err->text, "\n"),
              m->ctx->err->text);
 }
 
 /* ---- roofs -------------------------------------------------------------------------------- */
+
+/* Tries of a roof, apart from each other, whatever is asked of the cases: too low a roof makes every
+ * share wrong. */
+enum { ROOF_TRIES = 3 };
+static const double roof_seconds = 0.1;
 
 /* The rate of one kernel at one shape, in the fastest of its calls, as what disturbs it only makes
  * it slower; the highest one is the roof. */
@@ -239,8 +263,15 @@ static int raise_roof(ffcl_bench_meter *m, ffcl_bench_report *report, ffcl_bench
     if (!r.what.row)
         return ffcl_fail(m->ctx->err, FFCL_EUSAGE, "no row of the kernel registry is called %s, "
                          "which is to measure a ceiling", row);
-    for (size_t i = 0; i < m->options->rounds; i++)
+    const ffcl_bench_options *asked = m->options;
+    ffcl_bench_options o = *asked;
+    o.rounds = ROOF_TRIES;
+    o.repeats = 0;
+    o.seconds = ROOF_TRIES * roof_seconds;
+    m->options = &o;
+    for (int i = 0; i < ROOF_TRIES; i++)
         ffcl_bench_measure(m, &r);
+    m->options = asked;
     if (r.status == FFCL_BENCH_SKIPPED)
         return 0;
     if (r.status == FFCL_BENCH_FAILED)
@@ -285,7 +316,7 @@ int ffcl_bench_roofs(ffcl_bench_meter *m, ffcl_bench_report *report)
     if (rc == 0 && unit == FFCL_UNIT_WGMMA)
         rc = raise_roof(m, report, FFCL_ROOF_MATRIX, "wgmma_halo_conv",
                         (ffcl_shape){{32, 64, 64, 512, 512, 0, 0}, 0},
-                        "a convolution of 32 x 64 x 64, 512 to 512");
+                        "a convolution of 32 x 64 x 64 x 512");
     return rc;
 }
 

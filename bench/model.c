@@ -21,6 +21,8 @@ static const char *const stages[PARTS] = {"", "SiT", "VAE"};
 typedef struct measured {
     size_t batch, repeats;
     double median[PARTS], spread[PARTS], least, most;   /* seconds; least and most of the step */
+    ffcl_bench_change change;       /* of the step, against an old one of this median */
+    double old;
 } measured;
 
 typedef struct model_bench {
@@ -32,7 +34,9 @@ typedef struct model_bench {
     uint8_t *rgb;                   /* (batch, height, width, 3) */
     double *times[PARTS];           /* (MOST_REPEATS) */
     measured results[FFCL_BENCH_MOST];
-    size_t n;
+    size_t n, n_planned;
+    struct cJSON *old;              /* of --compare; NULL: none */
+    double before, others;          /* shares of the processors' time, as of kernels */
 } model_bench;
 
 static void add_stage(void *user, const ffcl_profile_line *line)
@@ -62,6 +66,25 @@ static int step(model_bench *m, size_t B, double took[PARTS], ffcl_error *err)
     return rc;
 }
 
+/* With the same batch and image size of the old run. */
+static void compare(const model_bench *m, measured *r)
+{
+    const cJSON *c;
+    if (!m->old)
+        return;
+    r->change = FFCL_CHANGE_NEW;
+    if (ffcl_bench_number_of(m->old, "width") != (double)m->shape.width ||
+        ffcl_bench_number_of(m->old, "height") != (double)m->shape.height)
+        return;
+    cJSON_ArrayForEach(c, cJSON_GetObjectItemCaseSensitive(m->old, "cases")) {
+        if (ffcl_bench_number_of(c, "batch") != (double)r->batch)
+            continue;
+        r->old = 1e-3 * ffcl_bench_number_of(c, "step_ms");
+        r->change = ffcl_bench_change_of(r->median[STEP], r->spread[STEP], r->old,
+                                         ffcl_bench_number_of(c, "step_spread"));
+    }
+}
+
 static int measure(model_bench *m, size_t B, ffcl_error *err)
 {
     const ffcl_bench_options *o = m->options;
@@ -74,6 +97,8 @@ static int measure(model_bench *m, size_t B, ffcl_error *err)
     if (!rc && took[STEP] < budget / 2)
         rc = step(m, B, took, err);
     for (started = ffcl_clock(); !rc && n < MOST_REPEATS; n++) {
+        if (n && ffcl_bench_is_stopped(o))
+            break;
         if (n >= least && (o->repeats || ffcl_clock() - started >= budget))
             break;
         rc = step(m, B, took, err);
@@ -88,6 +113,7 @@ static int measure(model_bench *m, size_t B, ffcl_error *err)
         r->median[i] = ffcl_bench_median(m->times[i], n, &r->spread[i]);
     r->least = m->times[STEP][0];
     r->most = m->times[STEP][n - 1];
+    compare(m, r);
     return 0;
 }
 
@@ -152,6 +178,11 @@ static void print_result(const measured *r)
     for (int i = 0; i < PARTS; i++)
         printf("%11.2f%6.1f%%", 1e3 * r->median[i], 100 * r->spread[i]);
     printf("%10.2f%9zu\n", (double)r->batch / r->median[STEP], r->repeats);
+    if (r->change == FFCL_CHANGE_NEW)
+        printf("      new\n");
+    else if (r->change)
+        printf("      step %.2f times as fast as the old %.2f ms: %s\n", r->old / r->median[STEP],
+               1e3 * r->old, ffcl_bench_change_names[r->change]);
     fflush(stdout);
 }
 
@@ -169,7 +200,10 @@ static int measure_all(model_bench *m, int silent, ffcl_progress *progress, ffcl
         printf("%zu x %zu images\n%5s%11s%7s%11s%7s%11s%7s%10s%9s\n", m->shape.width,
                m->shape.height, "batch", "step ms", "+-", "SiT ms", "+-", "VAE ms", "+-",
                "images/s", "repeats");
-    for (size_t i = 0; !rc && i < n; i++) {
+    m->n_planned = 0;
+    for (size_t i = 0; i < n; i++)
+        m->n_planned += batches[i] <= m->shape.batch;
+    for (size_t i = 0; !rc && i < n && !ffcl_bench_is_stopped(o); i++) {
         char text[40];
         snprintf(text, sizeof text, "batch %zu", batches[i]);
         if (batches[i] > m->shape.batch) {
@@ -195,6 +229,10 @@ static int write_json(const model_bench *m, const ffcl_device *device, const cha
     ffcl_json_add_text(root, "checkpoint", m->cfg->model.checkpoint);
     cJSON_AddNumberToObject(root, "width", (double)m->shape.width);
     cJSON_AddNumberToObject(root, "height", (double)m->shape.height);
+    ffcl_bench_add_number(root, "load_before", m->before);
+    ffcl_bench_add_number(root, "other_load", m->others);
+    if (m->n < m->n_planned)
+        cJSON_AddNumberToObject(root, "stopped_before", (double)m->n_planned);
     cJSON *cases = cJSON_AddArrayToObject(root, "cases");
     for (size_t i = 0; i < m->n; i++) {
         const measured *r = &m->results[i];
@@ -208,9 +246,11 @@ static int write_json(const model_bench *m, const ffcl_device *device, const cha
         ffcl_bench_add_number(c, "min_ms", 1e3 * r->least);
         ffcl_bench_add_number(c, "max_ms", 1e3 * r->most);
         ffcl_bench_add_number(c, "images_s", (double)r->batch / r->median[STEP]);
+        if (r->change)
+            ffcl_json_add_text(c, "change", ffcl_bench_change_names[r->change]);
         cJSON_AddItemToArray(cases, c);
     }
-    return ffcl_bench_write_root(root, m->options->json, err);
+    return ffcl_bench_write_root(root, m->options->files[FFCL_BENCH_JSON], err);
 }
 
 static int write_csv(const model_bench *m, const ffcl_device *device, const char *date,
@@ -222,42 +262,70 @@ static int write_csv(const model_bench *m, const ffcl_device *device, const char
                         "images_s\n");
     for (size_t i = 0; i < m->n; i++) {
         const measured *r = &m->results[i];
-        used += snprintf(text + used, sizeof text - (size_t)used, "1,%s,%s,\"%s\",%zu,%zu,%zu,%zu,"
-                         "%.6g,%.6g,%.6g,%.6g,%.6g,%.6g,%.6g,%.6g,%.6g\n", date,
-                         ffcl_bench_commit(), device->caps.name, m->shape.width, m->shape.height,
+        used += snprintf(text + used, sizeof text - (size_t)used, "%d,%s,%s,\"%s\",%zu,%zu,%zu,%zu,"
+                         "%.6g,%.6g,%.6g,%.6g,%.6g,%.6g,%.6g,%.6g,%.6g\n", FFCL_BENCH_FORMAT,
+                         date, ffcl_bench_commit(), device->caps.name, m->shape.width, m->shape.height,
                          r->batch, r->repeats, 1e3 * r->median[STEP], r->spread[STEP],
                          1e3 * r->median[SIT], r->spread[SIT], 1e3 * r->median[VAE],
                          r->spread[VAE], 1e3 * r->least, 1e3 * r->most,
                          (double)r->batch / r->median[STEP]);
     }
-    return ffcl_bench_write_text(m->options->csv, text, err);
+    return ffcl_bench_write_text(m->options->files[FFCL_BENCH_CSV], text, err);
+}
+
+static int write_files(const model_bench *m, const ffcl_device *device, const char *date,
+                       ffcl_error *err)
+{
+    const ffcl_bench_options *o = m->options;
+    int rc = o->files[FFCL_BENCH_JSON] ? write_json(m, device, date, err) : 0;
+    if (!rc && o->files[FFCL_BENCH_CSV])
+        rc = write_csv(m, device, date, err);
+    if (!rc && m->n < m->n_planned)
+        rc = ffcl_bench_stopped(o, m->n, m->n_planned, "batch sizes", err);
+    return rc;
+}
+
+/* What a table begins with. */
+static void print_head(const model_bench *m, const ffcl_device *device, double seconds)
+{
+    if (device->caps.type & CL_DEVICE_TYPE_CPU)
+        ffcl_bench_load_warn(m->before, 0);
+    printf("loaded in %.0f ms\n", 1e3 * seconds);
+    if (m->old && ffcl_bench_is_other_device(device, m->old))
+        printf("%s is of another device or driver\n", m->options->compare);
+    if (m->old && strcmp(ffcl_bench_text_of(m->old, "checkpoint"), m->cfg->model.checkpoint))
+        printf("%s is of another checkpoint\n", m->options->compare);
 }
 
 int ffcl_bench_model(const ffcl_bench_options *o, ffcl_progress *progress, ffcl_error *err)
 {
-    model_bench m = {.options = o};
+    model_bench m = {.options = o, .before = ffcl_bench_load_now()};
     ffcl_device device;
+    ffcl_bench_load load;
     char date[32];
-    const int silent = (o->json && !strcmp(o->json, "-")) || (o->csv && !strcmp(o->csv, "-"));
-    int rc = ffcl_bench_try_output(o->json, err);
+    const int silent = ffcl_bench_is_silent(o);
+    int rc = ffcl_bench_try_outputs(o, err);
     ffcl_bench_date(date, sizeof date);
-    if (!rc)
-        rc = ffcl_bench_try_output(o->csv, err);
+    if (!rc && o->compare)
+        rc = ffcl_bench_read_json(&m.old, "ffcl-bench-model", o->compare, err);
     const double began = ffcl_clock();
     if (!rc)
         rc = open_sampler(&m, progress, err);
-    if (!rc && !silent)
-        printf("loaded in %.0f ms\n", 1e3 * (ffcl_clock() - began));
     if (!rc)
         rc = ffcl_device_select(&device, m.cfg->device.select, err);
+    if (!rc && !silent)
+        print_head(&m, &device, ffcl_clock() - began);
+    ffcl_bench_load_start(&load);
     if (!rc)
         rc = measure_all(&m, silent, progress, err);
-    if (!rc && o->json)
-        rc = write_json(&m, &device, date, err);
-    if (!rc && o->csv)
-        rc = write_csv(&m, &device, date, err);
+    m.others = ffcl_bench_load_of_others(&load);
+    if (!rc && !silent && device.caps.type & CL_DEVICE_TYPE_CPU)
+        ffcl_bench_load_warn(m.others, 1);
+    if (!rc)
+        rc = write_files(&m, &device, date, err);
     ffcl_sampler_close(&m.sampler);
     ffcl_config_close(&m.cfg);
+    cJSON_Delete(m.old);
     for (int i = 0; i < PARTS; i++)
         free(m.times[i]);
     free(m.rgb);

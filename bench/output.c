@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * Results as JSON and CSV, and an old JSON to compare with.  docs/bench.md has the formats. */
-#include <errno.h>
-#include <math.h>
+ * Results as JSON and CSV.  docs/bench.md has the formats. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,15 +9,13 @@
 #include "build_info.h"
 #include <cjson/cJSON.h>
 #include "files/atomic.h"
-#include "files/input.h"
 #include "files/json.h"
 #include "util.h"
 
-enum { FORMAT_VERSION = 1 };
+enum { FORMAT_VERSION = FFCL_BENCH_FORMAT };
 
 static const char *const status_names[] = {"ok", "failed", "skipped"};
 static const char *const roof_keys[FFCL_BENCH_ROOFS] = {"memory", "float32", "matrix"};
-static const char *const change_names[] = {"", "same", "faster", "slower", "new"};
 
 void ffcl_bench_date(char *text, size_t size)
 {
@@ -34,14 +30,25 @@ const char *ffcl_bench_commit(void)
     return FFCL_BUILD_COMMIT;
 }
 
-int ffcl_bench_try_output(const char *path, ffcl_error *err)
+int ffcl_bench_try_outputs(const ffcl_bench_options *o, ffcl_error *err)
 {
-    ffcl_atomic_file file = {0};
-    if (!path || !strcmp(path, "-"))
-        return 0;
-    int rc = ffcl_atomic_open(&file, path, err);
-    ffcl_atomic_discard(&file);
+    int rc = 0;
+    for (int i = 0; !rc && i < FFCL_BENCH_FILES; i++) {
+        ffcl_atomic_file file = {0};
+        if (!o->files[i] || !strcmp(o->files[i], "-"))
+            continue;
+        rc = ffcl_atomic_open(&file, o->files[i], err);
+        ffcl_atomic_discard(&file);
+    }
     return rc;
+}
+
+int ffcl_bench_is_silent(const ffcl_bench_options *o)
+{
+    for (int i = 0; i < FFCL_BENCH_FILES; i++)
+        if (o->files[i] && !strcmp(o->files[i], "-"))
+            return 1;
+    return 0;
 }
 
 int ffcl_bench_write_text(const char *path, const char *text, ffcl_error *err)
@@ -94,19 +101,33 @@ cJSON *ffcl_bench_json_head(const char *kind, const char *date, const ffcl_devic
     return root;
 }
 
-static cJSON *result_json(const ffcl_bench_result *r)
+/* {"M": 64, "N": 3456}, in the letters of the row. */
+static void add_shape(cJSON *to, const ffcl_row *row, const ffcl_shape *shape)
 {
-    char shape[256];
+    cJSON *numbers = cJSON_AddObjectToObject(to, "shape");
+    const char *letter = row->letters;
+    char name[24];
+    for (size_t i = 0; *letter && i < FFCL_MAX_DIMS; i++) {
+        const size_t length = strcspn(letter, " ");
+        snprintf(name, sizeof name, "%.*s", (int)length, letter);
+        cJSON_AddNumberToObject(numbers, name, (double)shape->d[i]);
+        letter += length + (letter[length] == ' ');
+    }
+}
+
+cJSON *ffcl_bench_result_json(const ffcl_bench_result *r)
+{
     cJSON *c = cJSON_CreateObject();
-    ffcl_row_text(r->what.row, &r->what.shape, shape, sizeof shape);
     ffcl_json_add_text(c, "kernel", r->what.row->name);
-    ffcl_json_add_text(c, "shape", shape);
+    add_shape(c, r->what.row, &r->what.shape);
+    ffcl_json_add_text(c, "precision", r->what.row->dtype == FFCL_F16 ? "half" : "float32");
     ffcl_json_add_text(c, "what", r->what.role);
     ffcl_json_add_text(c, "status", status_names[r->status]);
     if (r->status != FFCL_BENCH_OK) {
         ffcl_json_add_text(c, "reason", r->reason);
         return c;
     }
+    cJSON_AddBoolToObject(c, "checked", r->is_checked);
     ffcl_bench_add_number(c, "median_ms", 1e3 * r->median);
     ffcl_bench_add_number(c, "min_ms", 1e3 * r->least);
     ffcl_bench_add_number(c, "spread", r->spread);
@@ -119,7 +140,9 @@ static cJSON *result_json(const ffcl_bench_result *r)
     ffcl_bench_add_number(c, "share", r->share);
     ffcl_json_add_text(c, "variant", r->variant);
     if (r->change != FFCL_CHANGE_NONE)
-        ffcl_json_add_text(c, "change", change_names[r->change]);
+        ffcl_json_add_text(c, "change", ffcl_bench_change_names[r->change]);
+    if (r->old > 0)
+        ffcl_bench_add_number(c, "old_ms", 1e3 * r->old);
     return c;
 }
 
@@ -135,14 +158,19 @@ int ffcl_bench_write_root(cJSON *root, const char *path, ffcl_error *err)
     return rc;
 }
 
-int ffcl_bench_write_json(const ffcl_bench_report *report, const char *path, ffcl_error *err)
+cJSON *ffcl_bench_head_json(const ffcl_bench_report *report)
 {
     cJSON *root = ffcl_bench_json_head("ffcl-bench", report->date, report->device, report->blas,
                                        report->unit);
     cJSON_AddNumberToObject(root, "seed", (double)report->options->seed);
     ffcl_bench_add_number(root, "seconds", report->options->seconds);
     cJSON_AddNumberToObject(root, "rounds", (double)report->options->rounds);
+    ffcl_bench_add_number(root, "load_before", report->before);
     ffcl_bench_add_number(root, "other_load", report->others);
+    if (report->n < report->n_planned)
+        cJSON_AddNumberToObject(root, "stopped_before", (double)report->n_planned);
+    if (report->old_name)
+        ffcl_json_add_text(root, "compared_with", report->old_name);
     cJSON *ceilings = cJSON_AddObjectToObject(root, "ceilings");
     for (int i = 0; i < FFCL_BENCH_ROOFS; i++) {
         if (report->roofs[i] <= 0)
@@ -151,10 +179,29 @@ int ffcl_bench_write_json(const ffcl_bench_report *report, const char *path, ffc
         ffcl_bench_add_number(c, i == FFCL_ROOF_COPY ? "gb_s" : "gflop_s", 1e-9 * report->roofs[i]);
         ffcl_json_add_text(c, "by", report->roof_names[i]);
     }
+    return root;
+}
+
+static cJSON *report_json(const ffcl_bench_report *report)
+{
+    cJSON *root = ffcl_bench_head_json(report);
     cJSON *cases = cJSON_AddArrayToObject(root, "cases");
     for (size_t i = 0; i < report->n; i++)
-        cJSON_AddItemToArray(cases, result_json(&report->results[i]));
-    return ffcl_bench_write_root(root, path, err);
+        cJSON_AddItemToArray(cases, ffcl_bench_result_json(&report->results[i]));
+    return root;
+}
+
+char *ffcl_bench_json_text(const ffcl_bench_report *report)
+{
+    cJSON *root = report_json(report);
+    char *text = cJSON_PrintUnformatted(root);
+    cJSON_Delete(root);
+    return text;
+}
+
+int ffcl_bench_write_json(const ffcl_bench_report *report, const char *path, ffcl_error *err)
+{
+    return ffcl_bench_write_root(report_json(report), path, err);
 }
 
 /* ---- CSV ---------------------------------------------------------------------------------- */
@@ -189,7 +236,7 @@ static void put_result(FILE *f, const ffcl_bench_report *report, const ffcl_benc
     else
         fputs(",,,,,,,,,,", f);
     put_field(f, r->reason);
-    fprintf(f, "%s,%s\n", change_names[r->change],
+    fprintf(f, "%s,%s\n", ffcl_bench_change_names[r->change],
             r->status == FFCL_BENCH_OK ? r->variant : "");
 }
 
@@ -209,101 +256,4 @@ int ffcl_bench_write_csv(const ffcl_bench_report *report, const char *path, ffcl
                   : ffcl_fail(err, FFCL_ENOMEM, "out of memory for %s", path);
     free(text);
     return rc;
-}
-
-/* ---- an old JSON -------------------------------------------------------------------------- */
-
-static const char *text_of(const cJSON *object, const char *key)
-{
-    const char *text = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(object, key));
-    return text ? text : "";
-}
-
-static double number_of(const cJSON *object, const char *key)
-{
-    const cJSON *item = cJSON_GetObjectItemCaseSensitive(object, key);
-    return cJSON_IsNumber(item) ? item->valuedouble : NAN;
-}
-
-int ffcl_bench_read_json(cJSON **out, const char *path, ffcl_error *err)
-{
-    enum { MOST = 64 << 20 };
-    char *text = NULL;
-    size_t n = 0;
-    int rc = ffcl_input_read(&text, &n, path, MOST, err);
-    *out = NULL;
-    if (!rc)
-        rc = ffcl_json_parse(out, text, n, NULL, path, err);
-    if (!rc || rc == FFCL_EFORMAT) {
-        if (!*out || strcmp(text_of(*out, "format"), "ffcl-bench"))
-            rc = ffcl_fail(err, FFCL_EFORMAT, "%s is not what ffcl bench --json writes", path);
-        else if (number_of(*out, "version") != FORMAT_VERSION)
-            rc = ffcl_fail(err, FFCL_EFORMAT, "%s has version %g of the format, and this ffcl "
-                           "reads version %d", path, number_of(*out, "version"), FORMAT_VERSION);
-    }
-    if (rc) {
-        cJSON_Delete(*out);
-        *out = NULL;
-    }
-    free(text);
-    return rc;
-}
-
-static const cJSON *find_case(const cJSON *old, const ffcl_bench_case *what)
-{
-    const cJSON *c;
-    char shape[256];
-    ffcl_row_text(what->row, &what->shape, shape, sizeof shape);
-    cJSON_ArrayForEach(c, cJSON_GetObjectItemCaseSensitive(old, "cases")) {
-        if (!strcmp(text_of(c, "kernel"), what->row->name) && !strcmp(text_of(c, "shape"), shape))
-            return c;
-    }
-    return NULL;
-}
-
-int ffcl_bench_is_other(const ffcl_bench_report *report, const cJSON *old)
-{
-    const cJSON *device = cJSON_GetObjectItemCaseSensitive(old, "device");
-    return strcmp(text_of(device, "name"), report->device->caps.name) ||
-           strcmp(text_of(device, "driver"), report->device->caps.driver);
-}
-
-/* Beyond the spread: medians differ by more than both spreads together, as independent errors add
- * up, and by more than the clock resolves. */
-void ffcl_bench_compare(const cJSON *old, ffcl_bench_result *r)
-{
-    static const double clock_step = 1e-6, least_spread = 0.01;
-    if (r->status != FFCL_BENCH_OK)
-        return;
-    const cJSON *c = find_case(old, &r->what);
-    const double median = 1e-3 * number_of(c, "median_ms"), spread = number_of(c, "spread");
-    if (!c || !isfinite(median) || !isfinite(spread)) {
-        r->change = FFCL_CHANGE_NEW;
-        return;
-    }
-    const double both = hypot(fmax(spread, least_spread) * median,
-                              fmax(r->spread, least_spread) * r->median);
-    r->old = median;
-    r->change = fabs(r->median - median) <= fmax(both, clock_step) ? FFCL_CHANGE_SAME
-                : r->median < median                               ? FFCL_CHANGE_FASTER
-                                                                   : FFCL_CHANGE_SLOWER;
-}
-
-void ffcl_bench_compare_rest(ffcl_bench_report *report, const cJSON *old)
-{
-    const cJSON *c;
-    char shape[256];
-    cJSON_ArrayForEach(c, cJSON_GetObjectItemCaseSensitive(old, "cases")) {
-        size_t i = 0;
-        if (strcmp(text_of(c, "status"), "ok") ||
-            !ffcl_row_matches(report->options->pattern, text_of(c, "kernel")))
-            continue;
-        for (; i < report->n; i++) {
-            const ffcl_bench_case *w = &report->results[i].what;
-            ffcl_row_text(w->row, &w->shape, shape, sizeof shape);
-            if (!strcmp(text_of(c, "kernel"), w->row->name) && !strcmp(text_of(c, "shape"), shape))
-                break;
-        }
-        report->gone += i == report->n;
-    }
 }

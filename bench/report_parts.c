@@ -180,10 +180,11 @@ static void time_kind(ffcl_bench_meter *meter, const ffcl_bench_report *report, 
                       cJSON *to)
 {
     ffcl_bench_case *list = NULL;
+    size_t left_out;
     char shape[256];
     size_t n = 0;
     const double began = ffcl_clock();
-    if (ffcl_bench_cases(&list, &n, ctx, report->options, ctx->err))
+    if (ffcl_bench_cases(&list, &n, &left_out, ctx, report->options, ctx->err))
         n = 0;
     for (size_t i = 0; i < n && ffcl_clock() - began < seconds_each; i++) {
         ffcl_bench_result *r = calloc(1, sizeof *r);
@@ -200,7 +201,7 @@ static void time_kind(ffcl_bench_meter *meter, const ffcl_bench_report *report, 
             cJSON_AddStringToObject(c, "kernel", r->what.row->name);
             cJSON_AddStringToObject(c, "role", r->what.role);
             cJSON_AddStringToObject(c, "shape", shape);
-            cJSON_AddStringToObject(c, "variant", r->variant ? r->variant : "");
+            cJSON_AddStringToObject(c, "variant", r->variant);
             cJSON_AddNumberToObject(c, "ms", 1e3 * r->median);
             cJSON_AddNumberToObject(c, "share", r->share);
             cJSON_AddItemToArray(to, c);

@@ -6,15 +6,12 @@
 #include <unistd.h>
 
 #include "bench.h"
-#include "gemm.h"
 #include "util.h"
 
-/* Characters of a line of the terminal; many where there is none. */
+/* Characters of a line of the terminal; 80 where there is none. */
 static size_t terminal_width(void)
 {
     struct winsize size;
-    if (!isatty(STDOUT_FILENO))
-        return 1000;
     return ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col >= 40 ? size.ws_col : 80;
 }
 
@@ -73,46 +70,92 @@ static const struct {
     [FFCL_ROOF_COPY] = {"memory", "B/s"}, [FFCL_ROOF_FMA] = {"float32", "FLOP/s"},
     [FFCL_ROOF_MATRIX] = {"matrix unit", "FLOP/s"}};
 
-void ffcl_bench_table_head(ffcl_bench_table *t, const ffcl_bench_report *report,
-                           const ffcl_bench_case *list, size_t n)
+/* Widths of the columns of numbers. */
+enum { MS = 9, SPREAD = 7, FLOPS = 8, BYTES = 8, SHARE = 6, CHANGE = 14,
+       NUMBERS = MS + SPREAD + FLOPS + BYTES + SHARE };
+
+/* The longest text of each column. */
+static void measure_columns(ffcl_bench_table *t, const ffcl_bench_case *list, size_t n)
 {
-    enum { NUMBERS = 10 + 7 + 9 + 8 + 7, CHANGE = 14 };
-    const ffcl_caps *caps = &report->device->caps;
-    char text[96];
-    *t = (ffcl_bench_table){.name = 6, .variant = 7, .shape = 5,
-                            .has_change = report->old_name != NULL};
+    char text[96], first[96] = "";
+    int differ = 0;
     for (size_t i = 0; i < n; i++) {
         ffcl_bench_shape_text(&list[i], text, sizeof text);
+        if (i == 0)
+            memcpy(first, text, sizeof first);
+        differ |= !list[i].is_own || strcmp(first, text);
         t->name = ffcl_max(t->name, strlen(list[i].row->name));
-        if (list[i].row->variant)
-            t->variant = ffcl_max(t->variant, strlen(list[i].row->variant));
+        if (list[i].row->describe)
+            t->variant = ffcl_max(t->variant, strlen(ffcl_operations[list[i].row->op]->name) + 1 +
+                                  strlen(list[i].row->variant ? list[i].row->variant : "clblast"));
         t->role = ffcl_max(t->role, strlen(list[i].role));
         t->shape = ffcl_max(t->shape, strlen(text));
     }
-    const size_t width = terminal_width(), fixed = NUMBERS + (t->has_change ? CHANGE : 0);
-    if (t->name + 1 + t->variant + 1 + t->role + 1 + t->shape + fixed > width)
+    /* A shape that all have stands above them. */
+    if (!differ) {
+        printf("shape %s\n", first);
+        t->shape = 0;
+    }
+}
+
+static size_t width_of(const ffcl_bench_table *t)
+{
+    return t->name + (t->variant ? 1 + t->variant : 0) + (t->role ? 1 + t->role : 0) +
+           (t->shape ? 1 + t->shape : 0);
+}
+
+/* What the terminal has no room for is left out; a name that is too long has a line of its own. */
+static void fit_columns(ffcl_bench_table *t)
+{
+    enum { LEAST_NAME = 10 };
+    const size_t width = terminal_width() - 1, fixed = NUMBERS + (t->has_change ? CHANGE : 0);
+    const size_t room = width > fixed + 1 ? width - fixed : 1;
+    if (width_of(t) > room)
         t->role = 0;
-    if (t->name + 1 + t->variant + 1 + t->shape + fixed > width)
+    if (width_of(t) > room && t->shape)
         t->variant = 0;
-    if (t->name + 1 + t->shape + fixed > width)
-        t->shape = width > t->name + 1 + fixed + 8 ? width - t->name - 1 - fixed : 8;
-    printf("device %zu: %s (%s, driver %s), %s%s%s\n", report->device->index, caps->name,
+    if (width_of(t) > room) {
+        const size_t others = width_of(t) - t->name;
+        t->name = ffcl_max(room > others ? room - others : 0, LEAST_NAME);
+    }
+    t->left = width_of(t);
+}
+
+static void print_left(const ffcl_bench_table *t, const char *const text[4])
+{
+    const size_t widths[4] = {t->name, t->variant, t->role, t->shape};
+    if (strlen(text[0]) > t->name)
+        printf("%s\n%*s", text[0], (int)t->name, "");
+    else
+        printf("%-*s", (int)t->name, text[0]);
+    for (int i = 1; i < 4; i++)
+        if (widths[i])
+            printf(" %-*s", (int)widths[i], text[i]);
+}
+
+void ffcl_bench_table_head(ffcl_bench_table *t, const ffcl_bench_report *report,
+                           const ffcl_bench_case *list, size_t n)
+{
+    const ffcl_caps *caps = &report->device->caps;
+    char text[96];
+    *t = (ffcl_bench_table){.name = 6, .shape = 5, .has_change = report->old_name != NULL};
+    if (report->device->caps.type & CL_DEVICE_TYPE_CPU)
+        ffcl_bench_load_warn(report->before, 0);
+    printf("device %zu: %s\n  %s, driver %s, %s%s%s\n", report->device->index, caps->name,
            caps->platform, caps->driver, report->blas, *report->unit ? " and " : "",
            report->unit);
     for (int i = 0; i < FFCL_BENCH_ROOFS; i++) {
         if (report->roofs[i] <= 0)
             continue;
         roof_text(report->roofs[i], roofs[i].unit, text, sizeof text);
-        printf("ceiling of %-14s %14s  (%s)\n", roofs[i].name, text, report->roof_names[i]);
+        printf("ceiling of %-11s %14s  (%s)\n", roofs[i].name, text, report->roof_names[i]);
     }
     if (report->other_device)
         printf("%s is of another device or driver\n", report->old_name);
-    printf("%-*s ", (int)t->name, "kernel");
-    if (t->variant)
-        printf("%-*s ", (int)t->variant, "variant");
-    if (t->role)
-        printf("%-*s ", (int)t->role, "what");
-    printf("%-*s%10s%7s%9s%8s%7s%s\n", (int)t->shape, "shape", "ms", "+-", "GFLOP/s", "GB/s",
+    measure_columns(t, list, n);
+    fit_columns(t);
+    print_left(t, (const char *const[]){"kernel", "variant", "what", "shape"});
+    printf("%*s%*s%*s%*s%*s%s\n", MS, "ms", SPREAD, "+-", FLOPS, "GFLOP/s", BYTES, "GB/s", SHARE,
            "share", t->has_change ? "  against old" : "");
     fflush(stdout);
 }
@@ -135,21 +178,18 @@ void ffcl_bench_table_row(const ffcl_bench_table *t, const ffcl_bench_result *r)
     if (r->status == FFCL_BENCH_SKIPPED)
         return;
     ffcl_bench_shape_text(&r->what, shape, sizeof shape);
-    printf("%-*s ", (int)t->name, r->what.row->name);
-    if (t->variant)
-        printf("%-*s ", (int)t->variant, r->variant);
-    if (t->role)
-        printf("%-*s ", (int)t->role, r->what.role);
-    printf("%-*.*s", (int)t->shape, (int)t->shape, shape);
+    print_left(t, (const char *const[]){r->what.row->name, r->variant, r->what.role, shape});
     if (r->status == FFCL_BENCH_FAILED) {
-        printf("  FAILED: %s\n", r->reason);
+        printf("  FAILED:\n");
+        ffcl_help_wrap(stdout, 0, 4, r->reason);
     } else {
         time_text(r->median, ms, sizeof ms);
         rate_text(r->cost.flops, r->median, flops, sizeof flops);
         rate_text(r->cost.bytes, r->median, bytes, sizeof bytes);
-        printf("%10s%6.1f%%%9s%8s%6.0f%%", ms, 100 * r->spread, flops, bytes, 100 * r->share);
+        printf("%*s%*.1f%%%*s%*s%*.0f%%", MS, ms, SPREAD - 1, 100 * r->spread, FLOPS, flops, BYTES,
+               bytes, SHARE - 1, 100 * r->share);
         print_change(r);
-        printf("\n");
+        printf("\n%s", r->is_checked ? "" : "  not checked: its reference would take minutes\n");
     }
     fflush(stdout);
 }
@@ -161,6 +201,8 @@ static void print_skipped(const ffcl_bench_report *report)
         const ffcl_bench_result *r = &report->results[i];
         size_t count = 0, first = 0, named = 0;
         const char *last = "";
+        char text[600];
+        size_t used;
         if (r->status != FFCL_BENCH_SKIPPED)
             continue;
         while (report->results[first].status != FFCL_BENCH_SKIPPED ||
@@ -171,16 +213,18 @@ static void print_skipped(const ffcl_bench_report *report)
         for (size_t k = i; k < report->n; k++)
             count += report->results[k].status == FFCL_BENCH_SKIPPED &&
                      !strcmp(report->results[k].reason, r->reason);
-        printf("skipped %zu: %s:", count, r->reason);
+        used = (size_t)snprintf(text, sizeof text, "skipped %zu: %s:", count, r->reason);
         for (size_t k = i; k < report->n && named < 4; k++) {
             const ffcl_bench_result *s = &report->results[k];
             if (s->status != FFCL_BENCH_SKIPPED || strcmp(s->reason, r->reason) ||
                 !strcmp(s->what.row->name, last))
                 continue;
             last = s->what.row->name;
-            printf("%s %s", named++ ? "," : "", last);
+            used += (size_t)snprintf(text + used, sizeof text - used, "%s %s", named++ ? "," : "",
+                                     last);
         }
-        printf(named == 4 && count > 4 ? " and others\n" : "\n");
+        snprintf(text + used, sizeof text - used, named == 4 && count > 4 ? " and others" : "");
+        ffcl_help_wrap(stdout, 0, 2, text);
     }
 }
 
@@ -192,13 +236,16 @@ void ffcl_bench_table_foot(const ffcl_bench_report *report)
         changes[report->results[i].change]++;
     }
     print_skipped(report);
-    if (report->others > 0.03 && report->device->caps.type & CL_DEVICE_TYPE_CPU)
-        printf("other processes had %.0f %% of the processors meanwhile: the times are not those "
-               "of a quiet machine\n", 100 * report->others);
-    printf("%zu timed, %zu failed, %zu skipped\n", counts[FFCL_BENCH_OK],
+    if (report->n_left_out)
+        printf("%zu kernels that this device does not use are left out; --all takes them\n",
+               report->n_left_out);
+    if (report->device->caps.type & CL_DEVICE_TYPE_CPU)
+        ffcl_bench_load_warn(report->others, 1);
+    printf("%zu timed, %zu failed, %zu skipped", counts[FFCL_BENCH_OK],
            counts[FFCL_BENCH_FAILED], counts[FFCL_BENCH_SKIPPED]);
+    printf(report->n < report->n_planned ? ", of %zu\n" : "\n", report->n_planned);
     if (report->old_name)
-        printf("against %s: %zu faster, %zu slower, %zu the same, %zu new, %zu gone\n",
+        printf("against %.30s: %zu faster, %zu slower, %zu the same, %zu new, %zu gone\n",
                report->old_name, changes[FFCL_CHANGE_FASTER], changes[FFCL_CHANGE_SLOWER],
                changes[FFCL_CHANGE_SAME], changes[FFCL_CHANGE_NEW], report->gone);
 }

@@ -19,7 +19,8 @@ void ffcl_case_begin(ffcl_case *c)
 {
     ffcl_ctx *ctx = c->ctx;
     const ffcl_row *row = c->row;
-    const size_t units = row->units ? row->units : ffcl_row_number(row, &c->shape, "units");
+    const size_t units = c->as_is ? 0 : row->units ? row->units
+                                  : ffcl_row_number(row, &c->shape, "units");
     c->random = c->seed;
     c->scale = 1.0;
     c->before.forced = ctx->forced[row->op];

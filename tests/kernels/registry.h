@@ -69,6 +69,12 @@ void ffcl_row_text(const ffcl_row *row, const ffcl_shape *shape, char *text, siz
 /* The shape's number of that letter, or 0 where the row has no such letter. */
 size_t ffcl_row_number(const ffcl_row *row, const ffcl_shape *shape, const char *letter);
 
+/* own_shape.c: how many sizes people give for a shape of the row, and their letters, "MxNxK", into
+ * names. */
+size_t ffcl_row_sizes(const ffcl_row *row, char *names, size_t room);
+/* The shape of n sizes above 0.  Why the row cannot have it, or NULL. */
+const char *ffcl_row_shape(const ffcl_row *row, const size_t *sizes, size_t n, ffcl_shape *out);
+
 /* "noise" and so on. */
 const char *ffcl_fill_name(ffcl_fill fill);
 
