@@ -114,9 +114,10 @@ int ffcl_bench_own_cases(ffcl_bench_case **list, size_t *n, ffcl_ctx *ctx,
                          const ffcl_bench_options *o, ffcl_error *err);
 /* "softmax/group": what computes the case in the context as it is; "" of one way. */
 void ffcl_bench_variant_text(ffcl_ctx *ctx, const ffcl_bench_case *c, char *text, size_t size);
-/* Whether that is the variant asked for; is_known: one of that name exists. */
+/* Whether that is the variant asked for, "group" or "softmax/group". */
 int ffcl_bench_is_variant(const char *asked, const char *text);
-int ffcl_bench_check_variant(const char *asked, ffcl_error *err);
+/* FFCL_EUSAGE where no operation, or not that one, has such a variant. */
+int ffcl_bench_check_variant(const char *asked, const ffcl_operation *of, ffcl_error *err);
 
 /* cases.c: what there is to time; *list is the caller's to free. */
 int ffcl_bench_cases(ffcl_bench_case **list, size_t *n, size_t *left_out, ffcl_ctx *ctx,

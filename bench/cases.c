@@ -191,7 +191,7 @@ int ffcl_bench_cases(ffcl_bench_case **out, size_t *n, size_t *left_out, ffcl_ct
     int rc = l.of_models && l.cases ? 0 : ffcl_fail(err, FFCL_ENOMEM,
                                                     "out of memory for the list of cases");
     if (rc == 0)
-        rc = ffcl_bench_check_variant(o->variant, err);
+        rc = ffcl_bench_check_variant(o->variant, NULL, err);
     for (size_t i = 0; rc == 0 && i < rows; i++)
         add_uses(&l, ffcl_row_at(i), o);
     if (rc == 0)

@@ -249,8 +249,8 @@ void ffcl_bench_measure(ffcl_bench_meter *m, ffcl_bench_result *r)
 
 /* ---- roofs -------------------------------------------------------------------------------- */
 
-/* Tries of a roof, apart from each other, whatever is asked of the cases: too low a roof makes every
- * share wrong. */
+/* Tries of a roof, apart from each other, whatever is asked of the cases: too low a roof makes
+ * every share wrong. */
 enum { ROOF_TRIES = 3 };
 static const double roof_seconds = 0.1;
 

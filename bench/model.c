@@ -264,7 +264,8 @@ static int write_csv(const model_bench *m, const ffcl_device *device, const char
         const measured *r = &m->results[i];
         used += snprintf(text + used, sizeof text - (size_t)used, "%d,%s,%s,\"%s\",%zu,%zu,%zu,%zu,"
                          "%.6g,%.6g,%.6g,%.6g,%.6g,%.6g,%.6g,%.6g,%.6g\n", FFCL_BENCH_FORMAT,
-                         date, ffcl_bench_commit(), device->caps.name, m->shape.width, m->shape.height,
+                         date, ffcl_bench_commit(), device->caps.name, m->shape.width,
+                         m->shape.height,
                          r->batch, r->repeats, 1e3 * r->median[STEP], r->spread[STEP],
                          1e3 * r->median[SIT], r->spread[SIT], 1e3 * r->median[VAE],
                          r->spread[VAE], 1e3 * r->least, 1e3 * r->most,

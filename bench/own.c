@@ -67,13 +67,13 @@ int ffcl_bench_is_variant(const char *asked, const char *text)
     return strcmp(asked, text) == 0 || (slash && strcmp(asked, slash + 1) == 0);
 }
 
-int ffcl_bench_check_variant(const char *asked, ffcl_error *err)
+int ffcl_bench_check_variant(const char *asked, const ffcl_operation *of, ffcl_error *err)
 {
-    char known[512] = "", text[40];
+    char known[1024] = "", text[40];
     if (!asked)
         return 0;
     for (int i = 0; i < FFCL_N_OPS; i++)
-        for (size_t k = 0; k < ffcl_operations[i]->n; k++) {
+        for (size_t k = 0; (!of || of == ffcl_operations[i]) && k < ffcl_operations[i]->n; k++) {
             const size_t used = strlen(known);
             snprintf(text, sizeof text, "%s/%s", ffcl_operations[i]->name,
                      ffcl_operations[i]->variants[k].name);
@@ -81,7 +81,8 @@ int ffcl_bench_check_variant(const char *asked, ffcl_error *err)
                 return 0;
             snprintf(known + used, sizeof known - used, "%s%s", used ? ", " : "", text);
         }
-    return ffcl_fail(err, FFCL_EUSAGE, "there is no variant %.60s; there are %s", asked, known);
+    return ffcl_fail(err, FFCL_EUSAGE, "there is no variant %.60s%s%s; there are %s", asked,
+                     of ? " of " : "", of ? of->name : "", known);
 }
 
 /* How much a row does beside its operation. */
@@ -97,16 +98,20 @@ typedef struct search {
     ffcl_ctx *ctx;
     const ffcl_bench_options *o;
     const ffcl_operation *op;       /* whose variants are wanted; NULL: rows by name */
+    const ffcl_row *only;           /* or the one that is called so, though others contain it */
     ffcl_bench_case *cases;
     size_t n, room;
     char letters[256];              /* what the rows that match take */
-    char reason[160];               /* why one of that many sizes cannot be timed */
+    int has_count;                  /* one takes that many sizes, */
+    char reason[160];               /* and why it cannot be timed */
 } search;
 
 static int matches(const search *s, const ffcl_row *row)
 {
     if (strncmp(row->name, "ceiling_", 8) == 0)
         return 0;
+    if (!s->op && s->only)
+        return row == s->only;
     return s->op ? row->describe && ffcl_operations[row->op] == s->op
                  : ffcl_row_matches(s->o->pattern, row->name);
 }
@@ -141,17 +146,13 @@ static void note_letters(search *s, const char *names)
 /* Why the device is not to time it; NULL: it is. */
 static const char *why_not(const search *s, const ffcl_bench_case *c, char reason[120])
 {
-    char text[40];
     ffcl_case trial = {.ctx = s->ctx, .row = c->row, .shape = c->shape, .as_is = 1};
     ffcl_case_begin(&trial);
     const char *skip = ffcl_unit_is_emulated(s->ctx, c->row->unit) ? "its unit would be emulated"
                                                                    : ffcl_case_skip(&trial);
     snprintf(reason, 120, "%s", skip ? skip : "");
     ffcl_case_end(&trial);
-    if (skip)
-        return reason;
-    ffcl_bench_variant_text(s->ctx, c, text, sizeof text);
-    return s->o->variant && !ffcl_bench_is_variant(s->o->variant, text) ? "another variant" : NULL;
+    return skip ? reason : NULL;
 }
 
 static void try_row(search *s, const ffcl_row *row, const struct ffcl_bench_sizes *sizes,
@@ -164,6 +165,12 @@ static void try_row(search *s, const ffcl_row *row, const struct ffcl_bench_size
     const char *reason = ffcl_row_shape(row, sizes->size, sizes->n, &c.shape);
     if (reason && strstr(reason, "another number"))
         return;
+    s->has_count = 1;
+    if (!reason && s->o->variant) {
+        ffcl_bench_variant_text(s->ctx, &c, room, sizeof room);
+        if (!ffcl_bench_is_variant(s->o->variant, room))
+            return;
+    }
     if (!reason)
         reason = why_not(s, &c, room);
     if (!reason && row->dtype == FFCL_F16 && s->ctx->matrix_unit == FFCL_UNIT_NONE && !s->o->all &&
@@ -191,6 +198,7 @@ static int find(search *s, const struct ffcl_bench_sizes *sizes, ffcl_error *err
     const ffcl_row *row;
     int rc = check_size(sizes, err);
     s->letters[0] = s->reason[0] = '\0';
+    s->has_count = 0;
     for (size_t i = 0; rc == 0 && (row = ffcl_row_at(i)); i++)
         if (matches(s, row))
             try_row(s, row, sizes, first);
@@ -199,6 +207,9 @@ static int find(search *s, const struct ffcl_bench_sizes *sizes, ffcl_error *err
     if (!*s->letters)
         return ffcl_fail(err, FFCL_EUSAGE, "no kernel matches %s, and no operation is called so; "
                          "ffcl bench --list shows them", s->o->pattern);
+    if (!*s->reason && s->has_count)
+        return ffcl_fail(err, FFCL_EUSAGE, "no kernel of the variant %s takes %s %.100s",
+                         s->o->variant, s->o->pattern, sizes->text);
     if (!*s->reason)
         return ffcl_fail(err, FFCL_EUSAGE, "%s takes %s, not %.100s", s->o->pattern, s->letters,
                          sizes->text);
@@ -209,7 +220,8 @@ static int find(search *s, const struct ffcl_bench_sizes *sizes, ffcl_error *err
 int ffcl_bench_own_cases(ffcl_bench_case **list, size_t *n, ffcl_ctx *ctx,
                          const ffcl_bench_options *o, ffcl_error *err)
 {
-    search s = {.ctx = ctx, .o = o, .op = ffcl_bench_operation(o->pattern)};
+    search s = {.ctx = ctx, .o = o, .op = ffcl_bench_operation(o->pattern),
+                .only = ffcl_row_find(o->pattern)};
     while (ffcl_row_at(s.room))
         s.room++;
     s.room *= o->n_shapes;
@@ -217,7 +229,7 @@ int ffcl_bench_own_cases(ffcl_bench_case **list, size_t *n, ffcl_ctx *ctx,
     *list = s.cases;
     if (!s.cases)
         return ffcl_fail(err, FFCL_ENOMEM, "out of memory for the list of cases");
-    int rc = ffcl_bench_check_variant(o->variant, err);
+    int rc = ffcl_bench_check_variant(o->variant, s.op, err);
     for (size_t i = 0; rc == 0 && i < o->n_shapes; i++)
         rc = find(&s, &o->shapes[i], err);
     *n = s.n;

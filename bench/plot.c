@@ -11,8 +11,8 @@
 #include "files/atomic.h"
 #include "util.h"
 
-enum { LEFT = 84, TOP = 50, PLOT_WIDTH = 700, LEAST_HEIGHT = 560, LIST_AT = LEFT + PLOT_WIDTH + 28,
-       LINE = 15, WIDTH = LIST_AT + 470, DOT = 4, MOST_BOXES = 512 };
+enum { LEFT = 104, TOP = 50, PLOT_WIDTH = 700, LEAST_HEIGHT = 560, LIST_AT = LEFT + PLOT_WIDTH + 32,
+       LINE = 16, WIDTH = LIST_AT + 520, DOT = 5, MOST_BOXES = 512 };
 
 static const char ink[] = "#222", faint[] = "#d8d8d8";
 
@@ -39,18 +39,15 @@ typedef struct plot {
     size_t n_boxes;
 } plot;
 
-static const char *colour_of(const char *name)
+/* By operation, the same as in bench/page.html; grey: of none that has variants. */
+static const char *colour_of(const ffcl_row *row)
 {
-    static const struct {
-        const char *part, *colour;
-    } colours[] = {{"conv", "#0072b2"},    {"att", "#cc79a7"},   {"softmax", "#cc79a7"},
-                   {"norm", "#009e73"},    {"gemm", "#d55e00"},  {"half_", "#d55e00"},
-                   {"gemv_", "#d55e00"},
-                   {"mma_", "#d55e00"},    {"mfma_", "#d55e00"}, {"dpas_", "#d55e00"}};
-    for (size_t i = 0; i < sizeof colours / sizeof *colours; i++)
-        if (strstr(name, colours[i].part))
-            return colours[i].colour;
-    return "#777777";
+    static const char *const colours[FFCL_N_OPS] = {
+        [FFCL_OP_GEMM] = "#d55e00",      [FFCL_OP_CONVOLUTION] = "#0072b2",
+        [FFCL_OP_ATTENTION] = "#aa4499", [FFCL_OP_SOFTMAX] = "#cc79a7",
+        [FFCL_OP_LAYERNORM] = "#009e73", [FFCL_OP_GROUPNORM] = "#2f7d32",
+        [FFCL_OP_QK_NORM] = "#7a6a00"};
+    return row->describe ? colours[row->op] : "#666666";
 }
 
 static double intensity(const ffcl_bench_result *r)
@@ -175,7 +172,9 @@ static void draw_axes(const plot *p)
     fprintf(p->f, "<rect x=\"%d\" y=\"%d\" width=\"%d\" height=\"%.0f\" fill=\"none\" "
             "stroke=\"%s\"/>\n", LEFT, TOP, PLOT_WIDTH, v->height, ink);
     label(p->f, LEFT + PLOT_WIDTH / 2.0, TOP + v->height + 36, "middle", "",
-          "operations for each byte that must be moved (FLOP/B)");
+          "intensity: operations for each byte that must be moved (FLOP/B)");
+    snprintf(text, sizeof text, "transform=\"rotate(-90 14 %.0f)\"", TOP + v->height / 2);
+    label(p->f, 14, TOP + v->height / 2, "middle", text, "rate of arithmetic");
 }
 
 /* The roof of memory up to where the highest roof of arithmetic meets it, and those. */
@@ -252,7 +251,7 @@ static void draw_entry(FILE *f, double y, const char *number, const dot *d, cons
     char shape[96], text[200];
     ffcl_bench_shape_text(&d->r->what, shape, sizeof shape);
     snprintf(text, sizeof text, "%s %s", d->r->what.row->name, shape);
-    fprintf(f, "<circle cx=\"%d\" cy=\"%.1f\" r=\"4\" fill=\"%s\"/>\n", LIST_AT + 28, y - 4,
+    fprintf(f, "<circle cx=\"%d\" cy=\"%.1f\" r=\"5\" fill=\"%s\"/>\n", LIST_AT + 28, y - 4,
             d->colour);
     label(f, LIST_AT + 20, y, "end", "font-weight=\"bold\"", number);
     label(f, LIST_AT + 38, y, "start", "", text);
@@ -263,8 +262,11 @@ static void draw_entry(FILE *f, double y, const char *number, const dot *d, cons
 static void draw_list(FILE *f, const dot *dots, size_t n)
 {
     char number[12], rates[64];
-    double y = TOP + 8;
+    double y = TOP + 8 + LINE;
     size_t next = 1, plotted = 0;
+    label(f, LIST_AT + 38, TOP + 8, "start", "font-style=\"italic\"",
+          "a kernel at its longest case; smaller dots: its other cases");
+    label(f, WIDTH - 12, TOP + 8, "end", "font-style=\"italic\"", "share of the ceiling");
     for (size_t i = 0; i < n; i++)
         plotted += is_plotted(dots[i].r) != 0;
     for (int with = 1; with >= 0; with--) {
@@ -302,7 +304,7 @@ static size_t find_dots(const ffcl_bench_report *report, dot *dots)
         while (k < n && dots[k].r->what.row != r->what.row)
             k++;
         if (k == n)
-            dots[n++] = (dot){.r = r, .colour = colour_of(r->what.row->name)};
+            dots[n++] = (dot){.r = r, .colour = colour_of(r->what.row)};
         else if (r->median > dots[k].r->median)
             dots[k].r = r;
     }
@@ -324,7 +326,7 @@ static void draw(plot *p, const ffcl_bench_report *report, dot *dots, size_t n)
     char title[400];
     const int height = (int)p->v.height + TOP + 50;
     fprintf(p->f, "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"%d\" height=\"%d\" "
-            "viewBox=\"0 0 %d %d\" font-family=\"sans-serif\" font-size=\"11\" fill=\"%s\">\n",
+            "viewBox=\"0 0 %d %d\" font-family=\"sans-serif\" font-size=\"12\" fill=\"%s\">\n",
             WIDTH, height, WIDTH, height, ink);
     fprintf(p->f, "<rect width=\"%d\" height=\"%d\" fill=\"white\"/>\n", WIDTH, height);
     snprintf(title, sizeof title, "%s, driver %s, %s%s%s, %.10s: ffcl %s, commit %s",
@@ -336,10 +338,10 @@ static void draw(plot *p, const ffcl_bench_report *report, dot *dots, size_t n)
     draw_roofs(p, report);
     for (size_t i = 0; i < report->n; i++)
         if (is_plotted(&report->results[i]))
-            fprintf(p->f, "<circle cx=\"%.1f\" cy=\"%.1f\" r=\"1.6\" fill=\"%s\" "
-                    "fill-opacity=\"0.45\"/>\n", x_of(&p->v, intensity(&report->results[i])),
+            fprintf(p->f, "<circle cx=\"%.1f\" cy=\"%.1f\" r=\"3\" fill=\"%s\" "
+                    "fill-opacity=\"0.5\"/>\n", x_of(&p->v, intensity(&report->results[i])),
                     y_of(&p->v, rate(&report->results[i])),
-                    colour_of(report->results[i].what.row->name));
+                    colour_of(report->results[i].what.row));
     for (size_t i = 0; i < n; i++)
         if (is_plotted(dots[i].r)) {
             fprintf(p->f, "<circle cx=\"%.1f\" cy=\"%.1f\" r=\"%d\" fill=\"%s\" "
@@ -364,7 +366,7 @@ int ffcl_bench_plot(const ffcl_bench_report *report, const char *path, ffcl_erro
         p->f = file.stream;
         p->v = choose_view(report);
         const size_t n = find_dots(report, dots);
-        p->v.height = fmax(LEAST_HEIGHT, LINE * ((double)n + 2) - 40);
+        p->v.height = fmax(LEAST_HEIGHT, LINE * ((double)n + 3) - 40);
         place_dots(&p->v, dots, n);
         draw(p, report, dots, n);
         rc = ffcl_atomic_commit(&file, err);

@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: MIT */
-#include <ctype.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -15,31 +14,19 @@ static size_t terminal_width(void)
     return ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col >= 40 ? size.ws_col : 80;
 }
 
-/* The sizes, whose letters are capitals, joined by x; then what else is not 0, but for strides and
- * places, which follow from the sizes. */
+/* The sizes, as ffcl bench takes them, and whether something is added; not strides and places. */
 void ffcl_bench_shape_text(const ffcl_bench_case *c, char *text, size_t size)
 {
-    static const char *const shown[] = {"k", "p", "add", "n", "rows", "cols", "rounds", "each"};
+    char names[96];
+    const size_t first = ffcl_row_first_size(c->row);
+    const size_t n = ffcl_row_sizes(c->row, names, sizeof names);
     size_t used = 0;
-    const char *letter = c->row->letters;
     text[0] = '\0';
-    for (size_t i = 0; *letter && i < FFCL_MAX_DIMS && used + 24 < size; i++) {
-        const size_t length = strcspn(letter, " ");
-        const char *separator = used == 0 ? "" : isupper((unsigned char)*letter) ? "x" : " ";
-        int is_shown = isupper((unsigned char)*letter) != 0;
-        for (size_t k = 0; k < sizeof shown / sizeof *shown; k++)
-            if (length == strlen(shown[k]) && !strncmp(letter, shown[k], length))
-                is_shown = c->shape.d[i] != 0;
-        /* Rows that share a gate follow the sizes of a GEMM. */
-        if (!strncmp(c->row->letters, "M N K", 5) && *letter == 'T')
-            is_shown = 0;
-        if (is_shown && isupper((unsigned char)*letter))
-            used += (size_t)snprintf(text + used, size - used, "%s%zu", separator, c->shape.d[i]);
-        else if (is_shown)
-            used += (size_t)snprintf(text + used, size - used, "%s%.*s=%zu", separator,
-                                     (int)length, letter, c->shape.d[i]);
-        letter += length + (letter[length] == ' ');
-    }
+    for (size_t i = first; i < first + n && used < size; i++)
+        used += (size_t)snprintf(text + used, size - used, "%s%zu", i > first ? "x" : "",
+                                 c->shape.d[i]);
+    if (ffcl_row_number(c->row, &c->shape, "add") && used < size)
+        snprintf(text + used, size - used, " add");
 }
 
 /* In ms, with three or four digits. */
@@ -124,13 +111,18 @@ static void fit_columns(ffcl_bench_table *t)
 static void print_left(const ffcl_bench_table *t, const char *const text[4])
 {
     const size_t widths[4] = {t->name, t->variant, t->role, t->shape};
+    /* Where name and shape alone are shown, either may have the other's room. */
+    if (!t->variant && !t->role && t->shape && strlen(text[0]) + 1 + strlen(text[3]) <= t->left) {
+        printf("%s%*s", text[0], (int)(t->left - strlen(text[0])), text[3]);
+        return;
+    }
     if (strlen(text[0]) > t->name)
         printf("%s\n%*s", text[0], (int)t->name, "");
     else
         printf("%-*s", (int)t->name, text[0]);
     for (int i = 1; i < 4; i++)
         if (widths[i])
-            printf(" %-*s", (int)widths[i], text[i]);
+            printf(i == 3 ? " %*s" : " %-*s", (int)widths[i], text[i]);
 }
 
 void ffcl_bench_table_head(ffcl_bench_table *t, const ffcl_bench_report *report,

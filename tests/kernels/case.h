@@ -92,7 +92,7 @@ typedef struct ffcl_case {
      * are no guards, and where the row has `at`, only n_samples elements of the result are
      * compared. */
     int large;
-    int as_is;                  /* on the compute units that the device has, whatever the row says */
+    int as_is;                  /* on the device's own compute units, whatever the row says */
 
     uint64_t random;
     size_t n_samples, *sample;

@@ -34,7 +34,7 @@ static int is_size(const ffcl_row *row, const char *letter, size_t length)
 }
 
 /* The place in the shape of the first size, as rows that begin with a place count it from 1. */
-static size_t first_size(const ffcl_row *row)
+size_t ffcl_row_first_size(const ffcl_row *row)
 {
     return strncmp(row->letters, "first", 5) == 0;
 }
@@ -46,7 +46,7 @@ size_t ffcl_row_sizes(const ffcl_row *row, char *names, size_t room)
     names[0] = '\0';
     for (size_t i = 0; *letter; i++) {
         const size_t length = strcspn(letter, " ");
-        if (i >= first_size(row)) {
+        if (i >= ffcl_row_first_size(row)) {
             if (!is_size(row, letter, length))
                 break;
             if (used + length + 2 < room) {
@@ -134,7 +134,8 @@ static const char *why_not(const ffcl_row *row, const ffcl_shape *s)
 const char *ffcl_row_shape(const ffcl_row *row, const size_t *sizes, size_t n, ffcl_shape *out)
 {
     char names[96];
-    const size_t first = first_size(row), wanted = ffcl_row_sizes(row, names, sizeof names);
+    const size_t wanted = ffcl_row_sizes(row, names, sizeof names);
+    const size_t first = ffcl_row_first_size(row);
     const int has_k = strstr(row->letters, "Cout k") || strstr(row->letters, "N k");
     const ffcl_shape *base = base_of(row);
     const char *letter = row->letters;

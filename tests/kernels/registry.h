@@ -72,6 +72,8 @@ size_t ffcl_row_number(const ffcl_row *row, const ffcl_shape *shape, const char 
 /* own_shape.c: how many sizes people give for a shape of the row, and their letters, "MxNxK", into
  * names. */
 size_t ffcl_row_sizes(const ffcl_row *row, char *names, size_t room);
+/* The place of the first of them in the shape. */
+size_t ffcl_row_first_size(const ffcl_row *row);
 /* The shape of n sizes above 0.  Why the row cannot have it, or NULL. */
 const char *ffcl_row_shape(const ffcl_row *row, const size_t *sizes, size_t n, ffcl_shape *out);
 
