@@ -76,8 +76,15 @@ kernels() {
     start=$SECONDS
     build/ffcl bench --device "$last" --sizes 256 --batches 1,64 --seconds 0.05 \
         --json "$logs/bench.json" --csv "$logs/bench.csv" --plot "$logs/bench.svg" \
-        > "$logs/bench.txt" 2>&1
+        --html "$logs/bench.html" > "$logs/bench.txt" 2>&1
     say "bench: exit $?, $(tail -n 1 "$logs/bench.txt")"
+    # All variants side by side, at shapes that no model has.
+    build/ffcl bench --device "$last" gemm 4096x4096x4096 > "$logs/bench-gemm.txt" 2>&1
+    say "bench gemm: exit $?, $(tail -n 1 "$logs/bench-gemm.txt")"
+    build/ffcl bench --device "$last" conv 1x64x64x512:512:3 > "$logs/bench-conv.txt" 2>&1
+    say "bench conv: exit $?, $(tail -n 1 "$logs/bench-conv.txt")"
+    build/ffcl bench --device "$last" attention 8x256x16x72 > "$logs/bench-attention.txt" 2>&1
+    say "bench attention: exit $?, $(tail -n 1 "$logs/bench-attention.txt")"
     took "ffcl bench" "$start"
 }
 
