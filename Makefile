@@ -144,8 +144,7 @@ $(BUILD)/tests/fuzz/%: $(BUILD)/tests/fuzz/%.o $(BUILD)/tests/fuzz/files.o \
     $(if $(FUZZER),,$(BUILD)/tests/fuzz/replay.o) $(BUILD)/libffcl.a
 	$(call run,LD)$(CC) $(CFLAGS) $(HARDEN_LD) $(LDFLAGS) $(FUZZER) -o $@ $(filter %.o,$^) \
 	    $(BUILD)/libffcl.a $(LIBS)
-$(BUILD)/tests/fuzz/bench_json: $(filter-out %/command.o %/report_command.o,$(BENCH_OBJ)) \
-    $(BUILD)/host/program/progress.o $(BUILD)/host/program/driver_output.o
+$(BUILD)/tests/fuzz/bench_json: $(BUILD)/bench/compare.o $(CASES_OBJ)
 fuzz-replay: $(FUZZ)
 
 # Each target FUZZ_SECONDS long under clang's fuzzer and sanitizers; what it finds stays in
