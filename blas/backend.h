@@ -31,6 +31,7 @@ struct ffcl_blas {
     void *state;
     int has_blocked;            /* "blocked" may be chosen: its self-check passed */
     int prefers_blocked;        /* and it is faster here than the library, not in batches alone */
+    int has_blocked_half;       /* "blocked-half" may be chosen: it passed its self-check, too */
     int (*check)(ffcl_ctx *ctx);                /* the self-check; NULL: made, or not needed */
     char tuning[9];             /* id of the tuned parameters in use; "": none */
     int is_untuned;             /* see ffcl_blas_is_untuned */
@@ -66,8 +67,10 @@ void ffcl_builtin_gemm(ffcl_ctx *ctx, const ffcl_matmul *p, size_t side);
 /* The side that suits device and GEMM. */
 size_t ffcl_builtin_side(const ffcl_ctx *ctx, const ffcl_matmul *p);
 
-/* float32 on GPUs, register blocked, also in batches. */
+/* On GPUs, register blocked, also in batches: can the device run it, and can it compute p, of which
+ * an operand is half? */
 int ffcl_blocked_can(const ffcl_ctx *ctx);
+int ffcl_blocked_half_can(const ffcl_ctx *ctx, const ffcl_matmul *p);
 void ffcl_blocked_gemm(ffcl_ctx *ctx, const ffcl_matmul *p);
 
 /* Half operands: the plain kernel, that for one row (GEMV), and the matrix unit's. */

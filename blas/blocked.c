@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * ffcl's own float32 GEMM for GPUs (cl/gemm_blocked.cl), alone or in batches, epilogue included. */
+ * ffcl's own GEMM for GPUs without matrix units (cl/gemm_blocked.cl), alone or in batches, epilogue
+ * included; of float32 or half operands. */
 #include <stdio.h>
 
 #include "backend.h"
@@ -37,10 +38,23 @@ int ffcl_blocked_can(const ffcl_ctx *ctx)
            caps->local_bytes >= STEP * (LARGEST + 8) * sizeof(float);
 }
 
-static size_t count(const ffcl_matmul *p, size_t bm, size_t bn)
+static int is_tiled(const ffcl_matmul *p)
 {
-    return ffcl_div_up(ffcl_matmul_rows(p), bm) * ffcl_div_up(p->w.cols, bn) *
-           ffcl_max(ffcl_matmul_batch(p), 1);
+    return p->w.layout == FFCL_TILES;
+}
+
+int ffcl_blocked_half_can(const ffcl_ctx *ctx, const ffcl_matmul *p)
+{
+    return (p->a.dtype == FFCL_F16 || p->w.dtype == FFCL_F16) && !p->unpatch &&
+           ffcl_blocked_can(ctx) &&
+           (!p->gather || (is_tiled(p) && p->a.cols % 4 == 0 && p->a.at % 4 == 0));
+}
+
+/* parts: of K, of which each is a GEMM of the batch; 1: none. */
+static size_t count(const ffcl_matmul *p, size_t parts, size_t bm, size_t bn)
+{
+    const size_t batch = p->gather && p->gather->upsample ? 4 : ffcl_max(ffcl_matmul_batch(p), 1);
+    return ffcl_div_up(ffcl_matmul_rows(p), bm) * ffcl_div_up(p->w.cols, bn) * batch * parts;
 }
 
 /* Parts of K: more than one where the next kernel adds them up and a single image would leave
@@ -50,14 +64,15 @@ static size_t parts_of(const ffcl_ctx *ctx, const ffcl_matmul *p)
     enum { FEWEST = 384 };      /* columns of K of a part */
     const size_t tiles_of_image = ffcl_div_up(p->a.rows, SMALL) * ffcl_div_up(p->w.cols, SMALL);
     if (!p->partial || ffcl_matmul_batch(p) || p->w.rows % PARTS ||
-        p->w.rows < PARTS * FEWEST || tiles_of_image >= 2 * (size_t)ctx->device.caps.units)
+        (is_tiled(p) && p->w.rows / PARTS % STEP) || p->w.rows < PARTS * FEWEST ||
+        tiles_of_image >= 2 * (size_t)ctx->device.caps.units)
         return 1;
     return PARTS;
 }
 
 /* The tile that ends first, by the busiest compute unit, which with few work-groups waits for
  * memory; it changes no sum. */
-static const tile *choose_tile(const ffcl_ctx *ctx, const ffcl_matmul *p)
+static const tile *choose_tile(const ffcl_ctx *ctx, const ffcl_matmul *p, size_t parts)
 {
     static const double shares[] = {0.60, 0.80, 0.93, 1.0};     /* of 1, 2, 3, 4 work-groups */
     const size_t units = ffcl_max(ctx->device.caps.units, 1);
@@ -67,7 +82,7 @@ static const tile *choose_tile(const ffcl_ctx *ctx, const ffcl_matmul *p)
         const tile *t = &tiles[i];
         if (t->tm * t->tn > FEW && ffcl_has_few_registers(ctx))
             continue;
-        const size_t busiest = ffcl_div_up(count(p, t->bm, t->bn), units);
+        const size_t busiest = ffcl_div_up(count(p, parts, t->bm, t->bn), units);
         const double share = shares[ffcl_min(busiest, 4) - 1];
         const double time = (double)(busiest * t->bm * t->bn) / (t->rate * share);
         if (!best || time < least) {
@@ -92,31 +107,64 @@ static int is_out_aligned(const ffcl_matmul *p)
            (!p->gate || (p->gate->at % 4 == 0 && p->gate->stride % 4 == 0));
 }
 
-static void launch(ffcl_ctx *ctx, const ffcl_matmul *p)
+/* Options of operands that are not all float32. */
+static void half_options(const ffcl_matmul *p, char *text, size_t size)
 {
+    const int half_a = p->a.dtype == FFCL_F16, half_w = p->w.dtype == FFCL_F16;
+    *text = '\0';
+    if (half_a || half_w)
+        snprintf(text, size, " %s -DA_HALF=%d -DW_HALF=%d -DW_TILES=%d -DCONV=%d -DUP=%d",
+                 ffcl_dtype_option(p->out.dtype), half_a, half_w && !is_tiled(p), is_tiled(p),
+                 p->gather != NULL, p->gather && p->gather->upsample);
+}
+
+static const ffcl_kernel *kernel_of(ffcl_ctx *ctx, const ffcl_matmul *p, const tile *t)
+{
+    const int by_columns = p->a.layout == FFCL_COLUMNS, n_major = p->w.layout == FFCL_COLUMNS;
     const size_t M = ffcl_matmul_rows(p), N = p->w.cols, K = p->w.rows;
     const size_t batch = ffcl_matmul_batch(p);
-    const int by_columns = p->a.layout == FFCL_COLUMNS, n_major = p->w.layout == FFCL_COLUMNS;
-    const tile *t = choose_tile(ctx, p);
-    char options[224], limit[48] = "";
+    char options[320], limit[48] = "", half[96];
+    half_options(p, half, sizeof half);
     if (ctx->device.caps.nv_compute)
         snprintf(limit, sizeof limit, " -DLIMITED -cl-nv-maxrregcount=%d", t->registers);
     snprintf(options, sizeof options,
              "-DBM=%zu -DBN=%zu -DTM=%zu -DTN=%zu -DKMAJOR=%d -DNMAJOR=%d -DVEC_A=%d -DVEC_W=%d "
-             "-DVEC_OUT=%d -DAHEAD=%zu%s", t->bm, t->bn, t->tm, t->tn, by_columns, n_major,
+             "-DVEC_OUT=%d -DAHEAD=%zu%s%s", t->bm, t->bn, t->tm, t->tn, by_columns, n_major,
              is_aligned(&p->a, by_columns ? M : K, batch),
-             is_aligned(&p->w, n_major ? K : N, batch), is_out_aligned(p),
-             ctx->device.caps.few_lanes ? 1 : t->ahead, limit);
-    const ffcl_kernel *k = ffcl_kernel_get(ctx, "gemm_blocked", "gemm_blocked", options);
+             !is_tiled(p) && is_aligned(&p->w, n_major ? K : N, batch), is_out_aligned(p),
+             ctx->device.caps.few_lanes ? 1 : t->ahead, half, limit);
+    return ffcl_kernel_get(ctx, "gemm_blocked", "gemm_blocked", options);
+}
+
+/* parts > 1: p is the first of so many parts of K, which are the GEMMs of a batch; W in tiles then
+ * has `lines` rows of K. */
+static void launch(ffcl_ctx *ctx, const ffcl_matmul *p, size_t parts, size_t lines)
+{
+    static const ffcl_gather none = {1, 0, 0, 0};
+    const ffcl_gather *g = p->gather ? p->gather : &none;
+    const size_t M = ffcl_matmul_rows(p), N = p->w.cols, K = p->w.rows;
+    const size_t batch = parts > 1 ? parts : ffcl_matmul_batch(p);
+    const size_t more = is_tiled(p) ? parts : 1;
+    const tile *t = choose_tile(ctx, p, more);
+    const ffcl_kernel *k = kernel_of(ctx, p, t);
     size_t local[3] = {ITEMS, 1, 1};
     size_t global[3] = {ffcl_div_up(N, t->bn) * ITEMS, ffcl_div_up(M, t->bm),
-                        ffcl_max(batch, 1)};
-    ffcl_gemm_work(ctx, p, ffcl_gemm_cost(p));
-    ffcl_launch(ctx, k, 3, global, local, FFCL_BUF(&p->out), FFCL_INT(p->out.at),
-                FFCL_INT(p->out.ld), FFCL_BUF(&p->a), FFCL_INT(p->a.at), FFCL_INT(p->a.ld),
-                FFCL_BUF(&p->w), FFCL_INT(p->w.at), FFCL_INT(p->w.ld), FFCL_EPILOGUE(p),
-                FFCL_INT(M), FFCL_INT(N), FFCL_INT(K), FFCL_INT(batch ? p->a.stride : 0),
-                FFCL_INT(batch ? p->w.stride : 0), FFCL_INT(batch ? p->out.stride : 0));
+                        g->upsample ? 4 : ffcl_max(batch, 1)};
+    const ffcl_arg args[] = {
+        FFCL_BUF(&p->out), FFCL_INT(p->out.at), FFCL_INT(p->out.ld), FFCL_BUF(&p->a),
+        FFCL_INT(p->a.at), FFCL_INT(p->a.ld), FFCL_BUF(&p->w), FFCL_INT(p->w.at),
+        FFCL_INT(is_tiled(p) ? lines : p->w.ld), FFCL_EPILOGUE(p), FFCL_INT(M), FFCL_INT(N),
+        FFCL_INT(K), FFCL_INT(batch ? p->a.stride : 0), FFCL_INT(batch ? p->w.stride : 0),
+        FFCL_INT(batch ? p->out.stride : 0),
+        /* of a gathered operand only */
+        FFCL_INT(p->gather ? ffcl_height(&p->a) : 1), FFCL_INT(p->gather ? p->a.width : 1),
+        FFCL_INT(p->gather ? p->a.cols : 1), FFCL_INT(g->kw), FFCL_INT(g->dy), FFCL_INT(g->dx)};
+    ffcl_cost cost = ffcl_gemm_cost(p);
+    cost.flops *= (double)more;
+    cost.bytes *= (double)more;
+    ffcl_gemm_work(ctx, p, cost);
+    ffcl_launch_args(ctx, k, 3, global, local, args,
+                     sizeof args / sizeof *args - (p->gather ? 0 : 6));
 }
 
 /* Parts of K as the GEMMs of a batch, into p->partial. */
@@ -124,11 +172,13 @@ static void launch_parts(ffcl_ctx *ctx, const ffcl_matmul *p, size_t parts)
 {
     const size_t M = ffcl_matmul_rows(p), each = p->w.rows / parts;
     ffcl_matmul part = {.out = ffcl_take(ctx, ffcl_tensor_of(FFCL_F32, parts, M, p->w.cols)),
-                        .a = ffcl_cols(ffcl_flat(p->a), 0, each), .w = ffcl_rows(p->w, 0, each)};
-    part.a.batch = part.w.batch = parts;
+                        .a = ffcl_cols(ffcl_flat(p->a), 0, each), .w = p->w};
+    part.w.rows = each;
+    if (!is_tiled(p))                   /* one matrix, of which each part begins further along K */
+        part.a.batch = part.w.batch = parts;
     part.a.stride = each * (p->a.layout == FFCL_COLUMNS ? p->a.ld : 1);
-    part.w.stride = each * (p->w.layout == FFCL_COLUMNS ? 1 : p->w.ld);
-    launch(ctx, &part);
+    part.w.stride = each * (p->w.layout == FFCL_ROWS ? p->w.ld : 1);
+    launch(ctx, &part, parts, p->w.rows);
     *p->partial = part.out;
 }
 
@@ -138,5 +188,5 @@ void ffcl_blocked_gemm(ffcl_ctx *ctx, const ffcl_matmul *p)
     if (parts > 1)
         launch_parts(ctx, p, parts);
     else
-        launch(ctx, p);
+        launch(ctx, p, 1, p->w.rows);
 }

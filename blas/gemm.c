@@ -88,13 +88,15 @@ const char *ffcl_blas_tuning(const ffcl_ctx *ctx)
 
 const char *ffcl_gemm_own(const ffcl_ctx *ctx)
 {
-    return !ctx->blas->has_blocked ? "" : ctx->blas->prefers_blocked ? "blocked, "
-                                                                     : "blocked batches, ";
+    const struct ffcl_blas *b = ctx->blas;
+    const int half = b->has_blocked_half && ctx->matrix_unit == FFCL_UNIT_NONE;
+    return b->has_blocked ? (b->prefers_blocked ? "blocked, " : "blocked batches, ")
+                          : half ? "blocked half, " : "";
 }
 
 void ffcl_gemm_leave_own(ffcl_ctx *ctx)
 {
-    ctx->blas->has_blocked = ctx->blas->prefers_blocked = 0;
+    ctx->blas->has_blocked = ctx->blas->prefers_blocked = ctx->blas->has_blocked_half = 0;
     ffcl_choices_forget(ctx);
 }
 
@@ -122,9 +124,16 @@ int ffcl_gemm_takes_columns(const ffcl_ctx *ctx)
     return ctx->blas && ctx->blas->backend->takes_columns;
 }
 
-int ffcl_gemm_takes_batches(const ffcl_ctx *ctx)
+int ffcl_gemm_takes_batches(const ffcl_ctx *ctx, ffcl_dtype dtype)
 {
+    if (dtype == FFCL_F16)
+        return ctx->blas && ctx->blas->has_blocked_half && ctx->matrix_unit == FFCL_UNIT_NONE;
     return ctx->blas && (ctx->blas->backend->takes_batches || ctx->blas->has_blocked);
+}
+
+int ffcl_gemm_mixes(const ffcl_ctx *ctx)
+{
+    return ffcl_blocked_can(ctx);
 }
 
 /* ffcl's own GEMM adds up K in one order, whatever the rows and the tile: bands of one image each,
@@ -147,7 +156,7 @@ static int is_half(const ffcl_matmul *p)
 
 static int is_plain_float(const ffcl_matmul *p)
 {
-    return !is_half(p) && !p->unpatch;
+    return !is_half(p) && p->w.dtype == FFCL_F32 && !p->unpatch;
 }
 
 static int builtin_can(const ffcl_ctx *ctx, const void *desc)
@@ -222,7 +231,8 @@ static int skinny_can(const ffcl_ctx *ctx, const void *desc)
 {
     const ffcl_matmul *p = desc;
     (void)ctx;
-    return !is_half(p) && !ffcl_matmul_batch(p) && p->w.layout == FFCL_ROWS;
+    return !is_half(p) && p->w.dtype == FFCL_F32 && !ffcl_matmul_batch(p) &&
+           p->w.layout == FFCL_ROWS;
 }
 
 /* With one row a tile is of no use; but its sums have another order than those of many rows. */
@@ -242,13 +252,31 @@ static void skinny_run(ffcl_ctx *ctx, const void *desc)
 
 static int half_can(const ffcl_ctx *ctx, const void *desc)
 {
+    const ffcl_matmul *p = desc;
     (void)ctx;
-    return is_half(desc) && !ffcl_matmul_batch(desc);
+    return is_half(p) && p->w.layout == FFCL_TILES;
 }
 
 static void half_run(ffcl_ctx *ctx, const void *desc)
 {
     ffcl_half_plain(ctx, desc);
+}
+
+static int blocked_half_can(const ffcl_ctx *ctx, const void *desc)
+{
+    return ffcl_blocked_half_can(ctx, desc);
+}
+
+/* Others take W in tiles alone. */
+static int blocked_half_pays(const ffcl_ctx *ctx, const void *desc)
+{
+    const ffcl_matmul *p = desc;
+    return p->w.layout != FFCL_TILES || (ctx->blas && ctx->blas->has_blocked_half);
+}
+
+static void blocked_half_run(ffcl_ctx *ctx, const void *desc)
+{
+    ffcl_blocked_gemm(ctx, desc);
 }
 
 static int gemv_can(const ffcl_ctx *ctx, const void *desc)
@@ -299,7 +327,10 @@ static const ffcl_variant variants[] = {
      blocked_can, blocked_pays, cost, blocked_run},
     {"skinny", "float32 with so few rows or columns that a tile would be empty", skinny_can,
      skinny_pays, cost, skinny_run},
-    {"half", "half operands on devices without matrix units", half_can, NULL, cost, half_run},
+    {"half", "half operands on any device: a work-item has a result", half_can, NULL, cost,
+     half_run},
+    {"blocked-half", "half operands on GPUs without matrix units: tiles in registers, in float32",
+     blocked_half_can, blocked_half_pays, cost, blocked_half_run},
     {"wmma", "half operands on AMD's RDNA 3", wmma_can, NULL, cost, unit_run},
     {"mfma", "half operands on AMD's CDNA", mfma_can, NULL, cost, unit_run},
     {"dpas8", "half operands on Intel's XMX in sub-groups of 8", dpas8_can, NULL, cost, unit_run},
@@ -333,7 +364,7 @@ const ffcl_operation ffcl_gemm_operation = {FFCL_OP_GEMM, "gemm", variants,
 int ffcl_gemm_leaves_partial(const ffcl_ctx *ctx, ffcl_dtype dtype)
 {
     if (dtype == FFCL_F16)
-        return ffcl_has_tensor_cores(ctx);
+        return ffcl_has_tensor_cores(ctx) || ffcl_gemm_takes_batches(ctx, FFCL_F16);
     return ctx->blas && ctx->blas->has_blocked && ctx->blas->prefers_blocked;
 }
 

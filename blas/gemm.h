@@ -36,7 +36,8 @@ typedef struct ffcl_matmul {
     ffcl_tensor out;            /* (M, N); float32, or half where A is */
     ffcl_tensor a;              /* (M, K); float32 also as COLUMNS */
     ffcl_tensor w;              /* (K, N): float32 as ROWS or COLUMNS; half as TILES, in a */
-                                /* batch as COLUMNS */
+                                /* batch as COLUMNS; without a matrix unit also as ROWS, and */
+                                /* one of A and W may be float32 (ffcl_gemm_mixes) */
     /* v = act(a w + bias[n]);  v *= gate[m / rows_per_image][n];  v += add[m % its rows][n].
      * NULL where absent.  With half operands only the gate and, without add, out may begin at an
      * offset, and add is laid out as out is.  A batch has no epilogue, except that one of half
@@ -129,10 +130,10 @@ void ffcl_blas_close(ffcl_ctx *ctx);
  * none. */
 const char *ffcl_blas_name(const ffcl_ctx *ctx);
 const char *ffcl_blas_tuning(const ffcl_ctx *ctx);
-/* What ffcl's own float32 GEMM for GPUs computes: "blocked, " all GEMMs, "blocked batches, " those
- * of batches, "" none. */
+/* What ffcl's own GEMM for GPUs computes: "blocked, " all GEMMs, "blocked batches, " those of
+ * float32 batches, "blocked half, " those of half operands alone, "" none. */
 const char *ffcl_gemm_own(const ffcl_ctx *ctx);
-/* From now on it computes none: with half operands too little is left for it. */
+/* From now on it computes none: beside a matrix unit too little is left for it. */
 void ffcl_gemm_leave_own(ffcl_ctx *ctx);
 /* Who computes float32 GEMMs and with which tuning: "clblast, tuning 1a2b3c4d", "blocked, clblast".
  * The manifest compares it, so whatever may round otherwise must change it. */
@@ -143,10 +144,12 @@ int ffcl_blas_is_untuned(const ffcl_ctx *ctx);
 /* From now on planning passes call see with every GEMM that the library is to compute. */
 void ffcl_blas_observe(ffcl_ctx *ctx, void (*see)(void *user, const ffcl_matmul *p), void *user);
 
-/* Does the library read W as COLUMNS, (N, K) in memory, as fast as (K, N)?  Does it have batches of
- * float32 GEMMs? */
+/* Does the library read W as COLUMNS, (N, K) in memory, as fast as (K, N)?  Are there fast batches
+ * of GEMMs whose result or W is of type dtype, half ones without a matrix unit? */
 int ffcl_gemm_takes_columns(const ffcl_ctx *ctx);
-int ffcl_gemm_takes_batches(const ffcl_ctx *ctx);
+int ffcl_gemm_takes_batches(const ffcl_ctx *ctx, ffcl_dtype dtype);
+/* Can GEMMs mix float32 and half operands, fast or not? */
+int ffcl_gemm_mixes(const ffcl_ctx *ctx);
 /* Should callers that cut rows into bands keep an image's rows together and apart from others'?
  * Its sums then do not depend on the batch. */
 int ffcl_gemm_rounds_by_image(const ffcl_ctx *ctx);

@@ -132,7 +132,8 @@ static int batch_can(const ffcl_ctx *ctx, const ffcl_matmul *p)
 
 int ffcl_gemm_unit_can(const ffcl_ctx *ctx, const ffcl_matmul *p)
 {
-    return ctx->matrix_unit != FFCL_UNIT_NONE && p->w.rows % 8 == 0 && p->w.cols % 8 == 0 &&
+    return ctx->matrix_unit != FFCL_UNIT_NONE && p->w.dtype == FFCL_F16 &&
+           p->w.rows % 8 == 0 && p->w.cols % 8 == 0 &&
            p->a.ld % 8 == 0 && p->out.ld % 8 == 0 && p->out.at % 8 == 0 &&
            (!p->gate || (p->gate->at % 4 == 0 && p->gate->stride % 4 == 0)) &&
            (!p->gather || p->a.cols % 32 == 0) && (!ffcl_matmul_batch(p) || batch_can(ctx, p));
@@ -235,8 +236,8 @@ void ffcl_half_plain(ffcl_ctx *ctx, const ffcl_matmul *p)
 /* Not with batch_invariant: its sums are not those of the kernels for more rows. */
 int ffcl_half_gemv_can(const ffcl_ctx *ctx, const ffcl_matmul *p)
 {
-    return ffcl_matmul_rows(p) == 1 && p->w.rows % 8 == 0 && !p->gather && !p->out.at &&
-           !ffcl_matmul_batch(p) && !ctx->batch_invariant &&
+    return p->w.layout == FFCL_TILES && ffcl_matmul_rows(p) == 1 && p->w.rows % 8 == 0 &&
+           !p->gather && !p->out.at && !ctx->batch_invariant &&
            ctx->device.caps.max_work_group >= 256;
 }
 

@@ -3,9 +3,10 @@
  * arXiv 1805.02867; tiling: Dao et al., FlashAttention, arXiv 2205.14135):
  *   out[b][t][h] = sum_s softmax_s(scale q[b][t][h] . k[b][s][h]) v[b][s][h]
  * qkv (B*T, 3*H*DH): q, k, v one after the other, each H x DH; out (B*T, H*DH).
- * Scores, maxima and sums are float32; no T x T matrix leaves a work-group.
+ * With -DHALF qkv and out are half.  Scores, maxima and sums are float32; no T x T matrix leaves a
+ * work-group.
  *
- * attn_f32_tiled, for GPUs: 128 work-items (16 x 8) compute BQ queries, 32 or 64; keys in tiles of
+ * attn_tiled, for GPUs: 128 work-items (16 x 8) compute BQ queries, 32 or 64; keys in tiles of
  * BK.  A work-item holds scores of BQ / 8 queries, in quads 32 apart, and a quad of keys, then the
  * same queries' results in VC * VD / 16 columns.  Operands lie in local memory with the queries or
  * keys side by side, so that they are read as quads.  All sums have one order for either BQ.
@@ -44,8 +45,21 @@
 #define STAGE_QUADS (QK_QUADS > V_QUADS ? QK_QUADS : V_QUADS)
 #define PARTS 4                 /* sums of a row's weights, of BK / PARTS keys each */
 
+#if QUADS
+/* Four elements, whose place is a multiple of four. */
+static inline float4 load4(__global const act *p)
+{
+#ifdef HALF
+    const ushort4 raw = *(__global const ushort4 *)p;
+    return vload_half4(0, (const half *)&raw);
+#else
+    return *(__global const float4 *)p;
+#endif
+}
+#endif
+
 /* Stages columns d0 .. d0+QD-1 of `rows` rows, ld apart, of which n are there: to[d][row]. */
-static inline void stage_columns(__local float *to, int line, __global const float *from, int ld,
+static inline void stage_columns(__local float *to, int line, __global const act *from, int ld,
                                  int d0, int rows, int n)
 {
 #if QUADS
@@ -53,7 +67,7 @@ static inline void stage_columns(__local float *to, int line, __global const flo
         int r = e / (QD / 4), d = e % (QD / 4) * 4;
         float4 v = (float4)(0.0f);
         if (r < n && d0 + d < DH)
-            v = *(__global const float4 *)(from + (size_t)r * ld + d0 + d);
+            v = load4(from + (size_t)r * ld + d0 + d);
         to[d * line + r] = v.x;
         to[(d + 1) * line + r] = v.y;
         to[(d + 2) * line + r] = v.z;
@@ -62,14 +76,14 @@ static inline void stage_columns(__local float *to, int line, __global const flo
 #else
     for (int e = get_local_id(0); e < rows * QD; e += ITEMS) {
         int r = e / QD, d = e % QD;
-        to[d * line + r] = r < n && d0 + d < DH ? from[(size_t)r * ld + d0 + d] : 0.0f;
+        to[d * line + r] = r < n && d0 + d < DH ? LOAD_ACT(from, (size_t)r * ld + d0 + d) : 0.0f;
     }
 #endif
 }
 
 /* Scores of the tile, unscaled: s[i][j] of the queries of quad i and key 4 tx + j. */
-static inline void tile_scores(float4 s[RQ][4], __local float4 *stage, __global const float *q,
-                               __global const float *k, int ld, int nq, int nk)
+static inline void tile_scores(float4 s[RQ][4], __local float4 *stage, __global const act *q,
+                               __global const act *k, int ld, int nq, int nk)
 {
     __local float4 *qs = stage, *ks = stage + QD * LINE_Q;
     const int tx = get_local_id(0) & 15, ty = get_local_id(0) >> 4;
@@ -159,7 +173,7 @@ static inline void add_weighted(float4 acc[RQ][OC], __local const float4 *p,
 }
 
 __kernel IN_REGISTERS __attribute__((reqd_work_group_size(ITEMS, 1, 1)))
-void attn_f32_tiled(__global float *out, __global const float *qkv, int T, int H, float scale)
+void attn_tiled(__global act *out, __global const act *qkv, int T, int H, float scale)
 {
     __local float4 stage[STAGE_QUADS], p[BK * LINE_Q];
     __local float row_max[BQ], row_sum[BQ], part[PARTS * BQ];
@@ -167,9 +181,9 @@ void attn_f32_tiled(__global float *out, __global const float *qkv, int T, int H
     const int lid = get_local_id(0), tx = lid & 15, ty = lid >> 4;
     const int t0 = get_group_id(0) * BQ, h = get_group_id(1), b = get_group_id(2);
     const int ld = 3 * H * DH;
-    __global const float *q = qkv + ((size_t)b * T + t0) * ld + h * DH;
-    __global const float *keys = qkv + (size_t)b * T * ld + (H + h) * DH;
-    __global const float *values = keys + H * DH;
+    __global const act *q = qkv + ((size_t)b * T + t0) * ld + h * DH;
+    __global const act *keys = qkv + (size_t)b * T * ld + (H + h) * DH;
+    __global const act *values = keys + H * DH;
 
     float4 acc[VC][RQ][OC];
     #pragma unroll
@@ -210,7 +224,7 @@ void attn_f32_tiled(__global float *out, __global const float *qkv, int T, int H
                 barrier(CLK_LOCAL_MEM_FENCE);
                 for (int e = lid; e < BV * VD; e += ITEMS) {
                     const int r = k0 + e / VD, d = c * VD + e % VD;
-                    vs[e] = r < nk && d < DH ? values[(size_t)(s0 + r) * ld + d] : 0.0f;
+                    vs[e] = r < nk && d < DH ? LOAD_ACT(values, (size_t)(s0 + r) * ld + d) : 0.0f;
                 }
                 barrier(CLK_LOCAL_MEM_FENCE);
                 add_weighted(acc[c], p + k0 * LINE_Q, vs);
@@ -229,7 +243,8 @@ void attn_f32_tiled(__global float *out, __global const float *qkv, int T, int H
                 for (int e = 0; e < 4; e++) {
                     const int r = 32 * i + 4 * ty + e, t = t0 + r;
                     if (t < T && d < DH)
-                        out[((size_t)b * T + t) * H * DH + h * DH + d] = of[e] / row_sum[r];
+                        STORE_ACT(out, ((size_t)b * T + t) * H * DH + h * DH + d,
+                                  of[e] / row_sum[r]);
                 }
             }
 }

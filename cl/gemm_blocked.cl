@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: MIT
- * float32 GEMM for GPUs, register blocked, with its epilogue and in batches:
+ * GEMM for GPUs in float32 arithmetic, register blocked, with its epilogue and in batches:
  *   out[z][m][n] = epilogue(sum_k A[z][m][k] W[z][k][n]);  epilogue.cl's header has the epilogue.
  * A (M, K), with KMAJOR (K, M) in memory; W (K, N), with NMAJOR (N, K) in memory; matrix z of a
- * batch begins *_step elements after the one before.
+ * batch begins *_step elements after the one before.  Operands are float32 or, each for itself,
+ * half: A_HALF, W_HALF, and HALF of out and add.  W_TILES: W is half in the tiles of tiles.clh, of
+ * w_ld rows, from row w_at + z * w_step of K on.  CONV, UP: A is gathered from half images and,
+ * with UP, z is a parity, as in gemm_mma.cl.
  * A work-group of ITEMS makes a tile of BM x BN.  A work-item has TM quads of rows and TN of
  * columns, GY and GX quads apart, so that neighbours read neighbouring quads of local memory; 32
  * neighbours are LX x LY of a tile's work-items.  Steps of K go through registers, loaded while the
@@ -15,6 +18,23 @@
 #define VW 4            /* of vector.clh */
 #include "vector.clh"
 #include "epilogue_finish.clh"
+#include "tiles.clh"
+
+#ifndef A_HALF
+#define A_HALF 0
+#endif
+#ifndef W_HALF
+#define W_HALF 0
+#endif
+#ifndef W_TILES
+#define W_TILES 0
+#endif
+#ifndef CONV
+#define CONV 0
+#endif
+#ifndef UP
+#define UP 0
+#endif
 
 #ifndef KMAJOR
 #define KMAJOR 0
@@ -61,9 +81,10 @@
 #define ITEMS (GX * GY)
 #define LX 8
 #define LY 4
-/* Quads of a step of A and W; how many of them a work-item moves, some none. */
+/* Quads, or pieces of tiles, of a step of A and W; how many of them a work-item moves, some
+ * none. */
 #define QUADS_A (BM * STEP / 4)
-#define QUADS_W (BN * STEP / 4)
+#define QUADS_W (W_TILES ? BN : BN * STEP / 4)
 #define MOVE_A ((QUADS_A + ITEMS - 1) / ITEMS)
 #define MOVE_W ((QUADS_W + ITEMS - 1) / ITEMS)
 #define MOVES(quads, e) ((quads) % ITEMS == 0 || (e) < (quads))
@@ -114,28 +135,33 @@ static inline void multiply_step(float4 v[TM * 4][TN], __local const float4 *at,
 #if VEC_OUT
 /* The epilogue of the four columns from n on. */
 static inline float4 finish4(float4 v, __global const float *bias, __global const float *gate,
-                             __global const float *add, int act, int flags)
+                             __global const act *add, int what, int flags)
 {
     if (flags & 1)
         v += *(__global const float4 *)bias;
-    v = activation_of(v, act);
+    v = activation_of(v, what);
     if (flags & 2)
         v *= *(__global const float4 *)gate;
+#ifdef HALF
+    if (flags & 4)
+        v += floats_of_half(*(__global const ushort4 *)add);
+#else
     if (flags & 4)
         v += *(__global const float4 *)add;
+#endif
     return v;
 }
 #endif
 
 /* Row m of the work-item's results, in quads of columns from `first` on, to row `to` of out. */
-static inline void store_row(const float4 v[TN], __global float *to, int first, int N, int m,
+static inline void store_row(const float4 v[TN], __global act *to, int first, int N, int m,
                              __global const float *bias, __global const float *gate, int gate_at,
-                             int gate_ld, int gate_rows, __global const float *add, int add_at,
-                             int add_ld, int add_rows, int act, int flags)
+                             int gate_ld, int gate_rows, __global const act *add, int add_at,
+                             int add_ld, int add_rows, int what, int flags)
 {
 #if VEC_OUT
     __global const float *g = gate + gate_at + (size_t)(m / gate_rows) * gate_ld;
-    __global const float *plus = add + add_at + (size_t)(m % add_rows) * add_ld;
+    __global const act *plus = add + add_at + (size_t)(m % add_rows) * add_ld;
 #endif
     #pragma unroll
     for (int j = 0; j < TN; j++) {
@@ -143,18 +169,26 @@ static inline void store_row(const float4 v[TN], __global float *to, int first, 
         if (n >= N)
             continue;
 #if VEC_OUT
-        *(__global float4 *)(to + n) = finish4(v[j], bias + n, g + n, plus + n, act, flags);
+        STORE_ACT4(to + n, 0, finish4(v[j], bias + n, g + n, plus + n, what, flags));
 #else
         const float of[4] = {v[j].x, v[j].y, v[j].z, v[j].w};
         #pragma unroll
         for (int c = 0; c < 4; c++)
             if (n + c < N)
-                to[n + c] = epilogue_finish(of[c], (flags & 1) ? bias[n + c] : 0.0f,
-                                            gate, gate_at, gate_ld, gate_rows, add, add_at,
-                                            add_ld, add_rows, act, flags, m, n + c);
+                STORE_ACT(to, n + c,
+                          epilogue_finish(of[c], (flags & 1) ? bias[n + c] : 0.0f, gate, gate_at,
+                                          gate_ld, gate_rows, add, add_at, add_ld, add_rows, what,
+                                          flags, m, n + c));
 #endif
     }
 }
+
+#if UP
+#define ROW_OF_OUT(m) \
+    ((size_t)(2 * ((m) / Ww) + (z >> 1)) * (2 * Ww) + 2 * ((m) % Ww) + (z & 1))
+#else
+#define ROW_OF_OUT(m) ((size_t)(m))
+#endif
 
 /* The rows of quad q.  They are written out: indexed by a loop that a compiler does not unroll, the
  * results would lie in memory. */
@@ -162,8 +196,8 @@ static inline void store_row(const float4 v[TN], __global float *to, int first, 
     {                                                                                             \
         const int m = m0 + ((i) / 4 * GY + y) * 4 + (i) % 4;                                      \
         if (m < M)                                                                                \
-            store_row(v[i], out + (size_t)m * out_ld, n0 + x * 4, N, m, bias + bias_at, gate,     \
-                      gate_at, gate_ld, gate_rows, add, add_at, add_ld, add_rows, act, flags);    \
+            store_row(v[i], out + ROW_OF_OUT(m) * out_ld, n0 + x * 4, N, m, bias + bias_at, gate, \
+                      gate_at, gate_ld, gate_rows, add, add_at, add_ld, add_rows, what, flags);   \
     }
 #define STORE_QUAD(q)                                                                             \
     STORE_ROW(4 * (q)) STORE_ROW(4 * (q) + 1) STORE_ROW(4 * (q) + 2) STORE_ROW(4 * (q) + 3)
@@ -173,22 +207,37 @@ __kernel IN_REGISTERS
 #else
 __kernel IN_REGISTERS __attribute__((reqd_work_group_size(ITEMS, 1, 1)))
 #endif
-void gemm_blocked(__global float *out, int out_at, int out_ld, __global const float *A, int a_at,
-                  int a_ld, __global const float *W, int w_at, int w_ld,
+void gemm_blocked(__global act *out, int out_at, int out_ld, __global const a_type *A, int a_at,
+                  int a_ld, __global const w_type *W, int w_at, int w_ld,
                   __global const float *bias, int bias_at, __global const float *gate, int gate_at,
-                  int gate_ld, int gate_rows, __global const float *add, int add_at, int add_ld,
-                  int add_rows, int act, int flags, int M, int N, int K, int a_step, int w_step,
-                  int out_step)
+                  int gate_ld, int gate_rows, __global const act *add, int add_at, int add_ld,
+                  int add_rows, int what, int flags, int M, int N, int K, int a_step, int w_step,
+                  int out_step
+#if CONV
+                  , int Hh, int Ww, int C, int kw, int dy, int dx
+#endif
+                  )
 {
     __local float4 at[STEP * LINE_M], wt[STEP * LINE_N];
     const int id = get_local_id(0), some = id / (LX * LY);
     const int x = id % LX + LX * (some % (GX / LX)), y = id / LX % LY + LY * (some / (GX / LX));
     const int n0 = get_group_id(0) * BN, m0 = get_group_id(1) * BM;
     const size_t z = get_group_id(2);
-    float4 v[TM * 4][TN], a_next[AHEAD][MOVE_A], w_next[AHEAD][MOVE_W];
+    float4 v[TM * 4][TN];
+    a_quad a_next[AHEAD][MOVE_A];
+    w_quad w_next[AHEAD][MOVE_W];
     A += a_at + z * a_step;
-    W += w_at + z * w_step;
     out += out_at + z * out_step;
+#if UP
+    W += piece_at((N + 127) / 128 * 128, 0, K) * z;
+    dy = (int)(z >> 1) - 1;
+    dx = (int)(z & 1) - 1;
+#endif
+#if W_TILES
+    const int w_from = w_at + (int)z * w_step;
+#else
+    W += w_at + z * w_step;
+#endif
     #pragma unroll
     for (int i = 0; i < TM * 4; i++)
         #pragma unroll

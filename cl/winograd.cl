@@ -16,8 +16,9 @@
  * they are  s - q + w0 (d0 - d2),  s + p,  s + q,  s - p + w2 (d3 - d1):
  * 5 multiplications in place of 8.
  *
- * All float32.  x (B, H, W, C), V (POINTS^2, ld, C), U (POINTS^2, C, Cout), M (POINTS^2, ld, Cout),
- * out and add (B, H', W', Cout).  Tiles go along rows, ty * across + tx of an image after another;
+ * x (B, H, W, C), V (POINTS^2, ld, C), U (POINTS^2, C, Cout), M (POINTS^2, ld, Cout), out and add
+ * (B, H', W', Cout).  With -DHALF x, U, out and add are half, V and M float32 in any case.
+ * Tiles go along rows, ty * across + tx of an image after another;
  * `first` is the tile of row 0 of V and M.  Channels are taken in vectors of VW (VW divides C and
  * Cout); no local memory.  On a CPU a work-item has a tile to itself: global (tiles, 1).  On a GPU
  * it has a tile's vector, neighbours neighbouring ones: with TILES 1, global (vectors, tiles). */
@@ -105,7 +106,7 @@ static inline void of_weight(const vec w[3], vec g[POINTS])
  * w (n, C, 3, 3).  A work-item has an input channel to itself and so writes whole rows, as the
  * lines of the POINTS^2 matrices are too far apart to be written one by one.  Global (C rounded
  * up). */
-__kernel void winograd_weights_f32(__global float *U, __global const float *w, int C, int Cout,
+__kernel void winograd_weights(__global act *U, __global const float *w, int C, int Cout,
                                    int first, int n)
 {
     int c = get_global_id(0);
@@ -128,22 +129,22 @@ __kernel void winograd_weights_f32(__global float *U, __global const float *w, i
         for (int i = 0; i < POINTS; i++) {
             of_weight(rows[i], g);
             for (int j = 0; j < POINTS; j++)
-                STORE_FLOATS(g[j], U + ((size_t)(i * POINTS + j) * C + c) * Cout + first + o);
+                STORE(g[j], U + ((size_t)(i * POINTS + j) * C + c) * Cout + first + o);
         }
     }
 }
 
 /* V of x; across, down: tiles of an image. */
 __kernel IN_REGISTERS
-void winograd_before_f32(__global float *V, __global const float *x, int H, int W, int C,
-                         int across, int down, int first, int tiles, int ld)
+void winograd_before(__global float *V, __global const act *x, int H, int W, int C,
+                     int across, int down, int first, int tiles, int ld)
 {
     int row = get_global_id(TILES);
     if (row >= tiles)
         return;
     int tile = first + row, b = tile / (across * down), rest = tile - b * across * down;
     int y0 = rest / across * STEP - 1, x0 = rest % across * STEP - 1;
-    __global const float *image = x + (size_t)b * H * W * C;
+    __global const act *image = x + (size_t)b * H * W * C;
     for (int c = get_global_id(!TILES) * VW; c < C; c += get_global_size(!TILES) * VW) {
         vec half_way[POINTS][SIDE], t[POINTS];
         for (int i = 0; i < SIDE; i++) {
@@ -153,7 +154,7 @@ void winograd_before_f32(__global float *V, __global const float *x, int H, int 
                 int inside = iy >= 0 && iy < H && ix >= 0 && ix < W;
                 d[j] = (vec)(0.0f);
                 if (inside)
-                    d[j] = LOAD_FLOATS(image + ((size_t)iy * W + ix) * C + c);
+                    d[j] = LOAD(image + ((size_t)iy * W + ix) * C + c);
             }
             before(d, t);
             for (int j = 0; j < POINTS; j++)
@@ -170,11 +171,11 @@ void winograd_before_f32(__global float *V, __global const float *x, int H, int 
 /* out of M, bias (Cout), with has_relu ReLU and, with has_add, add; H, W of out, whose pixels are
  * out_ld apart from out_at on. */
 __kernel IN_REGISTERS
-void winograd_after_f32(__global float *out, int out_at, int out_ld,
-                        __global const float *M, __global const float *bias,
-                        int has_relu, __global const float *add, int has_add, int H,
-                        int W, int Cout, int across, int down, int first, int tiles,
-                        int ld)
+void winograd_after(__global act *out, int out_at, int out_ld,
+                    __global const float *M, __global const float *bias,
+                    int has_relu, __global const act *add, int has_add, int H,
+                    int W, int Cout, int across, int down, int first, int tiles,
+                    int ld)
 {
     int row = get_global_id(TILES);
     if (row >= tiles)
@@ -200,8 +201,8 @@ void winograd_after_f32(__global float *out, int out_at, int out_ld,
                 if (has_relu)
                     v = relu_of(v);
                 if (has_add)
-                    v += LOAD_FLOATS(add + pixel * Cout + o);
-                STORE_FLOATS(v, out + out_at + pixel * out_ld + o);
+                    v += LOAD(add + pixel * Cout + o);
+                STORE(v, out + out_at + pixel * out_ld + o);
             }
         }
     }

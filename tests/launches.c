@@ -35,6 +35,7 @@ static const profile profiles[] = {
     {"a100", "clblast", CL_DEVICE_TYPE_GPU, 108, 80, FFCL_F16, FFCL_UNIT_MMA, 0},
     {"h100", "clblast", CL_DEVICE_TYPE_GPU, 132, 90, FFCL_F16, FFCL_UNIT_WGMMA, 0},
     {"h100-set", "clblast", CL_DEVICE_TYPE_GPU, 132, 90, FFCL_F16, FFCL_UNIT_WGMMA, 1},
+    {"gpu-half-own", "clblast", CL_DEVICE_TYPE_GPU, 60, 0, FFCL_F16, FFCL_UNIT_NONE, 0},
     {"h100-float", "clblast", CL_DEVICE_TYPE_GPU, 132, 90, FFCL_F32, FFCL_UNIT_NONE, 0},
     {"rdna3", "clblast", CL_DEVICE_TYPE_GPU, 96, 0, FFCL_F16, FFCL_UNIT_WMMA, 0},
     {"cdna", "clblast", CL_DEVICE_TYPE_GPU, 104, 0, FFCL_F16, FFCL_UNIT_MFMA, 0},
@@ -111,6 +112,7 @@ int main(int argc, char **argv)
     if (ffcl_blas_open(ctx, &(ffcl_blas_options){.name = p->backend}))
         die("back end", &err);
     ctx->blas->has_blocked = ctx->blas->prefers_blocked = strcmp(p->name, "gpu-own") == 0;
+    ctx->blas->has_blocked_half = strcmp(p->name, "gpu-half-own") == 0;
     pretend(ctx, p);
     if (argv[1][length])
         pretend_intel(ctx, argv[1] + length + 1);

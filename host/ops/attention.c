@@ -56,10 +56,9 @@ static void launch(ffcl_ctx *ctx, const ffcl_kernel *k, const ffcl_attention_des
 
 static int tiled_can(const ffcl_ctx *ctx, const void *desc)
 {
-    const ffcl_attention_desc *d = desc;
     const ffcl_caps *caps = &ctx->device.caps;
-    return d->qkv.dtype == FFCL_F32 && caps->local_bytes >= 32768 &&
-           caps->max_work_group >= TILE_ITEMS;
+    (void)desc;
+    return caps->local_bytes >= 32768 && caps->max_work_group >= TILE_ITEMS;
 }
 
 /* Queries of a work-group: more read keys and values less often, where enough work-groups are left
@@ -76,9 +75,10 @@ static void tiled_run(ffcl_ctx *ctx, const void *desc)
     const ffcl_attention_desc *d = desc;
     const size_t Dh = head_size(d), vd = v_columns(Dh), queries = tile_queries(ctx, d);
     char options[112];
-    snprintf(options, sizeof options, "-DDH=%zu -DQD=%zu -DVD=%zu -DVC=%zu -DBQ=%zu -DQUADS=%d",
-             Dh, qk_columns(Dh), vd, ffcl_div_up(Dh, vd), queries, Dh % 4 == 0);
-    launch(ctx, ffcl_kernel_get(ctx, "attention", "attn_f32_tiled", options), d,
+    snprintf(options, sizeof options,
+             "-DDH=%zu -DQD=%zu -DVD=%zu -DVC=%zu -DBQ=%zu -DQUADS=%d %s", Dh, qk_columns(Dh), vd,
+             ffcl_div_up(Dh, vd), queries, Dh % 4 == 0, ffcl_dtype_option(d->qkv.dtype));
+    launch(ctx, ffcl_kernel_get(ctx, "attention", "attn_tiled", options), d,
            ffcl_div_up(d->qkv.rows, queries) * TILE_ITEMS, TILE_ITEMS, 1.0);
 }
 
@@ -157,7 +157,10 @@ static int is_head_wide(const ffcl_ctx *ctx, const void *desc)
 /* On a GPU a kernel that keeps a wide head's result in registers is slower than the GEMMs. */
 static int gemms_pay(const ffcl_ctx *ctx, const void *desc)
 {
-    return ffcl_is_cpu(ctx) || (is_head_wide(ctx, desc) && ffcl_gemm_takes_batches(ctx));
+    const ffcl_dtype dtype = ((const ffcl_attention_desc *)desc)->qkv.dtype;
+    if (ffcl_is_cpu(ctx))
+        return dtype == FFCL_F32;
+    return is_head_wide(ctx, desc) && ffcl_gemm_takes_batches(ctx, dtype);
 }
 
 static ffcl_cost cost(const void *desc)
@@ -168,9 +171,9 @@ static ffcl_cost cost(const void *desc)
 static const ffcl_variant variants[] = {
     {"row", "on any device: a work-item has four queries, no local memory", row_can, NULL, cost,
      row_run},
-    {"tiled", "float32 on GPUs: online softmax over tiles of K and V in local memory", tiled_can,
+    {"tiled", "on GPUs: online softmax over tiles of K and V in local memory", tiled_can,
      ffcl_on_gpu, cost, tiled_run},
-    {"gemms", "float32 with batches of GEMMs: on CPUs, and on GPUs heads of more than 96 columns",
+    {"gemms", "with batches of GEMMs: float32 on CPUs, and on GPUs heads of more than 96 columns",
      ffcl_attention_gemms_can, gemms_pay, cost, ffcl_attention_gemms},
     {"mma", "half on NVIDIA's tensor cores: heads of 8, 16, .. 96 columns, or 128, 192, .. 512",
      mma_can, NULL, cost, mma_run},

@@ -210,7 +210,8 @@ static void taps_run(ffcl_ctx *ctx, const void *desc)
 
 static int winograd_can(const ffcl_ctx *ctx, const void *desc)
 {
-    return has(desc, FFCL_CONV_WINOGRAD) && ffcl_gemm_takes_batches(ctx);
+    const ffcl_conv_desc *d = desc;
+    return has(desc, FFCL_CONV_WINOGRAD) && ffcl_winograd_can(ctx, d->w->dtype);
 }
 
 /* An implicit GEMM: its rows are gathered from the image as they are read. */
@@ -317,9 +318,10 @@ static const ffcl_variant variants[] = {
     {"point", "1 x 1: the GEMM alone", point_can, NULL, cost, point_run},
     {"direct", "float32 with at most 4 outputs: a GEMM's tile would be empty", direct_can, NULL,
      cost, direct_run},
-    {"taps", "the same on GPUs: a GEMM with a column for each tap and output, then their sums",
+    {"taps", "the same on GPUs, half without a matrix unit, too: a GEMM with a column for each tap "
+     "and output, then their sums",
      taps_can, NULL, cost, taps_run},
-    {"winograd", "float32, 3 x 3, where the back end has batches: fewer multiplications",
+    {"winograd", "3 x 3 where there are fast batches of GEMMs: fewer multiplications",
      winograd_can, NULL, cost, ffcl_winograd_conv},
     {"implicit", "half: a GEMM that gathers its rows from the image", implicit_can, NULL, cost,
      implicit_run},

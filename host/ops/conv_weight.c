@@ -21,12 +21,17 @@ static int is_forced(const ffcl_ctx *ctx, const char *name)
 static int is_winograd(const ffcl_ctx *ctx, const ffcl_conv_weight *w)
 {
     if (is_forced(ctx, "winograd"))
-        return w->side == 3 && !ffcl_conv_is_special(w) && ffcl_gemm_takes_batches(ctx);
-    return !is_forced(ctx, "im2col") && ffcl_winograd_pays(ctx, w);
+        return w->side == 3 && !ffcl_conv_is_special(w) && ffcl_winograd_can(ctx, w->dtype);
+    return !is_forced(ctx, w->dtype == FFCL_F16 ? "implicit" : "im2col") &&
+           ffcl_winograd_pays(ctx, w);
 }
 
 static int is_taps(const ffcl_ctx *ctx, const ffcl_conv_weight *w)
 {
+    if (w->dtype == FFCL_F16)
+        return ffcl_gemm_mixes(ctx) && (is_forced(ctx, "taps") ||
+                                        (!is_forced(ctx, "narrow") && w->in >= TAPS_FEWEST &&
+                                         ffcl_gemm_takes_batches(ctx, FFCL_F16)));
     return is_forced(ctx, "taps") ||
            (!is_forced(ctx, "direct") && !ffcl_is_cpu(ctx) && w->in >= TAPS_FEWEST);
 }
@@ -35,11 +40,15 @@ static ffcl_conv_layout choose_layout(const ffcl_ctx *ctx, const ffcl_conv_weigh
 {
     const int is_narrow = w->out <= DIRECT_MOST && w->is_final && !w->upsample &&
                           !ffcl_conv_is_special(w) && w->act == FFCL_ACT_NONE;
-    if (w->dtype == FFCL_F16)
-        return is_narrow ? FFCL_CONV_NARROW : FFCL_CONV_TILES;
+    const int half = w->dtype == FFCL_F16;
     if (is_narrow)
-        return is_taps(ctx, w) ? FFCL_CONV_TAPS : FFCL_CONV_DIRECT;
-    return is_winograd(ctx, w) ? FFCL_CONV_WINOGRAD : FFCL_CONV_IM2COL;
+        return is_taps(ctx, w) ? FFCL_CONV_TAPS : half ? FFCL_CONV_NARROW : FFCL_CONV_DIRECT;
+    return is_winograd(ctx, w) ? FFCL_CONV_WINOGRAD : half ? FFCL_CONV_TILES : FFCL_CONV_IM2COL;
+}
+
+static int is_tiled(const ffcl_conv_weight *w)
+{
+    return w->layout == FFCL_CONV_TILES || w->layout == FFCL_CONV_NARROW;
 }
 
 /* K of the GEMM's weight (K, N). */
@@ -65,12 +74,12 @@ static void shape(ffcl_conv_weight *w)
     if (w->layout == FFCL_CONV_DIRECT)
         t = ffcl_tensor_of(FFCL_F32, 1, w->out, K);
     else if (w->layout == FFCL_CONV_WINOGRAD)
-        t = ffcl_tensor_of(FFCL_F32, ffcl_winograd_points(w), w->in, w->out);
+        t = ffcl_tensor_of(w->dtype, ffcl_winograd_points(w), w->in, w->out);
     else if (w->layout == FFCL_CONV_NARROW)
         t.cols = NARROW;
     else if (w->layout == FFCL_CONV_TAPS)
         t = ffcl_tensor_of(FFCL_F32, 1, K, tap_columns(w));
-    if (w->dtype == FFCL_F16)
+    if (is_tiled(w))
         t.layout = FFCL_TILES;
     for (size_t i = 0; i < buffers; i++)
         w->weight[i] = t;
@@ -79,6 +88,9 @@ static void shape(ffcl_conv_weight *w)
 void ffcl_conv_lay_out(const ffcl_ctx *ctx, ffcl_conv_weight *w)
 {
     w->layout = choose_layout(ctx, w);
+    /* Of few outputs: of any type a GEMM has W in float32. */
+    if (w->layout == FFCL_CONV_TAPS)
+        w->dtype = FFCL_F32;
     shape(w);
 }
 
@@ -95,7 +107,7 @@ size_t ffcl_conv_part_count(const ffcl_conv_weight *w)
         return ffcl_winograd_points(w) * w->in * w->out;
     if (w->layout == FFCL_CONV_TAPS)
         return w->in * tap_columns(w);
-    return w->dtype == FFCL_F16 ? ffcl_tiled_count(out, rows_of(w)) : rows_of(w) * out;
+    return is_tiled(w) ? ffcl_tiled_count(out, rows_of(w)) : rows_of(w) * out;
 }
 
 size_t ffcl_conv_parts(const ffcl_conv_weight *w)
@@ -130,7 +142,7 @@ void ffcl_conv_fill(const ffcl_conv_weight *w, size_t i, const float *from, floa
                     size_t tap = w->upsample ? parity_tap(i >> 1, y) * 2 + parity_tap(i & 1, x)
                                              : y * side + x;
                     size_t k = tap * in + c;
-                    size_t at = w->dtype == FFCL_F16            ? ffcl_tiled_at(o, k, K)
+                    size_t at = is_tiled(w)                     ? ffcl_tiled_at(o, k, K)
                                 : w->layout == FFCL_CONV_DIRECT ? o * K + k
                                 : w->layout == FFCL_CONV_TAPS
                                     ? c * tap_columns(w) + tap * out + o

@@ -6,7 +6,7 @@
 #include "ops/cost.h"
 #include "util.h"
 
-/* ---- float32: as many heads and queries at a time as leave the scores in cache --------------- */
+/* ---- scores in float32, as many heads and queries at a time as leave them in cache ---------- */
 
 /* Floats of scores at a time, on a CPU and on a GPU; queries at the least. */
 enum { SCORES_CPU = 4 << 20, SCORES_GPU = 16 << 20, QUERIES = 64 };
@@ -16,8 +16,8 @@ int ffcl_attention_gemms_can(const ffcl_ctx *ctx, const void *desc)
 {
     const ffcl_attention_desc *d = desc;
     const size_t T = d->qkv.rows, Dh = d->out.cols / d->heads;
-    const ffcl_tensor k = ffcl_tensor_of(FFCL_F32, 2, T, Dh);
-    return d->qkv.dtype == FFCL_F32 &&
+    const ffcl_tensor k = ffcl_tensor_of(d->qkv.dtype, 2, T, Dh);
+    return (k.dtype == FFCL_F32 || ffcl_gemm_mixes(ctx)) &&
            ffcl_gemm_can(ctx, &(ffcl_matmul){.out = ffcl_tensor_of(FFCL_F32, 2, T, T), .a = k,
                                              .w = ffcl_transposed(k)});
 }

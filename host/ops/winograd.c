@@ -14,13 +14,13 @@
  * weights too often. */
 enum { BAND_CPU = 16 << 20, BAND_GPU = 256 << 20, BAND_TILES = 64 };
 
-static const ffcl_kernel *kernel(ffcl_ctx *ctx, const char *name, size_t channels, int upsample,
-                                 size_t *vector)
+static const ffcl_kernel *kernel(ffcl_ctx *ctx, const char *name, const ffcl_conv_weight *w,
+                                 size_t channels, size_t *vector)
 {
-    char options[48];
+    char options[64];
     *vector = ffcl_is_cpu(ctx) ? ffcl_vector(channels) : 1;
-    snprintf(options, sizeof options, "-DVW=%zu%s%s", *vector, upsample ? " -DUPSAMPLE" : "",
-             ffcl_is_cpu(ctx) ? "" : " -DTILES=1");
+    snprintf(options, sizeof options, "-DVW=%zu%s%s %s", *vector, w->upsample ? " -DUPSAMPLE" : "",
+             ffcl_is_cpu(ctx) ? "" : " -DTILES=1", ffcl_dtype_option(w->dtype));
     return ffcl_kernel_get(ctx, "winograd", name, options);
 }
 
@@ -49,10 +49,15 @@ static grid grid_of(const ffcl_ctx *ctx, const ffcl_kernel *k, size_t tiles, siz
                   {ffcl_round_up(vectors, wide), ffcl_round_up(tiles, total / wide)}};
 }
 
+int ffcl_winograd_can(const ffcl_ctx *ctx, ffcl_dtype dtype)
+{
+    return dtype == FFCL_F16 ? ffcl_gemm_mixes(ctx) : ffcl_gemm_takes_batches(ctx, dtype);
+}
+
 int ffcl_winograd_pays(const ffcl_ctx *ctx, const ffcl_conv_weight *w)
 {
     enum { FEWEST = 16 };
-    return ffcl_gemm_takes_batches(ctx) && !ctx->no_winograd && w->side == 3 &&
+    return ffcl_gemm_takes_batches(ctx, w->dtype) && !ctx->no_winograd && w->side == 3 &&
            !ffcl_conv_is_special(w) && w->in >= FEWEST;
 }
 
@@ -65,7 +70,7 @@ void ffcl_winograd_weights(ffcl_ctx *ctx, const ffcl_conv_weight *w, size_t firs
                            const ffcl_tensor *from)
 {
     size_t vector;
-    const ffcl_kernel *k = kernel(ctx, "winograd_weights_f32", w->out, w->upsample, &vector);
+    const ffcl_kernel *k = kernel(ctx, "winograd_weights", w, w->out, &vector);
     size_t local = ffcl_local_size(ctx, k, 4), global = ffcl_round_up(w->in, local);
     ffcl_launch(ctx, k, 1, &global, &local, FFCL_BUF(&w->weight[0]), FFCL_BUF(from),
                 FFCL_INT(w->in), FFCL_INT(w->out), FFCL_INT(first), FFCL_INT(n));
@@ -80,7 +85,7 @@ static void before(ffcl_ctx *ctx, const ffcl_conv_desc *d, const ffcl_tensor *V,
 {
     const ffcl_conv_weight *w = d->w;
     size_t vector;
-    const ffcl_kernel *k = kernel(ctx, "winograd_before_f32", w->in, w->upsample, &vector);
+    const ffcl_kernel *k = kernel(ctx, "winograd_before", w, w->in, &vector);
     const grid g = grid_of(ctx, k, b->tiles, w->in / vector);
     ffcl_work(ctx, ffcl_winograd_cost(b->tiles, w->in, ffcl_winograd_points(w)));
     ffcl_launch(ctx, k, 2, g.global, g.local, FFCL_BUF(V), FFCL_DENSE(&d->x),
@@ -93,7 +98,7 @@ static void after(ffcl_ctx *ctx, const ffcl_conv_desc *d, const ffcl_tensor *M, 
 {
     const ffcl_conv_weight *w = d->w;
     size_t vector;
-    const ffcl_kernel *k = kernel(ctx, "winograd_after_f32", w->out, w->upsample, &vector);
+    const ffcl_kernel *k = kernel(ctx, "winograd_after", w, w->out, &vector);
     const grid g = grid_of(ctx, k, b->tiles, w->out / vector);
     ffcl_work(ctx, ffcl_winograd_cost(b->tiles, w->out, ffcl_winograd_points(w)));
     ffcl_launch(ctx, k, 2, g.global, g.local, FFCL_BUF(&d->out), FFCL_INT(d->out.at),

@@ -8,6 +8,9 @@
 /* The number of GEMMs of a convolution. */
 size_t ffcl_winograd_points(const ffcl_conv_weight *w);
 
+/* Are there GEMMs for images of type dtype, whose transforms are float32 in any case? */
+int ffcl_winograd_can(const ffcl_ctx *ctx, ffcl_dtype dtype);
+
 /* Is it faster than im2col: has the back end batches, and does the convolution have enough channels
  * for its GEMMs to save more than the transforms cost? */
 int ffcl_winograd_pays(const ffcl_ctx *ctx, const ffcl_conv_weight *w);

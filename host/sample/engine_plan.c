@@ -133,16 +133,27 @@ static int prepare(ffcl_engine *e, ffcl_dtype dtype, int no_winograd)
     return rc || !e->vae ? rc : ffcl_vae_prepare(e->vae, e->ctx, dtype);
 }
 
+/* A way of computing: the type of weights and activations, and whether convolutions do without
+ * Winograd's method, whose weights are larger. */
+typedef struct way {
+    ffcl_dtype dtype;
+    int no_winograd;
+} way;
+
 /* Notes what was given up for want of memory. */
-static void report_way(const ffcl_engine *e, const need *first)
+static void report_way(const ffcl_engine *e, ffcl_dtype wanted, const need *first)
 {
     char text[400];
     const ffcl_caps *caps = &e->ctx->device.caps;
-    snprintf(text, sizeof text, "one image as it is fastest in float32 takes %.2f GB, and %s has "
-             "%.2f: %s", (double)(first->weights + first->activations) / 1e9, caps->name,
+    const int is_slow = e->ctx->matrix_unit == FFCL_UNIT_NONE &&
+                        (e->ctx->no_winograd || !ffcl_gemm_takes_batches(e->ctx, FFCL_F16));
+    snprintf(text, sizeof text, "one image as it is fastest in %s takes %.2f GB, and %s has "
+             "%.2f: %s", wanted == FFCL_F32 ? "float32" : "half",
+             (double)(first->weights + first->activations) / 1e9, caps->name,
              (double)caps->global_bytes / 1e9,
-             e->dtype == FFCL_F16 ? "half is used, slower where there is no matrix unit"
-                                  : "convolutions do without Winograd's method");
+             e->dtype == wanted ? "convolutions do without Winograd's method"
+             : is_slow          ? "half is used, which is slow here"
+                                : "half is used");
     ffcl_report(e->ctx->obs, FFCL_PHASE_NOTE, text, 0, 0);
 }
 
@@ -151,39 +162,39 @@ int ffcl_engine_choose_way(ffcl_engine *e)
     ffcl_ctx *ctx = e->ctx;
     const ffcl_dtype wanted = e->dtype;
     const int is_auto = e->cfg->precision.compute == FFCL_PRECISION_AUTO;
+    /* The ways, the wanted first, the smallest last. */
+    static const way floats[] = {{FFCL_F32, 0}, {FFCL_F32, 1}, {FFCL_F16, 0}, {FFCL_F16, 1}};
+    const way *ways = wanted == FFCL_F32 ? floats : floats + 2;
+    const int n_ways = wanted == FFCL_F32 ? 4 : 2;
     ffcl_programs *programs = ctx->programs, *own = NULL;
     need first = {0}, n = {0};
     int rc = e->sit ? ffcl_programs_open(&own, ctx) : 0;
     if (rc || !e->sit)
         return rc ? rc : prepare(e, wanted, 0);
     ctx->programs = own;
-    /* 0: as wanted; 1: float32 without Winograd; 2: half. */
-    int way = 0, found = -1;
-    for (; rc == 0 && found < 0 && way < (wanted == FFCL_F32 ? 3 : 1); way++) {
-        rc = prepare(e, way == 2 ? FFCL_F16 : wanted, way == 1);
+    int found = -1;
+    for (int i = 0; rc == 0 && found < 0 && i < n_ways; i++) {
+        rc = prepare(e, ways[i].dtype, ways[i].no_winograd);
         if (rc == 0)
             rc = measure_least(e, &n);
-        if (way == 0)
+        if (i == 0)
             first = n;
         if (rc == 0 && fits(e, &n))
-            found = way;
+            found = i;
     }
     ffcl_arena_reset(ctx->arena);
     ctx->programs = programs;
     ffcl_programs_close(&own);
     if (rc)
         return rc;
-    e->half_fits = found == 2;
-    if (found < 0 || (found == 2 && !is_auto))
-        return prepare(e, wanted, wanted == FFCL_F32);
-    if (found == 2) {
-        ffcl_gemm_leave_own(ctx);
-        if (ffcl_is_cpu(ctx))
-            ffcl_selfcheck_numbers(ctx);    /* on others it is made */
-    }
+    e->half_fits = wanted == FFCL_F32 && found >= 2;
+    if (found < 0 || (e->half_fits && !is_auto))
+        return prepare(e, wanted, 1);
+    if (e->half_fits && ffcl_is_cpu(ctx))
+        ffcl_selfcheck_numbers(ctx);        /* on others it is made */
     if (found > 0)
-        report_way(e, &first);
-    return prepare(e, found == 2 ? FFCL_F16 : wanted, found == 1);
+        report_way(e, wanted, &first);
+    return prepare(e, ways[found].dtype, ways[found].no_winograd);
 }
 
 void ffcl_engine_report(const ffcl_engine *e)
@@ -192,7 +203,7 @@ void ffcl_engine_report(const ffcl_engine *e)
     const ffcl_caps *caps = &ctx->device.caps;
     char text[512], forced[400], note[440];
     const char *matrix = ffcl_unit_name(ctx->matrix_unit);
-    const char *own = e->dtype == FFCL_F32 ? ffcl_gemm_own(ctx) : "";
+    const char *own = ffcl_gemm_own(ctx);
     snprintf(text, sizeof text, "device %zu: %s (%s, %s, driver %s), %s, %s%s%s%s",
              ctx->device.index, caps->name, ffcl_device_kind(caps), caps->platform, caps->driver,
              e->dtype == FFCL_F16 ? "half" : "float32", own, ffcl_blas_name(ctx),

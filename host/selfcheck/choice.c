@@ -33,12 +33,17 @@ static double float32_ms(const ffcl_trial_result *r)
 int ffcl_trial_wins(const ffcl_trial_result *r, ffcl_half_wish half, char *reason,
                     size_t size)
 {
-    const double plain = half == FFCL_HALF_ALWAYS ? r->ms[FFCL_ROAD_PLAIN] : float32_ms(r);
+    const double own = r->ms[FFCL_ROAD_OWN];
+    double plain = half == FFCL_HALF_ALWAYS ? r->ms[FFCL_ROAD_PLAIN] : float32_ms(r);
     const char *than = half == FFCL_HALF_ALWAYS ? "half without it" : "float32";
     if (r->end != FFCL_TRIAL_RIGHT) {
         ffcl_trial_end_text(r, reason, size);
         return 0;
     }
+    /* Without the unit half operands take that GEMM, too, whose half results a trial does not
+     * compare: Winograd's half weights round otherwise. */
+    if (half == FFCL_HALF_ALWAYS && own > 0)
+        plain = fmin(plain, own);
     const double ratio = plain / r->ms[FFCL_ROAD_UNIT];
     snprintf(reason, size, "is right and takes %.2f of the time of %s", 1.0 / ratio, than);
     return ratio > 1.0;
@@ -169,6 +174,16 @@ static int try_named(ffcl_ctx *ctx, const ffcl_choice *c)
                      reason);
 }
 
+static void check_blocked_half(ffcl_ctx *ctx)
+{
+    char text[1200];
+    if (ffcl_is_cpu(ctx) || !ffcl_gemm_mixes(ctx) || ffcl_selfcheck_blocked_half(ctx))
+        return;
+    snprintf(text, sizeof text, "ffcl's own GEMM for GPUs computes wrong with half operands on %s; "
+             "the plain kernel is used instead, which is slow", ctx->device.caps.name);
+    ffcl_report(ctx->obs, FFCL_PHASE_WARN, text, 0, 0);
+}
+
 int ffcl_choose_gemms(ffcl_ctx *ctx, const ffcl_choice *c)
 {
     const char *backend = c->backend ? c->backend : "auto";
@@ -183,15 +198,16 @@ int ffcl_choose_gemms(ffcl_ctx *ctx, const ffcl_choice *c)
         rc = try_named(ctx, c);
     if (rc == 0 && asks_units)
         rc = ffcl_selfcheck_units(ctx, backend);
-    /* A back end that is asked for by name computes all, and with half operands on tensor cores too
-     * little is left. */
-    if (rc || !is(backend, "auto") || ctx->matrix_unit != FFCL_UNIT_NONE)
+    /* Beside tensor cores too little is left; a back end that is asked for by name computes all of
+     * float32. */
+    if (rc || ctx->matrix_unit != FFCL_UNIT_NONE)
         return rc;
-    if (c->half == FFCL_HALF_ALWAYS && ffcl_unit_on_trial(ctx) == FFCL_UNIT_NONE)
+    if (c->half != FFCL_HALF_NEVER && !is(backend, "builtin"))
+        check_blocked_half(ctx);
+    if (!is(backend, "auto"))
         return 0;
     ffcl_selfcheck_blocked(ctx);
-    try_out(ctx, c);
-    if (c->half == FFCL_HALF_ALWAYS)
-        ffcl_gemm_leave_own(ctx);
+    if (c->half != FFCL_HALF_ALWAYS || ffcl_unit_on_trial(ctx) != FFCL_UNIT_NONE)
+        try_out(ctx, c);
     return 0;
 }

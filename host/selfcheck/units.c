@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "backend.h"
 #include "cl/binary_cache.h"
 #include "cl/program.h"
 #include "ops/ops.h"
@@ -23,7 +24,8 @@ typedef struct probe {
     float *host[2];             /* (SIZE) by the plain kernels, and by the unit's */
 } probe;
 
-/* A computation that is run twice: by the matrix unit, and with none by the plain kernels. */
+/* A computation that is run twice: by the matrix unit, or with FFCL_UNIT_NONE by ffcl's own GEMM
+ * for GPUs, and with neither by the plain kernels. */
 typedef struct trial {
     size_t n;                   /* results */
     int half;                   /* they are half */
@@ -31,6 +33,14 @@ typedef struct trial {
     void (*run)(ffcl_ctx *ctx, const probe *p);
     int wgmma_only;
 } trial;
+
+/* From now on who is on trial computes, or does not. */
+static void let(ffcl_ctx *ctx, ffcl_matrix_unit unit, int with)
+{
+    ctx->matrix_unit = with ? unit : FFCL_UNIT_NONE;
+    if (ctx->blas)
+        ctx->blas->has_blocked_half = with && unit == FFCL_UNIT_NONE;
+}
 
 /* The first elements of a buffer as a tensor of that shape. */
 static ffcl_tensor shaped(const ffcl_tensor *t, ffcl_tensor shape)
@@ -188,7 +198,7 @@ static int distance(ffcl_ctx *ctx, const probe *p, const trial *t, ffcl_matrix_u
 {
     int rc = 0;
     for (int with = 0; rc == 0 && with < 2; with++) {
-        ctx->matrix_unit = with ? unit : FFCL_UNIT_NONE;
+        let(ctx, unit, with);
         rc = run_trial(ctx, p, t);
         if (rc == 0)
             rc = fetch(ctx, p, t, p->host[with]);
@@ -221,11 +231,11 @@ static int result_key(ffcl_ctx *ctx, ffcl_matrix_unit unit, char **key)
     ffcl_cast(ctx, &halves, &floats);
     ffcl_cast(ctx, &floats, &halves);
     for (size_t i = 0; i < 2 * TRIALS; i++) {
-        ctx->matrix_unit = i % 2 ? unit : FFCL_UNIT_NONE;
+        let(ctx, unit, i % 2);
         if (concerns(&trials[i / 2], unit))
             trials[i / 2].run(ctx, &nothing);
     }
-    ctx->matrix_unit = FFCL_UNIT_NONE;
+    let(ctx, unit, 0);
     ctx->planning = 0;
     int rc = ffcl_ctx_check(ctx);
     if (rc == 0)
@@ -255,7 +265,7 @@ static int check(ffcl_ctx *ctx, ffcl_matrix_unit unit, const char *key)
     }
     close_probe(&p);
     ffcl_arena_reset(ctx->arena);
-    ctx->matrix_unit = FFCL_UNIT_NONE;
+    let(ctx, unit, 0);
     passed = passed && rc == 0;
     if (rc == 0 || rc == FFCL_EBUILD)
         ffcl_selfcheck_keep(key, passed);
@@ -301,6 +311,13 @@ static int works(ffcl_ctx *ctx, ffcl_matrix_unit unit, int again)
     ffcl_programs_close(&own);
     free(key);
     ctx->err = outer;
+    return passed;
+}
+
+int ffcl_selfcheck_blocked_half(ffcl_ctx *ctx)
+{
+    const int passed = !ffcl_is_cpu(ctx) && ffcl_gemm_mixes(ctx) && works(ctx, FFCL_UNIT_NONE, 0);
+    ctx->blas->has_blocked_half = passed;
     return passed;
 }
 

@@ -15,6 +15,10 @@ int ffcl_unit_listed(const ffcl_ctx *ctx, ffcl_matrix_unit unit);
  * failure of the next one's. */
 int ffcl_unit_check_again(ffcl_ctx *ctx, ffcl_matrix_unit unit);
 
+/* The same check of ffcl's own GEMM for GPUs with half operands: 1, and noted in ctx->blas, where
+ * it passed; 0 also on CPUs. */
+int ffcl_selfcheck_blocked_half(ffcl_ctx *ctx);
+
 /* Sets ctx->matrix_unit: to the one that name (mma, wgmma, wmma, mfma, dpas) asks for, for auto to
  * NVIDIA's newest, for a back end's name to none.  A unit is used only if it passes its self-check:
  * its kernels build, and their results on random operands agree with the plain kernels'.  The

@@ -204,6 +204,7 @@ static int check_device(report *r, const ffcl_device *device)
     if (rc == 0 && !ffcl_is_cpu(ctx)) {
         ffcl_selfcheck_blocked(ctx);
         judge(r, "ffcl's own float32 GEMM", ctx->blas->has_blocked);
+        judge(r, "the same with half operands", ffcl_selfcheck_blocked_half(ctx));
         check_cores(r, ctx);
     }
     const int has_unit = ctx->matrix_unit != FFCL_UNIT_NONE ||

@@ -180,16 +180,19 @@ static size_t used(const ffcl_row *row, const ffcl_images_of *of, ffcl_use *to)
     }
 #define FLOAT(name, by, shapes, ragged) \
     ATTENTION(name, by, FFCL_F32, FFCL_UNIT_NONE, 0, shapes, ragged, 1e-5f)
-#define TILED(name, compute_units) \
-    ATTENTION(name, "tiled", FFCL_F32, FFCL_UNIT_NONE, compute_units, model, awkward, 1e-5f)
+#define TILED(name, type, compute_units, relative) \
+    ATTENTION(name, "tiled", type, FFCL_UNIT_NONE, compute_units, model, awkward, relative)
 #define HALF(name, by, unit, shapes, ragged) \
     ATTENTION(name, by, FFCL_F16, unit, 0, shapes, ragged, 5e-4f)
 
 const ffcl_row ffcl_rows_of_attention[] = {
     FLOAT("attn_f32_row", "row", model, awkward),
-    TILED("attn_f32_tiled", 1),
-    TILED("attn_f32_tiled_many", 132),
+    TILED("attn_tiled", FFCL_F32, 1, 1e-5f),
+    TILED("attn_tiled_many", FFCL_F32, 132, 1e-5f),
+    TILED("attn_tiled_half", FFCL_F16, 1, 5e-4f),
+    TILED("attn_tiled_half_many", FFCL_F16, 132, 5e-4f),
     FLOAT("attn_f32_batched", "gemms", gemms_model, gemms_awkward),
+    HALF("attn_half_batched", "gemms", FFCL_UNIT_NONE, gemms_model, gemms_awkward),
     HALF("attn_row_half", "row", FFCL_UNIT_NONE, model, awkward),
     HALF("mma_attention", "mma", FFCL_UNIT_MMA, model, mma_awkward),
     HALF("mma_attention_gemms", "gemms-half", FFCL_UNIT_MMA, half_gemms_model, half_gemms_awkward),

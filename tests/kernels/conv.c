@@ -8,8 +8,10 @@
 #include <string.h>
 
 #include "../ref/ref.h"
+#include "backend.h"
 #include "half.h"
 #include "conv.h"
+#include "ops/winograd.h"
 #include "registry.h"
 #include "util.h"
 
@@ -298,8 +300,8 @@ static void operands(ffcl_case *c)
     const ffcl_conv_weight w = weight_of(c);
     const size_t pixels = s.B * s.height * s.width, out = pixels * s.scale * s.scale * s.out;
     const size_t plain = s.side * s.side * s.in * s.out;
-    const ffcl_dtype dtype = w.dtype;
-    const int is_float = w.layout == FFCL_CONV_NARROW;
+    const ffcl_dtype dtype = c->row->dtype;
+    const int is_float = w.layout == FFCL_CONV_NARROW || w.layout == FFCL_CONV_TAPS;
     size_t count, n = ffcl_conv_buffers(&w, &count);
     ffcl_operand list[FFCL_MAX_OPERANDS] = {
         /* Bands write from an offset, for which the GEMM makes sub-buffers of its own. */
@@ -311,7 +313,8 @@ static void operands(ffcl_case *c)
         {.role = FFCL_HOST, .dtype = dtype, .n = plain},
     };
     for (size_t i = 0; i < n; i++)
-        list[WEIGHT + i] = (ffcl_operand){.role = FFCL_IN, .dtype = dtype,
+        list[WEIGHT + i] = (ffcl_operand){.role = FFCL_IN,
+                                          .dtype = is_winograd(&w) ? FFCL_F32 : w.dtype,
                                           .n = is_winograd(&w) ? plain : count};
     n += WEIGHT;
     if (uses(c, MOMENTS)) {
@@ -357,7 +360,11 @@ static void fill(ffcl_case *c)
     else
         ffcl_case_noise(c, PLAIN, 0.0, 1.0 / sqrt(terms));
     lay_out(c);
-    c->scale = (1.0 + ffcl_case_magnitude(c)) * (uses(c, MOMENTS) ? 1.0 : sqrt(terms));
+    const ffcl_conv_weight w = weight_of(c);
+    c->scale = 1.0 + ffcl_case_magnitude(c);
+    /* Winograd's half weights are rounded once more, which no sum of more terms makes worse. */
+    if (!uses(c, MOMENTS) && !(is_half(c) && is_winograd(&w)))
+        c->scale *= sqrt(terms);
     if (uses(c, MOMENTS)) {
         ffcl_case_noise(c, GAMMA, 1.0, 0.5);
         ffcl_case_noise(c, BETA, 0.0, 0.5);
@@ -430,6 +437,18 @@ void ffcl_conv_case_winograd(ffcl_case *c, size_t operand)
     ffcl_give(c->ctx, &w->weight[0]);
 }
 
+/* GEMMs by the kernel that a GPU without a matrix unit has. */
+static void blocked_half_run(ffcl_case *c)
+{
+    struct ffcl_blas *b = c->ctx->blas;
+    const int before = b->has_blocked_half;
+    ffcl_call call;
+    describe(c, &call);
+    b->has_blocked_half = 1;
+    ffcl_case_call(c, &call);
+    b->has_blocked_half = before;
+}
+
 static void winograd_run(ffcl_case *c)
 {
     ffcl_conv_case_winograd(c, WEIGHT);
@@ -465,7 +484,7 @@ const char *ffcl_conv_case_skip_im2col(const ffcl_case *c)
 
 static const char *winograd_skip(const ffcl_case *c)
 {
-    return ffcl_gemm_takes_batches(c->ctx) ? NULL : "no back end with batches of float32 GEMMs";
+    return ffcl_winograd_can(c->ctx, c->row->dtype) ? NULL : "no back end with batches of GEMMs";
 }
 
 /* Shapes whose GEMM the unit cannot take run on every device: the plain kernel must be chosen.  A
@@ -543,6 +562,19 @@ static size_t used(const ffcl_row *row, const ffcl_images_of *of, ffcl_use *to)
     HALF(name "_conv_upsample", UPSAMPLE, half_none_model, half_upsample_awkward,          \
          "implicit", unit, 1.8e-6f)
 
+/* Winograd's weights as halves: the sum of a weight's nine taps, some of them times 2, is off by up
+ * to 2^-12 of itself, in 36 or 25 products of which each result is a sum. */
+#define HALF_WINOGRAD(row_name, what, shapes)                                              \
+    {CONV, .name = row_name, .letters = "B Hh Ww C Cout k add units", .dtype = FFCL_F16,   \
+     .uses = (what) | NOT_USED, .fills = ALL_FILLS, .model = shapes##_model,               \
+     .awkward = shapes##_awkward, .at = at, .rtol = 5e-4f, .atol = 8e-3f,                  \
+     .skip = winograd_skip, .variant = "winograd", .run = winograd_run}
+#define HALF_BLOCKED(row_name, what, shapes, by)                                           \
+    {CONV, .name = row_name, .letters = "B Hh Ww C Cout k add units", .dtype = FFCL_F16,   \
+     .uses = (what) | NOT_USED, .fills = ALL_FILLS, .model = shapes##_model,               \
+     .awkward = shapes##_awkward, .at = at, .rtol = (what) & FEW ? 1e-5f : 5e-4f,          \
+     .atol = 6e-7f, .variant = by, .run = blocked_half_run}
+
 /* By tiles as the units choose them, and by those of large images, which the batch does not
  * change. */
 #define HALO_ROW(row_name, what, kinds, shapes, element, how, relative, absolute, wide)    \
@@ -573,6 +605,12 @@ const ffcl_row ffcl_rows_of_conv[] = {
     PLAIN_CONV("point", POINT, half_point, "point"),
     PLAIN_CONV("narrow", FEW, half_narrow, "narrow"),
     PLAIN_CONV("upsample", UPSAMPLE, half_upsample, "implicit"),
+
+    HALF_WINOGRAD("conv_half_winograd", 0, winograd),
+    HALF_WINOGRAD("conv_half_winograd_upsample", UPSAMPLE, winograd_upsample),
+    HALF_BLOCKED("conv_half_taps", FEW, half_narrow, "taps"),
+    HALF_BLOCKED("conv_half_blocked", 0, half_columns, "implicit"),
+    HALF_BLOCKED("conv_half_blocked_upsample", UPSAMPLE, half_upsample, "implicit"),
 
     OTHER("wmma", FFCL_UNIT_WMMA),
     OTHER("mfma", FFCL_UNIT_MFMA),

@@ -176,6 +176,26 @@ static const ffcl_shape few_awkward[] = {
     {{0}, 0},
 };
 
+/* The blocked kernel's tiles, of 32 to 128 rows and columns, by compute units. */
+static const ffcl_shape blocked_half_awkward[] = {
+    FOR_NO_UNIT,
+    FOR_ANY,
+    {{129, 136, 168, 50, ALIGNED, 1}, 0},
+    {{200, 72, 8, 200, ALIGNED, 1}, 0},
+    {{257, 264, 40, 257, DENSE, 1}, 0},
+    {{257, 264, 40, 257, DENSE, 4}, 0},
+    {{513, 40, 72, 513, DENSE, 1}, 0},
+    {{127, 1152, 40, 64, DENSE, 132}, 0},
+    {{5, 24, 4104, 2, ALIGNED, 1}, 0},
+    {{0}, 0},
+};
+static const ffcl_shape parts_half_awkward[] = {
+    {{5, 8, 1152, 5, DENSE, 132}, FFCL_SHAPE_SMALL | FFCL_SHAPE_FILLS},
+    {{70, 100, 1176, 70, DENSE, 132}, 0},
+    {{130, 132, 1224, 130, ODD, 132}, 0},
+    {{0}, 0},
+};
+
 static const ffcl_shape gemv_model[] = {{{1, 6912, 1152, 1, DENSE, 0}, 0}, {{0}, 0}};
 static const ffcl_shape gemv_awkward[] = {
     {{1, 8, 8, 1, DENSE, 0}, FFCL_SHAPE_SMALL},
@@ -448,6 +468,14 @@ static size_t used(const ffcl_row *row, const ffcl_images_of *of, ffcl_use *to)
      .skip = ffcl_case_needs_unit, .variant = by, .unit = may_use, .used = used}
 #define PLAIN_HALF(name, what, shapes) \
     HALF("half_" name, what, shapes, half_awkward, "half", FFCL_UNIT_NONE, 6e-7f)
+#define BLOCKED_HALF(name, what, shapes)                                                 \
+    HALF("blocked_half_" name, what, shapes, blocked_half_awkward, "blocked-half",       \
+         FFCL_UNIT_NONE, 6e-7f)
+#define BLOCKED_HALF_PARTS(row_name, what)                                               \
+    {SUMS, .name = row_name, .letters = "M N K T place units", .dtype = FFCL_F16,        \
+     .uses = what, .model = half_none_model, .awkward = parts_half_awkward,              \
+     .operands = half_operands, .rtol = 1e-5f, .atol = 6e-7f, .variant = "blocked-half", \
+     .run = parts_run}
 #define GEMV(name, what) \
     HALF("gemv_" name, what, gemv_model, gemv_awkward, "gemv", FFCL_UNIT_NONE, 6e-7f)
 /* A matrix unit adds the 16 products of a step and the sum so far at the exponent of the largest
@@ -507,6 +535,13 @@ const ffcl_row ffcl_rows_of_gemm[] = {
     PLAIN_HALF("float_bias", FFCL_BIAS, half_none_model),
     PLAIN_HALF("float_gate_add", FFCL_BIAS | FFCL_GATE | FFCL_ADD, half_gate_model),
     PLAIN_HALF("float_gelu", FFCL_BIAS | FFCL_GELU, half_none_model),
+    BLOCKED_HALF("bias", FFCL_BIAS | OUT_HALF, half_bias_model),
+    BLOCKED_HALF("gelu", FFCL_BIAS | FFCL_GELU | OUT_HALF, half_gelu_model),
+    BLOCKED_HALF("relu", FFCL_BIAS | RELU | OUT_HALF, half_none_model),
+    BLOCKED_HALF("add", FFCL_BIAS | FFCL_ADD | OUT_HALF, half_add_model),
+    BLOCKED_HALF("float_silu", FFCL_BIAS | FFCL_SILU, half_none_model),
+    BLOCKED_HALF("float_gate_add", FFCL_BIAS | FFCL_GATE | FFCL_ADD, half_gate_model),
+    BLOCKED_HALF_PARTS("blocked_half_parts", FFCL_BIAS | FFCL_GATE),
     GEMV("bias", FFCL_BIAS | OUT_HALF),
     GEMV("silu", FFCL_BIAS | FFCL_SILU | OUT_HALF),
     GEMV("gelu", FFCL_BIAS | FFCL_GELU | OUT_HALF),

@@ -146,7 +146,8 @@ static void winograd_run(ffcl_case *c)
 
 static const char *winograd_skip(const ffcl_case *c)
 {
-    return ffcl_gemm_takes_batches(c->ctx) ? NULL : "no back end with batches of float32 GEMMs";
+    return ffcl_gemm_takes_batches(c->ctx, FFCL_F32) ? NULL
+                                                     : "no back end with batches of float32 GEMMs";
 }
 
 /* A GEMM that the unit cannot take runs by the plain kernel, on every device. */
