@@ -110,7 +110,7 @@ flags=$(pkg-config --cflags OpenCL clblast libpng inih libzip libcjson zlib 2> /
 while IFS= read -r file; do
     file=${file#./}
     case $file in
-    bench/torch_baseline.py) ;;         # comes from elsewhere, as it is
+    bench/torch_baseline.py | bench/torch_best.py) ;;   # come from elsewhere, as they are
     *) check_file ;;
     esac
 done < <(find . \( -name '.?*' ! -name .ci -o -name 'build*' -o -path ./tests/data \) -prune -o \
