@@ -72,7 +72,8 @@ UNIT := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/unit/*.c))
 CHECK_OBJ := $(BUILD)/tests/kernels/check.o $(CASES_OBJ)
 
 .PHONY: all demo check unit fuzz fuzz-replay lint clcheck bench bench-torch install uninstall \
-    clean docs deps windows asan static valgrind chaos sweep debian12 debian13 portability force
+    clean docs deps windows windows-check macos-check asan \
+    static valgrind chaos sweep debian12 debian13 portability force
 
 # The program, the libraries.
 all: $(BUILD)/ffcl $(BUILD)/libffcl.a $(BUILD)/libffcl.so
@@ -216,6 +217,14 @@ windows:
 	PKG_CONFIG_LIBDIR=$(CURDIR)/$(WINDOWS)/prefix/lib/pkgconfig $(MAKE) BUILD=$(WINDOWS) \
 	    SYSTEM=windows CC=x86_64-w64-mingw32-gcc-posix $(WINDOWS)/ffcl.exe
 	cp LICENSE $(WINDOWS)/
+
+# ffcl.exe under wine against ffcl.
+windows-check: $(BUILD)/ffcl windows
+	bash tests/windows.sh $(BUILD)
+
+# The host's files as for macOS's OpenCL.framework, no Mac needed.
+macos-check:
+	bash tests/macos.sh
 
 # Installs what building and the demo need.
 deps:

@@ -4,7 +4,11 @@
 #define FFCL_CL_API_H
 
 #define CL_TARGET_OPENCL_VERSION 120
+#ifdef __APPLE__
+#include <OpenCL/opencl.h>
+#else
 #include <CL/cl.h>
+#endif
 
 #include "error.h"
 

@@ -175,6 +175,14 @@ int ffcl_atomic_flush_folder(const char *path, ffcl_error *err)
                : 0;
 }
 
+/* Only Linux flushes a whole file system and waits for it (ffcl_atomic_flush_all): elsewhere no
+ * file may be left to that. */
+#ifdef __linux__
+enum { FLUSHES_ALL = 1 };
+#else
+enum { FLUSHES_ALL = 0 };
+#endif
+
 /* Has the system begin to write the file: the end of a set would wait for thousands of them. */
 static void begin_to_flush(int fd)
 {
@@ -187,13 +195,14 @@ static void begin_to_flush(int fd)
 
 int ffcl_atomic_commit(ffcl_atomic_file *file, ffcl_error *err)
 {
+    const int is_later = file->unflushed && FLUSHES_ALL;
     int status = 0;
     errno = 0;
-    if (fflush(file->stream) || (!file->unflushed && fsync(fileno(file->stream)))) {
+    if (fflush(file->stream) || (!is_later && fsync(fileno(file->stream)))) {
         status = ffcl_write_error(file->path, errno, err);
         goto out;
     }
-    if (file->unflushed)
+    if (is_later)
         begin_to_flush(fileno(file->stream));
     if (ferror(file->stream)) {
         status = ffcl_write_error(file->path, 0, err);

@@ -6,7 +6,11 @@
  * time of a set of parameters; a candidate of ffcl tune, one process with one context, has no use
  * for it.  So in such a process binaries are empty; everywhere else the call goes through. */
 #define CL_TARGET_OPENCL_VERSION 120
+#ifdef __APPLE__
+#include <OpenCL/opencl.h>
+#else
 #include <CL/cl.h>
+#endif
 #include <dlfcn.h>
 #include <stdlib.h>
 #include <string.h>
