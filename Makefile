@@ -1,9 +1,11 @@
+# SPDX-License-Identifier: MIT
 # ffcl: make, make demo, make check; see README.md.
 # Overridable: CC, CFLAGS, PREFIX, DESTDIR, BUILD.
 
 CC ?= gcc
 CFLAGS ?= -O2 -g
 PREFIX ?= /usr/local
+LIBDIR ?= $(PREFIX)/lib
 BUILD ?= build
 
 # V=1 prints the commands; a line each otherwise, and none with make -s.
@@ -12,6 +14,8 @@ run = $(if $(V),,@$(if $(S),,printf '  %-4s %s\n' $(1) $@;))
 
 # The one place of the version is host/ffcl.h.
 VERSION := $(shell sed -n 's/^\#define FFCL_VERSION "\(.*\)"/\1/p' host/ffcl.h)
+# Its date is in its headline of docs/changelog.md: "## 0.1.0 (2026-11-26)".
+VERSION_DATE := $(shell sed -n 's/^\#\# $(VERSION) (\(.*\))$$/\1/p' docs/changelog.md)
 PACKAGES := OpenCL clblast libpng inih libzip libcjson zlib
 # PoCL, cmocka and the rest of what the tests need come from tests/install.sh.
 
@@ -33,8 +37,8 @@ JPEG_LIBS := $(shell pkg-config --exists libjpeg && pkg-config --libs libjpeg)
 WARN := -std=c11 -Wall -Wextra -Wpedantic -Wshadow
 DEPS_CFLAGS = $(shell pkg-config --cflags $(PACKAGES))
 DEPS_LIBS = $(shell pkg-config --libs $(PACKAGES))
-ALL_CFLAGS = $(WARN) $(HARDEN) $(EXTRA) -fPIC -MMD -MP -D_GNU_SOURCE $(SYSTEM_CFLAGS) \
-    -Ihost -Iblas $(DEPS_CFLAGS) $(JPEG_CFLAGS) $(CFLAGS)
+ALL_CFLAGS = $(WARN) $(HARDEN) $(EXTRA) -fPIC -fvisibility=hidden -MMD -MP -D_GNU_SOURCE \
+    $(SYSTEM_CFLAGS) -Ihost -Iblas $(DEPS_CFLAGS) $(JPEG_CFLAGS) $(CFLAGS)
 LIBS = $(DEPS_LIBS) $(JPEG_LIBS) $(if $(MPI),$(MPI_LIBS)) $(SYSTEM_LIBS)
 
 # MPI=1: the processes of an mpirun generate one sample set together (Open MPI).  One object
@@ -72,11 +76,20 @@ UNIT := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/unit/*.c))
 CHECK_OBJ := $(BUILD)/tests/kernels/check.o $(CASES_OBJ)
 
 .PHONY: all demo check unit fuzz fuzz-replay lint clcheck bench bench-torch install uninstall \
-    clean docs deps windows windows-check macos-check asan \
-    static valgrind chaos sweep debian12 debian13 portability force
+    dist deb clean docs deps windows windows-check macos-check asan static valgrind chaos sweep \
+    debian12 debian13 portability force
+# The program, the libraries, man pages, completion.
+PAGES := $(addprefix $(BUILD)/pages/,ffcl.1 ffcl.ini.5 bash zsh fish)
+all: $(BUILD)/ffcl $(BUILD)/libffcl.a $(BUILD)/libffcl.so $(PAGES)
 
-# The program, the libraries.
-all: $(BUILD)/ffcl $(BUILD)/libffcl.a $(BUILD)/libffcl.so
+# From the tables of commands and keys.
+PAGES_OBJ := $(patsubst %.c,$(BUILD)/%.o,$(wildcard host/program/pages/*.c))
+$(BUILD)/pages/write: $(PAGES_OBJ) $(filter-out %/host/main.o,$(PROGRAM_OBJ)) $(BUILD)/libffcl.a
+	@mkdir -p $(@D)
+	$(call run,LD)$(CC) $(CFLAGS) $(HARDEN_LD) $(LDFLAGS) -o $@ $^ $(LIBS)
+
+$(PAGES): $(BUILD)/pages/write docs/changelog.md
+	$(call run,DOC)$< $(@F) $(if $(filter ffcl.%,$(@F)),$(VERSION_DATE)) > $@.tmp && mv $@.tmp $@
 
 $(BUILD)/ffcl$(EXE): $(PROGRAM_OBJ) $(BUILD)/libffcl.a
 	$(call run,LD)$(CC) $(CFLAGS) $(HARDEN_LD) $(LDFLAGS) -o $@ $^ $(LIBS)
@@ -299,24 +312,25 @@ sweep: all
 	    SWEEP="$$kind 1010 10 99999" bash tests/e2e/faults.sh $(BUILD) || exit 1; \
 	done
 
+# config/package/install.sh has the list of what goes where.
 install: all
-	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/include \
-	    $(DESTDIR)$(PREFIX)/lib/pkgconfig $(DESTDIR)$(PREFIX)/share/doc/ffcl
-	install -m 755 $(BUILD)/ffcl $(DESTDIR)$(PREFIX)/bin/ffcl
-	install -m 644 host/ffcl.h $(DESTDIR)$(PREFIX)/include/ffcl.h
-	install -m 644 $(BUILD)/libffcl.a $(DESTDIR)$(PREFIX)/lib/libffcl.a
-	install -m 755 $(BUILD)/libffcl.so $(DESTDIR)$(PREFIX)/lib/libffcl.so.0
-	ln -sf libffcl.so.0 $(DESTDIR)$(PREFIX)/lib/libffcl.so
-	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@VERSION@|$(VERSION)|' \
-	    -e 's|@LIBS@|$(strip $(LIBS))|' host/ffcl.pc.in \
-	    > $(DESTDIR)$(PREFIX)/lib/pkgconfig/ffcl.pc
-	install -m 644 README.md docs/*.md $(DESTDIR)$(PREFIX)/share/doc/ffcl/
+	DESTDIR=$(DESTDIR) PREFIX=$(PREFIX) LIBDIR=$(LIBDIR) VERSION=$(VERSION) \
+	    sh config/package/install.sh install $(BUILD) '$(strip $(LIBS))'
 
 uninstall:
-	rm -f $(DESTDIR)$(PREFIX)/bin/ffcl $(DESTDIR)$(PREFIX)/include/ffcl.h \
-	    $(DESTDIR)$(PREFIX)/lib/libffcl.a $(DESTDIR)$(PREFIX)/lib/libffcl.so \
-	    $(DESTDIR)$(PREFIX)/lib/libffcl.so.0 $(DESTDIR)$(PREFIX)/lib/pkgconfig/ffcl.pc
-	rm -rf $(DESTDIR)$(PREFIX)/share/doc/ffcl
+	DESTDIR=$(DESTDIR) PREFIX=$(PREFIX) LIBDIR=$(LIBDIR) VERSION=$(VERSION) \
+	    sh config/package/install.sh uninstall $(BUILD) ''
+
+# The committed tree as ffcl-VERSION.tar.gz, the same bytes each time: names, times and owners are
+# those of the commit, not of this machine.  Files of git alone are left out.
+DIST := ffcl-$(VERSION)
+dist:
+	@mkdir -p $(BUILD)
+	sh config/package/dist.sh $(DIST) $(BUILD)/$(DIST).tar.gz
+
+# Debian packages for the release that it runs on, in BUILD/deb; docs/packages.md.
+deb: dist
+	sh config/package/deb.sh $(BUILD)/$(DIST).tar.gz $(BUILD)/deb
 
 clean:
 	rm -rf $(BUILD) build-asan build-fuzz build-gcc build-clang

@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: MIT
 # Everything that wants a GPU host, in one call.  Where there are two GPUs: both together first.  Of
 # the first GPU: comparison and times against PyTorch, a profile, large sample sets.  Of the last
 # GPU, at the same time if it is another: every kernel and recording, ffcl tune, ffcl bench.

@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: MIT
 # ffcl and PyTorch side by side: the same random weights, seed, classes and host.
 #   bench/torch.sh [CASE ...]
 # A case is SIZE:BATCH:TORCH:FFCL, e.g. 256:64:bf16c:half: image side, batch, PyTorch's mode

@@ -18,6 +18,11 @@
 extern "C" {
 #endif
 
+/* All that the shared library exports; it is built with -fvisibility=hidden. */
+#if defined(__GNUC__) && !defined(_WIN32)
+#pragma GCC visibility push(default)
+#endif
+
 #define FFCL_VERSION "0.1.0"
 
 /* What went wrong.  The program's exit code is the negated value (docs/errors.md). */
@@ -279,6 +284,10 @@ int ffcl_config_reference(char **out, ffcl_error *err);
 
 /* The presets with their papers and repositories as text; *out is the caller's to free. */
 int ffcl_config_presets(char **out, ffcl_error *err);
+
+#if defined(__GNUC__) && !defined(_WIN32)
+#pragma GCC visibility pop
+#endif
 
 #ifdef __cplusplus
 }

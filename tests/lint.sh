@@ -80,7 +80,7 @@ check_file() {
     reject $'\r' "a carriage return"
     reject "\\b($notes)\\b" "a left-over note"
     case $file in
-    Makefile) ;;
+    Makefile | */rules) ;;
     *) reject $'\t' "a tab" ;;
     esac
     case $file in
@@ -88,7 +88,8 @@ check_file() {
     *) reject "^.{$((COLUMNS_MOST + 1))}" "more than $COLUMNS_MOST columns" ;;
     esac
     case $file in
-    *.c | *.h | *.cl | *.clh)
+    *.md) ;;
+    *)
         head -n 3 "$file" | grep -q 'SPDX-License-Identifier: MIT' ||
             complain "$file" "no SPDX line at the top"
         ;;
@@ -116,7 +117,8 @@ while IFS= read -r file; do
 done < <(find . \( -name '.?*' ! -name .ci -o -name 'build*' -o -path ./tests/data \) -prune -o \
     -type f \( -name '*.c' -o -name '*.h' -o -name '*.cl' -o -name '*.clh' -o -name '*.sh' \
     -o -name '*.py' -o \
-    -name '*.ini' -o -name '*.md' -o -name Makefile -o -path './.ci/*' \) -print | sort)
+    -name '*.ini' -o -name '*.md' -o -name Makefile -o -name rules -o -name '*.bash' -o \
+    -name '*.zsh' -o -name '*.cff' -o -path './.ci/*' \) -print | sort)
 if bash tests/includes.sh; then
     passed=$((passed + 1))
 else

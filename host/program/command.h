@@ -119,7 +119,8 @@ void ffcl_evaluation_print(const ffcl_evaluation *evaluation);
 /* Its numbers in one line, the last of a run. */
 void ffcl_evaluation_print_line(const ffcl_evaluation *evaluation);
 
-/* help.c: the list of all commands; all of one. */
+/* help.c: the exit codes, a paragraph; the list of all commands; all of one. */
+extern const char ffcl_help_exit_codes[];
 void ffcl_help_print(FILE *out);
 void ffcl_help_print_command(FILE *out, const ffcl_command *command);
 

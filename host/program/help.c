@@ -21,13 +21,15 @@ static const char more[] =
     "\n"
     "  ffcl config/demo.ini\n"
     "  ffcl config/demo.ini sampler.seed=7 sampler.classes=0-4 output.grid=seven.png\n"
-    "\n"
-    "exit codes: 0 done, 2 command line, 3 INI key or value, 4 input file missing,\n"
-    "5 input file damaged, 6 weights do not fit, 7 no device, 8 kernel does not\n"
-    "build, 9 device memory, 10 OpenCL call, 11 not a number in the result,\n"
-    "12 output not written, 13 verify failed, 14 host memory, 15 stopped by Ctrl-C,\n"
-    "16 another run has the folder, 17 begun with other settings. Errors are one\n"
-    "sentence on stderr; docs/errors.md says what to do.\n";
+    "\n";
+
+const char ffcl_help_exit_codes[] =
+    "Exit codes: 0 done, 2 command line, 3 INI key or value, 4 input file missing, "
+    "5 input file damaged, 6 weights do not fit, 7 no device, 8 kernel does not build, "
+    "9 device memory, 10 OpenCL call, 11 not a number in the result, 12 output not written, "
+    "13 verify failed, 14 host memory, 15 stopped by Ctrl-C, 16 another run has the folder, "
+    "17 begun with other settings. Errors are one sentence on stderr; docs/errors.md says what "
+    "to do.";
 
 void ffcl_help_wrap(FILE *out, int at, int from, const char *text)
 {
@@ -99,6 +101,7 @@ void ffcl_help_print(FILE *out)
     print_options(out, ffcl_common_options, options_column(ffcl_common_options));
     fputc('\n', out);
     fputs(more, out);
+    ffcl_help_wrap(out, 0, 0, ffcl_help_exit_codes);
 }
 
 void ffcl_help_print_command(FILE *out, const ffcl_command *command)

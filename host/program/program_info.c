@@ -15,6 +15,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* CLBlast finds it here only if the program exports it. */
+#ifndef _WIN32
+__attribute__((visibility("default")))
+#endif
+cl_int CL_API_CALL clGetProgramInfo(cl_program program, cl_program_info name, size_t size,
+                                    void *value, size_t *needed);
+
 typedef cl_int info_function(cl_program, cl_program_info, size_t, void *, size_t *);
 
 cl_int CL_API_CALL clGetProgramInfo(cl_program program, cl_program_info name, size_t size,

@@ -5,7 +5,7 @@
 
 # Flags of a sanitizer build, which whoever links with the library then needs, too.
 read -ra extra <<< "${FFCL_TEST_CFLAGS:-}"
-cc=${CC:-cc}
+read -ra cc <<< "${CC:-cc}"    # may be two words, as "ccache gcc"
 
 install_to() { # TARGET VARIABLE...
     local target=$1
@@ -22,7 +22,11 @@ files() { # FOLDER
 check "make install DESTDIR" install_to install DESTDIR="$work/stage" PREFIX=/usr
 files stage > files
 for f in bin/ffcl include/ffcl.h lib/libffcl.a lib/libffcl.so lib/libffcl.so.0 \
-    lib/pkgconfig/ffcl.pc share/doc/ffcl/ini.md share/doc/ffcl/errors.md; do
+    lib/pkgconfig/ffcl.pc share/doc/ffcl/README.md share/doc/ffcl/LICENSE \
+    share/doc/ffcl/docs/ini.md share/man/man1/ffcl.1 share/man/man5/ffcl.ini.5 \
+    share/bash-completion/completions/ffcl share/zsh/site-functions/_ffcl \
+    share/fish/vendor_completions.d/ffcl.fish share/ffcl/config/demo.ini \
+    share/ffcl/config/demo/freeflow-digits.pt share/ffcl/config/demo/README.md; do
     check "installed: $f" grep -qxF "./usr/$f" files
 done
 same "the .pc file names the prefix, not DESTDIR" \
@@ -30,8 +34,30 @@ same "the .pc file names the prefix, not DESTDIR" \
 same "the installed program runs" "$(stage/usr/bin/ffcl --version)" "$("$ffcl" --version)"
 same "the versions agree" "$(sed -n 's/^Version: /ffcl /p' stage/usr/lib/pkgconfig/ffcl.pc)" \
     "$("$ffcl" --version | sed '1!d; s/ (.*//')"
+# Links of the pages lead to what is installed, as they lead to what is in the checkout.
+dangling=''
+for page in stage/usr/share/doc/ffcl/*.md stage/usr/share/doc/ffcl/docs/*.md; do
+    for target in $(grep -oE '\]\([^)#]+' "$page" | cut -c 3- | grep -v '^https\{0,1\}:'); do
+        [ -e "$(dirname "$page")/$target" ] || dangling+=" ${page##*/}:$target"
+    done
+done
+same "no link of the documents dangles" "$dangling" ""
+grep -oE 'ffcl_[a-z_]+\(' "$root/host/ffcl.h" | tr -d '(' | grep -v '_visitor$' | sort -u > declared
+nm -D --defined-only "$build/libffcl.so" | awk '$2 ~ /[TDBRVW]/ { print $3 }' | sort > exported
+if [ -n "${FFCL_TEST_CFLAGS:-}" ]; then
+    skip "exports" "a sanitizer"
+else
+    same "the shared library exports the functions of the header, and nothing else" \
+        "$(cat exported)" "$(cat declared)"
+    check "the program exports clGetProgramInfo, for CLBlast" \
+        sh -c "nm -D --defined-only '$ffcl' | grep -q ' T clGetProgramInfo'"
+fi
+mkdir -p stage/usr/share/doc/ffcl/docs
+echo mine > stage/usr/share/doc/ffcl/docs/mine
 check "make uninstall DESTDIR" install_to uninstall DESTDIR="$work/stage" PREFIX=/usr
-same "uninstall leaves no file" "$(files stage)" ""
+same "uninstall leaves what it did not install" "$(files stage)" ./usr/share/doc/ffcl/docs/mine
+rm -r stage/usr/share/doc/ffcl
+same "and no folder of its own" "$(find stage -name 'ffcl*')" ""
 
 # ---- a user's program ----
 
@@ -79,7 +105,7 @@ compile() { # OUT FLAG...
     local to=$1
     shift
     # shellcheck disable=SC2046 # pkg-config prints a list
-    "$cc" -std=c11 -Wall -Wextra -Wpedantic -Werror "${extra[@]}" -o "$to" user.c \
+    "${cc[@]}" -std=c11 -Wall -Wextra -Wpedantic -Werror "${extra[@]}" -o "$to" user.c \
         $(pkg-config --cflags ffcl) "$@"
 }
 
