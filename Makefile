@@ -78,6 +78,7 @@ CHECK_OBJ := $(BUILD)/tests/kernels/check.o $(CASES_OBJ)
 .PHONY: all demo check unit fuzz fuzz-replay lint clcheck bench bench-torch install uninstall \
     dist deb clean docs deps windows windows-check macos-check asan static valgrind chaos sweep \
     debian12 debian13 portability force
+
 # The program, the libraries, man pages, completion.
 PAGES := $(addprefix $(BUILD)/pages/,ffcl.1 ffcl.ini.5 bash zsh fish)
 all: $(BUILD)/ffcl $(BUILD)/libffcl.a $(BUILD)/libffcl.so $(PAGES)
