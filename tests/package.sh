@@ -34,7 +34,7 @@ inside() { # FOLDER SCRIPT
 needed=$(sed -n '/^Build-Depends:/,/^[A-Z]/p' config/package/debian/control |
     sed '/^Standards/d; s/^Build-Depends: *//; s/([^)]*)//g; s/debhelper-compat/debhelper/' |
     tr -d ' \n')
-make_root "$work/build" "$needed,gcc,libc6-dev,make,dpkg-dev,lintian,fakeroot"
+make_root "$work/build" "$needed,build-essential,dpkg-dev,lintian,fakeroot"
 mkdir "$work/build/ffcl"
 make -s dist BUILD="$work/build/ffcl"
 cp -r config/package "$work/build/ffcl/package"
