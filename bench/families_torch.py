@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """PyTorch beside ffcl on a model of several steps and on one of iMF's form, random weights.
 
   families_torch.py weights --model sit|imf --out DIR [--hidden --depth --heads --size]
