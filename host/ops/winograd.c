@@ -10,9 +10,9 @@
 #include "util.h"
 
 /* Bytes of a band's operands and results, on a CPU so many that they stay in cache, on a GPU enough
- * for every compute unit; and the fewest tiles of one: with fewer the GEMMs would read their
- * weights too often. */
-enum { BAND_CPU = 16 << 20, BAND_GPU = 256 << 20, BAND_TILES = 64 };
+ * for every compute unit, of half images less, as half is for small memories; and the fewest tiles
+ * of one: with fewer the GEMMs would read their weights too often. */
+enum { BAND_CPU = 16 << 20, BAND_GPU = 256 << 20, BAND_HALF = 120 << 20, BAND_TILES = 64 };
 
 static const ffcl_kernel *kernel(ffcl_ctx *ctx, const char *name, const ffcl_conv_weight *w,
                                  size_t channels, size_t *vector)
@@ -24,12 +24,13 @@ static const ffcl_kernel *kernel(ffcl_ctx *ctx, const char *name, const ffcl_con
     return ffcl_kernel_get(ctx, "winograd", name, options);
 }
 
-static size_t band_bytes(const ffcl_ctx *ctx)
+static size_t band_bytes(const ffcl_ctx *ctx, ffcl_dtype dtype)
 {
     const ffcl_caps *caps = &ctx->device.caps;
+    const size_t wanted = dtype == FFCL_F16 ? BAND_HALF : BAND_GPU;
     size_t most = ffcl_is_cpu(ctx) ? BAND_CPU
-                                   : ffcl_min(BAND_GPU, (size_t)ffcl_min(caps->global_bytes / 16,
-                                                                         caps->max_alloc_bytes));
+                                   : ffcl_min(wanted, (size_t)ffcl_min(caps->global_bytes / 16,
+                                                                       caps->max_alloc_bytes));
     return caps->scratch_bytes ? ffcl_min(most, caps->scratch_bytes) : most;
 }
 
@@ -121,7 +122,7 @@ void ffcl_winograd_conv(ffcl_ctx *ctx, const void *desc)
      * GPUs adds in one order for any band. */
     const size_t total = d->x.batch * b.across * b.down;
     const size_t together = ffcl_is_cpu(ctx) ? b.across * b.down : total;
-    size_t most = band_bytes(ctx) / (points * (w->in + w->out) * sizeof(float));
+    size_t most = band_bytes(ctx, w->dtype) / (points * (w->in + w->out) * sizeof(float));
     most = ffcl_min(together, ffcl_max(most / BAND_TILES * BAND_TILES, BAND_TILES));
     b.ld = ffcl_div_up(together, ffcl_div_up(together, most));
     ffcl_tensor V = ffcl_take(ctx, ffcl_tensor_of(FFCL_F32, points, b.ld, w->in));
