@@ -24,7 +24,7 @@ __kernel void pool_3x3(__global act *out, int out_at, int out_ld, __global const
             if (max_or_mean)
                 v += a;
             else
-                v = count == 0 || !(a <= v) ? a : v;
+                v = count == 0 || !(a <= v || v != v) ? a : v;
             count++;
         }
     STORE_ACT(out, out_at + (size_t)pixel * out_ld + c, max_or_mean ? v / (float)count : v);

@@ -44,6 +44,21 @@ static void im2col(ffcl_ctx *ctx, const ffcl_tensor *columns, const ffcl_tensor 
                 FFCL_INT(t->dy), FFCL_INT(t->dx), FFCL_INT(first), FFCL_INT(M), FFCL_INT(M));
 }
 
+/* The same as rows (M, taps*C), for CPUs. */
+static void im2col_copy(ffcl_ctx *ctx, const ffcl_tensor *columns, const ffcl_tensor *x,
+                        const taps *t, size_t first)
+{
+    const size_t M = columns->rows, C = x->cols;
+    char option[16];
+    snprintf(option, sizeof option, "-DVW=%zu", ffcl_vector(C));
+    const ffcl_kernel *k = ffcl_kernel_get(ctx, "conv_copy", "im2col_copy_f32", option);
+    ffcl_work(ctx, ffcl_each_cost(M * C, 0.0, 4.0 + 4.0 * (double)(t->kh * t->kw)));
+    ffcl_launch_items(ctx, k, M, FFCL_BUF(columns), FFCL_DENSE(x),
+                      FFCL_INT(ffcl_height(x)), FFCL_INT(x->width), FFCL_INT(C), FFCL_INT(t->oh),
+                      FFCL_INT(t->ow), FFCL_INT(t->kh), FFCL_INT(t->kw), FFCL_INT(t->stride),
+                      FFCL_INT(t->dy), FFCL_INT(t->dx), FFCL_INT(first), FFCL_INT(M));
+}
+
 size_t ffcl_conv_band(const ffcl_caps *caps, size_t K, size_t pixels)
 {
     size_t most = (size_t)((caps->type & CL_DEVICE_TYPE_CPU) ? 32u << 20 : 256u << 20);
@@ -66,6 +81,7 @@ static void im2col_conv(ffcl_ctx *ctx, const ffcl_conv_desc *d)
     const ffcl_conv_weight *w = d->w;
     const taps t = taps_of(d);
     const size_t P = d->out.batch * d->out.rows, K = w->weight[0].rows;
+    const int by_rows = ffcl_is_cpu(ctx);
     /* Bands that end with an image are the same in any batch. */
     const size_t together = ffcl_gemm_rounds_by_image(ctx) ? d->out.rows : P;
     const size_t band = ffcl_conv_band(&ctx->device.caps, K, together);
@@ -73,8 +89,14 @@ static void im2col_conv(ffcl_ctx *ctx, const ffcl_conv_desc *d)
     size_t M = 0;
     for (size_t first = 0; first < P; first += M) {
         M = ffcl_min(band, together - first % together);
-        const ffcl_tensor columns = columns_of(&scratch, M, K);
-        im2col(ctx, &columns, &d->x, &t, first);
+        const ffcl_tensor columns = by_rows
+                                        ? ffcl_tensor_in(scratch.mem, ffcl_tensor_of(FFCL_F32, 1,
+                                                                                     M, K))
+                                        : columns_of(&scratch, M, K);
+        if (by_rows)
+            im2col_copy(ctx, &columns, &d->x, &t, first);
+        else
+            im2col(ctx, &columns, &d->x, &t, first);
         ffcl_tensor add = {0};
         if (d->add)
             add = ffcl_rows(ffcl_flat(*d->add), first, M);

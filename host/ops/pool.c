@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * What an Inception network has beside convolutions: its input, pools, means. */
+#include <stdio.h>
+
 #include "cl/launch.h"
 #include "ops/cost.h"
 #include "util.h"
@@ -23,9 +25,14 @@ size_t ffcl_pool_extent(ffcl_pool pool, size_t n)
 
 void ffcl_pool_3x3(ffcl_ctx *ctx, const ffcl_tensor *out, const ffcl_tensor *x, ffcl_pool pool)
 {
-    const size_t n = ffcl_count(out);
-    const int halves = pool == FFCL_POOL_MAX_HALVES;
-    const ffcl_kernel *k = ffcl_kernel_get(ctx, "pool", "pool_3x3", ffcl_dtype_option(x->dtype));
+    const int halves = pool == FFCL_POOL_MAX_HALVES, by_rows = ffcl_is_cpu(ctx);
+    const size_t n = by_rows ? out->batch * out->rows : ffcl_count(out);
+    char options[48];
+    snprintf(options, sizeof options, "-DVW=%zu %s", ffcl_vector(x->cols),
+             ffcl_dtype_option(x->dtype));
+    const ffcl_kernel *k = by_rows ? ffcl_kernel_get(ctx, "pool_row", "pool_3x3_row", options)
+                                   : ffcl_kernel_get(ctx, "pool", "pool_3x3",
+                                                     ffcl_dtype_option(x->dtype));
     ffcl_work(ctx, ffcl_pool_cost(out, x));
     ffcl_launch_items(ctx, k, n, FFCL_BUF(out), FFCL_INT(out->at), FFCL_INT(out->ld),
                       FFCL_DENSE(x), FFCL_INT(ffcl_height(x)), FFCL_INT(x->width),
