@@ -2,8 +2,9 @@
  * The columns of a float32 convolution as rows, for CPUs, where copies of many channels at a time
  * are what is fast:
  *   columns[m][(ky, kx, c)] = x[stride y + dy + ky][stride x + dx + kx][c]
- * of output pixel first + m, zero outside the image.  x (B, H, W, C), columns (M, kh kw C); output pixels are those of OH x OW
- * of an image after another.  One work-item makes a row; VW divides C.  No local memory. */
+ * of output pixel first + m, zero outside the image.  x (B, H, W, C), columns (M, kh kw C); output
+ * pixels are those of OH x OW of an image after another.  One work-item makes a row; VW divides C.
+ * No local memory. */
 #include "vector.clh"
 
 static inline void copy(__global float *to, __global const float *from, int n)
