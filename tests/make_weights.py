@@ -811,6 +811,85 @@ def case_pickle_rich4():
     return pickled(rich(), 4)[0]
 
 
+# --- cases: graphs of TensorFlow ----------------------------------------------------------------
+
+def varint(n):
+    """A whole number as protobuf has it."""
+    out = bytearray()
+    while n > 127:
+        out.append(n & 127 | 128)
+        n >>= 7
+    return bytes(out) + bytes([n])
+
+
+def field(number, value):
+    """A field of bytes, text, a float or a whole number."""
+    if isinstance(value, int):
+        return varint(number << 3) + varint(value)
+    if isinstance(value, float):
+        return varint(number << 3 | 5) + struct.pack("<f", value)
+    value = value.encode() if isinstance(value, str) else value
+    return varint(number << 3 | 2) + varint(len(value)) + value
+
+
+def node(name, op, *attributes):
+    """A node of a graph; attributes (key, value's fields)."""
+    body = field(1, name) + field(2, op) + field(3, "input")
+    return field(1, body + b"".join(field(5, field(1, k) + field(2, v)) for k, v in attributes))
+
+
+def constant(name, shape, data, where=4, dtype=1):
+    """A Const; where: 4 tensor_content, 5 float_val."""
+    dims = field(2, b"".join(field(2, field(1, n)) for n in shape))
+    return node(name, "Const", ("dtype", field(6, dtype)),
+                ("value", field(8, field(1, dtype) + dims + field(where, data))))
+
+
+def graph(*nodes):
+    """A graph with its version."""
+    return b"".join(nodes) + field(4, field(1, 8))
+
+
+def norm(epsilon=0.001, scales=1, name="n"):
+    """A batch norm of the old kind."""
+    return node(name, "BatchNormWithGlobalNormalization", ("variance_epsilon", field(4, epsilon)),
+                ("scale_after_normalization", field(5, scales)))
+
+
+def case_gd_good():
+    """a graph: w (in 2, out 3), k (height 1, width 2, in 2, out 3), v (4), one value of s (5)"""
+    return graph(constant("w", [2, 3], pack(floats(6))),
+                 constant("k", [1, 2, 2, 3], pack(floats(12, 20))), norm(),
+                 constant("v", [4], pack(floats(4, 10)), 5),
+                 constant("s", [5], pack([7.0])), constant("i", [2], b"\0" * 8, dtype=3),
+                 node("x", "Relu"))
+
+
+def case_gd_cut():
+    """the same, cut within a tensor"""
+    return case_gd_good()[:100]
+
+
+def case_gd_short():
+    """a tensor with too few numbers"""
+    return graph(constant("w", [2, 3], pack(floats(5))))
+
+
+def case_gd_varint():
+    """a whole number without an end"""
+    return graph(node("a", "Const")) + b"\x10" + b"\xff" * 12
+
+
+def case_gd_huge():
+    """a shape beyond any memory"""
+    return graph(constant("w", [1 << 39, 1 << 39], pack(floats(1))))
+
+
+def case_gd_norms():
+    """batch norms that differ"""
+    return graph(norm(), norm(0.01, name="m"))
+
+
 CASES = {name[5:]: function for name, function in list(globals().items())
          if name.startswith("case_")}
 

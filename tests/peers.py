@@ -56,6 +56,7 @@ def main(samples, reference, network, folder):
     began = time.time()
     m = torch_fidelity.calculate_metrics(
         input1=samples, input2=reference, cuda=device == "cuda", fid=True, isc=True, prc=True,
+        feature_extractor="inception-v3-compat", feature_layer_prc="2048",
         isc_splits=10, feature_extractor_weights_path=path, verbose=False, cache=False)
     took = time.time() - began
     line("torch-fidelity FID", fidelity["fid"], m["frechet_inception_distance"], 0.01)

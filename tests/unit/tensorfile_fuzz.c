@@ -20,7 +20,7 @@ enum { MAX_FILE = 1 << 16, MAX_READ = 1 << 14, MAX_RSS_KB = 900 << 10 };
 
 static const char *const seeds[] = {
     "st_good", "st_types", "st_prefixes", "pt_rich", "pt_rich4", "pt_types", "pt_strides",
-    "pt_zip64", "pt_no_crc", "pt_shared", "pt_parameter", "pt_deflated",
+    "pt_zip64", "pt_no_crc", "pt_shared", "pt_parameter", "pt_deflated", "gd_good",
 };
 
 static char folder[] = "/tmp/ffcl-fuzz-XXXXXX";
