@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: MIT
- * TensorFlow's graphs as weight files: good and broken ones from make_weights.py. */
+ * TensorFlow's graphs as weight files; tests/unit/tensorfile.c has broken ones. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -63,28 +62,6 @@ static void test_good(void **state)
     ffcl_tensor_file_close(&file);
 }
 
-static void test_bad(void **state)
-{
-    static const struct {
-        const char *name, *part;
-    } bad[] = {
-        {"gd_cut", "does not end within its message"},
-        {"gd_short", "tensor w has 20 bytes of data"},
-        {"gd_varint", "begins no field"},
-        {"gd_huge", "tensor w has 4 bytes of data"},
-        {"gd_norms", "batch norms of two kinds"},
-    };
-    (void)state;
-    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
-        int rc;
-        ffcl_error err = {0};
-        assert_null(open_case(bad[i].name, &rc, &err));
-        assert_int_equal(rc, FFCL_EFORMAT);
-        if (!strstr(err.text, bad[i].part))
-            fail_msg("%s: %s", bad[i].name, err.text);
-    }
-}
-
 static int make_folder(void **state)
 {
     (void)state;
@@ -99,6 +76,6 @@ static int remove_folder(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_good), cmocka_unit_test(test_bad)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_good)};
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }

@@ -28,7 +28,7 @@ static const char *const good[] = {
     "pt_evil", "pt_no_crc", "pt_zip64", "pt_deflated", "pt_folder", "pt_old", "pt_rich",
     "pt_rich4", "pt_crc",
     "pt_ema_none", "pt_ema_model",
-    "st_dtype", "pt_complex", "pt_attributes", "pt_forms", "pt_all_quantized",
+    "st_dtype", "pt_complex", "pt_attributes", "pt_forms", "pt_all_quantized", "gd_good",
 };
 
 /* Cases that are refused, and a part of the message. */
@@ -98,6 +98,11 @@ static const struct {
     {"pt_pickle_empty", FFCL_EFORMAT, "its pickle is damaged"},
     {"pt_deep", FFCL_EFORMAT, "holds no state dict"},
     {"pt_cycle", FFCL_EFORMAT, "holds no state dict"},
+    {"gd_cut", FFCL_EFORMAT, "does not end within its message"},
+    {"gd_short", FFCL_EFORMAT, "tensor w has 20 bytes of data"},
+    {"gd_varint", FFCL_EFORMAT, "begins no field"},
+    {"gd_huge", FFCL_EFORMAT, "tensor w has 4 bytes of data"},
+    {"gd_norms", FFCL_EFORMAT, "batch norms of two kinds"},
 };
 
 static const char *case_path(const char *name)
