@@ -71,14 +71,16 @@ static int open_archive(ffcl_tensor_file *file, ffcl_error *err)
     int code = ZIP_ER_OPEN, fd = dup(file->fd);
     errno = 0;
     file->zip.archive = fd < 0 ? NULL : zip_fdopen(fd, 0, &code);
+    const int number = errno;
     if (file->zip.archive)
         return 0;
     if (fd >= 0)
         close(fd);
-    if (code != ZIP_ER_MEMORY && code != ZIP_ER_READ && errno != ENOMEM && !has_end(file->fd))
+    if (code != ZIP_ER_MEMORY && code != ZIP_ER_READ && number != ENOMEM && !has_end(file->fd))
         return ffcl_fail(err, FFCL_EFORMAT, "%s is cut short: the directory at the end of the zip "
                          "archive is missing (an interrupted download?)", file->path);
     zip_error_t ze;
+    errno = number;             /* libzip takes the cause from there */
     zip_error_init_with_code(&ze, code);
     int rc = zip_fail(file, &ze, err);
     zip_error_fini(&ze);

@@ -65,6 +65,14 @@ void ffcl_folder_look(const ffcl_folder_query *q, ffcl_folder_images *images)
         closedir(dir);
 }
 
+int ffcl_folder_holds(const ffcl_folder_query *q)
+{
+    ffcl_folder_images found = {0};
+    if (q->folder)
+        ffcl_folder_look(q, &found);
+    return found.n > 0;
+}
+
 int ffcl_folder_clear(const ffcl_folder_query *q, ffcl_error *err)
 {
     DIR *dir = opendir(q->folder);

@@ -26,4 +26,8 @@ void ffcl_folder_look(const ffcl_folder_query *query, ffcl_folder_images *images
 /* Removes those counted in n.  FFCL_EOUTPUT. */
 int ffcl_folder_clear(const ffcl_folder_query *query, ffcl_error *err);
 
+/* Are there images?  Those that were written and not finished, as an npz failed, need the
+ * manifest. */
+int ffcl_folder_holds(const ffcl_folder_query *query);
+
 #endif

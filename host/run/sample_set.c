@@ -50,6 +50,7 @@ struct ffcl_sample_set {
     int may_keep;                   /* an earlier run may have left images */
     size_t older;                   /* that many, where it was to have more or fewer; else 0 */
     int has_made_folder;
+    int is_clear;                   /* images in the folder are of this sample set */
     int64_t *labels;                /* (count) NULL: there is no home */
 };
 
@@ -432,8 +433,7 @@ static int open_manifest(ffcl_sample_set *set, ffcl_error *err)
     set->may_keep = rc == 0 && ffcl_manifest_is_old(set->manifest);
     if (rc == 0)
         rc = check_way(cfg, set->may_keep, err);
-    if (rc == 0)
-        rc = clear_way(set, err);
+    set->is_clear = rc == 0 && (rc = clear_way(set, err)) == 0;
     set->older = set->may_keep ? ffcl_manifest_count(set->manifest) : 0;
     if (set->older == set->spec.count)
         set->older = 0;
@@ -740,7 +740,9 @@ int ffcl_sample_set_end(ffcl_sample_set **out, ffcl_indices *indices, int rc, ff
         ffcl_lock_more(set->lock_fd, GATE, 1, 1);
     if (rc == 0 && is_share(set->spec.cfg) && set->spec.cfg->output.npz)
         rc = assemble(set, err);
-    const int is_begun = done || set->may_keep || rc == 0;
+    const ffcl_folder_query query = query_of(set->spec.cfg, 0);
+    const int is_begun = done || set->may_keep || rc == 0 ||
+                         (set->is_clear && ffcl_folder_holds(&query));
     if (set->manifest && is_begun)
         rc = leave_record(set, done, rc, err);
     else if (set->manifest && !is_share(set->spec.cfg))

@@ -107,6 +107,7 @@ fails "the image's rename" FFCL_SHIM_FAIL=rename:2:5 12 "f/00000..png: Input/out
 fails "the npz's rename" FFCL_SHIM_FAIL=rename:4:5 12 "a.npz: Input/output error"
 fails "the manifest's closing rename" FFCL_SHIM_FAIL=rename:6:5 12 \
     "f/manifest.json: Input/output error"
+fails "the npz, once images are in the folder" FFCL_SHIM_FAIL=pwrite:2:28 12 "a.npz: disk full"
 fails "the manifest's closing write, the disk full" FFCL_SHIM_FAIL=rename:6:28 12 \
     "f/manifest.json: disk full"
 fails "fsync of the manifest" FFCL_SHIM_FAIL=fsync:1:5 12 "f/manifest.json: Input/output error"
