@@ -26,6 +26,21 @@ for side in 256 512; do
     same "XL/2 $side, auto: every small GPU has a plan" \
         "$(grep -c ': \(half\|float32\)' "$work/plans-$side-auto")" 72
 done
+# What tests/launches.sh and make portability record, on three kinds of device.
+if [ ! -x "$build/tests/launches" ]; then
+    make -s -C "$root" BUILD="$build" "$build/tests/launches" > "$work/command" 2>&1
+fi
+for kind in gpu-own h100 "gpu-half+8x"; do
+    FFCL_TRACE="$work/trace-$kind" "$build/tests/launches" "$kind" "$work/256/sit.safetensors" \
+        "$work/256/vae.safetensors" 256 2 > "$work/stdout" 2> "$work/stderr"
+    code=$? last="launches $kind"
+    same "launches of a $kind are recorded" "$code $(grep -c '^plan [a-z]' "$work/trace-$kind" |
+        sed 's/^[1-9][0-9][0-9]*$/many/')" "0 many"
+done
+same "few lanes are for Intel's kernels of values in registers" "$(grep -c 'FEW_LANES=8' \
+    "$work/trace-gpu-half+8x" | sed 's/^[1-9][0-9]*$/some/') $(grep -c FEW_LANES \
+    "$work/trace-gpu-own")" "some 0"
+
 same "XL/2 512, float32, buffers of 128 MB: half fits" \
     "$(grep 'buffers  128' plans-512-float32 | grep -c 'precision.compute=half fits')" 24
 
