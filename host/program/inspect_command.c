@@ -128,8 +128,7 @@ const ffcl_command ffcl_inspect_command = {
     .usage = "inspect FILE\n", .options = options,
     .help = "Of weights: tensors, parameters, the model that ffcl recognises and what must\n"
             "still be set for it, or why it is none. Nothing in the file is run.\n"
-            "Of a PNG with texts (output.metadata = yes): the INI file that makes it again.\n"
-            "Of an npz: its arrays. Of a folder of images, or its manifest.json: settings,\n"
-            "runs, and how the last one ended.\n",
+            "Of a PNG: its size. Of an npz: its arrays. Of a folder of images, or its\n"
+            "manifest.json: settings, runs, and how the last one ended.\n",
     .run = run_inspect,
 };
