@@ -13,10 +13,10 @@ fpath=($folder $fpath)
 autoload -Uz compinit && compinit -u -D
 # Matches are printed where they are added.
 compadd() {
-    local -a found
+    local -a _offered       # no name that the caller's arrays have
     if [[ -z ${argv[(r)-O]}${argv[(r)-A]}${argv[(r)-D]} ]]; then
-        builtin compadd -O found "$@"
-        (($#found)) && print -r -- $'\n'"match:"${^found}
+        builtin compadd -O _offered "$@"
+        (($#_offered)) && print -r -- $'\n'"match:"${^_offered}
     fi
     builtin compadd "$@"
 }

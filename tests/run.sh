@@ -22,6 +22,7 @@ trap 'exit 130' INT TERM HUP
 export FFCL_CACHE_DIR=$scratch/cache XDG_CONFIG_HOME=$scratch/config
 export TMPDIR=$scratch/tmp
 mkdir "$TMPDIR"
+chmod 711 "$scratch"            # some tests become another user
 export CMOCKA_MESSAGE_OUTPUT=TAP
 # These would change what the tests expect, or what a nested make does.
 unset FFCL_CL_DIR FFCL_SYNC FFCL_TRACE FFCL_VARIANTS MAKEFLAGS MFLAGS MAKELEVEL

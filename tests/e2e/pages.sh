@@ -65,10 +65,10 @@ complete_fish() {
         -c 'source $argv[1]; complete -C $argv[2]' "$pages/fish" "$1"
 }
 
-# What stands before a word, of its path and its key, some shells give and some do not; what fish
-# has to say of it stands behind a tab.
+# What stands before a word, of its path, its key and its list, some shells give and some do not;
+# what fish has to say of it stands behind a tab.
 words_of() { # SHELL LINE
-    "complete_$1" "$2" | cut -f 1 | sed 's/[=/]$//; s/.*[=/]//' | sort -u | tr '\n' ' '
+    "complete_$1" "$2" | cut -f 1 | sed 's/[=/]$//; s/.*[=/,]//' | sort -u | tr '\n' ' '
 }
 
 # offers NAME LINE WORD...: ok if every shell that is here offers exactly these words.
@@ -91,7 +91,7 @@ for shell in zsh fish; do
 done
 check "bash reads it" bash -n "$pages/bash"
 offers "commands" "ffcl in" init inspect
-offers "files" "ffcl config/dem" demo demo.ini
+offers "files" "ffcl config/dem" demo demo.ini demo-teacher.ini
 offers "the INI file of a command" "ffcl sample config/demo.i" demo.ini
 # shellcheck disable=SC2046 # one word each
 offers "keys" "ffcl config/demo.ini sampler.s" \
