@@ -187,11 +187,12 @@ int ffcl_evaluate_on(ffcl_evaluation *out, const ffcl_config *cfg,
     return evaluate_all(&e, out, err);
 }
 
-int ffcl_evaluate_tally(ffcl_evaluation *out, const ffcl_config *cfg,
-                        const ffcl_eval_request *request, ffcl_tally **tally, size_t side,
-                        const ffcl_device *device, const ffcl_observer *obs, ffcl_error *err)
+int ffcl_evaluate_tally(ffcl_evaluation *out, const ffcl_eval_request *request,
+                        ffcl_tally **tally, const ffcl_eval_setting *setting, ffcl_error *err)
 {
-    evaluation e = {.cfg = cfg, .request = request, .device = device, .obs = obs};
+    const size_t side = setting->side;
+    evaluation e = {.cfg = setting->cfg, .request = request, .device = setting->device,
+                    .obs = setting->obs};
     e.samples.path = ffcl_format("%s", request->samples);
     if (!e.samples.path)
         return ffcl_fail(err, FFCL_ENOMEM, "out of memory for the evaluation");

@@ -64,11 +64,19 @@ int ffcl_evaluate_on(ffcl_evaluation *out, const ffcl_config *cfg,
 int ffcl_evaluate_folder(ffcl_evaluation *out, int *is_done, const ffcl_config *cfg,
                          const ffcl_device *device, const ffcl_observer *obs, ffcl_error *err);
 
+/* What an evaluation of images that a run has made goes by; side: of these images, in pixels;
+ * device: NULL, or for the images of the reference. */
+typedef struct ffcl_eval_setting {
+    const ffcl_config *cfg;
+    size_t side;
+    const ffcl_device *device;
+    const ffcl_observer *obs;
+} ffcl_eval_setting;
+
 /* As ffcl_evaluate, of images that a run evaluated as it made them: *tally, ended, is taken.
- * request->samples: what to call them; side: of each. */
-int ffcl_evaluate_tally(ffcl_evaluation *out, const ffcl_config *cfg,
-                        const ffcl_eval_request *request, ffcl_tally **tally, size_t side,
-                        const ffcl_device *device, const ffcl_observer *obs, ffcl_error *err);
+ * request->samples: what to call them. */
+int ffcl_evaluate_tally(ffcl_evaluation *out, const ffcl_eval_request *request,
+                        ffcl_tally **tally, const ffcl_eval_setting *setting, ffcl_error *err);
 
 /* Fills in the numbers: samples against reference (NULL: none), by the device of ctx (NULL: no
  * precision and recall).  With neighbours, which may be NULL, the caller gets those. */

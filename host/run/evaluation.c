@@ -40,35 +40,34 @@ void ffcl_run_evaluation_close(ffcl_run_evaluation *e)
 }
 
 static int evaluate(ffcl_run_evaluation *e, ffcl_evaluation *out, int *is_done,
-                    const ffcl_config *cfg, size_t side, const ffcl_device *device,
-                    const ffcl_observer *obs, ffcl_error *err)
+                    const ffcl_eval_setting *setting, ffcl_error *err)
 {
+    const ffcl_config *cfg = setting->cfg;
     const char *place = cfg->output.npz ? cfg->output.npz : cfg->output.folder;
     const ffcl_eval_request request = {
         .samples = place ? place : "this run",
         .reference = has_reference(cfg) ? cfg->eval.reference : NULL};
     if (!e->is_on)
-        return ffcl_evaluate_folder(out, is_done, cfg, device, obs, err);
+        return ffcl_evaluate_folder(out, is_done, cfg, setting->device, setting->obs, err);
     if (e->failed.code) {
         *err = e->failed;
         return err->code;
     }
     ffcl_tally_end(e->tally);
-    int rc = ffcl_evaluate_tally(out, cfg, &request, &e->tally, side, device, obs, err);
+    int rc = ffcl_evaluate_tally(out, &request, &e->tally, setting, err);
     snprintf(out->computed, sizeof out->computed, "%s", e->computed);
     *is_done = rc == 0;
     return rc;
 }
 
 int ffcl_run_evaluation_end(ffcl_run_evaluation *e, ffcl_evaluation *out, int *is_done,
-                            const ffcl_config *cfg, size_t side, const ffcl_device *device,
-                            const ffcl_observer *obs, ffcl_error *err)
+                            const ffcl_eval_setting *setting, ffcl_error *err)
 {
-    int rc = evaluate(e, out, is_done, cfg, side, device, obs, err);
+    int rc = evaluate(e, out, is_done, setting, err);
     if (rc || !*is_done)
         return rc;
     char *json = ffcl_evaluation_json(out);
-    rc = json ? ffcl_sample_set_evaluated(cfg, json, err)
+    rc = json ? ffcl_sample_set_evaluated(setting->cfg, json, err)
               : ffcl_fail(err, FFCL_ENOMEM, "out of memory for the evaluation");
     free(json);
     return rc;

@@ -6,6 +6,7 @@
 
 #include "cl/device.h"
 #include "config.h"
+#include "eval/evaluator.h"
 #include "eval/tally.h"
 
 typedef struct ffcl_run_evaluation {
@@ -21,11 +22,9 @@ int ffcl_run_evaluation_open(ffcl_run_evaluation *e, const ffcl_config *cfg, siz
                              ffcl_error *err);
 void ffcl_run_evaluation_close(ffcl_run_evaluation *e);
 
-/* After the last image, of side x side; a job of an array evaluates the images of all on disk, if
- * it is the last.  The numbers are kept beside the images.  *is_done: there are numbers.  device:
- * for what is left to compute. */
+/* After the last image; a job of an array evaluates the images of all on disk, if
+ * it is the last.  The numbers are kept beside the images.  *is_done: there are numbers. */
 int ffcl_run_evaluation_end(ffcl_run_evaluation *e, ffcl_evaluation *out, int *is_done,
-                            const ffcl_config *cfg, size_t side, const ffcl_device *device,
-                            const ffcl_observer *obs, ffcl_error *err);
+                            const ffcl_eval_setting *setting, ffcl_error *err);
 
 #endif

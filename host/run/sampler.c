@@ -440,8 +440,8 @@ int ffcl_sampler_evaluate(ffcl_sampler *s, ffcl_evaluation *out, int *is_done, f
              ffcl_engine_dtype(s->engine) == FFCL_F16 ? "half" : "float32",
              s->n_devices == 1 ? s->devices[0].caps.name : "several devices");
     close_engines(s);
-    return ffcl_run_evaluation_end(&s->evaluation, out, is_done, s->cfg, s->S, &s->devices[0],
-                                   &s->observer, err);
+    const ffcl_eval_setting setting = {s->cfg, s->S, &s->devices[0], &s->observer};
+    return ffcl_run_evaluation_end(&s->evaluation, out, is_done, &setting, err);
 }
 
 int ffcl_sampler_profile(ffcl_sampler *s, ffcl_profile_visitor *visit, void *user,
