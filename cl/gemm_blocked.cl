@@ -17,6 +17,8 @@
 #undef VW
 #define VW 4            /* of vector.clh */
 #include "vector.clh"
+#define ADD act
+#define LOAD_ADD LOAD_ACT
 #include "epilogue_finish.clh"
 #include "tiles.clh"
 
