@@ -46,7 +46,7 @@ static const char *colour_of(const ffcl_row *row)
         [FFCL_OP_GEMM] = "#d55e00",      [FFCL_OP_CONVOLUTION] = "#0072b2",
         [FFCL_OP_ATTENTION] = "#aa4499", [FFCL_OP_SOFTMAX] = "#cc79a7",
         [FFCL_OP_LAYERNORM] = "#009e73", [FFCL_OP_GROUPNORM] = "#2f7d32",
-        [FFCL_OP_QK_NORM] = "#7a6a00"};
+        [FFCL_OP_QK_NORM] = "#7a6a00",   [FFCL_OP_POOL] = "#56b4e9"};
     return row->describe ? colours[row->op] : "#666666";
 }
 

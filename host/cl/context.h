@@ -28,7 +28,7 @@ typedef enum ffcl_matrix_unit {
 /* The operations that have several variants: see cl/variant.h. */
 typedef enum ffcl_op {
     FFCL_OP_GEMM, FFCL_OP_ATTENTION, FFCL_OP_SOFTMAX, FFCL_OP_LAYERNORM, FFCL_OP_QK_NORM,
-    FFCL_OP_GROUPNORM, FFCL_OP_CONVOLUTION, FFCL_N_OPS
+    FFCL_OP_GROUPNORM, FFCL_OP_CONVOLUTION, FFCL_OP_POOL, FFCL_N_OPS
 } ffcl_op;
 
 typedef struct ffcl_ctx {

@@ -44,8 +44,8 @@ static void im2col(ffcl_ctx *ctx, const ffcl_tensor *columns, const ffcl_tensor 
                 FFCL_INT(t->dy), FFCL_INT(t->dx), FFCL_INT(first), FFCL_INT(M), FFCL_INT(M));
 }
 
-/* The same as rows (M, taps*C), for CPUs. */
-static void im2col_copy(ffcl_ctx *ctx, const ffcl_tensor *columns, const ffcl_tensor *x,
+/* columns (M, taps*C) as rows: the same. */
+static void im2col_rows(ffcl_ctx *ctx, const ffcl_tensor *columns, const ffcl_tensor *x,
                         const taps *t, size_t first)
 {
     const size_t M = columns->rows, C = x->cols;
@@ -76,12 +76,11 @@ static ffcl_tensor columns_of(const ffcl_tensor *scratch, size_t M, size_t K)
     return ffcl_transposed(ffcl_tensor_in(scratch->mem, ffcl_tensor_of(FFCL_F32, 1, K, M)));
 }
 
-static void im2col_conv(ffcl_ctx *ctx, const ffcl_conv_desc *d)
+static void im2col_conv(ffcl_ctx *ctx, const ffcl_conv_desc *d, int by_rows)
 {
     const ffcl_conv_weight *w = d->w;
     const taps t = taps_of(d);
     const size_t P = d->out.batch * d->out.rows, K = w->weight[0].rows;
-    const int by_rows = ffcl_is_cpu(ctx);
     /* Bands that end with an image are the same in any batch. */
     const size_t together = ffcl_gemm_rounds_by_image(ctx) ? d->out.rows : P;
     const size_t band = ffcl_conv_band(&ctx->device.caps, K, together);
@@ -89,14 +88,10 @@ static void im2col_conv(ffcl_ctx *ctx, const ffcl_conv_desc *d)
     size_t M = 0;
     for (size_t first = 0; first < P; first += M) {
         M = ffcl_min(band, together - first % together);
-        const ffcl_tensor columns = by_rows
-                                        ? ffcl_tensor_in(scratch.mem, ffcl_tensor_of(FFCL_F32, 1,
-                                                                                     M, K))
-                                        : columns_of(&scratch, M, K);
+        ffcl_tensor columns = columns_of(&scratch, M, K);
         if (by_rows)
-            im2col_copy(ctx, &columns, &d->x, &t, first);
-        else
-            im2col(ctx, &columns, &d->x, &t, first);
+            columns = ffcl_tensor_in(scratch.mem, ffcl_tensor_of(FFCL_F32, 1, M, K));
+        (by_rows ? im2col_rows : im2col)(ctx, &columns, &d->x, &t, first);
         ffcl_tensor add = {0};
         if (d->add)
             add = ffcl_rows(ffcl_flat(*d->add), first, M);
@@ -157,7 +152,18 @@ static void im2col_run(ffcl_ctx *ctx, const void *desc)
     if (d->w->upsample)
         im2col_upsample(ctx, d);
     else
-        im2col_conv(ctx, d);
+        im2col_conv(ctx, d, 0);
+}
+
+static int rows_can(const ffcl_ctx *ctx, const void *desc)
+{
+    (void)ctx;
+    return has(desc, FFCL_CONV_IM2COL) && !((const ffcl_conv_desc *)desc)->w->upsample;
+}
+
+static void rows_run(ffcl_ctx *ctx, const void *desc)
+{
+    im2col_conv(ctx, desc, 1);
 }
 
 /* ---- the others ----------------------------------------------------------------------------- */
@@ -337,6 +343,8 @@ static ffcl_cost cost(const void *desc)
 static const ffcl_variant variants[] = {
     {"im2col", "float32 where the back end has no batches: columns in memory, then a GEMM",
      im2col_can, NULL, cost, im2col_run},
+    {"rows", "the same on CPUs, which copy many channels of a pixel at a time", rows_can,
+     ffcl_on_cpu, cost, rows_run},
     {"point", "1 x 1: the GEMM alone", point_can, NULL, cost, point_run},
     {"direct", "float32 with at most 4 outputs: a GEMM's tile would be empty", direct_can, NULL,
      cost, direct_run},

@@ -13,6 +13,7 @@ const ffcl_operation *const ffcl_operations[FFCL_N_OPS] = {
     [FFCL_OP_QK_NORM] = &ffcl_qk_norm_operation,
     [FFCL_OP_GROUPNORM] = &ffcl_groupnorm_operation,
     [FFCL_OP_CONVOLUTION] = &ffcl_conv_operation,
+    [FFCL_OP_POOL] = &ffcl_pool_operation,
 };
 
 static void append(char *list, size_t size, const char *name)

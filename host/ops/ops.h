@@ -243,6 +243,10 @@ typedef enum ffcl_pool { FFCL_POOL_MAX_HALVES, FFCL_POOL_MAX, FFCL_POOL_MEAN } f
 /* Pixels of a result in one direction, of n. */
 size_t ffcl_pool_extent(ffcl_pool pool, size_t n);
 /* out (B, P', C) = pool(x), x (B, P, C), both wide; out may be columns of a wider tensor. */
+typedef struct ffcl_pool_desc {
+    ffcl_tensor out, x;
+    ffcl_pool pool;
+} ffcl_pool_desc;
 void ffcl_pool_3x3(ffcl_ctx *ctx, const ffcl_tensor *out, const ffcl_tensor *x, ffcl_pool pool);
 
 /* out (B, 1, C) = the mean over the pixels of x (B, P, C), wide. */
@@ -299,7 +303,7 @@ void ffcl_ceiling_fma(ffcl_ctx *ctx, const ffcl_tensor *out, const ffcl_tensor *
 
 extern const ffcl_operation ffcl_attention_operation, ffcl_softmax_operation,
     ffcl_layernorm_operation, ffcl_qk_norm_operation, ffcl_groupnorm_operation,
-    ffcl_conv_operation;
+    ffcl_conv_operation, ffcl_pool_operation;
 
 /* All operations that have variants, ffcl_gemm_operation among them. */
 extern const ffcl_operation *const ffcl_operations[FFCL_N_OPS];

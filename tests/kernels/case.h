@@ -71,6 +71,7 @@ typedef struct ffcl_call {
         ffcl_qk_norm_desc qk_norm;
         ffcl_groupnorm_desc groupnorm;
         ffcl_conv_desc conv;
+        ffcl_pool_desc pool;
     };
     ffcl_tensor bias, gate, add, moments;
     ffcl_residual residual;

@@ -145,6 +145,9 @@ void ffcl_case_call(const ffcl_case *c, const ffcl_call *call)
     case FFCL_OP_GROUPNORM:
         ffcl_groupnorm(c->ctx, &call->groupnorm);
         break;
+    case FFCL_OP_POOL:
+        ffcl_pool_3x3(c->ctx, &call->pool.out, &call->pool.x, call->pool.pool);
+        break;
     default:
         ffcl_conv(c->ctx, &call->conv);
     }

@@ -66,16 +66,9 @@ static ffcl_tensor pool_x(const ffcl_case *c)
     return ffcl_case_image(c, X, d[B], d[HH], d[WW], d[C]);
 }
 
-static void pool_run(ffcl_case *c)
+static void pool_describe(const ffcl_case *c, ffcl_call *call)
 {
-    const ffcl_tensor out = pool_out(c), x = pool_x(c);
-    ffcl_pool_3x3(c->ctx, &out, &x, (ffcl_pool)c->row->uses);
-}
-
-static ffcl_cost pool_cost(const ffcl_case *c)
-{
-    const ffcl_tensor out = pool_out(c), x = pool_x(c);
-    return ffcl_pool_cost(&out, &x);
+    call->pool = (ffcl_pool_desc){pool_out(c), pool_x(c), (ffcl_pool)c->row->uses};
 }
 
 /* ---- means over pixels, and columns of a wider tensor --------------------------------------- */
@@ -217,21 +210,26 @@ static ffcl_cost resize_cost(const ffcl_case *c)
      .cost = family##_cost, .rtol = relative, .atol = absolute}
 #define means_cost x_cost
 #define ALL (FFCL_NOISE | FFCL_ZEROS | FFCL_LARGE | FFCL_OFFSET | FFCL_CONSTANT)
-#define POOL(name, what, type, relative, absolute) \
-    ROW(name, pool, "B Hh Ww C gap", what, ALL, type, relative, absolute, pool_fill)
+#define POOL(row_name, what, type, by, relative, absolute)                                 \
+    {.name = row_name, .letters = "B Hh Ww C gap", .dtype = type, .uses = what, .fills = ALL, \
+     .model = pool_model, .awkward = pool_awkward, .operands = pool_operands,              \
+     .fill = pool_fill, .ref = pool_ref, .describe = pool_describe, .op = FFCL_OP_POOL,    \
+     .variant = by, .rtol = relative, .atol = absolute}
+#define POOLS(name, type, mean_relative, mean_absolute, by)                                \
+    POOL(name "_max_halves", FFCL_POOL_MAX_HALVES, type, by, 0, 0),                        \
+    POOL(name "_max", FFCL_POOL_MAX, type, by, 0, 0),                                      \
+    POOL(name "_mean", FFCL_POOL_MEAN, type, by, mean_relative, mean_absolute)
 
 /* A maximum is exact; a mean of halves is rounded once. */
 const ffcl_row ffcl_rows_of_pool[] = {
-    POOL("pool_max_halves", FFCL_POOL_MAX_HALVES, FFCL_F32, 0, 0),
-    POOL("pool_max", FFCL_POOL_MAX, FFCL_F32, 0, 0),
-    POOL("pool_mean", FFCL_POOL_MEAN, FFCL_F32, 1e-6f, 3e-7f),
+    POOLS("pool", FFCL_F32, 1e-6f, 3e-7f, "element"),
+    POOLS("pool_row", FFCL_F32, 1e-6f, 3e-7f, "row"),
     ROW("mean_pixels", means, "B Hh Ww C", 0, ALL, FFCL_F32, 2e-6f, 4e-7f, pool_fill),
     ROW("take_columns", take, "rows cols from n", 0, ALL, FFCL_F32, 0, 0, take_fill),
     ROW("resize_tensorflow", resize, "B Hh Ww R", 0, FFCL_NOISE, FFCL_F32, 0, 4e-7f, resize_fill),
     ROW("resize_torch", resize, "B Hh Ww R", 1, FFCL_NOISE, FFCL_F32, 0, 4e-7f, resize_fill),
-    POOL("pool_half_max_halves", FFCL_POOL_MAX_HALVES, FFCL_F16, 0, 0),
-    POOL("pool_half_max", FFCL_POOL_MAX, FFCL_F16, 0, 0),
-    POOL("pool_half_mean", FFCL_POOL_MEAN, FFCL_F16, 5e-4f, 4e-7f),
+    POOLS("pool_half", FFCL_F16, 5e-4f, 4e-7f, "element"),
+    POOLS("pool_row_half", FFCL_F16, 5e-4f, 4e-7f, "row"),
     ROW("mean_pixels_half", means, "B Hh Ww C", 0, ALL, FFCL_F16, 2e-6f, 4e-7f, pool_fill),
     ROW("take_columns_half", take, "rows cols from n", 0, ALL, FFCL_F16, 0, 0, take_fill),
     ROW("resize_half", resize, "B Hh Ww R", 0, FFCL_NOISE, FFCL_F16, 5e-4f, 4e-7f, resize_fill),

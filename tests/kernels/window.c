@@ -169,6 +169,7 @@ static const char *unit_skip(const ffcl_case *c)
 
 const ffcl_row ffcl_rows_of_window[] = {
     FLOAT("window_columns", model, awkward, "im2col", ffcl_conv_case_skip_im2col, NULL),
+    FLOAT("window_rows", model, awkward, "rows", NULL, NULL),
     FLOAT("window_winograd", square_model, square_awkward, "winograd", winograd_skip,
           winograd_run),
     FLOAT("window_point", point_model, point_awkward, "point", NULL, NULL),
