@@ -3,6 +3,7 @@
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "program/command.h"
 
@@ -105,20 +106,41 @@ static int evaluate(ffcl_session *s, ffcl_config *cfg, const char *samples)
     return 0;
 }
 
+/* --compare and --make-network evaluate nothing: of the options but `own` none means anything. */
+static int takes_alone(ffcl_session *s, const char *what, const char *own)
+{
+    static const char *const others[] = {"reference", "inception", "like",    "json", "save-stats",
+                                         "curve",     "sheet",     "sandbox", "plot", "make-network",
+                                         NULL};
+    char text[80];
+    int rc = 0;
+    for (const char *const *o = others; !rc && *o; o++) {
+        snprintf(text, sizeof text, "--%s is not for %s", *o, what);
+        if (strcmp(*o, own) != 0 && ffcl_option_text(s, *o))
+            rc = ffcl_bad_usage(s, text, "");
+    }
+    return rc;
+}
+
 static int run_eval(ffcl_session *s)
 {
     ffcl_config *cfg = NULL;
     const char *samples, *network = ffcl_option_text(s, "make-network");
     size_t first, n;
-    if (ffcl_option_text(s, "compare"))
-        return compare(s);
+    int rc = 0;
+    if (ffcl_option_text(s, "compare")) {
+        rc = takes_alone(s, "--compare", "plot");
+        return rc ? rc : compare(s);
+    }
     if (ffcl_option_text(s, "plot"))
         return ffcl_bad_usage(s, "--plot is for --compare", "");
     if (network) {
-        int made = ffcl_take_nothing(s);
-        return made ? made : ffcl_eval_generate_network(network, &s->err);
+        rc = takes_alone(s, "--make-network", "make-network");
+        if (!rc)
+            rc = ffcl_take_nothing(s);
+        return rc ? rc : ffcl_eval_generate_network(network, &s->err);
     }
-    int rc = ffcl_take_files(s, &samples, 1, &first, &n);
+    rc = ffcl_take_files(s, &samples, 1, &first, &n);
     if (!rc && !samples)
         rc = ffcl_bad_usage(s, "eval needs samples: an .npz, or a folder of images", "");
     if (!rc)

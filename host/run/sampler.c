@@ -266,6 +266,9 @@ int ffcl_sampler_open(ffcl_sampler **out, const ffcl_config *cfg, const ffcl_obs
     int rc = ffcl_config_copy(&s->cfg, cfg, err);
     if (rc == 0)
         rc = ffcl_config_check(s->cfg, err);
+    if (rc == 0 && strcmp(s->cfg->output.compare, "none") != 0)
+        rc = ffcl_fail(err, FFCL_ECONFIG, "[output] compare is for the program ffcl, which makes a "
+                       "grid of several samplers: a sampler of the library takes compare = none");
     if (rc == 0)
         rc = ffcl_address_space_check(ffcl_address_space_of_libraries(), "drivers and libraries",
                                       err);

@@ -18,6 +18,12 @@ refuses "no samples" 2 "eval needs samples" -- eval
 refuses "samples that are not there" 4 gone -- eval gone
 refuses "an unknown habit" 3 "torch-fidelity" -- eval gone --like nobody
 refuses "--plot without --compare" 2 "--plot" -- eval gone --plot a.svg
+refuses "--sandbox where nothing is evaluated" 2 "--sandbox is not for --compare" -- \
+    eval --compare a.json b.json --sandbox
+refuses "a reference with --compare" 2 "--reference is not for --compare" -- \
+    eval --compare a.json b.json --reference r.npz
+refuses "--make-network as JSON" 2 "--json is not for --make-network" -- \
+    eval --make-network made.safetensors --json
 refuses "--curve without a reference" 2 "--reference" -- eval gone --curve 3
 mkdir empty
 refuses "a folder without images" 4 "no PNG" -- eval empty

@@ -120,6 +120,9 @@ if "$ffcl" devices > /dev/null 2>&1; then
         same "$kind: it generates two images" \
             "$(LD_LIBRARY_PATH=$prefix/lib timeout 300 ./$kind "$demo" 2>&1)" \
             "2 images of 64 x 64"
+        same "$kind: what only the program does is refused" \
+            "$(LD_LIBRARY_PATH=$prefix/lib ./$kind "$root/config/demo-teacher.ini" 2>&1 |
+                grep -c 'compare is for the program ffcl')" 1
         rm "$kind"
     done
 elif [ "${CI:-}" = true ]; then
