@@ -15,6 +15,8 @@ import json
 import struct
 import sys
 
+from make_weights import field
+
 STEM = ("Conv2d_1a_3x3 Conv2d_2a_3x3 Conv2d_2b_3x3 Conv2d_3b_1x1 Conv2d_4a_3x3").split()
 BLOCKS = "5b 5c 5d 6a 6b 6c 6d 6e 7a 7b 7c".split()
 # Branches in the order of the graph's towers: of the block itself, then of its towers.
@@ -53,25 +55,6 @@ def units():
                         yield "%s/mixed/%s" % (inside, counted("conv", m)), of + "." + half
                 else:
                     yield "%s/%s" % (inside, counted("conv", j)), of + "." + branch
-
-
-def varint(n):
-    out = bytearray()
-    while n > 127:
-        out.append(n & 127 | 128)
-        n >>= 7
-    out.append(n)
-    return bytes(out)
-
-
-def field(number, value):
-    """A field of bytes, text or a whole number."""
-    if isinstance(value, int):
-        return varint(number << 3) + varint(value)
-    if isinstance(value, float):
-        return varint(number << 3 | 5) + struct.pack("<f", value)
-    value = value.encode() if isinstance(value, str) else value
-    return varint(number << 3 | 2) + varint(len(value)) + value
 
 
 def node(name, op, attributes, inputs=()):

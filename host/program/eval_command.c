@@ -109,9 +109,8 @@ static int evaluate(ffcl_session *s, ffcl_config *cfg, const char *samples)
 /* --compare and --make-network evaluate nothing: of the options but `own` none means anything. */
 static int takes_alone(ffcl_session *s, const char *what, const char *own)
 {
-    static const char *const others[] = {"reference", "inception", "like",    "json", "save-stats",
-                                         "curve",     "sheet",     "sandbox", "plot", "make-network",
-                                         NULL};
+    static const char *const others[] = {"reference", "inception", "like", "json", "save-stats",
+                                         "curve", "sheet", "sandbox", "plot", "make-network", NULL};
     char text[80];
     int rc = 0;
     for (const char *const *o = others; !rc && *o; o++) {

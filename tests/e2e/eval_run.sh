@@ -14,16 +14,6 @@ print(*(repr(e[k]) for k in ("fid", "sfid", "inception_score", "inception_score_
                              "precision", "recall", "count", "reference_count", "network")))
 PY
 }
-mpi() { # RANKS ARGUMENT...
-    local n=$1
-    shift
-    last="mpirun -np $n ffcl-mpi $*"
-    OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 OMPI_MCA_plm=isolated \
-        OMPI_MCA_btl_vader_single_copy_mechanism=none timeout -k 10 300 \
-        mpirun --oversubscribe --bind-to none -np "$n" "$build/ffcl-mpi" "$@" \
-        > "$work/stdout" 2> "$work/stderr" < /dev/null
-    code=$?
-}
 
 "$ffcl" eval --make-network net.safetensors
 python3 "$root/tests/npz.py" images ref.npz 5 16 16 2

@@ -134,9 +134,8 @@ else
     skip "several steps by two devices" "PoCL is not installed"
 fi
 if [ -x "$build/ffcl-mpi" ] && command -v mpirun > /dev/null; then
-    check "several steps by two processes" env OMPI_ALLOW_RUN_AS_ROOT=1 \
-        OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 mpirun --oversubscribe --bind-to none -np 2 \
-        "$build/ffcl-mpi" -q a.ini sampler.solver=sde sampler.batch=1 output.folder=ranks
+    mpi 2 -q a.ini sampler.solver=sde sampler.batch=1 output.folder=ranks
+    same "several steps by two processes" "$code" 0
     check "the same images by two processes" spread ranks
 else
     skip "several steps by two processes" "mpirun or a build with MPI is missing"

@@ -49,6 +49,19 @@ basic_device() {
         /^ *platform: Portable Computing Language/ { print name; exit }'
 }
 
+# mpi RANKS ARGUMENT...: as run, ffcl-mpi in so many processes, each behind the words of `program`.
+program=()
+mpi() {
+    local n=$1
+    shift
+    last="mpirun -np $n ffcl-mpi $*"
+    OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 OMPI_MCA_plm=isolated \
+        OMPI_MCA_btl_vader_single_copy_mechanism=none timeout -k 10 300 \
+        mpirun --oversubscribe --bind-to none -np "$n" "${program[@]}" "$build/ffcl-mpi" "$@" \
+        > "$work/stdout" 2> "$work/stderr" < /dev/null
+    code=$?
+}
+
 # CC may have words, such as ccache gcc.
 read -ra compiler <<< "${CC:-cc}"
 

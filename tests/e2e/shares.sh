@@ -127,16 +127,6 @@ same "a job with another seed" "$code" 17
 
 # ---- processes of mpirun ----
 
-mpi() { # RANKS ARGUMENT...
-    local n=$1
-    shift
-    last="mpirun -np $n ffcl-mpi $*"
-    OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 OMPI_MCA_plm=isolated \
-        OMPI_MCA_btl_vader_single_copy_mechanism=none timeout -k 10 300 \
-        mpirun --oversubscribe --bind-to none -np "$n" "${program[@]}" "$build/ffcl-mpi" "$@" \
-        > "$work/stdout" 2> "$work/stderr" < /dev/null
-    code=$?
-}
 program=()
 if [ -x "$build/ffcl-mpi" ] && command -v mpirun > /dev/null; then
     for n in 2 3 4; do

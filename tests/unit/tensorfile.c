@@ -16,6 +16,7 @@
 #include <cmocka.h>
 
 #include "files/tensorfile.h"
+#include "seeds.h"
 #include "util.h"
 
 static char folder[] = "/tmp/ffcl-tensorfile-XXXXXX";
@@ -757,21 +758,19 @@ static void test_shape_text(void **state)
 
 static int make_cases(void **state)
 {
-    char command[600];
+    char command[200];
     (void)state;
     if (!mkdtemp(folder))
         return -1;
-    snprintf(command, sizeof command,
-             "FFCL_EVIL=%s/evil-was-here python3 -B tests/make_weights.py all %s", folder, folder);
-    return system(command);
+    snprintf(command, sizeof command, "FFCL_EVIL=%s/evil-was-here python3 -B "
+             "tests/make_weights.py all", folder);
+    return ffcl_seeds_make(folder, command);
 }
 
 static int remove_cases(void **state)
 {
-    char command[600];
     (void)state;
-    snprintf(command, sizeof command, "rm -rf %s", folder);
-    return system(command);
+    return ffcl_seeds_remove(folder);
 }
 
 int main(void)

@@ -14,6 +14,7 @@
 
 #include "files/pickle.h"
 #include "files/tensorfile.h"
+#include "seeds.h"
 #include "util.h"
 
 enum { MAX_FILE = 1 << 16, MAX_READ = 1 << 14, MAX_RSS_KB = 900 << 10 };
@@ -161,20 +162,14 @@ static void test_pickles(void **state)
 
 static int make_seeds(void **state)
 {
-    char command[600];
     (void)state;
-    if (!mkdtemp(folder))
-        return -1;
-    snprintf(command, sizeof command, "python3 -B tests/make_weights.py all %s", folder);
-    return system(command);
+    return !mkdtemp(folder) ? -1 : ffcl_seeds_make(folder, "python3 -B tests/make_weights.py all");
 }
 
 static int remove_seeds(void **state)
 {
-    char command[600];
     (void)state;
-    snprintf(command, sizeof command, "rm -rf %s", folder);
-    return system(command);
+    return ffcl_seeds_remove(folder);
 }
 
 int main(int argc, char **argv)

@@ -17,6 +17,7 @@
 
 #include "files/input.h"
 #include "files/tensorfile.h"
+#include "seeds.h"
 
 static char folder[] = "/tmp/ffcl-forms-XXXXXX";
 
@@ -193,20 +194,14 @@ static void test_torch(void **state)
 
 static int make_cases(void **state)
 {
-    char command[600];
     (void)state;
-    if (!mkdtemp(folder))
-        return -1;
-    snprintf(command, sizeof command, "python3 -B tests/make_weight_forms.py %s", folder);
-    return system(command);
+    return !mkdtemp(folder) ? -1 : ffcl_seeds_make(folder, "python3 -B tests/make_weight_forms.py");
 }
 
 static int remove_cases(void **state)
 {
-    char command[600];
     (void)state;
-    snprintf(command, sizeof command, "rm -rf %s", folder);
-    return system(command);
+    return ffcl_seeds_remove(folder);
 }
 
 int main(void)
