@@ -39,7 +39,7 @@ is_for_people() {
 sed -n '/^```ini$/,/^```$/p' clone/README.md | sed '/```/d' > clone/year.ini
 sed -n '/^```c$/,/^```$/p' clone/docs/library.md | sed '/```/d' > clone/digits.c
 
-for page in README.md docs/checkpoints.md docs/gpus.md docs/kernels.md docs/fid50k.md \
+for page in README.md docs/checkpoints.md docs/gpus.md docs/tune-kernels.md docs/fid50k.md \
     docs/library.md; do
     n=0
     # One shell a page, as a reader has it.
