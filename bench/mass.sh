@@ -45,7 +45,7 @@ job() {
 print(json.load(open(sys.argv[1]))["runs"][-1]["seconds"])' "$out/set/manifest.json")
 }
 
-rate() { # PICTURES SECONDS
+rate() { # IMAGES SECONDS
     awk -v n="$1" -v s="$2" 'BEGIN { printf "%.1f", n / s }'
 }
 
@@ -103,7 +103,7 @@ demo() {
     done
 }
 
-# Pictures a second of the device DEVICES alone: no files, one batch after another, for as long as
+# Images a second of the device DEVICES alone: no files, one batch after another, for as long as
 # the job takes, as a device that gets warm or draws too much power slows down within seconds.
 alone() { # DEVICES
     "$build/ffcl" bench model "$root/256/mass.ini" --repeats $((xl_count / batch)) --device "$1" \

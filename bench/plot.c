@@ -39,7 +39,7 @@ typedef struct plot {
     size_t n_boxes;
 } plot;
 
-/* By operation, the same as in bench/page.html; grey: of none that has variants. */
+/* By operation, the same as in bench/page.html; grey: of none that has variants, or of a new one. */
 static const char *colour_of(const ffcl_row *row)
 {
     static const char *const colours[FFCL_N_OPS] = {
@@ -47,7 +47,8 @@ static const char *colour_of(const ffcl_row *row)
         [FFCL_OP_ATTENTION] = "#aa4499", [FFCL_OP_SOFTMAX] = "#cc79a7",
         [FFCL_OP_LAYERNORM] = "#009e73", [FFCL_OP_GROUPNORM] = "#2f7d32",
         [FFCL_OP_QK_NORM] = "#7a6a00",   [FFCL_OP_POOL] = "#56b4e9"};
-    return row->describe ? colours[row->op] : "#666666";
+    const char *own = row->describe ? colours[row->op] : NULL;
+    return own ? own : "#666666";
 }
 
 static double intensity(const ffcl_bench_result *r)

@@ -59,8 +59,8 @@ for page in README.md docs/checkpoints.md docs/gpus.md docs/tune-kernels.md docs
 done
 check "year.ini of the README works" \
     sh -c "cd clone && build/ffcl year.ini && test -s year.png && test -s digits/000003.png"
-for picture in demo.png seven.png; do
-    check "$picture is there" test -s "clone/$picture"
+for image in demo.png seven.png; do
+    check "$image is there" test -s "clone/$image"
 done
 
 finish
