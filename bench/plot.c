@@ -39,7 +39,7 @@ typedef struct plot {
     size_t n_boxes;
 } plot;
 
-/* By operation, the same as in bench/page.html; grey: of none that has variants, or of a new one. */
+/* By operation, as in bench/page.html; grey: of none that has variants, or of a new one. */
 static const char *colour_of(const ffcl_row *row)
 {
     static const char *const colours[FFCL_N_OPS] = {

@@ -593,7 +593,7 @@ static size_t used(const ffcl_row *row, const ffcl_images_of *of, ffcl_use *to)
 
 const ffcl_row ffcl_rows_of_conv[] = {
     FLOAT("conv_columns", 0, columns, "im2col", ffcl_conv_case_skip_im2col, banded_run),
-    FLOAT("conv_rows", NOT_USED, columns, "rows", NULL, banded_run),
+    FLOAT("conv_rows", 0, columns, "rows", NULL, banded_run),
     FLOAT("conv_point", POINT, point, "point", NULL, NULL),
     FLOAT("conv_direct", FEW, direct, "direct", NULL, NULL),
     FLOAT("conv_taps", FEW, direct, "taps", NULL, NULL),
