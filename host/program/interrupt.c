@@ -2,10 +2,14 @@
 #include "program/interrupt.h"
 
 #include "program/driver_output.h"
+#include "util.h"
 
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
+
+/* Seconds in which the same signal again is the same press of Ctrl-C: nobody presses that fast. */
+static const double ONE_PRESS = 0.1;
 
 static void die(const ffcl_interrupt *i, int number, const char *words)
 {
@@ -37,12 +41,19 @@ static void *watch(void *user)
     int number;
     while (sigwait(&i->signals, &number) == 0) {
         pthread_mutex_lock(&i->mutex);
+        const double now = ffcl_clock();
+        /* timeout(1), launchers and shells' process groups pass one Ctrl-C on, too. */
+        if (i->is_asked == number && now - i->asked_at < ONE_PRESS) {
+            pthread_mutex_unlock(&i->mutex);
+            continue;
+        }
         /* Files appear whole or not at all, so nothing needs to be put in order. */
         if (i->has_others && i->is_asked)
             _exit(-FFCL_ESTOPPED);
         if (i->is_asked || !(i->sampler || i->is_polled || i->has_others))
             die(i, number, i->is_asked ? NULL : i->parting);
         i->is_asked = number;
+        i->asked_at = now;
         if (i->sampler)
             ffcl_sampler_stop(i->sampler);
         atomic_store(&i->stop, 1);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * Ctrl-C for main.c: the first one asks a sampler to stop, the second ends the program at once. */
+ * Ctrl-C for main.c: the first one asks a sampler to stop, the second ends the program at once
+ * (the same signal again within a tenth of a second is still the first). */
 #ifndef FFCL_PROGRAM_INTERRUPT_H
 #define FFCL_PROGRAM_INTERRUPT_H
 
@@ -16,6 +17,7 @@ typedef struct ffcl_interrupt {
     atomic_int stop;
     int has_others;             /* processes wait for this one: the first is kept for a sampler */
     int is_asked;               /* the number of the first signal; 0: none */
+    double asked_at;            /* when it came, in seconds of ffcl_clock */
     int messages;               /* descriptor */
     const char *parting;        /* where there is no sampler to finish: said at the end; or NULL */
     sigset_t signals;

@@ -161,6 +161,20 @@ if command -v timeout > /dev/null; then
         "$status $(grep -c 'stopped: stopped.safetensors was not written' "$work/stderr") $(ls -A |
         grep -c 'stopped')" "124 1 0"
 fi
+last="ffcl convert huge.safetensors stopped.safetensors, SIGINT three times"
+python3 - "$ffcl" convert huge.safetensors stopped.safetensors > result << 'PYTHON'
+import os, signal, subprocess, sys, time
+p = subprocess.Popen(sys.argv[1:], stderr=open("stderr", "w"))
+while not any(name.endswith(".tmp") for name in os.listdir(".")):
+    time.sleep(0.01)
+for _ in range(3):
+    p.send_signal(signal.SIGINT)
+    time.sleep(0.0005)
+p.wait()
+print(p.returncode, open("stderr").read().count("stopped: stopped.safetensors was not written"),
+      sum("stopped" in name for name in os.listdir(".")))
+PYTHON
+same "Ctrl-C passed on by a launcher, too, is one Ctrl-C" "$(cat result)" "-2 1 0"
 rm -f huge.safetensors
 namespace=(unshare --mount --map-root-user)
 mkdir small
