@@ -144,12 +144,15 @@ static void complete(ffcl_bench_options *o, const ffcl_ctx *ctx)
         o->seconds = o->quick ? 0.05 : 0.3;
 }
 
+/* A kernel, and below it its shapes and what they are of; 80 columns wide. */
 static void list_cases(const ffcl_bench_case *list, size_t n)
 {
     char shape[256];
     for (size_t i = 0; i < n; i++) {
+        if (i == 0 || strcmp(list[i].row->name, list[i - 1].row->name))
+            printf("%s\n", list[i].row->name);
         ffcl_row_text(list[i].row, &list[i].shape, shape, sizeof shape);
-        printf("%-32s %-26s %s\n", list[i].row->name, list[i].role, shape);
+        printf(*list[i].role ? "  %-50s %s\n" : "  %s\n", shape, list[i].role);
     }
     printf("%zu cases\n", n);
 }

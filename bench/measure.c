@@ -183,13 +183,7 @@ static int check_case(ffcl_case *c, ffcl_bench_result *r)
     if (variant)
         snprintf(r->variant, sizeof r->variant, "%s/%s", ffcl_operations[c->row->op]->name,
                  variant->name);
-    int rc = ffcl_case_prepare(c);
-    if (rc == 0)
-        rc = ffcl_case_plan(c);
-    if (rc == 0)
-        rc = ffcl_case_upload(c);
-    if (rc == 0)
-        rc = ffcl_case_launch(c);
+    int rc = ffcl_case_start(c);
     if (rc || r->repeats)
         return rc;
     r->is_checked = c->sample || !r->what.is_own || ffcl_case_cost(c).flops <= affordable;

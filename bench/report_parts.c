@@ -112,17 +112,7 @@ static void try_case(ffcl_ctx *ctx, const ffcl_row *row, const ffcl_shape *shape
         ffcl_case_end(&c);
         return;
     }
-    int rc = ffcl_case_prepare(&c);
-    if (rc == 0)
-        rc = ffcl_case_plan(&c);
-    if (rc == 0)
-        rc = ffcl_case_upload(&c);
-    if (rc == 0)
-        rc = ffcl_case_launch(&c);
-    if (rc == 0) {
-        ffcl_case_refer(&c);
-        rc = ffcl_case_compare(&c, &v);
-    }
+    const int rc = ffcl_case_check(&c, &v);
     ffcl_row_text(row, shape, text, sizeof text);
     if (rc || v.bad || v.trespass) {
         n->failed++;

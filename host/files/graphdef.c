@@ -108,6 +108,15 @@ static int next(reader *r, span *s, field *f)
     return 0;
 }
 
+/* Is there another field, *f, and could it be read? */
+static int has_next(reader *r, span *s, field *f, int *rc)
+{
+    if (s->at >= s->end)
+        return 0;
+    *rc = next(r, s, f);
+    return *rc == 0;
+}
+
 /* A text into text (MOST_TEXT); one that is too long is cut. */
 static int text_of(reader *r, const field *f, char *text)
 {
@@ -130,9 +139,8 @@ static int read_shape(reader *r, span s, tensor *t)
 {
     field f, size;
     int rc = 0;
-    while (rc == 0 && s.at < s.end) {
-        rc = next(r, &s, &f);
-        if (rc || f.number != SHAPE_DIM || f.wire != BYTES)
+    while (rc == 0 && has_next(r, &s, &f, &rc)) {
+        if (f.number != SHAPE_DIM || f.wire != BYTES)
             continue;
         uint64_t n = 0;
         for (span d = f.bytes; rc == 0 && d.at < d.end;) {
@@ -153,10 +161,7 @@ static int read_tensor(reader *r, span s, tensor *t)
     field f;
     int rc = 0;
     *t = (tensor){0};
-    while (rc == 0 && s.at < s.end) {
-        rc = next(r, &s, &f);
-        if (rc)
-            break;
+    while (rc == 0 && has_next(r, &s, &f, &rc)) {
         if (f.number == TENSOR_DTYPE && f.wire == VARINT)
             t->dtype = f.value;
         else if (f.number == TENSOR_SHAPE && f.wire == BYTES)
@@ -240,10 +245,7 @@ static int read_value(reader *r, span s, const char *key, node *n)
 {
     field f;
     int rc = 0;
-    while (rc == 0 && s.at < s.end) {
-        rc = next(r, &s, &f);
-        if (rc)
-            break;
+    while (rc == 0 && has_next(r, &s, &f, &rc)) {
         if (f.number == VALUE_TENSOR && f.wire == BYTES && strcmp(key, "value") == 0)
             n->value = f.bytes;
         if (f.number == VALUE_F && f.wire == FIXED32 && strcmp(key, "variance_epsilon") == 0)
@@ -263,11 +265,10 @@ static int read_attribute(reader *r, span s, node *n)
     span value = {0, 0};
     field f;
     int rc = 0;
-    while (rc == 0 && s.at < s.end) {
-        rc = next(r, &s, &f);
-        if (rc == 0 && f.number == ENTRY_KEY)
+    while (rc == 0 && has_next(r, &s, &f, &rc)) {
+        if (f.number == ENTRY_KEY)
             rc = text_of(r, &f, key);
-        else if (rc == 0 && f.number == ENTRY_VALUE && f.wire == BYTES)
+        else if (f.number == ENTRY_VALUE && f.wire == BYTES)
             value = f.bytes;
     }
     return rc ? rc : read_value(r, value, key, n);
@@ -299,10 +300,7 @@ static int read_node(reader *r, span s)
     tensor t;
     field f;
     int rc = 0;
-    while (rc == 0 && s.at < s.end) {
-        rc = next(r, &s, &f);
-        if (rc)
-            break;
+    while (rc == 0 && has_next(r, &s, &f, &rc)) {
         if (f.number == NODE_NAME)
             rc = text_of(r, &f, n.name);
         else if (f.number == NODE_OP)

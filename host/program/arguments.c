@@ -36,6 +36,15 @@ int ffcl_take_nothing(ffcl_session *s)
     return ffcl_bad_usage(s, "this command takes no argument:", s->words[0]);
 }
 
+int ffcl_take_config(ffcl_session *s, ffcl_config **out)
+{
+    const char *ini;
+    size_t first, n;
+    *out = NULL;
+    int rc = ffcl_take_files(s, &ini, 1, &first, &n);
+    return rc ? rc : ffcl_open_config(s, out, ini, first, n);
+}
+
 int ffcl_open_config(ffcl_session *s, ffcl_config **out, const char *ini, size_t first, size_t n)
 {
     static const char names[] = "sampler.class_names=";

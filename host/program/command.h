@@ -107,6 +107,9 @@ int ffcl_take_nothing(ffcl_session *s);
 /* The configuration of the INI file (NULL: all defaults) with assignments n from first. */
 int ffcl_open_config(ffcl_session *s, ffcl_config **out, const char *ini, size_t first, size_t n);
 
+/* The configuration that [FILE.ini] [section.key=value ...] say. */
+int ffcl_take_config(ffcl_session *s, ffcl_config **out);
+
 /* Fails with FFCL_EUSAGE: "SENTENCE ARGUMENT; see ffcl COMMAND --help". */
 int ffcl_bad_usage(ffcl_session *s, const char *sentence, const char *argument);
 

@@ -7,17 +7,11 @@
 
 #include "program/driver_output.h"
 #include "text.h"
+#include "util.h"
 
 /* Seconds between two lines of a phase. */
 #define TERMINAL_INTERVAL 0.1
 #define PLAIN_INTERVAL 2.0
-
-static double now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 void ffcl_progress_init(ffcl_progress *p, FILE *out, int is_terminal, int quiet)
 {
@@ -40,7 +34,7 @@ static void format_bytes(char *text, size_t size, uint64_t done, uint64_t total)
 /* ", 3.1 images/s, 17 s left"; empty until a first one has been timed. */
 static void format_rate(char *text, size_t size, const ffcl_progress *p, const char *what)
 {
-    double seconds = now() - p->started;
+    double seconds = ffcl_clock() - p->started;
     text[0] = '\0';
     if (p->done <= p->first_done || seconds <= 0)
         return;
@@ -114,7 +108,7 @@ static void print_phase(ffcl_progress *p)
         fprintf(p->out, "%s\n", line);
     }
     fflush(p->out);
-    p->printed = now();
+    p->printed = ffcl_clock();
     p->is_shown = 1;
 }
 
@@ -166,7 +160,7 @@ void ffcl_progress_report(void *user, ffcl_phase phase, const char *text, uint64
         ffcl_progress_end(p);
         p->phase = phase;
         p->first_done = done;
-        p->started = now();
+        p->started = ffcl_clock();
         p->printed = p->is_terminal ? 0 : p->started;
         p->is_running = 1;
     }
@@ -177,6 +171,6 @@ void ffcl_progress_report(void *user, ffcl_phase phase, const char *text, uint64
     p->is_shown = 0;
     if (done >= total)
         ffcl_progress_end(p);
-    else if (now() - p->printed >= (p->is_terminal ? TERMINAL_INTERVAL : PLAIN_INTERVAL))
+    else if (ffcl_clock() - p->printed >= (p->is_terminal ? TERMINAL_INTERVAL : PLAIN_INTERVAL))
         print_phase(p);
 }

@@ -11,13 +11,9 @@ static void print_line(void *user, const char *line)
 
 static int run_selfcheck(ffcl_session *s)
 {
-    ffcl_config *cfg = NULL;
-    const char *ini;
-    size_t first, n;
+    ffcl_config *cfg;
     const ffcl_observer observer = {ffcl_progress_report, &s->progress};
-    int rc = ffcl_take_files(s, &ini, 1, &first, &n);
-    if (!rc)
-        rc = ffcl_open_config(s, &cfg, ini, first, n);
+    int rc = ffcl_take_config(s, &cfg);
     if (!rc)
         rc = ffcl_selfcheck(cfg, &observer, print_line, &s->progress, &s->err);
     ffcl_config_close(&cfg);

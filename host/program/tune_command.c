@@ -16,13 +16,9 @@ static void report_stop(void *user)
 static int run_tune(ffcl_session *s)
 {
     ffcl_config *cfg = NULL;
-    const char *ini;
-    size_t first, n;
     double minutes = 10;
     const ffcl_observer observer = {ffcl_progress_report, &s->progress};
-    int rc = ffcl_take_files(s, &ini, 1, &first, &n);
-    if (!rc)
-        rc = ffcl_option_number(s, "minutes", &minutes);
+    int rc = ffcl_option_number(s, "minutes", &minutes);
     /* What was found is kept as it is found, so Ctrl-C ends the program there and then. */
     if (!s->progress.quiet)
         s->interrupt.parting = "\nffcl: stopped: what was tried is kept; the same command "
@@ -30,7 +26,7 @@ static int run_tune(ffcl_session *s)
     if (!rc)
         rc = ffcl_interrupt_watch(&s->interrupt, report_stop, &s->progress, &s->err);
     if (!rc)
-        rc = ffcl_open_config(s, &cfg, ini, first, n);
+        rc = ffcl_take_config(s, &cfg);
     if (!rc)
         rc = ffcl_tune(cfg, minutes, FFCL_OWN_PROGRAM, &observer, print_line, &s->progress,
                        &s->err);

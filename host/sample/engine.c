@@ -208,41 +208,23 @@ static int check_classes(const ffcl_engine *e, ffcl_error *err)
     return 0;
 }
 
-/* The next n bytes of the page-locked memory, NULL while the sizes are added up. */
-static void *part_of(char *memory, size_t *used, size_t n)
-{
-    char *part = memory ? memory + *used : NULL;
-    *used += ffcl_round_up(n, 64);
-    return part;
-}
-
 static size_t divide(ffcl_engine *e, ffcl_lane *l, char *memory)
 {
     size_t used = 0;
-    l->host_z = part_of(memory, &used, e->batch * ffcl_latent_floats(e) * sizeof(float));
-    l->host_scalars = part_of(memory, &used, e->inputs * e->batch * sizeof(float));
-    l->host_y = part_of(memory, &used, 2 * e->batch * sizeof(cl_int));
-    l->flags = part_of(memory, &used, 2 * e->batch * sizeof(cl_int));
-    l->host_bytes = part_of(memory, &used,
+    l->host_z = ffcl_locked_part(memory, &used, e->batch * ffcl_latent_floats(e) * sizeof(float));
+    l->host_scalars = ffcl_locked_part(memory, &used, e->inputs * e->batch * sizeof(float));
+    l->host_y = ffcl_locked_part(memory, &used, 2 * e->batch * sizeof(cl_int));
+    l->flags = ffcl_locked_part(memory, &used, 2 * e->batch * sizeof(cl_int));
+    l->host_bytes = ffcl_locked_part(memory, &used,
                             ffcl_makes_images(e) ? e->batch * ffcl_image_values(e) : 0);
     return used;
 }
 
 static int lock_memory(ffcl_engine *e, ffcl_lane *l)
 {
-    ffcl_ctx *ctx = e->ctx;
-    size_t bytes = divide(e, l, NULL);
-    cl_int code;
-    l->locked = clCreateBuffer(ctx->context, CL_MEM_READ_WRITE | CL_MEM_ALLOC_HOST_PTR, bytes, NULL,
-                               &code);
-    int rc = FFCL_CL_CODE(ctx->err, code, "clCreateBuffer");
-    if (rc)
-        return rc;
-    l->mapped = clEnqueueMapBuffer(ctx->queue, l->locked, CL_TRUE, CL_MAP_READ | CL_MAP_WRITE, 0,
-                                   bytes, 0, NULL, NULL, &code);
-    rc = FFCL_CL_CODE(ctx->err, code, "clEnqueueMapBuffer");
+    int rc = ffcl_locked_open(e->ctx, &l->locked, divide(e, l, NULL));
     if (rc == 0)
-        divide(e, l, l->mapped);
+        divide(e, l, l->locked.mapped);
     return rc;
 }
 
@@ -437,20 +419,9 @@ int ffcl_engine_trial_calls(const ffcl_config *cfg, const ffcl_device *device,
     return rc;
 }
 
-static void release(cl_mem *mem)
-{
-    if (*mem)
-        clReleaseMemObject(*mem);
-    *mem = NULL;
-}
-
 static void close_lane(ffcl_engine *e, ffcl_lane *l)
 {
-    if (l->mapped) {
-        clEnqueueUnmapMemObject(e->ctx->queue, l->locked, l->mapped, 0, NULL, NULL);
-        clFinish(e->ctx->queue);
-    }
-    release(&l->locked);
+    ffcl_locked_close(e->ctx, &l->locked);
     for (size_t i = 0; l->scalars && i < e->inputs; i++)
         ffcl_weight_release(&l->scalars[i]);
     for (size_t i = 0; l->bytes && i < e->n_parts; i++)

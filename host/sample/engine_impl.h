@@ -5,6 +5,7 @@
 
 #include <stdatomic.h>
 
+#include "cl/locked.h"
 #include "sample/engine.h"
 #include "sample/extractor.h"
 
@@ -15,10 +16,7 @@ typedef struct ffcl_lane {
     ffcl_tensor y;              /* (2 * batch, 1, 1) int32: labels, then the null class for each */
     ffcl_tensor *scalars;       /* (embedders) of (batch, 1, 1); NULL unless steps bring them */
     ffcl_tensor *bytes;         /* (n_parts) of (decode_batch, S*S, 3) uint8 */
-    /* Page-locked memory, as some drivers have the host wait for the device when it reads into
-     * any other: parts of mapped. */
-    cl_mem locked;
-    void *mapped;
+    ffcl_locked locked;             /* holds: */
     float *host_z, *host_scalars;   /* (batch, C, R, R), (embedders, batch) */
     cl_int *host_y, *flags;         /* (2, batch) each; flags: bad latents, bad images */
     uint8_t *host_bytes;            /* (batch, S, S, 3) */

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "cl/choices.h"
+#include "cl/locked.h"
 #include "cl/profile.h"
 #include "cl/program.h"
 #include "os/address_space.h"
@@ -19,10 +20,9 @@ enum { LANES = 2 };
 typedef struct lane {
     ffcl_tensor bytes;          /* (room, height*width, 3), where images come from the host */
     ffcl_tensor pool, spatial, logits;  /* (room, ...) */
-    cl_mem locked;              /* page-locked memory, see engine_impl.h */
-    void *mapped;
+    ffcl_locked locked;         /* holds: */
     uint8_t *host_bytes;
-    ffcl_features features;     /* in mapped */
+    ffcl_features features;
     cl_event done;
 } lane;
 
@@ -156,22 +156,14 @@ static int choose_batch(ffcl_extractor *x, const ffcl_extractor_options *o)
     return cpu ? ffcl_address_space_check(total, "the Inception network", x->ctx->err) : 0;
 }
 
-/* The next n bytes of the page-locked memory; NULL while the sizes are added up. */
-static void *part_of(char *memory, size_t *used, size_t n)
-{
-    char *part = memory ? memory + *used : NULL;
-    *used += ffcl_round_up(n, 64);
-    return part;
-}
-
 static size_t divide(ffcl_extractor *x, lane *l, char *memory)
 {
     size_t used = 0;
     const size_t each = x->room * sizeof(float);
-    l->features.pool = part_of(memory, &used, each * FFCL_INCEPTION_POOL);
-    l->features.spatial = part_of(memory, &used, each * FFCL_INCEPTION_SPATIAL);
-    l->features.logits = part_of(memory, &used, each * FFCL_INCEPTION_CLASSES);
-    l->host_bytes = part_of(memory, &used, x->room * bytes_each(x));
+    l->features.pool = ffcl_locked_part(memory, &used, each * FFCL_INCEPTION_POOL);
+    l->features.spatial = ffcl_locked_part(memory, &used, each * FFCL_INCEPTION_SPATIAL);
+    l->features.logits = ffcl_locked_part(memory, &used, each * FFCL_INCEPTION_CLASSES);
+    l->host_bytes = ffcl_locked_part(memory, &used, x->room * bytes_each(x));
     return used;
 }
 
@@ -180,25 +172,16 @@ static int create_lane(ffcl_extractor *x, lane *l)
     ffcl_ctx *ctx = x->ctx;
     ffcl_tensor *const tensors[] = {&l->pool, &l->spatial, &l->logits};
     const size_t bytes = divide(x, l, NULL);
-    cl_int code;
     int rc = 0;
     for (size_t i = 0; rc == 0 && i < 3; i++)
         rc = ffcl_buffer_create(ctx, &tensors[i]->mem, ffcl_count(tensors[i]) * sizeof(float),
                                 "features");
     if (rc == 0)
         rc = ffcl_buffer_create(ctx, &l->bytes.mem, x->room * bytes_each(x), "images");
-    if (rc)
-        return rc;
-    l->locked = clCreateBuffer(ctx->context, CL_MEM_READ_WRITE | CL_MEM_ALLOC_HOST_PTR, bytes, NULL,
-                               &code);
-    rc = FFCL_CL_CODE(ctx->err, code, "clCreateBuffer");
-    if (rc)
-        return rc;
-    l->mapped = clEnqueueMapBuffer(ctx->queue, l->locked, CL_TRUE, CL_MAP_READ | CL_MAP_WRITE, 0,
-                                   bytes, 0, NULL, NULL, &code);
-    rc = FFCL_CL_CODE(ctx->err, code, "clEnqueueMapBuffer");
     if (rc == 0)
-        divide(x, l, l->mapped);
+        rc = ffcl_locked_open(ctx, &l->locked, bytes);
+    if (rc == 0)
+        divide(x, l, l->locked.mapped);
     return rc;
 }
 
@@ -291,12 +274,7 @@ int ffcl_extractor_open(ffcl_extractor **out, const ffcl_extractor_options *o,
 
 static void close_lane(ffcl_extractor *x, lane *l)
 {
-    if (l->mapped) {
-        clEnqueueUnmapMemObject(x->ctx->queue, l->locked, l->mapped, 0, NULL, NULL);
-        clFinish(x->ctx->queue);
-    }
-    if (l->locked)
-        clReleaseMemObject(l->locked);
+    ffcl_locked_close(x->ctx, &l->locked);
     ffcl_weight_release(&l->bytes);
     ffcl_weight_release(&l->pool);
     ffcl_weight_release(&l->spatial);

@@ -27,38 +27,34 @@ void ffcl_verify_unchecked(ffcl_verifier *v, const char *name, const char *why, 
     ffcl_verify_line_out(v, name, ok, "%s", why);
 }
 
-static int find(ffcl_verifier *v, const char *name, const ffcl_tensor_info **info)
+/* The tensor, and memory for its values of `size` bytes each. */
+static int find(ffcl_verifier *v, const char *name, size_t size, const ffcl_tensor_info **info,
+                void **out)
 {
     *info = ffcl_tensor_file_find(v->file, name);
-    return *info ? 0
-                 : ffcl_fail(v->err, FFCL_EFORMAT, "%s has no tensor %s",
-                             ffcl_tensor_file_path(v->file), name);
+    if (!*info)
+        return ffcl_fail(v->err, FFCL_EFORMAT, "%s has no tensor %s",
+                         ffcl_tensor_file_path(v->file), name);
+    *out = malloc(((*info)->count + 1) * size);
+    return *out ? 0 : ffcl_fail(v->err, FFCL_ENOMEM, "out of memory for %s", name);
 }
 
 int ffcl_verify_floats(ffcl_verifier *v, const char *name, float **out)
 {
     const ffcl_tensor_info *info;
-    *out = NULL;
-    int rc = find(v, name, &info);
-    if (rc)
-        return rc;
-    *out = malloc((info->count + 1) * sizeof **out);
-    if (!*out)
-        return ffcl_fail(v->err, FFCL_ENOMEM, "out of memory for %s", name);
-    return ffcl_tensor_file_read_f32(v->file, info, 0, info->count, *out, v->err);
+    void *values = NULL;
+    int rc = find(v, name, sizeof **out, &info, &values);
+    *out = values;
+    return rc ? rc : ffcl_tensor_file_read_f32(v->file, info, 0, info->count, *out, v->err);
 }
 
 int ffcl_verify_integers(ffcl_verifier *v, const char *name, int64_t **out)
 {
     const ffcl_tensor_info *info;
-    *out = NULL;
-    int rc = find(v, name, &info);
-    if (rc)
-        return rc;
-    *out = malloc((info->count + 1) * sizeof **out);
-    if (!*out)
-        return ffcl_fail(v->err, FFCL_ENOMEM, "out of memory for %s", name);
-    return ffcl_tensor_file_read_i64(v->file, info, 0, info->count, *out, v->err);
+    void *values = NULL;
+    int rc = find(v, name, sizeof **out, &info, &values);
+    *out = values;
+    return rc ? rc : ffcl_tensor_file_read_i64(v->file, info, 0, info->count, *out, v->err);
 }
 
 int ffcl_verify_compare(ffcl_verifier *v, const ffcl_tensor_info *info, const float *got, size_t n,

@@ -77,15 +77,16 @@ run bench gemm 1000000x1000000x64 --variant cblas
 works "the list" bench --list
 n_used=$(tail -n 1 stdout | cut -d' ' -f1)
 works "the whole list" bench --list --all
+same "the list fits 80 columns" "$(awk 'length > 79' stdout)" ""
 check "what this device does not use is left out without --all" \
     [ "$n_used" -lt "$(tail -n 1 stdout | cut -d' ' -f1)" ]
 same "every row of the registry is in the list" "$("$build/tests/check" --list | grep -v '^ ' |
     grep -v '^ceiling_' | while read -r row; do
-        grep -q "^$row " "$work/stdout" || echo "lacks $row"
+        grep -q "^$row$" "$work/stdout" || echo "lacks $row"
     done)" ""
 for what in 256/1\ {modulations,qkv,proj,fc1,fc2,'conv mid','conv up3','upsample 1','conv out'} \
     512/1\ {qkv,proj,fc1,fc2,'conv up3','upsample 3','conv out','VAE attention'}; do
-    grep -q " $what " "$work/stdout" || echo "lacks $what"
+    grep -q " $what$" "$work/stdout" || echo "lacks $what"
 done > lacking
 same "the models' GEMMs and convolutions are in the list" "$(cat lacking)" ""
 

@@ -347,6 +347,25 @@ int ffcl_case_launch(ffcl_case *c)
     return rc ? rc : finish;
 }
 
+int ffcl_case_start(ffcl_case *c)
+{
+    int rc = ffcl_case_prepare(c);
+    if (rc == 0)
+        rc = ffcl_case_plan(c);
+    if (rc == 0)
+        rc = ffcl_case_upload(c);
+    return rc ? rc : ffcl_case_launch(c);
+}
+
+int ffcl_case_check(ffcl_case *c, ffcl_comparison *v)
+{
+    int rc = ffcl_case_start(c);
+    if (rc)
+        return rc;
+    ffcl_case_refer(c);
+    return ffcl_case_compare(c, v);
+}
+
 static double element(const ffcl_operand *t, const unsigned char *data, size_t e)
 {
     if (t->dtype == FFCL_U8)

@@ -147,6 +147,10 @@ int ffcl_case_launch(ffcl_case *c);
 /* Reads everything back and compares with c->want. */
 int ffcl_case_compare(ffcl_case *c, ffcl_comparison *v);
 
+/* Between begin and end: all from prepare to the first launch; and from prepare to compare. */
+int ffcl_case_start(ffcl_case *c);
+int ffcl_case_check(ffcl_case *c, ffcl_comparison *v);
+
 /* Between begin and end: the variant that computes the case, NULL of operations without variants;
  * and its work. */
 const struct ffcl_variant *ffcl_case_variant(const ffcl_case *c);

@@ -10,6 +10,7 @@
 #include "registry.h"
 #include "selfcheck/choice.h"
 #include "selfcheck/numbers.h"
+#include "util.h"
 
 typedef struct options {
     const char *op, *device, *backend;
@@ -81,33 +82,10 @@ static void report_failure(const ffcl_case *c, const ffcl_comparison *v)
     }
 }
 
-static double seconds(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
-}
-
-static int run_case(ffcl_case *c, ffcl_comparison *v)
-{
-    int rc = ffcl_case_prepare(c);
-    if (rc == 0)
-        rc = ffcl_case_plan(c);
-    if (rc == 0)
-        rc = ffcl_case_upload(c);
-    if (rc == 0)
-        rc = ffcl_case_launch(c);
-    if (rc == 0) {
-        ffcl_case_refer(c);
-        rc = ffcl_case_compare(c, v);
-    }
-    return rc;
-}
-
 static void check_case(const options *o, ffcl_case *c, counts *n)
 {
     ffcl_comparison v = {0};
-    const double start = seconds();
+    const double start = ffcl_clock();
     ffcl_case_begin(c);
     const char *reason = ffcl_case_skip(c);
     if (reason) {
@@ -120,7 +98,7 @@ static void check_case(const options *o, ffcl_case *c, counts *n)
         ffcl_case_end(c);
         return;
     }
-    int rc = run_case(c, &v);
+    int rc = ffcl_case_check(c, &v);
     if (rc) {
         heading(c, "FAIL");
         printf("\n     %s\n", c->ctx->err->text);
@@ -129,7 +107,7 @@ static void check_case(const options *o, ffcl_case *c, counts *n)
     } else if (o->verbose) {
         heading(c, "ok  ");
         printf(": max abs error %.3g, %.1f%% of the tolerance, %.0f ms\n", v.max_abs,
-               100.0 * v.used, 1e3 * (seconds() - start));
+               100.0 * v.used, 1e3 * (ffcl_clock() - start));
     }
     if (rc || v.bad || v.trespass)
         n->failed++;
