@@ -149,11 +149,13 @@ $(BUILD)/tests/unit/%: $(BUILD)/tests/unit/%.o $(BUILD)/libffcl.a
 $(BUILD)/tests/unit/gpu_hint: $(BUILD)/host/program/gpu_hint.o
 
 # Fuzz targets: with the fuzzer (make fuzz), or with a driver that replays the corpus (make check).
-FUZZ := $(patsubst %.c,$(BUILD)/%,$(filter-out $(addprefix tests/fuzz/,files.c replay.c mutate.c), \
+FUZZ := $(patsubst %.c,$(BUILD)/%,$(filter-out %/files.c %/replay.c %/mutate.c %/mutate_graph.c, \
     $(wildcard tests/fuzz/*.c)))
 # These are fuzzed with changes that know their formats.
 ifdef FUZZER
-$(addprefix $(BUILD)/tests/fuzz/,tensorfile model pickle): $(BUILD)/tests/fuzz/mutate.o
+$(addprefix $(BUILD)/tests/fuzz/,tensorfile model pickle arrays recording): \
+    $(BUILD)/tests/fuzz/mutate.o
+$(BUILD)/tests/fuzz/graph: $(BUILD)/tests/fuzz/mutate_graph.o
 endif
 $(BUILD)/tests/fuzz/%: $(BUILD)/tests/fuzz/%.o $(BUILD)/tests/fuzz/files.o \
     $(if $(FUZZER),,$(BUILD)/tests/fuzz/replay.o) $(BUILD)/libffcl.a

@@ -67,8 +67,8 @@ static int parse(const char *header, ffcl_array *a)
         a->shape[a->rank++] = (size_t)n;
         p = end + strspn(end, ", ");
     }
-    size_t bytes;
-    return ffcl_mul(&bytes, a->count, a->item) == 0;
+    /* Of more, none can be: sizes in bytes, as doubles too, would wrap around. */
+    return a->count <= SIZE_MAX / 16;
 }
 
 /* The header of a member, which is open: its text into text (MOST_HEADER), and how long all of it

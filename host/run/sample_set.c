@@ -465,10 +465,8 @@ int ffcl_sample_set_open(ffcl_sample_set **out, const ffcl_sample_set_spec *spec
     ffcl_sample_set *set = calloc(1, sizeof *set);
     if (!set)
         return ffcl_fail(err, FFCL_ENOMEM, "out of memory for the outputs");
-    set->spec = *spec;
-    set->lock_fd = -1;
-    set->started = (int64_t)time(NULL);
-    set->began = ffcl_clock();
+    *set = (ffcl_sample_set){.spec = *spec, .lock_fd = -1, .started = (int64_t)time(NULL),
+                             .began = ffcl_clock()};
     pthread_mutex_init(&set->mutex, NULL);
     int rc = ffcl_config_check(cfg, err);
     int which = FFCL_OUT_FOLDER | (is_share(cfg) ? 0 : FFCL_OUT_NPZ | FFCL_OUT_GRID);
@@ -493,8 +491,9 @@ int ffcl_sample_set_open(ffcl_sample_set **out, const ffcl_sample_set_spec *spec
             .cfg = cfg, .which = which, .count = spec->count, .height = spec->height,
             .width = spec->width, .labels = npz_labels(set), .resume = set->may_keep,
             .older = set->older}, err);
-    if (rc == 0 && set->manifest && !set->may_keep)
-        rc = ffcl_manifest_write(set->manifest, NULL, err);
+    if (rc == 0 && set->manifest && !set->may_keep &&
+        (rc = ffcl_manifest_write(set->manifest, NULL, err)))
+        unlink(set->home.manifest);     /* it may be there, and its folder not on the disk */
     if (set->lock_fd >= 0)
         ffcl_lock_less(set->lock_fd, GATE, 1);
     if (rc) {

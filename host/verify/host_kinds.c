@@ -55,10 +55,16 @@ int ffcl_verify_is_generators(const ffcl_verifier *v)
 }
 
 /* Resident threads of the recording's card. */
-static uint64_t recorded_threads(const ffcl_verifier *v)
+static int recorded_threads(ffcl_verifier *v, uint64_t *threads)
 {
-    const char *sms = ffcl_tensor_file_metadata(v->file, "sms");
-    return 2048 * (sms ? strtoull(sms, NULL, 10) : 132);
+    enum { USUAL = 132, MOST = 1 << 20 };
+    const char *text = ffcl_tensor_file_metadata(v->file, "sms");
+    const unsigned long long sms = text ? strtoull(text, NULL, 10) : USUAL;
+    *threads = 2048 * sms;
+    if (sms > 0 && sms <= MOST)
+        return 0;
+    return ffcl_fail(v->err, FFCL_EFORMAT, "%s: its metadata sms, of the card's multiprocessors, "
+                     "is no number from 1 to %d", ffcl_tensor_file_path(v->file), MOST);
 }
 
 /* Distance of two floats in units of the last place. */
@@ -128,7 +134,11 @@ static int check_numbers(ffcl_verifier *v, const ffcl_tensor_info *info, const n
         goto out;
     }
     ffcl_generator g;
-    ffcl_generator_seed(&g, d->kind, d->seed, recorded_threads(v));
+    uint64_t threads;
+    rc = recorded_threads(v, &threads);
+    if (rc)
+        goto out;
+    ffcl_generator_seed(&g, d->kind, d->seed, threads);
     for (int i = 0; i <= d->step; i++)
         if (i == 2)
             ffcl_generator_randint(&g, 0, 1000, integers, d->rows);

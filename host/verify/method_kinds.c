@@ -241,7 +241,9 @@ static int check_method(ffcl_verifier *v, ffcl_engine *engine, const ffcl_config
     const ffcl_tensor_info *denorm = find_denorm(v, info->name);
     const ffcl_tensor_info *image = rc == 0 && ffcl_engine_vae(engine) && denorm
                                         ? ffcl_tensor_file_find(v->file, "image") : NULL;
-    const size_t pixels = bytes ? bytes->count : image ? image->count : 0;
+    /* As many as the engine makes, whatever the recording has. */
+    const size_t S = rc == 0 ? ffcl_engine_side(engine) : 0;
+    const size_t pixels = bytes || image ? inputs->B * S * S * 3 : 0;
     ffcl_step step = {.B = inputs->B, .z = inputs->z, .y = inputs->y, .noise = noise,
                       .latent = latent, .bytes = pixels ? malloc(pixels) : NULL,
                       .image = image ? malloc(pixels * sizeof *step.image) : NULL};

@@ -548,20 +548,34 @@ int ffcl_verify_is_vae(const ffcl_verifier *v)
     return has(v, "z");
 }
 
-/* z_normalised, what a sampler gives: z is that in the decoder's form, by config.json, [vae] stats
- * or the recording's own mean and deviation. */
+/* A value for each of C channels, of a tensor that is there. */
+static int read_channels(ffcl_verifier *v, const char *name, size_t C, float **out)
+{
+    const ffcl_tensor_info *info = ffcl_tensor_file_find(v->file, name);
+    if (info->count != C)
+        return ffcl_fail(v->err, FFCL_EFORMAT, "%s: %s does not have one value for each of the %zu "
+                         "channels", ffcl_tensor_file_path(v->file), name, C);
+    return ffcl_verify_floats(v, name, out);
+}
+
+/* z_normalised, what a sampler gives: z, of the same shape, is that in the decoder's form, by
+ * config.json, [vae] stats or the recording's own mean and deviation. */
 static int check_normalised(ffcl_verifier *v, const ffcl_engine *engine,
                             const ffcl_tensor_info *info, const float *z)
 {
     const ffcl_latent_form *form = ffcl_engine_latent_form(engine);
-    const size_t C = info->shape[1], P = info->shape[2] * info->shape[3];
+    const ffcl_tensor_info *like = ffcl_tensor_file_find(v->file, "z");
+    const size_t C = like->shape[1], P = like->shape[2] * like->shape[3];
     const int own = has(v, "latent_mean") && has(v, "latent_std") && !strcmp(form->stats, "none");
     float *values = NULL, *mean = NULL, *std = NULL;
+    if (info->rank != 4 || memcmp(info->shape, like->shape, 4 * sizeof *info->shape) != 0)
+        return ffcl_fail(v->err, FFCL_EFORMAT, "%s: %s is not of the shape of z",
+                         ffcl_tensor_file_path(v->file), info->name);
     int rc = ffcl_verify_floats(v, info->name, &values);
     if (rc == 0 && own)
-        rc = ffcl_verify_floats(v, "latent_mean", &mean);
+        rc = read_channels(v, "latent_mean", C, &mean);
     if (rc == 0 && own)
-        rc = ffcl_verify_floats(v, "latent_std", &std);
+        rc = read_channels(v, "latent_std", C, &std);
     for (size_t i = 0; rc == 0 && i < info->count; i++) {
         const size_t c = i / P % C;
         /* Back to what was recorded under this name. */

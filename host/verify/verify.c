@@ -91,16 +91,17 @@ int ffcl_verify_compare_bytes(ffcl_verifier *v, const ffcl_tensor_info *info, co
     }
     int rc = ffcl_verify_integers(v, info->name, &want);
     size_t equal = 0;
-    long worst = 0;
+    uint64_t worst = 0;         /* what is recorded need not be bytes */
     for (size_t i = 0; rc == 0 && i < n; i++) {
-        long d = labs((long)got[i] - (long)want[i]);
+        const uint64_t a = got[i], b = (uint64_t)want[i], d = want[i] > got[i] ? b - a : a - b;
         equal += d == 0;
         worst = d > worst ? d : worst;
     }
     if (rc == 0) {
         double part = n ? (double)equal / (double)n : 1;
-        ffcl_verify_line_out(v, info->name, part >= share && worst <= largest,
-                             "equal %.3f %%, off by at most %ld", 100 * part, worst);
+        ffcl_verify_line_out(v, info->name, part >= share && worst <= (uint64_t)largest,
+                             "equal %.3f %%, off by at most %llu", 100 * part,
+                             (unsigned long long)worst);
     }
     free(want);
     return rc;

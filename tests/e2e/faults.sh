@@ -111,6 +111,8 @@ fails "the npz, once images are in the folder" FFCL_SHIM_FAIL=pwrite:2:28 12 "a.
 fails "the manifest's closing write, the disk full" FFCL_SHIM_FAIL=rename:6:28 12 \
     "f/manifest.json: disk full"
 fails "fsync of the manifest" FFCL_SHIM_FAIL=fsync:1:5 12 "f/manifest.json: Input/output error"
+fails "fsync of the folder of the first manifest" FFCL_SHIM_FAIL=fsync:2:5 12 \
+    "f/manifest.json: Input/output error"
 fails "syncfs at the end" FFCL_SHIM_SYNCFS=5 12 "cannot write f: Input/output error"
 fails "a write of the npz" FFCL_SHIM_FAIL=pwrite:3:5 12 "a.npz: Input/output error"
 fails "a write of the checksums" FFCL_SHIM_FAIL=pwrite:5:5 12 "images.crc32: Input/output error"

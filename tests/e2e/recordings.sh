@@ -119,5 +119,19 @@ refuses "a model's weights instead of a recording" 5 "no recording" -- \
     verify "$data/vae_small.safetensors"
 edit "$data/images.safetensors" a.safetensors reshape=x:3
 refuses "images of the wrong rank" 5 a.safetensors "x is not" -- verify a.safetensors
+edit "$data/torch_rng.safetensors" a.safetensors note=sms:0
+refuses "a card without multiprocessors" 5 a.safetensors "sms" "no number from 1" -- \
+    verify a.safetensors
+for shape in 3 2x4x64x64 2x4x0x8; do
+    edit "$data/vae_small.ref.safetensors" a.safetensors add=z_normalised:$shape
+    refuses "normalised latents of another shape than the latents, $shape" 5 a.safetensors \
+        "z_normalised is not of the shape of z" -- verify a.safetensors "${vae[@]}"
+done
+edit "$data/zoo/vavae_zoo.ref.safetensors" a.safetensors reshape=latent_mean:3
+refuses "fewer means than channels" 5 a.safetensors "latent_mean does not have one value" -- \
+    verify a.safetensors vae.weights="$data/zoo/vavae_zoo.pt"
+edit "$data/zoo/repae_zoo.ref.safetensors" a.safetensors reshape=image:1 drop=^bytes$
+disagrees "an image of one value" image a.safetensors model.preset=repae \
+    model.checkpoint="$data/zoo/repae_zoo.pt"
 
 finish

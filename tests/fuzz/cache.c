@@ -6,6 +6,7 @@
 
 #include "cl/binary_cache.h"
 #include "fuzz.h"
+#include "selfcheck/result.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -17,5 +18,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     (void)ffcl_binary_begin(&use, "k");
     free(ffcl_binary_load("k", &n));
     ffcl_binary_end(&use);
+    (void)ffcl_selfcheck_recall("k");
     return 0;
 }

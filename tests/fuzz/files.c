@@ -8,7 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
-static char folder[] = "/tmp/ffcl-fuzz-XXXXXX";
+static char folder[200];        /* under TMPDIR, which may lie in memory */
 static int is_made;
 
 static void remove_folder(void)
@@ -24,10 +24,13 @@ static void remove_folder(void)
 
 const char *ffcl_fuzz_folder(void)
 {
-    if (!is_made && !mkdtemp(folder))
+    if (is_made)
+        return folder;
+    const char *parent = getenv("TMPDIR");
+    snprintf(folder, sizeof folder, "%s/ffcl-fuzz-XXXXXX", parent && *parent ? parent : "/tmp");
+    if (!mkdtemp(folder))
         abort();
-    if (!is_made)
-        atexit(remove_folder);
+    atexit(remove_folder);
     is_made = 1;
     return folder;
 }

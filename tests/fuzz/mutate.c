@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  * Changes weight files as what they are, so that a fuzzer gets behind checksums, lengths and
- * offsets: the opcodes of a pickle, the members of a zip archive, the tensors of a safetensors
- * header.  Every fourth change is one of plain bytes.  Only with the fuzzer (make fuzz). */
+ * offsets: the opcodes of a pickle, the members of a zip archive, the headers of NumPy arrays, the
+ * tensors of a safetensors header.  Every fourth change is one of plain bytes.  Only with the
+ * fuzzer (make fuzz). */
 #include <cjson/cJSON.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,15 +15,6 @@ enum { MOST_OPCODES = 2048, MOST_MEMBERS = 64, MOST_NAME = 200 };
 
 size_t LLVMFuzzerMutate(uint8_t *data, size_t size, size_t most);
 size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t most, unsigned seed);
-
-/* xorshift: below n. */
-static uint32_t chance(uint32_t *state, uint32_t n)
-{
-    *state ^= *state << 13;
-    *state ^= *state >> 17;
-    *state ^= *state << 5;
-    return n ? *state % n : 0;
-}
 
 static uint64_t number(const uint8_t *p, int bytes)
 {
@@ -96,11 +88,11 @@ static size_t mutate_pickle(uint8_t *data, size_t size, size_t most, uint32_t *s
         at[n + 1] = at[n] + opcode_bytes(data + at[n], size - at[n]);
     if (n == 0)
         return LLVMFuzzerMutate(data, size, most);
-    const size_t i = chance(state, (uint32_t)n), j = chance(state, (uint32_t)n);
+    const size_t i = ffcl_fuzz_chance(state, (uint32_t)n), j = ffcl_fuzz_chance(state, (uint32_t)n);
     const size_t length = at[i + 1] - at[i];
-    const uint8_t flip = (uint8_t)(1 << chance(state, 8));
-    uint8_t copy[512], made[2] = {plain[chance(state, sizeof plain - 1)], 0};
-    switch (chance(state, 6)) {
+    const uint8_t flip = (uint8_t)(1 << ffcl_fuzz_chance(state, 8));
+    uint8_t copy[512], made[2] = {plain[ffcl_fuzz_chance(state, sizeof plain - 1)], 0};
+    switch (ffcl_fuzz_chance(state, 6)) {
     case 0:
         return cut(data, size, at[i], length);
     case 1:
@@ -111,12 +103,12 @@ static size_t mutate_pickle(uint8_t *data, size_t size, size_t most, uint32_t *s
     case 2:
         return insert(data, size, most, at[i], made, 1);
     case 3:                             /* a number or a memo number */
-        made[0] = (uint8_t)"Kqh"[chance(state, 3)];
-        made[1] = (uint8_t)chance(state, 24);
+        made[0] = (uint8_t)"Kqh"[ffcl_fuzz_chance(state, 3)];
+        made[1] = (uint8_t)ffcl_fuzz_chance(state, 24);
         return insert(data, size, most, at[i], made, 2);
     case 4:                             /* the argument */
         if (length > 1)
-            data[at[i] + 1 + chance(state, (uint32_t)length - 1)] ^= flip;
+            data[at[i] + 1 + ffcl_fuzz_chance(state, (uint32_t)length - 1)] ^= flip;
         return size;
     default:
         data[at[i]] = made[0];
@@ -167,37 +159,40 @@ static void change_tensor(cJSON *header, cJSON *t, uint32_t *state)
     const int n = cJSON_GetArraySize(header);
     cJSON *shape = cJSON_GetObjectItem(t, "shape"), *other;
     const uint32_t rank = (uint32_t)cJSON_GetArraySize(shape);
-    cJSON *side = cJSON_GetArrayItem(shape, (int)chance(state, rank));
-    switch (chance(state, 7)) {
+    cJSON *side = cJSON_GetArrayItem(shape, (int)ffcl_fuzz_chance(state, rank));
+    uint32_t i;
+    switch (ffcl_fuzz_chance(state, 7)) {
     case 0: case 1: case 2:
+        i = ffcl_fuzz_chance(state, sizeof numbers / sizeof *numbers);
         if (side)
-            cJSON_SetNumberValue(side, chance(state, 3)
-                                 ? numbers[chance(state, sizeof numbers / sizeof *numbers)]
-                                 : side->valuedouble + 1);
+            cJSON_SetNumberValue(side, ffcl_fuzz_chance(state, 3) ? numbers[i]
+                                                                  : side->valuedouble + 1);
         break;
     case 3:
-        side = cJSON_CreateNumber(chance(state, 5));
-        if (chance(state, 2) || !cJSON_IsArray(shape) || !cJSON_AddItemToArray(shape, side)) {
+        side = cJSON_CreateNumber(ffcl_fuzz_chance(state, 5));
+        if (ffcl_fuzz_chance(state, 2) || !cJSON_IsArray(shape) ||
+            !cJSON_AddItemToArray(shape, side)) {
             cJSON_Delete(side);
             cJSON_DeleteItemFromArray(shape, 0);
         }
         break;
     case 4:
-        replace(t, "dtype", cJSON_CreateString(types[chance(state, sizeof types / sizeof *types)]));
+        i = ffcl_fuzz_chance(state, sizeof types / sizeof *types);
+        replace(t, "dtype", cJSON_CreateString(types[i]));
         break;
     case 5:                             /* another's shape */
-        other = cJSON_GetArrayItem(header, (int)chance(state, (uint32_t)n));
+        other = cJSON_GetArrayItem(header, (int)ffcl_fuzz_chance(state, (uint32_t)n));
         if (other != t && cJSON_GetObjectItem(other, "shape"))
             replace(t, "shape", cJSON_Duplicate(cJSON_GetObjectItem(other, "shape"), 1));
         break;
     default:
         other = cJSON_DetachItemViaPointer(header, t);
-        if (chance(state, 2)) {         /* another block, or another name */
+        if (ffcl_fuzz_chance(state, 2)) {         /* another block, or another name */
             char name[MOST_NAME];
             snprintf(name, sizeof name, "%s", other->string ? other->string : "");
             char *digit = strpbrk(name, "0123456789");
             if (digit)
-                *digit = (char)('0' + chance(state, 10));
+                *digit = (char)('0' + ffcl_fuzz_chance(state, 10));
             cJSON_AddItemToObject(header, digit ? name : "pos_embed", other);
         } else {
             cJSON_Delete(other);
@@ -211,14 +206,14 @@ static size_t mutate_safetensors(uint8_t *data, size_t size, size_t most, uint32
     const char *json = (const char *)data + 8;
     cJSON *header = length < size - 8 ? cJSON_ParseWithLength(json, length) : NULL;
     const int n = cJSON_GetArraySize(header);
-    cJSON *t = n ? cJSON_GetArrayItem(header, (int)chance(state, (uint32_t)n)) : NULL;
+    cJSON *t = n ? cJSON_GetArrayItem(header, (int)ffcl_fuzz_chance(state, (uint32_t)n)) : NULL;
     if (!cJSON_IsObject(t)) {
         cJSON_Delete(header);
         return LLVMFuzzerMutate(data, size, most);
     }
     change_tensor(header, t, state);
     size_t body = size - 8 - (size_t)length;
-    const double bytes = chance(state, 8) ? lay_out(header) : (double)body;
+    const double bytes = ffcl_fuzz_chance(state, 8) ? lay_out(header) : (double)body;
     char *text = cJSON_PrintUnformatted(header);
     const size_t m = text ? strlen(text) : 0;
     if (text && m + 8 < most) {
@@ -233,6 +228,34 @@ static size_t mutate_safetensors(uint8_t *data, size_t size, size_t most, uint32
     free(text);
     cJSON_Delete(header);
     return size;
+}
+
+/* ---- NumPy arrays -------------------------------------------------------------------------- */
+
+/* Another type or shape, and mostly as many bytes as these need. */
+static size_t mutate_array(uint8_t *bytes, size_t size, size_t most, uint32_t *state)
+{
+    static const char *const types[] = {"|u1", "<f8", "<f4", "<i8", "<i2", "|i1", "<u4", "<f2",
+                                        "|b1", "|O", ">f8"};
+    static const char *const shapes[] = {
+        "()", "(1,)", "(2,)", "(5,)", "(1, 1, 1, 3)", "(2, 2, 2, 3)", "(2, 0, 2, 3)", "(2, 2)",
+        "(2048,)", "(2048, 2048)", "(2305843009213693952,)", "(4294967296, 4294967296)",
+        "(1, 1, 1, 1, 1)", "(-1,)", "(18446744073709551615,)",
+    };
+    static const size_t counts[] = {1, 1, 2, 5, 3, 24, 0, 4, 2048, 0, 0, 0, 1, 0, 0};
+    const uint32_t i = ffcl_fuzz_chance(state, sizeof shapes / sizeof *shapes);
+    const char *type = types[ffcl_fuzz_chance(state, sizeof types / sizeof *types)];
+    const size_t head = size >= 10 ? 10 + (size_t)number(bytes + 8, 2) : 0;
+    if (ffcl_fuzz_chance(state, 3) == 0 || head > size || most < 128)
+        return LLVMFuzzerMutate(bytes, size, most);
+    memset(bytes, ' ', 128);
+    memcpy(bytes, "\x93NUMPY\x01\x00\x76\x00", 10);
+    snprintf((char *)bytes + 10, 118, "{'descr': '%s', 'fortran_order': False, 'shape': %s, }",
+             type, shapes[i]);
+    size_t n = counts[i] * (type[2] == 'O' ? 8 : (size_t)(type[2] - '0'));
+    n = n > most - 128 ? most - 128 : n;
+    memset(bytes + 128, (int)ffcl_fuzz_chance(state, 256), n);
+    return 128 + n;
 }
 
 /* ---- zip archives --------------------------------------------------------------------------- */
@@ -267,7 +290,7 @@ static size_t read_members(const uint8_t *data, size_t size, member *list)
         memcpy(m->name, e + 46, name);
         m->name[name] = '\0';
         m->n = (size_t)bytes;
-        m->room = m->n + 256;
+        m->room = m->n + 4096;
         m->bytes = malloc(m->room);
         memcpy(m->bytes, data + from, m->n);
     }
@@ -316,20 +339,21 @@ static size_t write_members(uint8_t *out, size_t most, const member *list, size_
 
 static void change_members(member *list, size_t *n, uint32_t *state)
 {
-    member *m = &list[chance(state, (uint32_t)*n)], swap;
+    member *m = &list[ffcl_fuzz_chance(state, (uint32_t)*n)], swap;
     /* Most of what can go wrong is in the pickle. */
-    for (size_t i = 0; i < *n && chance(state, 2); i++)
+    for (size_t i = 0; i < *n && ffcl_fuzz_chance(state, 2); i++)
         if (strstr(list[i].name, "data.pkl"))
             m = &list[i];
     const size_t length = strlen(m->name);
-    switch (chance(state, 12)) {
+    switch (ffcl_fuzz_chance(state, 12)) {
     case 0:
         free(m->bytes);
         *m = list[--*n];
         break;
     case 1:
         if (length)
-            m->name[chance(state, (uint32_t)length)] = (char)('0' + chance(state, 10));
+            m->name[ffcl_fuzz_chance(state, (uint32_t)length)] =
+                (char)('0' + ffcl_fuzz_chance(state, 10));
         break;
     case 2:
         swap = list[0];
@@ -338,6 +362,7 @@ static void change_members(member *list, size_t *n, uint32_t *state)
         break;
     default:
         m->n = strstr(m->name, "data.pkl") ? mutate_pickle(m->bytes, m->n, m->room, state)
+               : strstr(m->name, ".npy")   ? mutate_array(m->bytes, m->n, m->room, state)
                                            : LLVMFuzzerMutate(m->bytes, m->n, m->room);
     }
 }
@@ -363,7 +388,7 @@ static size_t mutate_zip(uint8_t *data, size_t size, size_t most, uint32_t *stat
 size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t most, unsigned seed)
 {
     uint32_t state = seed * 2654435761u + 1;
-    if (chance(&state, 4) == 0)
+    if (ffcl_fuzz_chance(&state, 4) == 0)
         return LLVMFuzzerMutate(data, size, most);
     if (size > 30 && !memcmp(data, "PK\3\4", 4))
         return mutate_zip(data, size, most, &state);
