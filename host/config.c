@@ -217,7 +217,7 @@ static int apply_preset_value(ffcl_config *cfg, const char *line, ffcl_error *er
     if (!row)
         return ffcl_config_unknown("preset", section, key, err);
     unsigned char *origin = &cfg->origin[row - ffcl_config_rows];
-    if (*origin == FFCL_BY_USER)
+    if (*origin > FFCL_BY_PRESET)
         return 0;
     *origin = FFCL_BY_PRESET;
     return ffcl_config_store(cfg, row, line + at, &source, err);
@@ -227,6 +227,9 @@ int ffcl_config_take_preset(ffcl_config *cfg, int preset, ffcl_error *err)
 {
     const ffcl_config_source source = {.where = "default", .folder = ""};
     int rc = 0;
+    /* One that is found by the tensors was given by nobody, whatever says auto. */
+    if (cfg->model.preset == FFCL_PRESET_AUTO && preset != FFCL_PRESET_AUTO)
+        cfg->origin[ffcl_config_find("model", "preset") - ffcl_config_rows] = FFCL_BY_DEFAULT;
     cfg->model.preset = preset;
     for (size_t i = 0; rc == 0 && i < ffcl_config_n_rows; i++) {
         if (cfg->origin[i] != FFCL_BY_PRESET)
@@ -276,7 +279,7 @@ static int apply_entry(ffcl_config *cfg, const ini_source *src, const ini_entry 
                          source->where, e->section, e->key, first->line);
     if (is_condition)
         return ffcl_config_store_condition(cfg, e->key, e->value, source, err);
-    cfg->origin[row - ffcl_config_rows] = FFCL_BY_USER;
+    cfg->origin[row - ffcl_config_rows] = FFCL_BY_FILE;
     return ffcl_config_store(cfg, row, e->value, source, err);
 }
 
@@ -400,7 +403,7 @@ int ffcl_config_set(ffcl_config *cfg, const char *assignment, ffcl_error *err)
     if (row) {
         rc = ffcl_config_store(cfg, row, value, &source, err);
         if (!rc)
-            cfg->origin[row - ffcl_config_rows] = FFCL_BY_USER;
+            cfg->origin[row - ffcl_config_rows] = FFCL_BY_COMMAND;
     }
     else if (!strcmp(section, FFCL_CONFIG_CONDITION))
         rc = ffcl_config_store_condition(cfg, key, value, &source, err);
@@ -634,6 +637,7 @@ int ffcl_config_condition(const ffcl_config *cfg, const char *prefix, ffcl_condi
         *out = *given;
         return 0;
     }
-    *out = (ffcl_condition){.prefix = (char *)prefix};      /* lent, as that of an entry is */
+    /* The prefix is lent, as that of an entry is. */
+    *out = (ffcl_condition){.prefix = (char *)prefix, .origin = FFCL_BY_PRESET};
     return text ? ffcl_config_parse_input(text, out) : -1;
 }

@@ -7,6 +7,11 @@
 #include "config_choices.h"
 #include "error.h"
 
+/* Where a value comes from: FILE is the INI file, COMMAND the command line. */
+typedef enum ffcl_config_origin {
+    FFCL_BY_DEFAULT, FFCL_BY_PRESET, FFCL_BY_FILE, FFCL_BY_COMMAND
+} ffcl_config_origin;
+
 /* A scalar embedder of the checkpoint and what it is fed with. */
 typedef struct ffcl_condition {
     char *prefix;               /* e.g. "t_embedder" */
@@ -14,12 +19,9 @@ typedef struct ffcl_condition {
     double number;              /* for FFCL_INPUT_NUMBER */
     int has_second;             /* the later blocks have its embedding of another input: */
     ffcl_input_kind second;
+    ffcl_config_origin origin;
 } ffcl_condition;
 
-/* Where a value comes from. */
-typedef enum ffcl_config_origin {
-    FFCL_BY_DEFAULT, FFCL_BY_PRESET, FFCL_BY_USER
-} ffcl_config_origin;
 enum { FFCL_CONFIG_MOST_ROWS = 128 };
 
 /* [sampler] rank = all. */

@@ -144,6 +144,7 @@ const ffcl_preset ffcl_presets[FFCL_PRESET_COUNT] = {
         .must = {"feat_rope.&blocks.0.attn.q_norm.weight&blocks.0.norm1."},
         .never = {"projectors.", "bn.", "logvar_linear.", "shared_blocks.", "u_heads.",
                   "blocks.0.attn.q_norm.bias"},
+        .prefix = "ema_models.1.ema_model.",    /* of two widths of PostHocEMA */
     },
     [FFCL_PRESET_dit] = {
         .name = "dit", .title = "DiT",

@@ -28,6 +28,9 @@ typedef struct ffcl_preset {
     const char *embedders[12];
     /* Beginnings of names: at least one tensor is called so; none is.  "a&b": both, or not both. */
     const char *must[4], *never[12];
+    /* Of several prefixes that lead to a transformer the one that the published code takes; NULL:
+     * it has none of its own. */
+    const char *prefix;
     int one_step;               /* it maps noise to data only */
     /* Another family has the same tensors where t_embedder is the only embedder, so that a line of
      * [condition] must say what that is fed with. */

@@ -343,14 +343,14 @@ int ffcl_config_parse_input(const char *text, ffcl_condition *out)
 int ffcl_config_store_condition(ffcl_config *cfg, const char *prefix, const char *text,
                                 const ffcl_config_source *source, ffcl_error *err)
 {
-    ffcl_condition parsed = {0};
+    ffcl_condition parsed = {.origin = source->is_override ? FFCL_BY_COMMAND : FFCL_BY_FILE};
     if (!*prefix)
         return ffcl_fail(err, FFCL_ECONFIG, "%s: [condition] a key is missing before =; expected "
                          "the prefix of an embedder such as t_embedder", source->where);
     if (ffcl_config_parse_input(text, &parsed))
         return ffcl_fail(err, FFCL_ECONFIG, "%s: [condition] %.80s = %.80s is not known; expected "
-                         "delta, t, r, guidance, two of them as in t, r, or a number",
-                         source->where, prefix, text);
+                         "delta, t, r, guidance, omega, t_min, t_max, goal, two of them as in "
+                         "t, r, or a number", source->where, prefix, text);
     for (size_t i = 0; i < cfg->n_conditions; i++) {
         if (!strcmp(cfg->conditions[i].prefix, prefix)) {
             parsed.prefix = cfg->conditions[i].prefix;

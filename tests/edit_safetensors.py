@@ -59,6 +59,16 @@ def read_safetensors(path):
             for k, v in header.items()], notes
 
 
+class Foreign:
+    """An object of any class that is no tensor's."""
+
+    def __init__(self, *args, **kwargs):
+        pass
+
+    def __setstate__(self, state):
+        pass
+
+
 class Unpickler(pickle.Unpickler):
     """Knows how tensors are rebuilt, and makes nothing of any other class."""
 
@@ -73,7 +83,7 @@ class Unpickler(pickle.Unpickler):
             return dict
         if module == "torch":
             return name
-        return lambda *args, **kwargs: None
+        return Foreign
 
     def persistent_load(self, pid):
         return TORCH.get(str(pid[1]), "U8"), self.archive.read("%s/data/%s" % (self.folder, pid[2]))

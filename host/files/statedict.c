@@ -2,9 +2,11 @@
  * Which dictionary of a torch file is taken for the weights. */
 #include "statedict.h"
 
+#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "../util.h"
 
@@ -51,7 +53,8 @@ static int holds_tensors(const ffcl_pickle_value *dict)
     return 0;
 }
 
-/* The best dictionary so far, and a better one that cannot be read. */
+/* The best dictionary so far, a better one that cannot be read, and the first under a key that only
+ * sounds like averaged weights. */
 typedef struct search {
     int of_vae;
     const ffcl_pickle_value *best;
@@ -59,6 +62,7 @@ typedef struct search {
     char way[160];
     size_t unread_rank;
     char unread[160];
+    char other[160];
 } search;
 
 static void join(char *out, size_t size, const char *way, ffcl_pickle_text key)
@@ -67,17 +71,45 @@ static void join(char *out, size_t size, const char *way, ffcl_pickle_text key)
              key.bytes);
 }
 
-/* Could this be weights in a form that is not read: a list, an object, a dictionary of such? */
+/* Something that may hold weights in a form that is not read. */
+static int is_strange(const ffcl_pickle_value *value)
+{
+    return value->kind == FFCL_PICKLE_OTHER || value->kind == FFCL_PICKLE_OBJECT ||
+           value->kind == FFCL_PICKLE_DICT ||
+           (value->kind == FFCL_PICKLE_TUPLE && value->as.list.count);
+}
+
+/* Could this be weights in a form that is not read: a list, an object, a tuple or a dictionary of
+ * such? */
 static int is_unread(const ffcl_pickle_value *value)
 {
-    if (value->kind != FFCL_PICKLE_DICT)
-        return value->kind == FFCL_PICKLE_OTHER || value->kind == FFCL_PICKLE_OBJECT;
-    for (size_t i = 1; i < value->as.list.count; i += 2)
-        if (value->as.list.items[i]->kind == FFCL_PICKLE_OTHER ||
-            value->as.list.items[i]->kind == FFCL_PICKLE_OBJECT ||
-            value->as.list.items[i]->kind == FFCL_PICKLE_DICT)
+    const size_t step = value->kind == FFCL_PICKLE_DICT ? 2 : 1;
+    if (value->kind != FFCL_PICKLE_DICT && value->kind != FFCL_PICKLE_TUPLE)
+        return is_strange(value);
+    for (size_t i = step - 1; i < value->as.list.count; i += step)
+        if (is_strange(value->as.list.items[i]) ||
+            (step == 1 && value->as.list.items[i]->kind == FFCL_PICKLE_TENSOR))
             return 1;
     return 0;
+}
+
+/* "ema" as a word of the key, such as EMA, ema_0.9999, ema1 or my_ema. */
+static int sounds_averaged(ffcl_pickle_text key)
+{
+    for (size_t i = 0; i + 3 <= key.length; i++) {
+        const char *at = key.bytes + i;
+        if (strncasecmp(at, "ema", 3) == 0 && (i == 0 || !isalpha((unsigned char)at[-1])) &&
+            (i + 3 == key.length || !isalpha((unsigned char)at[3])))
+            return 1;
+    }
+    return 0;
+}
+
+/* Weights of any form: a list may as well hold rates of decay. */
+static int may_be_weights(const ffcl_pickle_value *value)
+{
+    return value->kind == FFCL_PICKLE_DICT ? holds_tensors(value) || is_unread(value)
+           : value->kind == FFCL_PICKLE_TUPLE && is_unread(value);
 }
 
 /* Looks at value, reached by `way`, whose best key has rank. */
@@ -97,9 +129,11 @@ static void look(search *s, const ffcl_pickle_value *value, const char *way, siz
         if (key->kind != FFCL_PICKLE_STRING)
             continue;
         const size_t own = rank_of(key->as.text, s->of_vae);
+        join(longer, sizeof longer, way, key->as.text);
+        if (own == SIZE_MAX && !*s->other && sounds_averaged(key->as.text) && may_be_weights(inner))
+            snprintf(s->other, sizeof s->other, "%s", longer);
         if (own == SIZE_MAX)
             continue;
-        join(longer, sizeof longer, way, key->as.text);
         const size_t before = s->rank;
         look(s, inner, longer, ffcl_min(rank, own), depth + 1);
         const int is_averaged = own >= 1 && own <= n_averaged;
@@ -195,6 +229,11 @@ int ffcl_statedict_choose(ffcl_tensor_file *file, const ffcl_pickle_value *root,
                          "not read (no dict of tensors: a list, or objects such as DTensors); save "
                          "them as a dict of plain tensors, or set wrapper under [model] to %s for "
                          "the others", file->path, s.unread, *s.way ? s.way : "none");
+    if (*s.other && s.best && s.rank > n_averaged)
+        return ffcl_fail(err, FFCL_EFORMAT, "%s seems to have averaged weights under %s, and has "
+                         "others%s%s: set wrapper under [model] to %s, or to %s for the others",
+                         file->path, s.other, *s.way ? " under " : "", s.way, s.other,
+                         *s.way ? s.way : "none");
     if (!*state)
         *state = s.best;
     if (!*state)

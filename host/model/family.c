@@ -53,7 +53,6 @@ static size_t prefix_of(const char *name)
 typedef struct prefixes {
     char text[400], one[128], averaged[128];
     size_t n, n_averaged;
-    int bare;                   /* the empty one is among them */
 } prefixes;
 
 static void find_prefixes(prefixes *p, const ffcl_tensor_file *file)
@@ -66,7 +65,6 @@ static void find_prefixes(prefixes *p, const ffcl_tensor_file *file)
         if (n >= sizeof p->one)
             continue;
         p->n++;
-        p->bare |= n == 0;
         snprintf(p->one, sizeof p->one, "%.*s", (int)n, name);
         if (strstr(p->one, "ema")) {
             p->n_averaged++;
@@ -78,6 +76,17 @@ static void find_prefixes(prefixes *p, const ffcl_tensor_file *file)
     }
 }
 
+/* Does the prefix lead to a transformer? */
+static int leads_to_one(const ffcl_tensor_file *file, const char *prefix)
+{
+    char name[200];
+    snprintf(name, sizeof name, "%sx_embedder.proj.weight", prefix);
+    if (ffcl_tensor_file_find(file, name))
+        return 1;
+    snprintf(name, sizeof name, "%sx_embedder.proj1.weight", prefix);
+    return ffcl_tensor_file_find(file, name) != NULL;
+}
+
 static int choose_prefix(char *out, size_t size, const ffcl_config *cfg,
                          const ffcl_tensor_file *file, ffcl_error *err)
 {
@@ -86,19 +95,20 @@ static int choose_prefix(char *out, size_t size, const ffcl_config *cfg,
     find_prefixes(&p, file);
     if (strcmp(cfg->model.prefix, "auto")) {
         const char *want = strcmp(cfg->model.prefix, "none") ? cfg->model.prefix : "";
-        char name[200];
         snprintf(out, size, "%s", want);
-        snprintf(name, sizeof name, "%sx_embedder.proj.weight", want);
-        int found = ffcl_tensor_file_find(file, name) != NULL;
-        snprintf(name, sizeof name, "%sx_embedder.proj1.weight", want);
-        found |= ffcl_tensor_file_find(file, name) != NULL;
-        return found ? 0 : ffcl_fail(err, FFCL_ECONFIG, "[model] prefix = %.100s leads to no "
+        return leads_to_one(file, want)
+                   ? 0 : ffcl_fail(err, FFCL_ECONFIG, "[model] prefix = %.100s leads to no "
                                      "transformer in %s%s%s", cfg->model.prefix,
                                      ffcl_tensor_file_path(file), p.n ? "; those that do: " : "",
                                      p.text);
     }
-    if (p.bare || p.n == 0)
+    const char *usual = ffcl_preset_of(cfg) ? ffcl_preset_of(cfg)->prefix : NULL;
+    if (p.n == 0)
         return 0;
+    if (usual && p.n > 1 && leads_to_one(file, usual)) {
+        snprintf(out, size, "%s", usual);
+        return 0;
+    }
     snprintf(out, size, "%s", p.n_averaged == 1 ? p.averaged : p.one);
     if (p.n == 1 || p.n_averaged == 1)
         return 0;

@@ -9,10 +9,9 @@
 
 #include "cl/binary_cache.h"
 #include "cl/profile.h"
-#include "config_presets.h"
-#include "config_table.h"
 #include "os/address_space.h"
 #include "os/threads.h"
+#include "run/assumptions.h"
 #include "run/evaluation.h"
 #include "run/hashes.h"
 #include "run/ranks.h"
@@ -41,7 +40,6 @@ struct ffcl_sampler {
     /* Noise of the batch that is probably asked for next, made while the device works. */
     float *ahead, *ahead_later;     /* (batch, C, R, R) of images ahead_first ..; later noise */
     int32_t *ahead_y;
-    int preset_is_given;
     size_t *index;                  /* (batch) */
     size_t ahead_first, ahead_n;
 };
@@ -114,118 +112,6 @@ static void report_cache(const ffcl_sampler *s)
         ffcl_report(&s->observer, FFCL_PHASE_WARN, text, 0, 0);
 }
 
-/* The preset, what keys have from it and what of its keys was given otherwise. */
-static void report_preset(const ffcl_sampler *s)
-{
-    const ffcl_preset *p = ffcl_preset_of(s->cfg);
-    char text[1600], value[160];
-    size_t used = 0;
-    if (!p)
-        return;
-    for (int given = 0; given < 2; given++) {
-        size_t n = 0;
-        for (const char *const *line = p->values; *line && used < sizeof text; line++) {
-            char section[32] = "", key[64] = "";
-            sscanf(*line, "%31[^.].%63[^=]", section, key);
-            const ffcl_config_row *row = ffcl_config_find(section, key);
-            if ((s->cfg->origin[row - ffcl_config_rows] == FFCL_BY_USER) != given)
-                continue;
-            if (used == 0)
-                used = (size_t)snprintf(text, sizeof text, "preset %s (%s): ", p->name,
-                                        s->preset_is_given ? "given" : "by the tensors");
-            else if (given && !n)
-                used += (size_t)snprintf(text + used, sizeof text - used, "; given: ");
-            ffcl_config_value_text(value, s->cfg, row);
-            used += (size_t)snprintf(text + used, sizeof text - used, "%s%s = %s", n ? ", " : "",
-                                     key, *value ? value : strchr(*line, '=') + 1);
-            n++;
-        }
-    }
-    ffcl_report(&s->observer, FFCL_PHASE_NOTE, text, 0, 0);
-}
-
-/* What was taken of a file that holds more than it, and what was passed over. */
-static void report_taken(const ffcl_sampler *s, const ffcl_tensor_file *file, int vae)
-{
-    const char *taken = ffcl_tensor_file_taken(file);
-    const char *prefix = vae ? "" : ffcl_engine_prefix(s->engine);
-    char text[800];
-    if (!taken && !*prefix)
-        return;
-    snprintf(text, sizeof text, "%s: %.500s%s%.100s%s", vae ? "VAE" : "weights",
-             taken ? taken : "the file's", *prefix ? ", names of " : "", prefix,
-             *prefix ? "*" : "");
-    ffcl_report(&s->observer, FFCL_PHASE_NOTE, text, 0, 0);
-}
-
-/* How many evaluations of the transformer an image takes. */
-static void report_steps(const ffcl_sampler *s)
-{
-    const ffcl_schedule *schedule = ffcl_engine_schedule(s->engine);
-    const size_t n = ffcl_schedule_evaluations(schedule);
-    char text[300];
-    if (n == 1)
-        return;
-    snprintf(text, sizeof text, "sampler: %zu step%s, %zu evaluations of the model an image%s",
-             schedule->steps, schedule->steps > 1 ? "s" : "", n,
-             n > schedule->n_moments ? ", guided ones counted twice" : "");
-    ffcl_report(&s->observer, FFCL_PHASE_NOTE, text, 0, 0);
-}
-
-/* What is assumed, or said in two ways, of what decides the images. */
-static void report_assumptions(ffcl_sampler *s)
-{
-    const ffcl_vae_dims *d = ffcl_engine_vae(s->engine);
-    const ffcl_latent_form *form = ffcl_engine_latent_form(s->engine);
-    const double scale = form->scale;
-    char text[1200];
-    report_preset(s);
-    report_steps(s);
-    for (int vae = 0; vae < 2; vae++) {
-        const ffcl_tensor_file *file = ffcl_engine_file(s->engine, vae);
-        if (!file)
-            continue;
-        report_taken(s, file, vae);
-        if (!ffcl_tensor_file_foreign(file))
-            continue;
-        snprintf(text, sizeof text, "%.600s would have Python call %.400s; ffcl calls nothing",
-                 ffcl_tensor_file_path(file), ffcl_tensor_file_foreign(file));
-        ffcl_report(&s->observer, FFCL_PHASE_NOTE, text, 0, 0);
-    }
-    const ffcl_sit_dims *sit = ffcl_engine_sit(s->engine);
-    if (s->cfg->model.null_class == FFCL_NULL_AUTO && sit->rows != 1001 &&
-        (s->cfg->sampler.kind != FFCL_CLASSES_LIST ||
-         s->cfg->sampler.cfg != FFCL_CFG_NONE)) {
-        snprintf(text, sizeof text, "labels: 0 to %zu; the label table has %zu row%s ([model] "
-                 "null_class)", sit->classes - 1, sit->rows, sit->rows == 1 ? ", and it is a class"
-                 : "s, and the last is taken for the null class");
-        ffcl_report(&s->observer, FFCL_PHASE_NOTE, text, 0, 0);
-    }
-    if (d && !d->has_config && !s->cfg->vae.groups) {
-        snprintf(text, sizeof text, "%.600s has no config.json beside it: group norms of %zu "
-                 "groups are assumed", s->cfg->vae.weights, d->groups);
-        ffcl_report(&s->observer, FFCL_PHASE_NOTE, text, 0, 0);
-    }
-    if (d && ((isnan(s->cfg->vae.scale) && d->scaling > 0 && fabs(d->scaling - 0.18215) > 1e-6) ||
-              (isnan(s->cfg->vae.shift) && d->shift != 0)) && !strcmp(form->stats, "none")) {
-        snprintf(text, sizeof text, "latents of %.600s: scale %.9g, shift %.9g (its config.json "
-                 "gives scaling_factor, shift_factor)", s->cfg->vae.weights, scale, form->shift);
-        ffcl_report(&s->observer, FFCL_PHASE_NOTE, text, 0, 0);
-    }
-    if (d && d->mean && !strcmp(s->cfg->vae.stats, "none")) {
-        snprintf(text, sizeof text, "latents of %.600s: mean and deviation of each channel, scale "
-                 "%.9g (its config.json gives latents_mean, latents_std)", s->cfg->vae.weights,
-                 scale);
-        ffcl_report(&s->observer, FFCL_PHASE_NOTE, text, 0, 0);
-    }
-    if (d && d->scaling > 0 && fabs(d->scaling - scale) > 1e-6 * scale &&
-        !strcmp(form->stats, "none")) {
-        snprintf(text, sizeof text, "the config.json of %.600s gives scaling_factor = %.9g; used "
-                 "is [vae] scale = %.9g", s->cfg->vae.weights, d->scaling, scale);
-        ffcl_report(&s->observer, FFCL_PHASE_NOTE, text, 0, 0);
-    }
-}
-
 static int open_noise(ffcl_sampler *s, ffcl_error *err)
 {
     const ffcl_config *cfg = s->cfg;
@@ -278,7 +164,6 @@ int ffcl_sampler_open(ffcl_sampler **out, const ffcl_config *cfg, const ffcl_obs
         s->count = ffcl_config_count(s->cfg);
         rc = select_devices(s, err);
     }
-    s->preset_is_given = s->cfg && s->cfg->model.preset != FFCL_PRESET_AUTO;
     if (rc == 0)
         rc = ffcl_family_resolve(s->cfg, 0, err);
     if (rc == 0 && ffcl_config_keeps_samples(s->cfg))
@@ -292,7 +177,7 @@ int ffcl_sampler_open(ffcl_sampler **out, const ffcl_config *cfg, const ffcl_obs
     if (rc == 0)
         rc = open_engines(s, err);
     if (rc == 0)
-        report_assumptions(s);
+        ffcl_assumptions_report(s->engine, s->cfg, &s->observer);
     if (rc == 0)
         rc = open_noise(s, err);
     if (rc)

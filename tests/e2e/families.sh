@@ -146,7 +146,8 @@ run a.ini sampler.solver=heun output.folder=heun7
 check "evaluations are counted" grep -q "4 steps, 1[0-9] evaluations of the model an image" \
     "$work/stderr"
 check "what was taken of the file is said" grep -q "^weights: ema (of " "$work/stderr"
-check "what the preset stands for is said" grep -q "^preset repa (given): noise_time = 1" \
+check "what the preset stands for is said" grep -q "^preset repa (INI file): .*noise_time = 1.*; \
+INI file: .*steps = 4; command line: solver = heun$" \
     "$work/stderr"
 refuses "an SDE of one step" 3 "two steps or more" -- a.ini sampler.solver=sde sampler.steps=1 \
     output.grid="$out/a.png"

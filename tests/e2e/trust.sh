@@ -102,15 +102,22 @@ need_device
 with 's/"scaling_factor": 0.18215/"scaling_factor": 0.13025, "shift_factor": 0.1159/'
 run "${tiny[@]}" "${mine[@]}"
 same "config.json: its scale and shift are used, and named" \
-    "$code $(grep -c 'scale 0.13025, shift 0.1159 (its config.json' "$work/stderr")" "0 1"
+    "$code $(grep -c "^latents: scale 0.13025 (config.json, scaling_factor), shift 0.1159 \
+(config.json, shift_factor)$" "$work/stderr")" "0 1"
 with 's/"sample_size": 64/"latents_mean": [0.1, 0.2, 0.3, 0.4], "latents_std": [1, 1, 1, 2]/'
 run "${tiny[@]}" "${mine[@]}"
 same "config.json: its means and deviations are used, and named" \
-    "$code $(grep -c 'config.json gives latents_mean, latents_std' "$work/stderr")" "0 1"
+    "$code $(grep -c 'config.json, latents_mean, latents_std' "$work/stderr")" "0 1"
 with 's/"scaling_factor": 0.18215/"scaling_factor": 0.13025/'
 run "${tiny[@]}" "${mine[@]}" vae.scale=0.18215
 same "config.json: another scale than [vae] scale is a note" \
     "$code $(grep -c 'scaling_factor = 0.13025; used is' "$work/stderr")" "0 1"
+with 's/"scaling_factor": 0.18215/"scaling_factor": 0.18215, "shift_factor": 0.1159/'
+run "${tiny[@]}" "${mine[@]}" vae.shift=0.5
+same "config.json: another shift than [vae] shift is a note, and where each is from is said" \
+    "$code $(grep -c 'shift_factor = 0.1159; used is \[vae\] shift = 0.5' "$work/stderr") \
+$(grep -c '^latents: scale 0.18215 (config.json, scaling_factor), shift 0.5 (command line)$' \
+        "$work/stderr")" "0 1 1"
 rm "$config"
 run "${tiny[@]}" "${mine[@]}"
 same "config.json: its absence is a note that says what is assumed" \
