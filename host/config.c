@@ -537,6 +537,11 @@ int ffcl_config_profile(ffcl_config *cfg, ffcl_profile_mode mode, const char *tr
     return 0;
 }
 
+void ffcl_config_dry_run(ffcl_config *cfg)
+{
+    cfg->is_dry = 1;
+}
+
 int ffcl_config_trials(ffcl_config *cfg, const char *program, ffcl_error *err)
 {
     char *copy = program ? ffcl_format("%s", program) : NULL;

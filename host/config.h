@@ -116,6 +116,7 @@ struct ffcl_config {
         char *trace;            /* where ffcl_sampler_profile writes a trace, or NULL */
     } profile;
     char *trial_program;        /* ffcl_config_trials; NULL: no trials are made */
+    int is_dry;                 /* ffcl_config_dry_run: no output is written */
 };
 
 /* How many images are asked for, those of all shares. */

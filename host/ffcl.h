@@ -132,6 +132,18 @@ int ffcl_sampler_draw(ffcl_sampler *s, size_t first, size_t n, uint8_t *rgb, ffc
  * FFCL_EBUSY, FFCL_ESETTINGS, FFCL_EOUTPUT, FFCL_ENUMERIC and what devices can run into. */
 int ffcl_sampler_run(ffcl_sampler *s, ffcl_error *err);
 
+/* What ffcl_sampler_run has done, also where it failed. */
+typedef struct ffcl_result {
+    size_t count, height, width;            /* images that were asked for, pixels */
+    size_t kept, generated, skipped;        /* images; kept: of an earlier run */
+    double opening, seconds;                /* until the devices were open; in all */
+    size_t n_devices;
+} ffcl_result;
+void ffcl_sampler_result(const ffcl_sampler *s, ffcl_result *out);
+
+/* The name of a device of the sampler, from 0 on; NULL after the last. */
+const char *ffcl_sampler_device(const ffcl_sampler *s, size_t i);
+
 /* Has ffcl_sampler_run finish the batches under way and return; from any thread, while s is
  * open. */
 void ffcl_sampler_stop(ffcl_sampler *s);
@@ -148,6 +160,35 @@ typedef void ffcl_profile_visitor(void *user, const ffcl_profile_line *line);
  * while ffcl_sampler_run is running.  FFCL_EUSAGE without a profile, FFCL_EOUTPUT, FFCL_ENOMEM. */
 int ffcl_sampler_profile(ffcl_sampler *s, ffcl_profile_visitor *visit, void *user,
                          ffcl_error *err);
+
+/* Has ffcl_config_check_outputs, and samplers that are opened with cfg, write none of its outputs,
+ * nor anything beside them: what is asked is ffcl_sampler_estimate. */
+void ffcl_config_dry_run(ffcl_config *cfg);
+
+/* What a device of a sampler plans, and how fast it is. */
+typedef struct ffcl_device_estimate {
+    size_t index, batch, decode_batch;  /* images at a time, and in the VAE */
+    const char *name, *precision;       /* "half", "float32" */
+    const char *gemms, *variants;       /* "attention: gemms; ..." */
+    double weights, activations, memory;        /* bytes; memory: of the device */
+    double images_per_second;
+} ffcl_device_estimate;
+typedef void ffcl_estimate_visitor(void *user, const ffcl_device_estimate *device);
+
+/* What a run would take; a NaN is unknown. */
+typedef struct ffcl_estimate {
+    size_t count, there;                /* images asked for; those in the folder already */
+    size_t height, width;
+    size_t timed;                       /* images that were computed for it */
+    double opening, sampling;           /* seconds: as it was now; of images that are not there */
+    double grid_bytes, folder_bytes, npz_bytes;     /* of whole outputs; 0: not asked for */
+    double free_bytes;                  /* of the disk that has least left */
+} ffcl_estimate;
+
+/* Computes some images to time each device, keeps none, and calls visit for each.  The sampler can
+ * only be closed then.  As ffcl_sampler_draw. */
+int ffcl_sampler_estimate(ffcl_sampler *s, ffcl_estimate *out, ffcl_estimate_visitor *visit,
+                          void *user, ffcl_error *err);
 
 void ffcl_sampler_close(ffcl_sampler **s);
 

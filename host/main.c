@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -27,14 +28,29 @@ static int prepare_process(ffcl_error *err)
     return 0;
 }
 
+/* --color, and what no-color.org asks for. */
+static int choose_colors(ffcl_session *s)
+{
+    const char *when = ffcl_option_text(s, "color"), *no = getenv("NO_COLOR");
+    const char *terminal = getenv("TERM");
+    const int is_auto = !when || !strcmp(when, "auto");
+    s->progress.color = is_auto ? s->progress.is_terminal && !(no && *no) && terminal &&
+                                      strcmp(terminal, "dumb") != 0
+                                : !strcmp(when, "always");
+    return is_auto || s->progress.color || !strcmp(when, "never")
+               ? 0 : ffcl_bad_usage(s, "--color is auto, always or never, not", when);
+}
+
 static int dispatch(ffcl_session *s, int argc, char **argv)
 {
     const int rc = ffcl_options_parse(s, argc, argv);
     FILE *messages = ffcl_driver_output_divert();
     ffcl_progress_init(&s->progress, messages, isatty(fileno(messages)),
                        ffcl_option_text(s, "quiet") != NULL);
-    if (rc)
-        return rc;
+    s->progress.verbose = ffcl_option_text(s, "verbose") != NULL;
+    const int colored = choose_colors(s);
+    if (rc || colored)
+        return rc ? rc : colored;
     if (ffcl_option_text(s, "help")) {
         if (s->command == &ffcl_sample_command && !s->is_named)
             ffcl_help_print(stdout);
@@ -63,7 +79,7 @@ int main(int argc, char **argv)
     }
     if (rc)
         ffcl_error_print(&s);
-    if (rc == FFCL_EBUILD || rc == FFCL_EOPENCL)
+    if (rc == FFCL_EBUILD || rc == FFCL_EOPENCL || s.progress.verbose)
         ffcl_driver_output_show();
     ffcl_driver_output_restore();
     if (rc == FFCL_ESTOPPED)

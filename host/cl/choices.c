@@ -124,3 +124,12 @@ const ffcl_variant **ffcl_choices_at(ffcl_choices *choices, ffcl_op op, const ff
     }
     return &c->variant;
 }
+
+size_t ffcl_choices_count(const ffcl_choices *choices, ffcl_op op, const ffcl_variant *v)
+{
+    size_t n = 0;
+    for (size_t i = 0; choices && i < choices->room; i++)
+        n += choices->table[i].sizes && choices->table[i].op == op &&
+             choices->table[i].variant == v;
+    return n;
+}

@@ -27,4 +27,7 @@ void ffcl_choices_forget(ffcl_ctx *ctx);
  * none, or there is no memory. */
 const ffcl_variant **ffcl_choices_at(ffcl_choices *choices, ffcl_op op, const ffcl_sizes *sizes);
 
+/* For how many different calls of op v has been chosen. */
+size_t ffcl_choices_count(const ffcl_choices *choices, ffcl_op op, const ffcl_variant *v);
+
 #endif

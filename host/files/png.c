@@ -28,7 +28,8 @@ typedef struct png_job {
     png_bytep *rows;            /* reading: (height) */
     size_t height, width;
     int is_known;               /* reading: rgb, height and width are the caller's */
-    int level;                  /* writing: zlib's, -1 for libpng's own choice */
+    const ffcl_png_options *options;    /* writing */
+    size_t written;             /* writing: bytes so far */
 } png_job;
 
 static void on_error(png_structp png, png_const_charp message)
@@ -47,7 +48,9 @@ static void on_warning(png_structp png, png_const_charp message)
 static void on_write(png_structp png, png_bytep bytes, size_t n)
 {
     png_job *job = png_get_io_ptr(png);
-    job->status = ffcl_atomic_write(&job->file, bytes, n, job->err);
+    job->written += n;
+    if (job->file.stream)       /* else only the size is wanted */
+        job->status = ffcl_atomic_write(&job->file, bytes, n, job->err);
     if (job->status)
         png_error(png, "");
 }
@@ -92,8 +95,8 @@ static int encode(png_job *job, const uint8_t *rgb)
         return gave_up(job, FFCL_EOUTPUT, "cannot write %s: libpng: %s");
     png_set_user_limits(job->png, SIDE_LIMIT, SIDE_LIMIT);
     png_set_write_fn(job->png, job, on_write, on_flush);
-    if (job->level >= 0)
-        png_set_compression_level(job->png, job->level);
+    if (job->options->level >= 0)
+        png_set_compression_level(job->png, job->options->level);
     png_set_IHDR(job->png, job->info, (png_uint_32)job->width, (png_uint_32)job->height, 8,
                  PNG_COLOR_TYPE_RGB, PNG_INTERLACE_NONE, PNG_COMPRESSION_TYPE_DEFAULT,
                  PNG_FILTER_TYPE_DEFAULT);
@@ -104,31 +107,34 @@ static int encode(png_job *job, const uint8_t *rgb)
     return 0;
 }
 
-static int write_png(const char *path, const uint8_t *rgb, size_t height, size_t width, int level,
-                     int unflushed, ffcl_error *err)
+static int write_png(png_job *job, const uint8_t *rgb)
+{
+    job->png = png_create_write_struct(PNG_LIBPNG_VER_STRING, job, on_error, on_warning);
+    job->info = job->png ? png_create_info_struct(job->png) : NULL;
+    const int status = job->info ? encode(job, rgb)
+                                 : ffcl_fail(job->err, FFCL_ENOMEM,
+                                             "cannot write %s: out of host memory", job->path);
+    png_destroy_write_struct(&job->png, &job->info);
+    return status;
+}
+
+int ffcl_png_write_as(const char *path, const uint8_t *rgb, size_t height, size_t width,
+                      const ffcl_png_options *options, ffcl_error *err)
 {
     if (height == 0 || width == 0 || height > SIDE_LIMIT || width > SIDE_LIMIT)
         return ffcl_fail(err, FFCL_EOUTPUT,
                          "cannot write %s: an image of %zu x %zu pixels is no PNG (sides are "
                          "1 to %d)", path, width, height, SIDE_LIMIT);
     png_job job = { .path = path, .err = err, .height = height, .width = width,
-                    .level = level };
-    int status = unflushed ? ffcl_atomic_open_own(&job.file, path, 0666, err)
-                           : ffcl_atomic_open(&job.file, path, err);
+                    .options = options };
+    int status = options->is_of_many ? ffcl_atomic_open_own(&job.file, path, 0666, err)
+                                     : ffcl_atomic_open(&job.file, path, err);
     if (status)
         return status;
-    job.file.unflushed = unflushed;
-    job.png = png_create_write_struct(PNG_LIBPNG_VER_STRING, &job, on_error, on_warning);
-    job.info = job.png ? png_create_info_struct(job.png) : NULL;
-    if (!job.info) {
-        status = ffcl_fail(err, FFCL_ENOMEM, "cannot write %s: out of host memory", path);
-        goto out;
-    }
-    status = encode(&job, rgb);
+    job.file.unflushed = options->is_of_many;
+    status = write_png(&job, rgb);
     if (!status)
         status = ffcl_atomic_commit(&job.file, err);
-out:
-    png_destroy_write_struct(&job.png, &job.info);
     ffcl_atomic_discard(&job.file);
     return status;
 }
@@ -136,13 +142,17 @@ out:
 int ffcl_png_write(const char *path, const uint8_t *rgb, size_t height, size_t width,
                    ffcl_error *err)
 {
-    return write_png(path, rgb, height, width, -1, 0, err);
+    return ffcl_png_write_as(path, rgb, height, width, &(ffcl_png_options){.level = -1}, err);
 }
 
-int ffcl_png_write_many(const char *path, const uint8_t *rgb, size_t height, size_t width,
-                        int level, ffcl_error *err)
+int ffcl_png_size(size_t *bytes, const uint8_t *rgb, size_t height, size_t width,
+                  const ffcl_png_options *options, ffcl_error *err)
 {
-    return write_png(path, rgb, height, width, level, 1, err);
+    png_job job = { .path = "an image", .err = err, .height = height, .width = width,
+                    .options = options };
+    const int status = write_png(&job, rgb);
+    *bytes = job.written;
+    return status;
 }
 
 /* Buffers for job->height x job->width; not in decode(), where a longjmp could cross it. */

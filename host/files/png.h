@@ -11,10 +11,23 @@
 int ffcl_png_write(const char *path, const uint8_t *rgb, size_t height, size_t width,
                    ffcl_error *err);
 
-/* The same at a compression level from 0 (none) to 9, for one of many: renamed without waiting for
- * the disk (ffcl_atomic_file.unflushed). */
-int ffcl_png_write_many(const char *path, const uint8_t *rgb, size_t height, size_t width,
-                        int level, ffcl_error *err);
+/* A text beside the pixels, UTF-8; the key in Latin letters, at most 79. */
+typedef struct ffcl_png_text {
+    const char *key, *text;     /* key NULL ends a list */
+} ffcl_png_text;
+
+/* How else a PNG is written. */
+typedef struct ffcl_png_options {
+    int level;                  /* of compression, from 0 (none) to 9; -1: libpng's own choice */
+    int is_of_many;             /* renamed without waiting for the disk (ffcl_atomic_file) */
+    const ffcl_png_text *texts; /* NULL: none */
+} ffcl_png_options;
+int ffcl_png_write_as(const char *path, const uint8_t *rgb, size_t height, size_t width,
+                      const ffcl_png_options *options, ffcl_error *err);
+
+/* The bytes that such a file would have; nothing is written. */
+int ffcl_png_size(size_t *bytes, const uint8_t *rgb, size_t height, size_t width,
+                  const ffcl_png_options *options, ffcl_error *err);
 
 /* Reads an RGB or RGBA or grey 8-bit PNG as RGB; *rgb is the caller's to free. */
 int ffcl_png_read(const char *path, uint8_t **rgb, size_t *height, size_t *width,

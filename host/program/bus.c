@@ -13,7 +13,7 @@ static void report(int number, siginfo_t *info, void *context)
 {
     static const char words[] = "ffcl: a weight file was cut short, or its disk failed, while it "
                                 "was used: images that are there are whole, and with the file "
-                                "as it was the same command resumes\n";
+                                "as it was, run the same command again to resume\n";
     (void)context;
     static atomic_flag is_reported = ATOMIC_FLAG_INIT;
     const int is_sent = info->si_code == SI_USER || info->si_code == SI_QUEUE;

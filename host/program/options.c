@@ -12,6 +12,9 @@
 
 const ffcl_option ffcl_common_options[] = {
     {"quiet", 'q', NULL, "print warnings and errors only", NULL},
+    {"verbose", 'v', NULL, "say more of what is done, and what drivers print", NULL},
+    {"color", 0, "WHEN", "colours: auto (on a terminal, unless NO_COLOR is set), always or never",
+     NULL},
     {"help", 'h', NULL, "print this text", NULL},
     {"version", 0, NULL, "print the version", NULL},
     {NULL, 0, NULL, NULL, NULL},

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "program/progress.h"
 
+#include <stdarg.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <time.h>
@@ -60,6 +61,25 @@ static void cut_to_width(const ffcl_progress *p, char *line)
         return;
     if (strlen(line) >= size.ws_col)
         line[size.ws_col - 1] = '\0';
+}
+
+void ffcl_progress_head(const ffcl_progress *p, int is_warning)
+{
+    const char *on = !p->color ? "" : is_warning ? "\033[1;33m" : "\033[1;31m";
+    fprintf(p->out, "%s%s%s ", on, is_warning ? "ffcl: warning:" : "ffcl:",
+            p->color ? "\033[0m" : "");
+}
+
+void ffcl_progress_say(ffcl_progress *p, const char *format, ...)
+{
+    char line[2000];
+    va_list args;
+    if (!p->verbose || p->quiet)
+        return;
+    va_start(args, format);
+    vsnprintf(line, sizeof line, format, args);
+    va_end(args);
+    ffcl_progress_report(p, FFCL_PHASE_NOTE, line, 0, 0);
 }
 
 static void print_phase(ffcl_progress *p)
@@ -152,7 +172,9 @@ void ffcl_progress_report(void *user, ffcl_phase phase, const char *text, uint64
         p->width = 0;
         snprintf(line, sizeof line, "%s", text ? text : "");
         ffcl_text_clean(line, 0);       /* names of devices, paths, errors */
-        fprintf(p->out, "%s%s\n", phase == FFCL_PHASE_WARN ? "ffcl: warning: " : "", line);
+        if (phase == FFCL_PHASE_WARN)
+            ffcl_progress_head(p, 1);
+        fprintf(p->out, "%s\n", line);
         fflush(p->out);
         return;
     }

@@ -11,6 +11,8 @@ typedef struct ffcl_progress {
     FILE *out;
     int is_terminal;            /* update one line in place */
     int quiet;                  /* print warnings only */
+    int verbose;                /* say more of what is done */
+    int color;                  /* heads of errors and warnings have colours */
     ffcl_phase phase;           /* of the last report that was not a text */
     uint64_t done, total;       /* of that report */
     uint64_t first_done;        /* done of the first report of the phase */
@@ -26,6 +28,13 @@ void ffcl_progress_init(ffcl_progress *p, FILE *out, int is_terminal, int quiet)
 /* The report function of ffcl_observer; user is the ffcl_progress. */
 void ffcl_progress_report(void *user, ffcl_phase phase, const char *text, uint64_t done,
                           uint64_t total);
+
+/* "ffcl: " or "ffcl: warning: ", coloured where colours are wanted. */
+void ffcl_progress_head(const ffcl_progress *p, int is_warning);
+
+/* With --verbose: a line by itself. */
+void ffcl_progress_say(ffcl_progress *p, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
 
 /* On a terminal, the updating line says text, "" nothing, until it says something else. */
 void ffcl_progress_status(ffcl_progress *p, const char *text);

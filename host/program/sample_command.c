@@ -7,8 +7,11 @@
 #include "program/bus.h"
 #include "program/command.h"
 #include "program/compare.h"
+#include "program/dry_run.h"
 #include "program/error_line.h"
 #include "program/profile_table.h"
+#include "program/summary.h"
+#include "config_table.h"
 
 /* Of ffcl without an argument. */
 static const char first_words[] =
@@ -29,34 +32,46 @@ static void report_stop(void *user)
               progress->out);
 }
 
-/* The table of a run's profile, and its trace. */
-static int print_profile(ffcl_sampler *sampler, const char *trace, ffcl_progress *progress,
-                         ffcl_error *err)
+/* A run of the command: what was asked for, and what is open. */
+typedef struct sampling {
+    const char *ini, *trace;
+    size_t first, n;            /* of the overrides */
+    int json, is_dry, compares;
+    size_t rank, size;          /* of the processes of mpirun */
+    ffcl_config *cfg;
+    ffcl_sampler *sampler;
+    ffcl_evaluation evaluation;
+    int is_evaluated;
+} sampling;
+
+/* The table of a run's profile, and its trace; stdout is for results. */
+static int print_profile(ffcl_session *s, sampling *r, ffcl_error *err)
 {
+    FILE *out = r->json ? s->progress.out : stdout;
     ffcl_profile_table table = {0};
-    int rc = ffcl_sampler_profile(sampler, ffcl_profile_table_add, &table, err);
-    ffcl_progress_end(progress);
-    ffcl_profile_table_print(&table, stdout);
+    int rc = ffcl_sampler_profile(r->sampler, ffcl_profile_table_add, &table, err);
+    ffcl_progress_end(&s->progress);
+    ffcl_profile_table_print(&table, out);
     ffcl_profile_table_close(&table);
     if (!rc)
-        printf("trace: %s, for chrome://tracing or ui.perfetto.dev\n", trace);
+        fprintf(out, "trace: %s, for chrome://tracing or ui.perfetto.dev\n", r->trace);
     return rc;
 }
 
-/* What the words say; *ini, *trace and the overrides n from first.  A word that is neither a file
- * nor looks like the name of one was to be a command. */
-static int take_words(ffcl_session *s, const char **ini, const char **trace, size_t *first,
-                      size_t *n)
+/* A word that is neither a file nor looks like the name of one was to be a command. */
+static int take_words(ffcl_session *s, sampling *r)
 {
     struct stat info;
-    int rc = ffcl_take_files(s, ini, 1, first, n);
-    *trace = ffcl_option_text(s, "profile");
+    int rc = ffcl_take_files(s, &r->ini, 1, &r->first, &r->n);
+    r->trace = ffcl_option_text(s, "profile");
+    r->json = ffcl_option_text(s, "json") != NULL;
+    r->is_dry = ffcl_option_text(s, "dry-run") != NULL;
     if (!s->n_words && !s->is_named && !s->progress.quiet)
         fputs(first_words, s->progress.out);
     if (!s->n_words)
         return ffcl_bad_usage(s, "no INI file and no command given", "");
     const char *word = s->words[0];
-    if (*ini && strcmp(word, "-") && !strpbrk(word, "./") && stat(word, &info) < 0) {
+    if (r->ini && strcmp(word, "-") && !strpbrk(word, "./") && stat(word, &info) < 0) {
         const char *nearest = ffcl_command_nearest(word);
         s->err.code = FFCL_EUSAGE;
         snprintf(s->err.text, sizeof s->err.text, "%.200s is neither a command nor a file%s%s%s; "
@@ -64,9 +79,9 @@ static int take_words(ffcl_session *s, const char **ini, const char **trace, siz
                  nearest ? nearest : "", nearest ? "?)" : "");
         return s->err.code;
     }
-    if (!rc && !*ini)
+    if (!rc && !r->ini)
         rc = ffcl_bad_usage(s, "an INI file must come before", word);
-    if (!rc && *trace && !**trace)
+    if (!rc && r->trace && !*r->trace)
         rc = ffcl_bad_usage(s, "--profile= needs the name of a file", "");
     return rc;
 }
@@ -77,6 +92,8 @@ static int set_options(ffcl_session *s, ffcl_config *cfg)
     const char *grid = ffcl_option_text(s, "output");
     char assignment[4096];
     int rc = 0;
+    if (ffcl_option_text(s, "dry-run"))
+        ffcl_config_dry_run(cfg);
     if (ffcl_option_text(s, "overwrite"))
         rc = ffcl_config_set(cfg, "output.overwrite=yes", &s->err);
     if (!rc && grid && snprintf(assignment, sizeof assignment, "output.grid=%s", grid) >=
@@ -87,59 +104,139 @@ static int set_options(ffcl_session *s, ffcl_config *cfg)
     return rc;
 }
 
-static int open_sampler(ffcl_session *s, ffcl_sampler **sampler, const ffcl_config *cfg)
+static int open_sampler(ffcl_session *s, sampling *r)
 {
     const ffcl_observer observer = {ffcl_progress_report, &s->progress};
-    int rc = ffcl_sampler_open(sampler, cfg, &observer, &s->err);
+    int rc = ffcl_sampler_open(&r->sampler, r->cfg, &observer, &s->err);
     ffcl_bus_watch();
-    ffcl_interrupt_set(&s->interrupt, *sampler);
+    ffcl_interrupt_set(&s->interrupt, r->sampler);
     return rc;
 }
 
 /* As [eval] asks for, when the images are there.  A failure loses no images: they are on disk. */
-static int evaluate(ffcl_session *s, ffcl_sampler *sampler)
+static int evaluate(ffcl_session *s, sampling *r)
 {
-    ffcl_evaluation evaluation;
-    int is_done, rc = ffcl_sampler_evaluate(sampler, &evaluation, &is_done, &s->err);
+    int rc = ffcl_sampler_evaluate(r->sampler, &r->evaluation, &r->is_evaluated, &s->err);
     ffcl_progress_end(&s->progress);
-    if (is_done)
-        ffcl_evaluation_print_line(&evaluation);
+    if (r->is_evaluated && !r->json)
+        ffcl_evaluation_print_line(&r->evaluation);
     return rc;
 }
 
-/* The configuration, where files are given up before anything else runs. */
-static int open_in_sandbox(ffcl_session *s, ffcl_config **cfg, const char *ini, size_t first,
-                           size_t n, const char *trace)
+/* The configuration, with what options say. */
+static int open_config(ffcl_session *s, sampling *r)
 {
-    int rc = ffcl_open_config(s, cfg, ini, first, n);
-    if (!rc)
-        rc = set_options(s, *cfg);
-    if (!rc)
-        rc = ffcl_config_check_outputs(*cfg, &s->err);
-    return rc ? rc : ffcl_sandbox(&(ffcl_sandbox_request){.cfg = *cfg, .outputs = 1,
-                                                          .writes = {trace}}, &s->err);
+    int rc = ffcl_open_config(s, &r->cfg, r->ini, r->first, r->n);
+    return rc ? rc : set_options(s, r->cfg);
 }
 
-/* [output] compare, of one process and without a profile. */
-static int compare(ffcl_session *s, const ffcl_config *cfg, size_t ranks, const char *trace)
+/* Files are given up before anything else runs. */
+static int open_in_sandbox(ffcl_session *s, sampling *r)
 {
-    return ranks > 1 || trace ? ffcl_fail(&s->err, FFCL_ECONFIG, "[output] compare is for one "
-                                          "process and goes without --profile")
-                              : ffcl_compare_run(s, cfg);
+    int rc = open_config(s, r);
+    if (!rc)
+        rc = ffcl_config_check_outputs(r->cfg, &s->err);
+    return rc ? rc : ffcl_sandbox(&(ffcl_sandbox_request){.cfg = r->cfg, .outputs = 1,
+                                                          .writes = {r->trace}}, &s->err);
+}
+
+static int say_setting(void *user, const char *key, const char *text, ffcl_error *err)
+{
+    (void)err;
+    ffcl_progress_say(user, "  %s = %s", key, text);
+    return 0;
+}
+
+/* What can be refused before devices are opened. */
+static int check(ffcl_session *s, sampling *r)
+{
+    ffcl_error *err = &s->err;
+    int rc = 0;
+    r->compares = strcmp(r->cfg->output.compare, "none") != 0;
+    if (r->compares && (r->size > 1 || r->trace))
+        rc = ffcl_fail(err, FFCL_ECONFIG, "[output] compare is for one process and goes without "
+                       "--profile");
+    if (!rc && r->is_dry && (r->size > 1 || r->compares || r->trace))
+        rc = ffcl_fail(err, FFCL_EUSAGE, "--dry-run is for one process, and goes without [output] "
+                       "compare and --profile");
+    /* Rank 0 alone: the others would find its lock. */
+    if (!rc && r->rank == 0)
+        rc = ffcl_config_check_outputs(r->cfg, err);
+    if (!rc && r->rank == 0)
+        rc = ffcl_config_check_evaluation(r->cfg, err);
+    if (!rc && r->rank == 0 && r->trace)
+        rc = ffcl_config_profile(r->cfg, FFCL_PROFILE_COMMANDS, r->trace, err);
+    if (!rc && s->progress.verbose) {
+        ffcl_progress_say(&s->progress, "%s: what changes the images, as the keys say",
+                          r->ini);
+        ffcl_config_settings(r->cfg, say_setting, &s->progress, NULL);
+    }
+    return rc;
+}
+
+/* Samples, and all that follows when the images are there. */
+static int sample(ffcl_session *s, sampling *r)
+{
+    ffcl_error *err = &s->err, other = {0};
+    int rc = ffcl_sampler_run(r->sampler, err);
+    ffcl_result done;
+    ffcl_interrupt_set(&s->interrupt, NULL);
+    ffcl_sampler_result(r->sampler, &done);
+    ffcl_progress_say(&s->progress, "%zu images were there and %zu generated; %.2f s to open the "
+                      "devices, %.2f s to sample", done.kept, done.generated, done.opening,
+                      done.seconds - done.opening);
+    /* Of a run that was stopped or failed, too; its own failure is the one to report. */
+    if (r->rank == 0 && r->trace) {
+        int printed = print_profile(s, r, rc ? &other : err);
+        rc = rc ? rc : printed;
+    }
+    return !rc && r->rank == 0 ? evaluate(s, r) : rc;
+}
+
+static int run_ranks(ffcl_session *s, sampling *r)
+{
+    int rc = 0;
+    if (r->size > 1)
+        ffcl_interrupt_keep(&s->interrupt);
+    s->progress.quiet |= r->rank > 0;
+    if (!r->cfg)
+        rc = open_config(s, r);
+    if (!rc)
+        rc = check(s, r);
+    if (!rc && r->is_dry)
+        return ffcl_dry_run(s, r->cfg, r->json);
+    if (!rc && !r->compares)
+        rc = open_sampler(s, r);
+    const int is_ready = !rc;
+    if (!rc)
+        rc = r->compares ? ffcl_compare_run(s, r->cfg) : sample(s, r);
+    ffcl_interrupt_set(&s->interrupt, NULL);
+    if (r->json && r->rank == 0)
+        ffcl_summary_print(s, &(ffcl_summary){
+            .cfg = r->cfg, .sampler = r->sampler,
+            .evaluation = r->is_evaluated ? &r->evaluation : NULL}, rc);
+    ffcl_sampler_close(&r->sampler);
+    if (!is_ready && r->size > 1) {
+        /* The others are ended without a word, so this is the place for it. */
+        ffcl_error_print(s);
+        ffcl_ranks_close(-rc);
+    }
+    if (r->rank > 0)
+        s->err.text[0] = '\0';     /* rank 0 has it, and reports it */
+    else if (rc)
+        ffcl_error_print(s);        /* mpirun may end this rank as soon as another has ended */
+    ffcl_ranks_close(rc == FFCL_ENOMEM ? -rc : 0);
+    return rc;
 }
 
 static int run_sample(ffcl_session *s)
 {
-    ffcl_config *cfg = NULL;
-    ffcl_sampler *sampler = NULL;
-    ffcl_error *err = &s->err, other = {0};
-    const char *ini, *trace;
-    size_t rank = 0, size = 1, first, n;
-    int rc = take_words(s, &ini, &trace, &first, &n);
+    sampling r = {.size = 1};
+    int rc = take_words(s, &r);
     if (rc)
         return rc;
     if (ffcl_option_text(s, "sandbox"))
-        rc = open_in_sandbox(s, &cfg, ini, first, n, trace);
+        rc = open_in_sandbox(s, &r);
     ffcl_bus_watch();
     signal(SIGPIPE, SIG_IGN);   /* who reads what is printed may go; the images are wanted */
     /* Before MPI, whose threads would take the signals otherwise. */
@@ -147,60 +244,22 @@ static int run_sample(ffcl_session *s)
         s->interrupt.parting = "\nffcl: stopped before the first image; what was there is as it "
                                "was\n";
     if (!rc)
-        rc = ffcl_interrupt_watch(&s->interrupt, report_stop, &s->progress, err);
+        rc = ffcl_interrupt_watch(&s->interrupt, report_stop, &s->progress, &s->err);
     if (!rc)
-        rc = ffcl_ranks_open(&rank, &size, err);
-    if (rc) {
-        ffcl_config_close(&cfg);
-        return rc;
-    }
-    if (size > 1)
-        ffcl_interrupt_keep(&s->interrupt);
-    s->progress.quiet |= rank > 0;
-    const int is_open = cfg != NULL;
-    if (!is_open)
-        rc = ffcl_open_config(s, &cfg, ini, first, n);
-    if (!rc && !is_open)
-        rc = set_options(s, cfg);
-    /* Rank 0 alone: the others would find its lock. */
-    if (!rc && rank == 0)
-        rc = ffcl_config_check_outputs(cfg, err);
-    if (!rc && rank == 0)
-        rc = ffcl_config_check_evaluation(cfg, err);
-    if (!rc && rank == 0 && trace)
-        rc = ffcl_config_profile(cfg, FFCL_PROFILE_COMMANDS, trace, err);
-    const int compares = !rc && strcmp(cfg->output.compare, "none") != 0;
-    if (!rc && !compares)
-        rc = open_sampler(s, &sampler, cfg);
-    int is_ready = !rc;
+        rc = ffcl_ranks_open(&r.rank, &r.size, &s->err);
     if (!rc)
-        rc = compares ? compare(s, cfg, size, trace) : ffcl_sampler_run(sampler, err);
-    ffcl_interrupt_set(&s->interrupt, NULL);
-    /* Of a run that was stopped or failed, too; its own failure is the one to report. */
-    if (is_ready && rank == 0 && trace && !compares) {
-        int printed = print_profile(sampler, trace, &s->progress, rc ? &other : err);
-        rc = rc ? rc : printed;
-    }
-    if (!rc && rank == 0 && !compares)
-        rc = evaluate(s, sampler);
-    ffcl_sampler_close(&sampler);
-    ffcl_config_close(&cfg);
-    if (!is_ready && size > 1) {
-        /* The others are ended without a word, so this is the place for it. */
-        ffcl_error_print(s);
-        ffcl_ranks_close(-rc);
-    }
-    if (rank > 0)
-        err->text[0] = '\0';        /* rank 0 has it, and reports it */
-    else if (rc)
-        ffcl_error_print(s);        /* mpirun may end this rank as soon as another has ended */
-    ffcl_ranks_close(rc == FFCL_ENOMEM ? -rc : 0);
+        rc = run_ranks(s, &r);
+    ffcl_config_close(&r.cfg);
     return rc;
 }
 
 static const ffcl_option options[] = {
+    {"dry-run", 0, NULL, "print devices, plan, memory, disk and time, for which some images are "
+     "computed; no output is written", NULL},
     {"overwrite", 0, NULL, "delete images that are in the way, those of other settings among them "
      "(output.overwrite=yes)", NULL},
+    {"json", 0, NULL, "print what was done as one JSON object on stdout; with --dry-run, what "
+     "would be", NULL},
     {"output", 'o', "FILE.png", "the grid (output.grid=FILE.png)", NULL},
     {"profile", 0, "TRACE.json",
      "at the end, print where the device's time went, and write a trace for chrome://tracing or "

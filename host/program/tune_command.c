@@ -21,8 +21,8 @@ static int run_tune(ffcl_session *s)
     int rc = ffcl_option_number(s, "minutes", &minutes);
     /* What was found is kept as it is found, so Ctrl-C ends the program there and then. */
     if (!s->progress.quiet)
-        s->interrupt.parting = "\nffcl: stopped: what was tried is kept; the same command "
-                               "resumes\n";
+        s->interrupt.parting = "\nffcl: stopped: what was tried is kept; run the same command "
+                               "again to resume\n";
     if (!rc)
         rc = ffcl_interrupt_watch(&s->interrupt, report_stop, &s->progress, &s->err);
     if (!rc)
@@ -43,7 +43,8 @@ const ffcl_command ffcl_tune_command = {
     .name = "tune", .summary = "find fast parameters of CLBlast for a device",
     .usage = "tune [FILE.ini] [section.key=value ...]\n",
     .options = options,
-    .help = "What is found is kept as it is found; after Ctrl-C the same command resumes.\n",
+    .help = "What is found is kept as it is found; after Ctrl-C, run the\n"
+            "same command again to resume.\n",
     .run = run_tune,
 };
 

@@ -143,8 +143,8 @@ int ffcl_outputs_put_file(ffcl_outputs *o, size_t index, const uint8_t *rgb, ffc
     int rc = path ? ffcl_records_put(o->records, index, crc_of(o, rgb), err)
                   : ffcl_fail(err, FFCL_ENOMEM, "out of memory for a path");
     if (rc == 0)
-        rc = ffcl_png_write_many(path, rgb, o->height, o->width, (int)o->cfg->output.png_level,
-                                 err);
+        rc = ffcl_png_write_as(path, rgb, o->height, o->width, &(ffcl_png_options){
+            .level = (int)o->cfg->output.png_level, .is_of_many = 1}, err);
     free(path);
     return rc;
 }

@@ -492,8 +492,12 @@ static int run_rank0(run *r, ffcl_error *err)
         ffcl_indices_count(r->indices, &total, &done, NULL);
     if (rc == 0 && done < total)
         rc = ffcl_fail(err, FFCL_ESTOPPED, "stopped: %zu of %zu images are there%s", done, total,
-                       r->spec->hashes ? "; the same command resumes" : " and none is kept, as "
-                       "neither folder nor npz was asked for");
+                       ffcl_config_keeps_samples(r->spec->cfg)
+                           ? "; run the same command again to resume"
+                           : " and none is kept, as neither folder nor npz was asked for");
+    const size_t skipped = r->set ? ffcl_sample_set_skipped(r->set) : 0;
+    *r->spec->result = (ffcl_run_result){.count = total, .kept = r->kept, .skipped = skipped,
+                                         .generated = done - r->kept - skipped};
     rc = ffcl_sample_set_end(&r->set, r->indices, rc, err);
     ffcl_indices_close(&r->indices);
     return rc;

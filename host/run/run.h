@@ -11,6 +11,11 @@
 #include "sample/noise.h"
 #include "sample/opening.h"
 
+/* What a run has done, also one that failed. */
+typedef struct ffcl_run_result {
+    size_t count, kept, generated, skipped;     /* images; kept: of an earlier run */
+} ffcl_run_result;
+
 typedef struct ffcl_run_spec {
     const ffcl_config *cfg;             /* borrowed, as all below */
     ffcl_engine *engine;                /* of devices[0] */
@@ -26,6 +31,7 @@ typedef struct ffcl_run_spec {
     const char *network;                /* the CRC of the network, which all ranks must have; "" */
     const ffcl_observer *observer;      /* called from several threads at once */
     atomic_int *stop;                   /* set from outside: finish what is under way and return */
+    ffcl_run_result *result;            /* of rank 0 */
 } ffcl_run_spec;
 
 /* Generates every image that is not there yet.  FFCL_ESTOPPED after a stop. */

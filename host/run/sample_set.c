@@ -7,7 +7,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -16,30 +15,16 @@
 #include "config_table.h"
 #include "files/atomic.h"
 #include "files/lock.h"
-#include "model/family.h"
 #include "model/sit.h"
 #include "model/vae.h"
-#include "run/folder.h"
+#include "run/home.h"
 #include "run/labels.h"
 #include "run/records.h"
 #include "util.h"
 
-/* A grid of so many images is never too large. */
-enum { FEW = 15 };
-
-/* Bytes of the lock file: one for each rank; the gate, which is held to read or write the manifest;
- * and one that nobody holds for long, to open the file by. */
-enum { RANKS = 1 << 20, GATE = 1 << 21, FREE };
-
-/* Where lock and manifest of a sample set lie; all NULL for a grid alone, which has neither. */
-typedef struct home {
-    char *lock, *manifest, *labels;
-    const char *name;               /* for sentences: the folder or the npz */
-} home;
-
 struct ffcl_sample_set {
     ffcl_sample_set_spec spec;
-    home home;
+    ffcl_home home;
     int lock_fd;                    /* -1: none */
     ffcl_manifest *manifest;        /* NULL: none */
     ffcl_outputs *outputs;
@@ -58,222 +43,6 @@ static const char *base_name(const char *path)
 {
     const char *slash = strrchr(path, '/');
     return slash ? slash + 1 : path;
-}
-
-static int is_share(const ffcl_config *cfg)
-{
-    return cfg->sampler.rank != FFCL_ALL_RANKS && cfg->sampler.world > 1;
-}
-
-/* ---- the home ----------------------------------------------------------------------------- */
-
-static void close_home(home *h)
-{
-    free(h->lock);
-    free(h->manifest);
-    free(h->labels);
-    *h = (home){0};
-}
-
-static int open_home(home *h, const ffcl_config *cfg, ffcl_error *err)
-{
-    *h = (home){0};
-    if (cfg->output.folder) {
-        h->name = cfg->output.folder;
-        h->lock = ffcl_format("%s/.ffcl.lock", h->name);
-        h->manifest = ffcl_format("%s/manifest.json", h->name);
-        h->labels = ffcl_format("%s/labels.txt", h->name);
-    } else if (cfg->output.npz) {
-        char *dir = ffcl_path_dir(cfg->output.npz);
-        h->name = cfg->output.npz;
-        h->lock = dir ? ffcl_format("%s/.%s.lock", dir, base_name(h->name)) : NULL;
-        h->manifest = ffcl_format("%s.manifest.json", h->name);
-        h->labels = ffcl_format("%s.labels.txt", h->name);
-        free(dir);
-    }
-    if (h->name && (!h->lock || !h->manifest || !h->labels)) {
-        close_home(h);
-        return ffcl_fail(err, FFCL_ENOMEM, "out of memory for a path");
-    }
-    return 0;
-}
-
-/* *made: it was not there. */
-static int make_folder(const char *folder, int *made, ffcl_error *err)
-{
-    *made = mkdir(folder, 0777) == 0;
-    if (!*made && errno != EEXIST)
-        return ffcl_fail(err, FFCL_EOUTPUT, "cannot make the folder %s: %s", folder,
-                         strerror(errno));
-    return 0;
-}
-
-/* This process's bytes of the lock. */
-static int take_lock(int *fd, const home *h, const ffcl_config *cfg, ffcl_error *err)
-{
-    const int share = is_share(cfg);
-    int rc = ffcl_lock_open(fd, h->lock, share ? cfg->sampler.rank : 0, share ? 1 : RANKS, err);
-    if (rc <= 0)
-        return rc;
-    return ffcl_fail(err, FFCL_EBUSY, "another run is writing to %s: wait for it, or choose "
-                     "another place", h->name);
-}
-
-/* The lock, in a folder that is there.  Another run that only looks may remove the empty folder
- * that it has made, just then. */
-static int enter(const ffcl_config *cfg, const home *h, int *made, int *fd, ffcl_error *err)
-{
-    const char *folder = cfg->output.folder;
-    int rc = take_lock(fd, h, cfg, err);
-    for (int tries = 25; rc == FFCL_EOUTPUT && folder && tries > 0; tries--) {
-        if (access(folder, F_OK) == 0 || errno != ENOENT)
-            return rc;
-        rc = make_folder(folder, made, err);
-        if (rc == 0)
-            rc = take_lock(fd, h, cfg, err);
-    }
-    return rc;
-}
-
-/* ---- what is in the way ------------------------------------------------------------------- */
-
-/* The images that are there and not of the sample set: those from index `from` on; of a share, its
- * own. */
-static ffcl_folder_query query_of(const ffcl_config *cfg, size_t from)
-{
-    const int share = is_share(cfg);
-    return (ffcl_folder_query){.folder = cfg->output.folder, .from = from,
-                               .world = share ? cfg->sampler.world : 1,
-                               .rank = share ? cfg->sampler.rank : 0, .grid = cfg->output.grid};
-}
-
-/* Fails where images are in the way that must not be deleted.  is_old: a manifest says that the
- * images below the count are of this sample set. */
-static int check_way(const ffcl_config *cfg, int is_old, ffcl_error *err)
-{
-    const size_t count = ffcl_config_count(cfg);
-    const char *npz = cfg->output.npz;
-    ffcl_folder_images found = {0};
-    if (cfg->output.overwrite)
-        return 0;
-    if (cfg->output.folder) {
-        const ffcl_folder_query query = query_of(cfg, is_old ? count : 0);
-        ffcl_folder_look(&query, &found);
-    }
-    if (found.n && is_old)
-        return ffcl_fail(err, FFCL_ESETTINGS, "%s holds %zu images more than the %zu that are "
-                         "asked for (%06zu.png is the first): choose another folder, or "
-                         "--overwrite deletes them", cfg->output.folder, found.n, count,
-                         found.first);
-    if (found.n)
-        return ffcl_fail(err, FFCL_ESETTINGS, "%s holds %zu images that are not of this run "
-                         "(%06zu.png is the first): choose another folder, or --overwrite "
-                         "deletes them", cfg->output.folder, found.n, found.first);
-    if (npz && !is_old && access(npz, F_OK) == 0)
-        return ffcl_fail(err, FFCL_ESETTINGS, "%s is there and not of this run: choose another "
-                         "name, or --overwrite replaces it", npz);
-    return 0;
-}
-
-/* Opens the manifest and sets what is known from cfg.  Where overwriting is allowed, one that does
- * not suit is taken for none. */
-static int read_manifest(ffcl_manifest **m, const home *h, const ffcl_config *cfg, ffcl_error *err)
-{
-    ffcl_error why = {0};
-    int rc = ffcl_manifest_open(m, h->manifest, cfg->output.resume, &why);
-    if (rc == FFCL_ESETTINGS && cfg->output.overwrite)
-        rc = ffcl_manifest_open(m, h->manifest, 0, &why);
-    if (rc == 0)
-        rc = ffcl_manifest_set_config(*m, cfg, &why);
-    return rc ? ffcl_fail(err, rc, "%s", why.text) : 0;
-}
-
-/* ---- before anything is opened ------------------------------------------------------------ */
-
-/* Can a file be written at path?  Tried with a temporary one. */
-static int probe(const char *path, ffcl_error *err)
-{
-    ffcl_atomic_file file = {0};
-    int rc = ffcl_atomic_open(&file, path, err);
-    ffcl_atomic_discard(&file);
-    return rc;
-}
-
-/* Tries whether the lock can be taken, and whether the manifest agrees with the settings that are
- * known from cfg. */
-static int probe_home(const ffcl_config *cfg, ffcl_error *err)
-{
-    home h;
-    int fd = -1, made = 0, rc = open_home(&h, cfg, err);
-    ffcl_manifest *m = NULL;
-    ffcl_config *resolved = NULL;
-    if (rc == 0 && cfg->output.folder)
-        rc = make_folder(cfg->output.folder, &made, err);
-    if (rc == 0 && h.name)
-        rc = enter(cfg, &h, &made, &fd, err);
-    if (rc == 0 && h.name)
-        rc = probe(h.manifest, err);
-    if (rc == 0 && h.name) {
-        /* A checkpoint that cannot be read is reported when it is opened. */
-        ffcl_error unread;
-        rc = ffcl_config_copy(&resolved, cfg, err);
-        const int is_known = rc == 0 && ffcl_family_resolve(resolved, 0, &unread) == 0;
-        if (rc == 0)
-            rc = read_manifest(&m, &h, is_known ? resolved : cfg, err);
-        if (rc == 0)
-            ffcl_manifest_let_grow(m);      /* whether it may is known when the weights are open */
-        if (rc == 0 && is_known && !cfg->output.overwrite)
-            rc = ffcl_manifest_check(m, err);
-        if (rc == 0)
-            rc = check_way(cfg, ffcl_manifest_is_old(m), err);
-    }
-    ffcl_config_close(&resolved);
-    ffcl_manifest_close(&m);
-    ffcl_lock_remove(&fd, h.lock);
-    close_home(&h);
-    if (made)
-        rmdir(cfg->output.folder);          /* it is made again when there is something for it */
-    return rc;
-}
-
-/* The side of the images, by the shapes in the files of weights; 0 where they do not say, which is
- * reported when they are opened. */
-static size_t find_side(const ffcl_config *cfg)
-{
-    const ffcl_sit_hints hints = {0};
-    const ffcl_vae_options options = {.wrapper = cfg->vae.wrapper, .groups = cfg->vae.groups};
-    ffcl_config *resolved = NULL;
-    ffcl_sit *sit = NULL;
-    ffcl_vae *vae = NULL;
-    ffcl_error ignored;
-    size_t side = 0;
-    if (ffcl_config_copy(&resolved, cfg, &ignored) == 0 &&
-        ffcl_family_resolve(resolved, 0, &ignored) == 0 &&
-        ffcl_sit_open(&sit, resolved, &hints, &ignored) == 0)
-        side = ffcl_sit_dims_of(sit)->R;
-    if (side && strcmp(resolved->vae.weights, "none") != 0)
-        side = ffcl_vae_open(&vae, resolved->vae.weights, &options, &ignored)
-                   ? 0 : side * ffcl_vae_dims_of(vae)->upscale;
-    ffcl_vae_close(&vae);
-    ffcl_sit_close(&sit);
-    ffcl_config_close(&resolved);
-    return side;
-}
-
-int ffcl_config_check_outputs(const ffcl_config *cfg, ffcl_error *err)
-{
-    int rc = ffcl_config_check(cfg, err);
-    if (rc == 0 && !cfg->output.grid && !cfg->output.folder && !cfg->output.npz &&
-        !ffcl_config_evaluates(cfg))
-        rc = ffcl_fail(err, FFCL_ECONFIG, "[output] names neither grid nor folder nor npz, and "
-                       "nothing is evaluated ([eval] reference), so nothing would be left");
-    if (rc == 0 && cfg->output.grid && ffcl_config_count(cfg) > FEW)
-        rc = ffcl_outputs_check_grid(cfg, find_side(cfg), err);
-    if (rc == 0 && cfg->output.grid)
-        rc = probe(cfg->output.grid, err);
-    if (rc == 0 && cfg->output.npz)
-        rc = probe(cfg->output.npz, err);
-    return rc ? rc : probe_home(cfg, err);
 }
 
 /* ---- opening ------------------------------------------------------------------------------ */
@@ -362,7 +131,7 @@ static int is_ours(void *user, const char *name)
     size_t index = 0;
     int end = 0;
     if (sscanf(name, "%zu.png%n", &index, &end) == 1 && end > 0 && !name[end])
-        return !is_share(cfg) || index % cfg->sampler.world == cfg->sampler.rank;
+        return !ffcl_is_share(cfg) || index % cfg->sampler.world == cfg->sampler.rank;
     return !strcmp(name, base_name(set->home.manifest)) ||
            !strcmp(name, base_name(set->home.labels)) ||
            (cfg->output.npz && !strcmp(name, base_name(cfg->output.npz)));
@@ -399,7 +168,7 @@ static int clear_way(ffcl_sample_set *set, ffcl_error *err)
     ffcl_folder_images found;
     if (!cfg->output.folder)
         return 0;
-    const ffcl_folder_query query = query_of(cfg, set->may_keep ? set->spec.count : 0);
+    const ffcl_folder_query query = ffcl_home_query(cfg, set->may_keep ? set->spec.count : 0);
     ffcl_folder_look(&query, &found);
     if (found.strangers) {
         snprintf(text, sizeof text, "%.120s also holds %zu images that are not of this sample set "
@@ -420,7 +189,7 @@ static int open_manifest(ffcl_sample_set *set, ffcl_error *err)
 {
     const ffcl_config *cfg = set->spec.cfg;
     char assumed[200], text[800];
-    int rc = read_manifest(&set->manifest, &set->home, cfg, err);
+    int rc = ffcl_home_read_manifest(&set->manifest, &set->home, cfg, err);
     if (rc == 0 && ffcl_noise_grows(set->spec.noise))
         ffcl_manifest_let_grow(set->manifest);
     if (rc == 0)
@@ -432,7 +201,7 @@ static int open_manifest(ffcl_sample_set *set, ffcl_error *err)
         rc = begin_anew(set, err);
     set->may_keep = rc == 0 && ffcl_manifest_is_old(set->manifest);
     if (rc == 0)
-        rc = check_way(cfg, set->may_keep, err);
+        rc = ffcl_home_check_way(cfg, set->may_keep, err);
     set->is_clear = rc == 0 && (rc = clear_way(set, err)) == 0;
     set->older = set->may_keep ? ffcl_manifest_count(set->manifest) : 0;
     if (set->older == set->spec.count)
@@ -469,19 +238,19 @@ int ffcl_sample_set_open(ffcl_sample_set **out, const ffcl_sample_set_spec *spec
                              .began = ffcl_clock()};
     pthread_mutex_init(&set->mutex, NULL);
     int rc = ffcl_config_check(cfg, err);
-    int which = FFCL_OUT_FOLDER | (is_share(cfg) ? 0 : FFCL_OUT_NPZ | FFCL_OUT_GRID);
+    int which = FFCL_OUT_FOLDER | (ffcl_is_share(cfg) ? 0 : FFCL_OUT_NPZ | FFCL_OUT_GRID);
     if (rc == 0)
-        rc = open_home(&set->home, cfg, err);
+        rc = ffcl_home_open(&set->home, cfg, err);
     if (rc == 0 && cfg->output.folder)
-        rc = make_folder(cfg->output.folder, &set->has_made_folder, err);
+        rc = ffcl_home_make_folder(cfg->output.folder, &set->has_made_folder, err);
     if (rc == 0 && set->home.name)
         rc = ffcl_labels_make(&set->labels, spec->noise, err);
     if (rc == 0 && set->home.name)
-        rc = enter(cfg, &set->home, &set->has_made_folder, &set->lock_fd, err);
+        rc = ffcl_home_enter(cfg, &set->home, &set->has_made_folder, &set->lock_fd, err);
     if (rc == 0 && set->home.name && !ffcl_lock_is_real(set->lock_fd))
         warn_of_locks(set);
     if (rc == 0 && set->home.name) {
-        ffcl_lock_more(set->lock_fd, GATE, 1, 1);
+        ffcl_lock_more(set->lock_fd, FFCL_LOCK_GATE, 1, 1);
         rc = open_manifest(set, err);
         if (rc == 0)
             sweep(set);
@@ -495,7 +264,7 @@ int ffcl_sample_set_open(ffcl_sample_set **out, const ffcl_sample_set_spec *spec
         (rc = ffcl_manifest_write(set->manifest, NULL, err)))
         unlink(set->home.manifest);     /* it may be there, and its folder not on the disk */
     if (set->lock_fd >= 0)
-        ffcl_lock_less(set->lock_fd, GATE, 1);
+        ffcl_lock_less(set->lock_fd, FFCL_LOCK_GATE, 1);
     if (rc) {
         ffcl_manifest_close(&set->manifest);        /* nothing happened that it could record */
         ffcl_sample_set_end(&set, NULL, rc, err);
@@ -581,7 +350,7 @@ int ffcl_sample_set_find_kept(ffcl_sample_set *set, ffcl_indices *indices, ffcl_
                               void *user, ffcl_error *err)
 {
     const ffcl_config *cfg = set->spec.cfg;
-    const int share = is_share(cfg);
+    const int share = ffcl_is_share(cfg);
     char text[160];
     if (!set->may_keep)
         return 0;
@@ -617,6 +386,11 @@ int ffcl_sample_set_skip(ffcl_sample_set *set, size_t index, int label, const ch
         rc = ffcl_manifest_add_bad(set->manifest, index, label, stage, err);
     pthread_mutex_unlock(&set->mutex);
     return rc;
+}
+
+size_t ffcl_sample_set_skipped(const ffcl_sample_set *set)
+{
+    return set->skipped;
 }
 
 void ffcl_sample_set_warn_of_device(const ffcl_sample_set *set, const ffcl_caps *caps)
@@ -673,8 +447,8 @@ static int assemble(ffcl_sample_set *set, ffcl_error *err)
         rc = search_through(&found, err);
     const size_t kept = atomic_load(&found.kept);
     if (rc == 0 && atomic_load(s->stop))
-        rc = ffcl_fail(err, FFCL_ESTOPPED, "stopped while %s was made; the same command resumes",
-                       s->cfg->output.npz);
+        rc = ffcl_fail(err, FFCL_ESTOPPED, "stopped while %s was made; run the same command "
+                       "again to resume", s->cfg->output.npz);
     if (rc == 0 && kept < s->count)
         rc = ffcl_fail(err, FFCL_EOUTPUT, "cannot write %s: %zu of the %zu images in %s are "
                        "damaged; run their ranks again, or rank = all", s->cfg->output.npz,
@@ -736,25 +510,25 @@ int ffcl_sample_set_end(ffcl_sample_set **out, ffcl_indices *indices, int rc, ff
         rc = ffcl_outputs_commit(set->outputs, err);
     set->committing = ffcl_clock() - committed_from;
     if (set->lock_fd >= 0)
-        ffcl_lock_more(set->lock_fd, GATE, 1, 1);
-    if (rc == 0 && is_share(set->spec.cfg) && set->spec.cfg->output.npz)
+        ffcl_lock_more(set->lock_fd, FFCL_LOCK_GATE, 1, 1);
+    if (rc == 0 && ffcl_is_share(set->spec.cfg) && set->spec.cfg->output.npz)
         rc = assemble(set, err);
-    const ffcl_folder_query query = query_of(set->spec.cfg, 0);
+    const ffcl_folder_query query = ffcl_home_query(set->spec.cfg, 0);
     const int is_begun = done || set->may_keep || rc == 0 ||
                          (set->is_clear && ffcl_folder_holds(&query));
     if (set->manifest && is_begun)
         rc = leave_record(set, done, rc, err);
-    else if (set->manifest && !is_share(set->spec.cfg))
+    else if (set->manifest && !ffcl_is_share(set->spec.cfg))
         unlink(set->home.manifest);         /* no image has been made yet */
     ffcl_outputs_close(&set->outputs, 1);
     ffcl_manifest_close(&set->manifest);
-    if (set->has_made_folder && !is_begun && !is_share(set->spec.cfg))
+    if (set->has_made_folder && !is_begun && !ffcl_is_share(set->spec.cfg))
         ffcl_records_remove(set->spec.cfg->output.folder);
     remove_lock(set);
     if (set->has_made_folder && !is_begun)
         rmdir(set->spec.cfg->output.folder);        /* stays where there is anything in it */
     free(set->labels);
-    close_home(&set->home);
+    ffcl_home_close(&set->home);
     pthread_mutex_destroy(&set->mutex);
     free(set);
     *out = NULL;
@@ -781,19 +555,19 @@ static int write_evaluation(const ffcl_config *cfg, const char *json, ffcl_error
 
 int ffcl_sample_set_evaluated(const ffcl_config *cfg, const char *json, ffcl_error *err)
 {
-    home h;
-    int fd = -1, rc = open_home(&h, cfg, err);
+    ffcl_home h;
+    int fd = -1, rc = ffcl_home_open(&h, cfg, err);
     if (rc || !h.name)
         return rc;
-    rc = ffcl_lock_open(&fd, h.lock, FREE, 1, err);
+    rc = ffcl_lock_open(&fd, h.lock, FFCL_LOCK_FREE, 1, err);
     if (rc >= 0)
         rc = write_evaluation(cfg, json, err);
     if (rc == 0) {
-        ffcl_lock_more(fd, GATE, 1, 1);
+        ffcl_lock_more(fd, FFCL_LOCK_GATE, 1, 1);
         rc = ffcl_manifest_set_evaluation(h.manifest, json, err);
-        ffcl_lock_less(fd, GATE, 1);
+        ffcl_lock_less(fd, FFCL_LOCK_GATE, 1);
     }
     ffcl_lock_remove(&fd, h.lock);
-    close_home(&h);
+    ffcl_home_close(&h);
     return rc;
 }

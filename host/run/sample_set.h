@@ -46,6 +46,9 @@ int ffcl_sample_set_put(ffcl_sample_set *set, size_t index, const uint8_t *rgb, 
 int ffcl_sample_set_skip(ffcl_sample_set *set, size_t index, int label, const char *stage,
                          ffcl_error *err);
 
+/* How many have been left out. */
+size_t ffcl_sample_set_skipped(const ffcl_sample_set *set);
+
 /* What a device of this run did, for the manifest. */
 int ffcl_sample_set_add_device(ffcl_sample_set *set, const ffcl_manifest_device *device,
                                ffcl_error *err);

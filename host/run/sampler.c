@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * The public sampler: images by index, from the configuration's seed, classes and guidance. */
 #include <math.h>
-#include <pthread.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,37 +10,11 @@
 #include "os/address_space.h"
 #include "os/threads.h"
 #include "run/assumptions.h"
-#include "run/evaluation.h"
-#include "run/hashes.h"
 #include "run/ranks.h"
 #include "run/run.h"
+#include "run/sampler_impl.h"
 #include "run/worker.h"
-#include "sample/engine.h"
-#include "sample/noise.h"
 #include "util.h"
-
-struct ffcl_sampler {
-    ffcl_config *cfg;
-    ffcl_observer caller, observer; /* observer: the caller's, one call at a time */
-    pthread_mutex_t reporting, compiling;
-    ffcl_device *devices;           /* (n_devices) those that this process uses */
-    size_t n_devices;
-    ffcl_engine *engine;            /* of the first */
-    ffcl_opening **openings;        /* (n_devices) of the others */
-    ffcl_profile *profile;          /* NULL: nothing is timed */
-    ffcl_noise_spec spec;
-    ffcl_noise *noise;
-    ffcl_hashes *hashes;            /* NULL where no sample set is kept on disk */
-    ffcl_run_evaluation evaluation;
-    size_t count, C, R, S;
-    atomic_int stop;
-    double began;                   /* by ffcl_clock */
-    /* Noise of the batch that is probably asked for next, made while the device works. */
-    float *ahead, *ahead_later;     /* (batch, C, R, R) of images ahead_first ..; later noise */
-    int32_t *ahead_y;
-    size_t *index;                  /* (batch) */
-    size_t ahead_first, ahead_n;
-};
 
 /* Processes of one computer share its devices. */
 static int select_devices(ffcl_sampler *s, ffcl_error *err)
@@ -166,7 +138,7 @@ int ffcl_sampler_open(ffcl_sampler **out, const ffcl_config *cfg, const ffcl_obs
     }
     if (rc == 0)
         rc = ffcl_family_resolve(s->cfg, 0, err);
-    if (rc == 0 && ffcl_config_keeps_samples(s->cfg))
+    if (rc == 0 && ffcl_config_keeps_samples(s->cfg) && !s->cfg->is_dry)
         rc = ffcl_hashes_start(&s->hashes, s->cfg, err);
     if (rc == 0 && s->cfg->profile.mode != FFCL_PROFILE_OFF)
         rc = ffcl_profile_open(&s->profile, s->cfg->profile.mode, err);
@@ -180,13 +152,28 @@ int ffcl_sampler_open(ffcl_sampler **out, const ffcl_config *cfg, const ffcl_obs
         ffcl_assumptions_report(s->engine, s->cfg, &s->observer);
     if (rc == 0)
         rc = open_noise(s, err);
+    s->opened = ffcl_clock();
     if (rc)
         ffcl_sampler_close(&s);
     *out = s;
     return rc;
 }
 
-static void close_engines(ffcl_sampler *s)
+void ffcl_sampler_result(const ffcl_sampler *s, ffcl_result *out)
+{
+    const double now = s->ended > 0 ? s->ended : ffcl_clock();
+    *out = (ffcl_result){.count = s->result.count, .kept = s->result.kept,
+                         .generated = s->result.generated, .skipped = s->result.skipped,
+                         .height = s->S, .width = s->S, .opening = s->opened - s->began,
+                         .seconds = now - s->began, .n_devices = s->n_devices};
+}
+
+const char *ffcl_sampler_device(const ffcl_sampler *s, size_t i)
+{
+    return i < s->n_devices ? s->devices[i].caps.name : NULL;
+}
+
+void ffcl_sampler_close_engines(ffcl_sampler *s)
 {
     ffcl_engine_close(&s->engine);
     for (size_t i = 0; s->openings && i < s->n_devices; i++)
@@ -201,7 +188,7 @@ void ffcl_sampler_close(ffcl_sampler **s)
         return;
     ffcl_hashes_close(&(*s)->hashes);
     ffcl_noise_close(&(*s)->noise);
-    close_engines(*s);
+    ffcl_sampler_close_engines(*s);
     ffcl_run_evaluation_close(&(*s)->evaluation);
     pthread_mutex_destroy(&(*s)->reporting);
     pthread_mutex_destroy(&(*s)->compiling);
@@ -223,8 +210,7 @@ void ffcl_sampler_shape(const ffcl_sampler *s, ffcl_shape_info *info)
                               .latent = s->R};
 }
 
-/* Noise and labels of images first .. first+n-1, n at most a batch, into ahead. */
-static void prepare_noise(ffcl_sampler *s, size_t first, size_t n)
+void ffcl_sampler_prepare_noise(ffcl_sampler *s, size_t first, size_t n)
 {
     if (s->ahead_n == n && s->ahead_first == first)
         return;
@@ -246,14 +232,14 @@ static int sample_batch(ffcl_sampler *s, size_t first, size_t n, uint8_t *rgb, f
         rc = ffcl_fail(err, FFCL_ENOMEM, "out of memory for a batch of %zu", n);
         goto out;
     }
-    prepare_noise(s, first, n);
+    ffcl_sampler_prepare_noise(s, first, n);
     memcpy(z, s->ahead, n * s->spec.each * sizeof *z);
     memcpy(y, s->ahead_y, n * sizeof *y);
     memcpy(later, s->ahead_later, s->spec.later * n * s->spec.each * sizeof *later);
     ffcl_step step = {.B = n, .z = z, .y = y, .noise = later, .bytes = rgb};
     rc = ffcl_engine_submit(s->engine, &step, err);
     if (rc == 0 && first + n < s->count)
-        prepare_noise(s, first + n, ffcl_min(n, s->count - first - n));
+        ffcl_sampler_prepare_noise(s, first + n, ffcl_min(n, s->count - first - n));
     if (rc == 0)
         rc = ffcl_engine_wait(s->engine, &step, err);
     if (rc == 0 && step.bad < n)
@@ -312,10 +298,12 @@ int ffcl_sampler_run(ffcl_sampler *s, ffcl_error *err)
                                 .noise = &s->spec, .hashes = s->hashes, .observer = &s->observer,
                                 .tally = s->evaluation.tally,
                                 .not_evaluated = &s->evaluation.failed,
-                                .network = s->evaluation.network, .stop = &s->stop};
+                                .network = s->evaluation.network, .stop = &s->stop,
+                                .result = &s->result};
     const int rc = ffcl_run(&spec, err);
+    s->ended = ffcl_clock();
     if (rc == 0)
-        report_end(s, ffcl_clock() - s->began);
+        report_end(s, s->ended - s->began);
     return rc;
 }
 
@@ -327,7 +315,7 @@ int ffcl_sampler_evaluate(ffcl_sampler *s, ffcl_evaluation *out, int *is_done, f
     snprintf(s->evaluation.computed, sizeof s->evaluation.computed, "%s on %.200s",
              ffcl_engine_dtype(s->engine) == FFCL_F16 ? "half" : "float32",
              s->n_devices == 1 ? s->devices[0].caps.name : "several devices");
-    close_engines(s);
+    ffcl_sampler_close_engines(s);
     const ffcl_eval_setting setting = {s->cfg, s->S, &s->devices[0], &s->observer};
     return ffcl_run_evaluation_end(&s->evaluation, out, is_done, &setting, err);
 }

@@ -86,6 +86,11 @@ void ffcl_engine_phase(ffcl_engine *engine, const char *name, double began, doub
 /* Who computes its float32 products, and with which tuning: "clblast, tuning 1a2b3c4d". */
 void ffcl_engine_products(const ffcl_engine *engine, char *text, size_t size);
 
+/* What the engine was opened with; and the variants that its batches take, "attention: gemms; gemm:
+ * cblas, builtin".  Nothing is under way. */
+const ffcl_engine_plan_info *ffcl_engine_plan_of(const ffcl_engine *engine);
+int ffcl_engine_variants(ffcl_engine *engine, char *text, size_t size, ffcl_error *err);
+
 /* The file of the SiT's weights, or of the VAE's; NULL where there is none. */
 const ffcl_tensor_file *ffcl_engine_file(const ffcl_engine *engine, int vae);
 

@@ -45,6 +45,7 @@ struct ffcl_engine {
     ffcl_tensor affine;         /* (2, C), where is_affine */
     ffcl_tensor noise;          /* (batch, C, R*R), where there is later noise */
     size_t batch, decode_batch; /* images a SiT pass, images a VAE pass */
+    ffcl_engine_plan_info plan; /* of both */
     ffcl_extractor *extractor;  /* NULL: nobody wants features */
     int half_fits;              /* float32 does not fit the device, half would */
     size_t planned, planned_tap; /* what the arena is laid out for; 0: nothing */

@@ -3,6 +3,7 @@
 #include <math.h>
 #include <stdio.h>
 
+#include "cl/choices.h"
 #include "cl/program.h"
 #include "model/weight_reader.h"
 #include "ops/ops.h"
@@ -245,14 +246,48 @@ static int too_little(const ffcl_engine *e, const need *n)
                      "%s; %s", caps->name, precision, missing, hint);
 }
 
+static ffcl_engine_plan_info info_of(const ffcl_engine *e, const need *n)
+{
+    return (ffcl_engine_plan_info){
+        .batch = e->batch, .decode_batch = e->decode_batch, .dtype = e->dtype,
+        .no_winograd = e->ctx->no_winograd, .weights = n->weights, .activations = n->activations,
+        .largest = n->largest, .flops = n->flops};
+}
+
 void ffcl_engine_info(ffcl_engine *e, ffcl_engine_plan_info *info)
 {
     need n = {0};
     ffcl_ctx_keep(e->ctx, measure(e, e->batch, e->decode_batch, &n));
-    *info = (ffcl_engine_plan_info){
-        .batch = e->batch, .decode_batch = e->decode_batch, .dtype = e->dtype,
-        .no_winograd = e->ctx->no_winograd, .weights = n.weights, .activations = n.activations,
-        .largest = n.largest, .flops = n.flops};
+    *info = info_of(e, &n);
+}
+
+const ffcl_engine_plan_info *ffcl_engine_plan_of(const ffcl_engine *engine)
+{
+    return &engine->plan;
+}
+
+/* By one more planning pass, as choices of other batches, which were tried, are kept, too. */
+int ffcl_engine_variants(ffcl_engine *e, char *text, size_t size, ffcl_error *err)
+{
+    size_t used = 0;
+    *text = '\0';
+    e->ctx->err = err;
+    ffcl_choices_forget(e->ctx);
+    const int rc = ffcl_engine_plan(e, e->batch, NULL);
+    for (size_t op = 0; rc == 0 && op < FFCL_N_OPS; op++) {
+        const ffcl_operation *o = ffcl_operations[op];
+        size_t n = 0;
+        for (size_t i = 0; i < o->n && used < size; i++) {
+            const ffcl_variant *v = &o->variants[i];
+            if (!ffcl_choices_count(e->ctx->choices, o->id, v))
+                continue;
+            used += (size_t)snprintf(text + used, size - used, "%s%s%s%s",
+                                     n ? ", " : used ? "; " : "", n ? "" : o->name,
+                                     n ? "" : ": ", v->name);
+            n++;
+        }
+    }
+    return rc;
 }
 
 static void report_plan(const ffcl_engine *e, const ffcl_engine_wants *wants, const need *n,
@@ -307,6 +342,7 @@ int ffcl_engine_choose_batch(ffcl_engine *e, const ffcl_engine_wants *wants)
         return rc;
     if (!fits(e, &n))
         return too_little(e, &n);
+    e->plan = info_of(e, &n);
     report_plan(e, wants, &n, is_long);
     return cpu ? ffcl_address_space_check(n.weights + n.activations, "weights and activations",
                                           e->ctx->err) : 0;

@@ -145,7 +145,7 @@ for signal in INT TERM; do
     same "SIG$signal: dies by it" "$code" $((128 + $(kill -l $signal)))
     same "SIG$signal: says how to resume" \
         "$(sed 's/[0-9]* of/N of/' stderr)" \
-        "ffcl: stopped: N of 160 images are there; the same command resumes"
+        "ffcl: stopped: N of 160 images are there; run the same command again to resume"
     n=$(sed -n 's/^ffcl: stopped: \([0-9]*\) of.*/\1/p' stderr)
     same "SIG$signal: what it says is there" "$(ls stop/f | grep -c '\.png$')" "$n"
     check "SIG$signal: the run ended early" [ "$n" -lt 160 ]

@@ -189,7 +189,7 @@ SCRIPT
         done
         wait $job
         same "${how}SIGTERM: says how to resume" \
-            "$(grep -c "^ffcl: stopped: [0-9]* of $count images are there; the same command" \
+            "$(grep -c "^ffcl: stopped: [0-9]* of $count images are there; run the same" \
             "$work/stderr")" 1
         program=()
         mpi 2 "${args[@]}" output.folder=f output.npz=a.npz

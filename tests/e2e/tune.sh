@@ -146,7 +146,7 @@ kill -TERM $pid 2> /dev/null
 wait $pid
 same "stopped: dies by the signal" "$?" 143
 same "stopped: says what was kept" "$(tail -n 1 stop.log)" \
-    "ffcl: stopped: what was tried is kept; the same command resumes"
+    "ffcl: stopped: what was tried is kept; run the same command again to resume"
 same "stopped: no temporary files" "$(find "$folder" -name '*.tmp')" ""
 
 # ---- afterwards ----
