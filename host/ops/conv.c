@@ -351,7 +351,7 @@ static const ffcl_variant variants[] = {
     {"taps", "the same on GPUs, half without a matrix unit, too: a GEMM with a column for each tap "
      "and output, then their sums",
      taps_can, NULL, cost, taps_run},
-    {"winograd", "3 x 3 where there are fast batches of GEMMs: fewer multiplications",
+    {"winograd", "few taps, stride 1, where there are fast batches of GEMMs: fewer multiplications",
      winograd_can, NULL, cost, ffcl_winograd_conv},
     {"implicit", "half: a GEMM that gathers its rows from the image", implicit_can, NULL, cost,
      implicit_run},

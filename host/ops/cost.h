@@ -8,6 +8,7 @@
 
 #include "cl/profile.h"
 #include "ops/ops.h"
+#include "ops/winograd.h"
 
 /* Of n elements, with flops operations and `bytes` bytes each. */
 static inline ffcl_cost ffcl_each_cost(size_t n, double flops, double bytes)
@@ -182,7 +183,7 @@ static inline ffcl_cost ffcl_conv_cost(const ffcl_conv_desc *d)
     const ffcl_conv_weight *w = d->w;
     const int narrow = w->layout == FFCL_CONV_NARROW;
     const double x = (double)(d->x.batch * d->x.rows), each = ffcl_each_bytes(&d->x);
-    const double taps = w->layout == FFCL_CONV_WINOGRAD ? (w->upsample ? 25.0 : 36.0) / 16.0
+    const double taps = w->layout == FFCL_CONV_WINOGRAD ? ffcl_winograd_multiplications(w)
                         : w->upsample                   ? 4.0
                                                         : (double)ffcl_conv_taps(w);
     const double pixels = (double)(d->out.batch * d->out.rows), per_out = d->add ? 2.0 : 1.0;

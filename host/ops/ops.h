@@ -140,7 +140,7 @@ typedef enum ffcl_conv_layout {
     FFCL_CONV_IM2COL,       /* (k*k*Cin, Cout) */
     FFCL_CONV_DIRECT,       /* (Cout, k*k*Cin) */
     FFCL_CONV_TAPS,         /* at most 4 outputs: (Cin, k*k*Cout), rounded up to 4 with zeros */
-    FFCL_CONV_WINOGRAD,     /* (points, Cin, Cout): 36 of a tile, 25 of one that is upsampled */
+    FFCL_CONV_WINOGRAD,     /* (points, Cin, Cout): of a tile, 25 of one that is upsampled */
     FFCL_CONV_TILES,        /* half, (k*k*Cin, Cout) in tiles */
     FFCL_CONV_NARROW        /* half, at most 4 outputs: (k*k*Cin, 8) in tiles, the others 0 */
 } ffcl_conv_layout;
@@ -179,7 +179,7 @@ size_t ffcl_conv_part_count(const ffcl_conv_weight *w);
 /* Lays out part i, as float32, of the file's weight `from` (Cout, Cin, k, k). */
 void ffcl_conv_fill(const ffcl_conv_weight *w, size_t i, const float *from, float *part);
 /* Fills the weight from float32 data in the device buffer `staged`: with part i; or, where there
- * are no parts, with output channels first .. first+n-1, (n, Cin, 3, 3), first a multiple of
+ * are no parts, with output channels first .. first+n-1, (n, Cin, taps), first a multiple of
  * FFCL_CONV_STEP, and n too unless it ends with the last channel. */
 enum { FFCL_CONV_STEP = 16 };
 void ffcl_conv_load_part(ffcl_ctx *ctx, const ffcl_conv_weight *w, size_t i,

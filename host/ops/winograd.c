@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * 3 x 3 convolutions by Winograd's transforms and batches of GEMMs, in bands of tiles that stay in
- * cache between the three steps. */
+ * Convolutions by Winograd's transforms and batches of GEMMs, in bands of tiles that stay in cache
+ * between the three steps. */
 #include "ops/winograd.h"
 
 #include <stdio.h>
@@ -14,14 +14,30 @@
  * of one: with fewer the GEMMs would read their weights too often. */
 enum { BAND_CPU = 16 << 20, BAND_GPU = 256 << 20, BAND_HALF = 120 << 20, BAND_TILES = 64 };
 
-static const ffcl_kernel *kernel(ffcl_ctx *ctx, const char *name, const ffcl_conv_weight *w,
+/* Are the taps a line? */
+static int is_line(const ffcl_conv_weight *w)
+{
+    return ffcl_conv_tall(w) != w->side;
+}
+
+/* Taps in a direction. */
+static size_t taps_of(const ffcl_conv_weight *w)
+{
+    return ffcl_max(ffcl_conv_tall(w), w->side);
+}
+
+/* part: "weights", "before" or "after". */
+static const ffcl_kernel *kernel(ffcl_ctx *ctx, const char *part, const ffcl_conv_weight *w,
                                  size_t channels, size_t *vector)
 {
-    char options[64];
+    char options[80], name[40];
+    const char *program = is_line(w) ? "winograd_line" : "winograd";
     *vector = ffcl_is_cpu(ctx) ? ffcl_vector(channels) : 1;
-    snprintf(options, sizeof options, "-DVW=%zu%s%s %s", *vector, w->upsample ? " -DUPSAMPLE" : "",
-             ffcl_is_cpu(ctx) ? "" : " -DTILES=1", ffcl_dtype_option(w->dtype));
-    return ffcl_kernel_get(ctx, "winograd", name, options);
+    snprintf(options, sizeof options, "-DVW=%zu -DTAPS=%zu%s%s %s", *vector, taps_of(w),
+             w->upsample ? " -DUPSAMPLE" : "", ffcl_is_cpu(ctx) ? "" : " -DTILES=1",
+             ffcl_dtype_option(w->dtype));
+    snprintf(name, sizeof name, "%s_%s", program, part);
+    return ffcl_kernel_get(ctx, program, name, options);
 }
 
 static size_t band_bytes(const ffcl_ctx *ctx, ffcl_dtype dtype)
@@ -55,23 +71,53 @@ int ffcl_winograd_can(const ffcl_ctx *ctx, ffcl_dtype dtype)
     return dtype == FFCL_F16 ? ffcl_gemm_mixes(ctx) : ffcl_gemm_takes_batches(ctx, dtype);
 }
 
+/* Points of a direction in which there are taps. */
+static size_t line_points(const ffcl_conv_weight *w)
+{
+    return w->upsample ? 5 : taps_of(w) == 7 ? 10 : 6;
+}
+
+/* Outputs of a tile in that direction. */
+static size_t tile_outs(const ffcl_conv_weight *w)
+{
+    return w->upsample ? 4 : line_points(w) + 1 - taps_of(w);
+}
+
+int ffcl_winograd_knows(const ffcl_conv_weight *w)
+{
+    const size_t tall = ffcl_conv_tall(w), taps = taps_of(w);
+    if (w->stride > 1)
+        return 0;
+    if (w->upsample || w->dtype == FFCL_F16)
+        return tall == 3 && w->side == 3 && !w->valid;
+    if (tall == w->side)
+        return taps == 3 || taps == 5;
+    return !w->valid && (tall == 1 || w->side == 1) && (taps == 3 || taps == 7);
+}
+
 int ffcl_winograd_pays(const ffcl_ctx *ctx, const ffcl_conv_weight *w)
 {
     enum { FEWEST = 16 };
-    return ffcl_gemm_takes_batches(ctx, w->dtype) && !ctx->no_winograd && w->side == 3 &&
-           !ffcl_conv_is_special(w) && w->in >= FEWEST;
+    return ffcl_gemm_takes_batches(ctx, w->dtype) && !ctx->no_winograd && ffcl_winograd_knows(w) &&
+           w->in >= FEWEST;
 }
 
 size_t ffcl_winograd_points(const ffcl_conv_weight *w)
 {
-    return w->upsample ? 25 : 36;
+    return is_line(w) ? line_points(w) : line_points(w) * line_points(w);
+}
+
+double ffcl_winograd_multiplications(const ffcl_conv_weight *w)
+{
+    const double outs = (double)tile_outs(w);
+    return (double)ffcl_winograd_points(w) / (is_line(w) ? outs : outs * outs);
 }
 
 void ffcl_winograd_weights(ffcl_ctx *ctx, const ffcl_conv_weight *w, size_t first, size_t n,
                            const ffcl_tensor *from)
 {
     size_t vector;
-    const ffcl_kernel *k = kernel(ctx, "winograd_weights", w, w->out, &vector);
+    const ffcl_kernel *k = kernel(ctx, "weights", w, w->out, &vector);
     size_t local = ffcl_local_size(ctx, k, 4), global = ffcl_round_up(w->in, local);
     ffcl_launch(ctx, k, 1, &global, &local, FFCL_BUF(&w->weight[0]), FFCL_BUF(from),
                 FFCL_INT(w->in), FFCL_INT(w->out), FFCL_INT(first), FFCL_INT(n));
@@ -86,11 +132,12 @@ static void before(ffcl_ctx *ctx, const ffcl_conv_desc *d, const ffcl_tensor *V,
 {
     const ffcl_conv_weight *w = d->w;
     size_t vector;
-    const ffcl_kernel *k = kernel(ctx, "winograd_before", w, w->in, &vector);
+    const ffcl_kernel *k = kernel(ctx, "before", w, w->in, &vector);
     const grid g = grid_of(ctx, k, b->tiles, w->in / vector);
     ffcl_work(ctx, ffcl_winograd_cost(b->tiles, w->in, ffcl_winograd_points(w)));
     ffcl_launch(ctx, k, 2, g.global, g.local, FFCL_BUF(V), FFCL_DENSE(&d->x),
                 FFCL_INT(ffcl_height(&d->x)), FFCL_INT(d->x.width), FFCL_INT(w->in),
+                FFCL_INT(is_line(w) ? w->side == 1 : w->valid ? 0 : w->side / 2),
                 FFCL_INT(b->across), FFCL_INT(b->down), FFCL_INT(b->first), FFCL_INT(b->tiles),
                 FFCL_INT(b->ld));
 }
@@ -99,31 +146,34 @@ static void after(ffcl_ctx *ctx, const ffcl_conv_desc *d, const ffcl_tensor *M, 
 {
     const ffcl_conv_weight *w = d->w;
     size_t vector;
-    const ffcl_kernel *k = kernel(ctx, "winograd_after", w, w->out, &vector);
+    const ffcl_kernel *k = kernel(ctx, "after", w, w->out, &vector);
     const grid g = grid_of(ctx, k, b->tiles, w->out / vector);
     ffcl_work(ctx, ffcl_winograd_cost(b->tiles, w->out, ffcl_winograd_points(w)));
-    ffcl_launch(ctx, k, 2, g.global, g.local, FFCL_BUF(&d->out), FFCL_INT(d->out.at),
-                FFCL_INT(d->out.ld), FFCL_BUF(M), FFCL_BUF(&w->bias),
-                FFCL_INT(w->act == FFCL_ACT_RELU),
-                FFCL_BUF(d->add ? d->add : &d->out), FFCL_INT(d->add != NULL),
-                FFCL_INT(ffcl_height(&d->out)), FFCL_INT(d->out.width), FFCL_INT(w->out),
-                FFCL_INT(b->across), FFCL_INT(b->down), FFCL_INT(b->first), FFCL_INT(b->tiles),
-                FFCL_INT(b->ld));
+    const ffcl_arg args[] = {
+        FFCL_BUF(&d->out), FFCL_INT(d->out.at), FFCL_INT(d->out.ld), FFCL_BUF(M),
+        FFCL_BUF(&w->bias), FFCL_INT(w->act == FFCL_ACT_RELU), FFCL_BUF(d->add ? d->add : &d->out),
+        FFCL_INT(d->add != NULL), FFCL_INT(ffcl_height(&d->out)), FFCL_INT(d->out.width),
+        FFCL_INT(w->out), FFCL_INT(b->across), FFCL_INT(b->down), FFCL_INT(b->first),
+        FFCL_INT(b->tiles), FFCL_INT(b->ld), FFCL_INT(w->side == 1)};
+    /* The last is of the kernel for lines alone. */
+    const size_t n = sizeof args / sizeof *args - !is_line(w);
+    ffcl_launch_args(ctx, k, 2, g.global, g.local, args, n);
 }
 
 void ffcl_winograd_conv(ffcl_ctx *ctx, const void *desc)
 {
     const ffcl_conv_desc *d = desc;
     const ffcl_conv_weight *w = d->w;
-    const size_t points = ffcl_winograd_points(w), step = w->upsample ? 2 : 4;
-    band b = {.across = ffcl_div_up(d->x.width, step),
-              .down = ffcl_div_up(ffcl_height(&d->x), step)};
+    const size_t points = ffcl_winograd_points(w), outs = tile_outs(w);
+    band b = {.across = ffcl_div_up(d->out.width, w->side > 1 ? outs : 1),
+              .down = ffcl_div_up(ffcl_height(&d->out), ffcl_conv_tall(w) > 1 ? outs : 1)};
+    const size_t each = b.across * b.down, total = d->x.batch * each;
+    size_t most = band_bytes(ctx, w->dtype) / (points * (w->in + w->out) * sizeof(float));
+    most = ffcl_max(most / BAND_TILES * BAND_TILES, BAND_TILES);
     /* On a CPU bands end with an image, so that they are the same in any batch; ffcl's own GEMM for
      * GPUs adds in one order for any band. */
-    const size_t total = d->x.batch * b.across * b.down;
-    const size_t together = ffcl_is_cpu(ctx) ? b.across * b.down : total;
-    size_t most = band_bytes(ctx, w->dtype) / (points * (w->in + w->out) * sizeof(float));
-    most = ffcl_min(together, ffcl_max(most / BAND_TILES * BAND_TILES, BAND_TILES));
+    const size_t together = ffcl_is_cpu(ctx) ? each : total;
+    most = ffcl_min(together, most);
     b.ld = ffcl_div_up(together, ffcl_div_up(together, most));
     ffcl_tensor V = ffcl_take(ctx, ffcl_tensor_of(FFCL_F32, points, b.ld, w->in));
     ffcl_tensor M = ffcl_take(ctx, ffcl_tensor_of(FFCL_F32, points, b.ld, w->out));

@@ -1,12 +1,17 @@
 /* SPDX-License-Identifier: MIT
- * 3 x 3 convolutions by Winograd's method (cl/winograd.cl), a variant of ffcl_conv. */
+ * Convolutions by Winograd's method (cl/winograd.cl), a variant of ffcl_conv: of stride 1 and, in
+ * float32, 3 x 3 or 5 x 5 taps with padding or without, or 3 or 7 in a line. */
 #ifndef FFCL_OPS_WINOGRAD_H
 #define FFCL_OPS_WINOGRAD_H
 
 #include "ops/ops.h"
 
-/* The number of GEMMs of a convolution. */
+/* Is there a transform for its taps? */
+int ffcl_winograd_knows(const ffcl_conv_weight *w);
+
+/* The number of GEMMs of a convolution; multiplications of an output pixel's channel. */
 size_t ffcl_winograd_points(const ffcl_conv_weight *w);
+double ffcl_winograd_multiplications(const ffcl_conv_weight *w);
 
 /* Are there GEMMs for images of type dtype, whose transforms are float32 in any case? */
 int ffcl_winograd_can(const ffcl_ctx *ctx, ffcl_dtype dtype);
@@ -15,7 +20,7 @@ int ffcl_winograd_can(const ffcl_ctx *ctx, ffcl_dtype dtype);
  * for its GEMMs to save more than the transforms cost? */
 int ffcl_winograd_pays(const ffcl_ctx *ctx, const ffcl_conv_weight *w);
 
-/* Output channels first .. first+n-1 of the weight, from (n, Cin, 3, 3):
+/* Output channels first .. first+n-1 of the weight, from (n, Cin, taps):
  * ffcl_conv_load_channels. */
 void ffcl_winograd_weights(ffcl_ctx *ctx, const ffcl_conv_weight *w, size_t first, size_t n,
                            const ffcl_tensor *from);

@@ -430,7 +430,8 @@ void ffcl_conv_case_winograd(ffcl_case *c, size_t operand)
     ffcl_call call;
     c->row->describe(c, &call);
     ffcl_conv_weight *w = &call.weight;
-    const ffcl_tensor plain = ffcl_case_dense(c, operand, w->out, w->in, 9);
+    const ffcl_tensor plain = ffcl_case_dense(c, operand, w->out, w->in,
+                                              ffcl_conv_taps(w));
     w->weight[0] = ffcl_take(c->ctx, w->weight[0]);
     ffcl_conv_load_channels(c->ctx, w, 0, w->out, &plain);
     ffcl_case_call(c, &call);

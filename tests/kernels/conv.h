@@ -5,7 +5,7 @@
 
 #include "case.h"
 
-/* Winograd's weight, laid out in scratch memory from operand `plain` (Cout, C, 3, 3), and the
+/* Winograd's weight, laid out in scratch memory from operand `plain` (Cout, C, taps), and the
  * convolution that the row describes. */
 void ffcl_conv_case_winograd(ffcl_case *c, size_t plain);
 /* Why im2col cannot run here, or NULL. */

@@ -49,6 +49,32 @@ static const ffcl_shape square_model[] = {
     {{1, 35, 35, 64, 96, PADDED, 96, 0}, 0},
     {{0}, 0},
 };
+static const ffcl_shape winograd_model[] = {
+    {{1, 35, 35, 64, 96, PADDED, 96, 0}, 0},
+    {{1, 37, 37, 80, 192, BARE, 0, 0}, 0},
+    {{1, 35, 35, 48, 64, FIVE, 64, 0}, 0},
+    {{1, 17, 17, 160, 192, WIDE7, 64, 0}, 0},
+    {{1, 17, 17, 192, 192, TALL7, 192, 0}, 0},
+    {{1, 8, 8, 384, 384, WIDE3, 320, 0}, 0},
+    {{0}, 0},
+};
+/* Channels of different vectors, images smaller than a tile, tiles that reach over each border. */
+static const ffcl_shape winograd_awkward[] = {
+    {{2, 3, 5, 17, 8, PADDED, 8, 0}, FFCL_SHAPE_FILLS | FFCL_SHAPE_SMALL},
+    {{3, 11, 7, 32, 24, PADDED, 16, 0}, 0},
+    {{2, 13, 11, 64, 136, PADDED, 0, 0}, FFCL_SHAPE_FILLS},
+    {{2, 3, 4, 17, 8, BARE, 8, 0}, FFCL_SHAPE_FILLS},
+    {{3, 9, 12, 24, 40, BARE, 0, 0}, 0},
+    {{1, 1, 2, 20, 8, FIVE, 0, 0}, FFCL_SHAPE_FILLS},
+    {{2, 10, 7, 48, 24, FIVE, 16, 0}, 0},
+    {{2, 3, 1, 33, 12, WIDE7, 0, 0}, FFCL_SHAPE_FILLS},
+    {{3, 11, 13, 32, 24, WIDE7, 8, 0}, 0},
+    {{2, 1, 3, 17, 8, TALL7, 0, 0}, FFCL_SHAPE_FILLS},
+    {{2, 14, 9, 32, 40, TALL7, 16, 0}, 0},
+    {{2, 5, 6, 20, 8, WIDE3, 8, 0}, FFCL_SHAPE_FILLS},
+    {{2, 6, 3, 48, 16, TALL3, 24, 0}, FFCL_SHAPE_FILLS},
+    {{0}, 0},
+};
 static const ffcl_shape square_awkward[] = {
     {{2, 3, 5, 17, 8, PADDED, 8, 0}, FFCL_SHAPE_FILLS | FFCL_SHAPE_SMALL},
     {{3, 11, 7, 32, 24, PADDED, 16, 0}, 0},
@@ -170,7 +196,7 @@ static const char *unit_skip(const ffcl_case *c)
 const ffcl_row ffcl_rows_of_window[] = {
     FLOAT("window_columns", model, awkward, "im2col", ffcl_conv_case_skip_im2col, NULL),
     FLOAT("window_rows", model, awkward, "rows", NULL, NULL),
-    FLOAT("window_winograd", square_model, square_awkward, "winograd", winograd_skip,
+    FLOAT("window_winograd", winograd_model, winograd_awkward, "winograd", winograd_skip,
           winograd_run),
     FLOAT("window_point", point_model, point_awkward, "point", NULL, NULL),
     HALF("window_half_columns", model, awkward, "columns", FFCL_UNIT_NONE),
