@@ -17,8 +17,6 @@ static int take_number(const char *path, const cJSON *json, const char *key, dou
     const cJSON *item = cJSON_GetObjectItemCaseSensitive(json, key);
     if (!item)
         return 0;
-    if (ffcl_json_times(json, key) > 1)
-        return ffcl_fail(err, FFCL_EFORMAT, "%s gives %s more than once", path, key);
     if (!cJSON_IsNumber(item) || !(item->valuedouble >= least && item->valuedouble <= 1e6) ||
         (least >= 1 && item->valuedouble != (double)(size_t)item->valuedouble))
         return ffcl_fail(err, FFCL_EFORMAT, "%s gives %s, and not as a %s number", path, key,
@@ -44,7 +42,9 @@ static int check_part(const ffcl_vae *vae, const char *path, const cJSON *json, 
                       int is_there, ffcl_error *err)
 {
     const cJSON *item = cJSON_GetObjectItemCaseSensitive(json, key);
-    if (!cJSON_IsBool(item) || cJSON_IsTrue(item) == is_there)
+    if (item && !cJSON_IsBool(item))
+        return ffcl_fail(err, FFCL_EFORMAT, "%s gives %s, and not as true or false", path, key);
+    if (!item || cJSON_IsTrue(item) == is_there)
         return 0;
     return ffcl_fail(err, FFCL_EWEIGHTS, "%s gives %s = %s, and %s has %s", path, key,
                      is_there ? "false" : "true", ffcl_tensor_file_path(vae->weights.file),
@@ -64,9 +64,9 @@ static int take_real(const char *path, const cJSON *json, const char *key, doubl
     return 0;
 }
 
-/* zc numbers, *list new; NULL where the key is absent. */
+/* zc numbers, of at least `least`, *list new; NULL where the key is absent. */
 static int take_channels(const char *path, const cJSON *json, const char *key, size_t zc,
-                         float **list, ffcl_error *err)
+                         double least, float **list, ffcl_error *err)
 {
     const cJSON *item = cJSON_GetObjectItemCaseSensitive(json, key);
     if (!item || cJSON_IsNull(item))
@@ -79,8 +79,9 @@ static int take_channels(const char *path, const cJSON *json, const char *key, s
         return ffcl_fail(err, FFCL_ENOMEM, "out of memory for the VAE");
     for (size_t i = 0; i < zc; i++) {
         const cJSON *one = cJSON_GetArrayItem(item, (int)i);
-        if (!cJSON_IsNumber(one) || !(fabs(one->valuedouble) <= 1e6))
-            return ffcl_fail(err, FFCL_EFORMAT, "%s gives %s, and not as numbers", path, key);
+        if (!cJSON_IsNumber(one) || !(fabs(one->valuedouble) <= 1e6) || one->valuedouble < least)
+            return ffcl_fail(err, FFCL_EFORMAT, "%s gives %s, and not as %snumbers", path, key,
+                             least > 0 ? "positive " : "");
         (*list)[i] = (float)one->valuedouble;
     }
     return 0;
@@ -94,9 +95,9 @@ static int read_latent_form(ffcl_vae *vae, const char *path, const cJSON *json, 
     if (rc == 0)
         rc = take_real(path, json, "shift_factor", &d->shift, err);
     if (rc == 0)
-        rc = take_channels(path, json, "latents_mean", d->zc, &d->mean, err);
+        rc = take_channels(path, json, "latents_mean", d->zc, -1e6, &d->mean, err);
     if (rc == 0)
-        rc = take_channels(path, json, "latents_std", d->zc, &d->std, err);
+        rc = take_channels(path, json, "latents_std", d->zc, 1e-6, &d->std, err);
     if (rc == 0 && !d->mean != !d->std)
         rc = ffcl_fail(err, FFCL_EFORMAT, "%s gives one of latents_mean and latents_std without "
                        "the other", path);
@@ -107,9 +108,9 @@ static int check_widths(const ffcl_vae *vae, const char *path, const cJSON *json
                         const size_t *widths, ffcl_error *err)
 {
     const cJSON *list = cJSON_GetObjectItemCaseSensitive(json, "block_out_channels");
-    size_t n = cJSON_IsArray(list) ? (size_t)cJSON_GetArraySize(list) : vae->d.levels;
-    int same = n == vae->d.levels;
-    for (size_t i = 0; cJSON_IsArray(list) && same && i < n; i++) {
+    size_t n = cJSON_IsArray(list) ? (size_t)cJSON_GetArraySize(list) : 0;
+    int same = !list || n == vae->d.levels;
+    for (size_t i = 0; same && i < n; i++) {
         const cJSON *item = cJSON_GetArrayItem(list, (int)(n - 1 - i));
         same = cJSON_IsNumber(item) && item->valuedouble == (double)widths[i];
     }
@@ -118,6 +119,67 @@ static int check_widths(const ffcl_vae *vae, const char *path, const cJSON *json
     return ffcl_fail(err, FFCL_EWEIGHTS,
                      "%s lists block_out_channels that are not those of the tensors in %s", path,
                      ffcl_tensor_file_path(vae->weights.file));
+}
+
+/* The kinds of the decoder's blocks: with attention where the file has its tensors, and nothing
+ * that is not computed here. */
+static int check_kinds(const ffcl_vae *vae, const char *path, const cJSON *json, ffcl_error *err)
+{
+    const cJSON *list = cJSON_GetObjectItemCaseSensitive(json, "up_block_types");
+    const ffcl_weights *w = &vae->weights;
+    if (list && (!cJSON_IsArray(list) || (size_t)cJSON_GetArraySize(list) != vae->d.levels))
+        return ffcl_fail(err, FFCL_EWEIGHTS, "%s lists up_block_types for another number of levels "
+                         "than the %zu in %s", path, vae->d.levels,
+                         ffcl_tensor_file_path(w->file));
+    for (size_t i = 0; list && i < vae->d.levels; i++) {
+        const char *kind = cJSON_GetStringValue(cJSON_GetArrayItem(list, (int)i));
+        const int is_plain = kind && !strcmp(kind, "UpDecoderBlock2D");
+        const int is_attentive = kind && !strcmp(kind, "AttnUpDecoderBlock2D");
+        const int has = ffcl_weights_has(w, "decoder.up_blocks.%zu.attentions.0.", i);
+        if (!is_plain && !is_attentive)
+            return ffcl_fail(err, FFCL_EWEIGHTS, "%s gives up_block_types %.80s, and "
+                             "UpDecoderBlock2D and AttnUpDecoderBlock2D are known", path,
+                             kind ? kind : "null");
+        if (is_attentive != has)
+            return ffcl_fail(err, FFCL_EWEIGHTS, "%s gives up_block_types %.80s, and %s has %s "
+                             "attention in decoder.up_blocks.%zu", path, kind,
+                             ffcl_tensor_file_path(w->file), has ? "an" : "no", i);
+    }
+    return 0;
+}
+
+/* What there is one kind of here. */
+static int check_words(const char *path, const cJSON *json, ffcl_error *err)
+{
+    static const struct {
+        const char *key, *known[3];
+    } words[] = {{"_class_name", {"AutoencoderKL", NULL}}, {"act_fn", {"silu", "swish", NULL}}};
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
+        const cJSON *item = cJSON_GetObjectItemCaseSensitive(json, words[i].key);
+        const char *text = cJSON_GetStringValue(item);
+        int is_known = !item;
+        for (size_t k = 0; text && words[i].known[k]; k++)
+            is_known |= !strcmp(text, words[i].known[k]);
+        if (!is_known)
+            return ffcl_fail(err, FFCL_EWEIGHTS, "%s gives %s = %.80s, and what ffcl decodes with "
+                             "is %s", path, words[i].key, text ? text : "no text",
+                             words[i].known[0]);
+    }
+    return 0;
+}
+
+/* Of two values readers take the first or the last. */
+static int check_once(const char *path, const cJSON *json, ffcl_error *err)
+{
+    static const char *const keys[] = {
+        "norm_num_groups", "scaling_factor", "shift_factor", "latents_mean", "latents_std",
+        "block_out_channels", "latent_channels", "layers_per_block", "out_channels",
+        "use_post_quant_conv", "mid_block_add_attention", "up_block_types", "_class_name",
+        "act_fn"};
+    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
+        if (ffcl_json_times(json, keys[i]) > 1)
+            return ffcl_fail(err, FFCL_EFORMAT, "%s gives %s more than once", path, keys[i]);
+    return 0;
 }
 
 /* Group norm's groups, and that all else is what the tensors are. */
@@ -136,6 +198,10 @@ static int read_config(ffcl_vae *vae, const ffcl_vae_options *options, const cha
     if (rc == FFCL_EFORMAT)
         return ffcl_fail(err, rc, "%s is no JSON object", path);
     if (rc == 0)
+        rc = check_once(path, json, err);
+    if (rc == 0)
+        rc = check_words(path, json, err);
+    if (rc == 0)
         rc = take_number(path, json, "norm_num_groups", 1, &groups, err);
     if (!options->groups)
         vae->d.groups = (size_t)groups;
@@ -145,6 +211,8 @@ static int read_config(ffcl_vae *vae, const ffcl_vae_options *options, const cha
         rc = check_widths(vae, path, json, widths, err);
     if (rc == 0)
         rc = check_count(vae, path, json, "latent_channels", vae->d.zc, err);
+    if (rc == 0)
+        rc = check_count(vae, path, json, "out_channels", vae->d.out, err);
     /* The key counts the encoder's ResNets of a level; the decoder has one more. */
     if (rc == 0 && vae->d.layers > 0)
         rc = check_count(vae, path, json, "layers_per_block", vae->d.layers - 1, err);
@@ -153,6 +221,8 @@ static int read_config(ffcl_vae *vae, const ffcl_vae_options *options, const cha
                         ffcl_weights_has(&vae->weights, "post_quant_conv."), err);
     if (rc == 0)
         rc = check_part(vae, path, json, "mid_block_add_attention", vae->is_attentive, err);
+    if (rc == 0)
+        rc = check_kinds(vae, path, json, err);
     cJSON_Delete(json);
     return rc;
 }
@@ -192,6 +262,11 @@ static int check_groups(const ffcl_vae *vae, const size_t *widths, ffcl_error *e
 const ffcl_tensor_file *ffcl_vae_file(const ffcl_vae *vae)
 {
     return vae->weights.file;
+}
+
+void ffcl_vae_describe(const ffcl_vae *vae, char *text, size_t size)
+{
+    ffcl_weights_describe(&vae->weights, "", text, size);
 }
 
 int ffcl_vae_derive(ffcl_vae *vae, const ffcl_vae_options *options, const char *config_path,

@@ -57,9 +57,9 @@ static int read_stats(ffcl_engine *e, const char *path, int of_checkpoint, ffcl_
             std[c] = 1.0f / std[c];
         if (variance)
             std[c] = (float)sqrt((double)std[c]);
-        if (!isfinite(std[c]) || !isfinite(mean[c]))
-            rc = ffcl_fail(err, FFCL_EWEIGHTS, "%s has a mean or deviation that is not finite",
-                           path);
+        if (!isfinite(std[c]) || !isfinite(mean[c]) || !(std[c] > 0))
+            rc = ffcl_fail(err, FFCL_EWEIGHTS, "%s has a mean that is not finite, or a deviation "
+                           "that is not above 0", path);
     }
     ffcl_tensor_file_close(&file);
     return rc;

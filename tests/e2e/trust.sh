@@ -45,6 +45,29 @@ with 's/"norm_num_groups": 32/"norm_num_groups": null/'
 unread "groups as null" 5 norm_num_groups "positive whole number"
 with 's/"norm_num_groups": 32/"norm_num_groups": 32, "norm_num_groups": 8/'
 unread "groups given twice" 5 norm_num_groups "more than once"
+for key in shift_factor latents_mean use_post_quant_conv up_block_types act_fn; do
+    with "s/\"sample_size\": 64/\"$key\": null, \"$key\": null/"
+    unread "$key given twice" 5 "$key" "more than once"
+done
+with 's/"use_post_quant_conv": true/"use_post_quant_conv": "false"/'
+unread "a text in place of false" 5 use_post_quant_conv "true or false"
+with 's/"silu"/"gelu"/'
+unread "another activation" 6 "act_fn = gelu" silu
+with 's/"AutoencoderKL"/"VQModel"/'
+unread "another kind of VAE" 6 "_class_name = VQModel" AutoencoderKL
+with 's/"out_channels": 3/"out_channels": 1/'
+unread "another number of colours" 6 "out_channels = 1" "make it 3"
+with 's/"block_out_channels": \[/"block_out_channels": 4, "was": [/'
+unread "widths that are no list" 6 block_out_channels
+with '0,/"UpDecoderBlock2D"/s//"AttnUpDecoderBlock2D"/'
+unread "attention in a level that has none" 6 AttnUpDecoderBlock2D \
+    "no attention in decoder.up_blocks.0"
+with '0,/"UpDecoderBlock2D"/s//"UpSkipBlock"/'
+unread "a block of an unknown kind" 6 UpSkipBlock "are known"
+for std in 0 -1; do
+    with "s/\"sample_size\": 64/\"latents_mean\": [0, 0, 0, 0], \"latents_std\": [1, 1, $std, 1]/"
+    unread "a deviation of $std" 5 latents_std "positive numbers"
+done
 with 's/"norm_num_groups": 32/"norm_num_groups\\u0000": 8/'
 unread "a zero character in a key" 5 "no JSON object"
 with '$s/}/} {/'
