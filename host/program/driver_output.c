@@ -9,6 +9,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "ffcl.h"
+#include "os/address_space.h"
+
 /* Bytes: kept at most, and shown. */
 enum { MOST = 1 << 20, SHOWN = 4096 };
 
@@ -22,6 +25,7 @@ static struct sigaction before[N_DEADLY];
 static struct {
     volatile sig_atomic_t own, kept, is_shown;
 } fds = {-1, -1, 0};
+static volatile sig_atomic_t is_over;       /* main has come to its end */
 
 static int is_sanitized(void)
 {
@@ -42,7 +46,7 @@ int ffcl_driver_output_own(void)
 static void put(const char *text, size_t n)
 {
     while (n) {
-        ssize_t done = write(fds.own, text, n);
+        ssize_t done = write(ffcl_driver_output_own(), text, n);
         if (done <= 0)
             return;
         text += done;
@@ -96,21 +100,33 @@ static void watch(void)
     }
 }
 
-/* A library may end the process, which main then does not see. */
-static void show_at_exit(void)
+/* A library may end the process, with 0, too, which main then does not see. */
+static void ended_by_library(void)
 {
+    static const char sentence[] = "ffcl: the driver, or a library, ended the process in the "
+                                   "middle of its work";
+    char limit[160];
+    if (is_over)
+        return;
+    ffcl_file_size_hint(limit, sizeof limit);
+    put(sentence, sizeof sentence - 1);
+    put(limit, strlen(limit));
+    put("\n", 1);
     ffcl_driver_output_show();
+    _exit(-FFCL_EOPENCL);
 }
 
 FILE *ffcl_driver_output_divert(void)
 {
     const char *wanted = getenv("FFCL_DRIVER_OUTPUT");
+    if (atexit(ended_by_library))
+        return stderr;
     if ((wanted && wanted[0] == '1') || is_sanitized())
         return stderr;
     int own = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3);
     int kept = memfd_create("driver output", MFD_CLOEXEC);
     FILE *messages = own >= 0 && kept >= 0 ? fdopen(own, "w") : NULL;
-    if (!messages || fcntl(kept, F_SETFL, O_APPEND) || atexit(show_at_exit) ||
+    if (!messages || fcntl(kept, F_SETFL, O_APPEND) ||
         dup2(kept, STDERR_FILENO) < 0) {
         if (messages)
             fclose(messages);
@@ -139,6 +155,7 @@ void ffcl_driver_output_tend(void)
 
 void ffcl_driver_output_restore(void)
 {
+    is_over = 1;
     if (fds.kept < 0)
         return;
     dup2(fds.own, STDERR_FILENO);

@@ -10,8 +10,8 @@
 /* From now on what is written to descriptor 2 is kept, the last megabyte of it or so.  Returns the
  * stream for the program's own messages, which is what stderr was: stderr itself where
  * FFCL_DRIVER_OUTPUT=1 asks for everything, under a sanitizer, whose reports must be seen, or where
- * nothing can be kept.  A process that dies of abort or of a bad access, or that a library ends,
- * shows first what was kept.  To be called once. */
+ * nothing can be kept.  A process that dies of abort or of a bad access shows first what was kept;
+ * one that a library ends says so and ends with FFCL_EOPENCL.  To be called once. */
 FILE *ffcl_driver_output_divert(void);
 
 /* The descriptor of the program's own messages; handlers of signals may ask. */
@@ -25,7 +25,7 @@ void ffcl_driver_output_tend(void);
  * where there is none. */
 void ffcl_driver_output_show(void);
 
-/* Descriptor 2 is again what it was, and what was kept is forgotten. */
+/* The end of the program: descriptor 2 is again what it was, and what was kept is forgotten. */
 void ffcl_driver_output_restore(void);
 
 #endif

@@ -34,6 +34,10 @@ same "a driver that aborts: it is shown" "$code $(grep -A1 "^$heading" stderr | 
     "134 9 warnings generated."
 chatter exit -q "${one[@]}"
 same "a driver that ends the process: it is shown" \
-    "$([ "$code" = 0 ] || grep -A1 "^$heading" stderr | tail -n 1)" "9 warnings generated."
+    "$code $(grep -c '^ffcl: the driver, or a library, ended the process' stderr) \
+$(grep -A1 "^$heading" stderr | tail -n 1)" "10 1 9 warnings generated."
+rm -f one.png
+chatter exit0 -q "${one[@]}"
+same "a driver that ends the process as if all were right" "$code $(ls one.png 2> /dev/null)" "10 "
 
 finish

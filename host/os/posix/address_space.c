@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "os/address_space.h"
 
+#include <stdio.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -28,4 +29,16 @@ int ffcl_address_space_check(size_t bytes, const char *what, ffcl_error *err)
     return ffcl_fail(err, FFCL_ENOMEM, "the address space of the process is limited to %llu MB "
                      "(ulimit -v), which leaves less than the %zu MB that %s may take: raise the "
                      "limit", (unsigned long long)limit.rlim_cur >> 20, bytes >> 20, what);
+}
+
+void ffcl_file_size_hint(char *text, size_t size)
+{
+    enum { NEEDED_MB = 64 };
+    struct rlimit limit;
+    *text = '\0';
+    if (getrlimit(RLIMIT_FSIZE, &limit) || limit.rlim_cur == RLIM_INFINITY ||
+        limit.rlim_cur >> 20 >= NEEDED_MB)
+        return;
+    snprintf(text, size, "; files are limited to %llu KB (ulimit -f), and compilers write larger "
+             "ones: raise the limit", (unsigned long long)limit.rlim_cur >> 10);
 }

@@ -12,3 +12,9 @@ int ffcl_address_space_check(size_t bytes, const char *what, ffcl_error *err)
     (void)bytes, (void)what, (void)err;
     return 0;
 }
+
+void ffcl_file_size_hint(char *text, size_t size)
+{
+    (void)size;
+    *text = '\0';
+}
