@@ -19,6 +19,8 @@ typedef struct ffcl_backend {
     /* All that its results depend on, as text, the caller's to free: the key of its self-check,
      * which runs before its first use.  NULL: it is not checked so. */
     char *(*describe)(ffcl_ctx *ctx);
+    /* Which version of a library it is; NULL: it is none. */
+    void (*library)(const ffcl_ctx *ctx, char *text, size_t size);
     int takes_skinny;           /* is fast at skinny GEMMs, too */
     int takes_columns;          /* reads W as COLUMNS as fast as ROWS */
     int takes_batches;          /* has batches of float32 GEMMs */

@@ -263,9 +263,16 @@ static const char *cblas_text(const ffcl_ctx *ctx)
     return c->lib.name;
 }
 
+static void cblas_library(const ffcl_ctx *ctx, char *text, size_t size)
+{
+    const cblas *c = ctx->blas->state;
+    snprintf(text, size, "%s", c->lib.version);
+}
+
 /* Its check is made when it is opened (ffcl_cblas_check). */
 const ffcl_backend ffcl_backend_cblas = {.name = "cblas", .open = cblas_open,
                                          .close = cblas_close, .gemm = cblas_gemm,
-                                         .text = cblas_text, .takes_skinny = 1,
-                                         .takes_columns = 1, .takes_batches = 1,
+                                         .text = cblas_text, .library = cblas_library,
+                                         .takes_skinny = 1, .takes_columns = 1,
+                                         .takes_batches = 1,
                                          .rounds_by_image = 1};

@@ -52,6 +52,40 @@ static void use_one_thread(void *handle)
     }
 }
 
+/* What the library says that it is; of others the file, whose name often ends in a version. */
+static void find_version(ffcl_cblas_library *lib)
+{
+    char *(*openblas)(void) = NULL;
+    const char *(*blis)(void) = NULL;
+    void (*mkl)(char *text, int size) = NULL;
+    char *text = lib->version;
+    const size_t size = sizeof lib->version;
+    if (find(lib->handle, "openblas_get_config", &openblas)) {
+        snprintf(text, size, "%s", openblas());
+        char *blank = strchr(text, ' ');
+        blank = blank ? strchr(blank + 1, ' ') : NULL;
+        if (blank)
+            *blank = '\0';          /* how it was built follows */
+    } else if (find(lib->handle, "bli_info_get_version_str", &blis)) {
+        snprintf(text, size, "BLIS %s", blis());
+    } else if (find(lib->handle, "MKL_Get_Version_String", &mkl)) {
+        mkl(text, (int)size);
+        size_t n = strnlen(text, size - 1);
+        while (n && text[n - 1] == ' ')     /* it fills the text with blanks */
+            n--;
+        text[n] = '\0';
+    } else {
+        void *address = NULL;
+        Dl_info info = {0};
+        memcpy(&address, &lib->sgemm, sizeof address);
+        char *path = dladdr(address, &info) && info.dli_fname ? realpath(info.dli_fname, NULL)
+                                                              : NULL;
+        const char *slash = path ? strrchr(path, '/') : NULL;
+        snprintf(text, size, "%.190s", slash ? slash + 1 : "unknown");
+        free(path);
+    }
+}
+
 int ffcl_cblas_load(ffcl_cblas_library *lib, const char *file, ffcl_error *err)
 {
     char *(*corename)(void) = NULL;
@@ -77,6 +111,7 @@ int ffcl_cblas_load(ffcl_cblas_library *lib, const char *file, ffcl_error *err)
     int known = find(lib->handle, "openblas_get_corename", &corename);
     snprintf(lib->name, sizeof lib->name, "%s%s%s%s", base ? base + 1 : file, known ? " (" : "",
              known ? corename() : "", known ? ")" : "");
+    find_version(lib);
     return 0;
 }
 

@@ -11,6 +11,7 @@ enum { FFCL_CBLAS_ROW_MAJOR = 101, FFCL_CBLAS_PLAIN = 111, FFCL_CBLAS_TRANSPOSED
 typedef struct ffcl_cblas_library {
     void *handle;
     char name[256];         /* "libopenblas.so.0 (SkylakeX)" */
+    char version[200];      /* "OpenBLAS 0.3.21", or the name of the file */
     void (*sgemm)(int order, int trans_a, int trans_b, int m, int n, int k, float alpha,
                   const float *a, int lda, const float *b, int ldb, float beta, float *c, int ldc);
     void (*sgemv)(int order, int trans, int m, int n, float alpha, const float *a, int lda,

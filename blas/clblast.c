@@ -177,6 +177,12 @@ static char *clblast_describe(ffcl_ctx *ctx)
                        (const char *)ctx->blas->state);
 }
 
+static void clblast_library(const ffcl_ctx *ctx, char *text, size_t size)
+{
+    (void)ctx;
+    library_name(text, size);
+}
+
 /* CLBlast's static caches hold programs of this context and can outlive the driver. */
 static void clblast_close(ffcl_ctx *ctx)
 {
@@ -186,4 +192,5 @@ static void clblast_close(ffcl_ctx *ctx)
 
 const ffcl_backend ffcl_backend_clblast = {.name = "clblast", .open = clblast_open,
                                            .close = clblast_close, .gemm = clblast_gemm,
-                                           .describe = clblast_describe};
+                                           .describe = clblast_describe,
+                                           .library = clblast_library};

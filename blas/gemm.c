@@ -107,6 +107,13 @@ void ffcl_gemm_describe(const ffcl_ctx *ctx, char *text, size_t size)
              *tuning ? ", tuning " : "", tuning, ctx->no_winograd ? ", no winograd" : "");
 }
 
+void ffcl_blas_library(const ffcl_ctx *ctx, char *text, size_t size)
+{
+    *text = '\0';
+    if (ctx->blas->backend->library)
+        ctx->blas->backend->library(ctx, text, size);
+}
+
 int ffcl_blas_is_untuned(const ffcl_ctx *ctx)
 {
     const int is_used = !(ctx->blas->has_blocked && ctx->blas->prefers_blocked);

@@ -138,6 +138,8 @@ void ffcl_gemm_leave_own(ffcl_ctx *ctx);
 /* Who computes float32 GEMMs and with which tuning: "clblast, tuning 1a2b3c4d", "blocked, clblast".
  * The manifest compares it, so whatever may round otherwise must change it. */
 void ffcl_gemm_describe(const ffcl_ctx *ctx, char *text, size_t size);
+/* The version of the library behind it, "OpenBLAS 0.3.21"; "" where there is none. */
+void ffcl_blas_library(const ffcl_ctx *ctx, char *text, size_t size);
 /* 1 where [blas] tuning = auto found no tuned parameters for the device. */
 int ffcl_blas_is_untuned(const ffcl_ctx *ctx);
 

@@ -506,6 +506,9 @@ int ffcl_config_check(const ffcl_config *cfg, ffcl_error *err)
     if (cfg->sampler.cuda_threads % 256)
         return ffcl_fail(err, FFCL_ECONFIG, "[sampler] cuda_threads = %zu is no multiple of 256",
                          cfg->sampler.cuda_threads);
+    if (cfg->eval.save_stats && !ffcl_config_evaluates(cfg))
+        return ffcl_fail(err, FFCL_ECONFIG, "[eval] save_stats needs [eval] reference, which is "
+                         "off: none has statistics computed that are compared with nothing");
     if (shared && cfg->sampler.world > 1 && cfg->output.grid)
         return ffcl_fail(err, FFCL_ECONFIG, "[output] grid needs all images, and [sampler] rank "
                          "makes a share of them: leave grid empty");

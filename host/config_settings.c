@@ -7,6 +7,7 @@
 #include <zlib.h>
 
 #include "config_table.h"
+#include "util.h"
 
 enum { TEXT_BYTES = 120 };
 
@@ -15,6 +16,7 @@ void ffcl_config_real_text(char *text, double value)
     snprintf(text, TEXT_BYTES, "%.15g", value);
     if (strtod(text, NULL) != value)
         snprintf(text, TEXT_BYTES, "%.17g", value);
+    ffcl_point(text);
 }
 
 static void write_choice(char *text, const ffcl_config_choice *choices, int value)

@@ -130,14 +130,17 @@ const ffcl_config_row ffcl_config_rows[] = {
     {"model", "preset_check", FFCL_TYPE_CHOICE, "yes", AT(model.check), SAME, .choices = yes_no,
      .help = "`yes`: a checkpoint whose tensors are not those of the preset's family is refused. "
              "`no`: the preset is trusted"},
-    {"model", "wrapper", FFCL_TYPE_TEXT, "auto", AT(model.wrapper), SAME,
+    {"model", "wrapper", FFCL_TYPE_TEXT, "auto", AT(model.wrapper),
+     DIFFER_BY("model.tensors"),
      .help = "The dictionary of a torch file that holds the weights, such as `ema`, or "
              "`state_dict.ema` for one inside another; `none`: the file itself. `auto` prefers "
              "averaged weights (EMA) to raw ones; the run says what it took"},
-    {"model", "prefix", FFCL_TYPE_TEXT, "auto", AT(model.prefix), SAME,
+    {"model", "prefix", FFCL_TYPE_TEXT, "auto", AT(model.prefix),
+     DIFFER_BY("model.tensors"),
      .help = "What the names of the weights begin with, such as `network.`; `none`: nothing. Other "
              "tensors are passed over. `auto` takes the one prefix that leads to a transformer"},
-    {"model", "ignore", FFCL_TYPE_TEXT, "none", AT(model.ignore), SAME,
+    {"model", "ignore", FFCL_TYPE_TEXT, "none", AT(model.ignore),
+     DIFFER_BY("model.tensors"),
      .help = "Tensors that sampling does not use: names, in which `*` stands for anything, with "
              "commas between them; `none`: every tensor must be known"},
     {"model", "noise_time", FFCL_TYPE_CHOICE, "1", AT(model.noise_time), LATE,
@@ -184,7 +187,8 @@ const ffcl_config_row ffcl_config_rows[] = {
      .help = "The weights of the VAE, of diffusers or with the names of latent-diffusion (LDM); "
              "its `config.json` lies beside them. `checkpoint`: they are in the transformer's "
              "file; `none`: the transformer makes images, not latents (pMF)"},
-    {"vae", "wrapper", FFCL_TYPE_TEXT, "auto", AT(vae.wrapper), SAME,
+    {"vae", "wrapper", FFCL_TYPE_TEXT, "auto", AT(vae.wrapper),
+     DIFFER_BY("vae.tensors"),
      .help = "As `[model] wrapper`, of the VAE's file"},
     {"vae", "scale", FFCL_TYPE_REAL_AUTO, "auto", AT(vae.scale), DIFFER_BY("vae.scale"),
      .min = 1e-6, .max = 1e6,
@@ -395,11 +399,13 @@ const char *ffcl_config_input_name(ffcl_input_kind kind)
 const char *ffcl_config_input_text(char *text, size_t size, const ffcl_condition *c)
 {
     const char *name = ffcl_config_input_name(c->kind);
-    if (!name)
+    if (!name) {
         snprintf(text, size, "%.17g", c->number);
-    else
+        ffcl_point(text);
+    } else {
         snprintf(text, size, "%s%s%s", name, c->has_second ? ", " : "",
                  c->has_second ? ffcl_config_input_name(c->second) : "");
+    }
     return text;
 }
 

@@ -26,6 +26,19 @@ char *ffcl_format(const char *format, ...)
     return text;
 }
 
+void ffcl_point(char *text)
+{
+    char *to = text;
+    for (const char *at = text; *at; at++) {
+        const int is_number = strchr("0123456789+-einfa", *at) != NULL;
+        if (is_number)
+            *to++ = *at;
+        else if (to == text || to[-1] != '.')       /* of several bytes in some locales */
+            *to++ = '.';
+    }
+    *to = '\0';
+}
+
 char *ffcl_path_join(const char *dir, const char *name)
 {
     if (!dir || !*dir || ffcl_path_is_absolute(name))

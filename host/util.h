@@ -44,6 +44,9 @@ static inline size_t ffcl_vector(size_t n)
 /* A new string of the formatted text, or NULL when memory is short; the caller frees it. */
 char *ffcl_format(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
+/* A number that printf wrote in the locale of the library's caller, with a point. */
+void ffcl_point(char *text);
+
 /* dir + "/" + name, or a copy of name where it is absolute or dir is NULL or empty. */
 char *ffcl_path_join(const char *dir, const char *name);
 

@@ -8,9 +8,11 @@
 #include <unistd.h>
 
 #include "cl/binary_cache.h"
+#include "cl/environment.h"
 #include "cl/ptx.h"
 #include "cl/registers.h"
 #include "cl/source.h"
+#include "os/address_space.h"
 #include "util.h"
 
 /* Raise when the layout of an entry or the meaning of a key changes. */
@@ -74,9 +76,14 @@ static char *cache_key(const ffcl_ctx *ctx, const char *text, const char *option
     char platform_version[128] = "";
     clGetPlatformInfo(ctx->device.platform, CL_PLATFORM_VERSION, sizeof platform_version - 1,
                       platform_version, NULL);
-    return ffcl_format("format %d\nplatform %s, %s\ndevice %s, %s\ndriver %s\noptions %s\n%s",
-                       CACHE_FORMAT, c->platform, platform_version, c->name, c->version, c->driver,
-                       options, text);
+    /* By these the driver makes other code of the same text. */
+    char *environment = ffcl_environment();
+    char *key = environment ? ffcl_format("format %d\nplatform %s, %s\ndevice %s, %s\ndriver %s\n"
+                                          "environment %s\noptions %s\n%s", CACHE_FORMAT,
+                                          c->platform, platform_version, c->name, c->version,
+                                          c->driver, environment, options, text) : NULL;
+    free(environment);
+    return key;
 }
 
 /* The text of a program and its key; both are the caller's to free. */
@@ -122,10 +129,12 @@ static int build_failed(ffcl_ctx *ctx, const program *p, cl_program handle, cl_i
     if (log && size)
         clGetProgramBuildInfo(handle, ctx->device.id, CL_PROGRAM_BUILD_LOG, size, log, NULL);
     const char *name = ffcl_cl_name(code);
+    char limit[160];
+    ffcl_file_size_hint(limit, sizeof limit);
     int rc = ffcl_fail(ctx->err, FFCL_EBUILD,
-                       "kernel source %s.cl does not build on %s (%s%s%s):\n%s", p->source,
+                       "kernel source %s.cl does not build on %s (%s%s%s)%s:\n%s", p->source,
                        ctx->device.caps.name, name ? name : "unknown error",
-                       *p->options ? ", options " : "", p->options, log ? log : "");
+                       *p->options ? ", options " : "", p->options, limit, log ? log : "");
     free(log);
     return rc;
 }

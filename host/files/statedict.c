@@ -216,6 +216,7 @@ int ffcl_statedict_choose(ffcl_tensor_file *file, const ffcl_pickle_value *root,
     char keys[300];
     int rc = 0;
     *state = NULL;
+    file->has_dicts = true;
     if (!strcmp(wrapper, "none"))
         *state = root->kind == FFCL_PICKLE_DICT && holds_tensors(root) ? root : NULL;
     else if (strcmp(wrapper, "auto"))

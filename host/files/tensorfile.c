@@ -198,6 +198,17 @@ int ffcl_tensor_file_reopen(ffcl_tensor_file **out, const ffcl_tensor_file *open
     return ffcl_tensor_file_open_as(out, opened->path, opened->wrapper, opened->of_vae, err);
 }
 
+/* A dictionary that is asked for by name must be there. */
+static int check_wrapper(const ffcl_tensor_file *file, ffcl_error *err)
+{
+    const char *wrapper = file->wrapper;
+    if (file->has_dicts || file->n_parts || !strcmp(wrapper, "auto") || !strcmp(wrapper, "none"))
+        return 0;
+    return ffcl_fail(err, FFCL_EFORMAT, "%s is no torch file, so that it has no dictionaries: "
+                     "wrapper = %.80s names none; what names of tensors begin with is [model] "
+                     "prefix", file->path, wrapper);
+}
+
 /* is_part: it is of sharded weights. */
 static int open_any(ffcl_tensor_file **out, const char *path, const char *wrapper, int of_vae,
                     bool is_part, ffcl_error *err)
@@ -218,6 +229,8 @@ static int open_any(ffcl_tensor_file **out, const char *path, const char *wrappe
         rc = open_file(file, err);
     if (!rc)
         rc = open_by_content(file, err);
+    if (!rc)
+        rc = check_wrapper(file, err);
     if (!rc)
         rc = index_names(file, err);
     if (rc)
@@ -463,6 +476,11 @@ const char *ffcl_tensor_file_metadata(const ffcl_tensor_file *file, const char *
         if (strcmp(file->notes[i].key, key) == 0)
             return file->notes[i].value;
     return NULL;
+}
+
+const char *ffcl_tensor_file_wrapper(const ffcl_tensor_file *file)
+{
+    return strcmp(file->wrapper, "auto") ? file->wrapper : "none";
 }
 
 const char *ffcl_tensor_file_taken(const ffcl_tensor_file *file)

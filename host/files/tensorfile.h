@@ -37,7 +37,8 @@ int ffcl_tensor_file_open(ffcl_tensor_file **out, const char *path, ffcl_error *
 
 /* The same.  wrapper: the dictionary of a torch file that holds the weights, "ema" or
  * "state_dict.ema", "none" for the file itself, "auto" for the best; of_vae: what is called `vae`
- * is the best. */
+ * is the best.  FFCL_EFORMAT, too, where a file that is none of torch's is to have such a
+ * dictionary. */
 int ffcl_tensor_file_open_as(ffcl_tensor_file **out, const char *path, const char *wrapper,
                              int of_vae, ffcl_error *err);
 
@@ -45,6 +46,9 @@ int ffcl_tensor_file_open_as(ffcl_tensor_file **out, const char *path, const cha
 int ffcl_tensor_file_reopen(ffcl_tensor_file **out, const ffcl_tensor_file *opened,
                             ffcl_error *err);
 void ffcl_tensor_file_close(ffcl_tensor_file **file);
+
+/* The dictionary of a torch file that the tensors are of, "ema"; "none": the file itself. */
+const char *ffcl_tensor_file_wrapper(const ffcl_tensor_file *file);
 
 /* What was taken of a torch file and what was passed over, "ema (of model, ema, opt)"; NULL: the
  * file holds nothing else. */

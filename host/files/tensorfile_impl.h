@@ -49,6 +49,7 @@ struct ffcl_tensor_file {
     ffcl_tensor_entry **by_name;
     ffcl_tensor_note *notes;
     size_t note_count;
+    bool has_dicts;                 /* a torch file: one of its dictionaries was chosen */
     char *wrapper, *taken;          /* see ffcl_tensor_file_open_as, ffcl_tensor_file_taken */
     int of_vae;
     char *foreign;                  /* of a torch file, see ffcl_tensor_file_foreign; or NULL */

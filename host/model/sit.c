@@ -70,6 +70,11 @@ const char *ffcl_sit_prefix(const ffcl_sit *sit)
     return sit->names.prefix;
 }
 
+void ffcl_sit_describe(const ffcl_sit *sit, char *text, size_t size)
+{
+    ffcl_weights_describe(&sit->weights, sit->names.prefix, text, size);
+}
+
 const ffcl_condition *ffcl_sit_condition(const ffcl_sit *sit, size_t i)
 {
     return &sit->embedders[i].condition;

@@ -42,6 +42,9 @@ const ffcl_tensor_file *ffcl_sit_file(const ffcl_sit *sit);
 /* What the names in the file begin with. */
 const char *ffcl_sit_prefix(const ffcl_sit *sit);
 
+/* Which tensors it has, see ffcl_weights_describe. */
+void ffcl_sit_describe(const ffcl_sit *sit, char *text, size_t size);
+
 /* Embedder i: its prefix and what feeds it. */
 const ffcl_condition *ffcl_sit_condition(const ffcl_sit *sit, size_t i);
 

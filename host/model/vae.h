@@ -42,6 +42,9 @@ int ffcl_vae_find_config(const char *path, char **config, char **text, ffcl_erro
 
 const ffcl_vae_dims *ffcl_vae_dims_of(const ffcl_vae *vae);
 const ffcl_tensor_file *ffcl_vae_file(const ffcl_vae *vae);
+
+/* Which tensors it has, see ffcl_weights_describe. */
+void ffcl_vae_describe(const ffcl_vae *vae, char *text, size_t size);
 /* Chooses how images between conv_in and conv_out, and the weights, are stored, float32 or half;
  * before load and decode.  Norm statistics and softmax stay float32. */
 int ffcl_vae_prepare(ffcl_vae *vae, ffcl_ctx *ctx, ffcl_dtype dtype);

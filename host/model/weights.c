@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <zlib.h>
 
 #include "gemm.h"
 #include "util.h"
@@ -67,6 +68,20 @@ out:
     if (rc)
         ffcl_weights_close(w);
     return rc;
+}
+
+void ffcl_weights_describe(const ffcl_weights *w, const char *prefix, char *text, size_t size)
+{
+    const char *wrapper = ffcl_tensor_file_wrapper(w->file);
+    uLong crc = 0;
+    for (size_t i = 0; i < w->n_names; i++) {
+        const ffcl_name *n = w->sorted[i];
+        crc = crc32_z(crc, (const void *)n->name, strlen(n->name) + 1);
+        crc = crc32_z(crc, (const void *)n->info->name, strlen(n->info->name) + 1);
+    }
+    snprintf(text, size, "%.100s%s%.100s%s, %zu tensors, crc32 %08lx",
+             strcmp(wrapper, "none") ? wrapper : "the file", *prefix ? ", " : "", prefix,
+             *prefix ? "*" : "", w->n_names, crc);
 }
 
 void ffcl_weights_close(ffcl_weights *w)

@@ -61,6 +61,11 @@ typedef int ffcl_rename(char **out, const char *name, void *user);
 int ffcl_weights_open(ffcl_weights *w, const char *path, const char *wrapper, int of_vae,
                       ffcl_rename *rename, void *user, ffcl_error *err);
 
+/* Which tensors of the file the model has, as a setting of a sample set, "ema, a.*, 86 tensors,
+ * crc32 1a2b3c4d"; prefix: what their names begin with in the file.  The sum is of names, in the
+ * file and canonical ones. */
+void ffcl_weights_describe(const ffcl_weights *w, const char *prefix, char *text, size_t size);
+
 /* Frees the index and the file; the device buffers belong to the models. */
 void ffcl_weights_close(ffcl_weights *w);
 

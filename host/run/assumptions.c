@@ -9,6 +9,7 @@
 #include "config_presets.h"
 #include "config_table.h"
 #include "config_value.h"
+#include "run/unused.h"
 #include "util.h"
 
 /* A note that grows. */
@@ -224,10 +225,25 @@ static void report_steps(const ffcl_engine *engine, const ffcl_observer *obs)
     say(&n, obs);
 }
 
+/* Seeds that differ in their upper half alone give the same images. */
+static void report_seed(const ffcl_config *cfg, const ffcl_observer *obs)
+{
+    const uint64_t seed = cfg->sampler.seed;
+    note n = {.used = 0};
+    if (cfg->sampler.rng == FFCL_RNG_TORCH_CUDA || seed >> 32 == 0)
+        return;
+    add(&n, "seed %llu (%lld): PyTorch's generator on a CPU has seeds of 32 bits, so that the "
+        "noise is that of seed %lu", (unsigned long long)seed, (long long)seed,
+        (unsigned long)(seed & 0xffffffff));
+    say(&n, obs);
+}
+
 void ffcl_assumptions_report(const ffcl_engine *engine, const ffcl_config *cfg,
                              const ffcl_observer *obs)
 {
     report_preset(cfg, obs);
+    ffcl_unused_report(engine, obs);
+    report_seed(cfg, obs);
     report_embedders(engine, obs);
     report_steps(engine, obs);
     report_taken(engine, obs, 0);

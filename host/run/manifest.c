@@ -19,7 +19,7 @@
 static const char FORMAT[] = "ffcl manifest 1";
 /* Settings that only count for the device that they name. */
 static const char PRODUCTS[] = FFCL_CONFIG_PRODUCTS;
-static const char UNIT[] = "blas.unit of ";
+static const char UNIT[] = "blas.unit of ", LIBRARY[] = "blas.library of ";
 static const char COUNT[] = "sampler.count";
 enum { MOST_BYTES = 256 << 20 };    /* of a manifest: an entry a run, and a bad image */
 
@@ -33,6 +33,9 @@ static const struct {
     {"vae.shift", "0"},
     {"vae.stats", "none"},
     {"model.split", "0"},
+    {"environment", "none"},
+    {"model.tensors", NULL},
+    {"vae.tensors", NULL},
 };
 
 struct ffcl_manifest {
@@ -170,7 +173,7 @@ static int begins(const char *text, const char *with)
 
 static int is_of_device(const char *key)
 {
-    return begins(key, PRODUCTS) || begins(key, UNIT);
+    return begins(key, PRODUCTS) || begins(key, UNIT) || begins(key, LIBRARY);
 }
 
 static int set_of_device(ffcl_manifest *m, const char *what, const char *device, const char *how,
@@ -202,6 +205,8 @@ int ffcl_manifest_set_kernels(ffcl_manifest *m, const char *device,
         rc = set_of_device(m, PRODUCTS, device, kernels->products, err);
     if (!rc && kernels->unit)
         rc = set_of_device(m, UNIT, device, kernels->unit, err);
+    if (!rc && kernels->library)
+        rc = set_of_device(m, LIBRARY, device, kernels->library, err);
     return rc;
 }
 
@@ -256,6 +261,15 @@ int ffcl_manifest_check(const ffcl_manifest *m, ffcl_error *err)
         used += (size_t)snprintf(text + used, sizeof text - used, "%s%s was %s and is %s",
                                  used ? "; " : "", now->string, before ? before : "not set",
                                  now->valuestring);
+    }
+    /* One that this version does not know, of a later version, say. */
+    cJSON_ArrayForEach(now, cJSON_GetObjectItemCaseSensitive(m->old, "settings")) {
+        if (ffcl_manifest_missing(m) || used >= sizeof text || is_of_device(now->string) ||
+            cJSON_GetObjectItemCaseSensitive(m->settings, now->string))
+            continue;
+        used += (size_t)snprintf(text + used, sizeof text - used, "%s%.80s was %.80s and is not "
+                                 "known here", used ? "; " : "", now->string,
+                                 cJSON_IsString(now) ? now->valuestring : "no text");
     }
     if (!used)
         return 0;

@@ -31,6 +31,7 @@ int ffcl_manifest_set(ffcl_manifest *m, const char *key, const char *text, ffcl_
 typedef struct ffcl_manifest_kernels {
     const char *products;       /* float32 matrices: whose, and with which tuning */
     const char *unit;           /* half matrices: the matrix unit, "none"; NULL: all is float32 */
+    const char *library;        /* the version of who multiplies; NULL: ffcl does */
 } ffcl_manifest_kernels;
 int ffcl_manifest_set_kernels(ffcl_manifest *m, const char *device,
                               const ffcl_manifest_kernels *kernels, ffcl_error *err);

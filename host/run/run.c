@@ -9,6 +9,8 @@
 #include <zlib.h>
 
 #include "cl/context.h"
+#include "cl/environment.h"
+#include "cl/source.h"
 #include "config_table.h"
 #include "run/kept_features.h"
 #include "run/ranks.h"
@@ -259,6 +261,24 @@ static size_t groups_of(const ffcl_engine *engine)
     return d ? d->groups : 0;
 }
 
+/* Which tensors, which kernels, and how these are compiled. */
+static uLong add_sources(uLong crc, const ffcl_engine *engine)
+{
+    char text[300] = "";
+    char *environment = ffcl_environment();
+    const double scale = ffcl_engine_noise_scale(engine);
+    for (int vae = 0; vae < 2; vae++) {
+        ffcl_engine_tensors(engine, vae, text, sizeof text);
+        crc = add_bytes(crc, text, strlen(text) + 1);
+    }
+    if (ffcl_sources_id(text, sizeof text, NULL) == 0)
+        crc = add_bytes(crc, text, strlen(text) + 1);
+    if (environment)
+        crc = add_bytes(crc, environment, strlen(environment) + 1);
+    free(environment);
+    return add_bytes(crc, &scale, sizeof scale);
+}
+
 /* Of all that must be the same in every rank: another setting or weight would give other images,
  * and another kind of output leave gaps in rank 0's.  How a device multiplies may differ. */
 static uint32_t fingerprint(const run *r)
@@ -283,6 +303,7 @@ static uint32_t fingerprint(const run *r)
         crc = add_bytes(crc, &value, sizeof value);
     }
     crc = add_bytes(crc, checkpoint, strlen(checkpoint));
+    crc = add_sources(crc, r->spec->engine);
     crc = add_bytes(crc, r->spec->network, strlen(r->spec->network));
     return (uint32_t)add_bytes(crc, vae, strlen(vae));
 }

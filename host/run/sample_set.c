@@ -11,12 +11,12 @@
 #include <unistd.h>
 
 #include "cl/context.h"
-#include "cl/source.h"
 #include "config_table.h"
 #include "files/atomic.h"
 #include "files/lock.h"
 #include "model/sit.h"
 #include "model/vae.h"
+#include "run/facts.h"
 #include "run/home.h"
 #include "run/labels.h"
 #include "run/records.h"
@@ -46,82 +46,6 @@ static const char *base_name(const char *path)
 }
 
 /* ---- opening ------------------------------------------------------------------------------ */
-
-static int set_kernels(ffcl_manifest *m, const ffcl_engine *engine, ffcl_error *err)
-{
-    char products[400], unit[80];
-    ffcl_engine_products(engine, products, sizeof products);
-    ffcl_engine_unit(engine, unit, sizeof unit);
-    const ffcl_manifest_kernels kernels = {products, *unit ? unit : NULL};
-    return ffcl_manifest_set_kernels(m, ffcl_engine_device(engine)->caps.name, &kernels, err);
-}
-
-static int set_latent_form(ffcl_manifest *m, const ffcl_engine *engine, ffcl_error *err)
-{
-    const ffcl_latent_form *form = ffcl_engine_latent_form(engine);
-    char text[120];
-    ffcl_config_real_text(text, form->scale);
-    int rc = ffcl_manifest_set(m, "vae.scale", text, err);
-    ffcl_config_real_text(text, form->shift);
-    if (!rc)
-        rc = ffcl_manifest_set(m, "vae.shift", text, err);
-    return rc ? rc : ffcl_manifest_set(m, "vae.stats", form->stats, err);
-}
-
-/* The settings that come from files and device: every fact of the key table, and [condition]. */
-static int set_facts(ffcl_manifest *m, const ffcl_sample_set_spec *s, ffcl_error *err)
-{
-    char text[96], key[160];
-    const char *checkpoint = NULL, *vae = NULL;
-    const ffcl_sit_dims *d = ffcl_engine_sit(s->engine);
-    const ffcl_tensor_file *const files[2] = {ffcl_engine_file(s->engine, 0),
-                                              ffcl_engine_file(s->engine, 1)};
-    int rc = ffcl_hashes_get(s->hashes, &checkpoint, &vae, err);
-    if (!rc)
-        rc = ffcl_hashes_check(s->hashes, files, err);
-    if (!rc)
-        rc = ffcl_manifest_set(m, "model.checkpoint", checkpoint, err);
-    if (!rc)
-        rc = ffcl_manifest_set(m, "vae.weights", vae, err);
-    if (!rc)
-        rc = set_latent_form(m, s->engine, err);
-    snprintf(text, sizeof text, "%zu", d->split == SIZE_MAX ? 0 : d->split);
-    if (!rc)
-        rc = ffcl_manifest_set(m, "model.split", text, err);
-    snprintf(text, sizeof text, "%.9g", ffcl_engine_noise_scale(s->engine));
-    if (!rc)
-        rc = ffcl_manifest_set(m, "model.noise_scale", text, err);
-    snprintf(text, sizeof text, "%zu", d->H);
-    if (!rc)
-        rc = ffcl_manifest_set(m, "model.heads", text, err);
-    /* Which labels there are does not matter where they are listed. */
-    if (!rc)
-        rc = ffcl_manifest_set(m, "model.null_class", s->cfg->sampler.kind == FFCL_CLASSES_LIST ||
-                               d->classes < d->rows ? "last row" : "none", err);
-    snprintf(text, sizeof text, "%zu x %zu", s->width, s->height);
-    if (!rc)
-        rc = ffcl_manifest_set(m, "picture", text, err);
-    if (!rc)
-        rc = ffcl_manifest_set(m, "precision.compute",
-                               ffcl_engine_dtype(s->engine) == FFCL_F16 ? "half"
-                               : "float32", err);
-    snprintf(text, sizeof text, "%zu", ffcl_engine_vae(s->engine)
-                                           ? ffcl_engine_vae(s->engine)->groups : 0);
-    if (!rc)
-        rc = ffcl_manifest_set(m, "vae.norm_num_groups", text, err);
-    if (!rc)
-        rc = ffcl_sources_id(text, sizeof text, err);
-    if (!rc)
-        rc = ffcl_manifest_set(m, "kernels", text, err);
-    if (!rc)
-        rc = set_kernels(m, s->engine, err);
-    for (size_t i = 0; !rc && i < d->embedders; i++) {
-        const ffcl_condition *c = ffcl_engine_condition(s->engine, i);
-        snprintf(key, sizeof key, "condition.%.120s", c->prefix);
-        rc = ffcl_manifest_set(m, key, ffcl_config_input_text(text, sizeof text, c), err);
-    }
-    return rc;
-}
 
 /* Which temporary files of a killed run may be removed: those that only this process makes. */
 static int is_ours(void *user, const char *name)
@@ -157,7 +81,7 @@ static int begin_anew(ffcl_sample_set *set, ffcl_error *err)
     int rc = ffcl_manifest_open(&set->manifest, set->home.manifest, 0, err);
     if (rc == 0)
         rc = ffcl_manifest_set_config(set->manifest, cfg, err);
-    return rc ? rc : set_facts(set->manifest, &set->spec, err);
+    return rc ? rc : ffcl_facts_set(set->manifest, &set->spec, err);
 }
 
 /* Deletes what is in the way; that it may be has been checked. */
@@ -193,7 +117,7 @@ static int open_manifest(ffcl_sample_set *set, ffcl_error *err)
     if (rc == 0 && ffcl_noise_grows(set->spec.noise))
         ffcl_manifest_let_grow(set->manifest);
     if (rc == 0)
-        rc = set_facts(set->manifest, &set->spec, err);
+        rc = ffcl_facts_set(set->manifest, &set->spec, err);
     assert(rc || !ffcl_manifest_missing(set->manifest));
     if (rc == 0)
         rc = ffcl_manifest_check(set->manifest, err);
@@ -409,7 +333,7 @@ int ffcl_sample_set_join(ffcl_sample_set *set, const ffcl_engine *engine, ffcl_e
     int rc = 0;
     pthread_mutex_lock(&set->mutex);
     if (set->manifest)
-        rc = set_kernels(set->manifest, engine, err);
+        rc = ffcl_facts_set_device(set->manifest, engine, err);
     if (rc == 0 && set->manifest)
         rc = ffcl_manifest_check(set->manifest, err);
     pthread_mutex_unlock(&set->mutex);

@@ -94,6 +94,9 @@ int ffcl_engine_variants(ffcl_engine *engine, char *text, size_t size, ffcl_erro
 /* The file of the SiT's weights, or of the VAE's; NULL where there is none. */
 const ffcl_tensor_file *ffcl_engine_file(const ffcl_engine *engine, int vae);
 
+/* The version of the library that multiplies, "OpenBLAS 0.3.21"; "": ffcl does. */
+void ffcl_engine_library(const ffcl_engine *engine, char *text, size_t size);
+
 /* The matrix unit of its half GEMMs, or "none", and what the check of half numbers made it do
  * without, "none -DNO_NATIVE"; "" where it computes in float32. */
 void ffcl_engine_unit(const ffcl_engine *engine, char *text, size_t size);
@@ -101,6 +104,9 @@ void ffcl_engine_unit(const ffcl_engine *engine, char *text, size_t size);
  * 1 from noise. */
 const ffcl_condition *ffcl_engine_condition(const ffcl_engine *engine, size_t i);
 float ffcl_engine_scalar(const ffcl_engine *engine, size_t i);
+
+/* Which tensors of its file the SiT has, or the VAE, see ffcl_weights_describe; "none" without. */
+void ffcl_engine_tensors(const ffcl_engine *engine, int vae, char *text, size_t size);
 
 /* What the names of the SiT's weights begin with in the file; "": nothing. */
 const char *ffcl_engine_prefix(const ffcl_engine *engine);

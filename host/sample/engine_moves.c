@@ -278,6 +278,21 @@ size_t ffcl_engine_evaluated(const ffcl_engine *engine)
     return atomic_load(&engine->evaluated);
 }
 
+void ffcl_engine_tensors(const ffcl_engine *engine, int vae, char *text, size_t size)
+{
+    if (vae && engine->vae)
+        ffcl_vae_describe(engine->vae, text, size);
+    else if (!vae && engine->sit)
+        ffcl_sit_describe(engine->sit, text, size);
+    else
+        snprintf(text, size, "none");
+}
+
+void ffcl_engine_library(const ffcl_engine *engine, char *text, size_t size)
+{
+    ffcl_blas_library(engine->ctx, text, size);
+}
+
 const char *ffcl_engine_prefix(const ffcl_engine *engine)
 {
     return engine->sit ? ffcl_sit_prefix(engine->sit) : "";

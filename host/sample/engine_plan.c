@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * How the engine computes, how many images at a time, and what memory that takes. */
 #include <math.h>
+#include <stdint.h>
 #include <stdio.h>
 
 #include "cl/choices.h"
@@ -52,14 +53,28 @@ static size_t decode_limit(const ffcl_engine *e, size_t bytes)
     return ffcl_max(most / per_image, 1);
 }
 
+/* Of an image in the SiT's widest activation, or its own values where tokens have more. */
+static size_t sit_values(const ffcl_engine *e)
+{
+    const ffcl_sit_dims *d = ffcl_sit_dims_of(e->sit);
+    const size_t rows = e->is_guided ? 2 : 1, wide = ffcl_max(3 * d->D, 2 * d->mlp);
+    return rows * d->N * ffcl_max(wide, d->C * d->p * d->p);
+}
+
 /* SiT's widest activation in 32-bit element counts. */
 static size_t sit_limit(const ffcl_engine *e)
 {
-    if (!e->sit)
-        return (size_t)-1;
-    const ffcl_sit_dims *d = ffcl_sit_dims_of(e->sit);
-    const size_t rows = e->is_guided ? 2 : 1;
-    return ffcl_max(((size_t)1 << 30) / (rows * d->N * ffcl_max(3 * d->D, 2 * d->mlp)), 1);
+    return e->sit ? ffcl_max(((size_t)1 << 30) / sit_values(e), 1) : (size_t)-1;
+}
+
+/* What kernels cannot count in one image they would leave out, or write elsewhere. */
+static int check_indices(const ffcl_engine *e)
+{
+    const size_t sit = e->sit ? sit_values(e) : 0;
+    const size_t most = ffcl_max(sit, e->vae ? ffcl_vae_largest_activation(e->vae, e->R) : 0);
+    return most <= INT32_MAX ? 0
+           : ffcl_fail(e->ctx->err, FFCL_EDEVMEM, "one image has %zu values in a layer, and "
+                       "kernels count %d: a model for smaller images is needed", most, INT32_MAX);
 }
 
 typedef struct need {
@@ -323,7 +338,9 @@ int ffcl_engine_choose_batch(ffcl_engine *e, const ffcl_engine_wants *wants)
     size_t b = ffcl_min(B, decode_limit(e, cpu ? (size_t)64 << 20 : (size_t)1 << 30));
     const double most_flops = ffcl_engine_most_flops(e);
     need n = {0};
-    int is_long = 0, rc = measure(e, B, b, &n);
+    int is_long = 0, rc = check_indices(e);
+    if (rc == 0)
+        rc = measure(e, B, b, &n);
     while (rc == 0 && (!fits(e, &n) || n.flops > most_flops) && B > 1) {
         is_long = fits(e, &n);
         if (b > 1)

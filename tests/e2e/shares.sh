@@ -164,6 +164,17 @@ SCRIPT
     mpi 2 "${args[@]}" output.folder=f output.npz=a.npz
     same "a rank with other settings" "$code $(grep -c '^ffcl: rank 1: its settings' \
         "$work/stderr")" "3 1"
+    # And one with other kernels.
+    cat > odd.sh << 'SCRIPT'
+[ "$OMPI_COMM_WORLD_RANK" = 0 ] || export FFCL_CL_DIR=$PWD/other_cl
+exec "$@"
+SCRIPT
+    cp -r "$root/cl" other_cl
+    echo '/* another */' >> other_cl/embed.cl
+    rm -rf f a.npz
+    mpi 2 "${args[@]}" output.folder=f output.npz=a.npz
+    same "a rank with other kernels" "$code $(grep -c '^ffcl: rank 1: its settings' \
+        "$work/stderr")" "3 1"
     program=()
     # SIGTERM to all ranks, as a scheduler sends it; then while rank 1 is still compiling.
     cat > late.sh << 'SCRIPT'

@@ -23,7 +23,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (!rc)
         rc = ffcl_manifest_set_config(m, cfg, &err);
     if (!rc) {
-        const ffcl_manifest_kernels kernels = {"clblast", "mma"};
+        const ffcl_manifest_kernels kernels = {"clblast", "mma", NULL};
         const ffcl_caps caps = {.name = "X"};
         (void)ffcl_manifest_set_kernels(m, "X", &kernels, &err);
         (void)ffcl_manifest_check(m, &err);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * Which keys change the images: every row of the table says it, and a changed key shows in the
  * settings by which a run resumes, or does not, as its row says. */
+#include <locale.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -210,12 +211,32 @@ static void test_a_failure_ends_it(void **state)
     ffcl_config_close(&cfg);
 }
 
+/* Whatever the locale that the library's caller has set. */
+static void test_numbers_have_a_point(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *from, *to;
+    } cases[] = {{"1.5", "1.5"}, {"1,5", "1.5"}, {"-2,5e-07", "-2.5e-07"}, {"nan", "nan"},
+                 {"1\xd9\xab" "5", "1.5"}, {"-inf", "-inf"}, {"3", "3"}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char text[40];
+        snprintf(text, sizeof text, "%s", cases[i].from);
+        ffcl_point(text);
+        assert_string_equal(text, cases[i].to);
+    }
+    char text[120];
+    setlocale(LC_ALL, "");      /* tests/e2e/chaos.sh has one with a comma */
+    ffcl_config_real_text(text, 0.25);
+    assert_string_equal(text, "0.25");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_every_row_is_marked), cmocka_unit_test(test_a_changed_key_shows),
         cmocka_unit_test(test_list), cmocka_unit_test(test_what_does_not_count),
-        cmocka_unit_test(test_a_failure_ends_it),
+        cmocka_unit_test(test_a_failure_ends_it), cmocka_unit_test(test_numbers_have_a_point),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

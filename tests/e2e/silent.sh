@@ -1,0 +1,191 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# Other images in silence: which weights a file's names lead to, what the environment has compilers
+# do, versions of libraries, keys that change nothing, seeds that are the same.
+. "$(dirname "$0")/lib.sh"
+
+grid=output.grid=$out/grid.png
+tiny=("$demo" sampler.count=1 sampler.classes=1 "$grid")
+
+works "the demo's weights as safetensors" convert "$demo_sit" demo.safetensors
+# two.pt: other weights beside the averaged ones; pre.pt: the same under prefixes; vae.pt: two VAEs.
+PYTHONPATH=$root/tests python3 - "$demo_vae" << 'PYTHON'
+import json, struct, sys
+from make_weights import Storage, store, tensor, torch_file
+def state(path, factor=1.0, only=None):
+    data = open(path, "rb").read()
+    n, = struct.unpack("<Q", data[:8])
+    out = {}
+    for name, t in json.loads(data[8:8 + n]).items():
+        if name == "__metadata__":
+            continue
+        begin, end = t["data_offsets"]
+        raw = data[8 + n + begin:8 + n + end]
+        if factor != 1 and name == only:
+            values = struct.unpack("<%de" % (len(raw) // 2), raw)
+            raw = struct.pack("<%de" % len(values), *[factor * v for v in values])
+        assert t["dtype"] == "F16"
+        out[name] = tensor(Storage("HalfStorage", raw), t["shape"])
+    return out
+ema = state("demo.safetensors")
+raw = state("demo.safetensors", 0.5, "blocks.0.mlp.fc1.weight")
+open("two.pt", "wb").write(torch_file({"model": raw, "ema": ema}))
+open("pre.pt", "wb").write(torch_file({**{"a." + k: t for k, t in ema.items()},
+                                       **{"b." + k: t for k, t in raw.items()}}))
+vae, bias = state(sys.argv[1]), "decoder.conv_out.bias"
+open("vae.pt", "wb").write(torch_file({"vae": vae, "other": state(sys.argv[1], 2.0, bias)}))
+PYTHON
+cp "$(dirname "$demo_vae")/config.json" .
+
+refuses "a dictionary of a file that has none" 5 demo.safetensors "wrapper = ema" prefix -- \
+    "${tiny[@]}" model.checkpoint=demo.safetensors model.wrapper=ema
+refuses "the same of the VAE's" 5 "wrapper = ema" -- "${tiny[@]}" vae.wrapper=ema
+refuses "statistics of images that are not evaluated" 3 "[eval] save_stats" "[eval] reference" -- \
+    "${tiny[@]}" eval.save_stats="$out/x.npz"
+
+need_device
+
+# ---- which tensors of the file ----
+
+set_of=("$demo" sampler.count=4 sampler.batch=2 output.grid=)
+# other_weights NAME FIRST SECOND ARGUMENT...: a sample set begun with FIRST is not completed with
+# SECOND, and nothing of it is changed; with FIRST it is.
+other_weights() {
+    local name=$1 first=$2 second=$3
+    shift 3
+    rm -rf f whole
+    run "${set_of[@]}" "$@" "$first" output.folder=f
+    same "$name: the first" "$code" 0
+    cp -r f whole
+    rm f/000001.png f/000002.png
+    run "${set_of[@]}" "$@" "$second" output.folder=other
+    check "$name: the second gives other images" test "$code" = 0 -a \
+        "$(cmp -s other/000001.png whole/000001.png; echo $?)" = 1
+    run "${set_of[@]}" "$@" "$second" output.folder=f
+    same "$name: the second does not complete the first" \
+        "$code $(grep -c 'tensors was .* and is ' "$work/stderr") $(ls f | grep -c png)" "17 1 2"
+    run "${set_of[@]}" "$@" "$first" output.folder=f
+    same "$name: the first does" "$code $(diff -r -x manifest.json f whole)" "0 "
+    rm -rf other
+}
+other_weights "[model] wrapper" model.wrapper=ema model.wrapper=model model.checkpoint=two.pt
+other_weights "[model] prefix" model.prefix=a. model.prefix=b. model.checkpoint=pre.pt
+other_weights "[vae] wrapper" vae.wrapper=vae vae.wrapper=other vae.weights=vae.pt
+run "${set_of[@]}" model.checkpoint=two.pt output.folder=auto
+run "${set_of[@]}" model.checkpoint=two.pt model.wrapper=ema output.folder=auto
+same "auto and the name of what it takes are one" "$code" 0
+
+# ---- what the environment has compilers do ----
+
+if [ "$("$ffcl" devices | grep -c 'Portable Computing Language')" = 0 ]; then
+    skip "options of PoCL's compiler" "no PoCL"
+else
+    # A define that one of our kernels looks at.
+    flags=-DFACTOR=100.0f
+    cp -r "$root/cl" cl
+    sed -i 's/v = 127\.5f/v = FACTOR/' cl/image.cl
+    sed -i '0,/^$/s//\n#ifndef FACTOR\n#define FACTOR 127.5f\n#endif\n/' cl/image.cl
+    export FFCL_CL_DIR=$work/cl
+    run "${set_of[@]}" output.folder=plain
+    same "kernels from a folder" "$code" 0
+    FFCL_CACHE_DIR=$work/flags POCL_EXTRA_BUILD_FLAGS=$flags run "${set_of[@]}" \
+        output.folder=flagged
+    check "an option of the compiler gives other images" test "$code" = 0 -a \
+        "$(cmp -s plain/000001.png flagged/000001.png; echo $?)" = 1
+    FFCL_CACHE_DIR=$work/flags run "${set_of[@]}" output.folder=after
+    check "without it, programs that were compiled with it are not used" \
+        diff -r -x manifest.json plain after
+    rm plain/000002.png
+    FFCL_CACHE_DIR=$work/flags POCL_EXTRA_BUILD_FLAGS=$flags run "${set_of[@]}" \
+        output.folder=plain
+    same "with it, a sample set that was begun without is not completed" \
+        "$code $(grep -c 'environment was none and is POCL_EXTRA_BUILD_FLAGS=-DFACTOR' \
+            "$work/stderr") $(ls plain | grep -c png)" "17 1 3"
+    unset FFCL_CL_DIR
+fi
+
+# ---- versions of libraries ----
+
+run "${set_of[@]}" output.folder=version
+python3 - version/manifest.json << 'PYTHON'
+import json, sys
+m = json.load(open(sys.argv[1]))
+for key in m["settings"]:
+    if key.startswith("blas.library of "):
+        m["settings"][key] = "OpenBLAS 0.0.1"
+json.dump(m, open(sys.argv[1], "w"))
+PYTHON
+if grep -q 'OpenBLAS 0.0.1' version/manifest.json; then
+    rm version/000003.png
+    run "${set_of[@]}" output.folder=version
+    same "another version of the library that multiplies" \
+        "$code $(grep -c 'blas.library of .* was OpenBLAS 0.0.1 and is ' "$work/stderr")" "17 1"
+else
+    skip "another version of the library that multiplies" "ffcl multiplies"
+fi
+
+# ---- a manifest of a later version ----
+
+run "${set_of[@]}" output.folder=later
+sed -i 's/"settings":[[:space:]]*{/&"sampler.new": "5", /' later/manifest.json
+rm later/000003.png
+run "${set_of[@]}" output.folder=later
+same "a setting that this version does not know" \
+    "$code $(grep -c "sampler.new was 5 and is not known" "$work/stderr") \
+$(ls later | grep -c png)" \
+    "17 1 3"
+
+# ---- keys that change nothing ----
+
+run "${tiny[@]}"
+same "the demo: every key has an effect" "$code $(grep -c 'without effect' "$work/stderr")" "0 0"
+cp "$out/grid.png" want.png
+while read -r key why; do
+    run "${tiny[@]}" "$key"
+    name=${key%=*}
+    same "$key: a note that it changes nothing" \
+        "$code $(grep -c "^without effect here: \[${name%.*}\] ${name#*.} ($why" "$work/stderr")" \
+        "0 1"
+    check "$key: and it does not" cmp want.png "$out/grid.png"
+done << 'KEYS'
+sampler.sde_last=0.3 the solver has none
+sampler.correct_last=no the solver has none
+sampler.guidance_gate=evaluation the solver has none
+sampler.guidance_low=0.5 nothing is guided
+sampler.guidance_high=0.5 nothing is guided
+sampler.noise_rows=2 the solver adds no noise
+sampler.draw_batch=7 rng makes the same
+sampler.world=3 neither rank
+sampler.cuda_threads=512 rng is not
+sampler.time_shift=2 one step
+model.latent_size=16 the checkpoint
+model.split=3 no embedder
+output.npz_labels=yes there is no npz
+output.png_level=1 there is no folder
+eval.like=torch-fidelity .eval. reference is off
+KEYS
+run "${tiny[@]}" sampler.cfg=all sampler.guidance=1
+same "guidance of strength 1" "$(grep -c 'without effect here: .sampler. cfg' "$work/stderr")" 1
+run "${tiny[@]}" condition.w_embedder=1.5 sampler.guidance=3
+same "a strength that nothing is fed with" \
+    "$(grep -c 'without effect here: .sampler. guidance (' "$work/stderr")" 1
+
+# ---- more values than kernels count ----
+
+rm -f "$out"/*
+refuses "an image with a layer of more than 2^31 values" 9 "kernels count 2147483647" \
+    "smaller images" -- "${tiny[@]}" model.ignore=pos_embed model.latent_size=1024
+
+# ---- seeds ----
+
+run "${tiny[@]}" sampler.seed=4294967297
+same "a seed of more than 32 bits: PyTorch's generator takes 32, and a note says so" \
+    "$code $(grep -c 'seed 4294967297 .* that of seed 1$' "$work/stderr")" "0 1"
+check "its images are those of seed 1" cmp want.png "$out/grid.png"
+run "${tiny[@]}" sampler.rng=torch-cuda sampler.seed=4294967297
+same "that of CUDA takes 64" "$code $(grep -c 'seed 4294967297' "$work/stderr")" "0 0"
+cp "$out/grid.png" cuda.png
+run "${tiny[@]}" sampler.rng=torch-cuda sampler.seed=1
+check "and its images are others" test "$(cmp -s cuda.png "$out/grid.png"; echo $?)" = 1
+
+finish
