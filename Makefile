@@ -76,7 +76,8 @@ UNIT := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/unit/*.c))
 CHECK_OBJ := $(BUILD)/tests/kernels/check.o $(CASES_OBJ)
 
 .PHONY: all demo check unit fuzz fuzz-replay lint clcheck bench bench-torch install uninstall \
-    dist deb clean docs deps windows windows-check macos-check asan static valgrind chaos sweep \
+    dist deb clean docs deps windows windows-check macos-check asan static analyze valgrind chaos \
+    sweep \
     debian12 debian13 portability force
 
 # The program, the libraries, man pages, completion.
@@ -298,6 +299,10 @@ asan:
 # A reader of the source; what it may say is in tests/static.sh, with the reason.
 static:
 	bash tests/static.sh
+
+# gcc's -fanalyzer; what it may say is in tests/analyze.sh, with the reason.
+analyze:
+	bash tests/analyze.sh
 
 # Unit tests that need no device, under valgrind.
 valgrind: unit

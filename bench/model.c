@@ -301,7 +301,7 @@ static void print_head(const model_bench *m, const ffcl_device *device, double s
 int ffcl_bench_model(const ffcl_bench_options *o, ffcl_progress *progress, ffcl_error *err)
 {
     model_bench m = {.options = o, .before = ffcl_bench_load_now()};
-    ffcl_device device;
+    ffcl_device device = {0};
     ffcl_bench_load load;
     char date[32];
     const int silent = ffcl_bench_is_silent(o);

@@ -28,7 +28,7 @@ layers='
 12 kernel-tests  tests/kernels/
 13 bench         bench/
 14 main          host/main.c
-14 tests         tests/unit/ tests/fuzz/ tests/*.c tests/shim.h
+14 tests         tests/unit/ tests/fuzz/ tests/*.c tests/shim.h tests/analyze.h
 '
 # As the compiler looks for a file, after the folder of the one that includes it.
 folders='host blas'

@@ -154,10 +154,10 @@ int ffcl_moments_distance(double *out, const ffcl_moments *a, const ffcl_moments
                           const ffcl_lapack *lapack, ffcl_error *err)
 {
     const size_t D = a->D;
-    double *A = malloc(3 * D * D * sizeof *A), *B = A + D * D, *spare = B + D * D, root = 0.0;
-    double means = 0.0;
+    double *A = malloc(3 * D * D * sizeof *A), root = 0.0, means = 0.0;
     if (!A)
         return no_memory(err);
+    double *B = A + D * D, *spare = B + D * D;
     ffcl_moments_covariance(a, A);
     ffcl_moments_covariance(b, B);
     for (size_t c = 0; c < D; c++)

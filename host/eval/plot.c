@@ -10,7 +10,8 @@
 #include "files/atomic.h"
 #include "util.h"
 
-enum { WIDTH = 760, HEIGHT = 420, LEFT = 76, RIGHT = 190, TOP = 44, BOTTOM = 56, TICKS = 5 };
+enum { WIDTH = 760, HEIGHT = 420, LEFT = 76, RIGHT = 190, TOP = 44, BOTTOM = 56, TICKS = 5,
+       MOST_TICKS = 4 * TICKS };
 
 static const char *const colours[] = {"#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00",
                                       "#56b4e9"};
@@ -98,12 +99,14 @@ static view view_of(const ffcl_compared *c, size_t n)
 static void print_axes(FILE *f, const view *v)
 {
     const double right = WIDTH - RIGHT, bottom = HEIGHT - BOTTOM;
-    for (double y = v->y0; y <= v->y1 + v->step_y / 2; y += v->step_y)
+    /* Counted: a step may be too small to be added to numbers that are large. */
+    double y = v->y0;
+    for (int k = 0; k < MOST_TICKS && y <= v->y1 + v->step_y / 2; k++, y += v->step_y)
         fprintf(f, "<path d=\"M%d %.1fH%.1f\" stroke=\"#d8d8d8\"/>\n"
                 "<text x=\"%d\" y=\"%.1f\" text-anchor=\"end\">%.6g</text>\n", LEFT, y_of(v, y),
                 right, LEFT - 8, y_of(v, y) + 4, y);
-    const double first = v->by_file ? 1.0 : v->x0;
-    for (double x = first; x <= v->x1 + v->step_x / 1e6; x += v->step_x)
+    double x = v->by_file ? 1.0 : v->x0;
+    for (int k = 0; k < MOST_TICKS && x <= v->x1 + v->step_x / 1e6; k++, x += v->step_x)
         fprintf(f, "<path d=\"M%.1f %.1fv5\" stroke=\"#222\"/>\n"
                 "<text x=\"%.1f\" y=\"%.1f\" text-anchor=\"middle\">%.8g</text>\n", x_of(v, x),
                 bottom, x_of(v, x), bottom + 20, x);

@@ -181,7 +181,7 @@ static int read_tensor(reader *r, span s, tensor *t)
 static void transpose(const tensor *t, size_t *shape, size_t *stride)
 {
     static const size_t from4[] = {3, 2, 0, 1}, from2[] = {1, 0};
-    size_t own[FFCL_MAX_RANK], step = 1;
+    size_t own[FFCL_MAX_RANK] = {0}, step = 1;
     for (size_t i = t->rank; i-- > 0; step *= t->shape[i])
         own[i] = step;
     for (size_t i = 0; i < t->rank; i++) {

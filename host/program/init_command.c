@@ -1,13 +1,11 @@
 /* SPDX-License-Identifier: MIT
  * ffcl init: an INI file to begin with. */
-#include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include "config_table.h"
+#include "files/atomic.h"
 #include "model/family.h"
 #include "model/sit.h"
 #include "os/paths.h"
@@ -36,7 +34,8 @@ static int look_at_checkpoint(ffcl_session *s, const char *path, checkpoint_fact
     ffcl_sit *sit = NULL;
     const ffcl_sit_hints none = {0};
     char *assignment = ffcl_format("model.checkpoint=%s", path);
-    int rc = assignment ? ffcl_config_open(&cfg, NULL, &s->err) : FFCL_ENOMEM;
+    int rc = assignment ? ffcl_config_open(&cfg, NULL, &s->err)
+                        : ffcl_fail(&s->err, FFCL_ENOMEM, "out of memory for %s", path);
     if (!rc)
         rc = ffcl_config_set(cfg, assignment, &s->err);
     if (!rc && ffcl_family_resolve(cfg, 1, &s->err) == FFCL_ECONFIG) {
@@ -64,23 +63,23 @@ static int look_at_checkpoint(ffcl_session *s, const char *path, checkpoint_fact
     return rc;
 }
 
-/* The file appears only where there is none. */
+/* The file appears only where there is none, and whole or not at all. */
 static int write_new(ffcl_session *s, const char *path, const char *head, const char *body)
 {
-    const int is_over = ffcl_option_text(s, "overwrite") != NULL;
-    int fd = open(path, O_WRONLY | O_CREAT | (is_over ? O_TRUNC : O_EXCL) | O_CLOEXEC, 0666);
-    FILE *out = fd >= 0 ? fdopen(fd, "w") : NULL;
-    const int is_there = fd < 0 && errno == EEXIST;
-    const char *why = strerror(errno);
-    if (out && fputs(head, out) >= 0 && fputs(body, out) >= 0 && fclose(out) == 0)
-        return 0;
-    s->err.code = FFCL_EOUTPUT;
-    if (is_there)
-        snprintf(s->err.text, sizeof s->err.text, "%.500s is there: choose another name, or "
-                 "--overwrite replaces it", path);
-    else
-        snprintf(s->err.text, sizeof s->err.text, "cannot write %.500s: %s", path, why);
-    return s->err.code;
+    ffcl_atomic_file out = {0};
+    struct stat st;
+    if (!ffcl_option_text(s, "overwrite") && lstat(path, &st) == 0)
+        return ffcl_fail(&s->err, FFCL_EOUTPUT, "%.500s is there: choose another name, or "
+                         "--overwrite replaces it", path);
+    int rc = ffcl_atomic_open(&out, path, &s->err);
+    if (rc == 0)
+        rc = ffcl_atomic_write(&out, head, strlen(head), &s->err);
+    if (rc == 0)
+        rc = ffcl_atomic_write(&out, body, strlen(body), &s->err);
+    if (rc == 0)
+        rc = ffcl_atomic_commit(&out, &s->err);
+    ffcl_atomic_discard(&out);
+    return rc;
 }
 
 static int run_init(ffcl_session *s)
@@ -114,7 +113,8 @@ static int run_init(ffcl_session *s)
                            "their defaults. ffcl keys explains them.\n", file,
                            *facts.note ? "; " : "", facts.note, *facts.note ? "\n" : "");
     if (!rc)
-        rc = head ? write_new(s, file, head, body) : FFCL_ENOMEM;
+        rc = head ? write_new(s, file, head, body)
+                  : ffcl_fail(&s->err, FFCL_ENOMEM, "out of memory for %s", file);
     if (!rc && facts.needs_heads)
         printf("%s: the number of heads is in no tensor; set heads under [model]\n", checkpoint);
     if (!rc && *facts.open)

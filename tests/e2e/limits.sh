@@ -46,6 +46,11 @@ check "ulimit -f, npz and folder: both are right" cmp big/a.npz whole.npz
 check "ulimit -f, npz and folder: both are right, the folder" \
     diff -r -x manifest.json big/f whole
 too_large "ulimit -f, grid" 8 output.grid=big/g.png output.columns=12
+(ulimit -f 1 && "$ffcl" init new.ini) > stdout 2> stderr < /dev/null
+same "ulimit -f, init: exit code, sentence, no half of a file" \
+    "$? $(grep -c '^ffcl: cannot write new.ini: File too large' stderr) $(ls | grep -Fx new.ini)" \
+    "12 1 "
+works "ulimit -f, init: the same command" init new.ini
 
 # ---- who reads what is printed ----
 
