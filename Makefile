@@ -77,12 +77,14 @@ CHECK_OBJ := $(BUILD)/tests/kernels/check.o $(CASES_OBJ)
 
 .PHONY: all demo check unit fuzz fuzz-replay lint clcheck bench bench-torch install uninstall \
     dist deb clean docs deps windows windows-check macos-check asan static analyze valgrind chaos \
-    sweep \
-    debian12 debian13 portability force
+    sweep objects debian12 debian13 portability force
 
 # The program, the libraries, man pages, completion.
 PAGES := $(addprefix $(BUILD)/pages/,ffcl.1 ffcl.ini.5 bash zsh fish)
 all: $(BUILD)/ffcl $(BUILD)/libffcl.a $(BUILD)/libffcl.so $(PAGES)
+
+# What the program is linked from: tests/e2e/mingw.sh compiles that for Windows.
+objects: $(PROGRAM_OBJ) $(LIB_OBJ)
 
 # From the tables of commands and keys.
 PAGES_OBJ := $(patsubst %.c,$(BUILD)/%.o,$(wildcard host/program/pages/*.c))

@@ -178,8 +178,8 @@ void ffcl_bench_table_row(const ffcl_bench_table *t, const ffcl_bench_result *r)
         time_text(r->median, ms, sizeof ms);
         rate_text(r->cost.flops, r->median, flops, sizeof flops);
         rate_text(r->cost.bytes, r->median, bytes, sizeof bytes);
-        printf("%*s%*.1f%%%*s%*s%*.0f%%", MS, ms, SPREAD - 1, 100 * r->spread, FLOPS, flops, BYTES,
-               bytes, SHARE - 1, 100 * r->share);
+        printf("%*s%*.*f%%%*s%*s%*.0f%%", MS, ms, SPREAD - 1, r->spread < 9.99, 100 * r->spread,
+               FLOPS, flops, BYTES, bytes, SHARE - 1, 100 * r->share);
         print_change(r);
         printf("\n%s", r->is_checked ? "" : "  not checked: its reference would take minutes\n");
     }

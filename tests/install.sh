@@ -131,6 +131,9 @@ look() {
     has_numpy || want python3-numpy "NumPy (reads the npz)"
     has unzip || want unzip "unzip"
     has clang || want clang "clang (checks the kernels' OpenCL C)"
+    has mandoc || want mandoc "mandoc (checks the man pages)"
+    has zsh || want zsh "zsh (tests of completion)"
+    has fish || want fish "fish (tests of completion)"
     case $needed in
     *pocl*) ;;
     *) has_driver "*pocl*" || want pocl-opencl-icd "PoCL (tests on the CPU as well)" ;;
@@ -162,19 +165,22 @@ install_packages() {
     fi
 }
 
-# ocloc, which lets tests/clcheck.sh compile for Intel's matrix units.  It comes with a driver that
-# would change the devices of a machine with Intel graphics: so only where a machine is for tests
-# alone.  Not every system has the package, hence on its own, and done without where it fails.
-install_ocloc() {
-    if [ "$what" = test ] && [ "${CI:-}" = true ] && has apt-get && ! has ocloc &&
-        knows_packages intel-opencl-icd; then
-        install_packages intel-opencl-icd || echo "install.sh: continuing without: ocloc"
-    fi
+# Only where a machine is for tests alone: mingw-w64, 150 MB, by which tests/e2e/mingw.sh compiles
+# for Windows; and ocloc, which lets tests/clcheck.sh compile for Intel's matrix units and comes
+# with a driver that would change the devices of a machine with Intel graphics.  Not every system
+# has the packages, hence each on its own, and done without where that fails.
+install_for_ci() {
+    [ "$what" = test ] && [ "${CI:-}" = true ] && has apt-get || return 0
+    for pair in x86_64-w64-mingw32-gcc-posix:gcc-mingw-w64-x86-64-posix ocloc:intel-opencl-icd; do
+        if ! has "${pair%:*}" && knows_packages "${pair#*:}"; then
+            install_packages "${pair#*:}" || echo "install.sh: continuing without: ${pair%:*}"
+        fi
+    done
 }
 
 look
 if [ -z "$needed$wanted" ]; then
-    install_ocloc
+    install_for_ci
     exit 0
 fi
 if has apt-get; then
@@ -201,5 +207,5 @@ fi
 if [ -n "$wanted" ]; then
     echo "install.sh: continuing without: $wanted_words"
 fi
-install_ocloc
+install_for_ci
 exit 0

@@ -118,7 +118,8 @@ done < <(find . \( -name '.?*' ! -name .ci -o -name 'build*' -o -path ./tests/da
     -type f \( -name '*.c' -o -name '*.h' -o -name '*.cl' -o -name '*.clh' -o -name '*.sh' \
     -o -name '*.py' -o \
     -name '*.ini' -o -name '*.md' -o -name Makefile -o -name rules -o -name '*.bash' -o \
-    -name '*.zsh' -o -name '*.cff' -o -path './.ci/*' \) -print | sort)
+    -name '*.zsh' -o -name '*.cff' -o -name '*.in' -o -name '*.html' -o -path './.ci/*' \) \
+    -print | sort)
 if bash tests/includes.sh; then
     passed=$((passed + 1))
 else

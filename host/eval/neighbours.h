@@ -2,7 +2,7 @@
  * Precision and recall of samples (Kynkaanniemi et al., arXiv 1904.06991): the share of samples
  * within the reach of a reference image, and of reference images within that of a sample; an
  * image's reach is the distance to its third neighbour among its own kind.  Distances are squared,
- * float32, from products of tiles on the device, so that no whole matrix of them is held. */
+ * float32, from GEMMs of tiles on the device, so that no whole matrix of them is held. */
 #ifndef FFCL_EVAL_NEIGHBOURS_H
 #define FFCL_EVAL_NEIGHBOURS_H
 

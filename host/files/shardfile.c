@@ -17,7 +17,7 @@ static int read_shard(ffcl_tensor_file *file, uint64_t member, uint64_t at, size
     return shard->read(shard, member & (((uint64_t)1 << SHARD_BIT) - 1), at, n, dst, err);
 }
 
-/* A shard that is not there is told of together with all the others. */
+/* Shards that are not there are reported together. */
 static int check_presence(const ffcl_tensor_file *file, const ffcl_shards *s, ffcl_error *err)
 {
     char list[1024] = "";

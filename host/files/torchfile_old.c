@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * What torch.save wrote before PyTorch 1.6, and still does when it is told so: pickles of a number,
+ * What torch.save wrote before PyTorch 1.6, and still does when asked to: pickles of a number,
  * a version, the system and the objects, one of the storages' keys, and then each storage, a count
  * of elements before it. */
 #include <stdlib.h>

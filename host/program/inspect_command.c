@@ -57,7 +57,7 @@ void ffcl_find_number(const ffcl_findings *f, const char *name, double number)
         printf("%-12s %.0f\n", name, number);
 }
 
-/* Is it the index of sharded weights, or one that must be told what is wrong with it? */
+/* Is it the index of sharded weights, or one whose mistake is to be reported? */
 static int is_index(const char *path)
 {
     ffcl_shards shards;

@@ -83,7 +83,7 @@ size_t ffcl_engine_batch(const ffcl_engine *engine);
 struct ffcl_extractor *ffcl_engine_extractor(const ffcl_engine *engine);
 /* Adds a phase of the host to the profile, if there is one; in seconds of ffcl_clock. */
 void ffcl_engine_phase(ffcl_engine *engine, const char *name, double began, double ended);
-/* Who computes its float32 products, and with which tuning: "clblast, tuning 1a2b3c4d". */
+/* Who computes its float32 GEMMs, and with which tuning: "clblast, tuning 1a2b3c4d". */
 void ffcl_engine_products(const ffcl_engine *engine, char *text, size_t size);
 
 /* What the engine was opened with; and the variants that its batches take, "attention: gemms; gemm:

@@ -39,12 +39,23 @@ prepare_apt() {
     apt-get "${apt_options[@]}" update >> "$log" 2>&1
 }
 
+# The newest source of a package that its mirror has; lists may be ahead of it.
+download() {
+    local version
+    for version in $(apt-cache "${apt_options[@]}" showsrc "$1" | sed -n 's/^Version: //p' |
+        sort -Vru); do
+        rm -f "$1"_*.dsc
+        apt-get "${apt_options[@]}" source --download-only "$1=$version" && return
+    done
+    return 1
+}
+
 # fetch PACKAGE: its source, checked and with Debian's patches, in $sources/PACKAGE.
 fetch() {
     [ -d "$sources/$1" ] && return
     prepare_apt
     mkdir -p "$sources/download"
-    (cd "$sources/download" && apt-get "${apt_options[@]}" source --download-only "$1" &&
+    (cd "$sources/download" && download "$1" &&
         dpkg-source --extract "$1"_*.dsc "$sources/$1.new") >> "$log" 2>&1 ||
         die "the source of Debian's $1 cannot be had ($log says why); put it into $sources/$1"
     mv "$sources/$1.new" "$sources/$1"
