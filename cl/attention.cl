@@ -10,10 +10,11 @@
  * BK.  A work-item holds scores of BQ / 8 queries, in quads 32 apart, and a quad of keys, then the
  * same queries' results in VC * VD / 16 columns.  Operands lie in local memory with the queries or
  * keys side by side, so that they are read as quads.  All sums have one order for either BQ.
- * Global (ceil(T/BQ) * 128, H, B).  Local memory at most 32 KB.
+ * Global (ceil(T/BQ) * 128, H * SHARES, B).  Local memory at most 32 KB.
  * DH: head size.  QD: columns of q and k staged at a time.  VD: columns of v staged at a time, a
- * multiple of 16, in VC rounds, VC * VD >= DH.  QUADS: DH is a multiple of 4, and so all is aligned
- * to quads. */
+ * multiple of 16, in VC rounds.  SHARES: work-groups that a wide head's results are shared among
+ * where registers are few, each of which computes all scores; SHARES * VC * VD >= DH.  QUADS: DH is
+ * a multiple of 4, and so all is aligned to quads. */
 #ifndef DH
 #define DH 72
 #endif
@@ -26,6 +27,9 @@
 #ifndef VC
 #define VC 1
 #endif
+#ifndef SHARES
+#define SHARES 1
+#endif
 #ifndef BQ
 #define BQ 32
 #endif
@@ -37,7 +41,7 @@
 #define ITEMS 128
 #define RQ (BQ / 32)            /* quads of queries of a work-item */
 #define OC (VD / 16)
-#define BV 32                   /* keys whose v is staged at a time */
+#define BV (VD > 128 ? 16 : 32) /* keys whose v is staged at a time */
 #define LINE_Q (BQ / 4 + 1)     /* quads of a line of q, and of the scores; of k */
 #define LINE_K (BK / 4 + 1)
 #define QK_QUADS (QD * (LINE_Q + LINE_K))
@@ -179,8 +183,8 @@ void attn_tiled(__global act *out, __global const act *qkv, int T, int H, float 
     __local float row_max[BQ], row_sum[BQ], part[PARTS * BQ];
     __local float4 factor[BQ / 4];
     const int lid = get_local_id(0), tx = lid & 15, ty = lid >> 4;
-    const int t0 = get_group_id(0) * BQ, h = get_group_id(1), b = get_group_id(2);
-    const int ld = 3 * H * DH;
+    const int t0 = get_group_id(0) * BQ, h = get_group_id(1) / SHARES, b = get_group_id(2);
+    const int ld = 3 * H * DH, v0 = get_group_id(1) % SHARES * VC * VD;
     __global const act *q = qkv + ((size_t)b * T + t0) * ld + h * DH;
     __global const act *keys = qkv + (size_t)b * T * ld + (H + h) * DH;
     __global const act *values = keys + H * DH;
@@ -223,7 +227,7 @@ void attn_tiled(__global act *out, __global const act *qkv, int T, int H, float 
                 __local float *vs = (__local float *)stage;
                 barrier(CLK_LOCAL_MEM_FENCE);
                 for (int e = lid; e < BV * VD; e += ITEMS) {
-                    const int r = k0 + e / VD, d = c * VD + e % VD;
+                    const int r = k0 + e / VD, d = v0 + c * VD + e % VD;
                     vs[e] = r < nk && d < DH ? LOAD_ACT(values, (size_t)(s0 + r) * ld + d) : 0.0f;
                 }
                 barrier(CLK_LOCAL_MEM_FENCE);
@@ -238,7 +242,7 @@ void attn_tiled(__global act *out, __global const act *qkv, int T, int H, float 
             for (int j = 0; j < OC; j++) {
                 const float of[4] = {acc[c][i][j].x, acc[c][i][j].y, acc[c][i][j].z,
                                      acc[c][i][j].w};
-                const int d = c * VD + tx + 16 * j;
+                const int d = v0 + c * VD + tx + 16 * j;
                 #pragma unroll
                 for (int e = 0; e < 4; e++) {
                     const int r = 32 * i + 4 * ty + e, t = t0 + r;

@@ -20,7 +20,7 @@ import tempfile
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 MOST_LOCAL = 32768
-PLAIN = ("gpu", "gpu-own", "gpu-builtin", "gpu-half")
+PLAIN = ("gpu", "gpu-own", "gpu-builtin", "gpu-half", "gpu-half-own")
 SIZES = ((256, 1), (256, 8), (512, 1), (512, 8))
 AMD = {"gfx906": 9006, "gfx90a": 9010, "gfx942": 9402, "gfx1030": 10300, "gfx1100": 11000,
        "gfx1200": 12000}

@@ -11,8 +11,10 @@
 
 #define LOG2_E 1.4426950408889634
 
-/* NARROW: heads of up to this many columns are fastest with scores in registers. */
-enum { TILE_ITEMS = 128, ROW_QUERIES = 4, NARROW = 96 };
+/* NARROW: heads of up to this many columns are fastest with scores in registers.  MANY_COLUMNS,
+ * FEW_COLUMNS: of a wide head's results in the registers of Intel's GPUs with matrix instructions
+ * and without. */
+enum { TILE_ITEMS = 128, ROW_QUERIES = 4, NARROW = 96, MANY_COLUMNS = 256, FEW_COLUMNS = 96 };
 
 /* Columns of q and k staged at a time: Dh in equal parts of at most 24, of whole quads where Dh
  * is. */
@@ -42,12 +44,15 @@ static size_t head_size(const ffcl_attention_desc *d)
     return d->out.cols / d->heads;
 }
 
-/* All kernels take the same arguments: scale is 1 / sqrt(Dh), times log2(e) where they use exp2. */
+/* All kernels take the same arguments: scale is 1 / sqrt(Dh), times log2(e) where they use exp2.
+ * shares: work-groups that a head's columns are shared among. */
 static void launch(ffcl_ctx *ctx, const ffcl_kernel *k, const ffcl_attention_desc *d,
-                   size_t global_x, size_t local_x, double scale)
+                   size_t global_x, size_t local_x, size_t shares, double scale)
 {
-    size_t local[3] = {local_x, 1, 1}, global[3] = {global_x, d->heads, d->qkv.batch};
-    ffcl_work_shape(ctx, ffcl_attention_cost(d), "%zux%zux%zux%zu", d->qkv.batch, d->qkv.rows,
+    size_t local[3] = {local_x, 1, 1}, global[3] = {global_x, d->heads * shares, d->qkv.batch};
+    ffcl_cost work = ffcl_attention_cost(d);
+    work.flops *= (double)(shares + 1) / 2.0;
+    ffcl_work_shape(ctx, work, "%zux%zux%zux%zu", d->qkv.batch, d->qkv.rows,
                     d->heads, head_size(d));
     ffcl_launch(ctx, k, 3, global, local, FFCL_DENSE(&d->out), FFCL_DENSE(&d->qkv),
                 FFCL_INT(d->qkv.rows), FFCL_INT(d->heads),
@@ -70,16 +75,27 @@ static size_t tile_queries(const ffcl_ctx *ctx, const ffcl_attention_desc *d)
            !ffcl_has_few_registers(ctx) ? 64 : 32;
 }
 
+/* Intel's GPUs keep the results in registers only without rounds over the columns of v: the
+ * work-groups that share a head's; 0 elsewhere. */
+static size_t tile_shares(const ffcl_ctx *ctx, size_t Dh)
+{
+    if (!ctx->device.caps.few_lanes)
+        return 0;
+    return ffcl_div_up(Dh, ffcl_has_few_registers(ctx) ? FEW_COLUMNS : MANY_COLUMNS);
+}
+
 static void tiled_run(ffcl_ctx *ctx, const void *desc)
 {
     const ffcl_attention_desc *d = desc;
-    const size_t Dh = head_size(d), vd = v_columns(Dh), queries = tile_queries(ctx, d);
-    char options[112];
+    const size_t Dh = head_size(d), queries = tile_queries(ctx, d), shares = tile_shares(ctx, Dh);
+    const size_t vd = shares ? ffcl_round_up(ffcl_div_up(Dh, shares), 16) : v_columns(Dh);
+    char options[128];
     snprintf(options, sizeof options,
-             "-DDH=%zu -DQD=%zu -DVD=%zu -DVC=%zu -DBQ=%zu -DQUADS=%d %s", Dh, qk_columns(Dh), vd,
-             ffcl_div_up(Dh, vd), queries, Dh % 4 == 0, ffcl_dtype_option(d->qkv.dtype));
+             "-DDH=%zu -DQD=%zu -DVD=%zu -DVC=%zu -DBQ=%zu -DQUADS=%d -DSHARES=%zu %s", Dh,
+             qk_columns(Dh), vd, shares ? 1 : ffcl_div_up(Dh, vd), queries, Dh % 4 == 0,
+             ffcl_max(shares, 1), ffcl_dtype_option(d->qkv.dtype));
     launch(ctx, ffcl_kernel_get(ctx, "attention", "attn_tiled", options), d,
-           ffcl_div_up(d->qkv.rows, queries) * TILE_ITEMS, TILE_ITEMS, 1.0);
+           ffcl_div_up(d->qkv.rows, queries) * TILE_ITEMS, TILE_ITEMS, ffcl_max(shares, 1), 1.0);
 }
 
 static int row_can(const ffcl_ctx *ctx, const void *desc)
@@ -97,7 +113,7 @@ static void row_run(ffcl_ctx *ctx, const void *desc)
              ffcl_dtype_option(d->qkv.dtype));
     const ffcl_kernel *k = ffcl_kernel_get(ctx, "attention_row", "attn_row", options);
     const size_t local = ffcl_local_size(ctx, k, 4);
-    launch(ctx, k, d, ffcl_round_up(ffcl_div_up(d->qkv.rows, ROW_QUERIES), local), local, 1.0);
+    launch(ctx, k, d, ffcl_round_up(ffcl_div_up(d->qkv.rows, ROW_QUERIES), local), local, 1, 1.0);
 }
 
 static int mma_can(const ffcl_ctx *ctx, const void *desc)
@@ -121,7 +137,7 @@ static void mma_run(ffcl_ctx *ctx, const void *desc)
              queries, keys, columns, wide);
     size_t items = 32 * (queries / 16) * columns;
     launch(ctx, ffcl_kernel_get(ctx, "mma_attention", "mma_attention_f16", options), d,
-           ffcl_div_up(d->qkv.rows, queries) * items, items, LOG2_E);
+           ffcl_div_up(d->qkv.rows, queries) * items, items, 1, LOG2_E);
 }
 
 static int wgmma_can(const ffcl_ctx *ctx, const void *desc)
@@ -145,7 +161,7 @@ static void wgmma_run(ffcl_ctx *ctx, const void *desc)
     snprintf(options, sizeof options, "-DDH=%zu -DGROUPS=%zu -cl-nv-maxrregcount=128",
              head_size(d), groups);
     launch(ctx, ffcl_kernel_get(ctx, "wgmma_attention", "wgmma_attention_f16", options), d,
-           ffcl_div_up(T, 64 * groups) * 128 * groups, 128 * groups, LOG2_E);
+           ffcl_div_up(T, 64 * groups) * 128 * groups, 128 * groups, 1, LOG2_E);
 }
 
 static int is_head_wide(const ffcl_ctx *ctx, const void *desc)

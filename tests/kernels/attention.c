@@ -169,28 +169,32 @@ static size_t used(const ffcl_row *row, const ffcl_images_of *of, ffcl_use *to)
 /* Sums of T weighted values, each weight an exp of 3 units in the last place.  A half result is
  * rounded by up to 2^-11 of itself. */
 /* compute_units: by which the tile is chosen; 0: the device's. */
-#define ATTENTION(row_name, by, type, may_use, compute_units, shapes, ragged, relative)       \
+/* lanes: a GPU of Intel that has so few of them. */
+#define ATTENTION(row_name, by, type, may_use, compute_units, lanes, shapes, ragged, relative) \
     {                                                                                         \
         .name = row_name, .letters = "B T H Dh", .dtype = type,                               \
         .fills = FFCL_NOISE | FFCL_ZEROS | FFCL_LARGE | FFCL_CONSTANT, .model = shapes,       \
         .awkward = ragged, .operands = operands, .fill = fill, .ref = ref, .at = at,          \
         .rtol = relative, .atol = 4e-7f, .skip = ffcl_case_needs_unit, .describe = describe,  \
         .op = FFCL_OP_ATTENTION, .variant = by, .unit = may_use, .units = compute_units,      \
+        .few_lanes = lanes,                                                                   \
         .used = used,                                                                         \
     }
 #define FLOAT(name, by, shapes, ragged) \
-    ATTENTION(name, by, FFCL_F32, FFCL_UNIT_NONE, 0, shapes, ragged, 1e-5f)
-#define TILED(name, type, compute_units, relative) \
-    ATTENTION(name, "tiled", type, FFCL_UNIT_NONE, compute_units, model, awkward, relative)
+    ATTENTION(name, by, FFCL_F32, FFCL_UNIT_NONE, 0, 0, shapes, ragged, 1e-5f)
+#define TILED(name, type, compute_units, lanes, relative) \
+    ATTENTION(name, "tiled", type, FFCL_UNIT_NONE, compute_units, lanes, model, awkward, relative)
 #define HALF(name, by, unit, shapes, ragged) \
-    ATTENTION(name, by, FFCL_F16, unit, 0, shapes, ragged, 5e-4f)
+    ATTENTION(name, by, FFCL_F16, unit, 0, 0, shapes, ragged, 5e-4f)
 
 const ffcl_row ffcl_rows_of_attention[] = {
     FLOAT("attn_f32_row", "row", model, awkward),
-    TILED("attn_tiled", FFCL_F32, 1, 1e-5f),
-    TILED("attn_tiled_many", FFCL_F32, 132, 1e-5f),
-    TILED("attn_tiled_half", FFCL_F16, 1, 5e-4f),
-    TILED("attn_tiled_half_many", FFCL_F16, 132, 5e-4f),
+    TILED("attn_tiled", FFCL_F32, 1, 0, 1e-5f),
+    TILED("attn_tiled_many", FFCL_F32, 132, 0, 1e-5f),
+    TILED("attn_tiled_few_lanes", FFCL_F32, 1, 8, 1e-5f),
+    TILED("attn_tiled_half", FFCL_F16, 1, 0, 5e-4f),
+    TILED("attn_tiled_half_many", FFCL_F16, 132, 0, 5e-4f),
+    TILED("attn_tiled_half_few_lanes", FFCL_F16, 1, 8, 5e-4f),
     FLOAT("attn_f32_batched", "gemms", gemms_model, gemms_awkward),
     HALF("attn_half_batched", "gemms", FFCL_UNIT_NONE, gemms_model, gemms_awkward),
     HALF("attn_row_half", "row", FFCL_UNIT_NONE, model, awkward),

@@ -108,6 +108,7 @@ typedef struct ffcl_case {
         const struct ffcl_variant *forced;
         ffcl_matrix_unit unit;
         cl_uint units;
+        size_t few_lanes;
         int emulate, batch_invariant;
     } before;
 } ffcl_case;

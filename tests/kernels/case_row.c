@@ -26,6 +26,7 @@ void ffcl_case_begin(ffcl_case *c)
     c->before.forced = ctx->forced[row->op];
     c->before.unit = ctx->matrix_unit;
     c->before.units = ctx->device.caps.units;
+    c->before.few_lanes = ctx->device.caps.few_lanes;
     c->before.emulate = ctx->emulate;
     c->before.batch_invariant = ctx->batch_invariant;
     if (row->describe)
@@ -36,6 +37,8 @@ void ffcl_case_begin(ffcl_case *c)
     ctx->batch_invariant = row->batch_invariant;
     if (units)
         ctx->device.caps.units = (cl_uint)units;
+    if (row->few_lanes)
+        ctx->device.caps.few_lanes = row->few_lanes;
     row->operands(c);
 }
 
@@ -59,6 +62,7 @@ void ffcl_case_end(ffcl_case *c)
     ctx->forced[c->row->op] = c->before.forced;
     ctx->matrix_unit = c->before.unit;
     ctx->device.caps.units = c->before.units;
+    ctx->device.caps.few_lanes = c->before.few_lanes;
     ctx->emulate = c->before.emulate;
     ctx->batch_invariant = c->before.batch_invariant;
 }

@@ -32,9 +32,10 @@ typedef struct ffcl_row {
     const char *variant;
     /* What the choice of a kernel depends on beside shapes: the matrix unit that it may use, which
      * is emulated where the device has none of AMD's or Intel's; compute units by which work is
-     * cut, 0: as many as the letter `units` says, or the device has; batch_invariant. */
+     * cut, 0: as many as the letter `units` says, or the device has; lanes of the smallest
+     * sub-group of a GPU of Intel, 0: the device's; batch_invariant. */
     ffcl_matrix_unit unit;
-    size_t units;
+    size_t units, few_lanes;
     int batch_invariant;
 
     /* Calls the operation as shipped; NULL: with the description. */
