@@ -77,7 +77,8 @@ CHECK_OBJ := $(BUILD)/tests/kernels/check.o $(CASES_OBJ)
 
 .PHONY: all demo check unit fuzz fuzz-replay lint clcheck bench bench-torch install uninstall \
     dist deb clean docs deps windows windows-check macos-check asan static analyze valgrind chaos \
-    sweep objects debian12 debian13 portability force
+    sweep objects debian12 debian13 portability runtimes \
+    force
 
 # The program, the libraries, man pages, completion.
 PAGES := $(addprefix $(BUILD)/pages/,ffcl.1 ffcl.ini.5 bash zsh fish)
@@ -263,11 +264,17 @@ check:
 	    $$(pkg-config --exists ompi-c && echo $(BUILD)/ffcl-mpi)
 	bash tests/run.sh $(BUILD)
 
-# make demo and make check in a minimal root of Debian 12 or 13, made for it.
+# make demo and make check in a minimal root of Debian 12 or 13, made for it; ROOT=FOLDER keeps it,
+# ONLY="kernels unit/* e2e/resume*" runs these test programs alone.
 debian12:
-	bash tests/debian.sh bookworm
+	ROOT=$(ROOT) bash tests/debian.sh bookworm $(foreach p,$(ONLY),'$(p)')
 debian13:
-	bash tests/debian.sh trixie
+	ROOT=$(ROOT) bash tests/debian.sh trixie $(foreach p,$(ONLY),'$(p)')
+
+# Kernel rows, recordings and the demo on Intel's CPU runtime, rusticl and Oclgrind; RUNTIME=intel:
+# on one; SHARE=small: each row's smallest shape.
+runtimes: all $(BUILD)/tests/check
+	SHARE=$(SHARE) bash tests/runtimes.sh $(BUILD) $(RUNTIME)
 
 unit: $(UNIT)
 

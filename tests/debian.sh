@@ -4,7 +4,7 @@
 # make demo and make check on a copy of this tree.  Needs mmdebstrap, and root or sudo.
 # usage: tests/debian.sh RELEASE [PATTERN ...]    RELEASE: bookworm, trixie
 #        PATTERN: only the test programs that tests/run.sh knows by it, after make demo
-#        ROOT=FOLDER: the root is made there, or used again, and stays
+#        ROOT=FOLDER: the root is made there, or used again, and stays, with what was built in it
 set -eu
 cd "$(dirname "$0")/.."
 release=${1:?usage: tests/debian.sh RELEASE [PATTERN ...]}
@@ -27,8 +27,8 @@ if [ ! -e "$root/etc/debian_version" ]; then
     mmdebstrap --quiet --variant=minbase "$release" "$root"
 fi
 cp /etc/resolv.conf "$root/etc/resolv.conf"
-rm -rf "$root/ffcl"
-mkdir "$root/ffcl"
+mkdir -p "$root/ffcl"
+find "$root/ffcl" -mindepth 1 -maxdepth 1 ! -name build -exec rm -rf {} +
 git ls-files -z --cached --others --exclude-standard | tar -c --null --ignore-failed-read -T - |
     tar -x -C "$root/ffcl" --no-same-owner
 

@@ -2,9 +2,10 @@
 # SPDX-License-Identifier: MIT
 # Runs the smallest shape of every kernel under Oclgrind and fails on any report: accesses out of
 # bounds, races, uninitialised reads, divergent barriers, wrong API calls.
-# usage: tests/oclgrind.sh [CHECK]     CHECK: build/tests/check
+# usage: tests/oclgrind.sh [CHECK [PATTERN]]     CHECK: build/tests/check; PATTERN: of rows
 set -u
 check=${1:-build/tests/check}
+rows=(${2:+--op "$2"})
 if ! command -v oclgrind > /dev/null; then
     echo "oclgrind.sh: skipped, oclgrind is not installed"
     exit 0
@@ -46,7 +47,8 @@ one_pass() {
     shift
     : > "$log"
     FFCL_CACHE_DIR='' timeout 600 oclgrind --check-api --data-races --max-errors 1000 \
-        --build-options -cl-opt-disable --log "$log" "${options[@]}" "$check" --small "$@" \
+        --build-options -cl-opt-disable --log "$log" "${options[@]}" "$check" --small "${rows[@]}" \
+        "$@" \
         2> "$log.err"
     local status=$?
     cat "$log.err" >&2
