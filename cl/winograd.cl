@@ -19,6 +19,13 @@
 #ifndef TILES
 #define TILES 0         /* the dimension that counts tiles */
 #endif
+/* A GPU has a work-item for each vector: a loop would have its compiler keep in registers what does
+ * not change from round to round. */
+#if TILES
+#define EACH_VECTOR(c, n) if (c < n)
+#else
+#define EACH_VECTOR(c, n) for (; c < n; c += get_global_size(1) * VW)
+#endif
 
 /* U's columns of outputs first .. first + n - 1 (n a multiple of VW), whose weights are
  * w (n, C, TAPS, TAPS).  A work-item has an input channel to itself and so writes whole rows, as
@@ -63,10 +70,13 @@ void winograd_before(__global float *V, __global const act *x, int H, int W, int
     int tile = first + row, b = tile / (across * down), rest = tile - b * across * down;
     int y0 = rest / across * STEP - pad, x0 = rest % across * STEP - pad;
     __global const act *image = x + (size_t)b * H * W * C;
-    for (int c = get_global_id(!TILES) * VW; c < C; c += get_global_size(!TILES) * VW) {
+    int c = get_global_id(!TILES) * VW;
+    EACH_VECTOR(c, C) {
         vec half_way[POINTS][SIDE], t[POINTS];
+        #pragma unroll
         for (int i = 0; i < SIDE; i++) {
             vec d[SIDE];
+            #pragma unroll
             for (int j = 0; j < SIDE; j++) {
                 int iy = y0 + j, ix = x0 + i;
                 int inside = iy >= 0 && iy < H && ix >= 0 && ix < W;
@@ -78,8 +88,10 @@ void winograd_before(__global float *V, __global const act *x, int H, int W, int
             for (int j = 0; j < POINTS; j++)
                 half_way[j][i] = t[j];
         }
+        #pragma unroll
         for (int j = 0; j < POINTS; j++) {
             before(half_way[j], t);
+            #pragma unroll
             for (int i = 0; i < POINTS; i++)
                 STORE_FLOATS(t[i], V + ((size_t)(j * POINTS + i) * ld + row) * C + c);
         }
@@ -102,7 +114,8 @@ void winograd_after(__global act *out, int out_at, int out_ld,
     int y0 = rest / across * OUTS, x0 = rest % across * OUTS;
     int rows = min(OUTS, H - y0), columns = min(OUTS, W - x0);
     size_t corner = ((size_t)b * H + y0) * W + x0;
-    for (int o = get_global_id(!TILES) * VW; o < Cout; o += get_global_size(!TILES) * VW) {
+    int o = get_global_id(!TILES) * VW;
+    EACH_VECTOR(o, Cout) {
         vec half_way[OUTS][POINTS], m[POINTS], y[OUTS], shift = LOAD_FLOATS(bias + o);
         for (int i = 0; i < POINTS; i++) {
             for (int j = 0; j < POINTS; j++)
