@@ -168,7 +168,8 @@ install_packages() {
 # Only where a machine is for tests alone: mingw-w64, 150 MB, by which tests/e2e/mingw.sh compiles
 # for Windows; ocloc, which lets tests/clcheck.sh compile for Intel's matrix units and comes with a
 # driver that would change the devices of a machine with Intel graphics; and Oclgrind, for
-# tests/e2e/runtimes.sh.  Not every system has the packages, hence each on its own, and done without where that fails.
+# tests/e2e/runtimes.sh.  Not every system has the packages, hence each on its own, and done without
+# where that fails.
 install_for_ci() {
     [ "$what" = test ] && [ "${CI:-}" = true ] && has apt-get || return 0
     for pair in x86_64-w64-mingw32-gcc-posix:gcc-mingw-w64-x86-64-posix ocloc:intel-opencl-icd \
