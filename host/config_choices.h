@@ -19,7 +19,8 @@ typedef enum ffcl_input_kind {
 
 /* How a latent gets from noise to data: see sample/schedule.h. */
 typedef enum ffcl_solver {
-    FFCL_SOLVER_EULER, FFCL_SOLVER_HEUN, FFCL_SOLVER_RENOISE, FFCL_SOLVER_SDE, FFCL_SOLVER_SDE_HEUN
+    FFCL_SOLVER_EULER, FFCL_SOLVER_HEUN, FFCL_SOLVER_RENOISE, FFCL_SOLVER_SDE, FFCL_SOLVER_SDE_HEUN,
+    FFCL_SOLVER_DDIM
 } ffcl_solver;
 
 /* Classifier-free guidance by a second pass with the null class: of no, of all, of the first three

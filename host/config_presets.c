@@ -149,11 +149,14 @@ const ffcl_preset ffcl_presets[FFCL_PRESET_COUNT] = {
     [FFCL_PRESET_dit] = {
         .name = "dit", .title = "DiT",
         .paper = "Scalable Diffusion Models with Transformers, arXiv 2212.09748",
-        .repository = "facebookresearch/DiT",
+        .repository = "facebookresearch/DiT@ed81ce2",
+        .values = {"model.noise_time=1", "sampler.cfg=three", "sampler.steps=250",
+                   "sampler.guidance=4", "output.bytes=sit"},
         .embedders = {"t_embedder=t"},
         .never = {"projectors.", "bn.", "logvar_linear.", "blocks.0.attn.q_norm.", NOT_BASE},
-        .refused = "a DiT predicts the noise of a diffusion of 1000 steps (DDPM), not a velocity, "
-                   "which ffcl does not sample, though its tensors are called as SiT's",
+        .refused = "a DiT predicts the noise of a diffusion of 1000 steps, not a velocity, though "
+                   "its tensors are called as SiT's, and its own sampler, DDPM, is not here: set "
+                   "solver = ddim under [sampler] for the other one of its code",
     },
 };
 

@@ -35,7 +35,7 @@ typedef struct ffcl_preset {
     /* Another family has the same tensors where t_embedder is the only embedder, so that a line of
      * [condition] must say what that is fed with. */
     int not_alone;
-    const char *refused;        /* why it is not sampled; NULL: it is */
+    const char *refused;        /* why it is sampled by solver = ddim alone; NULL: it is not so */
 } ffcl_preset;
 
 extern const ffcl_preset ffcl_presets[FFCL_PRESET_COUNT];

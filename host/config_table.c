@@ -18,7 +18,8 @@ static const ffcl_config_choice predictions[] = {{"velocity", 0}, {"data", 1}, {
 static const ffcl_config_choice noise_times[] = {{"1", 1}, {"0", 0}, {NULL, 0}};
 static const ffcl_config_choice solvers[] = {
     {"euler", FFCL_SOLVER_EULER}, {"heun", FFCL_SOLVER_HEUN}, {"renoise", FFCL_SOLVER_RENOISE},
-    {"sde", FFCL_SOLVER_SDE}, {"sde-heun", FFCL_SOLVER_SDE_HEUN}, {NULL, 0},
+    {"sde", FFCL_SOLVER_SDE}, {"sde-heun", FFCL_SOLVER_SDE_HEUN},
+    {"ddim", FFCL_SOLVER_DDIM}, {NULL, 0},
 };
 static const ffcl_config_choice cfg_kinds[] = {
     {"none", FFCL_CFG_NONE}, {"all", FFCL_CFG_ALL}, {"three", FFCL_CFG_THREE}, {NULL, 0},
@@ -275,7 +276,9 @@ const ffcl_config_row ffcl_config_rows[] = {
     {"sampler", "solver", FFCL_TYPE_CHOICE, "euler", AT(sampler.solver), LATE, .choices = solvers,
      .help = "`euler`, `heun`: for velocities; `euler` also for flow maps of two times. `renoise`: "
              "each step jumps to data and, but for the last, adds noise for the next time. `sde`, "
-             "`sde-heun`: the stochastic samplers of SiT and REPA, whose last step adds no noise"},
+             "`sde-heun`: the stochastic samplers of SiT and REPA, whose last step adds no noise. "
+             "`ddim`: for networks that predict noise, with `preset = dit` alone: `steps` of the "
+             "1000 of its diffusion, spaced as its code spaces them"},
     {"sampler", "times", FFCL_TYPE_TIMES, "uniform", AT(sampler.times), LATE,
      .help = "The times of the steps: `uniform`, or one more number than steps with commas between "
              "them, from the time of noise to that of data. Sets `steps`"},
@@ -671,13 +674,11 @@ static void write_presets(FILE *out)
     fputs(presets_text, out);
     for (size_t i = 0; i < FFCL_PRESET_COUNT; i++) {
         const ffcl_preset *p = &ffcl_presets[i];
-        if (p->refused) {
-            fprintf(out, "| `%s` | refused: %s | |\n", p->name, p->refused);
-            continue;
-        }
         fprintf(out, "| `%s` | ", p->name);
         for (const char *const *v = p->values; *v; v++)
             fprintf(out, "%s`%s`", v == p->values ? "" : " ", *v);
+        if (p->refused)
+            fprintf(out, "; refused without `sampler.solver=ddim`: %s", p->refused);
         fputs(" | ", out);
         for (const char *const *v = p->embedders; *v; v++)
             fprintf(out, "%s`%s`", v == p->embedders ? "" : " ", *v + (**v == '?'));
@@ -693,7 +694,8 @@ int ffcl_config_presets(char **out, ffcl_error *err)
     for (size_t i = 0; stream && i < FFCL_PRESET_COUNT; i++) {
         const ffcl_preset *p = &ffcl_presets[i];
         fprintf(stream, "%-12s %s%s\n             %s\n             github.com/%s\n", p->name,
-                p->title, p->refused ? " (refused)" : "", p->paper, p->repository);
+                p->title, p->refused ? " (refused without solver = ddim)" : "", p->paper,
+                p->repository);
         if (p->refused)
             fprintf(stream, "             %s\n", p->refused);
     }

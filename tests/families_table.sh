@@ -45,6 +45,7 @@ family() { # PRESET STEM OF [ENDING]
     # Where there is no VAE of the recording's own, latents are what is compared.
     [ -s "$zoo/$2.latents_stats.pt" ] && more=(vae.stats="$zoo/$2.latents_stats.pt")
     [ "$1" = imf ] && more=(model.latent_size=8)
+    [ "$1" = dit ] && more=(sampler.solver=ddim)
     row "\`$1\`" "$zoo/$2.ref.safetensors" "$3" model.preset="$1" \
         model.checkpoint="$zoo/$2.${4:-pt}" ${more[@]+"${more[@]}"}
 }
@@ -61,6 +62,7 @@ family lightningdit lightningdit_zoo "hustvl/LightningDiT@2725fed, the published
 family lightningdit lightningdit_zoo_b "the same: layer norm, normed heads, no shifts"
 family facm facm_zoo "ali-vilab/FACM@9be03f7, as published"
 family facm facm_zoo_r "the same with \`r_embedder\`"
+family dit dit_zoo "facebookresearch/DiT@ed81ce2, by DDIM" pt
 for vae in "vae16_zoo safetensors huggingface/diffusers, 16 channels, shift" \
     "sdvae_ldm_zoo ckpt sd-vae with LDM names" "vavae_zoo pt VA-VAE, 32 channels" \
     "vavae_zoo_g32 pt VA-VAE, 32 groups"; do

@@ -250,7 +250,7 @@ static size_t list_fitting(const subject *s, int is_open, char *text, size_t siz
         if (used < size)
             used += (size_t)snprintf(text + used, size - used, "%s%s%s", used ? ", " : "",
                                      ffcl_presets[i].name,
-                                     ffcl_presets[i].refused ? " (which is refused)" : "");
+                                     ffcl_presets[i].refused ? " (with solver = ddim)" : "");
     }
     return n;
 }
@@ -325,14 +325,14 @@ static int check(const ffcl_config *cfg, const subject *s, ffcl_error *err)
     const char *path = ffcl_tensor_file_path(s->w->file);
     char why[200], fitting[400], prefix[96] = "";
     int one;
-    if (p->refused)
+    if (p->refused && cfg->sampler.solver != FFCL_SOLVER_DDIM)
         return ffcl_fail(err, FFCL_ECONFIG, "[model] preset = %s: %s", p->name, p->refused);
     if (!cfg->model.check)
         return 0;
     speak_against(p, s, 0, why, sizeof why);
-    if (!*why && is_called_dit(path))
-        snprintf(why, sizeof why, "it is called DiT: %s",
-                 ffcl_presets[FFCL_PRESET_dit].refused);
+    if (!*why && is_called_dit(path) && !p->refused)
+        snprintf(why, sizeof why, "it is called DiT, which predicts the noise: preset = dit with "
+                 "solver = ddim under [sampler]");
     if (*why) {
         list_fitting(s, 0, fitting, sizeof fitting, &one);
         if (has_unfed(p, s, prefix, sizeof prefix)) {

@@ -238,6 +238,21 @@ static void report_seed(const ffcl_config *cfg, const ffcl_observer *obs)
     say(&n, obs);
 }
 
+/* Guidance that is asked for and guides no step. */
+static void report_idle_guidance(const ffcl_engine *engine, const ffcl_config *cfg,
+                                 const ffcl_observer *obs)
+{
+    const ffcl_schedule *schedule = ffcl_engine_schedule(engine);
+    note n = {.used = 0};
+    if (cfg->sampler.cfg == FFCL_CFG_NONE || cfg->sampler.guidance <= 1.0 ||
+        ffcl_schedule_evaluations(schedule) > schedule->n_moments)
+        return;
+    add(&n, "guidance = %.9g guides no step: none begins at a time from guidance_low = %.9g to "
+        "guidance_high = %.9g", cfg->sampler.guidance, cfg->sampler.guidance_low,
+        cfg->sampler.guidance_high);
+    say(&n, obs);
+}
+
 void ffcl_assumptions_report(const ffcl_engine *engine, const ffcl_config *cfg,
                              const ffcl_observer *obs)
 {
@@ -246,6 +261,7 @@ void ffcl_assumptions_report(const ffcl_engine *engine, const ffcl_config *cfg,
     report_seed(cfg, obs);
     report_embedders(engine, obs);
     report_steps(engine, obs);
+    report_idle_guidance(engine, cfg, obs);
     report_taken(engine, obs, 0);
     report_taken(engine, obs, 1);
     report_labels(engine, cfg, obs);

@@ -143,6 +143,46 @@ static void sde_heun_step(builder *b, double tau0, double tau1, int is_last)
                             .noise_index = -1});
 }
 
+/* ---- steps of a diffusion ------------------------------------------------------------------- */
+
+enum { DIFFUSION = 1000 };      /* its steps, whose beta goes from first_beta to last_beta */
+static const double first_beta = 1e-4, last_beta = 0.02;
+
+/* Step number i of n, from data on, spaced over all of them; *at: the place before rounding, which
+ * the published code adds up. */
+static size_t diffusion_step(size_t i, size_t n, double *at)
+{
+    if (i)
+        *at += n > 1 ? (double)(DIFFUSION - 1) / (double)(n - 1) : 1.0;
+    return (size_t)nearbyint(*at);
+}
+
+/* DDIM without noise, from noise on. */
+static void ddim_steps(builder *b)
+{
+    const size_t n = b->s->steps;
+    double alpha[DIFFUSION], at = 0.0, before = 1.0, product = 1.0;
+    for (size_t t = 0; t < DIFFUSION; t++) {
+        product *= 1.0 - (first_beta + (last_beta - first_beta) * (double)t / (DIFFUSION - 1));
+        alpha[t] = product;
+    }
+    for (size_t i = 0, last = 0; i < n; i++) {
+        const size_t t = diffusion_step(i, n, &at), to = n - 1 - i;
+        const double x = sqrt(before / alpha[t]);
+        const ffcl_config *cfg = b->cfg;
+        const double gate = (double)t / DIFFUSION;
+        b->s->moments[to] = (ffcl_moment){
+            .t = (double)t, .r = (double)last, .delta = (double)(t - last),
+            .is_guided = cfg->sampler.cfg != FFCL_CFG_NONE && cfg->sampler.guidance > 1.0 &&
+                         gate >= cfg->sampler.guidance_low && gate <= cfg->sampler.guidance_high};
+        b->s->moves[to] = (ffcl_move){.moment = (int)to, .x = x, .noise_index = -1,
+                                      .F = sqrt(1 - before) - x * sqrt(1 - alpha[t])};
+        before = alpha[t];
+        last = t;
+    }
+    b->s->n_moments = b->s->n_moves = n;
+}
+
 static size_t steps_of(const ffcl_config *cfg)
 {
     const int is_list = strcmp(cfg->sampler.times, "uniform") != 0;
@@ -165,6 +205,13 @@ static int check(const ffcl_config *cfg, ffcl_error *err)
     if (is_sde(cfg) && (steps < 2 || is_list))
         return ffcl_fail(err, FFCL_ECONFIG, "[sampler] solver: an SDE needs two steps or more, at "
                          "uniform times, as its last has the length sde_last");
+    if (cfg->sampler.solver == FFCL_SOLVER_DDIM && (!p || !p->refused))
+        return ffcl_fail(err, FFCL_ECONFIG, "[sampler] solver = ddim is for networks that predict "
+                         "noise: set preset = dit under [model], or another solver");
+    if (cfg->sampler.solver == FFCL_SOLVER_DDIM &&
+        (steps < 2 || steps > DIFFUSION || is_list || cfg->sampler.time_shift != 1.0))
+        return ffcl_fail(err, FFCL_ECONFIG, "[sampler] solver = ddim takes 2 to %d steps, at "
+                         "uniform times, without time_shift", DIFFUSION);
     if (!is_list)
         return 0;
     times = malloc((steps + 1) * sizeof *times);
@@ -195,7 +242,9 @@ int ffcl_schedule_open(ffcl_schedule *out, const ffcl_config *cfg, ffcl_error *e
         return ffcl_fail(err, FFCL_ENOMEM, "out of memory for %zu steps", n);
     }
     fill_grid(&b);
-    for (size_t i = 0; i < n; i++) {
+    if (cfg->sampler.solver == FFCL_SOLVER_DDIM)
+        ddim_steps(&b);
+    for (size_t i = 0; cfg->sampler.solver != FFCL_SOLVER_DDIM && i < n; i++) {
         const double tau0 = b.tau[i], tau1 = b.tau[i + 1];
         const int is_last = i + 1 == n;
         switch (cfg->sampler.solver) {
@@ -204,6 +253,7 @@ int ffcl_schedule_open(ffcl_schedule *out, const ffcl_config *cfg, ffcl_error *e
         case FFCL_SOLVER_RENOISE: renoise_step(&b, tau0, tau1, is_last); break;
         case FFCL_SOLVER_SDE: sde_step(&b, tau0, tau1, is_last); break;
         case FFCL_SOLVER_SDE_HEUN: sde_heun_step(&b, tau0, tau1, is_last); break;
+        case FFCL_SOLVER_DDIM: break;
         }
     }
     free(b.tau);

@@ -9,7 +9,10 @@
  *   renoise   x' = x + (1 - tau0) v(x, t0), then x = tau1 x' + (1 - tau1) noise, but for the last
  *   sde       x += dtau d + sqrt(2 (1 - tau0) dtau) noise, d = (1 + tau0) v(x, t0) - x; the last
  *             step, of [sampler] sde_last, adds no noise
- *   sde-heun  x += sqrt(2 (1 - tau0) dtau) noise, then Heun's step of d; the last step as sde's */
+ *   sde-heun  x += sqrt(2 (1 - tau0) dtau) noise, then Heun's step of d; the last step as sde's
+ * Of a network whose F is the noise of a diffusion of 1000 steps, a_t the part of data in the
+ * variance of its step t:
+ *   ddim      x = sqrt(a_t1) X + sqrt(1 - a_t1) F, X = (x - sqrt(1 - a_t0) F) / sqrt(a_t0) */
 #ifndef FFCL_SAMPLE_SCHEDULE_H
 #define FFCL_SAMPLE_SCHEDULE_H
 

@@ -46,6 +46,7 @@ static int parse(const char *name, method *out)
 {
     static const struct { const char *word, *solver; } words[] = {
         {"sdeheun", "sde-heun"}, {"sde", "sde"}, {"heun", "heun"}, {"euler", "euler"},
+        {"ddim", "ddim"},
         {"restart", "renoise"}, {"consistency", "renoise"}, {"steps", NULL},
     };
     double n = 0;

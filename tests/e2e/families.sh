@@ -28,6 +28,11 @@ for family in sit repa meanflow dmf soflow repae; do
             precision.compute=$compute
     done
 done
+for compute in float32 half; do
+    agrees "dit by DDIM, as asked for, $compute" 11 "$zoo/dit_zoo.ref.safetensors" \
+        model.preset=dit sampler.solver=ddim model.checkpoint="$zoo/dit_zoo.pt" \
+        precision.compute=$compute
+done
 agrees "repae with a file of statistics" 10 "$zoo/repae_zoo.ref.safetensors" model.preset=repae \
     model.checkpoint="$zoo/repae_zoo.pt" vae.stats="$zoo/repae_zoo-vae-latents-stats.pt"
 agrees "VAE of 16 latent channels, as wide as a layer" 8 "$zoo/vae16_zoo.ref.safetensors" \
@@ -47,7 +52,7 @@ agrees "VAE of 16 latent channels in half" 8 "$zoo/vae16_zoo.ref.safetensors" \
 vae=(vae.weights="$demo_vae")
 n_pairs=0
 for stem in sit_zoo repa_zoo meanflow_zoo dmf_zoo dmf_zoo_qknorm soflow_zoo repae_zoo imf_zoo \
-    pmf_zoo lightningdit_zoo lightningdit_zoo_b facm_zoo facm_zoo_r freeflow; do
+    pmf_zoo lightningdit_zoo lightningdit_zoo_b facm_zoo facm_zoo_r dit_zoo freeflow; do
     recording=$zoo/$stem.ref.safetensors checkpoint=$zoo/$stem.pt
     [ $stem = imf_zoo ] && checkpoint=${checkpoint}h
     [ $stem = freeflow ] && recording=$data/demo_seed1.ref.safetensors checkpoint=$demo_sit
@@ -66,7 +71,7 @@ for stem in sit_zoo repa_zoo meanflow_zoo dmf_zoo dmf_zoo_qknorm soflow_zoo repa
         not_ok "$stem: every other preset is refused" "${wrong[@]}"
     fi
 done
-same "files times presets, but each file's own" $n_pairs $((14 * 11))
+same "files times presets, but each file's own" $n_pairs $((15 * 11))
 for file in sit repa meanflow dmf soflow repae freeflow; do
     checkpoint=$zoo/${file}_zoo.pt
     [ $file = freeflow ] && checkpoint=$demo_sit
@@ -94,7 +99,26 @@ for file in sit meanflow soflow; do
     esac
     refuses "$file without a preset" 3 "${words[@]}" -- a.ini output.grid="$out/a.png"
 done
-refuses "a DiT" 3 "predicts the noise" -- a.ini model.preset=dit output.grid="$out/a.png"
+refuses "a DiT" 3 "predicts the noise" "solver = ddim" -- a.ini model.preset=dit \
+    output.grid="$out/a.png"
+
+# ---- DDIM, where it is asked for ----------------------------------------------------------------
+
+ini "[model]" "checkpoint = $zoo/dit_zoo.pt" "preset = dit" "heads = 2" "[vae]" \
+    "weights = $demo_vae" "[sampler]" "solver = ddim" "steps = 5" "classes = 0-3" "[output]" \
+    "grid ="
+for batch in 1 3; do
+    works "a DiT by DDIM, batches of $batch" a.ini sampler.batch=$batch output.folder=ddim$batch
+done
+check "its evaluations are counted" grep -q "5 steps, 10 evaluations of the model an image" \
+    "$work/stderr"
+check "the images are the same in both" cmp ddim1/000003.png ddim3/000003.png
+for key in sampler.steps=1 sampler.steps=1001 sampler.times=1,0.5,0 sampler.time_shift=0.5; do
+    refuses "DDIM with $key" 3 "2 to 1000 steps, at uniform times" -- a.ini $key \
+        output.grid="$out/a.png"
+done
+refuses "DDIM for a velocity" 3 "solver = ddim is for networks that predict noise" -- a.ini \
+    model.preset=repa model.checkpoint="$zoo/repa_zoo.pt" model.heads=4 output.grid="$out/a.png"
 
 # ---- steps ------------------------------------------------------------------------------------
 

@@ -112,6 +112,10 @@ for key in sampler.solver=heun sampler.times=1,0.5,0.1,0 sampler.time_shift=1.5 
         not_ok "$key changes the images, and the run says so"
     fi
 done
+works "an interval without a step" own.ini model.preset=repa sampler.guidance_low=0.8 \
+    output.grid=one.png
+check "is a note" grep -q "^guidance = 1.8 guides no step: none begins at a time from" \
+    "$work/stderr"
 printf '%s\n' "${base[@]}" "steps = 2" > found.ini
 works "a preset that the tensors say" found.ini model.preset=auto model.preset_check=yes \
     model.checkpoint="$zoo/lightningdit_zoo_b.pt" model.heads=2 \
