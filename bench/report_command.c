@@ -35,8 +35,9 @@ static void print_lines(FILE *f, const char *heading, const cJSON *list)
     const cJSON *line;
     if (list && *heading)
         fprintf(f, "\n  %s\n", heading);
-    cJSON_ArrayForEach(line, list)
+    cJSON_ArrayForEach(line, list) {
         fprintf(f, "    %s\n", cJSON_IsString(line) ? line->valuestring : "");
+    }
 }
 
 static void print_bench(FILE *f, const cJSON *b)

@@ -9,7 +9,7 @@
  *   FFCL_SHIM_SETS=NAME=VALUE:HOW,...
  *                             the same where CLBlast is given a parameter of that value
  *   FFCL_SHIM_LOCKS=E[:ofd]   locks (ofd: of open files only) fail with errno E
- *   FFCL_SHIM_FAIL=CALL:N:E   the N-th of those, or of pthread_create, fails with errno E
+ *   FFCL_SHIM_FAIL=CALL:N:E   the N-th of those, or of pthread_create or dup, fails with errno E
  *   FFCL_SHIM_MALLOC=N        the N-th allocation by the program itself, or by a library that reads
  *                             or writes files for it, fails; N: -1 prints how many there are
  *   FFCL_SHIM_SYNCFS=E        syncfs fails with errno E
@@ -175,6 +175,15 @@ int unlink(const char *path)
 {
     int (*real)(const char *) = dlsym(RTLD_NEXT, "unlink");
     return trouble("unlink", __builtin_return_address(0)) ? -1 : real(path);
+}
+
+int dup(int fd)
+{
+    int (*real)(int) = dlsym(RTLD_NEXT, "dup");
+    const void *caller = __builtin_return_address(0);
+    const int fails = ffcl_shim_is_program(caller) ? trouble("dup", caller)
+                                                   : ffcl_shim_file_fails(caller);
+    return fails ? -1 : real(fd);
 }
 
 ssize_t pwrite64(int fd, const void *bytes, size_t n, off64_t at)

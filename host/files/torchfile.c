@@ -68,8 +68,8 @@ static int has_end(int fd)
 
 static int open_archive(ffcl_tensor_file *file, ffcl_error *err)
 {
-    int code = ZIP_ER_OPEN, fd = dup(file->fd);
     errno = 0;
+    int code = ZIP_ER_OPEN, fd = dup(file->fd);
     file->zip.archive = fd < 0 ? NULL : zip_fdopen(fd, 0, &code);
     const int number = errno;
     if (file->zip.archive)

@@ -89,8 +89,9 @@ static void describe_manifest(const ffcl_findings *f, const cJSON *root, const c
     if (last) {
         ffcl_find_text(f, "end", text_of(last, "end"));
         ffcl_find_text(f, "version", text_of(last, "ffcl"));
-        cJSON_ArrayForEach(one, cJSON_GetObjectItemCaseSensitive(last, "devices"))
+        cJSON_ArrayForEach(one, cJSON_GetObjectItemCaseSensitive(last, "devices")) {
             ffcl_find_item(f, "device", text_of(one, "name"));
+        }
     }
     ffcl_find_number(f, "bad", cJSON_GetArraySize(cJSON_GetObjectItemCaseSensitive(root, "bad")));
     const ffcl_findings inside = {

@@ -117,6 +117,8 @@ fails "syncfs at the end" FFCL_SHIM_SYNCFS=5 12 "cannot write f: Input/output er
 fails "a write of the npz" FFCL_SHIM_FAIL=pwrite:3:5 12 "a.npz: Input/output error"
 fails "a write of the checksums" FFCL_SHIM_FAIL=pwrite:5:5 12 "images.crc32: Input/output error"
 fails "the labels' rename" FFCL_SHIM_FAIL=rename:5:5 12 "labels.txt: Input/output error"
+fails "a checkpoint's archive that cannot be opened" FFCL_SHIM_FAIL=dup:3:5 4 \
+    "freeflow-digits.pt .*: Input/output error"
 for n in 1 2 3 4 5 6; do
     faulty FFCL_SHIM_FAIL=pthread_create:$n:11
     case $code in
