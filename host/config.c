@@ -435,6 +435,18 @@ int ffcl_config_evaluates(const ffcl_config *cfg)
     return strcmp(cfg->eval.reference, "off") != 0;
 }
 
+int ffcl_config_has_metadata(const ffcl_config *cfg)
+{
+    return (cfg->output.grid && cfg->output.metadata != FFCL_METADATA_NONE) ||
+           (cfg->output.folder && cfg->output.metadata == FFCL_METADATA_ALL);
+}
+
+int ffcl_config_is_invariant(const ffcl_config *cfg)
+{
+    return ffcl_config_keeps_samples(cfg) || ffcl_config_evaluates(cfg) ||
+           cfg->output.metadata == FFCL_METADATA_ALL;
+}
+
 size_t ffcl_config_threads(const ffcl_config *cfg)
 {
     enum { MOST = 1024 };
@@ -520,6 +532,17 @@ int ffcl_config_check(const ffcl_config *cfg, ffcl_error *err)
         return ffcl_fail(err, FFCL_ECONFIG, "[eval] reference needs all images, and [sampler] rank "
                          "makes a share of them: set [output] folder, which the ranks share, and "
                          "the last of them evaluates it");
+    const size_t index = cfg->sampler.index;
+    if (index != FFCL_ALL_RANKS && (shared || ffcl_config_keeps_samples(cfg) ||
+                                    ffcl_config_evaluates(cfg) ||
+                                    strcmp(cfg->output.compare, "none") != 0))
+        return ffcl_fail(err, FFCL_ECONFIG, "[sampler] index = %zu makes a grid of one image: "
+                         "leave [output] folder and npz empty, compare = none, [eval] reference "
+                         "off and rank = all", index);
+    if (index != FFCL_ALL_RANKS && index >= ffcl_config_count(cfg))
+        return ffcl_fail(err, FFCL_ECONFIG, "[sampler] index = %zu is out of range (0 to %zu): "
+                         "count says how many images there are", index,
+                         ffcl_config_count(cfg) - 1);
     return 0;
 }
 

@@ -69,6 +69,7 @@ struct ffcl_config {
         size_t batch;           /* 0: auto */
         size_t draw_batch;      /* 0: auto */
         size_t world, rank;     /* shares of the images, and which is ours: FFCL_ALL_RANKS */
+        size_t index;           /* the only image to generate; FFCL_ALL_RANKS: all */
         size_t cuda_threads;
         double guidance;
         size_t steps;
@@ -101,6 +102,7 @@ struct ffcl_config {
         int resume;             /* keep the images that are there */
         int overwrite;          /* delete those that are in the way */
         int npz_labels;         /* arr_1 */
+        ffcl_metadata_kind metadata;
         int has_grid;           /* grid was named, so that it is written beside the others */
     } output;
     struct {
@@ -127,6 +129,12 @@ int ffcl_config_keeps_samples(const ffcl_config *cfg);
 
 /* Are the images evaluated ([eval] reference)? */
 int ffcl_config_evaluates(const ffcl_config *cfg);
+
+/* Are there PNGs to be that say what they were made with ([output] metadata)? */
+int ffcl_config_has_metadata(const ffcl_config *cfg);
+
+/* Is an image to be the same bytes in any batch: are there others, of other runs, beside it? */
+int ffcl_config_is_invariant(const ffcl_config *cfg);
 
 /* [output] threads, `auto` resolved: a thread a processor. */
 size_t ffcl_config_threads(const ffcl_config *cfg);

@@ -50,6 +50,11 @@ typedef enum ffcl_byte_rule {
 /* Whose numbers an evaluation gives: see eval/habits.h. */
 typedef enum ffcl_like { FFCL_LIKE_ADM, FFCL_LIKE_TORCH_FIDELITY, FFCL_LIKE_PYTORCH_FID } ffcl_like;
 
+/* Which PNGs say what they were made with: the grid, the folder's, too, or none. */
+typedef enum ffcl_metadata_kind {
+    FFCL_METADATA_GRIDS, FFCL_METADATA_ALL, FFCL_METADATA_NONE
+} ffcl_metadata_kind;
+
 typedef enum ffcl_on_bad { FFCL_BAD_STOP, FFCL_BAD_SKIP } ffcl_on_bad;
 
 #endif

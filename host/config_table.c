@@ -55,6 +55,10 @@ static const ffcl_config_choice precisions[] = {
 static const ffcl_config_choice on_bad[] = {
     {"stop", FFCL_BAD_STOP}, {"skip", FFCL_BAD_SKIP}, {NULL, 0},
 };
+static const ffcl_config_choice metadata_kinds[] = {
+    {"grid", FFCL_METADATA_GRIDS}, {"all", FFCL_METADATA_ALL}, {"none", FFCL_METADATA_NONE},
+    {NULL, 0},
+};
 static const ffcl_config_choice auto_off[] = {{"auto", 0}, {"off", 0}, {NULL, 0}};
 static const ffcl_config_choice yes_no[] = {{"yes", 1}, {"no", 0}, {NULL, 0}};
 static const ffcl_config_choice references[] = {{"off", 0}, {"none", 1}, {NULL, 0}};
@@ -102,6 +106,11 @@ static int is_sde(const ffcl_config *cfg)
 static int has_folder(const ffcl_config *cfg)
 {
     return cfg->output.folder != NULL;
+}
+
+static int folder_has_metadata(const ffcl_config *cfg)
+{
+    return cfg->output.folder && cfg->output.metadata == FFCL_METADATA_ALL;
 }
 
 #define AT(member) .offset = offsetof(struct ffcl_config, member)
@@ -249,6 +258,10 @@ const ffcl_config_row ffcl_config_rows[] = {
     {"sampler", "rank", FFCL_TYPE_RANK, "all", AT(sampler.rank), SAME, .min = 0, .max = 65535,
      .help = "The share that this process makes, for several that share `[output] folder`, such as "
              "a job array. `all`: the images of every rank"},
+    {"sampler", "index", FFCL_TYPE_RANK, "all", AT(sampler.index), SAME, .min = 0,
+     .max = FFCL_CONFIG_MAX_IMAGES - 1,
+     .help = "The only image to generate, by its index, as a `grid` of its own. `all`: the `count` "
+             "images"},
     {"sampler", "cuda_threads", FFCL_TYPE_COUNT, "270336", AT(sampler.cuda_threads), DIFFER,
      .counts = is_cuda, .min = 256, .max = 16777216,
      .help = "Resident threads of the card whose `torch-cuda` numbers are wanted: "
@@ -348,6 +361,12 @@ const ffcl_config_row ffcl_config_rows[] = {
     {"output", "png_level", FFCL_TYPE_COUNT, "6", AT(output.png_level), DIFFER,
      .counts = has_folder, .min = 0, .max = 9,
      .help = "Compression of the folder's files: 0 is none, 1 fast, 9 small"},
+    {"output", "metadata", FFCL_TYPE_CHOICE, "grid", AT(output.metadata), DIFFER,
+     .counts = folder_has_metadata, .choices = metadata_kinds,
+     .help = "Which PNGs say in text chunks what they were made with (seed, index, class, "
+             "guidance, checksums of the weights, version, and the INI file that makes them "
+             "again, which `ffcl inspect` prints): `grid`, the files of the folder, too "
+             "(`all`), or `none`. The pixels are the same"},
     {"output", "threads", FFCL_TYPE_COUNT_AUTO, "auto", AT(output.threads), SAME, .min = 1,
      .max = 1024,
      .help = "Threads that compress and write while the device computes. `auto`: one a processor"},

@@ -4,6 +4,7 @@
 
     images.py size PNG                        WIDTHxHEIGHT
     images.py differ A.png B.png              the largest difference of two bytes
+    images.py equal A.png B.png               exits with 1 where a pixel differs
     images.py plain PNG                       "yes" if all its pixels are equal
     images.py cells GRID.png COLUMNS N OUT    cuts a grid into OUT/000000.png, ...
     images.py npz FILE N OUT                  the same for N images of arr_0
@@ -80,6 +81,10 @@ def size(path):
     print("%dx%d" % read(path)[:2])
 
 
+def equal(one, other):
+    sys.exit(read(one) != read(other))
+
+
 def differ(a, b):
     a, b = read(a), read(b)
     if a[:2] != b[:2]:
@@ -141,7 +146,7 @@ def recorded(path, reference, tensor):
 
 if __name__ == "__main__":
     commands = {"size": size, "differ": differ, "plain": plain, "cells": cells, "npz": npz,
-                "crc": read, "recorded": recorded}
+                "crc": read, "recorded": recorded, "equal": equal}
     if len(sys.argv) < 3 or sys.argv[1] not in commands:
         sys.exit(__doc__)
     commands[sys.argv[1]](*sys.argv[2:])

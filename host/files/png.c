@@ -27,6 +27,8 @@ typedef struct png_job {
     uint8_t *rgb;               /* reading: (height, width, 3) */
     png_bytep *rows;            /* reading: (height) */
     size_t height, width;
+    ffcl_png_text_visitor *visit;   /* reading: texts are wanted, and no pixels */
+    void *user;
     int is_known;               /* reading: rgb, height and width are the caller's */
     const ffcl_png_options *options;    /* writing */
     size_t written;             /* writing: bytes so far */
@@ -87,6 +89,26 @@ static int gave_up(png_job *job, int code, const char *sentence)
     return ffcl_fail(job->err, code, sentence, job->path, text);
 }
 
+/* Long ones are compressed; others than ASCII are said to be UTF-8. */
+static void write_texts(png_job *job)
+{
+    enum { LONG = 1000 };
+    for (const ffcl_png_text *t = job->options->texts; t && t->key; t++) {
+        const size_t n = strlen(t->text);
+        int is_ascii = 1;
+        for (size_t i = 0; i < n; i++)
+            is_ascii &= (unsigned char)t->text[i] < 0x80;
+        png_text text = {
+            .compression = is_ascii ? n > LONG ? PNG_TEXT_COMPRESSION_zTXt
+                                               : PNG_TEXT_COMPRESSION_NONE
+                                    : n > LONG ? PNG_ITXT_COMPRESSION_zTXt
+                                               : PNG_ITXT_COMPRESSION_NONE,
+            .key = (char *)t->key, .text = (char *)t->text, .text_length = is_ascii ? n : 0,
+            .itxt_length = is_ascii ? 0 : n};
+        png_set_text(job->png, job->info, &text, 1);
+    }
+}
+
 /* The libpng calls of writing; 0, or a status after libpng gave up. */
 static int encode(png_job *job, const uint8_t *rgb)
 {
@@ -100,6 +122,7 @@ static int encode(png_job *job, const uint8_t *rgb)
     png_set_IHDR(job->png, job->info, (png_uint_32)job->width, (png_uint_32)job->height, 8,
                  PNG_COLOR_TYPE_RGB, PNG_INTERLACE_NONE, PNG_COMPRESSION_TYPE_DEFAULT,
                  PNG_FILTER_TYPE_DEFAULT);
+    write_texts(job);
     png_write_info(job->png, job->info);
     for (size_t y = 0; y < job->height; y++)
         png_write_row(job->png, rgb + y * job->width * 3);
@@ -210,6 +233,23 @@ static int decode(png_job *job)
     return 0;
 }
 
+/* Likewise of the head alone, up to the pixels. */
+static int decode_texts(png_job *job)
+{
+    png_textp texts = NULL;
+    errno = 0;
+    if (setjmp(png_jmpbuf(job->png)))
+        return gave_up(job, FFCL_EFORMAT, "%s is not a readable PNG: %s");
+    png_set_read_fn(job->png, job, on_read);
+    png_set_chunk_malloc_max(job->png, FFCL_PNG_TEXT_BYTES);
+    png_read_info(job->png, job->info);
+    const int n = png_get_text(job->png, job->info, &texts, NULL);
+    for (int i = 0; i < n; i++)
+        if (texts[i].key && texts[i].text)
+            job->visit(job->user, texts[i].key, texts[i].text);
+    return 0;
+}
+
 static int read_png(png_job *job)
 {
     int status = ffcl_input_stream(&job->stream, job->path, INT64_MAX, job->err);
@@ -217,7 +257,7 @@ static int read_png(png_job *job)
         return status;
     job->png = png_create_read_struct(PNG_LIBPNG_VER_STRING, job, on_error, on_warning);
     job->info = job->png ? png_create_info_struct(job->png) : NULL;
-    status = job->info ? decode(job)
+    status = job->info ? job->visit ? decode_texts(job) : decode(job)
                        : ffcl_fail(job->err, FFCL_ENOMEM, "cannot read %s: out of host memory",
                                    job->path);
     png_destroy_read_struct(&job->png, &job->info, NULL);
@@ -246,5 +286,11 @@ int ffcl_png_read_as(const char *path, uint8_t *rgb, size_t height, size_t width
 {
     png_job job = { .path = path, .err = err, .rgb = rgb, .height = height, .width = width,
                     .is_known = 1 };
+    return read_png(&job);
+}
+
+int ffcl_png_texts(const char *path, ffcl_png_text_visitor *visit, void *user, ffcl_error *err)
+{
+    png_job job = { .path = path, .err = err, .visit = visit, .user = user };
     return read_png(&job);
 }

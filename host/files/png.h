@@ -29,6 +29,12 @@ int ffcl_png_write_as(const char *path, const uint8_t *rgb, size_t height, size_
 int ffcl_png_size(size_t *bytes, const uint8_t *rgb, size_t height, size_t width,
                   const ffcl_png_options *options, ffcl_error *err);
 
+/* Calls visit with the texts before the pixels of a PNG, each of at most so many bytes; they are
+ * as the file has them, which may be anything.  FFCL_EFILE, FFCL_EFORMAT. */
+enum { FFCL_PNG_TEXT_BYTES = 1 << 20 };
+typedef void ffcl_png_text_visitor(void *user, const char *key, const char *text);
+int ffcl_png_texts(const char *path, ffcl_png_text_visitor *visit, void *user, ffcl_error *err);
+
 /* Reads an RGB or RGBA or grey 8-bit PNG as RGB; *rgb is the caller's to free. */
 int ffcl_png_read(const char *path, uint8_t **rgb, size_t *height, size_t *width,
                   ffcl_error *err);

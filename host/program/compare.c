@@ -80,6 +80,8 @@ static int configure(ffcl_config **out, const ffcl_config *cfg, const comparison
     if (!rc)
         rc = ffcl_config_set(*out, "output.columns=1", err);
     if (!rc)
+        rc = ffcl_config_set(*out, "output.metadata=none", err);
+    if (!rc)
         rc = ffcl_config_set(*out, grid, err);
     if (!rc)
         rc = ffcl_config_set(*out, value, err);

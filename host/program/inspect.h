@@ -10,6 +10,7 @@
 
 typedef struct ffcl_findings {
     cJSON *json;                /* NULL: lines are printed */
+    int is_ini;                 /* as comments of an INI file, which follows */
 } ffcl_findings;
 
 /* "name         text", or a member. */
@@ -29,6 +30,8 @@ int ffcl_inspect_model(const ffcl_findings *f, const char *path, const char *wra
 /* Of a path; 0, or a status with the sentence in s->err. */
 int ffcl_inspect_weights(ffcl_session *s, const ffcl_findings *f, const char *path);
 int ffcl_inspect_png(ffcl_session *s, const ffcl_findings *f, const char *path);
+/* Has the PNG the INI file that it was made with? */
+int ffcl_inspect_has_ini(const char *path);
 int ffcl_inspect_npz(ffcl_session *s, const ffcl_findings *f, const char *path);
 int ffcl_inspect_manifest(ffcl_session *s, const ffcl_findings *f, const char *path);
 

@@ -18,12 +18,12 @@ static void key_of(char *key, size_t size, const char *name)
         *c = *c == ' ' ? '_' : *c;
 }
 
-static void print_line(const char *name, const char *text)
+static void print_line(const ffcl_findings *f, const char *name, const char *text)
 {
     char *copy = ffcl_format("%s", text);
     if (copy)
         ffcl_text_clean(copy, 0);
-    printf("%-12s %s\n", name, copy ? copy : "");
+    printf("%s%-12s %s\n", f->is_ini ? "; " : "", name, copy ? copy : "");
     free(copy);
 }
 
@@ -34,13 +34,13 @@ void ffcl_find_text(const ffcl_findings *f, const char *name, const char *text)
     if (f->json)
         ffcl_json_add_text(f->json, key, text);
     else
-        print_line(name, text);
+        print_line(f, name, text);
 }
 
 void ffcl_find_item(const ffcl_findings *f, const char *name, const char *text)
 {
     if (!f->json) {
-        print_line(name, text);
+        print_line(f, name, text);
         return;
     }
     cJSON *list = cJSON_GetObjectItemCaseSensitive(f->json, name);
@@ -102,11 +102,14 @@ static int run_inspect(ffcl_session *s)
     }
     if (ffcl_option_text(s, "json"))
         f.json = cJSON_CreateObject();
-    ffcl_find_text(&f, "file", path);
     int rc = ffcl_option_text(s, "sandbox")
                  ? ffcl_sandbox(&(ffcl_sandbox_request){.reads = {path}}, &s->err) : 0;
-    if (!rc)
-        rc = reader_of(path)(s, &f, path);
+    int (*read)(ffcl_session *, const ffcl_findings *, const char *) = rc ? NULL : reader_of(path);
+    f.is_ini = read == ffcl_inspect_png && !f.json && ffcl_inspect_has_ini(path);
+    if (read) {
+        ffcl_find_text(&f, "file", path);
+        rc = read(s, &f, path);
+    }
     char *text = f.json && !rc ? cJSON_Print(f.json) : NULL;
     if (text)
         puts(text);
@@ -128,7 +131,9 @@ const ffcl_command ffcl_inspect_command = {
     .usage = "inspect FILE\n", .options = options,
     .help = "Of weights: tensors, parameters, the model that ffcl recognises and what must\n"
             "still be set for it, or why it is none. Nothing in the file is run.\n"
-            "Of a PNG: its size. Of an npz: its arrays. Of a folder of images, or its\n"
-            "manifest.json: settings, runs, and how the last one ended.\n",
+            "Of a PNG: its size and, of one that ffcl made with texts ([output] metadata),\n"
+            "seed, index, class, guidance, checksums, and the INI file that makes it again:\n"
+            "ffcl inspect grid.png > again.ini. Of an npz: its arrays. Of a folder of\n"
+            "images, or its manifest.json: settings, runs, and how the last one ended.\n",
     .run = run_inspect,
 };

@@ -95,7 +95,7 @@ static void describe_manifest(const ffcl_findings *f, const cJSON *root, const c
     }
     ffcl_find_number(f, "bad", cJSON_GetArraySize(cJSON_GetObjectItemCaseSensitive(root, "bad")));
     const ffcl_findings inside = {
-        f->json ? cJSON_AddObjectToObject(f->json, "settings") : NULL};
+        .json = f->json ? cJSON_AddObjectToObject(f->json, "settings") : NULL};
     if (!f->json)
         printf("settings\n");
     cJSON_ArrayForEach(one, settings) {

@@ -9,6 +9,7 @@
 #include "program/compare.h"
 #include "program/dry_run.h"
 #include "program/error_line.h"
+#include "program/preview.h"
 #include "program/profile_table.h"
 #include "program/summary.h"
 #include "config_table.h"
@@ -37,6 +38,7 @@ typedef struct sampling {
     const char *ini, *trace;
     size_t first, n;            /* of the overrides */
     int json, is_dry, compares;
+    ffcl_preview preview;
     size_t rank, size;          /* of the processes of mpirun */
     ffcl_config *cfg;
     ffcl_sampler *sampler;
@@ -79,6 +81,8 @@ static int take_words(ffcl_session *s, sampling *r)
                  nearest ? nearest : "", nearest ? "?)" : "");
         return s->err.code;
     }
+    if (!rc)
+        rc = ffcl_preview_choose(s, &r->preview);
     if (!rc && !r->ini)
         rc = ffcl_bad_usage(s, "an INI file must come before", word);
     if (!rc && r->trace && !*r->trace)
@@ -211,6 +215,10 @@ static int run_ranks(ffcl_session *s, sampling *r)
     if (!rc)
         rc = r->compares ? ffcl_compare_run(s, r->cfg) : sample(s, r);
     ffcl_interrupt_set(&s->interrupt, NULL);
+    if (!rc && r->rank == 0 && !r->json && !s->progress.quiet && r->cfg->output.grid) {
+        ffcl_progress_end(&s->progress);
+        ffcl_preview_print(s, r->preview, r->cfg->output.grid);
+    }
     if (r->json && r->rank == 0)
         ffcl_summary_print(s, &(ffcl_summary){
             .cfg = r->cfg, .sampler = r->sampler,
@@ -261,6 +269,8 @@ static const ffcl_option options[] = {
     {"json", 0, NULL, "print what was done as one JSON object on stdout; with --dry-run, what "
      "would be", NULL},
     {"output", 'o', "FILE.png", "the grid (output.grid=FILE.png)", NULL},
+    {"preview", 0, "HOW", "the grid in the terminal, at the end: auto (where stdout and stderr are "
+     "one), off, kitty, sixel, blocks", NULL},
     {"profile", 0, "TRACE.json",
      "at the end, print where the device's time went, and write a trace for chrome://tracing or "
      "ui.perfetto.dev (ffcl-trace.json)", "ffcl-trace.json"},

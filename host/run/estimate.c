@@ -164,9 +164,10 @@ int ffcl_sampler_estimate(ffcl_sampler *s, ffcl_estimate *out, ffcl_estimate_vis
     const int share = ffcl_is_share(s->cfg);
     const size_t world = share ? s->cfg->sampler.world : 1;
     const size_t rank = share ? s->cfg->sampler.rank : 0;
+    const size_t count = s->cfg->sampler.index == FFCL_ALL_RANKS ? s->count : 1;
     calibration c = {.s = s, .rgb = malloc(batch * s->S * s->S * 3)};
     int rc = 0;
-    *out = (ffcl_estimate){.count = (s->count + world - 1 - rank) / world, .height = s->S,
+    *out = (ffcl_estimate){.count = (count + world - 1 - rank) / world, .height = s->S,
                            .width = s->S, .opening = ffcl_clock() - s->began};
     if (ffcl_engine_extractor(s->engine))
         c.features = malloc(batch * FFCL_INCEPTION_ALL * sizeof *c.features);

@@ -22,6 +22,8 @@ struct ffcl_outputs {
     int has_folder;
     ffcl_records *records;      /* of the folder */
     size_t count, height, width;
+    size_t only;                /* the only image, which is the grid; FFCL_ALL_RANKS: all are */
+    const ffcl_metadata *metadata;  /* borrowed; NULL: none */
     uint8_t *grid;              /* (grid_height, grid_width, 3) or NULL */
     size_t grid_height, grid_width;
     ffcl_npz *npz;
@@ -39,7 +41,7 @@ static int probe(const char *path, ffcl_error *err)
 
 int ffcl_outputs_check_grid(const ffcl_config *cfg, size_t side, ffcl_error *err)
 {
-    const size_t count = ffcl_config_count(cfg);
+    const size_t count = cfg->sampler.index == FFCL_ALL_RANKS ? ffcl_config_count(cfg) : 1;
     size_t height, width;
     if (!cfg->output.grid)
         return 0;
@@ -56,8 +58,8 @@ static int open_grid(ffcl_outputs *o, ffcl_error *err)
     const int rc = ffcl_outputs_check_grid(o->cfg, o->height, err);
     if (rc)
         return rc;
-    ffcl_grid_size(o->count, o->cfg->output.columns, o->height, o->width, &o->grid_height,
-                   &o->grid_width);
+    ffcl_grid_size(o->only == FFCL_ALL_RANKS ? o->count : 1, o->cfg->output.columns, o->height,
+                   o->width, &o->grid_height, &o->grid_width);
     bytes = o->grid_height * o->grid_width * 3;
     o->grid = calloc(1, bytes);
     if (!o->grid)
@@ -102,7 +104,8 @@ int ffcl_outputs_open(ffcl_outputs **out, const ffcl_outputs_spec *s, ffcl_error
     ffcl_outputs *o = calloc(1, sizeof *o);
     if (!o)
         return ffcl_fail(err, FFCL_ENOMEM, "out of memory for the outputs");
-    *o = (ffcl_outputs){.cfg = cfg, .count = s->count, .height = s->height, .width = s->width};
+    *o = (ffcl_outputs){.cfg = cfg, .count = s->count, .height = s->height, .width = s->width,
+                         .only = cfg->sampler.index, .metadata = s->metadata};
     int rc = 0;
     o->has_folder = (s->which & FFCL_OUT_FOLDER) && cfg->output.folder;
     if (o->has_folder)
@@ -134,6 +137,32 @@ static char *file_path(const ffcl_outputs *o, size_t index)
     return ffcl_format("%s/%06zu.png", o->cfg->output.folder, index);
 }
 
+/* A PNG with its texts. */
+static int write_png(const ffcl_outputs *o, size_t index, const char *path, const uint8_t *rgb,
+                     ffcl_error *err)
+{
+    const int is_grid = index == FFCL_METADATA_GRID;
+    const int has_texts = o->metadata &&
+                          (is_grid || o->cfg->output.metadata == FFCL_METADATA_ALL);
+    ffcl_metadata_texts texts = {.list = {{NULL, NULL}}};
+    const ffcl_png_options options = {.level = is_grid ? -1 : (int)o->cfg->output.png_level,
+                                      .is_of_many = !is_grid, .texts = texts.list};
+    int rc = has_texts ? ffcl_metadata_get(o->metadata, index, &texts, err) : 0;
+    if (rc == 0)
+        rc = ffcl_png_write_as(path, rgb, is_grid ? o->grid_height : o->height,
+                               is_grid ? o->grid_width : o->width, &options, err);
+    ffcl_metadata_free(&texts);
+    return rc;
+}
+
+static void place(const ffcl_outputs *o, size_t index, const uint8_t *rgb)
+{
+    const int is_only = o->only != FFCL_ALL_RANKS;
+    if (o->grid)
+        ffcl_grid_place(o->grid, is_only ? 1 : o->count, o->cfg->output.columns, o->height,
+                        o->width, is_only ? 0 : index, rgb);
+}
+
 int ffcl_outputs_put_file(ffcl_outputs *o, size_t index, const uint8_t *rgb, ffcl_error *err)
 {
     if (!o->has_folder)
@@ -143,17 +172,14 @@ int ffcl_outputs_put_file(ffcl_outputs *o, size_t index, const uint8_t *rgb, ffc
     int rc = path ? ffcl_records_put(o->records, index, crc_of(o, rgb), err)
                   : ffcl_fail(err, FFCL_ENOMEM, "out of memory for a path");
     if (rc == 0)
-        rc = ffcl_png_write_as(path, rgb, o->height, o->width, &(ffcl_png_options){
-            .level = (int)o->cfg->output.png_level, .is_of_many = 1}, err);
+        rc = write_png(o, index, path, rgb, err);
     free(path);
     return rc;
 }
 
 int ffcl_outputs_put_whole(ffcl_outputs *o, size_t index, const uint8_t *rgb, ffcl_error *err)
 {
-    if (o->grid)
-        ffcl_grid_place(o->grid, o->count, o->cfg->output.columns, o->height, o->width, index,
-                        rgb);
+    place(o, index, rgb);
     return o->npz ? ffcl_npz_put(o->npz, index, rgb, err) : 0;
 }
 
@@ -241,9 +267,7 @@ int ffcl_outputs_keep(ffcl_outputs *o, size_t index, uint8_t *rgb, ffcl_error *e
         if (rc <= 0)
             return rc;
     }
-    if (o->grid)
-        ffcl_grid_place(o->grid, o->count, o->cfg->output.columns, o->height, o->width, index,
-                        rgb);
+    place(o, index, rgb);
     return 1;
 }
 
@@ -261,7 +285,7 @@ int ffcl_outputs_commit(ffcl_outputs *o, ffcl_error *err)
 {
     int rc = o->records ? ffcl_records_cut(o->records, o->count, err) : 0;
     if (rc == 0 && o->grid)
-        rc = ffcl_png_write(o->cfg->output.grid, o->grid, o->grid_height, o->grid_width, err);
+        rc = write_png(o, FFCL_METADATA_GRID, o->cfg->output.grid, o->grid, err);
     if (rc == 0 && o->npz)
         rc = ffcl_npz_commit(o->npz, err);
     if (rc == 0 && o->has_folder)

@@ -4,6 +4,7 @@
 #define FFCL_RUN_OUTPUTS_H
 
 #include "config.h"
+#include "run/metadata.h"
 
 typedef struct ffcl_outputs ffcl_outputs;
 
@@ -17,6 +18,7 @@ typedef struct ffcl_outputs_spec {
     const int64_t *labels;      /* (count) for the npz, or NULL */
     int resume;                 /* what an earlier run left is kept; else begun anew */
     size_t older;               /* images of that run, where they were others; else 0 */
+    const ffcl_metadata *metadata;      /* NULL: none */
     int is_client;              /* of another process's run, which has opened them already */
 } ffcl_outputs_spec;
 

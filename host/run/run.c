@@ -33,6 +33,7 @@ typedef struct run {
     ffcl_outputs *files;
     ffcl_index_source source;
     ffcl_writers *writers;
+    ffcl_metadata *metadata;        /* NULL: PNGs have no texts */
     ffcl_worker **workers;          /* (n_devices) NULL: ended */
     size_t n_active;
     size_t kept, evaluated_before;  /* images of an earlier run; evaluations of ended workers */
@@ -415,10 +416,14 @@ static int open_rank0(run *r, ffcl_error *err)
     const int share = s->cfg->sampler.rank != FFCL_ALL_RANKS;
     const ffcl_sample_set_spec set = {
         .cfg = s->cfg, .engine = s->engine, .hashes = s->hashes, .noise = s->noise,
-        .count = r->count, .height = r->side, .width = r->side, .processes = r->size,
+        .metadata = r->metadata, .count = r->count, .height = r->side, .width = r->side,
+        .processes = r->size,
         .observer = s->observer, .stop = s->stop};
-    int rc = ffcl_indices_open(&r->indices, r->count, share ? s->cfg->sampler.rank : 0,
-                               share ? s->cfg->sampler.world : 1, err);
+    const size_t only = s->cfg->sampler.index;
+    int rc = only == FFCL_ALL_RANKS
+                 ? ffcl_indices_open(&r->indices, r->count, share ? s->cfg->sampler.rank : 0,
+                                     share ? s->cfg->sampler.world : 1, err)
+                 : ffcl_indices_open(&r->indices, r->count, only, r->count, err);
     if (rc == 0 && share && r->size > 1)
         rc = ffcl_fail(err, FFCL_ECONFIG, "[sampler] rank = %zu is for a process alone; under "
                        "mpirun the processes share the images by themselves: set rank = all",
@@ -534,7 +539,7 @@ static int run_client(run *r, ffcl_error *err)
     if (rc == 0 && begin)
         rc = ffcl_outputs_open(&r->files, &(ffcl_outputs_spec){
             .cfg = r->spec->cfg, .which = FFCL_OUT_FOLDER, .count = r->count, .height = r->side,
-            .width = r->side, .is_client = 1}, err);
+            .width = r->side, .metadata = r->metadata, .is_client = 1}, err);
     if (rc == 0 && begin) {
         r->source = (ffcl_index_source){r->client, ffcl_ranks_take, ffcl_ranks_give_back};
         rc = start_workers(r, err);
@@ -570,7 +575,12 @@ int ffcl_run(const ffcl_run_spec *spec, ffcl_error *err)
     r->side = ffcl_engine_side(spec->engine);
     ffcl_ranks_where(&r->rank, &r->size);
     pthread_mutex_init(&r->failing, NULL);
-    int rc = r->rank ? run_client(r, err) : run_rank0(r, err);
+    int rc = ffcl_metadata_open(&r->metadata, spec->cfg, spec->engine, spec->noise, spec->hashes,
+                                err);
+    /* Other ranks wait for rank 0, which finds no memory only where nothing goes any more. */
+    if (rc == 0)
+        rc = r->rank ? run_client(r, err) : run_rank0(r, err);
+    ffcl_metadata_close(&r->metadata);
     pthread_mutex_destroy(&r->failing);
     free(r);
     return rc;

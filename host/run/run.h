@@ -23,7 +23,7 @@ typedef struct ffcl_run_spec {
     const ffcl_device *devices;         /* (n_devices) */
     size_t n_devices;
     const ffcl_noise_spec *noise;
-    ffcl_hashes *hashes;                /* NULL where nothing but a grid is kept */
+    ffcl_hashes *hashes;                /* NULL where nobody asks for them */
     /* Where the features of all images go; NULL: they are not evaluated.  Images are kept whatever
      * becomes of the evaluation: its first failure is in *not_evaluated, whose code was 0. */
     ffcl_tally *tally;

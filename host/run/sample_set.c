@@ -182,8 +182,8 @@ int ffcl_sample_set_open(ffcl_sample_set **out, const ffcl_sample_set_spec *spec
     if (rc == 0)
         rc = ffcl_outputs_open(&set->outputs, &(ffcl_outputs_spec){
             .cfg = cfg, .which = which, .count = spec->count, .height = spec->height,
-            .width = spec->width, .labels = npz_labels(set), .resume = set->may_keep,
-            .older = set->older}, err);
+            .width = spec->width, .labels = npz_labels(set), .metadata = spec->metadata,
+            .resume = set->may_keep, .older = set->older}, err);
     if (rc == 0 && set->manifest && !set->may_keep &&
         (rc = ffcl_manifest_write(set->manifest, NULL, err)))
         unlink(set->home.manifest);     /* it may be there, and its folder not on the disk */

@@ -20,6 +20,7 @@ typedef struct ffcl_sample_set_spec {
     const ffcl_engine *engine;          /* has sizes, precision, conditions */
     const ffcl_noise_spec *noise;       /* has the class labels */
     ffcl_hashes *hashes;                /* may be NULL where there is neither folder nor npz */
+    const ffcl_metadata *metadata;      /* NULL: PNGs have no texts */
     size_t count, height, width;
     size_t processes;                   /* that generate it together, for the manifest */
     const ffcl_observer *observer;

@@ -47,7 +47,7 @@ static int open_engines(ffcl_sampler *s, ffcl_error *err)
     ffcl_engine_wants wants = {
         .sit = 1, .vae = 1, .batch = ffcl_min(s->cfg->sampler.batch, s->count), .count = s->count,
         .profile = s->profile,
-        .batch_invariant = ffcl_config_keeps_samples(s->cfg) || s->evaluation.is_on,
+        .batch_invariant = ffcl_config_is_invariant(s->cfg),
         .inception = s->evaluation.is_on ? s->cfg->eval.inception : NULL,
         .resize = ffcl_habit_of(s->cfg->eval.like)->resize, .compiling = &s->compiling};
     int rc = 0;
@@ -138,7 +138,8 @@ int ffcl_sampler_open(ffcl_sampler **out, const ffcl_config *cfg, const ffcl_obs
     }
     if (rc == 0)
         rc = ffcl_family_resolve(s->cfg, 0, err);
-    if (rc == 0 && ffcl_config_keeps_samples(s->cfg) && !s->cfg->is_dry)
+    if (rc == 0 && !s->cfg->is_dry &&
+        (ffcl_config_keeps_samples(s->cfg) || ffcl_config_has_metadata(s->cfg)))
         rc = ffcl_hashes_start(&s->hashes, s->cfg, err);
     if (rc == 0 && s->cfg->profile.mode != FFCL_PROFILE_OFF)
         rc = ffcl_profile_open(&s->profile, s->cfg->profile.mode, err);
@@ -271,8 +272,9 @@ static void report_end(const ffcl_sampler *s, double seconds)
     ffcl_ranks_where(&rank, &size);
     if (rank)
         return;
-    int n = snprintf(text, sizeof text, "%zu image%s of %zu x %zu", s->count,
-                     s->count == 1 ? "" : "s", s->S, s->S);
+    const size_t count = c->sampler.index == FFCL_ALL_RANKS ? s->count : 1;
+    int n = snprintf(text, sizeof text, "%zu image%s of %zu x %zu", count, count == 1 ? "" : "s",
+                     s->S, s->S);
     if (c->sampler.rank != FFCL_ALL_RANKS && c->sampler.world > 1)
         n = snprintf(text, sizeof text, "the share of rank %zu of %zu", c->sampler.rank,
                      c->sampler.world);

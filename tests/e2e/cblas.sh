@@ -53,7 +53,7 @@ else
     cat stdout stderr > hidden.log
     tells "no library: a hint, and CLBlast" hidden.log "no fast CBLAS library is installed" \
         "libopenblas0" "float32, clblast"
-    check "no library: CLBlast's image" cmp hidden.png clblast.png
+    check "no library: CLBlast's image" images equal hidden.png clblast.png
     LD_PRELOAD=$hide refuses "no library where cblas is asked for" 4 "no fast CBLAS library" -- \
         "${one[@]}" blas.backend=cblas output.grid="$out/a.png"
 fi
@@ -70,7 +70,7 @@ run "${one[@]}" blas.library="$fake" output.grid=wrong.png
 cat stdout stderr > wrong.log
 tells "a library that computes wrongly: a warning, and CLBlast" wrong.log "warning" "fake.so" \
     "wrong results" "float32, clblast"
-check "a library that computes wrongly: CLBlast's image" cmp wrong.png clblast.png
+check "a library that computes wrongly: CLBlast's image" images equal wrong.png clblast.png
 
 # ---- results ----
 

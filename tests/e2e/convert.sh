@@ -194,5 +194,5 @@ works "the demo" -q "$demo" sampler.count=10 output.grid=before.png
 mv before before.safetensors
 works "the demo by what was converted" -q "$demo" sampler.count=10 output.grid=after.png \
     model.checkpoint=before.safetensors vae.weights=vae.safetensors
-check "the same bytes" cmp before.png after.png
+check "the same bytes" images equal before.png after.png
 finish

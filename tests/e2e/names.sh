@@ -57,7 +57,7 @@ for m in ten repa; do
     works "SiT: ten blocks, $m" -q "$demo" model.checkpoint=$m.st sampler.classes=0-2 \
         sampler.count=3 output.grid=$m.png
 done
-check "SiT: decoder_blocks come after the eighth block" cmp ten.png repa.png
+check "SiT: decoder_blocks come after the eighth block" images equal ten.png repa.png
 
 # ---- VAE ----
 
@@ -98,6 +98,6 @@ for m in "$demo_sit" demo.st; do
     works "the demo from ${m##*.}" -q "$demo" model.checkpoint="$m" sampler.classes=0-2 \
         sampler.count=3 output.grid="${m##*.}.png"
 done
-check "both generate the same" cmp pt.png st.png
+check "both generate the same" images equal pt.png st.png
 
 finish

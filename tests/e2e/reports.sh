@@ -129,13 +129,13 @@ generate want.png
 same "the demo" "$code" 0
 generate got.png vae.weights=vae/more.st
 same "tensors of types that are not read, beside the VAE's" "$code" 0
-check "the same images" cmp want.png got.png
+check "the same images" images equal want.png got.png
 generate got.png model.checkpoint=attributes.pt
 same "tensors with attributes" "$code" 0
-check "the same images with attributes" cmp want.png got.png
+check "the same images with attributes" images equal want.png got.png
 generate labels.png sampler.classes=1,0
 generate got.png sampler.classes=file:"$work"/marked.txt
-check "a byte order mark in a list of labels" cmp labels.png got.png
+check "a byte order mark in a list of labels" images equal labels.png got.png
 
 set_of=("$demo" sampler.count=20 output.grid=)
 run "${set_of[@]}" sampler.classes=balanced model.checkpoint=rows10.pt output.folder=nine

@@ -67,7 +67,7 @@ done
 generate fewer.png sampler.classes=0-3 output.folder=fewer
 close "count: the first images stay" fewer/000003.png base/000003.png
 generate named.png sampler.classes=0,1,2-4,5
-check "classes: a list and a range mean the same" cmp base.png named.png
+check "classes: a list and a range mean the same" images equal base.png named.png
 mkdir elsewhere
 # The weights lie relative to the INI file, outputs relative to the current folder.
 relative=$(realpath --relative-to="$work/elsewhere" "$demo")
@@ -78,7 +78,7 @@ check "a relative INI path from another folder" cmp base.png relative.png
 check "outputs go to the current folder" cmp base.png elsewhere/base.png
 cp "$demo_sit" elsewhere/mine.pt
 generate own.png model.checkpoint=elsewhere/mine.pt
-check "a checkpoint on the command line is looked up from here" cmp base.png own.png
+check "a checkpoint on the command line is looked up from here" images equal base.png own.png
 cat > plain.ini << INI
 [model]
 checkpoint = elsewhere/mine.pt
@@ -95,7 +95,7 @@ grid = plain.png
 columns = 3
 INI
 works "an INI file with defaults and a list that continues" -q plain.ini
-check "it generates the same" cmp base.png plain.png
+check "it generates the same" images equal base.png plain.png
 
 # ---- what must matter ----
 
@@ -121,7 +121,7 @@ unlike "condition" base.png delta.png
 generate repeat.png sampler.classes=3,7 sampler.count=5 output.folder=repeat output.columns=8
 same "count above classes: one row of five" "$(images size repeat.png)" 332x68
 generate listed.png sampler.classes=3,7,3,7,3 output.columns=8
-check "count above classes: the list repeats" cmp repeat.png listed.png
+check "count above classes: the list repeats" images equal repeat.png listed.png
 generate columns.png output.columns=2
 same "columns = 2" "$(images size columns.png)" 134x200
 generate single.png sampler.classes=4

@@ -94,7 +94,7 @@ for precision in float32 half; do
             if [ "$code" != 0 ]; then
                 not_ok "$name"
             elif [ $precision = float32 ]; then
-                check "$name: the same bytes" cmp a.png free-$precision.png
+                check "$name: the same bytes" images equal a.png free-$precision.png
             else
                 # Other work-groups add in another order, which storing as half shows.
                 same "$name: the same image, to 3 of 255" "$(images differ a.png free-half.png |
@@ -111,7 +111,7 @@ within units=4 free.png precision.compute=float32
 same "the digits without limits" "$code" 0
 within alloc=9,units=4 a.png precision.compute=float32
 same "buffers of 9 MB" "$code" 0
-check "buffers of 9 MB: the same bytes" cmp a.png free.png
+check "buffers of 9 MB: the same bytes" images equal a.png free.png
 within alloc=32,global=50,units=4 a.png precision.compute=float32
 same "50 MB: convolutions without Winograd" \
     "$code $(grep -c "convolutions do without Winograd's method" "$work/stderr")" "0 1"

@@ -34,7 +34,7 @@ works "an image before tuning" "${tiny[@]}" output.grid=before.png
 has "an untuned device: one line names ffcl tune" "ffcl tune finds faster parameters"
 works "tuning off" "${tiny[@]}" blas.tuning=off output.grid=off.png
 has_not "tuning off: no such line" "ffcl tune"
-check "tuning off: the same image" cmp before.png off.png
+check "tuning off: the same image" images equal before.png off.png
 
 # ---- files by hand ----
 
@@ -186,7 +186,7 @@ has "a warning: not used" "was not tuned here"
 echo noise >> "$file"
 works "a damaged file in its place" "${tiny[@]}" "${cpu[@]}" output.grid=damaged.png
 has "a warning: not used" "neither a [section] nor name = value; not used"
-check "the image as before tuning" cmp before.png damaged.png
+check "the image as before tuning" images equal before.png damaged.png
 rm -r "$folder"
 
 # ---- the self-check of GEMMs ----
@@ -199,7 +199,7 @@ if [ -n "$shim" ]; then
         FFCL_SHIM_SGEMM=$how LD_PRELOAD=$shim works "CLBlast's GEMM $how" "${tiny[@]}" \
             output.grid=$how.png
         has "$how: a warning" "the built-in GEMM is used instead"
-        check "$how: the image of the built-in GEMM" cmp builtin.png $how.png
+        check "$how: the image of the built-in GEMM" images equal builtin.png $how.png
     done
     FFCL_CACHE_DIR=$work/cache-wrong works "wrong: known at the next start" "${tiny[@]}" \
         output.grid=next.png

@@ -50,13 +50,13 @@ shards "$demo_vae" vae 0
 cp "$(dirname "$demo_vae")/config.json" .
 works "a checkpoint in shards" -q "$demo" sampler.count=10 model.checkpoint=sit.index.json \
     output.grid=sit.png
-check "gives the same images" cmp whole.png sit.png
+check "gives the same images" images equal whole.png sit.png
 works "a VAE in shards" -q "$demo" sampler.count=10 vae.weights=vae.index.json output.grid=vae.png
-check "gives the same images" cmp whole.png vae.png
+check "gives the same images" images equal whole.png vae.png
 old "$demo_sit" old.pt
 works "a checkpoint of before PyTorch 1.6" -q "$demo" sampler.count=10 model.checkpoint=old.pt \
     output.grid=old.png
-check "gives the same images" cmp whole.png old.png
+check "gives the same images" images equal whole.png old.png
 works "inspect of an index" inspect sit.index.json
 check "says what the model is" grep -q "SiT: 6 blocks of width 144" "$work/stdout"
 

@@ -1,0 +1,119 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# [output] metadata: what PNGs say of themselves, and that ffcl inspect prints the INI file that
+# makes them again.
+. "$(dirname "$0")/lib.sh"
+need_device
+
+# Where the INI files of pictures find the weights: by their names.
+mkdir again
+ln -s "$demo_sit" "$demo_vae" again/
+
+# again PNG NAME OVERRIDE...: makes the picture again by what inspect prints, and compares.
+again() {
+    local png=$1 name=$2
+    shift 2
+    "$ffcl" inspect "$png" > again/again.ini
+    works "$name: its INI runs" -q again/again.ini "$@"
+    check "$name: the same pixels" images equal "$png" again.png
+    check "$name: the same bytes" cmp "$png" again.png
+    rm -f again.png
+}
+
+text() { # PNG NAME: of ffcl inspect --json
+    "$ffcl" inspect --json "$1" | python3 -c 'import json, sys
+print(json.load(sys.stdin).get(sys.argv[1], "nothing"))' "$2"
+}
+
+# ---- grids ----
+
+works "a grid" -q "$demo" output.grid=grid.png
+same "it says seed, guidance, version, checksums" "$("$ffcl" inspect grid.png |
+    sed -n 's/^; \(made by\|seed\|guidance\|checkpoint\|vae\) .*  *\(.*\)/\1/p' | tr '\n' ' ')" \
+    "made by seed guidance checkpoint vae "
+same "the seed, the version" "$(text grid.png seed) $(text grid.png made_by)" \
+    "1 ffcl $("$ffcl" --version | sed -n 's/^ffcl \([0-9.]*\) .*/\1/p')"
+same "the checkpoint's name and checksum" "$(text grid.png checkpoint)" \
+    "$(basename "$demo_sit"), $(python3 -c 'import sys, zlib
+data = open(sys.argv[1], "rb").read()
+print("crc32 %08x, %d bytes" % (zlib.crc32(data), len(data)))' "$demo_sit")"
+again grid.png "a grid"
+works "no folder is named in it" -q "$demo" output.grid="$out/grid.png"
+check "the same file elsewhere" cmp grid.png "$out/grid.png"
+same "nobody reads where the weights were" "$(grep -c "$root" "$out/grid.png")" 0
+works "metadata = none" -q "$demo" output.grid=none.png output.metadata=none
+same "no text" "$(text none.png ini) $(grep -c ffcl none.png)" "nothing 0"
+check "the same pixels" images equal grid.png none.png
+check "every checksum of a chunk" images crc grid.png
+
+works "other settings" -q "$demo" sampler.seed=7 sampler.classes=5,2-4,9,9 sampler.count=9 \
+    sampler.guidance=1.25 output.columns=4 sampler.batch=2 output.grid=other.png
+again other.png "other settings"
+works "random classes" -q "$demo" sampler.seed=3 sampler.classes=random sampler.count=7 \
+    output.grid=random.png
+again random.png "random classes"
+long=$(seq -s , 0 2 8),$(seq -s , 1 2 9)
+long=$long,$long,$long,$long,$long,$long
+works "a long list" -q "$demo" sampler.classes="$long" sampler.count=60 output.grid=long.png
+again long.png "a long list, in several lines"
+
+# ---- images of a folder ----
+
+works "a folder" -q "$demo" sampler.count=12 output.grid=all.png output.folder=plain
+same "its files have no texts" "$(cat plain/*.png | grep -c 'ffcl')" 0
+again all.png "the grid beside a folder"
+works "metadata = all" -q "$demo" sampler.count=12 output.grid= output.folder=told \
+    output.metadata=all
+same "the index and the class of each" "$(for i in 0 7 11; do
+    echo "$(text "$(printf 'told/%06d.png' $i)" index)"
+    done | tr '\n' ' ')$(text told/000007.png class)" "0 7 11 7"
+check "the same pixels" images equal plain/000007.png told/000007.png
+again told/000007.png "an image of a folder"
+again told/000000.png "the first"
+works "a folder of random classes" -q "$demo" sampler.count=6 sampler.classes=random output.grid= \
+    output.folder=chance output.metadata=all sampler.seed=11
+again chance/000004.png "one of random classes"
+rm told/000003.png
+works "a run that resumes" -q "$demo" sampler.count=12 output.grid= output.folder=told \
+    output.metadata=all
+again told/000003.png "its image"
+run -q "$demo" sampler.count=12 output.grid= output.folder=plain output.metadata=all
+same "a folder without texts gets none" "$code $(grep -c 'output.metadata was not set' \
+    "$work/stderr")" "17 1"
+printf '%s\n' nought one two three four five six seven eight nine > names.txt
+works "class names" -q "$demo" sampler.class_names=names.txt sampler.count=3 output.grid= \
+    output.folder=named output.metadata=all
+same "the name of the class" "$(text named/000002.png class_name)" two
+
+# ---- one image of many ----
+
+works "sampler.index" "$demo" sampler.index=7 sampler.count=12 output.grid=seven.png \
+    output.metadata=all
+check "it is the image of the folder" images equal seven.png plain/000007.png
+same "the last line says so" "$(grep -c '^1 image of 64 x 64 in seven.png' "$work/stderr")" 1
+refuses "an index that is none" 3 "index = 12 is out of range (0 to 11)" -- "$demo" \
+    sampler.count=12 sampler.index=12
+refuses "not with a folder" 3 "a grid of one image" -- "$demo" sampler.index=1 output.folder=f
+
+# ---- what others wrote ----
+
+python3 - << 'PYTHON'
+import struct, zlib
+def chunk(kind, body):
+    return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+def png(path, *chunks):
+    open(path, "wb").write(b"\x89PNG\r\n\x1a\n" +
+        chunk(b"IHDR", struct.pack(">IIBBBBB", 1, 1, 8, 2, 0, 0, 0)) + b"".join(chunks) +
+        chunk(b"IDAT", zlib.compress(b"\0\0\0\0")) + chunk(b"IEND", b""))
+png("evil.png", chunk(b"tEXt", b"ffcl.seed\0" + b"1\x1b[2J\n2"),
+    chunk(b"tEXt", b"ffcl.ini\0" + b"[model]\n\x1b[31m\rheads = 2\n"))
+png("bomb.png", chunk(b"zTXt", b"ffcl.ini\0\0" + zlib.compress(b"x" * 50000000)))
+PYTHON
+works "texts of a stranger" inspect evil.png
+same "no control character reaches the terminal" \
+    "$(LC_ALL=C grep -c "$(printf '[\033\r]')" "$work/stdout")" 0
+(ulimit -v 400000; "$ffcl" inspect bomb.png > words 2>&1)
+same "a text that unpacks to 50 MB is not printed" \
+    "$([ "$(wc -c < words)" -lt 2000 ] && echo ok)" ok
+
+finish
