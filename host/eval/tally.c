@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #include "eval/tally.h"
 
+#include <limits.h>
 #include <math.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -14,13 +16,20 @@ enum {
 };
 
 /* Of an image that came before its turn. */
-typedef enum place { ABSENT, WAITING, SKIPPED, ADDED } place;
+typedef enum place { ABSENT, WAITING, SPILLED, SKIPPED, ADDED } place;
+
+/* Images whose features wait in memory, 20 KB each; others wait in a file.  Devices that share a
+ * run are never so far apart, but a run that resumes may have all images but the first. */
+enum { MOST_WAITING = 1024 };
 
 struct ffcl_tally {
     pthread_mutex_t lock;
     size_t count, next, added;
     unsigned char *places;      /* (count) a place */
-    float **waiting;            /* (count) its features, (ALL) */
+    float **waiting;            /* (count) its features, (ALL), where WAITING */
+    size_t n_waiting;
+    FILE *file;                 /* temporary, without a name: where SPILLED, at index * ALL floats */
+    int has_no_file;
     ffcl_moments *pool, *spatial;
     ffcl_score *score;
     ffcl_kept kept;
@@ -62,6 +71,8 @@ void ffcl_tally_close(ffcl_tally **tally)
         return;
     for (size_t i = 0; t->waiting && i < t->count; i++)
         free(t->waiting[i]);
+    if (t->file)
+        fclose(t->file);
     free(t->waiting);
     free(t->places);
     ffcl_moments_close(&t->pool);
@@ -84,21 +95,71 @@ static int add(ffcl_tally *t, const float *pool, const float *spatial, const flo
     return t->keeps ? ffcl_kept_add(&t->kept, pool, err) : 0;
 }
 
+static int seek(const ffcl_tally *t, size_t index)
+{
+    const size_t each = ALL * sizeof(float);
+    return index < LONG_MAX / each && fseek(t->file, (long)(index * each), SEEK_SET) == 0;
+}
+
+/* x to the file; 0 where it stays in memory, as there is room for it, or none for a file. */
+static int spill(ffcl_tally *t, size_t index, const float *x)
+{
+    if (t->n_waiting < MOST_WAITING || t->has_no_file)
+        return 0;
+    if (!t->file)
+        t->file = tmpfile();
+    t->has_no_file = !t->file || !seek(t, index) || fwrite(x, sizeof *x, ALL, t->file) != ALL ||
+                     fflush(t->file) != 0;
+    return !t->has_no_file;
+}
+
+static int fetch(const ffcl_tally *t, size_t index, float **x, ffcl_error *err)
+{
+    *x = malloc(ALL * sizeof **x);
+    if (!*x)
+        return ffcl_fail(err, FFCL_ENOMEM, "out of memory for the evaluation");
+    return seek(t, index) && fread(*x, sizeof **x, ALL, t->file) == ALL
+               ? 0 : ffcl_fail(err, FFCL_EFILE, "features of image %zu cannot be read from the "
+                               "temporary file that they waited in", index);
+}
+
+/* The next image, whose turn it is. */
+static int take(ffcl_tally *t, ffcl_error *err)
+{
+    float *x = t->waiting[t->next];
+    t->n_waiting -= x != NULL;
+    int rc = t->places[t->next] == SPILLED ? fetch(t, t->next, &x, err) : 0;
+    if (t->places[t->next] == SKIPPED)
+        ffcl_score_skip(t->score);
+    if (rc == 0 && x) {
+        rc = add(t, x, x + POOL, x + POOL + SPATIAL, err);
+        t->places[t->next] = ADDED;
+    }
+    free(x);
+    t->waiting[t->next++] = NULL;
+    return rc;
+}
+
 /* Adds those whose turn it is. */
 static int go_on(ffcl_tally *t, ffcl_error *err)
 {
     int rc = 0;
-    for (; rc == 0 && t->next < t->count && t->places[t->next] != ABSENT; t->next++) {
-        float *x = t->waiting[t->next];
-        if (t->places[t->next] == WAITING)
-            rc = add(t, x, x + POOL, x + POOL + SPATIAL, err);
-        else if (t->places[t->next] == SKIPPED)
-            ffcl_score_skip(t->score);
-        t->places[t->next] = t->places[t->next] == WAITING ? ADDED : t->places[t->next];
-        free(x);
-        t->waiting[t->next] = NULL;
-    }
+    while (rc == 0 && t->next < t->count && t->places[t->next] != ABSENT)
+        rc = take(t, err);
     return rc;
+}
+
+/* Keeps x (ALL), the caller's before, until it is its turn. */
+static void keep(ffcl_tally *t, size_t index, float *x)
+{
+    if (spill(t, index, x)) {
+        t->places[index] = SPILLED;
+        free(x);
+        return;
+    }
+    t->places[index] = WAITING;
+    t->waiting[index] = x;
+    t->n_waiting++;
 }
 
 /* A NaN in any feature makes every sum one. */
@@ -135,8 +196,7 @@ int ffcl_tally_add(ffcl_tally *t, size_t index, const float *pool, const float *
             memcpy(x, pool, POOL * sizeof *x);
             memcpy(x + POOL, spatial, SPATIAL * sizeof *x);
             memcpy(x + POOL + SPATIAL, logits, LOGITS * sizeof *x);
-            t->waiting[index] = x;
-            t->places[index] = WAITING;
+            keep(t, index, x);
         } else {
             rc = ffcl_fail(err, FFCL_ENOMEM, "out of memory for the evaluation");
         }

@@ -15,8 +15,10 @@
 #include "eval/moments.h"
 #include "eval/neighbours.h"
 #include "eval/score.h"
+#include "eval/tally.h"
 #include "files/tensorfile.h"
 #include "gemm.h"
+#include "model/inception.h"
 #include "util.h"
 
 #define RECORDED "tests/data/metrics_zoo.ref.safetensors"
@@ -279,6 +281,54 @@ static void neighbours(ffcl_ctx *ctx, const char *name, double precision, double
 }
 
 /* By each back end that there is. */
+/* Features of an image: any numbers that differ from image to image. */
+static void make_features(float *x, size_t index)
+{
+    uint32_t u = (uint32_t)index * 2654435761u + 1;
+    for (size_t i = 0; i < FFCL_INCEPTION_ALL; i++) {
+        u = u * 1664525u + 1013904223u;
+        x[i] = (float)(u >> 8) / 16777216.0f;
+    }
+}
+
+static ffcl_tally *tally_of(size_t n, int is_backwards)
+{
+    enum { POOL = FFCL_INCEPTION_POOL, SPATIAL = FFCL_INCEPTION_SPATIAL };
+    float *x = malloc(FFCL_INCEPTION_ALL * sizeof *x);
+    ffcl_tally *t = NULL;
+    ffcl_error err = {0};
+    assert_non_null(x);
+    assert_int_equal(ffcl_tally_open(&t, ffcl_habit_of(FFCL_LIKE_ADM), n, 0, &err), 0);
+    for (size_t i = 0; i < n; i++) {
+        const size_t index = is_backwards ? n - 1 - i : i;
+        make_features(x, index);
+        assert_int_equal(ffcl_tally_add(t, index, x, x + POOL, x + POOL + SPATIAL, &err), 0);
+        assert_int_equal(ffcl_tally_count(t), is_backwards ? (i + 1 == n) * n : i + 1);
+    }
+    ffcl_tally_end(t);
+    free(x);
+    return t;
+}
+
+/* More images than wait in memory come before the first: the sums are the same bits. */
+static void test_waiting(void **state)
+{
+    enum { N = 1030, D = FFCL_INCEPTION_POOL };
+    ffcl_tally *a = tally_of(N, 0), *b = tally_of(N, 1);
+    const ffcl_moments *p = ffcl_tally_pool(a), *q = ffcl_tally_pool(b);
+    double score[2], deviation[2];
+    (void)state;
+    assert_int_equal(p->n, N);
+    assert_int_equal(q->n, N);
+    assert_memory_equal(p->mean, q->mean, D * sizeof *p->mean);
+    assert_memory_equal(p->squares, q->squares, (size_t)D * D * sizeof *p->squares);
+    ffcl_tally_score(a, &score[0], &deviation[0]);
+    ffcl_tally_score(b, &score[1], &deviation[1]);
+    assert_true(score[0] == score[1] && deviation[0] == deviation[1] && score[0] > 1.0);
+    ffcl_tally_close(&a);
+    ffcl_tally_close(&b);
+}
+
 static void test_neighbours(void **state)
 {
     static const char *const backends[] = {"auto", "builtin", "clblast"};
@@ -307,7 +357,8 @@ int main(void)
         cmocka_unit_test(test_full), cmocka_unit_test(test_singular), cmocka_unit_test(test_same),
         cmocka_unit_test(test_diagonal), cmocka_unit_test(test_batches),
         cmocka_unit_test(test_score), cmocka_unit_test(test_permutation),
-        cmocka_unit_test(test_half), cmocka_unit_test(test_neighbours),
+        cmocka_unit_test(test_half), cmocka_unit_test(test_waiting),
+        cmocka_unit_test(test_neighbours),
     };
     ffcl_error err = {0};
     if (ffcl_tensor_file_open(&file, RECORDED, &err) || ffcl_lapack_open(&lapack, &err)) {
