@@ -3,7 +3,8 @@
 """Writes small .npz files and PNG files for tests/e2e/eval.sh, by the standard library alone.
 
 usage: npz.py images FILE COUNT HEIGHT WIDTH SEED
-       npz.py statistics FILE D [nan | one]         one: no covariance
+       npz.py statistics FILE D [nan | one | skew | negative]       one: no covariance
+       npz.py floats FILE COUNT HEIGHT WIDTH        images that are no bytes
        npz.py png FILE HEIGHT WIDTH grey|rgb|rgba
 """
 import random
@@ -32,6 +33,13 @@ def images(path, count, height, width, seed):
         z.writestr("arr_0.npy", array("|u1", (count, height, width, 3), bytes(data)))
 
 
+def floats(path, count, height, width):
+    """Images of zeros as float32."""
+    with zipfile.ZipFile(path, "w") as z:
+        z.writestr("arr_0.npy", array("<f4", (count, height, width, 3),
+                                      bytes(4 * count * height * width * 3)))
+
+
 def statistics(path, d, what):
     """A mean of d features and a unit covariance."""
     mean = [0.5] * d
@@ -40,9 +48,13 @@ def statistics(path, d, what):
     with zipfile.ZipFile(path, "w") as z:
         z.writestr("mu.npy", array("<f8", (d,), struct.pack("<%dd" % d, *mean)))
         if what != "one":
-            rows = b"".join(struct.pack("<%dd" % d, *[float(i == j) for j in range(d)])
-                            for i in range(d))
-            z.writestr("sigma.npy", array("<f8", (d, d), rows))
+            rows = bytearray(b"".join(struct.pack("<%dd" % d, *[float(i == j) for j in range(d)])
+                                      for i in range(d)))
+            if what == "skew":
+                rows[8 * 5:8 * 6] = struct.pack("<d", 0.5)          # (0, 5)
+            if what == "negative":
+                rows[8 * (d + 1):8 * (d + 2)] = struct.pack("<d", -1.0)     # (1, 1)
+            z.writestr("sigma.npy", array("<f8", (d, d), bytes(rows)))
 
 
 def png(path, height, width, kind):
@@ -66,6 +78,8 @@ def main(words):
         images(words[1], *map(int, words[2:6]))
     elif words[0] == "statistics":
         statistics(words[1], int(words[2]), words[3] if len(words) > 3 else "")
+    elif words[0] == "floats":
+        floats(words[1], *map(int, words[2:5]))
     else:
         png(words[1], int(words[2]), int(words[3]), words[4])
 

@@ -38,9 +38,11 @@ static int check_shapes(const ffcl_arrays *file, const ffcl_array *mu, const ffc
 static int check_values(const ffcl_arrays *file, const double *mean, const double *covariance,
                         size_t D, ffcl_error *err)
 {
-    double sum = 0.0, apart = 0.0, most = 0.0;
-    for (size_t i = 0; i < D; i++)
+    double sum = 0.0, apart = 0.0, most = 0.0, least = 0.0;
+    for (size_t i = 0; i < D; i++) {
         sum += mean[i];
+        least = fmin(least, covariance[i * D + i]);
+    }
     for (size_t i = 0; i < D * D; i++) {
         sum += covariance[i];
         most = fmax(most, fabs(covariance[i]));
@@ -51,6 +53,9 @@ static int check_values(const ffcl_arrays *file, const double *mean, const doubl
                          ffcl_arrays_path(file));
     if (apart > 1e-3 * most)
         return ffcl_fail(err, FFCL_EFORMAT, "%s holds a covariance that is not symmetric",
+                         ffcl_arrays_path(file));
+    if (least < -1e-3 * most)
+        return ffcl_fail(err, FFCL_EFORMAT, "%s holds a covariance with a negative variance",
                          ffcl_arrays_path(file));
     return 0;
 }

@@ -28,7 +28,7 @@ struct ffcl_tally {
     unsigned char *places;      /* (count) a place */
     float **waiting;            /* (count) its features, (ALL), where WAITING */
     size_t n_waiting;
-    FILE *file;                 /* temporary, without a name: where SPILLED, at index * ALL floats */
+    FILE *file;                 /* temporary: features that are SPILLED, at index * ALL floats */
     int has_no_file;
     ffcl_moments *pool, *spatial;
     ffcl_score *score;

@@ -37,6 +37,14 @@ refuses "statistics of logits" 5 "1008 are the logits" "another network or layer
     eval logits.npz -r logits.npz
 npz statistics nan.npz 2048 nan
 refuses "statistics with a NaN" 5 "not finite" -- eval nan.npz -r nan.npz
+npz statistics skew.npz 2048 skew
+refuses "a covariance that is not symmetric" 5 "not symmetric" -- eval skew.npz -r skew.npz
+npz statistics negative.npz 2048 negative
+refuses "a negative variance" 5 "a negative variance" -- eval negative.npz -r negative.npz
+npz statistics spatial.npz 2023
+refuses "statistics of sFID's features" 5 "2023 are sFID's" -- eval spatial.npz -r spatial.npz
+npz floats floats.npz 2 8 8
+refuses "images that are no bytes" 5 "no array of RGB images" "of bytes" -- eval floats.npz
 npz statistics one.npz 2048 one
 refuses "a mean without a covariance" 5 "only one of" -- eval one.npz -r one.npz
 npz statistics ok.npz 2048
