@@ -47,10 +47,11 @@ static void print_bench(FILE *f, const cJSON *b)
     print_lines(f, "", cJSON_GetObjectItemCaseSensitive(b, "failures"));
     fprintf(f, "    memory %.1f GB/s, float32 %.1f GFLOP/s\n", number_of(b, "memory_gb_s"),
             number_of(b, "float32_gflop_s"));
-    cJSON_ArrayForEach(c, cJSON_GetObjectItemCaseSensitive(b, "cases"))
+    cJSON_ArrayForEach(c, cJSON_GetObjectItemCaseSensitive(b, "cases")) {
         fprintf(f, "    %-28s %-24s %-10s %9.3f ms %4.0f %%  %s\n", text_of(c, "kernel"),
                 text_of(c, "role"), text_of(c, "variant"), number_of(c, "ms"),
                 100.0 * number_of(c, "share"), text_of(c, "shape"));
+    }
 }
 
 static void print_device(FILE *f, const cJSON *d)
@@ -86,8 +87,9 @@ static char *as_text(const cJSON *root)
         return NULL;
     fprintf(f, "ffcl report %d\nffcl %s, commit %s\n%s\n", FORMAT_VERSION, text_of(root, "ffcl"),
             text_of(root, "commit"), text_of(root, "date"));
-    cJSON_ArrayForEach(d, cJSON_GetObjectItemCaseSensitive(root, "devices"))
+    cJSON_ArrayForEach(d, cJSON_GetObjectItemCaseSensitive(root, "devices")) {
         print_device(f, d);
+    }
     return fclose(f) ? NULL : text;
 }
 
