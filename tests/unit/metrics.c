@@ -69,7 +69,9 @@ static double distance(const char *a, const char *b)
     ffcl_moments *x = moments_of(a, 7), *y = moments_of(b, 64);
     assert_int_equal(ffcl_moments_distance(&d, x, y, lapack, &err), 0);
     assert_int_equal(ffcl_moments_distance(&back, y, x, lapack, &err), 0);
-    close_to(back, d, 1e-9);
+    /* An eigenvalue that is 0 but for rounding has a root of about 1e-8 of the largest: OpenBLAS of
+     * Debian 13 is off by 1.2e-9 there. */
+    close_to(back, d, strstr(a, "singular") ? 1e-7 : 1e-9);
     ffcl_moments_close(&x);
     ffcl_moments_close(&y);
     return d;
