@@ -41,6 +41,7 @@ again grid.png "a grid"
 works "no folder is named in it" -q "$demo" output.grid="$out/grid.png"
 check "the same file elsewhere" cmp grid.png "$out/grid.png"
 same "nobody reads where the weights were" "$(grep -c "$root" "$out/grid.png")" 0
+rm "$out/grid.png"
 works "metadata = none" -q "$demo" output.grid=none.png output.metadata=none
 same "no text" "$(text none.png ini) $(grep -c ffcl none.png)" "nothing 0"
 check "the same pixels" images equal grid.png none.png

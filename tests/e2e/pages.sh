@@ -96,7 +96,7 @@ offers "the INI file of a command" "ffcl sample config/demo.i" demo.ini
 # shellcheck disable=SC2046 # one word each
 offers "keys" "ffcl config/demo.ini sampler.s" \
     $(sed -n 's/^sampler\.s/&/p' keys)
-offers "values" "ffcl config/demo.ini sampler.solver=" euler heun renoise sde sde-heun
+offers "values" "ffcl config/demo.ini sampler.solver=" ddim euler heun renoise sde sde-heun
 offers "the begin of a value" "ffcl config/demo.ini blas.tuning=of" off
 offers "files of a key" "ffcl config/demo.ini model.checkpoint=config/demo/f" freeflow-digits.pt
 offers "options" "ffcl tune --m" --minutes
