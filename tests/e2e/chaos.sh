@@ -37,8 +37,9 @@ strike() {
 }
 # Is it the code of a run that ended, was stopped, or died of the signal before it could say so?
 known() {
+    # 141: PIPE before the program is so far that it ignores it.
     case $1 in
-    0 | 15 | 129 | 130 | 137 | 143) return 0 ;;
+    0 | 15 | 129 | 130 | 137 | 141 | 143) return 0 ;;
     esac
     return 1
 }
