@@ -128,12 +128,17 @@ typedef struct feature {
     ffcl_tensor t, moments;
 } feature;
 
+/* An image of C channels, scaled from another. */
+static ffcl_tensor image(const ffcl_vae *vae, const ffcl_tensor *like, size_t scale, size_t C)
+{
+    return ffcl_image_of(vae->dtype, like->batch, scale * like->rows / like->width,
+                         scale * like->width, C);
+}
+
 static feature take(ffcl_ctx *ctx, const ffcl_vae *vae, const ffcl_tensor *like, size_t scale,
                     size_t C)
 {
-    return (feature){.t = ffcl_take(ctx, ffcl_image_of(vae->dtype, like->batch,
-                                                       scale * like->rows / like->width,
-                                                       scale * like->width, C))};
+    return (feature){.t = ffcl_take(ctx, image(vae, like, scale, C))};
 }
 
 static void give(ffcl_ctx *ctx, feature *f)
@@ -149,37 +154,63 @@ static void replace(ffcl_ctx *ctx, feature *x, feature y)
     *x = y;
 }
 
+static ffcl_groupnorm_desc norm_of(const ffcl_vae *vae, const feature *x, const ffcl_vae_norm *n,
+                                   ffcl_act act)
+{
+    return (ffcl_groupnorm_desc){.x = x->t, .gamma = n->gamma, .beta = n->beta,
+                                 .moments = x->moments.batch ? &x->moments : NULL,
+                                 .groups = vae->d.groups, .eps = norm_eps, .act = act};
+}
+
 /* act(GN(x)), (B, P, C). */
 static feature norm(const ffcl_vae *vae, ffcl_ctx *ctx, const feature *x, const ffcl_vae_norm *n,
                     ffcl_act act)
 {
     feature h = take(ctx, vae, &x->t, 1, x->t.cols);
-    ffcl_groupnorm(ctx, &(ffcl_groupnorm_desc){
-        .out = h.t, .x = x->t, .gamma = n->gamma, .beta = n->beta,
-        .moments = x->moments.batch ? &x->moments : NULL, .groups = vae->d.groups,
-        .eps = norm_eps, .act = act});
+    ffcl_groupnorm_desc desc = norm_of(vae, x, n, act);
+    desc.out = h.t;
+    ffcl_groupnorm(ctx, &desc);
     return h;
 }
 
-/* w * x (+ add), add (B, P, Cout) or NULL. */
+/* Can w * SiLU(GN(x)) be computed at once? */
+static int takes_norm(const ffcl_vae *vae, const ffcl_ctx *ctx, const feature *x,
+                      const ffcl_conv_weight *w)
+{
+    ffcl_tensor moments = {.rows = vae->d.groups};
+    return ffcl_conv_takes_norm(ctx, &(ffcl_conv_desc){
+        .out = image(vae, &x->t, 1, w->out), .x = x->t, .w = w, .moments = &moments});
+}
+
+/* w * x (+ add), add (B, P, Cout) or NULL; with n w * SiLU(GN(x)). */
 static feature convolve(const ffcl_vae *vae, ffcl_ctx *ctx, const feature *x,
-                        const ffcl_conv_weight *w, const ffcl_tensor *add)
+                        const ffcl_conv_weight *w, const ffcl_tensor *add, const ffcl_vae_norm *n)
 {
     feature y = take(ctx, vae, &x->t, w->upsample ? 2 : 1, w->out);
+    ffcl_groupnorm_desc desc = {0};
+    if (n)
+        desc = norm_of(vae, x, n, FFCL_ACT_SILU);
     y.moments.rows = vae->d.groups;
-    ffcl_conv(ctx, &(ffcl_conv_desc){y.t, x->t, w, add, &y.moments});
+    ffcl_conv(ctx, &(ffcl_conv_desc){y.t, x->t, w, add, &y.moments, n ? &desc : NULL});
     return y;
 }
 
 /* x becomes shortcut(x) + conv2(SiLU(GN(conv1(SiLU(GN(x)))))). */
 static void resnet(const ffcl_vae *vae, ffcl_ctx *ctx, feature *x, const ffcl_vae_resnet *r)
 {
-    feature h = norm(vae, ctx, x, &r->norm1, FFCL_ACT_SILU);                /* (B, P, Cin) */
-    replace(ctx, &h, convolve(vae, ctx, &h, &r->conv1, NULL));              /* (B, P, C) */
-    replace(ctx, &h, norm(vae, ctx, &h, &r->norm2, FFCL_ACT_SILU));         /* (B, P, C) */
+    feature h;
+    if (takes_norm(vae, ctx, x, &r->conv1)) {
+        h = convolve(vae, ctx, x, &r->conv1, NULL, &r->norm1);              /* (B, P, C) */
+    } else {
+        h = norm(vae, ctx, x, &r->norm1, FFCL_ACT_SILU);                    /* (B, P, Cin) */
+        replace(ctx, &h, convolve(vae, ctx, &h, &r->conv1, NULL, NULL));    /* (B, P, C) */
+    }
+    const ffcl_vae_norm *norm2 = takes_norm(vae, ctx, &h, &r->conv2) ? &r->norm2 : NULL;
+    if (!norm2)
+        replace(ctx, &h, norm(vae, ctx, &h, &r->norm2, FFCL_ACT_SILU));     /* (B, P, C) */
     if (r->shortcut.out)
-        replace(ctx, x, convolve(vae, ctx, x, &r->shortcut, NULL));         /* (B, P, C) */
-    replace(ctx, x, convolve(vae, ctx, &h, &r->conv2, &x->t));              /* (B, P, C) */
+        replace(ctx, x, convolve(vae, ctx, x, &r->shortcut, NULL, NULL));   /* (B, P, C) */
+    replace(ctx, x, convolve(vae, ctx, &h, &r->conv2, &x->t, norm2));       /* (B, P, C) */
     give(ctx, &h);
 }
 
@@ -241,7 +272,8 @@ void ffcl_vae_decode(ffcl_vae *vae, ffcl_ctx *ctx, const ffcl_tensor *out,
                 attention(vae, ctx, &x, &level->attentions[j]);             /* (B, P, C) */
         }
         if (level->upsample.out)
-            replace(ctx, &x, convolve(vae, ctx, &x, &level->upsample, NULL));   /* (B, 4*P, C) */
+            replace(ctx, &x,                                                /* (B, 4*P, C) */
+                    convolve(vae, ctx, &x, &level->upsample, NULL, NULL));
         /* Recordings have the file's own numbers, and LDM counts from the image. */
         snprintf(name, sizeof name, "act.up%zu", vae->is_ldm ? vae->d.levels - 1 - i : i);
         see(vae, tap, ctx, &x, name);

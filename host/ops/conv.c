@@ -242,6 +242,18 @@ static int winograd_can(const ffcl_ctx *ctx, const void *desc)
     return has(desc, FFCL_CONV_WINOGRAD) && ffcl_winograd_can(ctx, d->w->dtype);
 }
 
+static int winograd_gpu_can(const ffcl_ctx *ctx, const void *desc)
+{
+    return winograd_can(ctx, desc) &&
+           ffcl_winograd_gpu_can(ctx, ((const ffcl_conv_desc *)desc)->w);
+}
+
+/* Intel's GPUs keep to the kernels whose registers were counted (docs/portability.md). */
+static int winograd_gpu_pays(const ffcl_ctx *ctx, const void *desc)
+{
+    return ffcl_on_gpu(ctx, desc) && !ctx->device.caps.few_lanes;
+}
+
 /* An implicit GEMM: its rows are gathered from the image as they are read. */
 static int implicit_can(const ffcl_ctx *ctx, const void *desc)
 {
@@ -353,6 +365,9 @@ static const ffcl_variant variants[] = {
      taps_can, NULL, cost, taps_run},
     {"winograd", "few taps, stride 1, where there are fast batches of GEMMs: fewer multiplications",
      winograd_can, NULL, cost, ffcl_winograd_conv},
+    {"winograd-gpu", "the same on GPUs, 3 x 3: a work-item has few channels, and a group norm "
+     "before and the moments for the next are computed on the way",
+     winograd_gpu_can, winograd_gpu_pays, cost, ffcl_winograd_gpu_conv},
     {"implicit", "half: a GEMM that gathers its rows from the image", implicit_can, NULL, cost,
      implicit_run},
     {"columns", "half with a stride, no padding, other taps or channels in no whole 32s: columns "
@@ -380,6 +395,11 @@ static void sizes(ffcl_sizes *s, const void *desc)
 
 const ffcl_operation ffcl_conv_operation = {FFCL_OP_CONVOLUTION, "convolution", variants,
                                             sizeof variants / sizeof *variants, sizes};
+
+int ffcl_conv_takes_norm(const ffcl_ctx *ctx, const ffcl_conv_desc *desc)
+{
+    return ffcl_choose(ctx, &ffcl_conv_operation, desc)->run == ffcl_winograd_gpu_conv;
+}
 
 void ffcl_conv(ffcl_ctx *ctx, const ffcl_conv_desc *desc)
 {

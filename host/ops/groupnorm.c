@@ -96,6 +96,16 @@ static ffcl_tensor combine(ffcl_ctx *ctx, const ffcl_groupnorm_desc *d, const ff
     return stats;
 }
 
+ffcl_tensor ffcl_groupnorm_stats(ffcl_ctx *ctx, const ffcl_groupnorm_desc *d)
+{
+    ffcl_tensor own = {0};
+    if (!d->moments)
+        own = is_wide(ctx, d) ? moments_wide(ctx, d) : moments_by_group(ctx, d);
+    ffcl_tensor stats = combine(ctx, d, d->moments ? d->moments : &own);
+    ffcl_give(ctx, &own);
+    return stats;
+}
+
 /* The last step's work-groups: at most `widest` columns side by side, each work-item with eight
  * pixels of them. */
 typedef struct grid {

@@ -134,6 +134,9 @@ typedef struct ffcl_groupnorm_desc {
     ffcl_act act;
 } ffcl_groupnorm_desc;
 void ffcl_groupnorm(ffcl_ctx *ctx, const ffcl_groupnorm_desc *desc);
+/* (B, groups, 2), for GPUs: mean and 1 / sqrt(var + eps) of each group, scratch memory that the
+ * caller gives back; desc's out, gamma, beta and act are not looked at. */
+ffcl_tensor ffcl_groupnorm_stats(ffcl_ctx *ctx, const ffcl_groupnorm_desc *desc);
 
 /* How a convolution's weight lies, chosen when the model is opened. */
 typedef enum ffcl_conv_layout {
@@ -192,14 +195,20 @@ void ffcl_conv_load_channels(ffcl_ctx *ctx, const ffcl_conv_weight *w, size_t fi
  * wider tensor.  x must be dense.
  * moments: NULL; or its rows are the groups of the norm that reads out next.  A variant that
  * computes out's moments for them sets *moments, scratch memory that the caller gives back; others
- * leave its batch 0. */
+ * leave its batch 0.
+ * norm: NULL; or, where ffcl_conv_takes_norm, the convolution is that of norm's result.  Its x is
+ * this one, its out is not looked at. */
 typedef struct ffcl_conv_desc {
     ffcl_tensor out, x;
     const ffcl_conv_weight *w;
     const ffcl_tensor *add;
     ffcl_tensor *moments;
+    const ffcl_groupnorm_desc *norm;
 } ffcl_conv_desc;
 void ffcl_conv(ffcl_ctx *ctx, const ffcl_conv_desc *desc);
+/* Does the variant for desc, whose norm is not looked at, compute a group norm of x as it reads
+ * it? */
+int ffcl_conv_takes_norm(const ffcl_ctx *ctx, const ffcl_conv_desc *desc);
 /* Rows of taps; all taps; pixels of a result in one direction, of n pixels and k taps. */
 static inline size_t ffcl_conv_tall(const ffcl_conv_weight *w)
 {

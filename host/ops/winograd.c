@@ -123,12 +123,8 @@ void ffcl_winograd_weights(ffcl_ctx *ctx, const ffcl_conv_weight *w, size_t firs
                 FFCL_INT(w->in), FFCL_INT(w->out), FFCL_INT(first), FFCL_INT(n));
 }
 
-/* across, down: tiles of an image; first, tiles: those of the band, among all; ld: rows of V, M. */
-typedef struct band {
-    size_t across, down, first, tiles, ld;
-} band;
-
-static void before(ffcl_ctx *ctx, const ffcl_conv_desc *d, const ffcl_tensor *V, const band *b)
+static void before(ffcl_ctx *ctx, const ffcl_conv_desc *d, const ffcl_tensor *V,
+                   const ffcl_winograd_band *b)
 {
     const ffcl_conv_weight *w = d->w;
     size_t vector;
@@ -142,7 +138,8 @@ static void before(ffcl_ctx *ctx, const ffcl_conv_desc *d, const ffcl_tensor *V,
                 FFCL_INT(b->ld));
 }
 
-static void after(ffcl_ctx *ctx, const ffcl_conv_desc *d, const ffcl_tensor *M, const band *b)
+static void after(ffcl_ctx *ctx, const ffcl_conv_desc *d, const ffcl_tensor *M,
+                  const ffcl_winograd_band *b)
 {
     const ffcl_conv_weight *w = d->w;
     size_t vector;
@@ -160,21 +157,31 @@ static void after(ffcl_ctx *ctx, const ffcl_conv_desc *d, const ffcl_tensor *M, 
     ffcl_launch_args(ctx, k, 2, g.global, g.local, args, n);
 }
 
-void ffcl_winograd_conv(ffcl_ctx *ctx, const void *desc)
+ffcl_winograd_band ffcl_winograd_first_band(const ffcl_ctx *ctx, const ffcl_conv_desc *d,
+                                            size_t *together)
 {
-    const ffcl_conv_desc *d = desc;
     const ffcl_conv_weight *w = d->w;
     const size_t points = ffcl_winograd_points(w), outs = tile_outs(w);
-    band b = {.across = ffcl_div_up(d->out.width, w->side > 1 ? outs : 1),
+    ffcl_winograd_band b = {.across = ffcl_div_up(d->out.width, w->side > 1 ? outs : 1),
               .down = ffcl_div_up(ffcl_height(&d->out), ffcl_conv_tall(w) > 1 ? outs : 1)};
-    const size_t each = b.across * b.down, total = d->x.batch * each;
     size_t most = band_bytes(ctx, w->dtype) / (points * (w->in + w->out) * sizeof(float));
     most = ffcl_max(most / BAND_TILES * BAND_TILES, BAND_TILES);
     /* On a CPU bands end with an image, so that they are the same in any batch; ffcl's own GEMM for
      * GPUs adds in one order for any band. */
-    const size_t together = ffcl_is_cpu(ctx) ? each : total;
-    most = ffcl_min(together, most);
-    b.ld = ffcl_div_up(together, ffcl_div_up(together, most));
+    *together = (ffcl_is_cpu(ctx) ? 1 : d->x.batch) * b.across * b.down;
+    most = ffcl_min(*together, most);
+    b.ld = ffcl_div_up(*together, ffcl_div_up(*together, most));
+    return b;
+}
+
+void ffcl_winograd_conv(ffcl_ctx *ctx, const void *desc)
+{
+    const ffcl_conv_desc *d = desc;
+    const ffcl_conv_weight *w = d->w;
+    const size_t points = ffcl_winograd_points(w);
+    size_t together;
+    ffcl_winograd_band b = ffcl_winograd_first_band(ctx, d, &together);
+    const size_t total = d->x.batch * b.across * b.down;
     ffcl_tensor V = ffcl_take(ctx, ffcl_tensor_of(FFCL_F32, points, b.ld, w->in));
     ffcl_tensor M = ffcl_take(ctx, ffcl_tensor_of(FFCL_F32, points, b.ld, w->out));
     for (; b.first < total; b.first += b.tiles) {

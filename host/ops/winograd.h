@@ -25,7 +25,19 @@ int ffcl_winograd_pays(const ffcl_ctx *ctx, const ffcl_conv_weight *w);
 void ffcl_winograd_weights(ffcl_ctx *ctx, const ffcl_conv_weight *w, size_t first, size_t n,
                            const ffcl_tensor *from);
 
-/* desc is an ffcl_conv_desc. */
+/* across, down: tiles of an image; first, tiles: those of the band, among all; ld: rows of V, M. */
+typedef struct ffcl_winograd_band {
+    size_t across, down, first, tiles, ld;
+} ffcl_winograd_band;
+/* The first one, without tiles yet; *together: tiles among which bands are cut evenly, those of an
+ * image on a CPU, of all elsewhere. */
+ffcl_winograd_band ffcl_winograd_first_band(const ffcl_ctx *ctx, const ffcl_conv_desc *d,
+                                            size_t *together);
+
+/* desc is an ffcl_conv_desc.  The second is for GPUs with work-groups large enough and 3 x 3 taps
+ * with padding, and computes norm and moments. */
 void ffcl_winograd_conv(ffcl_ctx *ctx, const void *desc);
+int ffcl_winograd_gpu_can(const ffcl_ctx *ctx, const ffcl_conv_weight *w);
+void ffcl_winograd_gpu_conv(ffcl_ctx *ctx, const void *desc);
 
 #endif

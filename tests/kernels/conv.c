@@ -15,16 +15,17 @@
 #include "registry.h"
 #include "util.h"
 
-/* PLAIN: the weight as torch stores it.  WEIGHT: as many as the layout has; with MOMENTS then gamma
- * and beta of the norm. */
+/* PLAIN: the weight as torch stores it.  WEIGHT: as many as the layout has; with MOMENTS or NORM
+ * then gamma and beta of the norm. */
 enum { OUT, X, BIAS, ADD, PLAIN, WEIGHT, GAMMA, BETA };
 /* BAND: of float32, pixels in one band, in steps of 128; 0 leaves it to the device's memory.
  * UNITS: of half, compute units by which a matrix unit's tile is chosen; 0: the device's. */
 enum { B, HH, WW, C, COUT, SIDE, WITH_ADD, BAND, UNITS = BAND };
 enum { HALO_ADD = 5, HALO_GROUPS };
-/* A row's uses.  HALO: its shapes have the letters above; POINT: 1 x 1; FEW: at most 4 outputs;
- * NOT_USED: the models have the same by another row. */
-enum { UPSAMPLE = 1, MOMENTS = 2, HALO = 4, POINT = 8, FEW = 16, NOT_USED = 32 };
+/* A row's uses.  MOMENTS: the result is the norm of the convolution, by the moments that this
+ * leaves; NORM: x goes through a norm with SiLU first; HALO: its shapes have the letters above;
+ * POINT: 1 x 1; FEW: at most 4 outputs; NOT_USED: the models have the same by another row. */
+enum { UPSAMPLE = 1, MOMENTS = 2, HALO = 4, POINT = 8, FEW = 16, NOT_USED = 32, NORM = 64 };
 
 static const double eps = 1e-6;
 
@@ -113,6 +114,30 @@ static const ffcl_shape winograd_upsample_awkward[] = {
     {{3, 11, 7, 33, 12, 3, 0, 0}, 0},
     {{2, 13, 11, 24, 16, 3, 0, 0}, FFCL_SHAPE_FILLS},
     {{3, 26, 27, 200, 70, 3, 0, 0}, 0},
+    {{0}, 0},
+};
+
+/* With moments: whole work-groups of 64 or 128 channels, groups of 1 channel to 64, and bands of
+ * many images. */
+static const ffcl_shape winograd_moments_model[] = {
+    {{1, 16, 16, 256, 512, 1, 32}, 0},
+    {{1, 32, 32, 64, 128, 1, 32}, 0},
+    {{0}, 0},
+};
+static const ffcl_shape winograd_moments_awkward[] = {
+    {{2, 8, 8, 17, 128, 1, 16}, FFCL_SHAPE_FILLS | FFCL_SHAPE_SMALL},
+    {{3, 4, 16, 24, 256, 0, 4}, FFCL_SHAPE_FILLS},
+    {{1, 32, 4, 20, 384, 1, 192}, 0},
+    {{5, 16, 24, 16, 128, 1, 2}, 0},
+    {{0}, 0},
+};
+/* With a norm: groups of whole vectors of 2 channels and of an odd number of them. */
+static const ffcl_shape winograd_norm_awkward[] = {
+    {{2, 3, 5, 24, 7, 1, 3}, FFCL_SHAPE_FILLS | FFCL_SHAPE_SMALL},
+    {{1, 1, 9, 20, 5, 0, 4}, 0},
+    {{3, 11, 7, 33, 12, 0, 11}, FFCL_SHAPE_FILLS},
+    {{2, 13, 11, 200, 70, 1, 2}, 0},
+    {{5, 16, 16, 32, 16, 1, 32}, 0},
     {{0}, 0},
 };
 
@@ -317,8 +342,9 @@ static void operands(ffcl_case *c)
                                           .dtype = is_winograd(&w) ? FFCL_F32 : w.dtype,
                                           .n = is_winograd(&w) ? plain : count};
     n += WEIGHT;
-    if (uses(c, MOMENTS)) {
-        list[GAMMA] = list[BETA] = (ffcl_operand){.role = FFCL_IN, .n = s.out};
+    if (uses(c, MOMENTS | NORM)) {
+        list[GAMMA] = list[BETA] = (ffcl_operand){.role = FFCL_IN,
+                                                  .n = uses(c, NORM) ? s.in : s.out};
         n = BETA + 1;
     }
     ffcl_case_operands(c, list, n);
@@ -365,10 +391,31 @@ static void fill(ffcl_case *c)
     /* Winograd's half weights are rounded once more, which no sum of more terms makes worse. */
     if (!uses(c, MOMENTS) && !(is_half(c) && is_winograd(&w)))
         c->scale *= sqrt(terms);
-    if (uses(c, MOMENTS)) {
+    if (uses(c, MOMENTS) && is_winograd(&w))    /* its result is of size 1 */
+        c->scale = 2.0 * sqrt(terms);
+    if (uses(c, NORM))          /* whose result is of size 1 */
+        c->scale = 2.0 * ffcl_case_norm_scale(c, s.height * s.width * s.in / s.groups, eps) *
+                   sqrt(terms);
+    if (uses(c, MOMENTS | NORM)) {
         ffcl_case_noise(c, GAMMA, 1.0, 0.5);
         ffcl_case_noise(c, BETA, 0.0, 0.5);
     }
+}
+
+/* What a group norm makes of n elements x of images of so many channels, as float32. */
+static float *normed(const ffcl_case *c, const float *x, size_t n, size_t channels, int with_silu)
+{
+    const sizes s = sizes_of(c);
+    double *y = malloc(n * sizeof *y);
+    float *result = malloc(n * sizeof *result);
+    if (y && result) {
+        ffcl_ref_groupnorm(y, x, ffcl_f32(c, GAMMA), ffcl_f32(c, BETA), s.B,
+                           n / s.B / channels, channels, s.groups, eps, with_silu);
+        for (size_t e = 0; e < n; e++)
+            result[e] = (float)y[e];
+    }
+    free(y);
+    return result;
 }
 
 /* The convolution, or what a group norm makes of it. */
@@ -378,6 +425,9 @@ static void ref(ffcl_case *c)
     const float *x = ffcl_f32(c, X), *w = ffcl_f32(c, PLAIN), *bias = ffcl_f32(c, BIAS);
     const float *add = s.add ? ffcl_f32(c, ADD) : NULL;
     const size_t n = c->operand[OUT].n;
+    float *before = uses(c, NORM) ? normed(c, x, c->operand[X].n, s.in, 1) : NULL;
+    if (before)
+        x = before;
     if (uses(c, UPSAMPLE))
         ffcl_ref_upsample_conv(c->want, x, w, bias, add, s.B, s.height, s.width, s.in, s.out,
                                s.side);
@@ -385,11 +435,13 @@ static void ref(ffcl_case *c)
         ffcl_ref_conv(c->want, x, w, bias, add, s.B, s.height, s.width, s.in, s.out, s.side);
     float *y = uses(c, MOMENTS) ? malloc(n * sizeof *y) : NULL;
     for (size_t e = 0; y && e < n; e++)
-        y[e] = ffcl_half_value(ffcl_half_from((float)c->want[e]));
+        y[e] = is_half(c) ? ffcl_half_value(ffcl_half_from((float)c->want[e]))
+                          : (float)c->want[e];
     if (y)
         ffcl_ref_groupnorm(c->want, y, ffcl_f32(c, GAMMA), ffcl_f32(c, BETA), s.B,
                            n / s.B / s.out, s.out, s.groups, eps, 0);
     free(y);
+    free(before);
 }
 
 /* Not of moments: their norm needs every element. */
@@ -425,17 +477,23 @@ static void banded_run(ffcl_case *c)
     *bytes = before;
 }
 
-void ffcl_conv_case_winograd(ffcl_case *c, size_t operand)
+/* The call's weight, from an operand. */
+static void load_winograd(ffcl_case *c, ffcl_call *call, size_t operand)
 {
-    ffcl_call call;
-    c->row->describe(c, &call);
-    ffcl_conv_weight *w = &call.weight;
+    ffcl_conv_weight *w = &call->weight;
     const ffcl_tensor plain = ffcl_case_dense(c, operand, w->out, w->in,
                                               ffcl_conv_taps(w));
     w->weight[0] = ffcl_take(c->ctx, w->weight[0]);
     ffcl_conv_load_channels(c->ctx, w, 0, w->out, &plain);
+}
+
+void ffcl_conv_case_winograd(ffcl_case *c, size_t operand)
+{
+    ffcl_call call;
+    c->row->describe(c, &call);
+    load_winograd(c, &call, operand);
     ffcl_case_call(c, &call);
-    ffcl_give(c->ctx, &w->weight[0]);
+    ffcl_give(c->ctx, &call.weight.weight[0]);
 }
 
 /* GEMMs by the kernel that a GPU without a matrix unit has. */
@@ -455,12 +513,34 @@ static void winograd_run(ffcl_case *c)
     ffcl_conv_case_winograd(c, WEIGHT);
 }
 
+static ffcl_groupnorm_desc norm_of(const ffcl_case *c, const ffcl_tensor *x, ffcl_act act)
+{
+    return (ffcl_groupnorm_desc){.x = *x, .gamma = ffcl_case_matrix(c, GAMMA),
+                                 .beta = ffcl_case_matrix(c, BETA), .eps = (float)eps,
+                                 .groups = sizes_of(c).groups, .act = act};
+}
+
+static void norm_run(ffcl_case *c)
+{
+    ffcl_call call;
+    describe(c, &call);
+    const ffcl_groupnorm_desc norm = norm_of(c, &call.conv.x, FFCL_ACT_SILU);
+    call.conv.norm = &norm;
+    load_winograd(c, &call, WEIGHT);
+    if (!ffcl_conv_takes_norm(c->ctx, &call.conv))
+        ffcl_ctx_fail(c->ctx, FFCL_EUSAGE, "no norm with this convolution");
+    ffcl_case_call(c, &call);
+    ffcl_give(c->ctx, &call.weight.weight[0]);
+}
+
 /* The convolution to scratch memory, then its norm by the moments that it left. */
 static void moments_run(ffcl_case *c)
 {
     const sizes s = sizes_of(c);
     ffcl_call call;
     describe(c, &call);
+    if (is_winograd(&call.weight))
+        load_winograd(c, &call, WEIGHT);
     const ffcl_tensor out = call.conv.out;
     call.conv.out = ffcl_take(c->ctx, out);
     call.moments = (ffcl_tensor){.rows = s.groups};
@@ -468,14 +548,15 @@ static void moments_run(ffcl_case *c)
     ffcl_case_call(c, &call);
     if (!call.moments.slot)
         ffcl_ctx_fail(c->ctx, FFCL_EUSAGE, "no moments for this shape");
-    const ffcl_groupnorm_desc norm = {
-        .out = out, .x = call.conv.out, .gamma = ffcl_case_matrix(c, GAMMA),
-        .beta = ffcl_case_matrix(c, BETA), .moments = &call.moments, .groups = s.groups,
-        .eps = (float)eps};
+    ffcl_groupnorm_desc norm = norm_of(c, &call.conv.out, FFCL_ACT_NONE);
+    norm.out = out;
+    norm.moments = &call.moments;
     if (!c->ctx->status)
         ffcl_groupnorm(c->ctx, &norm);
     ffcl_give(c->ctx, &call.moments);
     ffcl_give(c->ctx, &call.conv.out);
+    if (is_winograd(&call.weight))
+        ffcl_give(c->ctx, &call.weight.weight[0]);
 }
 
 const char *ffcl_conv_case_skip_im2col(const ffcl_case *c)
@@ -513,7 +594,7 @@ static size_t used(const ffcl_row *row, const ffcl_images_of *of, ffcl_use *to)
                                                 {"shortcut up3", 8, 256, 128, 0, 0}};
     static const ffcl_model_conv last = {"conv out", 8, 128, 3, 0, 0};
     size_t n = 0;
-    if (row->uses & (NOT_USED | MOMENTS))
+    if (row->uses & (NOT_USED | MOMENTS | NORM))
         return 0;
     if (row->uses & FEW)
         to[n++] = use(row, of, &last, 3);
@@ -565,11 +646,18 @@ static size_t used(const ffcl_row *row, const ffcl_images_of *of, ffcl_use *to)
 
 /* Winograd's weights as halves: the sum of a weight's nine taps, some of them times 2, is off by up
  * to 2^-12 of itself, in 36 or 25 products of which each result is a sum. */
-#define HALF_WINOGRAD(row_name, what, shapes)                                              \
+#define HALF_WINOGRAD(row_name, what, shapes, by)                                          \
     {CONV, .name = row_name, .letters = "B Hh Ww C Cout k add units", .dtype = FFCL_F16,   \
      .uses = (what) | NOT_USED, .fills = ALL_FILLS, .model = shapes##_model,               \
      .awkward = shapes##_awkward, .at = at, .rtol = 5e-4f, .atol = 8e-3f,                  \
-     .skip = winograd_skip, .variant = "winograd", .run = winograd_run}
+     .skip = winograd_skip, .variant = by, .run = winograd_run}
+/* With the norm before or after.  Half: the norm's operand or result is off as HALO_MOMENTS' is,
+ * and the weights as above. */
+#define WINOGRAD_NORM(row_name, type, what, kinds, shapes, ragged, how, relative, absolute) \
+    {CONV, .name = row_name, .letters = "B Hh Ww C Cout add G", .dtype = type,              \
+     .uses = HALO | (what), .fills = kinds, .model = shapes##_model,                        \
+     .awkward = ragged##_awkward, .rtol = relative, .atol = absolute,                       \
+     .skip = winograd_skip, .variant = "winograd-gpu", .run = how}
 #define HALF_BLOCKED(row_name, what, shapes, by)                                           \
     {CONV, .name = row_name, .letters = "B Hh Ww C Cout k add units", .dtype = FFCL_F16,   \
      .uses = (what) | NOT_USED, .fills = ALL_FILLS, .model = shapes##_model,               \
@@ -602,14 +690,30 @@ const ffcl_row ffcl_rows_of_conv[] = {
     FLOAT("conv_winograd", 0, winograd, "winograd", winograd_skip, winograd_run),
     FLOAT("conv_winograd_upsample", UPSAMPLE, winograd_upsample, "winograd", winograd_skip,
           winograd_run),
+    FLOAT("conv_winograd_gpu", NOT_USED, winograd, "winograd-gpu", winograd_skip, winograd_run),
+    FLOAT("conv_winograd_gpu_upsample", UPSAMPLE | NOT_USED, winograd_upsample, "winograd-gpu",
+          winograd_skip, winograd_run),
+    WINOGRAD_NORM("conv_winograd_gpu_norm", FFCL_F32, NORM, ALL_FILLS, winograd_moments,
+                  winograd_norm, norm_run, 1e-5f, 6e-7f),
+    WINOGRAD_NORM("conv_winograd_gpu_moments", FFCL_F32, MOMENTS, FFCL_NOISE | FFCL_LARGE,
+                  winograd_moments, winograd_moments, moments_run, 1e-5f, 6e-7f),
+    WINOGRAD_NORM("conv_winograd_gpu_upsample_moments", FFCL_F32, UPSAMPLE | MOMENTS,
+                  FFCL_NOISE | FFCL_LARGE, winograd_moments, winograd_moments, moments_run, 1e-5f,
+                  6e-7f),
 
     PLAIN_CONV("columns", 0, half_columns, "implicit"),
     PLAIN_CONV("point", POINT, half_point, "point"),
     PLAIN_CONV("narrow", FEW, half_narrow, "narrow"),
     PLAIN_CONV("upsample", UPSAMPLE, half_upsample, "implicit"),
 
-    HALF_WINOGRAD("conv_half_winograd", 0, winograd),
-    HALF_WINOGRAD("conv_half_winograd_upsample", UPSAMPLE, winograd_upsample),
+    HALF_WINOGRAD("conv_half_winograd", 0, winograd, "winograd"),
+    HALF_WINOGRAD("conv_half_winograd_upsample", UPSAMPLE, winograd_upsample, "winograd"),
+    HALF_WINOGRAD("conv_half_winograd_gpu", 0, winograd, "winograd-gpu"),
+    HALF_WINOGRAD("conv_half_winograd_gpu_upsample", UPSAMPLE, winograd_upsample, "winograd-gpu"),
+    WINOGRAD_NORM("conv_half_winograd_gpu_norm", FFCL_F16, NORM, FFCL_NOISE, winograd_moments,
+                  winograd_norm, norm_run, 5e-4f, 8e-3f),
+    WINOGRAD_NORM("conv_half_winograd_gpu_moments", FFCL_F16, MOMENTS, FFCL_NOISE,
+                  winograd_moments, winograd_moments, moments_run, 1.5e-3f, 8e-3f),
     HALF_BLOCKED("conv_half_taps", FEW, half_narrow, "taps"),
     HALF_BLOCKED("conv_half_blocked", 0, half_columns, "implicit"),
     HALF_BLOCKED("conv_half_blocked_upsample", UPSAMPLE, half_upsample, "implicit"),
