@@ -6,11 +6,12 @@
  * With -DHALF qkv and out are half.  Scores, maxima and sums are float32; no T x T matrix leaves a
  * work-group.
  *
- * attn_tiled, for GPUs: 128 work-items (16 x 8) compute BQ queries, 32 or 64; keys in tiles of
- * BK.  A work-item holds scores of BQ / 8 queries, in quads 32 apart, and a quad of keys, then the
- * same queries' results in VC * VD / 16 columns.  Operands lie in local memory with the queries or
- * keys side by side, so that they are read as quads.  All sums have one order for either BQ.
- * Global (ceil(T/BQ) * 128, H * SHARES, B).  Local memory at most 32 KB.
+ * attn_tiled, for GPUs: 128 work-items (16 x 8) compute 32 queries; keys in tiles of 64.  A
+ * work-item holds scores of a quad of queries and a quad of keys, then the same queries' results in
+ * VC * VD / 16 columns.  Operands lie in local memory with the queries or keys side by side, so
+ * that they are read as quads.  All sums have the order of attn_quads (attention_quads.cl), so that
+ * an image's bytes depend on neither.
+ * Global (ceil(T/32) * 128, H * SHARES, B).  Local memory at most 32 KB.
  * DH: head size.  QD: columns of q and k staged at a time.  VD: columns of v staged at a time, a
  * multiple of 16, in VC rounds.  SHARES: work-groups that a wide head's results are shared among
  * where registers are few, each of which computes all scores; SHARES * VC * VD >= DH.  QUADS: DH is
@@ -30,16 +31,13 @@
 #ifndef SHARES
 #define SHARES 1
 #endif
-#ifndef BQ
-#define BQ 32
-#endif
 #ifndef QUADS
 #define QUADS 0
 #endif
 
+#define BQ 32
 #define BK 64
 #define ITEMS 128
-#define RQ (BQ / 32)            /* quads of queries of a work-item */
 #define OC (VD / 16)
 #define BV (VD > 128 ? 16 : 32) /* keys whose v is staged at a time */
 #define LINE_Q (BQ / 4 + 1)     /* quads of a line of q, and of the scores; of k */
@@ -47,7 +45,8 @@
 #define QK_QUADS (QD * (LINE_Q + LINE_K))
 #define V_QUADS (BV * VD / 4)
 #define STAGE_QUADS (QK_QUADS > V_QUADS ? QK_QUADS : V_QUADS)
-#define PARTS 4                 /* sums of a row's weights, of BK / PARTS keys each */
+#define PARTS 8                 /* sums of a row's weights, of BK / PARTS keys each: */
+#define KEY(part, i) (32 * ((i) / 4) + 4 * (part) + (i) % 4)
 
 #if QUADS
 /* Four elements, whose place is a multiple of four. */
@@ -85,17 +84,13 @@ static inline void stage_columns(__local float *to, int line, __global const act
 #endif
 }
 
-/* Scores of the tile, unscaled: s[i][j] of the queries of quad i and key 4 tx + j. */
-static inline void tile_scores(float4 s[RQ][4], __local float4 *stage, __global const act *q,
+/* Scores of the tile, unscaled: s[j] of the work-item's queries and key 4 tx + j. */
+static inline void tile_scores(float4 s[4], __local float4 *stage, __global const act *q,
                                __global const act *k, int ld, int nq, int nk)
 {
     __local float4 *qs = stage, *ks = stage + QD * LINE_Q;
     const int tx = get_local_id(0) & 15, ty = get_local_id(0) >> 4;
-    #pragma unroll
-    for (int i = 0; i < RQ; i++)
-        #pragma unroll
-        for (int j = 0; j < 4; j++)
-            s[i][j] = (float4)(0.0f);
+    s[0] = s[1] = s[2] = s[3] = (float4)(0.0f);
     for (int d0 = 0; d0 < DH; d0 += QD) {
         barrier(CLK_LOCAL_MEM_FENCE);
         stage_columns((__local float *)qs, 4 * LINE_Q, q, ld, d0, BQ, nq);
@@ -103,60 +98,60 @@ static inline void tile_scores(float4 s[RQ][4], __local float4 *stage, __global 
         barrier(CLK_LOCAL_MEM_FENCE);
         #pragma unroll
         for (int d = 0; d < QD; d++) {
-            const float4 b = ks[d * LINE_K + tx];
-            #pragma unroll
-            for (int i = 0; i < RQ; i++) {
-                const float4 a = qs[d * LINE_Q + 8 * i + ty];
-                s[i][0] = fma(a, (float4)(b.x), s[i][0]);
-                s[i][1] = fma(a, (float4)(b.y), s[i][1]);
-                s[i][2] = fma(a, (float4)(b.z), s[i][2]);
-                s[i][3] = fma(a, (float4)(b.w), s[i][3]);
-            }
+            const float4 a = qs[d * LINE_Q + ty], b = ks[d * LINE_K + tx];
+            s[0] = fma(a, (float4)(b.x), s[0]);
+            s[1] = fma(a, (float4)(b.y), s[1]);
+            s[2] = fma(a, (float4)(b.z), s[2]);
+            s[3] = fma(a, (float4)(b.w), s[3]);
         }
     }
 }
 
 /* Online softmax of a tile: turns the scores p (BK, BQ) into exp(score - max), updates each query's
- * running maximum and sum, and leaves in factor[] what earlier results must be multiplied by.
- * part: PARTS values of each query. */
+ * running maximum and its PARTS sums, row_sum (PARTS, BQ), and leaves in factor[] what earlier
+ * results must be multiplied by.  part: PARTS values of each query. */
 static inline void tile_softmax(__local float *p, __local float *row_max, __local float *row_sum,
                                 __local float *factor, __local float *part)
 {
     const int lid = get_local_id(0), r = lid % BQ;
     for (int c = lid / BQ; c < PARTS; c += ITEMS / BQ) {
-        __local const float *mine = p + c * (BK / PARTS) * 4 * LINE_Q + r;
-        float m = mine[0];
-        for (int i = 1; i < BK / PARTS; i++)
-            m = fmax(m, mine[i * 4 * LINE_Q]);
+        float m = -INFINITY;
+        for (int i = 0; i < BK / PARTS; i++)
+            m = fmax(m, p[KEY(c, i) * 4 * LINE_Q + r]);
         part[c * BQ + r] = m;
     }
     barrier(CLK_LOCAL_MEM_FENCE);
     const float old = row_max[r];
-    const float m = fmax(fmax(fmax(part[r], part[BQ + r]),
-                              fmax(part[2 * BQ + r], part[3 * BQ + r])), old);
+    float m = old;
+    for (int c = 0; c < PARTS; c++)
+        m = fmax(m, part[c * BQ + r]);
+    const float f = exp(old - m);
     barrier(CLK_LOCAL_MEM_FENCE);
     for (int c = lid / BQ; c < PARTS; c += ITEMS / BQ) {
-        __local float *mine = p + c * (BK / PARTS) * 4 * LINE_Q + r;
         float sum = 0.0f;
         for (int i = 0; i < BK / PARTS; i++) {
-            const float e = exp(mine[i * 4 * LINE_Q] - m);
-            mine[i * 4 * LINE_Q] = e;
+            const float e = exp(p[KEY(c, i) * 4 * LINE_Q + r] - m);
+            p[KEY(c, i) * 4 * LINE_Q + r] = e;
             sum += e;
         }
-        part[c * BQ + r] = sum;
+        row_sum[c * BQ + r] = fma(row_sum[c * BQ + r], f, sum);
     }
-    barrier(CLK_LOCAL_MEM_FENCE);
     if (lid < BQ) {
-        const float f = exp(old - m);
         factor[r] = f;
         row_max[r] = m;
-        row_sum[r] = fma(row_sum[r], f, (part[r] + part[BQ + r]) +
-                                        (part[2 * BQ + r] + part[3 * BQ + r]));
     }
 }
 
+/* The whole sum of a query. */
+static inline float total_of(__local const float *row_sum, int r)
+{
+    __local const float *s = row_sum + r;
+    return ((s[0] + s[BQ]) + (s[2 * BQ] + s[3 * BQ])) +
+           ((s[4 * BQ] + s[5 * BQ]) + (s[6 * BQ] + s[7 * BQ]));
+}
+
 /* acc += the weights of BV keys, p (BV, BQ), times their v, vs (BV, VD). */
-static inline void add_weighted(float4 acc[RQ][OC], __local const float4 *p,
+static inline void add_weighted(float4 acc[OC], __local const float4 *p,
                                 __local const float *vs)
 {
     const int tx = get_local_id(0) & 15, ty = get_local_id(0) >> 4;
@@ -166,13 +161,10 @@ static inline void add_weighted(float4 acc[RQ][OC], __local const float4 *p,
         #pragma unroll
         for (int j = 0; j < OC; j++)
             v[j] = vs[r * VD + tx + 16 * j];
+        const float4 weight = p[r * LINE_Q + ty];
         #pragma unroll
-        for (int i = 0; i < RQ; i++) {
-            const float4 weight = p[r * LINE_Q + 8 * i + ty];
-            #pragma unroll
-            for (int j = 0; j < OC; j++)
-                acc[i][j] = fma(weight, (float4)(v[j]), acc[i][j]);
-        }
+        for (int j = 0; j < OC; j++)
+            acc[j] = fma(weight, (float4)(v[j]), acc[j]);
     }
 }
 
@@ -180,7 +172,7 @@ __kernel IN_REGISTERS __attribute__((reqd_work_group_size(ITEMS, 1, 1)))
 void attn_tiled(__global act *out, __global const act *qkv, int T, int H, float scale)
 {
     __local float4 stage[STAGE_QUADS], p[BK * LINE_Q];
-    __local float row_max[BQ], row_sum[BQ], part[PARTS * BQ];
+    __local float row_max[BQ], row_sum[PARTS * BQ], part[PARTS * BQ];
     __local float4 factor[BQ / 4];
     const int lid = get_local_id(0), tx = lid & 15, ty = lid >> 4;
     const int t0 = get_group_id(0) * BQ, h = get_group_id(1) / SHARES, b = get_group_id(2);
@@ -189,38 +181,31 @@ void attn_tiled(__global act *out, __global const act *qkv, int T, int H, float 
     __global const act *keys = qkv + (size_t)b * T * ld + (H + h) * DH;
     __global const act *values = keys + H * DH;
 
-    float4 acc[VC][RQ][OC];
+    float4 acc[VC][OC];
     #pragma unroll
     for (int c = 0; c < VC; c++)
         #pragma unroll
-        for (int i = 0; i < RQ; i++)
-            #pragma unroll
-            for (int j = 0; j < OC; j++)
-                acc[c][i][j] = (float4)(0.0f);
-    if (lid < BQ) {
+        for (int j = 0; j < OC; j++)
+            acc[c][j] = (float4)(0.0f);
+    if (lid < BQ)
         row_max[lid] = -INFINITY;
-        row_sum[lid] = 0.0f;
-    }
+    for (int e = lid; e < PARTS * BQ; e += ITEMS)
+        row_sum[e] = 0.0f;
     for (int s0 = 0; s0 < T; s0 += BK) {
         const int nk = min(BK, T - s0);
-        float4 s[RQ][4];
+        float4 s[4];
         tile_scores(s, stage, q, keys + (size_t)s0 * ld, ld, T - t0, nk);
         #pragma unroll
-        for (int i = 0; i < RQ; i++)
-            #pragma unroll
-            for (int j = 0; j < 4; j++)
-                p[(4 * tx + j) * LINE_Q + 8 * i + ty] =
-                    4 * tx + j < nk ? s[i][j] * scale : (float4)(-INFINITY);
+        for (int j = 0; j < 4; j++)
+            p[(4 * tx + j) * LINE_Q + ty] = 4 * tx + j < nk ? s[j] * scale : (float4)(-INFINITY);
         barrier(CLK_LOCAL_MEM_FENCE);
         tile_softmax((__local float *)p, row_max, row_sum, (__local float *)factor, part);
         barrier(CLK_LOCAL_MEM_FENCE);
         #pragma unroll
         for (int c = 0; c < VC; c++)
             #pragma unroll
-            for (int i = 0; i < RQ; i++)
-                #pragma unroll
-                for (int j = 0; j < OC; j++)
-                    acc[c][i][j] *= factor[8 * i + ty];
+            for (int j = 0; j < OC; j++)
+                acc[c][j] *= factor[ty];
         #pragma unroll
         for (int c = 0; c < VC; c++)
             for (int k0 = 0; k0 < BK; k0 += BV) {
@@ -234,21 +219,21 @@ void attn_tiled(__global act *out, __global const act *qkv, int T, int H, float 
                 add_weighted(acc[c], p + k0 * LINE_Q, vs);
             }
     }
+    float total[4];
+    #pragma unroll
+    for (int e = 0; e < 4; e++)
+        total[e] = total_of(row_sum, 4 * ty + e);
     #pragma unroll
     for (int c = 0; c < VC; c++)
         #pragma unroll
-        for (int i = 0; i < RQ; i++)
+        for (int j = 0; j < OC; j++) {
+            const float of[4] = {acc[c][j].x, acc[c][j].y, acc[c][j].z, acc[c][j].w};
+            const int d = v0 + c * VD + tx + 16 * j;
             #pragma unroll
-            for (int j = 0; j < OC; j++) {
-                const float of[4] = {acc[c][i][j].x, acc[c][i][j].y, acc[c][i][j].z,
-                                     acc[c][i][j].w};
-                const int d = v0 + c * VD + tx + 16 * j;
-                #pragma unroll
-                for (int e = 0; e < 4; e++) {
-                    const int r = 32 * i + 4 * ty + e, t = t0 + r;
-                    if (t < T && d < DH)
-                        STORE_ACT(out, ((size_t)b * T + t) * H * DH + h * DH + d,
-                                  of[e] / row_sum[r]);
-                }
+            for (int e = 0; e < 4; e++) {
+                const int r = 4 * ty + e, t = t0 + r;
+                if (t < T && d < DH)
+                    STORE_ACT(out, ((size_t)b * T + t) * H * DH + h * DH + d, of[e] / total[e]);
             }
+        }
 }

@@ -14,7 +14,8 @@
 /* NARROW: heads of up to this many columns are fastest with scores in registers.  MANY_COLUMNS,
  * FEW_COLUMNS: of a wide head's results in the registers of Intel's GPUs with matrix instructions
  * and without. */
-enum { TILE_ITEMS = 128, ROW_QUERIES = 4, NARROW = 96, MANY_COLUMNS = 256, FEW_COLUMNS = 96 };
+enum { TILE_ITEMS = 128, QUADS_ITEMS = 64, ROW_QUERIES = 4, NARROW = 96, MANY_COLUMNS = 256,
+       FEW_COLUMNS = 96 };
 
 /* Columns of q and k staged at a time: Dh in equal parts of at most 24, of whole quads where Dh
  * is. */
@@ -66,15 +67,6 @@ static int tiled_can(const ffcl_ctx *ctx, const void *desc)
     return caps->local_bytes >= 32768 && caps->max_work_group >= TILE_ITEMS;
 }
 
-/* Queries of a work-group: more read keys and values less often, where enough work-groups are left
- * for every compute unit; a wide head's results leave no registers for more. */
-static size_t tile_queries(const ffcl_ctx *ctx, const ffcl_attention_desc *d)
-{
-    const size_t groups = ffcl_div_up(d->qkv.rows, 64) * d->heads * d->qkv.batch;
-    return head_size(d) <= NARROW && groups >= 2 * (size_t)ctx->device.caps.units &&
-           !ffcl_has_few_registers(ctx) ? 64 : 32;
-}
-
 /* Intel's GPUs keep the results in registers only without rounds over the columns of v: the
  * work-groups that share a head's; 0 elsewhere. */
 static size_t tile_shares(const ffcl_ctx *ctx, size_t Dh)
@@ -87,15 +79,44 @@ static size_t tile_shares(const ffcl_ctx *ctx, size_t Dh)
 static void tiled_run(ffcl_ctx *ctx, const void *desc)
 {
     const ffcl_attention_desc *d = desc;
-    const size_t Dh = head_size(d), queries = tile_queries(ctx, d), shares = tile_shares(ctx, Dh);
+    const size_t Dh = head_size(d), shares = tile_shares(ctx, Dh);
     const size_t vd = shares ? ffcl_round_up(ffcl_div_up(Dh, shares), 16) : v_columns(Dh);
     char options[128];
     snprintf(options, sizeof options,
-             "-DDH=%zu -DQD=%zu -DVD=%zu -DVC=%zu -DBQ=%zu -DQUADS=%d -DSHARES=%zu %s", Dh,
-             qk_columns(Dh), vd, shares ? 1 : ffcl_div_up(Dh, vd), queries, Dh % 4 == 0,
+             "-DDH=%zu -DQD=%zu -DVD=%zu -DVC=%zu -DQUADS=%d -DSHARES=%zu %s", Dh,
+             qk_columns(Dh), vd, shares ? 1 : ffcl_div_up(Dh, vd), Dh % 4 == 0,
              ffcl_max(shares, 1), ffcl_dtype_option(d->qkv.dtype));
     launch(ctx, ffcl_kernel_get(ctx, "attention", "attn_tiled", options), d,
-           ffcl_div_up(d->qkv.rows, queries) * TILE_ITEMS, TILE_ITEMS, ffcl_max(shares, 1), 1.0);
+           ffcl_div_up(d->qkv.rows, 32) * TILE_ITEMS, TILE_ITEMS, ffcl_max(shares, 1), 1.0);
+}
+
+static int quads_can(const ffcl_ctx *ctx, const void *desc)
+{
+    const ffcl_caps *caps = &ctx->device.caps;
+    const size_t Dh = head_size(desc);
+    return Dh % 4 == 0 && Dh <= NARROW && caps->local_bytes >= 32768 &&
+           caps->max_work_group >= QUADS_ITEMS;
+}
+
+/* More queries a work-group read keys and values less often, where enough work-groups are left for
+ * every compute unit; Intel's GPUs lack the registers. */
+static int quads_pay(const ffcl_ctx *ctx, const void *desc)
+{
+    const ffcl_attention_desc *d = desc;
+    const size_t groups = ffcl_div_up(d->qkv.rows, 64) * d->heads * d->qkv.batch;
+    return !ffcl_is_cpu(ctx) && !ctx->device.caps.few_lanes &&
+           groups >= 2 * (size_t)ctx->device.caps.units;
+}
+
+static void quads_run(ffcl_ctx *ctx, const void *desc)
+{
+    const ffcl_attention_desc *d = desc;
+    const size_t Dh = head_size(d);
+    char options[96];
+    snprintf(options, sizeof options, "-DDH=%zu -DQD=24 -DVD=%zu %s", Dh, ffcl_round_up(Dh, 8),
+             ffcl_dtype_option(d->qkv.dtype));
+    launch(ctx, ffcl_kernel_get(ctx, "attention_quads", "attn_quads", options), d,
+           ffcl_div_up(d->qkv.rows, 64) * QUADS_ITEMS, QUADS_ITEMS, 1, 1.0);
 }
 
 static int row_can(const ffcl_ctx *ctx, const void *desc)
@@ -189,6 +210,8 @@ static const ffcl_variant variants[] = {
      row_run},
     {"tiled", "on GPUs: online softmax over tiles of K and V in local memory", tiled_can,
      ffcl_on_gpu, cost, tiled_run},
+    {"quads", "the same with work-groups enough: twice as many scores of a work-item, in registers",
+     quads_can, quads_pay, cost, quads_run},
     {"gemms", "with batches of GEMMs: float32 on CPUs, and on GPUs heads of more than 96 columns",
      ffcl_attention_gemms_can, gemms_pay, cost, ffcl_attention_gemms},
     {"mma", "half on NVIDIA's tensor cores: heads of 8, 16, .. 96 columns, or 128, 192, .. 512",

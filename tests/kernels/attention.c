@@ -25,6 +25,20 @@ static const ffcl_shape awkward[] = {
     {{0}, 0},
 };
 
+/* Heads of whole quads, up to 96 columns: quads and single columns of a work-item, tiles of 64
+ * queries and of 64 keys. */
+static const ffcl_shape quads_model[] = {{{1, 256, 16, 72}, 0}, {{0}, 0}};
+static const ffcl_shape quads_awkward[] = {
+    {{2, 17, 2, 72}, FFCL_SHAPE_FILLS | FFCL_SHAPE_SMALL},
+    {{3, 1, 2, 32}, 0},
+    {{2, 129, 2, 4}, FFCL_SHAPE_FILLS},
+    {{1, 1000, 1, 28}, 0},
+    {{2, 33, 3, 64}, 0},
+    {{1, 64, 1, 80}, 0},
+    {{1, 65, 2, 96}, 0},
+    {{0}, 0},
+};
+
 /* As batches of GEMMs, in parts: of heads, and where the scores of one head are many, of
  * queries. */
 static const ffcl_shape gemms_model[] = {
@@ -159,42 +173,39 @@ static void describe(const ffcl_case *c, ffcl_call *call)
 
 static size_t used(const ffcl_row *row, const ffcl_images_of *of, ffcl_use *to)
 {
-    (void)row;
     to[0] = (ffcl_use){"attention", {{of->B, ffcl_xl_tokens(of), FFCL_XL_HEADS,
                                       FFCL_XL_WIDTH / FFCL_XL_HEADS}, 0}};
     to[1] = (ffcl_use){"VAE attention", {{of->B, of->R * of->R, 1, FFCL_VAE_MID}, 0}};
-    return 2;
+    return row->awkward == quads_awkward ? 1 : 2;       /* the VAE's head is wider */
 }
 
 /* Sums of T weighted values, each weight an exp of 3 units in the last place.  A half result is
  * rounded by up to 2^-11 of itself. */
-/* compute_units: by which the tile is chosen; 0: the device's. */
 /* lanes: a GPU of Intel that has so few of them. */
-#define ATTENTION(row_name, by, type, may_use, compute_units, lanes, shapes, ragged, relative) \
+#define ATTENTION(row_name, by, type, may_use, lanes, shapes, ragged, relative)               \
     {                                                                                         \
         .name = row_name, .letters = "B T H Dh", .dtype = type,                               \
         .fills = FFCL_NOISE | FFCL_ZEROS | FFCL_LARGE | FFCL_CONSTANT, .model = shapes,       \
         .awkward = ragged, .operands = operands, .fill = fill, .ref = ref, .at = at,          \
         .rtol = relative, .atol = 4e-7f, .skip = ffcl_case_needs_unit, .describe = describe,  \
-        .op = FFCL_OP_ATTENTION, .variant = by, .unit = may_use, .units = compute_units,      \
-        .few_lanes = lanes,                                                                   \
+        .op = FFCL_OP_ATTENTION, .variant = by, .unit = may_use, .few_lanes = lanes,          \
         .used = used,                                                                         \
     }
 #define FLOAT(name, by, shapes, ragged) \
-    ATTENTION(name, by, FFCL_F32, FFCL_UNIT_NONE, 0, 0, shapes, ragged, 1e-5f)
-#define TILED(name, type, compute_units, lanes, relative) \
-    ATTENTION(name, "tiled", type, FFCL_UNIT_NONE, compute_units, lanes, model, awkward, relative)
+    ATTENTION(name, by, FFCL_F32, FFCL_UNIT_NONE, 0, shapes, ragged, 1e-5f)
 #define HALF(name, by, unit, shapes, ragged) \
-    ATTENTION(name, by, FFCL_F16, unit, 0, 0, shapes, ragged, 5e-4f)
+    ATTENTION(name, by, FFCL_F16, unit, 0, shapes, ragged, 5e-4f)
+#define FEW_LANES(name, type, relative) \
+    ATTENTION(name, "tiled", type, FFCL_UNIT_NONE, 8, model, awkward, relative)
 
 const ffcl_row ffcl_rows_of_attention[] = {
     FLOAT("attn_f32_row", "row", model, awkward),
-    TILED("attn_tiled", FFCL_F32, 1, 0, 1e-5f),
-    TILED("attn_tiled_many", FFCL_F32, 132, 0, 1e-5f),
-    TILED("attn_tiled_few_lanes", FFCL_F32, 1, 8, 1e-5f),
-    TILED("attn_tiled_half", FFCL_F16, 1, 0, 5e-4f),
-    TILED("attn_tiled_half_many", FFCL_F16, 132, 0, 5e-4f),
-    TILED("attn_tiled_half_few_lanes", FFCL_F16, 1, 8, 5e-4f),
+    FLOAT("attn_tiled", "tiled", model, awkward),
+    FEW_LANES("attn_tiled_few_lanes", FFCL_F32, 1e-5f),
+    FLOAT("attn_quads", "quads", quads_model, quads_awkward),
+    HALF("attn_tiled_half", "tiled", FFCL_UNIT_NONE, model, awkward),
+    FEW_LANES("attn_tiled_half_few_lanes", FFCL_F16, 5e-4f),
+    HALF("attn_quads_half", "quads", FFCL_UNIT_NONE, quads_model, quads_awkward),
     FLOAT("attn_f32_batched", "gemms", gemms_model, gemms_awkward),
     HALF("attn_half_batched", "gemms", FFCL_UNIT_NONE, gemms_model, gemms_awkward),
     HALF("attn_row_half", "row", FFCL_UNIT_NONE, model, awkward),
