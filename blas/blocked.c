@@ -7,35 +7,34 @@
 #include "cl/registers.h"
 #include "util.h"
 
-/* Work-items of a work-group; columns of K a step; the most parts of K. */
-enum { ITEMS = 128, STEP = 8, PARTS = 3 };
+/* Work-items of a work-group; columns of K a step, and the most of one; the most parts of K. */
+enum { ITEMS = 128, STEP = 8, LONG_STEP = 16, PARTS = 3 };
 
 /* A tile of BM x BN, of which a work-item has TM x TN quads of rows and columns; the steps of K
  * that it has under way; how fast a full device runs it, relative to the best (measured on an H100,
  * docs/performance.md); registers that NVIDIA's compiler may take: it needs fewer, but where it
- * takes more a work-group less fits a compute unit.  Intel's compiler would keep the steps under
- * way in memory: one there. */
+ * takes more a work-group less fits a compute unit; columns of K a step of two half operands, which
+ * change no sum either.  Intel's compiler would keep the steps under way in memory: one there. */
 typedef struct tile {
     size_t bm, bn, tm, tn, ahead;
     double rate;
-    int registers;
+    int registers, half_step;
 } tile;
 
 static const tile tiles[] = {
-    {64, 128, 2, 2, 1, 1.00, 168},
-    {128, 64, 2, 2, 1, 0.98, 168},
-    {64, 64, 2, 1, 2, 0.91, 96},
-    {32, 128, 1, 2, 3, 0.78, 128},      /* for skinny ones, whose weights are the work */
+    {64, 128, 2, 2, 1, 1.00, 168, STEP},
+    {128, 64, 2, 2, 1, 0.98, 168, STEP},
+    {64, 64, 2, 1, 2, 0.91, 96, LONG_STEP},
+    {32, 128, 1, 2, 3, 0.78, 128, STEP},        /* for skinny ones, whose weights are the work */
 };
-/* Lines of the largest step in local memory; the tile by which an image's work is counted; quads
+/* Floats of the largest step in local memory; the tile by which an image's work is counted; quads
  * squared of a work-item with few registers. */
-enum { LARGEST = 64 + 128, SMALL = 64, FEW = 2 };
+enum { LARGEST = LONG_STEP * (64 + 64 + 8), SMALL = 64, FEW = 2 };
 
 int ffcl_blocked_can(const ffcl_ctx *ctx)
 {
     const ffcl_caps *caps = &ctx->device.caps;
-    return caps->max_work_group >= ITEMS &&
-           caps->local_bytes >= STEP * (LARGEST + 8) * sizeof(float);
+    return caps->max_work_group >= ITEMS && caps->local_bytes >= LARGEST * sizeof(float);
 }
 
 static int is_tiled(const ffcl_matmul *p)
@@ -118,6 +117,11 @@ static void half_options(const ffcl_matmul *p, char *text, size_t size)
                  p->gather != NULL, p->gather && p->gather->upsample);
 }
 
+static int step_of(const ffcl_matmul *p, const tile *t)
+{
+    return p->a.dtype == FFCL_F16 && p->w.dtype == FFCL_F16 ? t->half_step : STEP;
+}
+
 static const ffcl_kernel *kernel_of(ffcl_ctx *ctx, const ffcl_matmul *p, const tile *t)
 {
     const int by_columns = p->a.layout == FFCL_COLUMNS, n_major = p->w.layout == FFCL_COLUMNS;
@@ -129,10 +133,11 @@ static const ffcl_kernel *kernel_of(ffcl_ctx *ctx, const ffcl_matmul *p, const t
         snprintf(limit, sizeof limit, " -DLIMITED -cl-nv-maxrregcount=%d", t->registers);
     snprintf(options, sizeof options,
              "-DBM=%zu -DBN=%zu -DTM=%zu -DTN=%zu -DKMAJOR=%d -DNMAJOR=%d -DVEC_A=%d -DVEC_W=%d "
-             "-DVEC_OUT=%d -DAHEAD=%zu%s%s", t->bm, t->bn, t->tm, t->tn, by_columns, n_major,
+             "-DVEC_OUT=%d -DAHEAD=%zu -DSTEP=%d%s%s", t->bm, t->bn, t->tm, t->tn, by_columns,
+             n_major,
              is_aligned(&p->a, by_columns ? M : K, batch),
              !is_tiled(p) && is_aligned(&p->w, n_major ? K : N, batch), is_out_aligned(p),
-             ctx->device.caps.few_lanes ? 1 : t->ahead, half, limit);
+             ctx->device.caps.few_lanes ? 1 : t->ahead, step_of(p, t), half, limit);
     return ffcl_kernel_get(ctx, "gemm_blocked", "gemm_blocked", options);
 }
 

@@ -9,7 +9,7 @@
  * A work-group of ITEMS makes a tile of BM x BN.  A work-item has TM quads of rows and TN of
  * columns, GY and GX quads apart, so that neighbours read neighbouring quads of local memory; 32
  * neighbours are LX x LY of a tile's work-items.  Steps of K go through registers, loaded while the
- * AHEAD steps before are computed, into local memory, at most 6.5 KB.  VEC_A, VEC_W, VEC_OUT: the
+ * AHEAD steps before are computed, into local memory, at most 8.5 KB.  VEC_A, VEC_W, VEC_OUT: the
  * operand's lines (those of out and of all that the epilogue reads) are whole aligned quads.
  * LIMITED: an option tells the compiler how many registers to take, which reqd_work_group_size
  * would override.  K is added in order, in one way for any M, N and tile.
@@ -70,8 +70,11 @@
 #ifndef AHEAD
 #define AHEAD 1
 #endif
-/* Columns of K a step: few, as registers hold a step's quads beside the results. */
+/* Columns of K a step, 8 or 16: few, as registers hold a step's quads beside the results; of halves
+ * they hold twice as many. */
+#ifndef STEP
 #define STEP 8
+#endif
 /* Quads of a tile's column and row; a quad more in a line, so that the transposing stores of
  * neighbours meet fewer banks. */
 #define QM (BM / 4)
@@ -86,7 +89,7 @@
 /* Quads, or pieces of tiles, of a step of A and W; how many of them a work-item moves, some
  * none. */
 #define QUADS_A (BM * STEP / 4)
-#define QUADS_W (W_TILES ? BN : BN * STEP / 4)
+#define QUADS_W (W_TILES ? BN * STEP / 8 : BN * STEP / 4)
 #define MOVE_A ((QUADS_A + ITEMS - 1) / ITEMS)
 #define MOVE_W ((QUADS_W + ITEMS - 1) / ITEMS)
 #define MOVES(quads, e) ((quads) % ITEMS == 0 || (e) < (quads))
