@@ -104,7 +104,7 @@ static int is_vae(const char *path, const char *wrapper)
 static void print_result(const ffcl_session *s, const char *in, const ffcl_tensor_file *file,
                          const ffcl_convert_spec *spec, const ffcl_convert_result *r)
 {
-    const ffcl_findings lines = {NULL};
+    const ffcl_findings lines = {.json = NULL};
     const char *taken = ffcl_tensor_file_taken(file);
     if (r->passed_over)
         fprintf(s->progress.out, "ffcl: warning: passed over %zu tensor%s of %s: %s\n",
