@@ -16,6 +16,10 @@
  * multiple of 16, in VC rounds.  SHARES: work-groups that a wide head's results are shared among
  * where registers are few, each of which computes all scores; SHARES * VC * VD >= DH.  QUADS: DH is
  * a multiple of 4, and so all is aligned to quads. */
+/* An image's bytes must not depend on which of the two kernels its batch gets, so no multiplication
+ * is joined with an addition but by fma. */
+#pragma OPENCL FP_CONTRACT OFF
+
 #ifndef DH
 #define DH 72
 #endif

@@ -7,6 +7,10 @@
  * need them.  All sums have attn_tiled's order.
  * DH: head size, a multiple of 4; QD: columns of q and k staged at a time, a multiple of 8; VD: DH
  * rounded up to a multiple of 8.  Global (ceil(T/64) * 64, H, B).  Local memory at most 32 KB. */
+/* An image's bytes must not depend on which of the two kernels its batch gets, so no multiplication
+ * is joined with an addition but by fma. */
+#pragma OPENCL FP_CONTRACT OFF
+
 #ifndef DH
 #define DH 72
 #endif
