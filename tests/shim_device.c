@@ -7,6 +7,7 @@
  *   lanes=N           Intel's, with dpas in sub-groups of N, which is emulated
  *   nofp16            without cl_khr_fp16 in the list of extensions
  *   local=N, group=N  bytes of local memory, work-items of a work-group
+ *   says=N            work-items that any kernel is said to take, though it takes more
  *   alloc=N, global=N MB of the largest buffer, and of all
  *   units=N, clock=N  compute units, MHz
  *   driver=TEXT       the driver's version
@@ -14,6 +15,7 @@
  *   FFCL_SHIM_UNIT=HOW    what becomes of the matrix unit's kernel: fast (in trials all others are
  *                         slow), slow, wrong (in one element), late (wrong, but not in trials),
  *                         build (its build crashes), run (its run does), hang
+ *   FFCL_SHIM_KERNEL=NAME:N   that kernel takes N work-items of a work-group
  *   FFCL_SHIM_PEAK=FILE   at the end, the most bytes that buffers had at once */
 #include <CL/cl.h>
 #include <dlfcn.h>
@@ -257,14 +259,24 @@ static cl_mem output_of(cl_kernel kernel)
     return NULL;
 }
 
+/* What FFCL_SHIM_KERNEL holds this kernel to; 0: nothing. */
+static size_t own_limit(cl_kernel kernel)
+{
+    const char *wish = getenv("FFCL_SHIM_KERNEL"), *colon = wish ? strchr(wish, ':') : NULL;
+    char name[128] = "";
+    clGetKernelInfo(kernel, CL_KERNEL_FUNCTION_NAME, sizeof name, name, NULL);
+    return colon && strlen(name) == (size_t)(colon - wish) &&
+           !strncmp(name, wish, strlen(name)) ? (size_t)atol(colon + 1) : 0;
+}
+
 cl_int clGetKernelWorkGroupInfo(cl_kernel kernel, cl_device_id id, cl_kernel_work_group_info what,
                                 size_t size, void *value, size_t *needed)
 {
-    const long group = entry("group");
+    const long most[] = {entry("group"), entry("says"), (long)own_limit(kernel)};
     cl_int code = REAL(clGetKernelWorkGroupInfo)(kernel, id, what, size, value, needed);
-    if (code == CL_SUCCESS && what == CL_KERNEL_WORK_GROUP_SIZE && value && group > 0 &&
-        *(size_t *)value > (size_t)group)
-        *(size_t *)value = (size_t)group;
+    for (int i = 0; i < 3 && code == CL_SUCCESS && what == CL_KERNEL_WORK_GROUP_SIZE && value; i++)
+        if (most[i] > 0 && *(size_t *)value > (size_t)most[i])
+            *(size_t *)value = (size_t)most[i];
     return code;
 }
 
@@ -277,7 +289,8 @@ static cl_int limits(cl_command_queue queue, cl_kernel kernel, cl_uint dims, con
     cl_device_id id = NULL;
     for (cl_uint i = 0; local && i < dims; i++)
         items *= local[i];
-    if (group > 0 && items > (size_t)group)
+    const size_t own = own_limit(kernel);
+    if ((group > 0 && items > (size_t)group) || (own && items > own))
         return CL_INVALID_WORK_GROUP_SIZE;
     clGetCommandQueueInfo(queue, CL_QUEUE_DEVICE, sizeof id, &id, NULL);
     if (most >= 0 && clGetKernelWorkGroupInfo(kernel, id, CL_KERNEL_LOCAL_MEM_SIZE, sizeof bytes,

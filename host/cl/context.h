@@ -31,6 +31,8 @@ typedef enum ffcl_op {
     FFCL_OP_GROUPNORM, FFCL_OP_CONVOLUTION, FFCL_OP_POOL, FFCL_N_OPS
 } ffcl_op;
 
+enum { FFCL_MOST_RULED_OUT = 32 };
+
 typedef struct ffcl_ctx {
     ffcl_device device;
     cl_context context;
@@ -61,6 +63,11 @@ typedef struct ffcl_ctx {
     int batch_invariant;
     const struct ffcl_variant *forced[FFCL_N_OPS];  /* NULL: by capabilities and sizes */
     ffcl_choices *choices;      /* cl/choices.h; NULL: none is kept */
+    /* Variants that a kernel's own limit on work-groups rules out, and what is known of such
+     * limits: cl/limits.h. */
+    const struct ffcl_variant *ruled_out[FFCL_MOST_RULED_OUT];
+    size_t n_ruled_out, empty_limit;
+    int asked_limit;
     unsigned passed_over;               /* 1 << op: a forced variant could not compute a call */
     double most_flops;          /* of a launch of planning passes; set to 0 by who asks */
     int no_winograd;            /* its weights take four times the memory: there is too little */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "cl/launch.h"
 
+#include "cl/limits.h"
 #include "cl/profile.h"
 #include "util.h"
 
@@ -33,7 +34,10 @@ void ffcl_launch_args(ffcl_ctx *ctx, const ffcl_kernel *kernel, cl_uint dims, co
         return;
     if (ctx->trace)
         trace(ctx, kernel, dims, global, local, args, n_args);
-    if (ctx->planning)
+    size_t items = 1;
+    for (cl_uint i = 0; local && i < dims; i++)
+        items *= local[i];
+    if (ffcl_over_limit(ctx, kernel, items) || ctx->planning)
         return;
     if (n_args != kernel->n_args) {
         ffcl_ctx_fail(ctx, FFCL_EBUILD, "kernel %s takes %u arguments and ffcl has %zu for it: "

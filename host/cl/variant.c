@@ -6,19 +6,25 @@
 #include <string.h>
 
 #include "cl/choices.h"
+#include "cl/limits.h"
 
 static const ffcl_variant *choose(const ffcl_ctx *ctx, const ffcl_operation *op, const void *desc)
 {
     const ffcl_variant *forced = ctx->forced[op->id], *best = NULL;
-    if (forced && forced->can(ctx, desc))
+    const ffcl_variant *last = NULL;
+    if (forced && forced->can(ctx, desc) && !ffcl_is_ruled_out(ctx, forced))
         return forced;
     for (size_t i = 0; i < op->n; i++) {
         const ffcl_variant *v = &op->variants[i];
-        if (v->can(ctx, desc) && (!v->pays || v->pays(ctx, desc)))
+        if (!v->can(ctx, desc) || (v->pays && !v->pays(ctx, desc)))
+            continue;
+        last = v;
+        if (!ffcl_is_ruled_out(ctx, v))
             best = v;
     }
-    assert(best);
-    return best;
+    /* Where all are ruled out, the launch says why not. */
+    assert(last);
+    return best ? best : last;
 }
 
 const ffcl_variant *ffcl_choose(const ffcl_ctx *ctx, const ffcl_operation *op, const void *desc)

@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "cl/choices.h"
-#include "cl/launch.h"
+#include "cl/limits.h"
 #include "ops/cost.h"
 #include "util.h"
 
@@ -62,7 +62,6 @@ static const ffcl_tensor *modulation_of(const ffcl_layernorm_desc *d)
     return d->scale.cols ? &d->scale : &d->out;
 }
 
-/* The kernel of "kept", NULL where it compiled to too many registers for its work-group. */
 static const ffcl_kernel *kept_kernel(ffcl_ctx *ctx, const ffcl_layernorm_desc *d, size_t rows)
 {
     const ffcl_residual *r = d->residual;
@@ -78,8 +77,7 @@ static const ffcl_kernel *kept_kernel(ffcl_ctx *ctx, const ffcl_layernorm_desc *
     snprintf(options, sizeof options, "-DKEEP=%zu -DROWS=%zu -DALIGNED=%d -DPARTS=%zu %s%s%s%s",
              keep, rows, aligned, partial, ffcl_dtype_option(d->out.dtype), registers,
              options_of(d, norm), r && !r->bias.cols ? " -DBIAS=0" : "");
-    const ffcl_kernel *k = ffcl_kernel_get(ctx, "layernorm", "layernorm_mod_kept", options);
-    return k && k->max_work_group && k->max_work_group < items ? NULL : k;
+    return ffcl_kernel_get(ctx, "layernorm", "layernorm_mod_kept", options);
 }
 
 static void launch(ffcl_ctx *ctx, const ffcl_kernel *k, const ffcl_layernorm_desc *d, size_t rows,
@@ -139,13 +137,7 @@ static void kept_run(ffcl_ctx *ctx, const void *desc)
     const size_t rows = rows_for(ctx, d->x.batch, d->x.rows,
                                  ffcl_div_up(D / 4, local) * ffcl_max(partial, 1));
     const ffcl_kernel *k = kept_kernel(ctx, d, rows);
-    if (!k && !d->residual)
-        group_run(ctx, desc);
-    else if (!k)
-        ffcl_ctx_fail(ctx, FFCL_EBUILD, "layernorm_mod_kept takes fewer than %zu work-items on %s",
-                      local, ctx->device.caps.name);
-    else
-        launch(ctx, k, d, rows, local);
+    launch(ctx, k, d, rows, local);
 }
 
 static void row_run(ffcl_ctx *ctx, const void *desc)
@@ -203,5 +195,6 @@ void ffcl_layernorm(ffcl_ctx *ctx, const ffcl_layernorm_desc *desc)
 
 int ffcl_layernorm_takes_residual(const ffcl_ctx *ctx, size_t D)
 {
-    return is_kept(ctx, D, 1);
+    const ffcl_variant *kept = ffcl_variant_find(&ffcl_layernorm_operation, "kept");
+    return is_kept(ctx, D, 1) && !ffcl_is_ruled_out(ctx, kept);
 }

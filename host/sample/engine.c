@@ -312,13 +312,23 @@ static int note_load_programs(ffcl_engine *e)
 /* All but the weights; a VAE alone learns its latent side from the first step. */
 static int plan_for_side(ffcl_engine *e, const ffcl_engine_wants *wants)
 {
-    int rc = note_load_programs(e);
-    if (rc == 0)
-        rc = ffcl_engine_choose_batch(e, wants);
-    const double began = ffcl_clock();
-    if (rc == 0)
-        rc = ffcl_programs_build(e->ctx);
-    ffcl_profile_host(e->ctx, "build programs", began, ffcl_clock());
+    size_t ruled_out;
+    int rc;
+    /* Anew where kernels that were built take too few work-items: cl/limits.h. */
+    do {
+        ruled_out = e->ctx->n_ruled_out;
+        rc = note_load_programs(e);
+        if (rc == 0)
+            rc = ffcl_engine_choose_batch(e, wants);
+        const double began = ffcl_clock();
+        if (rc == 0)
+            rc = ffcl_programs_build(e->ctx);
+        ffcl_profile_host(e->ctx, "build programs", began, ffcl_clock());
+        if (rc == 0)
+            rc = ffcl_engine_plan(e, e->batch, NULL);
+        if (e->ctx->n_ruled_out > ruled_out)
+            ffcl_choices_forget(e->ctx);
+    } while (rc == 0 && e->ctx->n_ruled_out > ruled_out);
     if (rc == 0)
         rc = create_buffers(e);
     return rc ? rc : ffcl_arena_commit(e->ctx->arena);

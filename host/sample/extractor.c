@@ -214,6 +214,25 @@ static int note_load_programs(ffcl_extractor *x)
     return ffcl_ctx_check(ctx);
 }
 
+/* The batch and its programs; anew where kernels that were built take too few work-items:
+ * cl/limits.h. */
+static int choose_programs(ffcl_extractor *x, const ffcl_extractor_options *o)
+{
+    size_t ruled_out;
+    int rc;
+    do {
+        ruled_out = x->ctx->n_ruled_out;
+        rc = choose_batch(x, o);
+        if (rc == 0)
+            rc = ffcl_programs_build(x->ctx);
+        if (rc == 0)
+            rc = plan(x, x->batch, NULL);
+        if (x->ctx->n_ruled_out > ruled_out)
+            ffcl_choices_forget(x->ctx);
+    } while (rc == 0 && x->ctx->n_ruled_out > ruled_out);
+    return rc;
+}
+
 static int open_device(ffcl_extractor *x, const ffcl_extractor_options *o,
                        const ffcl_observer *obs, ffcl_error *err)
 {
@@ -259,9 +278,7 @@ int ffcl_extractor_open(ffcl_extractor **out, const ffcl_extractor_options *o,
     if (rc == 0)
         rc = note_load_programs(x);
     if (rc == 0)
-        rc = choose_batch(x, o);
-    if (rc == 0)
-        rc = ffcl_programs_build(x->ctx);
+        rc = choose_programs(x, o);
     if (rc == 0)
         rc = ffcl_arena_commit(x->arena);
     if (rc == 0)

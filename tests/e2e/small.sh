@@ -105,6 +105,32 @@ for precision in float32 half; do
     done
 done
 
+# What a kernel takes is known when it is built: others take its place, or a sentence says why not.
+launched() { # KERNEL: some or none, launches that were only planned left out
+    grep -q "^$1 " "$work/trace" && echo some || echo none
+}
+held() { # KERNEL:ITEMS LIMITS GRID
+    rm -f "$work/trace"
+    export FFCL_SHIM_KERNEL=$1 FFCL_TRACE=$work/trace
+    within "$2" "$3"
+    unset FFCL_SHIM_KERNEL FFCL_TRACE
+}
+held none:0 units=4 free.png
+same "a GPU's norms are kept in registers" \
+    "$code $(launched layernorm_mod_kept) $(launched layernorm_mod)" "0 some none"
+held layernorm_mod_kept:32 units=4 a.png
+same "a kernel that takes 32 work-items: another variant" \
+    "$code $(launched layernorm_mod_kept) $(launched layernorm_mod) $(grep -c \
+    'layernorm does without the variant kept: .* allows it 32$' "$work/stderr")" "0 none some 1"
+same "the same image, to 1 of 255" "$(images differ a.png free.png | awk '{ print $1 <= 1 }')" 1
+held none:0 units=4,says=32 b.png
+same "a driver that says 32 of every kernel and takes more: no variant is left out" \
+    "$code $(launched layernorm_mod_kept) $(grep -c 'does without' "$work/stderr")" "0 some 0"
+held transpose_f32:32 units=4 c.png
+same "a kernel that takes 32 work-items and has no other: exit code and why" "$code $(grep -c \
+    '^ffcl: kernel transpose_f32 needs work-groups of 256 work-items, .* allows it 32: ' \
+    "$work/stderr") $(ls c.png 2> /dev/null)" "8 1 "
+
 # The digits, whose weights are larger in float32 by Winograd than without, and than in half.
 tiny=("$demo" sampler.classes=1 sampler.count=1 device.select=0 blas.tuning=off sampler.batch=1)
 within units=4 free.png precision.compute=float32
