@@ -131,6 +131,22 @@ same "a kernel that takes 32 work-items and has no other: exit code and why" "$c
     '^ffcl: kernel transpose_f32 needs work-groups of 256 work-items, .* allows it 32: ' \
     "$work/stderr") $(ls c.png 2> /dev/null)" "8 1 "
 
+# The bytes of a sample set on a GPU do not depend on the batch, though the kernels do.
+tiny=("$demo" sampler.classes=0-3 sampler.count=4 device.select=0 blas.tuning=off)
+for precision in float32 half; do
+    for batch in 1 4; do
+        FFCL_TRACE=$work/trace-$batch within units=4 "" output.folder=batch-$batch \
+            precision.compute=$precision sampler.batch=$batch
+        same "$precision, batches of $batch" "$code" 0
+    done
+    check "$precision, batches of 1 and 4: the same bytes" \
+        diff -r -x manifest.json batch-1 batch-4
+    same "$precision: though attention is by another kernel" \
+        "$(grep -c attn_quads trace-1) $(grep -c attn_quads trace-4 |
+            sed 's/^[1-9][0-9]*$/some/')" "0 some"
+    rm -rf batch-? trace-?
+done
+
 # The digits, whose weights are larger in float32 by Winograd than without, and than in half.
 tiny=("$demo" sampler.classes=1 sampler.count=1 device.select=0 blas.tuning=off sampler.batch=1)
 within units=4 free.png precision.compute=float32
