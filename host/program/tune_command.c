@@ -54,6 +54,6 @@ static int run_candidate(ffcl_session *s)
 }
 
 const ffcl_command ffcl_tune_candidate_command = {
-    .name = "tune-candidate", .summary = "time one set of parameters, for ffcl tune",
+    .name = "tune-candidate", .summary = "time one configuration, for ffcl tune",
     .usage = "tune-candidate\n", .help = "", .run = run_candidate, .is_hidden = 1,
 };

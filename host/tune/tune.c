@@ -26,6 +26,10 @@
 #define MUCH_SLOWER 1.6
 /* Below this gain of the mean a change is noise. */
 #define A_GAIN 0.01
+/* Seconds that a process is given when the time is over. */
+#define LEAST_LEFT 0.1
+/* The comparison at the end takes at most this many times as long as it is thought to. */
+#define ALLOWANCE 1.2
 /* XgemmDirect is tried for GEMMs of at most this many operations. */
 #define SMALL_WORK 1e9
 
@@ -47,6 +51,7 @@ typedef struct tuner {
     double best_ms[FFCL_TUNE_SHAPES], best_score;
     double began, budget;       /* seconds */
     double search;              /* seconds of them, without the comparison at the end */
+    double own_seconds;         /* that a process took with CLBlast's own parameters */
     double limit;               /* seconds after which a candidate is ended */
     size_t tried, failed;       /* of this run */
     uint64_t random;
@@ -60,7 +65,7 @@ static double elapsed(const tuner *t)
 static void report_progress(const tuner *t)
 {
     char text[120];
-    snprintf(text, sizeof text, "%zu sets tried, %zu of them failed; best %.2f times as fast",
+    snprintf(text, sizeof text, "%zu configurations tried, %zu of them failed; best: %.2fx",
              t->journal.n, t->failed, exp(t->best_score));
     ffcl_report(t->obs, FFCL_PHASE_TUNE, text, (uint64_t)fmin(elapsed(t), t->budget - 1),
                 (uint64_t)t->budget);
@@ -93,7 +98,7 @@ static int is_direct(const ffcl_tuning *p)
 static int write_result(const tuner *t, const char *more)
 {
     char *comment = ffcl_format("# Parameters of CLBlast, found by ffcl tune (docs/tuning.md): %zu "
-                                "sets tried.\n%s", t->journal.n, more);
+                                "configurations tried.\n%s", t->journal.n, more);
     int rc = comment ? ffcl_tuning_write(&t->best, &t->home, comment, t->path, t->err)
                      : ffcl_fail(t->err, FFCL_ENOMEM, "out of memory for %s", t->path);
     free(comment);
@@ -112,6 +117,12 @@ static void consider(tuner *t, const ffcl_tuning *p, const ffcl_tune_result *r)
     t->limit = fmin(t->limit, LEAST_SECONDS + 2 * r->seconds);
 }
 
+/* Whether the time of the search ended a process, which then is not known to be slow. */
+static int was_cut(const tuner *t, const ffcl_tune_result *r)
+{
+    return r->end == FFCL_TUNE_HUNG && r->seconds < t->limit;
+}
+
 /* Times a set that has not been. */
 static int try_set(tuner *t, const ffcl_tuning *p, size_t n_shapes, const double *limits,
                    ffcl_tune_result *r)
@@ -119,10 +130,9 @@ static int try_set(tuner *t, const ffcl_tuning *p, size_t n_shapes, const double
     const double left = t->search - elapsed(t);
     const ffcl_tune_job job = {.program = t->program, .device = &t->device, .shapes = t->shapes,
                                .n_shapes = n_shapes, .parameters = p, .limits = limits,
-                               .seconds = limits ? fmin(t->limit, fmax(left, 1)) : t->limit};
+                               .seconds = fmin(t->limit, fmax(left, LEAST_LEFT))};
     int rc = ffcl_tune_try(&job, r, t->err);
-    /* One that the end of the search cut is not known to be slow. */
-    if (rc == 0 && r->end == FFCL_TUNE_HUNG && job.seconds < t->limit)
+    if (rc == 0 && was_cut(t, r))
         return 0;
     if (rc == 0)
         rc = ffcl_journal_add(&t->journal, p, r, t->err);
@@ -150,6 +160,28 @@ static void usual(const tuner *t, ffcl_tuning *p)
     ffcl_tuning_usual(&ctx, p);
 }
 
+static int same_set(const ffcl_tuning *a, const ffcl_tuning *b)
+{
+    return !memcmp(a->value, b->value, sizeof a->value);
+}
+
+/* Whether the best is neither CLBlast's own set nor the built-in one. */
+static int has_found(const tuner *t)
+{
+    ffcl_tuning own, built_in;
+    ffcl_tuning_clear(&own);
+    usual(t, &built_in);
+    return !same_set(&t->best, &own) && !same_set(&t->best, &built_in);
+}
+
+/* Seconds of the comparison at the end. */
+static double closing(const tuner *t)
+{
+    ffcl_tuning built_in;
+    usual(t, &built_in);
+    return (ffcl_tuning_is_empty(&built_in) ? 2 : 3) * FFCL_TUNE_LEAST_ROUNDS * t->own_seconds;
+}
+
 static int start(tuner *t)
 {
     ffcl_tune_result r;
@@ -158,11 +190,16 @@ static int start(tuner *t)
     ffcl_tuning_clear(&p);
     t->best = p;
     t->limit = FIRST_SECONDS;
+    t->search = t->budget;
     ffcl_report(t->obs, FFCL_PHASE_TUNE, "timing CLBlast's own parameters", 0,
                 (uint64_t)t->budget + 1);
     int rc = time_base(t, &p, &r);
     if (rc)
         return rc;
+    if (was_cut(t, &r))
+        return ffcl_fail(t->err, FFCL_EUSAGE, "--minutes %g are too few to time CLBlast's own "
+                         "parameters on %s, with which all others are compared: give more",
+                         t->budget / 60, t->device.caps.name);
     if (!is_whole(t, &r))
         return ffcl_fail(t->err, FFCL_EDEVICE, "CLBlast with its own parameters was %s on %s, so "
                          "there is nothing to compare with", ffcl_tune_end_name(r.end),
@@ -175,9 +212,8 @@ static int start(tuner *t)
     for (size_t i = 0; i < t->n_shapes; i++)
         t->weight[i] /= total;
     t->limit = fmin(LEAST_SECONDS + 2 * r.seconds, FIRST_SECONDS);
+    t->own_seconds = r.seconds;
     usual(t, &p);
-    const double closing = (ffcl_tuning_is_empty(&p) ? 2 : 3) * FFCL_TUNE_LEAST_ROUNDS * r.seconds;
-    t->search = fmax(t->budget - closing, 0.5 * t->budget);
     if (!ffcl_tuning_is_empty(&p))
         rc = time_base(t, &p, &r);
     if (rc == 0)
@@ -186,6 +222,9 @@ static int start(tuner *t)
     for (size_t i = 0; rc == 0 && i < t->journal.n; i++)
         if (ffcl_tuning_scan(&p, t->journal.entries[i].parameters, NULL) == 0)
             consider(t, &p, &t->journal.entries[i].result);
+    /* Where the comparison needs nearly all of the time and nothing is there to be compared, half
+     * is for the search, and another run compares. */
+    t->search = fmax(t->budget - ALLOWANCE * closing(t), has_found(t) ? 0 : 0.5 * t->budget);
     report_progress(t);
     return rc;
 }
@@ -354,12 +393,9 @@ typedef struct comparison {
     double ms[SETS][FFCL_TUNE_SHAPES];      /* the least of the rounds */
     double gains[FFCL_TUNE_ROUNDS];         /* (rounds) score of the best over the base's */
     size_t rounds;
+    double round_seconds;       /* of the last */
+    int is_cut;                 /* the time was over before a round was */
 } comparison;
-
-static int same_set(const ffcl_tuning *a, const ffcl_tuning *b)
-{
-    return !memcmp(a->value, b->value, sizeof a->value);
-}
 
 static void prepare_comparison(const tuner *t, comparison *c)
 {
@@ -369,38 +405,62 @@ static void prepare_comparison(const tuner *t, comparison *c)
     c->sets[BEST] = t->best;
     c->has[BUILT_IN] = !ffcl_tuning_is_empty(&c->sets[BUILT_IN]);
     c->base = c->has[BUILT_IN] ? BUILT_IN : OWN;
-    c->has[BEST] = !same_set(&c->sets[BEST], &c->sets[OWN]) &&
-                   !same_set(&c->sets[BEST], &c->sets[BUILT_IN]);
+    c->has[BEST] = has_found(t);
+}
+
+/* Times the k-th set anew. */
+static int time_anew(tuner *t, comparison *c, size_t k, ffcl_tune_result *r)
+{
+    const double left = t->budget - elapsed(t);
+    const ffcl_tune_job job = {.program = t->program, .device = &t->device, .shapes = t->shapes,
+                               .n_shapes = t->n_shapes, .parameters = &c->sets[k],
+                               .seconds = fmin(fmax(left, LEAST_LEFT), FIRST_SECONDS)};
+    int rc = ffcl_tune_try(&job, r, t->err);
+    report_progress(t);
+    c->is_cut = rc == 0 && r->end == FFCL_TUNE_HUNG && job.seconds < FIRST_SECONDS;
+    if (rc == 0 && !c->is_cut && !is_whole(t, r))
+        rc = ffcl_fail(t->err, FFCL_EDEVICE, "a configuration was %s when it was timed once more",
+                       ffcl_tune_end_name(r->end));
+    return rc;
 }
 
 /* Times the sets anew, in turn, as the machine may have been busy with something else when one of
- * them was timed: at least FFCL_TUNE_LEAST_ROUNDS times, and more while there is time. */
+ * them was timed: as many rounds as there is time for. */
 static int compare(tuner *t, comparison *c)
 {
     int rc = 0;
     while (rc == 0 && c->rounds < FFCL_TUNE_ROUNDS &&
-           (c->rounds < FFCL_TUNE_LEAST_ROUNDS || elapsed(t) < t->budget)) {
-        double score[SETS] = {0};
+           (!c->rounds || elapsed(t) + c->round_seconds < t->budget)) {
+        double score[SETS] = {0}, ms[SETS][FFCL_TUNE_SHAPES];
+        const double began = elapsed(t);
         for (size_t k = 0; rc == 0 && k < SETS; k++) {
             ffcl_tune_result r = {.end = FFCL_TUNE_TIMED};
-            const ffcl_tune_job job = {.program = t->program, .device = &t->device,
-                                       .shapes = t->shapes, .n_shapes = t->n_shapes,
-                                       .parameters = &c->sets[k], .seconds = FIRST_SECONDS};
             if (!c->has[k])
                 continue;
-            rc = ffcl_tune_try(&job, &r, t->err);
-            report_progress(t);
-            if (rc == 0 && !is_whole(t, &r))
-                rc = ffcl_fail(t->err, FFCL_EDEVICE, "a set of parameters was %s when it was "
-                               "timed once more", ffcl_tune_end_name(r.end));
-            if (rc == 0)
-                score[k] = score_of(t, r.ms);
-            for (size_t i = 0; rc == 0 && i < t->n_shapes; i++)
-                c->ms[k][i] = c->rounds ? fmin(c->ms[k][i], r.ms[i]) : r.ms[i];
+            rc = time_anew(t, c, k, &r);
+            if (rc || c->is_cut)
+                return rc;
+            score[k] = score_of(t, r.ms);
+            for (size_t i = 0; i < t->n_shapes; i++)
+                ms[k][i] = c->rounds ? fmin(c->ms[k][i], r.ms[i]) : r.ms[i];
         }
+        for (size_t k = 0; k < SETS; k++)
+            if (c->has[k])
+                memcpy(c->ms[k], ms[k], sizeof ms[k]);
+        c->round_seconds = elapsed(t) - began;
         c->gains[c->rounds++] = score[BEST] - score[c->base];
     }
     return rc;
+}
+
+/* Where the time was over too early: what the next run is to be given. */
+static void say_how_long(const tuner *t, const comparison *c, char *line, size_t size)
+{
+    const double needed = c->rounds ? FFCL_TUNE_LEAST_ROUNDS * c->round_seconds : closing(t);
+    snprintf(line, size, "the time was over before the best of %zu configurations was compared %d "
+             "times, and nothing is written: what was tried is kept; run the same command again "
+             "with --minutes %.0f", t->journal.n, FFCL_TUNE_LEAST_ROUNDS,
+             fmax(ceil(t->budget / 60), ceil(2 * ALLOWANCE * needed / 60)));
 }
 
 /* A line of the table, and the same as a comment for the file, which is *comment. */
@@ -437,14 +497,14 @@ static int report(tuner *t, ffcl_tune_visitor *visit, void *user)
     if (rc)
         return rc;
     char *comment = ffcl_format("# GFLOP/s by CLBlast's own parameters, by these:\n");
-    if (c.has[BEST]) {
+    if (c.rounds) {
         snprintf(line, sizeof line, "%-33s %9s %9s %9s %6s", "GFLOP/s of M x N x K", "CLBlast's",
                  "built in", "tuned", "ratio");
         visit(user, line);
         for (size_t i = 0; i < t->n_shapes; i++)
             add_shape(t, &c, i, &comment, visit, user);
-        snprintf(line, sizeof line, "mean by time, of %zu rounds: %.2f times what is used without "
-                 "(%.2f to %.2f)", c.rounds, exp(gain), exp(gain - spread / 2),
+        snprintf(line, sizeof line, "mean by time, of %zu rounds: %.2fx what is used without "
+                 "(%.2fx to %.2fx)", c.rounds, exp(gain), exp(gain - spread / 2),
                  exp(gain + spread / 2));
         visit(user, line);
     }
@@ -452,9 +512,11 @@ static int report(tuner *t, ffcl_tune_visitor *visit, void *user)
         rc = comment ? write_result(t, comment)
                      : ffcl_fail(t->err, FFCL_ENOMEM, "out of memory for %s", t->path);
         snprintf(line, sizeof line, "%.500s: [blas] tuning = auto uses it", t->path);
+    } else if (c.has[BEST] && c.rounds < FFCL_TUNE_LEAST_ROUNDS) {
+        say_how_long(t, &c, line, sizeof line);
     } else {
         snprintf(line, sizeof line, "nothing better was found than what is used without: of %zu "
-                 "sets none is faster by more than the spread, and nothing is written",
+                 "configurations none is faster by more than the spread, and nothing is written",
                  t->journal.n);
     }
     if (rc == 0)
@@ -519,9 +581,10 @@ static int open_tuner(tuner *t, const ffcl_config *cfg)
         rc = ffcl_journal_open(&t->journal, journal, t->shapes, t->n_shapes, t->err);
     if (rc == 0) {
         const ffcl_caps *caps = &t->device.caps;
-        snprintf(text, sizeof text, "device %zu: %s (%s, driver %s), %s, %zu shapes; %zu sets "
-                 "tried before", t->device.index, caps->name, ffcl_device_kind(caps), caps->driver,
-                 t->home.library, t->n_shapes, t->journal.n);
+        snprintf(text, sizeof text, "device %zu: %s (%s, driver %s), %s, %zu shapes; %zu "
+                 "configurations tried before", t->device.index, caps->name,
+                 ffcl_device_kind(caps), caps->driver, t->home.library, t->n_shapes,
+                 t->journal.n);
         ffcl_report(t->obs, FFCL_PHASE_NOTE, text, 0, 0);
         if (t->journal.discarded)
             ffcl_report(t->obs, FFCL_PHASE_NOTE, t->journal.discarded, 0, 0);
