@@ -144,6 +144,11 @@ void ffcl_sampler_result(const ffcl_sampler *s, ffcl_result *out);
 /* The name of a device of the sampler, from 0 on; NULL after the last. */
 const char *ffcl_sampler_device(const ffcl_sampler *s, size_t i);
 
+/* The variants that the i-th device takes, "attention: gemms; ...", as ffcl_device_estimate has
+ * them; waits until it is open.  Before ffcl_sampler_run.  FFCL_EUSAGE after the last device; what
+ * the device failed with where it did not open. */
+int ffcl_sampler_variants(ffcl_sampler *s, size_t i, char *text, size_t size, ffcl_error *err);
+
 /* Has ffcl_sampler_run finish the batches under way and return; from any thread, while s is
  * open. */
 void ffcl_sampler_stop(ffcl_sampler *s);

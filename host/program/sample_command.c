@@ -178,10 +178,22 @@ static int check(ffcl_session *s, sampling *r)
     return rc;
 }
 
+/* A device that did not open is the run's to report. */
+static void say_variants(ffcl_session *s, const sampling *r)
+{
+    char text[1000];
+    ffcl_error ignored;
+    const char *name = NULL;
+    for (size_t i = 0; s->progress.verbose && (name = ffcl_sampler_device(r->sampler, i)); i++)
+        if (!ffcl_sampler_variants(r->sampler, i, text, sizeof text, &ignored))
+            ffcl_progress_say(&s->progress, "variants on %.120s: %s", name, text);
+}
+
 /* Samples, and all that follows when the images are there. */
 static int sample(ffcl_session *s, sampling *r)
 {
     ffcl_error *err = &s->err, other = {0};
+    say_variants(s, r);
     int rc = ffcl_sampler_run(r->sampler, err);
     ffcl_result done;
     ffcl_interrupt_set(&s->interrupt, NULL);

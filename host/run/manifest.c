@@ -136,6 +136,12 @@ static const ffcl_config_row *late_row(const char *key)
     return row && row->is_late ? row : NULL;
 }
 
+static int is_key(const char *setting)
+{
+    char section[32] = "", name[64] = "";
+    return sscanf(setting, "%31[^.].%63s", section, name) == 2 && ffcl_config_find(section, name);
+}
+
 /* What the file says, or must have meant; NULL: nothing. */
 static const char *old_value(const ffcl_manifest *m, const char *key)
 {
@@ -262,14 +268,15 @@ int ffcl_manifest_check(const ffcl_manifest *m, ffcl_error *err)
                                  used ? "; " : "", now->string, before ? before : "not set",
                                  now->valuestring);
     }
-    /* One that this version does not know, of a later version, say. */
+    /* One that does not count now, or that this version does not know, of a later one, say. */
     cJSON_ArrayForEach(now, cJSON_GetObjectItemCaseSensitive(m->old, "settings")) {
         if (ffcl_manifest_missing(m) || used >= sizeof text || is_of_device(now->string) ||
             cJSON_GetObjectItemCaseSensitive(m->settings, now->string))
             continue;
         used += (size_t)snprintf(text + used, sizeof text - used, "%s%.80s was %.80s and is not "
-                                 "known here", used ? "; " : "", now->string,
-                                 cJSON_IsString(now) ? now->valuestring : "no text");
+                                 "%s", used ? "; " : "", now->string,
+                                 cJSON_IsString(now) ? now->valuestring : "no text",
+                                 is_key(now->string) ? "set" : "known here");
     }
     if (!used)
         return 0;

@@ -338,6 +338,15 @@ int ffcl_sampler_profile(ffcl_sampler *s, ffcl_profile_visitor *visit, void *use
     return rc;
 }
 
+int ffcl_sampler_variants(ffcl_sampler *s, size_t i, char *text, size_t size, ffcl_error *err)
+{
+    ffcl_engine *engine = s->engine;
+    if (i >= s->n_devices)
+        return ffcl_fail(err, FFCL_EUSAGE, "the sampler has no device %zu", i);
+    const int rc = i ? ffcl_opening_look(s->openings[i], &engine, err) : 0;
+    return rc ? rc : ffcl_engine_variants(engine, text, size, err);
+}
+
 void ffcl_sampler_stop(ffcl_sampler *s)
 {
     atomic_store(&s->stop, 1);

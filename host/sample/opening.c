@@ -56,14 +56,20 @@ static void join(ffcl_opening *o)
     o->is_running = 0;
 }
 
-int ffcl_opening_wait(ffcl_opening *o, ffcl_engine **engine, ffcl_error *err)
+int ffcl_opening_look(ffcl_opening *o, ffcl_engine **engine, ffcl_error *err)
 {
     join(o);
     *engine = o->engine;
-    o->engine = NULL;
     if (o->rc)
         *err = o->err;
     return o->rc;
+}
+
+int ffcl_opening_wait(ffcl_opening *o, ffcl_engine **engine, ffcl_error *err)
+{
+    const int rc = ffcl_opening_look(o, engine, err);
+    o->engine = NULL;
+    return rc;
 }
 
 void ffcl_opening_close(ffcl_opening **opening)

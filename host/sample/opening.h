@@ -16,6 +16,9 @@ int ffcl_opening_start(ffcl_opening **out, const ffcl_config *cfg, const ffcl_en
 /* Waits for the engine, which is the caller's then; what ffcl_engine_open gives. */
 int ffcl_opening_wait(ffcl_opening *opening, ffcl_engine **engine, ffcl_error *err);
 
+/* Waits, and gives the engine, which stays the opening's. */
+int ffcl_opening_look(ffcl_opening *opening, ffcl_engine **engine, ffcl_error *err);
+
 /* Waits as well; closes an engine that nobody took.  One that was taken must be closed before, as
  * its reports go through the opening. */
 void ffcl_opening_close(ffcl_opening **opening);

@@ -72,6 +72,10 @@ same "the summary of a run that fails; logs are on stderr" "$code $(json '(m["en
 # ---- more, and colours ----
 
 works "--verbose" --verbose "$demo" sampler.count=2 output.grid=g.png
+"$ffcl" -q --dry-run "$demo" sampler.count=2 output.grid=g.png > dry
+same "it says which variants are taken, as --dry-run does" \
+    "$(sed -n 's/^variants on [^:]*: //p' "$work/stderr")" \
+    "$(sed -n '/^  variants/{s/^  variants *//;:a;N;/\n   /{s/\n  */ /;ba;};s/\n.*//;p;}' dry)"
 same "it says what is set and how long the parts took" "$(lacks "$work/stderr" \
     "  sampler.seed = 1" "0 images were there and 2 generated" "s to open the devices")" ""
 escape=$(printf '\033')

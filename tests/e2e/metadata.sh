@@ -81,6 +81,14 @@ again told/000003.png "its image"
 run -q "$demo" sampler.count=12 output.grid= output.folder=plain output.metadata=all
 same "a folder without texts gets none" "$code $(grep -c 'output.metadata was not set' \
     "$work/stderr")" "17 1"
+rm told/000005.png
+for how in grid none; do
+    run -q "$demo" sampler.count=12 output.grid= output.folder=told output.metadata=$how
+    same "a folder with texts gets none without, by $how" "$code $(grep -c \
+        'output.metadata was all and is not set' "$work/stderr") $(ls told | grep -c 000005)" \
+        "17 1 0"
+done
+works "it is as it was" "$demo" sampler.count=12 output.grid= output.folder=told output.metadata=all
 printf '%s\n' nought one two three four five six seven eight nine > names.txt
 works "class names" -q "$demo" sampler.class_names=names.txt sampler.count=3 output.grid= \
     output.folder=named output.metadata=all
