@@ -428,7 +428,7 @@ const ffcl_command ffcl_bench_command = {
             "  ffcl bench model config/demo.ini\n"
             "\n"
             "Columns: median time of a call, spread (of quartiles or rounds, in % of the\n"
-            "median), rates of arithmetic and of memory, share of the ceiling that limits\n"
-            "the case (docs/bench.md).\n",
+            "median), rates of arithmetic and of memory, % of roofline: of the ceiling that\n"
+            "limits the case (docs/bench.md).\n",
     .run = run_bench,
 };

@@ -291,7 +291,7 @@ int ffcl_bench_roofs(ffcl_bench_meter *m, ffcl_bench_report *report)
     const size_t units = ffcl_max(m->ctx->device.caps.units, 1);
     const ffcl_matrix_unit unit = m->ctx->matrix_unit;
     int rc = raise_roof(m, report, FFCL_ROOF_COPY, "ceiling_copy",
-                        (ffcl_shape){{m->flush[0].cols}, 0}, "a copy");
+                        (ffcl_shape){{m->flush[0].cols}, 0}, "copy");
     if (rc == 0)
         rc = raise_roof(m, report, FFCL_ROOF_FMA, "ceiling_fma",
                         (ffcl_shape){{units * 2048, 512}, 0}, "multiply-add from registers");

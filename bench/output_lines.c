@@ -72,7 +72,8 @@ int ffcl_bench_write_markdown(const ffcl_bench_report *report, const char *path,
             "the processors\n\n", report->device->caps.name, report->device->caps.driver,
             report->blas, *report->unit ? " and " : "", report->unit, report->date, FFCL_VERSION,
             ffcl_bench_commit(), 100 * report->others);
-    fprintf(f, "| kernel | variant | what | shape | ms | +- | GFLOP/s | GB/s | share | result |%s\n"
+    fprintf(f, "| kernel | variant | what | shape | ms | +- | GFLOP/s | GB/s | %% of roofline "
+               "| result |%s\n"
             "| --- | --- | --- | --- | ---: | ---: | ---: | ---: | ---: | --- |%s\n",
             report->old_name ? " against old |" : "", report->old_name ? " --- |" : "");
     for (size_t i = 0; i < report->n; i++)

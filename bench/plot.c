@@ -267,7 +267,7 @@ static void draw_list(FILE *f, const dot *dots, size_t n)
     size_t next = 1, plotted = 0;
     label(f, LIST_AT + 38, TOP + 8, "start", "font-style=\"italic\"",
           "a kernel at its longest case; smaller dots: its other cases");
-    label(f, WIDTH - 12, TOP + 8, "end", "font-style=\"italic\"", "share of the ceiling");
+    label(f, WIDTH - 12, TOP + 8, "end", "font-style=\"italic\"", "% of roofline");
     for (size_t i = 0; i < n; i++)
         plotted += is_plotted(dots[i].r) != 0;
     for (int with = 1; with >= 0; with--) {

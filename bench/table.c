@@ -54,11 +54,12 @@ static void roof_text(double rate, const char *unit, char *text, size_t size)
 static const struct {
     const char *name, *unit;
 } roofs[FFCL_BENCH_ROOFS] = {
-    [FFCL_ROOF_COPY] = {"memory", "B/s"}, [FFCL_ROOF_FMA] = {"float32", "FLOP/s"},
-    [FFCL_ROOF_MATRIX] = {"matrix unit", "FLOP/s"}};
+    [FFCL_ROOF_COPY] = {"peak memory bandwidth", "B/s"},
+    [FFCL_ROOF_FMA] = {"peak float32", "FLOP/s"},
+    [FFCL_ROOF_MATRIX] = {"peak matrix unit", "FLOP/s"}};
 
 /* Widths of the columns of numbers. */
-enum { MS = 9, SPREAD = 7, FLOPS = 8, BYTES = 8, SHARE = 6, CHANGE = 14,
+enum { MS = 9, SPREAD = 7, FLOPS = 8, BYTES = 8, SHARE = 7, CHANGE = 14,
        NUMBERS = MS + SPREAD + FLOPS + BYTES + SHARE };
 
 /* The longest text of each column. */
@@ -140,7 +141,7 @@ void ffcl_bench_table_head(ffcl_bench_table *t, const ffcl_bench_report *report,
         if (report->roofs[i] <= 0)
             continue;
         roof_text(report->roofs[i], roofs[i].unit, text, sizeof text);
-        printf("ceiling of %-11s %14s  (%s)\n", roofs[i].name, text, report->roof_names[i]);
+        printf("%-21s %14s  (%s)\n", roofs[i].name, text, report->roof_names[i]);
     }
     if (report->other_device)
         printf("%s is of another device or driver\n", report->old_name);
@@ -148,7 +149,7 @@ void ffcl_bench_table_head(ffcl_bench_table *t, const ffcl_bench_report *report,
     fit_columns(t);
     print_left(t, (const char *const[]){"kernel", "variant", "what", "shape"});
     printf("%*s%*s%*s%*s%*s%s\n", MS, "ms", SPREAD, "+-", FLOPS, "GFLOP/s", BYTES, "GB/s", SHARE,
-           "share", t->has_change ? "  against old" : "");
+           "% roof", t->has_change ? "  against old" : "");
     fflush(stdout);
 }
 

@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: MIT
 # Checks the style that a machine can check: sizes of files, functions and lines, tabs, trailing
 # blanks, final newlines, licence lines, left-over notes; that every header compiles alone, and that
-# files include files of lower layers only (tests/includes.sh).
+# files include files of lower layers only (tests/includes.sh); the words of messages and documents
+# (tests/wording.sh).
 # usage: tests/lint.sh
 set -u
 cd "$(dirname "$0")/.." || exit 2
@@ -120,10 +121,12 @@ done < <(find . \( -name '.?*' ! -name .ci -o -name 'build*' -o -path ./tests/da
     -name '*.ini' -o -name '*.md' -o -name Makefile -o -name rules -o -name '*.bash' -o \
     -name '*.zsh' -o -name '*.cff' -o -name '*.in' -o -name '*.html' -o -path './.ci/*' \) \
     -print | sort)
-if bash tests/includes.sh; then
-    passed=$((passed + 1))
-else
-    failed=$((failed + 1))
-fi
+for script in tests/includes.sh tests/wording.sh; do
+    if bash $script; then
+        passed=$((passed + 1))
+    else
+        failed=$((failed + 1))
+    fi
+done
 echo "$passed passed, $failed failed, 0 skipped"
 [ "$failed" = 0 ] && [ "$passed" != 0 ]

@@ -88,8 +88,8 @@ static int derive_heads(ffcl_sit_dims *d, const ffcl_config *cfg, size_t hint, c
         d->H = hint;
     if (d->H == 0)
         return ffcl_fail(err, FFCL_ECONFIG,
-                         "%s has width %zu, whose number of heads no table knows: set heads under "
-                         "[model]", path, d->D);
+                         "%s: cannot infer the head count for hidden size %zu: set model.heads",
+                         path, d->D);
     if (d->D % d->H)
         return ffcl_fail(err, FFCL_ECONFIG,
                          "[model] heads = %zu does not divide the width %zu of %s", d->H, d->D,

@@ -116,7 +116,7 @@ static int run_init(ffcl_session *s)
         rc = head ? write_new(s, file, head, body)
                   : ffcl_fail(&s->err, FFCL_ENOMEM, "out of memory for %s", file);
     if (!rc && facts.needs_heads)
-        printf("%s: the number of heads is in no tensor; set heads under [model]\n", checkpoint);
+        printf("%s: cannot infer the head count: set heads under [model]\n", checkpoint);
     if (!rc && *facts.open)
         printf("%s\n", facts.open);
     if (!rc)

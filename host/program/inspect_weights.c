@@ -77,7 +77,7 @@ static int describe_sit(const ffcl_findings *f, const char *path, const char *wr
         for (size_t i = 0; i < d->embedders; i++)
             ffcl_find_item(f, "embedder", ffcl_sit_condition(sit, i)->prefix);
         if (lacks_heads)
-            ffcl_find_item(f, "missing", "the number of heads is in no tensor: set [model] heads");
+            ffcl_find_item(f, "missing", "cannot infer the head count: set model.heads");
         if (is_open)
             ffcl_find_item(f, "missing", ignored.code ? ignored.text : "the preset");
     }

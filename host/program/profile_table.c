@@ -66,7 +66,7 @@ static void print_stages(FILE *out, const ffcl_profile_table *t, int width, doub
         if (first < i)
             continue;
         ffcl_profile_line sum = {.stage = t->lines[i].stage,
-                                 .label = *t->lines[i].stage ? "in all" : "in none"};
+                                 .label = *t->lines[i].stage ? "total" : "total, no stage"};
         for (size_t k = i; k < t->n; k++)
             if (!strcmp(t->lines[k].stage, t->lines[i].stage))
                 add(&sum, &t->lines[k]);
@@ -76,7 +76,8 @@ static void print_stages(FILE *out, const ffcl_profile_table *t, int width, doub
 
 void ffcl_profile_table_print(const ffcl_profile_table *t, FILE *out)
 {
-    ffcl_profile_line all = {.stage = "", .label = "all"}, rest = {.stage = "", .label = "others"};
+    ffcl_profile_line all = {.stage = "", .label = "total"};
+    ffcl_profile_line rest = {.stage = "", .label = "others"};
     int width = 12;
     for (size_t i = 0; i < t->n; i++) {
         int length = (int)strlen(t->lines[i].label);

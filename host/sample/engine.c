@@ -201,10 +201,11 @@ static int check_classes(const ffcl_engine *e, ffcl_error *err)
     for (size_t i = 0; i < cfg->sampler.n_classes; i++)
         if (cfg->sampler.classes[i] < 0 || (uint64_t)cfg->sampler.classes[i] >= classes)
             return ffcl_fail(err, FFCL_ECONFIG,
-                             "[sampler] classes: %lld is no class of %s, which has 0 to %zu%s",
-                             (long long)cfg->sampler.classes[i], cfg->model.checkpoint,
-                             classes - 1, classes < d->rows ? " and the null class (if the last "
-                             "row of its label table is a class: [model] null_class = none)" : "");
+                             "[sampler] classes: class %lld is out of range (0 to %zu) for %s%s",
+                             (long long)cfg->sampler.classes[i], classes - 1,
+                             cfg->model.checkpoint, classes < d->rows
+                             ? "; the last row of its label table is taken for the null class (if "
+                               "it is none: [model] null_class = none)" : "");
     return 0;
 }
 

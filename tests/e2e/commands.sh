@@ -48,7 +48,7 @@ refuses "devices takes no argument" 2 "takes no argument: x" -- devices x
 
 works "inspect a checkpoint" inspect "$demo_sit"
 same "inspect: the model, and what is missing" "$(lacks "$work/stdout" "format       weights" \
-    "SiT: 6 blocks of width 144" "10 classes" "set [model] heads")" ""
+    "SiT: 6 blocks of width 144" "10 classes" "set model.heads")" ""
 works "inspect a VAE" inspect "$demo_vae"
 same "inspect: the VAE" "$(lacks "$work/stdout" "VAE decoder: 4 latent channels" "8 times")" ""
 works "inspect as JSON" inspect "$demo_sit" --json
@@ -75,7 +75,7 @@ works "inspect weights whose family keys must say" inspect "$data/zoo/pmf_zoo.pt
 same "every gap is named" "$(python3 -c '
 import json, sys
 print([m.split(": ")[-1][:9] for m in json.load(open(sys.argv[1]))["missing"]])' \
-    "$work/stdout")" "['set heads', 'add \"h_em']"
+    "$work/stdout")" "['set model', 'add \"h_em']"
 if "$ffcl" devices > /dev/null 2>&1; then
     works "an npz and a folder" -q "$demo" sampler.count=3 output.folder=set output.npz=set.npz \
         output.npz_labels=yes

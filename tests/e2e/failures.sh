@@ -213,10 +213,11 @@ contradicts "no JSON" 5 '1s/.*/hello/' vae.config.json JSON
 
 # ---- keys against the checkpoint ----
 
-refuses "heads missing" 3 "$demo_sit" "width 144" "set heads under [model]" -- \
+refuses "heads missing" 3 "$demo_sit" \
+    "cannot infer the head count for hidden size 144: set model.heads" -- \
     "${tiny[@]}" model.heads=auto
 refuses "heads that do not divide" 3 "heads = 7" "144" -- "${tiny[@]}" model.heads=7
-refuses "a class out of range" 3 "[sampler] classes" "10 is no class" "0 to 9" -- \
+refuses "a class out of range" 3 "[sampler] classes" "class 10 is out of range (0 to 9)" -- \
     "${tiny[@]}" sampler.classes=3,10
 refuses "a negative class" 3 "sampler.classes=-1" -- "${tiny[@]}" sampler.classes=-1
 sit 'sub=^w_embedder=>foo_embedder'

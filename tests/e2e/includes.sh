@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# The check of who includes whom, of make lint, finds what is planted in a tree of a few files.
+# The checks of who includes whom and of the wording, of make lint, find what is planted in a tree
+# of a few files.
 . "$(dirname "$0")/lib.sh"
 
 # tree: a sound one, for each test anew.
@@ -60,5 +61,22 @@ finds "a file without a place" "host/new.c: is in no layer"
 
 plant host/ops/conv.c '#include "ops/gone.h"'
 finds "a file that is not there" "host/ops/conv.c:4: includes ops/gone.h, which is not there"
+
+# ---- wording ----
+
+says_of_words() { # NAME FILE LINE WORD: the check of the wording names the file and the word
+    tree
+    mkdir tree/docs
+    echo "a line" > tree/docs/a.md
+    echo "$3" >> "tree/$2"
+    bash "$root/tests/wording.sh" tree > found 2>&1
+    same "$1" "$? $(grep -c "^$2:[0-9]*: \"$4\": " found)" "${5:-1 1}"
+}
+says_of_words "a message" host/ops/conv.c 'f("6 pictures were there");' pictures
+says_of_words "a document" docs/a.md "Ten images are Drawn." Drawn
+says_of_words "a table of a message" host/cl/context.h '    "the number of heads is in no tensor"' \
+    "number of heads"
+says_of_words "not a name in the code" host/ops/conv.c 'int slim = products[0];' slim "0 0"
+says_of_words "not a part of a word" docs/a.md "It withdraws what was foretold." told "0 0"
 
 finish

@@ -16,7 +16,7 @@ same "without: neither table nor trace" "$(cat stdout)$(ls ./*.json 2> /dev/null
 works "with a profile" -q "${few[@]}" output.grid=timed.png --profile
 check "the image is the same" cmp plain.png timed.png
 same "the table has models, kernels, GEMMs, copies and sums" "$(lacks stdout stage GFLOP/s GB/s \
-    "SiT   " "VAE   " "load  " "SiT   gemm 32x" "VAE   gemm " write "in all" "all  " \
+    "SiT   " "VAE   " "load  " "SiT   gemm 32x" "VAE   gemm " write "SiT   total" "      total" \
     "trace: ffcl-trace.json")" ""
 
 # Three batch sizes, the last batch short: every choice of a variant is made while planning.
@@ -101,7 +101,7 @@ kill -TERM $pid
 wait $pid
 code=$? last="ffcl ... --profile=stopped.json, stopped"
 same "stopped: dies by the signal" $code 143
-same "stopped: the table is there" "$(lacks stdout "SiT   " "VAE   " "in all")" ""
+same "stopped: the table is there" "$(lacks stdout "SiT   " "VAE   total")" ""
 check "stopped: the trace is there" python3 look.py stopped.json 1
 same "nothing is left behind" "$(find . -name '.*.tmp')" ""
 
