@@ -1,15 +1,19 @@
 /* SPDX-License-Identifier: MIT
- * Plans SiT and VAE for a device of each kind and prints, by FFCL_TRACE, every launch that the
- * plan holds.  Nothing is computed: the device is the default one with capabilities of another.
- * usage: launches PROFILE SIT VAE SIDE BATCH  (see tests/launches.sh) */
+ * Plans SiT and VAE, or the Inception network, for a device of each kind and prints, by
+ * FFCL_TRACE, every launch that the plan holds.  Nothing is computed: the device is the default one
+ * with capabilities of another.
+ * usage: launches PROFILE SIT VAE SIDE BATCH  (see tests/launches.sh)
+ *        launches PROFILE INCEPTION BATCH     INCEPTION: weights, written where they are not */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cl/arena.h"
 #include "backend.h"
 #include "gemm.h"
 #include "model/family.h"
+#include "model/inception.h"
 #include "model/sit.h"
 #include "model/vae.h"
 
@@ -77,6 +81,49 @@ static void pretend(ffcl_ctx *ctx, const profile *p)
     ctx->batch_invariant = p->batch_invariant;
 }
 
+static void open_profile(ffcl_ctx **out, ffcl_device *device, const profile *p,
+                         const char *suffix, ffcl_error *err)
+{
+    if (ffcl_device_select(device, "cpu", err) || ffcl_ctx_open(out, device, NULL, NULL, err))
+        die("cannot open", err);
+    ffcl_ctx *ctx = *out;
+    ctx->err = err;
+    if (ffcl_blas_open(ctx, &(ffcl_blas_options){.name = p->backend}))
+        die("back end", err);
+    ctx->blas->has_blocked = ctx->blas->prefers_blocked = strcmp(p->name, "gpu-own") == 0;
+    ctx->blas->has_blocked_half = strcmp(p->name, "gpu-half-own") == 0;
+    pretend(ctx, p);
+    if (*suffix)
+        pretend_intel(ctx, suffix + 1);
+}
+
+/* As the evaluation has it: no sum depends on the batch. */
+static void plan_inception(ffcl_ctx *ctx, ffcl_dtype dtype, const char *path, size_t B)
+{
+    ffcl_inception *net = NULL;
+    const ffcl_tensor bytes = ffcl_image_of(FFCL_U8, B, 256, 256, 3);
+    const ffcl_inception_out out = {
+        ffcl_tensor_of(FFCL_F32, B, 1, FFCL_INCEPTION_POOL), ffcl_tensor_of(FFCL_F32, B, 289, 7),
+        ffcl_tensor_of(FFCL_F32, B, 1, FFCL_INCEPTION_CLASSES)};
+    if ((access(path, F_OK) && ffcl_inception_generate(path, 1, ctx->err)) ||
+        ffcl_inception_open(&net, path, ctx->err))
+        die("weights", ctx->err);
+    ctx->batch_invariant = 1;
+    if (ffcl_inception_prepare(net, ctx, dtype))
+        die("network", ctx->err);
+    ffcl_arena_plan(ctx->arena);
+    ctx->planning = 1;
+    ffcl_inception_forward(net, ctx, &out, &bytes, 0, NULL);
+    if (ffcl_ctx_check(ctx))
+        die("plan", ctx->err);
+    ctx->planning = 0;
+    size_t total, largest;
+    ffcl_arena_size(ctx->arena, &total, &largest);
+    printf("activations %zu, largest %zu, weights %zu\n", total, largest,
+           ffcl_inception_bytes(net));
+    ffcl_inception_close(&net);
+}
+
 int main(int argc, char **argv)
 {
     ffcl_error err = {0, ""};
@@ -87,35 +134,30 @@ int main(int argc, char **argv)
     ffcl_vae *vae = NULL;
     const profile *p = NULL;
     char assignment[4096];
-    if (argc != 6)
-        die("usage: launches PROFILE SIT VAE SIDE BATCH", NULL);
+    if (argc != 6 && argc != 4)
+        die("usage: launches PROFILE SIT VAE SIDE BATCH, or PROFILE INCEPTION BATCH", NULL);
     const size_t length = strcspn(argv[1], "+");
     for (size_t i = 0; i < sizeof profiles / sizeof *profiles; i++)
         if (strlen(profiles[i].name) == length && strncmp(profiles[i].name, argv[1], length) == 0)
             p = &profiles[i];
     if (!p)
         die("no such profile", NULL);
+    open_profile(&ctx, &device, p, argv[1] + length, &err);
+    if (argc == 4) {
+        plan_inception(ctx, p->dtype, argv[2], strtoul(argv[3], NULL, 10));
+        ffcl_blas_close(ctx);
+        ffcl_ctx_close(&ctx);
+        return 0;
+    }
     const size_t R = strtoul(argv[4], NULL, 10) / 8, B = strtoul(argv[5], NULL, 10);
-    if (ffcl_device_select(&device, "cpu", &err) ||
-        ffcl_ctx_open(&ctx, &device, NULL, NULL, &err) ||
-        ffcl_config_open(&cfg, NULL, &err))
+    if (ffcl_config_open(&cfg, NULL, &err))
         die("cannot open", &err);
-    ctx->err = &err;
     snprintf(assignment, sizeof assignment, "model.checkpoint=%s", argv[2]);
     if (ffcl_config_set(cfg, assignment, &err) ||
         ffcl_config_set(cfg, "condition.t_embedder=delta", &err) ||
         ffcl_config_set(cfg, "condition.w_embedder=guidance", &err) ||
         ffcl_config_set(cfg, "model.preset=freeflow", &err) || ffcl_family_resolve(cfg, 0, &err))
         die("configuration", &err);
-    if (p->type == CL_DEVICE_TYPE_GPU)
-        device.caps.native = 0;
-    if (ffcl_blas_open(ctx, &(ffcl_blas_options){.name = p->backend}))
-        die("back end", &err);
-    ctx->blas->has_blocked = ctx->blas->prefers_blocked = strcmp(p->name, "gpu-own") == 0;
-    ctx->blas->has_blocked_half = strcmp(p->name, "gpu-half-own") == 0;
-    pretend(ctx, p);
-    if (argv[1][length])
-        pretend_intel(ctx, argv[1] + length + 1);
     const ffcl_sit_hints hints = {0, 0, 0};
     if (ffcl_sit_open(&sit, cfg, &hints, &err) ||
         ffcl_vae_open(&vae, argv[3], &(ffcl_vae_options){.wrapper = "auto"}, &err) ||

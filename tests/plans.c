@@ -3,7 +3,9 @@
  * Nothing is computed: the device is the CPU with capabilities of another.  Prints a line for each
  * plan and checks it: within memory and buffers, and no launch over half a second at 0.4 TFLOP/s;
  * a plan that is not possible ends in one sentence that says what would fit.
- * usage: plans SIT VAE PRECISION [BATCH]        exit code 1 where a plan breaks a rule */
+ * usage: plans SIT VAE PRECISION[+LANES] [BATCH]        exit code 1 where a plan breaks a rule
+ * +8, +16: GPUs of Intel with sub-groups of at least so many work-items; +8x: with matrix
+ * instructions. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -56,6 +58,14 @@ static int judge(const ffcl_caps *caps, int rc, const ffcl_engine_plan_info *p,
            p->flops > 0.5 * 0.4e12 || p->flops <= 0 || !p->batch;
 }
 
+/* As the device says that has them: host/cl/device.c. */
+static void pretend_intel(ffcl_caps *caps, const char *lanes)
+{
+    char *end;
+    caps->few_lanes = strtoul(lanes, &end, 10);
+    caps->intel_lanes = *end == 'x' ? caps->few_lanes : 0;
+}
+
 static int plan(const ffcl_config *cfg, ffcl_device device, const size_t limits[4])
 {
     ffcl_engine_plan_info info = {0};
@@ -80,13 +90,18 @@ int main(int argc, char **argv)
     ffcl_config *cfg = NULL;
     int bad = 0;
     if (argc < 4) {
-        fputs("usage: plans SIT VAE PRECISION [BATCH]\n", stderr);
+        fputs("usage: plans SIT VAE PRECISION[+LANES] [BATCH]\n", stderr);
         return 2;
     }
     if (ffcl_device_select(&device, "cpu", &err) || ffcl_config_open(&cfg, NULL, &err))
         die("cannot open", &err);
     set(cfg, "model.checkpoint", argv[1]);
     set(cfg, "vae.weights", argv[2]);
+    char *lanes = strchr(argv[3], '+');
+    if (lanes) {
+        *lanes++ = '\0';
+        pretend_intel(&device.caps, lanes);
+    }
     set(cfg, "precision.compute", argv[3]);
     set(cfg, "condition.t_embedder", "delta");
     set(cfg, "condition.w_embedder", "guidance");

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Compiles every kernel of SiT-XL/2's plans for GPUs that are not here, with the options and the
-local memory of the plans, and prints a table: registers, spills, local memory.
+"""Compiles every kernel of the plans of SiT-XL/2, its decoder and Inception for GPUs that are not
+here, with the options and the local memory of the plans, and prints a table: registers, spills, local memory.
 
     tests/portability.py BUILD [--write docs/portability.md] [--only TARGET,...]
 
@@ -60,14 +60,15 @@ def plans(build, scratch, suffix):
         if not os.path.isdir(f"{scratch}/{side}"):
             subprocess.run([sys.executable, os.path.join(ROOT, "tests/sparse_weights.py"),
                             f"{scratch}/{side}", str(side)], check=True)
+    models = [[f"{scratch}/{side}/sit.safetensors", f"{scratch}/{side}/vae.safetensors",
+               str(side), str(batch)] for side, batch in SIZES]
+    models += [[f"{scratch}/inception.safetensors", str(batch)] for batch in (1, 8)]
+    trace = f"{scratch}/trace"
     for profile in PLAIN:
-        for side, batch in SIZES:
-            trace = f"{scratch}/trace"
+        for arguments in models:
             if os.path.exists(trace):
                 os.unlink(trace)
-            subprocess.run([f"{build}/tests/launches", profile + suffix,
-                            f"{scratch}/{side}/sit.safetensors",
-                            f"{scratch}/{side}/vae.safetensors", str(side), str(batch)],
+            subprocess.run([f"{build}/tests/launches", profile + suffix, *arguments],
                            env=dict(os.environ, FFCL_TRACE=trace), stdout=subprocess.DEVNULL,
                            check=True)
             read_trace(trace, files, programs)

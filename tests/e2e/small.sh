@@ -14,7 +14,7 @@ if [ ! -x "$plans" ]; then
 fi
 for side in 256 512; do
     python3 "$root/tests/sparse_weights.py" "$work/$side" $side
-    for precision in float32 half auto "half 64" "float32 64"; do
+    for precision in float32 half auto "half 64" "float32 64" auto+8; do
         # shellcheck disable=SC2086 # two words
         "$plans" "$work/$side/sit.safetensors" "$work/$side/vae.safetensors" $precision \
             > "$work/plans-$side-${precision/ /-}" 2> "$work/stderr"
@@ -23,8 +23,10 @@ for side in 256 512; do
         same "XL/2 $side, $precision: all plans keep the rules" \
             "$code $(wc -l < "$work/stdout")" "0 73"
     done
-    same "XL/2 $side, auto: every small GPU has a plan" \
-        "$(grep -c ': \(half\|float32\)' "$work/plans-$side-auto")" 72
+    for kind in auto auto+8; do
+        same "XL/2 $side, $kind: every small GPU has a plan" \
+            "$(grep -c ': \(half\|float32\)' "$work/plans-$side-$kind")" 72
+    done
 done
 # What tests/launches.sh and make portability record, on three kinds of device.
 if [ ! -x "$build/tests/launches" ]; then
@@ -40,6 +42,13 @@ done
 same "few lanes are for Intel's kernels of values in registers" "$(grep -c 'FEW_LANES=8' \
     "$work/trace-gpu-half+8x" | sed 's/^[1-9][0-9]*$/some/') $(grep -c FEW_LANES \
     "$work/trace-gpu-own")" "some 0"
+FFCL_TRACE="$work/trace-inception" "$build/tests/launches" gpu-own+8 \
+    "$work/inception.safetensors" 2 > "$work/stdout" 2> "$work/stderr"
+code=$? last="launches of Inception"
+rm "$work/inception.safetensors"
+same "Inception's convolutions along lines and of 5 x 5 taps are recorded" "$code $(grep -c \
+    '^plan winograd_line_before .*TAPS=7' "$work/trace-inception") $(grep -c \
+    '^plan winograd_before .*TAPS=5' "$work/trace-inception")" "0 26 3"
 
 same "XL/2 512, float32, buffers of 128 MB: half fits" \
     "$(grep 'buffers  128' plans-512-float32 | grep -c 'precision.compute=half fits')" 24
