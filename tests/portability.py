@@ -230,6 +230,8 @@ def gather(programs, columns, tools, scratch):
         for ((file, options), (chip, _)), found in zip(jobs, pool.map(work, enumerate(jobs))):
             if isinstance(found, str):
                 wrong.append(f"{chip}: {file}.cl [{options}] does not compile: {found[:600]}")
+                for kernel in programs[INTEL.get(chip, "")][file, options]:
+                    table.setdefault(kernel, {})[chip] = None
                 continue
             for kernel, (_, argument) in programs[INTEL.get(chip, "")][file, options].items():
                 if kernel not in found:
@@ -244,6 +246,8 @@ def gather(programs, columns, tools, scratch):
                                  "memory")
                 row = table.setdefault(kernel, {})
                 old = row.get(chip, (0, 0, 0, 0))
+                if old is None:
+                    continue
                 row[chip] = (max(old[0], registers), max(old[1], spilled), max(old[2], local),
                              old[3] + 1)
     return table, wrong
@@ -258,13 +262,17 @@ def text_of(table, columns):
         row, cells = table[kernel], []
         for name in names:
             if name not in row:
+                cells.append("-")
+                continue
+            if row[name] is None:
                 cells.append("fails")
                 continue
             registers, spilled, _, _ = row[name]
             cells.append("ok" if name == "SPIR-V" else
                          f"{registers}, spills {spilled}" if spilled else str(registers))
-        local = max(v[2] for v in row.values()) / 1024
-        sets = max(v[3] for v in row.values())
+        numbers = [v for v in row.values() if v] or [(0, 0, 0, 0)]
+        local = max(v[2] for v in numbers) / 1024
+        sets = max(v[3] for v in numbers)
         lines.append(f"| `{kernel}` | {files[kernel]} | {sets} | {local:.1f} | " +
                      " | ".join(cells) + " |")
     return "\n".join(lines)
