@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 """Compiles every kernel of the plans of SiT-XL/2, its decoder and Inception for GPUs that are not
-here, with the options and the local memory of the plans, and prints a table: registers, spills, local memory.
+here, with the options and the local memory of the plans, and prints a table: registers, spills,
+local memory.
 
     tests/portability.py BUILD [--write docs/portability.md] [--only TARGET,...]
 
