@@ -186,6 +186,7 @@ run "${tiny[@]}" sampler.rng=torch-cuda sampler.seed=4294967297
 same "that of CUDA takes 64" "$code $(grep -c 'seed 4294967297' "$work/stderr")" "0 0"
 cp "$out/grid.png" cuda.png
 run "${tiny[@]}" sampler.rng=torch-cuda sampler.seed=1
-check "and its images are others" test "$(images equal cuda.png "$out/grid.png" > same.txt; echo $?)" = 1
+check "and its images are others" \
+    test "$(images equal cuda.png "$out/grid.png" > same.txt; echo $?)" = 1
 
 finish
