@@ -22,9 +22,10 @@
  * weights should stay in cache for the rows of all images. */
 enum { ROWS = 512, COLUMNS = 768, COLUMNS_VECTOR = 256 };
 
-/* For some GEMMs of up to this many multiplications OpenBLAS has kernels that add in another order.
- * All larger ones add in an order that depends on k alone, so no block may be as small. */
-enum { SMALL = 1000000 };
+/* For some GEMMs of up to this many multiplications OpenBLAS has kernels that add in another order,
+ * so no block may be as small.  In larger ones a sum's order depends on k and on where its row and
+ * column are in tiles of 4, 8, 12 or 16 (Haswell, Zen: rows of 12), so blocks are whole tiles. */
+enum { SMALL = 1000000, TILE = 48 };
 
 typedef struct cblas {
     ffcl_cblas_library lib;
@@ -92,10 +93,10 @@ static void CL_CALLBACK run(void *args)
     ffcl_team_run(j->blas->team, task, j, j->batch * row_blocks * j->column_blocks);
 }
 
-/* The size of each of about `blocks` equal blocks of n, in whole vectors of 16. */
+/* The size of each of about `blocks` equal blocks of n, in whole tiles. */
 static size_t block_size(size_t n, size_t blocks)
 {
-    return ffcl_min(n, ffcl_round_up(ffcl_div_up(n, blocks), 16));
+    return ffcl_min(n, ffcl_round_up(ffcl_div_up(n, blocks), TILE));
 }
 
 /* The size of the last block, which is the smallest. */

@@ -79,6 +79,10 @@ void ffcl_driver_output_show(void)
 
 static void show_and_die(int number)
 {
+    static const char sentence[] = "ffcl: the driver, or a library, gave up (abort); images that "
+                                   "are there are whole, and the same command resumes\n";
+    if (number == SIGABRT)
+        put(sentence, sizeof sentence - 1);
     ffcl_driver_output_show();
     for (size_t i = 0; i < N_DEADLY; i++)
         if (deadly[i] == number)

@@ -30,8 +30,9 @@ same "a kernel that does not build: it is shown" "$code $(grep -c '^ffcl: kernel
 chatter print -q "${one[@]}" device.select=nothing-of-that-name
 same "a mistake of the user's: it is not" "$code $(wc -l < stderr)" "7 1"
 chatter abort -q "${one[@]}"
-same "a driver that aborts: it is shown" "$code $(grep -A1 "^$heading" stderr | tail -n 1)" \
-    "134 9 warnings generated."
+same "a driver that aborts: it is shown, after a sentence" "$code $(head -n 1 stderr |
+    grep -c '^ffcl: .*gave up (abort)') $(grep -A1 "^$heading" stderr | tail -n 1)" \
+    "134 1 9 warnings generated."
 chatter exit -q "${one[@]}"
 same "a driver that ends the process: it is shown" \
     "$code $(grep -c '^ffcl: the driver, or a library, ended the process' stderr) \

@@ -55,7 +55,7 @@ for i in 0 1 2 3 4 5; do
 done
 unlike "images of one run are not equal" base/000000.png base/000001.png
 generate again.png
-check "the same again: the same bytes" cmp base.png again.png
+check "the same again: the same bytes" images equal base.png again.png
 same "no temporary files" "$(find . -name '.*' -type f)" ""
 
 # ---- what must not matter ----
@@ -74,8 +74,8 @@ relative=$(realpath --relative-to="$work/elsewhere" "$demo")
 (cd elsewhere && generate base.png)
 (cd elsewhere && timeout 300 "$ffcl" -q "$relative" sampler.classes=0-5 sampler.count=auto \
     output.columns=3 output.grid=../relative.png)
-check "a relative INI path from another folder" cmp base.png relative.png
-check "outputs go to the current folder" cmp base.png elsewhere/base.png
+check "a relative INI path from another folder" images equal base.png relative.png
+check "outputs go to the current folder" images equal base.png elsewhere/base.png
 cp "$demo_sit" elsewhere/mine.pt
 generate own.png model.checkpoint=elsewhere/mine.pt
 check "a checkpoint on the command line is looked up from here" images equal base.png own.png
