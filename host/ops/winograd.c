@@ -12,7 +12,7 @@
 /* Bytes of a band's operands and results, on a CPU so many that they stay in cache, on a GPU enough
  * for every compute unit, of half images less, as half is for small memories; and the fewest tiles
  * of one: with fewer the GEMMs would read their weights too often. */
-enum { BAND_CPU = 16 << 20, BAND_GPU = 256 << 20, BAND_HALF = 120 << 20, BAND_TILES = 64 };
+enum { BAND_CPU = 16 << 20, BAND_GPU = 256 << 20, BAND_HALF = 56 << 20, BAND_TILES = 64 };
 
 /* Are the taps a line? */
 static int is_line(const ffcl_conv_weight *w)
