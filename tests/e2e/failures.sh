@@ -259,7 +259,7 @@ refuses "the demo's checkpoint, one byte changed" 5 changed.pt checksum -- \
     "${tiny[@]}" model.checkpoint=changed.pt
 
 FFCL_VARIANTS="attention=fastest" refuses "a variant that does not exist" 3 FFCL_VARIANTS \
-    '"fastest"' "row, tiled, gemms, mma, wgmma, gemms-half" -- "${tiny[@]}"
+    '"fastest"' "row, tiled, quads, gemms, mma, wgmma, gemms-half" -- "${tiny[@]}"
 FFCL_VARIANTS="convolve=row" refuses "an operation that does not exist" 3 '"convolve"' \
     "gemm, attention, softmax, layernorm, qk_norm, groupnorm, convolution" -- "${tiny[@]}"
 

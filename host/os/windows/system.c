@@ -124,6 +124,7 @@ int ioctl(int fd, int request, struct winsize *size)
         return -1;
     size->ws_col = (unsigned short)(info.srWindow.Right - info.srWindow.Left + 1);
     size->ws_row = (unsigned short)(info.srWindow.Bottom - info.srWindow.Top + 1);
+    size->ws_xpixel = size->ws_ypixel = 0;
     return 0;
 }
 

@@ -6,7 +6,7 @@
 #define TIOCGWINSZ 1
 
 struct winsize {
-    unsigned short ws_row, ws_col;
+    unsigned short ws_row, ws_col, ws_xpixel, ws_ypixel;  /* pixels: 0, unknown */
 };
 
 int ioctl(int fd, int request, struct winsize *size);
