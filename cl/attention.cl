@@ -53,16 +53,7 @@
 #define KEY(part, i) (32 * ((i) / 4) + 4 * (part) + (i) % 4)
 
 #if QUADS
-/* Four elements, whose place is a multiple of four. */
-static inline float4 load4(__global const act *p)
-{
-#ifdef HALF
-    const ushort4 raw = *(__global const ushort4 *)p;
-    return vload_half4(0, (const half *)&raw);
-#else
-    return *(__global const float4 *)p;
-#endif
-}
+#include "load4.clh"
 #endif
 
 /* Stages columns d0 .. d0+QD-1 of `rows` rows, ld apart, of which n are there: to[d][row]. */

@@ -33,16 +33,7 @@
 #define V_QUADS (BV * VD / 4)
 #define STAGE_QUADS (QK_QUADS > V_QUADS ? QK_QUADS : V_QUADS)
 
-/* Four elements, whose place is a multiple of four. */
-static inline float4 load4(__global const act *p)
-{
-#ifdef HALF
-    const ushort4 raw = *(__global const ushort4 *)p;
-    return vload_half4(0, (const half *)&raw);
-#else
-    return *(__global const float4 *)p;
-#endif
-}
+#include "load4.clh"
 
 /* Stages columns d0 .. d0+QD-1 of 64 rows, ld apart, of which n are there: to[d][row].  Neighbours
  * have two quads of a row and then the next row, which meets every bank once. */

@@ -74,6 +74,24 @@ size_t ffcl_edit_distance(const char *a, const char *b)
     return row[nb];
 }
 
+const char *ffcl_base_name(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    return slash && slash[1] ? slash + 1 : path;
+}
+
+int ffcl_begins(const char *text, const char *with)
+{
+    return strncmp(text, with, strlen(with)) == 0;
+}
+
+int ffcl_is_one_of(const char *word, const char *const *words)
+{
+    while (*words && strcmp(word, *words))
+        words++;
+    return *words != NULL;
+}
+
 double ffcl_clock(void)
 {
     struct timespec t;

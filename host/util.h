@@ -53,6 +53,13 @@ char *ffcl_path_join(const char *dir, const char *name);
 /* The folder part of path ("." where there is none); the caller frees it. */
 char *ffcl_path_dir(const char *path);
 
+/* What follows the last slash of path; the whole where nothing does. */
+const char *ffcl_base_name(const char *path);
+
+/* Does text begin with the other?  Is word in a list that ends with NULL? */
+int ffcl_begins(const char *text, const char *with);
+int ffcl_is_one_of(const char *word, const char *const *words);
+
 /* Creates the folders of path that are missing, for this user alone; a failure shows when the file
  * is opened. */
 void ffcl_make_folders(const char *path);

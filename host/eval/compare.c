@@ -66,12 +66,6 @@ static int read_one(ffcl_compared *c, const char *path, ffcl_error *err)
     return rc;
 }
 
-static const char *base_name(const char *path)
-{
-    const char *slash = strrchr(path, '/');
-    return slash ? slash + 1 : path;
-}
-
 static void print_value(char *line, size_t size, double value)
 {
     const size_t used = strlen(line);
@@ -104,7 +98,7 @@ static void print_table(const ffcl_compared *c, size_t n, ffcl_line_visitor *vis
     snprintf(line, sizeof line, "%-16s", "");
     for (size_t i = 0; i < n && n <= 3; i++)
         snprintf(line + strlen(line), sizeof line - strlen(line), " %14.14s",
-                 base_name(c[i].path));
+                 ffcl_base_name(c[i].path));
     snprintf(line + strlen(line), sizeof line - strlen(line), n == 2 ? " %14s" : " %14s %14s",
              n == 2 ? "difference" : "mean", "deviation");
     visit(user, line);
@@ -132,7 +126,8 @@ static void print_notes(const ffcl_compared *c, size_t n, ffcl_line_visitor *vis
                            : c[i].count != c[0].count               ? "numbers of images"
                                                                     : NULL;
         snprintf(line, sizeof line, "note: %.200s and %.200s have different %s, so their numbers "
-                 "do not compare", base_name(c[0].path), base_name(c[i].path), what ? what : "");
+                 "do not compare", ffcl_base_name(c[0].path), ffcl_base_name(c[i].path),
+                 what ? what : "");
         if (what)
             visit(user, line);
     }

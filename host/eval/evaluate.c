@@ -10,12 +10,6 @@
 #include "files/input.h"
 #include "util.h"
 
-static const char *base_name(const char *path)
-{
-    const char *slash = strrchr(path, '/');
-    return slash && slash[1] ? slash + 1 : path;
-}
-
 /* A subject in words. */
 static void describe(char *text, size_t size, const ffcl_subject *s)
 {
@@ -137,7 +131,7 @@ static int evaluate(evaluation *e, ffcl_evaluation *out, ffcl_error *err)
     if (e->samples.images || e->samples.tally || (reference && !reference->statistics.pool)) {
         rc = ffcl_eval_check_network(e->crc, e->cfg, err);
         snprintf(out->network, sizeof out->network, "%.200s (%s)",
-                 base_name(e->cfg->eval.inception), e->crc);
+                 ffcl_base_name(e->cfg->eval.inception), e->crc);
     } else {
         snprintf(e->crc, sizeof e->crc, "%s", e->samples.statistics.inception);
     }

@@ -15,11 +15,6 @@
 
 static const char embedder_end[] = ".mlp.0.weight";
 
-static int begins(const char *text, const char *with)
-{
-    return strncmp(text, with, strlen(with)) == 0;
-}
-
 int ffcl_family_matches(const char *patterns, const char *name)
 {
     while (patterns && *patterns) {
@@ -124,7 +119,7 @@ int ffcl_family_names(ffcl_sit_names *names, const ffcl_config *cfg, const ffcl_
     for (size_t i = 0; rc == 0 && i < ffcl_tensor_file_count(file); i++) {
         const char *name = ffcl_tensor_file_at(file, i)->name;
         size_t block = 0;
-        if (begins(name, names->prefix) &&
+        if (ffcl_begins(name, names->prefix) &&
             sscanf(name + strlen(names->prefix), "blocks.%zu.", &block) == 1 && block < 100000)
             names->encoder_depth = ffcl_max(names->encoder_depth, block + 1);
     }
@@ -138,7 +133,7 @@ static int is_ambiguous(const char *prefix)
 {
     static const char *const ones[] = {"r_", "s_", "h_", "delta_"};
     for (size_t i = 0; i < sizeof ones / sizeof *ones; i++)
-        if (begins(prefix, ones[i]))
+        if (ffcl_begins(prefix, ones[i]))
             return 1;
     return 0;
 }
@@ -156,7 +151,7 @@ static int embedder_of(char *prefix, size_t size, const char *name)
 /* Is the tensor one of those that are of no interest here? */
 static int is_extra(const char *name)
 {
-    return begins(name, "projectors.");
+    return ffcl_begins(name, "projectors.");
 }
 
 typedef struct subject {

@@ -403,5 +403,10 @@ int ffcl_conv_takes_norm(const ffcl_ctx *ctx, const ffcl_conv_desc *desc)
 
 void ffcl_conv(ffcl_ctx *ctx, const ffcl_conv_desc *desc)
 {
-    ffcl_dispatch(ctx, &ffcl_conv_operation, desc);
+    /* Other variants would leave the norm out. */
+    if (desc->norm && !ffcl_conv_takes_norm(ctx, desc))
+        ffcl_ctx_fail(ctx, FFCL_EBUILD, "no variant computes this group norm in its convolution: "
+                      "a fault of ffcl");
+    else
+        ffcl_dispatch(ctx, &ffcl_conv_operation, desc);
 }

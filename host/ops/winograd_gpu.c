@@ -30,7 +30,7 @@ static ffcl_cost cost_of(const ffcl_winograd_band *b, const ffcl_conv_weight *w,
 }
 
 static const ffcl_kernel *kernel(ffcl_ctx *ctx, const char *name, const ffcl_conv_weight *w,
-                                     size_t vector, const char *option)
+                                 size_t vector, const char *option)
 {
     char options[128];
     snprintf(options, sizeof options, "-DVW=%zu -DWIDE=%d -DROWS=%zu%s%s %s", vector, WIDE,
@@ -56,7 +56,7 @@ static void before(ffcl_ctx *ctx, const ffcl_conv_desc *d, const ffcl_tensor *V,
     const ffcl_groupnorm_desc *norm = d->norm;
     const size_t vector = (norm ? w->in / norm->groups : w->in) % VECTOR ? 1 : VECTOR;
     const ffcl_kernel *k = kernel(ctx, "winograd_gpu_before", w, vector,
-                                      norm ? " -DNORM=1" : "");
+                                  norm ? " -DNORM=1" : "");
     const grid g = grid_of(ctx, b, w->in / vector);
     ffcl_work(ctx, cost_of(b, w, w->in));
 #define ARGUMENTS                                                                                 \
@@ -79,7 +79,7 @@ static void after(ffcl_ctx *ctx, const ffcl_conv_desc *d, const ffcl_tensor *M,
     const ffcl_conv_weight *w = d->w;
     const size_t vector = w->out % VECTOR || d->out.at % VECTOR || d->out.ld % VECTOR ? 1 : VECTOR;
     const ffcl_kernel *k = kernel(ctx, "winograd_gpu_after", w, vector,
-                                      moments ? " -DMOMENTS=1" : "");
+                                  moments ? " -DMOMENTS=1" : "");
     const grid g = grid_of(ctx, b, w->out / vector);
     ffcl_work(ctx, cost_of(b, w, w->out));
 #define ARGUMENTS                                                                                 \

@@ -80,7 +80,7 @@ void ffcl_driver_output_show(void)
 static void show_and_die(int number)
 {
     static const char sentence[] = "ffcl: the driver, or a library, gave up (abort); images that "
-                                   "are there are whole, and the same command resumes\n";
+                                   "are there are whole; run the same command again to resume\n";
     if (number == SIGABRT)
         put(sentence, sizeof sentence - 1);
     ffcl_driver_output_show();

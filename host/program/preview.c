@@ -12,10 +12,10 @@
 /* Pixels of a cell where the terminal does not say; the most rows of a preview. */
 enum { CELL_WIDTH = 8, CELL_HEIGHT = 16, MOST_ROWS = 40 };
 
-typedef struct picture {
+typedef struct image {
     uint8_t *rgb;               /* (height, width, 3) */
     size_t height, width;
-} picture;
+} image;
 
 int ffcl_preview_choose(ffcl_session *s, ffcl_preview *how)
 {
@@ -31,10 +31,10 @@ int ffcl_preview_choose(ffcl_session *s, ffcl_preview *how)
                 : 0;
 }
 
-static int begins(const char *variable, const char *beginning)
+static int has(const char *variable, const char *beginning)
 {
     const char *value = getenv(variable);
-    return value && *value && !strncmp(value, beginning, strlen(beginning));
+    return value && *value && ffcl_begins(value, beginning);
 }
 
 static int is_utf8(void)
@@ -51,21 +51,21 @@ static int is_utf8(void)
 /* A multiplexer passes none of the others on. */
 static ffcl_preview find_kind(void)
 {
-    const int is_inside = begins("TMUX", "") || begins("TERM", "screen") || begins("TERM", "tmux");
-    if (!begins("TERM", "") || begins("TERM", "dumb"))
+    const int is_inside = has("TMUX", "") || has("TERM", "screen") || has("TERM", "tmux");
+    if (!has("TERM", "") || has("TERM", "dumb"))
         return FFCL_PREVIEW_OFF;
-    if (!is_inside && (begins("TERM", "xterm-kitty") || begins("TERM", "xterm-ghostty") ||
-                       begins("KITTY_WINDOW_ID", "") || begins("TERM_PROGRAM", "WezTerm") ||
-                       begins("TERM_PROGRAM", "ghostty")))
+    if (!is_inside && (has("TERM", "xterm-kitty") || has("TERM", "xterm-ghostty") ||
+                       has("KITTY_WINDOW_ID", "") || has("TERM_PROGRAM", "WezTerm") ||
+                       has("TERM_PROGRAM", "ghostty")))
         return FFCL_PREVIEW_KITTY;
-    if (!is_inside && (begins("TERM", "foot") || begins("TERM", "mlterm") ||
-                       begins("TERM", "contour") || begins("TERM", "yaft")))
+    if (!is_inside && (has("TERM", "foot") || has("TERM", "mlterm") ||
+                       has("TERM", "contour") || has("TERM", "yaft")))
         return FFCL_PREVIEW_SIXEL;
     return is_utf8() ? FFCL_PREVIEW_BLOCKS : FFCL_PREVIEW_OFF;
 }
 
 /* Smaller, if it must be, each pixel the mean of those that it stands for. */
-static int shrink(picture *p, size_t most_width, size_t most_height)
+static int shrink(image *p, size_t most_width, size_t most_height)
 {
     size_t width = p->width, height = p->height;
     if (width > most_width) {
@@ -94,12 +94,12 @@ static int shrink(picture *p, size_t most_width, size_t most_height)
                 rgb[(y * width + x) * 3 + c] = (uint8_t)((sums[c] + n / 2) / n);
         }
     free(p->rgb);
-    *p = (picture){rgb, height, width};
+    *p = (image){rgb, height, width};
     return 0;
 }
 
 /* Two pixels a cell: the upper is the letter, the lower the ground. */
-static void print_blocks(const picture *p)
+static void print_blocks(const image *p)
 {
     for (size_t y = 0; y < p->height; y += 2) {
         for (size_t x = 0; x < p->width; x++) {
@@ -115,7 +115,7 @@ static void print_blocks(const picture *p)
 }
 
 /* RGB in base64, in pieces of at most 4096 letters. */
-static void print_kitty(const picture *p)
+static void print_kitty(const image *p)
 {
     static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
                                   "0123456789+/";
@@ -149,7 +149,7 @@ static int colour_of(const uint8_t *rgb)
 }
 
 /* Six rows of one colour; a letter for more than three alike. */
-static void print_band(const picture *p, size_t top, int colour)
+static void print_band(const image *p, size_t top, int colour)
 {
     const size_t rows = ffcl_min(6, p->height - top);
     int last = -1, n = 0;
@@ -174,7 +174,7 @@ static void print_band(const picture *p, size_t top, int colour)
     }
 }
 
-static void print_sixels(const picture *p)
+static void print_sixels(const image *p)
 {
     printf("\033P0;1;0q\"1;1;%zu;%zu", p->width, p->height);
     for (int i = 0; i < 216; i++)
@@ -196,7 +196,7 @@ static void print_sixels(const picture *p)
 
 void ffcl_preview_print(const ffcl_session *s, ffcl_preview how, const char *png)
 {
-    picture p = {0};
+    image p = {0};
     ffcl_error ignored;         /* the grid is there, and who wants to see it opens it */
     struct winsize size = {0};
     if (how == FFCL_PREVIEW_AUTO && (!isatty(STDOUT_FILENO) || !s->progress.is_terminal))

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * A picture in the terminal: by kitty's graphics protocol, as sixels, or as half blocks. */
+ * An image in the terminal: by kitty's graphics protocol, as sixels, or as half blocks. */
 #ifndef FFCL_PROGRAM_PREVIEW_H
 #define FFCL_PROGRAM_PREVIEW_H
 

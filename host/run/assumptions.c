@@ -45,14 +45,6 @@ static ffcl_config_origin origin_of(const ffcl_config *cfg, const char *section,
     return cfg->origin[ffcl_config_find(section, key) - ffcl_config_rows];
 }
 
-static int is_one_of(const char *const *names, const char *name)
-{
-    for (; *names; names++)
-        if (!strcmp(*names, name))
-            return 1;
-    return 0;
-}
-
 /* Does the key say how a checkpoint is sampled, and not which or how many images? */
 static int is_of_family(const ffcl_config_row *row)
 {
@@ -60,7 +52,7 @@ static int is_of_family(const ffcl_config_row *row)
     static const char *const others[] = {
         "checkpoint", "preset", "strict", "seed", "classes", "class_names", "count", "batch",
         "draw_batch", "world", "rank", "cuda_threads", NULL};
-    return (is_one_of(sections, row->section) && !is_one_of(others, row->key)) ||
+    return (ffcl_is_one_of(row->section, sections) && !ffcl_is_one_of(row->key, others)) ||
            (!strcmp(row->section, "output") && !strcmp(row->key, "bytes"));
 }
 

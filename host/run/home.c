@@ -10,12 +10,6 @@
 #include "files/lock.h"
 #include "util.h"
 
-static const char *base_name(const char *path)
-{
-    const char *slash = strrchr(path, '/');
-    return slash ? slash + 1 : path;
-}
-
 int ffcl_is_share(const ffcl_config *cfg)
 {
     return cfg->sampler.rank != FFCL_ALL_RANKS && cfg->sampler.world > 1;
@@ -40,7 +34,7 @@ int ffcl_home_open(ffcl_home *h, const ffcl_config *cfg, ffcl_error *err)
     } else if (cfg->output.npz) {
         char *dir = ffcl_path_dir(cfg->output.npz);
         h->name = cfg->output.npz;
-        h->lock = dir ? ffcl_format("%s/.%s.lock", dir, base_name(h->name)) : NULL;
+        h->lock = dir ? ffcl_format("%s/.%s.lock", dir, ffcl_base_name(h->name)) : NULL;
         h->manifest = ffcl_format("%s.manifest.json", h->name);
         h->labels = ffcl_format("%s.labels.txt", h->name);
         free(dir);

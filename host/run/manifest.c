@@ -172,14 +172,9 @@ int ffcl_manifest_set(ffcl_manifest *m, const char *key, const char *text, ffcl_
     return ffcl_json_add_text(m->settings, key, text) ? 0 : no_memory(m, err);
 }
 
-static int begins(const char *text, const char *with)
-{
-    return !strncmp(text, with, strlen(with));
-}
-
 static int is_of_device(const char *key)
 {
-    return begins(key, PRODUCTS) || begins(key, UNIT) || begins(key, LIBRARY);
+    return ffcl_begins(key, PRODUCTS) || ffcl_begins(key, UNIT) || ffcl_begins(key, LIBRARY);
 }
 
 static int set_of_device(ffcl_manifest *m, const char *what, const char *device, const char *how,

@@ -57,13 +57,6 @@ void ffcl_metadata_close(ffcl_metadata **m)
     *m = NULL;
 }
 
-/* Without its folders, which differ, and may say who has it. */
-static const char *base_name(const char *path)
-{
-    const char *slash = strrchr(path, '/');
-    return slash ? slash + 1 : path;
-}
-
 /* ---- the INI file ------------------------------------------------------------------------- */
 
 /* "0-9, 207,", in lines that continue. */
@@ -99,13 +92,6 @@ static void write_classes(const ffcl_metadata *m, size_t index, FILE *out)
         write_list(out, m->cfg->sampler.classes, m->cfg->sampler.n_classes);
 }
 
-static int is_one_of(const char *word, const char *const *words)
-{
-    while (*words && strcmp(word, *words))
-        words++;
-    return *words != NULL;
-}
-
 static int is_backend_said(const ffcl_metadata *m)
 {
     const ffcl_config_row *row = ffcl_config_find("blas", "backend");
@@ -122,9 +108,9 @@ static int is_said(const ffcl_metadata *m, const ffcl_config_row *row)
                                       "heads", "scale", "shift", "groups", NULL};
     if (!strcmp(row->section, "blas"))
         return !strcmp(row->key, "backend") && is_backend_said(m);
-    if (!is_one_of(row->section, sections) || is_one_of(row->key, own))
+    if (!ffcl_is_one_of(row->section, sections) || ffcl_is_one_of(row->key, own))
         return 0;
-    if (is_one_of(row->key, always))
+    if (ffcl_is_one_of(row->key, always))
         return 1;
     if (!strcmp(row->key, "columns") || !strcmp(row->key, "batch"))
         return m->cfg->origin[row - ffcl_config_rows] > FFCL_BY_PRESET;
@@ -139,7 +125,8 @@ static void write_row(const ffcl_metadata *m, const ffcl_config_row *row, FILE *
     if (row->type == FFCL_TYPE_TEXT || row->type == FFCL_TYPE_TIMES)
         fprintf(out, "%s = %s\n", row->key, *(char *const *)member);
     else if (row->type == FFCL_TYPE_INPUT)
-        fprintf(out, "%s = %s\n", row->key, base_name(*(char *const *)member));
+        /* Its folders differ, and may say who has it. */
+        fprintf(out, "%s = %s\n", row->key, ffcl_base_name(*(char *const *)member));
     else {
         ffcl_config_value_text(text, m->cfg, row);
         fprintf(out, "%s = %s\n", row->key, text);
@@ -240,10 +227,10 @@ int ffcl_metadata_get(const ffcl_metadata *m, size_t index, ffcl_metadata_texts 
     add(out, &n, "ffcl.seed", ffcl_format("%" PRIu64, cfg->sampler.seed));
     ffcl_config_real_text(text, cfg->sampler.guidance);
     add(out, &n, "ffcl.guidance", ffcl_format("%s", text));
-    add(out, &n, "ffcl.checkpoint", ffcl_format("%s, %s", base_name(cfg->model.checkpoint),
+    add(out, &n, "ffcl.checkpoint", ffcl_format("%s, %s", ffcl_base_name(cfg->model.checkpoint),
                                                 m->checkpoint));
     if (m->vae && *m->vae)
-        add(out, &n, "ffcl.vae", ffcl_format("%s, %s", base_name(cfg->vae.weights), m->vae));
+        add(out, &n, "ffcl.vae", ffcl_format("%s, %s", ffcl_base_name(cfg->vae.weights), m->vae));
     if (one != FFCL_ALL_RANKS) {
         add(out, &n, "ffcl.index", ffcl_format("%zu", one));
         add(out, &n, "ffcl.class", ffcl_format("%" PRId64, m->labels[one]));

@@ -39,12 +39,6 @@ struct ffcl_sample_set {
     int64_t *labels;                /* (count) NULL: there is no home */
 };
 
-static const char *base_name(const char *path)
-{
-    const char *slash = strrchr(path, '/');
-    return slash ? slash + 1 : path;
-}
-
 /* ---- opening ------------------------------------------------------------------------------ */
 
 /* Which temporary files of a killed run may be removed: those that only this process makes. */
@@ -56,9 +50,9 @@ static int is_ours(void *user, const char *name)
     int end = 0;
     if (sscanf(name, "%zu.png%n", &index, &end) == 1 && end > 0 && !name[end])
         return !ffcl_is_share(cfg) || index % cfg->sampler.world == cfg->sampler.rank;
-    return !strcmp(name, base_name(set->home.manifest)) ||
-           !strcmp(name, base_name(set->home.labels)) ||
-           (cfg->output.npz && !strcmp(name, base_name(cfg->output.npz)));
+    return !strcmp(name, ffcl_base_name(set->home.manifest)) ||
+           !strcmp(name, ffcl_base_name(set->home.labels)) ||
+           (cfg->output.npz && !strcmp(name, ffcl_base_name(cfg->output.npz)));
 }
 
 static void sweep(ffcl_sample_set *set)

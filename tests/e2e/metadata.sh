@@ -5,11 +5,11 @@
 . "$(dirname "$0")/lib.sh"
 need_device
 
-# Where the INI files of pictures find the weights: by their names.
+# Where the INI files of images find the weights: by their names.
 mkdir again
 ln -s "$demo_sit" "$demo_vae" again/
 
-# again PNG NAME OVERRIDE...: makes the picture again by what inspect prints, and compares.
+# again PNG NAME OVERRIDE...: makes the image again by what inspect prints, and compares.
 again() {
     local png=$1 name=$2
     shift 2
@@ -63,32 +63,33 @@ again long.png "a long list, in several lines"
 works "a folder" -q "$demo" sampler.count=12 output.grid=all.png output.folder=plain
 same "its files have no texts" "$(cat plain/*.png | grep -c 'ffcl')" 0
 again all.png "the grid beside a folder"
-works "metadata = all" -q "$demo" sampler.count=12 output.grid= output.folder=told \
+works "metadata = all" -q "$demo" sampler.count=12 output.grid= output.folder=texts \
     output.metadata=all
 same "the index and the class of each" "$(for i in 0 7 11; do
-    echo "$(text "$(printf 'told/%06d.png' $i)" index)"
-    done | tr '\n' ' ')$(text told/000007.png class)" "0 7 11 7"
-check "the same pixels" images equal plain/000007.png told/000007.png
-again told/000007.png "an image of a folder"
-again told/000000.png "the first"
+    echo "$(text "$(printf 'texts/%06d.png' $i)" index)"
+    done | tr '\n' ' ')$(text texts/000007.png class)" "0 7 11 7"
+check "the same pixels" images equal plain/000007.png texts/000007.png
+again texts/000007.png "an image of a folder"
+again texts/000000.png "the first"
 works "a folder of random classes" -q "$demo" sampler.count=6 sampler.classes=random output.grid= \
     output.folder=chance output.metadata=all sampler.seed=11
 again chance/000004.png "one of random classes"
-rm told/000003.png
-works "a run that resumes" -q "$demo" sampler.count=12 output.grid= output.folder=told \
+rm texts/000003.png
+works "a run that resumes" -q "$demo" sampler.count=12 output.grid= output.folder=texts \
     output.metadata=all
-again told/000003.png "its image"
+again texts/000003.png "its image"
 run -q "$demo" sampler.count=12 output.grid= output.folder=plain output.metadata=all
 same "a folder without texts gets none" "$code $(grep -c 'output.metadata was not set' \
     "$work/stderr")" "17 1"
-rm told/000005.png
+rm texts/000005.png
 for how in grid none; do
-    run -q "$demo" sampler.count=12 output.grid= output.folder=told output.metadata=$how
+    run -q "$demo" sampler.count=12 output.grid= output.folder=texts output.metadata=$how
     same "a folder with texts gets none without, by $how" "$code $(grep -c \
-        'output.metadata was all and is not set' "$work/stderr") $(ls told | grep -c 000005)" \
+        'output.metadata was all and is not set' "$work/stderr") $(ls texts | grep -c 000005)" \
         "17 1 0"
 done
-works "it is as it was" "$demo" sampler.count=12 output.grid= output.folder=told output.metadata=all
+works "it is as it was" "$demo" sampler.count=12 output.grid= output.folder=texts \
+    output.metadata=all
 printf '%s\n' nought one two three four five six seven eight nine > names.txt
 works "class names" -q "$demo" sampler.class_names=names.txt sampler.count=3 output.grid= \
     output.folder=named output.metadata=all

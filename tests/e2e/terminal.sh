@@ -39,7 +39,7 @@ done
 
 works "a grid" -q "$demo" sampler.classes=3 sampler.count=1 output.grid=one.png
 cat > look.py << 'PYTHON'
-"""look.py KIND COLUMNS TTY PNG: is the preview in the output the picture?"""
+"""look.py KIND COLUMNS TTY PNG: is the preview in the output the image?"""
 import base64, os, re, sys
 sys.path.insert(0, os.environ["TESTS"])
 import images
@@ -105,14 +105,14 @@ else:
             tuple(map(int, c[:3])) == want[2 * i][x] and
             (2 * i + 1 >= len(want) or tuple(map(int, c[3:])) == want[2 * i + 1][x])
             for x, c in enumerate(cells))
-print("the picture" if ok else "another")
+print("the image" if ok else "another")
 PYTHON
 export TESTS=$root/tests
 for columns in 40 80 160; do
     for kind in kitty sixel blocks; do
         pty $columns --preview=$kind "$demo" sampler.classes=3 sampler.count=1 output.grid=one.png
-        same "$columns columns, $kind: the picture" \
-            "$(python3 look.py $kind $columns "$work/tty" one.png)" "the picture"
+        same "$columns columns, $kind: the image" \
+            "$(python3 look.py $kind $columns "$work/tty" one.png)" "the image"
     done
 done
 # shown VARIABLE...: what is printed by itself where the environment says so.
