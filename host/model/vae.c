@@ -195,22 +195,35 @@ static feature convolve(const ffcl_vae *vae, ffcl_ctx *ctx, const feature *x,
     return y;
 }
 
+/* w * SiLU(GN(x)), (B, P, Cout). */
+static feature norm_convolve(const ffcl_vae *vae, ffcl_ctx *ctx, const feature *x,
+                             const ffcl_vae_norm *n, const ffcl_conv_weight *w)
+{
+    if (takes_norm(vae, ctx, x, w))
+        return convolve(vae, ctx, x, w, NULL, n);
+    feature h = norm(vae, ctx, x, n, FFCL_ACT_SILU);
+    replace(ctx, &h, convolve(vae, ctx, &h, w, NULL, NULL));
+    return h;
+}
+
+/* x becomes SiLU(GN(x)), NULL; or stays, where w's convolution computes the norm, and that is n. */
+static const ffcl_vae_norm *norm_before(const ffcl_vae *vae, ffcl_ctx *ctx, feature *x,
+                                        const ffcl_vae_norm *n, const ffcl_conv_weight *w)
+{
+    if (takes_norm(vae, ctx, x, w))
+        return n;
+    replace(ctx, x, norm(vae, ctx, x, n, FFCL_ACT_SILU));
+    return NULL;
+}
+
 /* x becomes shortcut(x) + conv2(SiLU(GN(conv1(SiLU(GN(x)))))). */
 static void resnet(const ffcl_vae *vae, ffcl_ctx *ctx, feature *x, const ffcl_vae_resnet *r)
 {
-    feature h;
-    if (takes_norm(vae, ctx, x, &r->conv1)) {
-        h = convolve(vae, ctx, x, &r->conv1, NULL, &r->norm1);              /* (B, P, C) */
-    } else {
-        h = norm(vae, ctx, x, &r->norm1, FFCL_ACT_SILU);                    /* (B, P, Cin) */
-        replace(ctx, &h, convolve(vae, ctx, &h, &r->conv1, NULL, NULL));    /* (B, P, C) */
-    }
-    const ffcl_vae_norm *norm2 = takes_norm(vae, ctx, &h, &r->conv2) ? &r->norm2 : NULL;
-    if (!norm2)
-        replace(ctx, &h, norm(vae, ctx, &h, &r->norm2, FFCL_ACT_SILU));     /* (B, P, C) */
+    feature h = norm_convolve(vae, ctx, x, &r->norm1, &r->conv1);               /* (B, P, C) */
+    const ffcl_vae_norm *norm2 = norm_before(vae, ctx, &h, &r->norm2, &r->conv2);
     if (r->shortcut.out)
-        replace(ctx, x, convolve(vae, ctx, x, &r->shortcut, NULL, NULL));   /* (B, P, C) */
-    replace(ctx, x, convolve(vae, ctx, &h, &r->conv2, &x->t, norm2));       /* (B, P, C) */
+        replace(ctx, x, convolve(vae, ctx, x, &r->shortcut, NULL, NULL));       /* (B, P, C) */
+    replace(ctx, x, convolve(vae, ctx, &h, &r->conv2, &x->t, norm2));           /* (B, P, C) */
     give(ctx, &h);
 }
 
