@@ -77,9 +77,12 @@ static view view_of(const ffcl_compared *c, size_t n)
         v.x0 = isfinite(v.x0) ? v.x0 - 1.0 : 0.0;
         v.x1 = v.x0 + 2.0;
     }
-    if (!(v.y1 > v.y0)) {
-        v.y0 = isfinite(v.y0) ? v.y0 - 1.0 : 0.0;
-        v.y1 = v.y0 + 2.0;
+    /* Apart by rounding alone they are not to look far apart, nor ticks to have one label. */
+    if (!(v.y1 - v.y0 > 1e-4 * fmax(fabs(v.y0), fabs(v.y1)))) {
+        const double middle = isfinite(v.y0) ? v.y0 / 2 + v.y1 / 2 : 1.0;
+        const double half = fmax(1.0, 0.01 * fabs(middle));
+        v.y0 = middle - half;
+        v.y1 = middle + half;
     }
     v.step_y = step_of(v.y1 - v.y0);
     v.y0 = v.step_y * floor(v.y0 / v.step_y);

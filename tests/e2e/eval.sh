@@ -174,6 +174,10 @@ works "two evaluations" eval --compare a.json b.json --plot two.svg
 grep -q '^FID .* 3.25 ' "$work/stdout" && ok "their numbers are shown" ||
     not_ok "their numbers are shown"
 grep -q '</svg>' two.svg && ok "and plotted" || not_ok "and plotted"
+sed 's/"fid":[^,]*,/"fid": 3.250001,/' a.json > c.json
+works "two that are almost equal" eval --compare b.json c.json --plot near.svg
+same "no two ticks have one label" "$(sed -n 's/.*text-anchor="end">\(.*\)<.*/\1/p' near.svg |
+    sort | uniq -d)" ""
 refuses "one alone" 2 "from 2 to" -- eval --compare a.json
 refuses "a file that is no evaluation" 5 "no evaluation" -- eval --compare a.json \
     "$root/config/demo/vae-digits/config.json"
