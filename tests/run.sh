@@ -81,6 +81,12 @@ program() {
         echo "---- $name: $*"
         cat "$log"
         echo "----"
+        # Once more at the end, where a long log is looked at first.
+        {
+            echo "$name$note"
+            grep -aE '^not ok ' "$log" | grep -avE '# *SKIP' | cut -c 1-200 | sed 's/^/    /' |
+                head -n 20
+        } >> "$scratch/failures"
     else
         grep -aE '^skip - |^SKIP|# *SKIP' "$log" | sed 's/^/    /'
     fi
@@ -120,5 +126,9 @@ done
 program lint 300 bash tests/lint.sh
 program clcheck 300 bash tests/clcheck.sh
 
+if [ -s "$scratch/failures" ]; then
+    echo "Failed:"
+    cat "$scratch/failures"
+fi
 echo "$passed passed, $failed failed, $skipped skipped"
 [ $failed = 0 ] && [ $passed != 0 ]
