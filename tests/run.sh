@@ -4,6 +4,7 @@
 # tests, the end-to-end scripts, lint and clcheck.  A line for each program, the whole log of one
 # that fails; the last line counts all tests.
 # usage: tests/run.sh [BUILD [PATTERN]]      PATTERN: only programs whose name matches
+#        FFCL_TEST_LANES=N: so many programs side by side (one a core, up to 4)
 #        CI=true: tests that are skipped for want of an OpenCL device count as failed
 set -u
 root=$(cd "$(dirname "$0")/.." && pwd)
@@ -16,7 +17,8 @@ fi
 
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
-trap 'exit 130' INT TERM HUP
+# shellcheck disable=SC2046 # a word a lane
+trap 'kill $(jobs -p) 2> /dev/null; wait; exit 130' INT TERM HUP
 # A user's cache and tuned parameters must neither help nor suffer.  PoCL's own cache stays, as it
 # saves minutes.
 export FFCL_CACHE_DIR=$scratch/cache XDG_CONFIG_HOME=$scratch/config
@@ -27,7 +29,17 @@ export CMOCKA_MESSAGE_OUTPUT=TAP
 # These would change what the tests expect, or what a nested make does.
 unset FFCL_CL_DIR FFCL_SYNC FFCL_TRACE FFCL_VARIANTS MAKEFLAGS MFLAGS MAKELEVEL
 
-passed=0 failed=0 skipped=0
+# Programs run side by side, one a lane; each is a process of its own with files of its own.
+lanes=${FFCL_TEST_LANES:-$(nproc 2> /dev/null || echo 1)}
+[ "$lanes" -le 4 ] || lanes=4
+: > "$scratch/counts"
+: > "$scratch/failures"
+: > "$scratch/lock"
+
+# count PASSED FAILED SKIPPED: adds to what the run reports.
+count() {
+    echo "$*" >> "$scratch/counts"
+}
 
 # "PASSED FAILED SKIPPED" of a log: its own closing line, else its TAP lines.
 count_log() {
@@ -49,17 +61,16 @@ count_log() {
         }' "$1"
 }
 
-# program NAME SECONDS COMMAND...: runs, counts, prints a line, and the log on failure.
-program() {
-    local name=$1 limit=$2 log=$scratch/log started status p f s note=''
+# run_program NAME SECONDS COMMAND...: runs, counts, prints a line, and the log on failure.
+run_program() {
+    local name=$1 limit=$2 log pid started status p f s note=''
     shift 2
-    # shellcheck disable=SC2254 # a pattern is meant
-    case $name in
-    $pattern) ;;
-    *) return ;;
-    esac
+    log=$(mktemp "$scratch/log.XXXXXX")
     started=$(date +%s%N)
-    timeout -k 10 "$limit" "$@" > "$log" 2>&1 < /dev/null
+    timeout -k 10 "$limit" "$@" > "$log" 2>&1 < /dev/null &
+    pid=$!
+    trap 'kill $pid; wait $pid; exit 130' TERM
+    wait $pid
     status=$?
     read -r p f s < <(count_log "$log")
     if [ "$status" = 124 ] || [ "$status" = 137 ]; then
@@ -75,6 +86,9 @@ program() {
         f=$((f + 1))
     fi
     local ms=$((($(date +%s%N) - started) / 1000000))
+    # One program's lines stay together.
+    exec 9> "$scratch/lock"
+    flock 9
     printf '%-28s %4d passed, %d failed, %d skipped  %4d.%d s%s\n' "$name" "$p" "$f" "$s" \
         $((ms / 1000)) $((ms % 1000 / 100)) "$note"
     if [ "$f" != 0 ]; then
@@ -84,30 +98,46 @@ program() {
         # Once more at the end, where a long log is looked at first.
         {
             echo "$name$note"
-            grep -aE '^not ok ' "$log" | grep -avE '# *SKIP' | cut -c 1-200 | sed 's/^/    /' |
-                head -n 20
+            grep -aE '^(not ok |FAIL )' "$log" | grep -avE '# *SKIP' | cut -c 1-200 |
+                sed 's/^/    /' | head -n 20
         } >> "$scratch/failures"
     else
         grep -aE '^skip - |^SKIP|# *SKIP' "$log" | sed 's/^/    /'
     fi
-    passed=$((passed + p)) failed=$((failed + f)) skipped=$((skipped + s))
+    count "$p" "$f" "$s"
+    rm -f "$log"
+}
+
+# program NAME SECONDS COMMAND...: the same in the next free lane, where NAME is wanted.
+program() {
+    # shellcheck disable=SC2254 # a pattern is meant
+    case ${1%% [0-9]*} in
+    $pattern) ;;
+    *) return ;;
+    esac
+    while [ "$(jobs -rp | wc -l)" -ge "$lanes" ]; do
+        wait -n
+    done
+    run_program "$@" &
 }
 
 # What needs a device is skipped without one, and failed where a device is promised.
 device=1
 "$build/ffcl" devices > /dev/null 2>&1 || device=0
 if [ $device = 1 ]; then
-    program kernels 1800 "$build/tests/check"
+    for ((share = 1; share <= lanes; share++)); do
+        program "kernels $share/$lanes" 1800 "$build/tests/check" --share "$share/$lanes"
+    done
     # Where a CPU's library multiplies, CLBlast has rows to itself.
     program "GEMMs, clblast" 300 "$build/tests/check" --backend clblast --op 'gemm*'
     program "convolutions, clblast" 300 "$build/tests/check" --backend clblast \
         --op 'conv_[cu][op][ls]*'
 elif [ "${CI:-}" = true ]; then
-    echo "not ok - kernels (no OpenCL device)"
-    failed=$((failed + 1))
+    echo "not ok - kernels (no OpenCL device)" | tee -a "$scratch/failures"
+    count 0 1 0
 else
     echo "skip - kernels (no OpenCL device)"
-    skipped=$((skipped + 1))
+    count 0 0 1
 fi
 for source in tests/unit/*.c; do
     name=$(basename "$source" .c)
@@ -126,9 +156,13 @@ done
 program lint 300 bash tests/lint.sh
 program clcheck 300 bash tests/clcheck.sh
 
+wait
+
+read -r passed failed skipped < <(awk '{ p += $1; f += $2; s += $3 }
+    END { print p + 0, f + 0, s + 0 }' "$scratch/counts")
 if [ -s "$scratch/failures" ]; then
     echo "Failed:"
     cat "$scratch/failures"
 fi
 echo "$passed passed, $failed failed, $skipped skipped"
-[ $failed = 0 ] && [ $passed != 0 ]
+[ "$failed" = 0 ] && [ "$passed" != 0 ]

@@ -15,6 +15,7 @@
 typedef struct options {
     const char *op, *device, *backend;
     uint64_t seed;
+    size_t share, shares;       /* of the rows, share in 1..shares */
     int list, small, bare, verbose;
 } options;
 
@@ -24,13 +25,15 @@ typedef struct counts {
 } counts;
 
 static const char usage[] =
-    "usage: check [--list] [--op PATTERN] [--seed N] [--device SELECT] [--backend NAME] [--small] "
-    "[--bare] [--verbose]\n"
+    "usage: check [--list] [--op PATTERN] [--seed N] [--device SELECT] [--backend NAME] "
+    "[--share K/N]\n"
+    "             [--small] [--bare] [--verbose]\n"
     "  --list           names of the rows and their shapes\n"
     "  --op PATTERN     rows whose name contains PATTERN, or matches it where it has * or ?\n"
     "  --seed N         of the random inputs; from the clock by default\n"
     "  --device SELECT  as device.select of an INI file; auto by default\n"
     "  --backend NAME   as blas.backend of an INI file; auto by default\n"
+    "  --share K/N      rows K, K+N, K+2N, ... of those, so that N processes check all of them\n"
     "  --small          one or two tiny shapes a row, noise alone, for very slow devices\n"
     "  --bare           no guard bands: a checking device then knows the exact bounds\n"
     "  --verbose        a line for each case, with its largest errors and time\n";
@@ -161,9 +164,22 @@ static int is_number(const char *text, uint64_t *out)
     return end != text && *end == 0;
 }
 
+/* "K/N" with 1 <= K <= N. */
+static int is_share(const char *text, options *o)
+{
+    char *end = NULL;
+    o->share = (size_t)strtoull(text, &end, 10);
+    if (end == text || *end != '/')
+        return 0;
+    const char *second = end + 1;
+    o->shares = (size_t)strtoull(second, &end, 10);
+    return end != second && *end == 0 && o->share >= 1 && o->share <= o->shares;
+}
+
 static int parse(options *o, int argc, char **argv)
 {
-    *o = (options){.op = "", .device = "auto", .backend = "auto", .seed = (uint64_t)time(NULL)};
+    *o = (options){.op = "", .device = "auto", .backend = "auto", .share = 1, .shares = 1,
+                    .seed = (uint64_t)time(NULL)};
     for (int i = 1; i < argc; i++) {
         const char *next = i + 1 < argc ? argv[i + 1] : NULL;
         if (strcmp(argv[i], "--list") == 0)
@@ -181,6 +197,8 @@ static int parse(options *o, int argc, char **argv)
         else if (strcmp(argv[i], "--backend") == 0 && next)
             o->backend = argv[++i];
         else if (strcmp(argv[i], "--seed") == 0 && next && is_number(next, &o->seed))
+            i++;
+        else if (strcmp(argv[i], "--share") == 0 && next && is_share(next, o))
             i++;
         else
             return -1;
@@ -233,10 +251,8 @@ int main(int argc, char **argv)
     printf("device %s, %s, seed %llu\n", device.caps.name, ffcl_blas_name(ctx),
            (unsigned long long)o.seed);
     for (size_t i = 0; (row = ffcl_row_at(i)); i++)
-        if (ffcl_row_matches(o.op, row->name)) {
-            rows++;
+        if (ffcl_row_matches(o.op, row->name) && rows++ % o.shares == o.share - 1)
             check_row(ctx, row, &o, &n);
-        }
     ffcl_blas_close(ctx);
     ffcl_ctx_close(&ctx);
     if (rows == 0)
