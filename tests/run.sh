@@ -27,7 +27,7 @@ mkdir "$TMPDIR"
 chmod 711 "$scratch"            # some tests become another user
 export CMOCKA_MESSAGE_OUTPUT=TAP
 # These would change what the tests expect, or what a nested make does.
-unset FFCL_CL_DIR FFCL_SYNC FFCL_TRACE FFCL_VARIANTS MAKEFLAGS MFLAGS MAKELEVEL
+unset FFCL_BINARIES FFCL_CL_DIR FFCL_SYNC FFCL_TRACE FFCL_VARIANTS MAKEFLAGS MFLAGS MAKELEVEL
 
 # Programs run side by side, one a lane; each is a process of its own with files of its own.
 lanes=${FFCL_TEST_LANES:-$(nproc 2> /dev/null || echo 1)}

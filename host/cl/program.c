@@ -154,9 +154,20 @@ static cl_program from_binary(ffcl_ctx *ctx, const program *p, const unsigned ch
     return handle;
 }
 
+/* PoCL keeps what it compiles by itself, and for a binary it compiles every kernel a second time,
+ * for work-groups of any size: more than half of a first start. */
+static int driver_keeps(const ffcl_ctx *ctx)
+{
+    const char *all = getenv("FFCL_BINARIES"), *pocl = getenv("POCL_KERNEL_CACHE");
+    return strcmp(ctx->device.caps.platform, "Portable Computing Language") == 0 &&
+           !(all && strcmp(all, "all") == 0) && !(pocl && strcmp(pocl, "0") == 0);
+}
+
 /* Takes the program from the cache; no failure where it is not there. */
 static int load(ffcl_ctx *ctx, program *p)
 {
+    if (driver_keeps(ctx))
+        return 0;
     char *text = NULL, *key = NULL;
     size_t size = 0;
     ffcl_binary_use use = {.fd = -1};
@@ -215,7 +226,8 @@ static int compile(ffcl_ctx *ctx, program *p)
         goto out;
     p->handle = handle;
     handle = NULL;
-    to_cache(p->handle, key);
+    if (!driver_keeps(ctx))
+        to_cache(p->handle, key);
 out:
     if (handle)
         clReleaseProgram(handle);
@@ -283,8 +295,10 @@ static int compile_together(ffcl_ctx *ctx, program **missing, size_t n)
         if (pthread_create(&c->thread, NULL, compile_some, c))
             break;
     }
+    /* A driver that keeps programs may have them all. */
+    const double silent_until = ffcl_clock() + (driver_keeps(ctx) ? 0.5 : 0.0);
     for (size_t reported = n + 1; all.n_ended < all.n_threads;) {
-        if (reported != all.done)
+        if (reported != all.done && ffcl_clock() >= silent_until)
             ffcl_report(ctx->obs, FFCL_PHASE_COMPILE, NULL, reported = all.done, n);
         pthread_cond_wait(&all.changed, &all.lock);
     }
@@ -302,6 +316,8 @@ static int compile_together(ffcl_ctx *ctx, program **missing, size_t n)
         all.rc = compile(ctx, missing[i]);
         ctx->programs->compiled += all.rc == 0;
     }
+    if (all.rc == 0 && ffcl_clock() >= silent_until)
+        ffcl_report(ctx->obs, FFCL_PHASE_COMPILE, NULL, n, n);
     return all.rc;
 }
 
@@ -417,8 +433,6 @@ int ffcl_programs_build(ffcl_ctx *ctx)
         }
     if (rc == 0 && n)
         rc = compile_together(ctx, missing, n);
-    if (rc == 0 && n)
-        ffcl_report(ctx->obs, FFCL_PHASE_COMPILE, NULL, n, n);
     for (size_t i = 0; rc == 0 && i < all->n; i++)
         for (size_t j = 0; rc == 0 && j < all->list[i]->n_kernels; j++)
             if (!all->list[i]->kernels[j]->handle)

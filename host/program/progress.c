@@ -32,14 +32,26 @@ static void format_bytes(char *text, size_t size, uint64_t done, uint64_t total)
     snprintf(text, size, "%.1f/%.1f %s", (double)done / scale, (double)total / scale, units[unit]);
 }
 
-/* ", 3.1 images/s, 17 s left"; empty until a first one has been timed. */
+/* Of them a second; 0: not known yet.  The first batch is not typical, as drivers compile in it
+ * what they left undone before, so it counts only where it is all.  Batches of several devices end
+ * together: not before as much time as the first took has passed is anything known of the next. */
+static double rate_of(const ffcl_progress *p)
+{
+    const double now = ffcl_clock(), first = p->advanced - p->started;
+    if (p->done > p->first_advance && now - p->advanced >= 0.9 * first)
+        return (double)(p->done - p->first_advance) / (now - p->advanced);
+    if (p->done < p->total || p->done <= p->first_done || now <= p->started)
+        return 0;
+    return (double)(p->done - p->first_done) / (now - p->started);
+}
+
+/* ", 3.1 images/s, 17 s left"; empty until it is known. */
 static void format_rate(char *text, size_t size, const ffcl_progress *p, const char *what)
 {
-    double seconds = ffcl_clock() - p->started;
+    const double rate = rate_of(p);
     text[0] = '\0';
-    if (p->done <= p->first_done || seconds <= 0)
+    if (rate <= 0)
         return;
-    double rate = (double)(p->done - p->first_done) / seconds;
     double left = p->total > p->done ? (double)(p->total - p->done) / rate : 0;
     const char *unit = left < 120 ? "s" : left < 7200 ? "min" : "h";
     double shown = left < 120 ? left : left < 7200 ? left / 60 : left / 3600;
@@ -181,10 +193,14 @@ void ffcl_progress_report(void *user, ffcl_phase phase, const char *text, uint64
     if (!p->is_running || p->phase != phase) {
         ffcl_progress_end(p);
         p->phase = phase;
-        p->first_done = done;
+        p->first_done = p->first_advance = done;
         p->started = ffcl_clock();
         p->printed = p->is_terminal ? 0 : p->started;
         p->is_running = 1;
+    }
+    if (p->first_advance == p->first_done && done > p->first_done) {
+        p->first_advance = done;
+        p->advanced = ffcl_clock();
     }
     p->done = done;
     p->total = total;

@@ -16,7 +16,8 @@ typedef struct ffcl_progress {
     ffcl_phase phase;           /* of the last report that was not a text */
     uint64_t done, total;       /* of that report */
     uint64_t first_done;        /* done of the first report of the phase */
-    double started, printed;    /* seconds: first report of the phase, last line of it */
+    uint64_t first_advance;     /* done of the first report that had more; first_done: none yet */
+    double started, advanced, printed;  /* seconds: those two reports, and the last line */
     char words[120];            /* text of that report */
     int is_running;             /* a phase has begun and not ended */
     int is_shown;               /* the last report has been printed */

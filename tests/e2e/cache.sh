@@ -9,6 +9,18 @@ tiny=("$demo" sampler.classes=1 sampler.count=1 blas.backend=builtin)
 cache=$work/cache
 export FFCL_CACHE_DIR=$cache
 
+# ---- a driver that keeps its programs ----
+
+# PoCL does, and would compile all a second time for a binary.
+same "a driver with a cache of its own is not asked for binaries" \
+    "$(env -u FFCL_BINARIES "$ffcl" -q "${tiny[@]}" output.grid=own.png 2>&1
+        find "$cache" -name '*.bin')" ""
+mkdir pocl-off
+POCL_KERNEL_CACHE=0 FFCL_CACHE_DIR=$work/pocl-off timeout 600 "$ffcl" -q "${tiny[@]}" \
+    output.grid=off.png
+check "but is where that cache is off" test "$(find pocl-off -name '*.bin' | wc -l)" -gt 5
+export FFCL_BINARIES=all
+
 compiled() { # "N/N" of the last compiling line, or nothing
     sed -n 's/^compiling //p' "$work/stderr" | tail -n 1
 }
