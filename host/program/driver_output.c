@@ -147,9 +147,20 @@ FILE *ffcl_driver_output_divert(void)
     return messages;
 }
 
+/* What is registered last runs first: before the handlers of libraries that have been loaded since,
+ * which take away what their own threads still use. */
+static void register_again(void)
+{
+    enum { TIMES = 4 };
+    static int times;
+    if (times < TIMES && !is_over)
+        times += atexit(ended_by_library) == 0;
+}
+
 void ffcl_driver_output_tend(void)
 {
     struct stat s;
+    register_again();
     if (fds.kept < 0)
         return;
     watch();

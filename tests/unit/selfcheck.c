@@ -40,6 +40,7 @@ static int open_folders(void **state)
     snprintf(f->sources, sizeof f->sources, "%s/cl", f->root);
     run("cp -r cl %s%s", f->sources, "");
     setenv("FFCL_CACHE_DIR", f->cache, 1);
+    setenv("FFCL_BINARIES", "all", 1);
     unsetenv("FFCL_CL_DIR");
     *state = f;
     return 0;
