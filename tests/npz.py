@@ -3,9 +3,11 @@
 """Writes small .npz files and PNG files for tests/e2e/eval.sh, by the standard library alone.
 
 usage: npz.py images FILE COUNT HEIGHT WIDTH SEED
-       npz.py statistics FILE D [nan | one | skew | negative]       one: no covariance
+       npz.py statistics FILE D [KIND]      nan, skew, negative; one: no covariance;
+                     big: big-endian, by columns; complex: of numbers that are not real
        npz.py floats FILE COUNT HEIGHT WIDTH        images that are no bytes
-       npz.py png FILE HEIGHT WIDTH grey|rgb|rgba
+       npz.py shape FILE DESCR SIZE...      arr_0 of zeros, of that type and shape
+       npz.py png FILE HEIGHT WIDTH grey|rgb|rgba|key        key: one colour is transparent
 """
 import random
 import struct
@@ -14,9 +16,9 @@ import zipfile
 import zlib
 
 
-def array(descr, shape, data):
+def array(descr, shape, data, by_columns=False):
     """The bytes of an array."""
-    text = "{'descr': '%s', 'fortran_order': False, 'shape': %r, }" % (descr, tuple(shape))
+    text = "{'descr': '%s', 'fortran_order': %s, 'shape': %r, }" % (descr, by_columns, tuple(shape))
     text += " " * (-(11 + len(text)) % 64) + "\n"
     return b"\x93NUMPY\x01\x00" + struct.pack("<H", len(text)) + text.encode() + data
 
@@ -46,29 +48,43 @@ def statistics(path, d, what):
     if what == "nan":
         mean[d // 2] = float("nan")
     with zipfile.ZipFile(path, "w") as z:
-        z.writestr("mu.npy", array("<f8", (d,), struct.pack("<%dd" % d, *mean)))
+        order, kind = (">", "f8") if what == "big" else ("<", "c16" if what == "complex" else "f8")
+        mean = [x for x in mean for _ in range(1 + (kind == "c16"))]
+        z.writestr("mu.npy", array(order + kind, (d,), struct.pack("%s%dd" % (order, len(mean)),
+                                                                   *mean)))
         if what != "one":
-            rows = bytearray(b"".join(struct.pack("<%dd" % d, *[float(i == j) for j in range(d)])
+            rows = bytearray(b"".join(struct.pack("%s%dd" % (order, d),
+                                                  *[float(i == j) for j in range(d)])
                                       for i in range(d)))
             if what == "skew":
                 rows[8 * 5:8 * 6] = struct.pack("<d", 0.5)          # (0, 5)
             if what == "negative":
                 rows[8 * (d + 1):8 * (d + 2)] = struct.pack("<d", -1.0)     # (1, 1)
-            z.writestr("sigma.npy", array("<f8", (d, d), bytes(rows)))
+            z.writestr("sigma.npy", array(order + "f8", (d, d), bytes(rows), what == "big"))
+
+
+def shape(path, descr, sizes):
+    """Zeros of a type and shape."""
+    n = int(descr[2:]) if descr[2:].isdigit() else 8
+    for size in sizes:
+        n *= size
+    with zipfile.ZipFile(path, "w") as z:
+        z.writestr("arr_0.npy", array(descr, sizes, bytes(n)))
 
 
 def png(path, height, width, kind):
     """A PNG of one colour."""
-    kinds = {"grey": (0, 1), "rgb": (2, 3), "rgba": (6, 4)}
+    kinds = {"grey": (0, 1), "rgb": (2, 3), "rgba": (6, 4), "key": (2, 3)}
     colour, channels = kinds[kind]
 
     def chunk(name, data):
         return (struct.pack(">I", len(data)) + name + data +
                 struct.pack(">I", zlib.crc32(name + data)))
+    key = chunk(b"tRNS", struct.pack(">HHH", 90, 90, 90)) if kind == "key" else b""
     rows = (b"\x00" + bytes([90] * (width * channels))) * height
     with open(path, "wb") as f:
         f.write(b"\x89PNG\r\n\x1a\n" +
-                chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, colour, 0, 0, 0)) +
+                chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, colour, 0, 0, 0)) + key +
                 chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b""))
 
 
@@ -80,6 +96,8 @@ def main(words):
         statistics(words[1], int(words[2]), words[3] if len(words) > 3 else "")
     elif words[0] == "floats":
         floats(words[1], *map(int, words[2:5]))
+    elif words[0] == "shape":
+        shape(words[1], words[2], tuple(map(int, words[3:])))
     else:
         png(words[1], int(words[2]), int(words[3]), words[4])
 

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "config.h"
+#include "eval/check_outputs.h"
 #include "eval/evaluator.h"
 #include "files/input.h"
 #include "util.h"
@@ -35,7 +36,9 @@ int ffcl_config_check_evaluation(const ffcl_config *cfg, ffcl_error *err)
     if (rc == 0 && strcmp(cfg->eval.reference, "none") != 0)
         rc = ffcl_subject_open(&reference, cfg->eval.reference, err);
     if (rc == 0)
-        rc = ffcl_subject_check(&reference, crc, ffcl_habit_of(cfg->eval.like), NULL, err);
+        rc = ffcl_subject_check(&reference, crc, ffcl_habit_of(cfg->eval.like), err);
+    if (rc == 0)
+        rc = ffcl_eval_check_outputs(cfg, NULL, reference.path, NULL, err);
     ffcl_inception_close(&network);
     ffcl_subject_close(&reference);
     return rc;

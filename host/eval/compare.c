@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "eval/check_outputs.h"
 #include "files/input.h"
 #include "files/json.h"
 #include "util.h"
@@ -120,7 +121,9 @@ static void print_notes(const ffcl_compared *c, size_t n, ffcl_line_visitor *vis
 {
     char line[900];
     for (size_t i = 1; i < n; i++) {
-        const char *what = strcmp(c[i].network, c[0].network)       ? "networks"
+        /* Of statistics alone no network is known. */
+        const int is_known = *c[i].network && *c[0].network;
+        const char *what = is_known && strcmp(c[i].network, c[0].network) ? "networks"
                            : strcmp(c[i].like, c[0].like)           ? "habits (--like)"
                            : strcmp(c[i].reference, c[0].reference) ? "references"
                            : c[i].count != c[0].count               ? "numbers of images"
@@ -139,6 +142,8 @@ int ffcl_eval_compare(const char *const *paths, size_t n, const char *plot,
     if (n < 2 || n > FFCL_COMPARED)
         return ffcl_fail(err, FFCL_EUSAGE, "from 2 to %d JSON files are compared, not %zu",
                          FFCL_COMPARED, n);
+    if (plot && ffcl_eval_keeps(plot, paths, n, err))
+        return err->code;
     ffcl_compared *c = calloc(n, sizeof *c);
     int rc = c ? 0 : ffcl_fail(err, FFCL_ENOMEM, "out of memory for %zu evaluations", n);
     for (size_t i = 0; rc == 0 && i < n; i++)

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "eval/check_outputs.h"
 #include "eval/evaluator.h"
 #include "eval/sheet.h"
 #include "files/input.h"
@@ -62,6 +63,7 @@ typedef struct evaluation {
     ffcl_subject samples, reference;
     ffcl_extractor *extractor;
     ffcl_neighbours neighbours;
+    const ffcl_habit *habit;
     char crc[64];
 } evaluation;
 
@@ -101,9 +103,6 @@ static int save(const evaluation *e, ffcl_error *err)
     const char *path = e->cfg->eval.save_stats;
     if (!path)
         return 0;
-    if (!e->samples.tally)
-        return ffcl_fail(err, FFCL_EUSAGE, "%s holds statistics already: there are no images to "
-                         "save statistics of", e->samples.path);
     if (ffcl_tally_count(e->samples.tally) < 2)
         return ffcl_fail(err, FFCL_EFORMAT, "%s has one image, and a covariance needs two",
                          e->samples.path);
@@ -112,10 +111,37 @@ static int save(const evaluation *e, ffcl_error *err)
                                 ffcl_habit_of(e->cfg->eval.like)->name, err);
 }
 
+static int has_images(const ffcl_subject *s)
+{
+    return s->images || s->tally;
+}
+
+/* By which network, and as whom; where nothing is computed, the statistics of the samples say. */
+static int choose_way(evaluation *e, ffcl_evaluation *out, ffcl_error *err)
+{
+    const ffcl_subject *reference = e->request->reference ? &e->reference : NULL;
+    const ffcl_statistics *given = &e->samples.statistics;
+    ffcl_like like = e->cfg->eval.like;
+    int rc = 0;
+    if (has_images(&e->samples) || (reference && !reference->statistics.pool)) {
+        rc = ffcl_eval_check_network(e->crc, e->cfg, err);
+        snprintf(out->network, sizeof out->network, "%.200s (%s)",
+                 ffcl_base_name(e->cfg->eval.inception), e->crc);
+    } else {
+        snprintf(e->crc, sizeof e->crc, "%s", given->inception);
+        (void)ffcl_habit_find(given->like, &like);
+    }
+    e->habit = ffcl_habit_of(like);
+    out->like = e->habit->name;
+    /* Statistics beside images of the samples do not count. */
+    if (rc == 0 && !has_images(&e->samples))
+        rc = ffcl_subject_check(&e->samples, e->crc, e->habit, err);
+    return rc || !reference ? rc : ffcl_subject_check(reference, e->crc, e->habit, err);
+}
+
 static int evaluate(evaluation *e, ffcl_evaluation *out, ffcl_error *err)
 {
     const ffcl_eval_request *r = e->request;
-    const ffcl_habit *habit = ffcl_habit_of(e->cfg->eval.like);
     ffcl_subject *reference = r->reference ? &e->reference : NULL;
     int rc = e->samples.tally ? 0 : ffcl_subject_open(&e->samples, r->samples, err);
     if (rc == 0 && reference)
@@ -125,18 +151,19 @@ static int evaluate(evaluation *e, ffcl_evaluation *out, ffcl_error *err)
     note_passed_over(&e->samples, e->obs);
     if (reference)
         note_passed_over(reference, e->obs);
-    if (!e->samples.images && !e->samples.tally && !reference)
+    if (!has_images(&e->samples) && !reference)
         return ffcl_fail(err, FFCL_EUSAGE, "%s holds statistics alone, which --reference must give "
                          "something to compare with", r->samples);
-    if (e->samples.images || e->samples.tally || (reference && !reference->statistics.pool)) {
-        rc = ffcl_eval_check_network(e->crc, e->cfg, err);
-        snprintf(out->network, sizeof out->network, "%.200s (%s)",
-                 ffcl_base_name(e->cfg->eval.inception), e->crc);
-    } else {
-        snprintf(e->crc, sizeof e->crc, "%s", e->samples.statistics.inception);
-    }
-    if (rc == 0 && reference)
-        rc = ffcl_subject_check(reference, e->crc, habit, e->obs, err);
+    if (!has_images(&e->samples) && e->cfg->eval.save_stats)
+        return ffcl_fail(err, FFCL_EUSAGE, "%s holds statistics already: there are no images to "
+                         "save statistics of", r->samples);
+    if (r->sheet && !(e->samples.images && e->reference.images))
+        return ffcl_fail(err, FFCL_EUSAGE, "a sheet of the nearest and farthest samples needs the "
+                         "images of both, and %s has statistics alone",
+                         e->samples.images ? r->reference : r->samples);
+    rc = ffcl_eval_check_outputs(e->cfg, r->samples, r->reference, r->sheet, err);
+    if (rc == 0)
+        rc = choose_way(e, out, err);
     if (rc == 0 && reference)
         rc = extract_reference(e, err);
     if (rc == 0)
@@ -152,7 +179,6 @@ static int evaluate(evaluation *e, ffcl_evaluation *out, ffcl_error *err)
     describe(out->samples, sizeof out->samples, &e->samples);
     if (reference)
         describe(out->reference, sizeof out->reference, reference);
-    out->like = habit->name;
     return rc;
 }
 
@@ -202,5 +228,7 @@ int ffcl_evaluate_tally(ffcl_evaluation *out, const ffcl_eval_request *request,
 
 int ffcl_eval_generate_network(const char *path, ffcl_error *err)
 {
+    if (!ffcl_input_is_absent(path))        /* it may be the published one */
+        return ffcl_fail(err, FFCL_EOUTPUT, "%s is there: choose another name", path);
     return ffcl_inception_generate(path, 1, err);
 }

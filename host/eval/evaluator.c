@@ -15,6 +15,18 @@
 /* Fewer images than features: the covariance is singular, and the distance says little. */
 enum { FEW = FFCL_INCEPTION_POOL };
 
+/* The sentence on an npz without images and statistics. */
+static int name_what_is_there(const ffcl_subject *s, ffcl_error *err)
+{
+    char text[200] = "";
+    const ffcl_array *a;
+    for (size_t i = 0; (a = ffcl_arrays_at(s->arrays, i)) && strlen(text) < 120; i++)
+        snprintf(text + strlen(text), sizeof text - strlen(text), "%s%s", *text ? ", " : "",
+                 a->name);
+    return ffcl_fail(err, FFCL_EFORMAT, "%s holds neither images (arr_0) nor statistics (mu and "
+                     "sigma); its arrays: %s", s->path, *text ? text : "none");
+}
+
 int ffcl_subject_open(ffcl_subject *s, const char *path, ffcl_error *err)
 {
     struct stat st;
@@ -31,11 +43,11 @@ int ffcl_subject_open(ffcl_subject *s, const char *path, ffcl_error *err)
     if (rc == 0 && s->arrays)
         rc = ffcl_statistics_load(&s->statistics, s->arrays, err);
     /* Statistics may stand beside the images that they are of. */
-    if (rc == 0 && s->arrays && ffcl_arrays_find(s->arrays, "arr_0"))
+    if (rc == 0 && s->arrays && (ffcl_arrays_find(s->arrays, "arr_0") ||
+                                 ffcl_arrays_left_out(s->arrays, "arr_0")))
         rc = ffcl_images_of(&s->images, s->arrays, err);
     if (rc == 0 && !s->images && !s->statistics.pool)
-        rc = ffcl_fail(err, FFCL_EFORMAT, "%s holds neither images (arr_0) nor statistics (mu and "
-                       "sigma)", path);
+        rc = name_what_is_there(s, err);
     if (rc)
         ffcl_subject_close(s);
     return rc;
@@ -209,21 +221,20 @@ int ffcl_subject_extract(ffcl_subject *s, ffcl_extractor **extractor, const ffcl
 }
 
 int ffcl_subject_check(const ffcl_subject *s, const char *crc, const ffcl_habit *habit,
-                       const ffcl_observer *obs, ffcl_error *err)
+                       ffcl_error *err)
 {
     const ffcl_statistics *t = &s->statistics;
+    ffcl_like like;
     if (!t->pool)
         return 0;
     if (*t->inception && *crc && strcmp(t->inception, crc) != 0)
         return ffcl_fail(err, FFCL_EFORMAT, "%s holds statistics by another network (%s) than "
-                         "[eval] inception (%s): numbers of two networks do not compare", s->path,
+                         "the one in use (%s): numbers of two networks do not compare", s->path,
                          t->inception, crc);
-    if (*t->like && strcmp(t->like, habit->name) != 0) {
-        char text[600];
-        snprintf(text, sizeof text, "%.400s holds statistics made as %s, and this is as %s",
-                 s->path, t->like, habit->name);
-        ffcl_report(obs, FFCL_PHASE_WARN, text, 0, 0);
-    }
+    if (ffcl_habit_find(t->like, &like) == 0 && ffcl_habit_of(like)->resize != habit->resize)
+        return ffcl_fail(err, FFCL_EFORMAT, "%s holds statistics made as %s, which resizes images "
+                         "in another way than %s: such numbers do not compare; choose by --like "
+                         "or [eval] like", s->path, t->like, habit->name);
     return 0;
 }
 

@@ -49,10 +49,10 @@ int ffcl_subject_extract(ffcl_subject *s, ffcl_extractor **extractor, const ffcl
                          const ffcl_device *device, int keeps, ffcl_curve *curve,
                          const ffcl_observer *obs, ffcl_error *err);
 
-/* Fails where the reference's statistics are of another network, warns where they were made by
- * another resize; crc: of the network in use. */
+/* FFCL_EFORMAT where statistics are of another network, or of images that were resized in another
+ * way, than those that they are to be compared with; crc: of the network in use. */
 int ffcl_subject_check(const ffcl_subject *s, const char *crc, const ffcl_habit *habit,
-                       const ffcl_observer *obs, ffcl_error *err);
+                       ffcl_error *err);
 
 /* As ffcl_evaluate, on `device`, of those that cfg selects; NULL: it is one. */
 int ffcl_evaluate_on(ffcl_evaluation *out, const ffcl_config *cfg,

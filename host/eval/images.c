@@ -7,10 +7,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/stat.h>
 
 #include "eval/jpeg.h"
 #include "files/input.h"
 #include "files/png.h"
+#include "files/tensorfile.h"
 #include "team.h"
 #include "util.h"
 
@@ -18,7 +20,7 @@ struct ffcl_images_in {
     char *folder, **names;      /* (count) of a folder; else NULL */
     ffcl_arrays *arrays;
     const ffcl_array *array;
-    size_t count, passed_over, height, width, at;
+    size_t count, passed_over, folders, height, width, at;
     ffcl_team *team;
 };
 
@@ -51,6 +53,16 @@ static int is_own(const char *name)
     return own;
 }
 
+/* Of classes, as ImageNet is laid out. */
+static int is_folder(const char *folder, const char *name)
+{
+    struct stat st;
+    char *path = name[0] == '.' ? NULL : ffcl_path_join(folder, name);
+    const int yes = path && stat(path, &st) == 0 && S_ISDIR(st.st_mode);
+    free(path);
+    return yes;
+}
+
 static int by_name(const void *a, const void *b)
 {
     return strcmp(*(char *const *)a, *(char *const *)b);
@@ -66,6 +78,7 @@ static int list(ffcl_images_in *s, ffcl_error *err)
     for (struct dirent *e; rc == 0 && (e = readdir(dir));) {
         if (!is_image(e->d_name)) {
             s->passed_over += !is_own(e->d_name);
+            s->folders += is_folder(s->folder, e->d_name);
             continue;
         }
         if (s->count == room) {
@@ -85,11 +98,28 @@ static int list(ffcl_images_in *s, ffcl_error *err)
     }
     closedir(dir);
     if (rc == 0 && s->count == 0)
-        rc = ffcl_fail(err, FFCL_EFILE, "%s holds no PNG%s files", s->folder,
-                       ffcl_jpeg_is_known() ? " or JPEG" : "");
+        rc = ffcl_fail(err, FFCL_EFILE, s->folders ? "%s holds no PNG%s files, and the %zu folders "
+                       "in it are not looked into: name one of them, or put all images into one"
+                       : "%s holds no PNG%s files", s->folder,
+                       ffcl_jpeg_is_known() ? " or JPEG" : "", s->folders);
     if (rc == 0)
         qsort(s->names, s->count, sizeof *s->names, by_name);
     return rc;
+}
+
+/* Is there a chunk of transparent colours before the pixels?  After the head, a chunk is its
+ * length, its name, its data and a checksum. */
+static int has_transparency(FILE *stream)
+{
+    unsigned char c[8];
+    while (fread(c, 1, sizeof c, stream) == sizeof c && memcmp(c + 4, "IDAT", 4) != 0) {
+        const long n = (long)c[0] << 24 | (long)c[1] << 16 | (long)c[2] << 8 | (long)c[3];
+        if (memcmp(c + 4, "tRNS", 4) == 0)
+            return 1;
+        if (n > INT32_MAX - 4 || fseek(stream, n + 4, SEEK_CUR) != 0)
+            break;
+    }
+    return 0;
 }
 
 /* Grey and alpha say that these are no plain images of a model; evaluators convert them in silence,
@@ -103,11 +133,15 @@ static int check_kind(const char *path, ffcl_error *err)
     if (rc)
         return rc;
     const size_t n = fread(head, 1, sizeof head, stream);
+    const int is_png = n >= 8 && memcmp(head, "\x89PNG\r\n\x1a\n", 8) == 0;
+    const int is_transparent = n == sizeof head && is_png && has_transparency(stream);
     fclose(stream);
-    const unsigned type = head[25];
-    if (n < sizeof head || memcmp(head, "\x89PNG\r\n\x1a\n", 8) != 0)
-        return ffcl_fail(err, FFCL_EFORMAT, "%s is not a readable PNG: it is damaged or cut short",
-                         path);
+    const unsigned type = is_transparent ? 6 : head[25];
+    if (n == sizeof head && !is_png)
+        return ffcl_fail(err, FFCL_EFORMAT, "%s is no PNG%s", path, memcmp(head, "\xff\xd8", 2)
+                         ? ", whatever its name says" : " but a JPEG: name it .jpg");
+    if (n < sizeof head)
+        return ffcl_fail(err, FFCL_EFORMAT, "%s is not a readable PNG: it is cut short", path);
     if (type == 0 || type == 4 || type == 6)
         return ffcl_fail(err, FFCL_EFORMAT, "%s %s%s, and RGB images are evaluated: convert it to "
                          "RGB first", path, type == 6 ? "" : "is ", kinds[type]);
@@ -171,6 +205,26 @@ int ffcl_images_open(ffcl_images_in **out, const char *folder, ffcl_error *err)
     return rc;
 }
 
+/* NULL: there is none, or one that is not read, of this header. */
+static int check_array(const char *path, const ffcl_array *a, const char *header, ffcl_error *err)
+{
+    char shape[160];
+    if (!a)
+        return ffcl_fail(err, FFCL_EFORMAT, "%s: arr_0 is an array %s, and images are bytes "
+                         "(numpy.uint8) in C's order (count, height, width, 3)", path,
+                         header ? header : "that is not there");
+    ffcl_shape_text(shape, sizeof shape, a->shape, a->rank);
+    if (a->type != 'u' || a->item != 1)
+        return ffcl_fail(err, FFCL_EFORMAT, "%s: arr_0 has numbers of type %c%zu, and images are "
+                         "bytes, 0 to 255 (numpy.uint8)", path, a->type, a->item);
+    if (a->rank != 4 || a->shape[3] != 3 || a->is_fortran)
+        return ffcl_fail(err, FFCL_EFORMAT, "%s: arr_0 is %s, and RGB images are (count, height, "
+                         "width, 3)", path, shape);
+    if (!a->count)
+        return ffcl_fail(err, FFCL_EFORMAT, "%s: arr_0 is %s, which holds no image", path, shape);
+    return 0;
+}
+
 int ffcl_images_of(ffcl_images_in **out, ffcl_arrays *arrays, ffcl_error *err)
 {
     const ffcl_array *array = ffcl_arrays_find(arrays, "arr_0");
@@ -179,15 +233,9 @@ int ffcl_images_of(ffcl_images_in **out, ffcl_arrays *arrays, ffcl_error *err)
         return ffcl_fail(err, FFCL_ENOMEM, "out of memory for %s", ffcl_arrays_path(arrays));
     s->arrays = arrays;
     s->array = array;
-    int rc = 0;
-    if (!array)
-        rc = ffcl_fail(err, FFCL_EFORMAT, "%s has no images: no array arr_0 of whole numbers",
-                       ffcl_arrays_path(arrays));
-    else if (array->type != 'u' || array->item != 1 || array->rank != 4 || array->shape[3] != 3 ||
-             !array->count)
-        rc = ffcl_fail(err, FFCL_EFORMAT, "%s: arr_0 is no array of RGB images (count, height, "
-                       "width, 3) of bytes", ffcl_arrays_path(arrays));
-    else
+    int rc = check_array(ffcl_arrays_path(arrays), array, ffcl_arrays_left_out(arrays, "arr_0"),
+                         err);
+    if (rc == 0)
         rc = ffcl_arrays_rewind(arrays, array, err);
     if (rc == 0) {
         s->count = array->shape[0];

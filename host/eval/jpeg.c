@@ -42,8 +42,10 @@ static int decode(reader *r, FILE *stream, const char *path, uint8_t *rgb, size_
     jpeg_stdio_src(&r->jpeg, stream);
     jpeg_read_header(&r->jpeg, TRUE);
     if (r->jpeg.num_components != 3)
-        return ffcl_fail(err, FFCL_EFORMAT, "%s has %d channels, and RGB images are evaluated: "
-                         "convert it to RGB first", path, r->jpeg.num_components);
+        return ffcl_fail(err, FFCL_EFORMAT, "%s is %s, and RGB images are evaluated: convert it to "
+                         "RGB first", path, r->jpeg.num_components == 1 ? "grey"
+                         : r->jpeg.num_components == 4 ? "of four inks (CMYK)"
+                                                       : "no RGB image");
     if (rgb && (r->jpeg.image_height != *height || r->jpeg.image_width != *width))
         return ffcl_fail(err, FFCL_EFORMAT, "%s has %u x %u pixels, and the first image %zu x "
                          "%zu: all images must be of one size", path, r->jpeg.image_width,

@@ -23,7 +23,8 @@ static int check_shapes(const ffcl_arrays *file, const ffcl_array *mu, const ffc
 {
     const char *path = ffcl_arrays_path(file);
     if (!mu || !sigma)
-        return ffcl_fail(err, FFCL_EFORMAT, "%s has only one of mean and covariance", path);
+        return ffcl_fail(err, FFCL_EFORMAT, "%s has only one of mean and covariance: no %s", path,
+                         !mu ? "mean" : "covariance");
     if (mu->rank != 1 || sigma->rank != 2 || sigma->shape[0] != mu->shape[0] ||
         sigma->shape[1] != mu->shape[0])
         return ffcl_fail(err, FFCL_EFORMAT, "%s: %s and %s are no mean (D) and covariance (D, D)",
@@ -60,6 +61,16 @@ static int check_values(const ffcl_arrays *file, const double *mean, const doubl
     return 0;
 }
 
+/* FFCL_EFORMAT where the array is there, but of no kind that is read. */
+static int check_read(const ffcl_arrays *file, const char *name, ffcl_error *err)
+{
+    const char *header = ffcl_arrays_left_out(file, name);
+    return header ? ffcl_fail(err, FFCL_EFORMAT, "%s: %s is an array %s, and mean and covariance "
+                              "are real numbers (numpy.float64)", ffcl_arrays_path(file), name,
+                              header)
+                  : 0;
+}
+
 /* *out stays NULL where neither array is there. */
 static int load(ffcl_moments **out, ffcl_arrays *file, const char *mu_name,
                 const char *sigma_name, size_t D, size_t n, ffcl_error *err)
@@ -67,9 +78,12 @@ static int load(ffcl_moments **out, ffcl_arrays *file, const char *mu_name,
     const ffcl_array *mu = ffcl_arrays_find(file, mu_name);
     const ffcl_array *sigma = ffcl_arrays_find(file, sigma_name);
     double *mean = NULL, *covariance = NULL;
-    if (!mu && !sigma)
-        return 0;
-    int rc = check_shapes(file, mu, sigma, D, err);
+    int rc = check_read(file, mu_name, err);
+    if (rc == 0)
+        rc = check_read(file, sigma_name, err);
+    if (rc || (!mu && !sigma))
+        return rc;
+    rc = check_shapes(file, mu, sigma, D, err);
     if (rc == 0)
         rc = ffcl_arrays_doubles(file, mu, &mean, err);
     if (rc == 0)

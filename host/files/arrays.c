@@ -9,6 +9,7 @@
 #include <unistd.h>
 #include <zip.h>
 
+#include "dtype.h"
 #include "files/atomic.h"
 #include "files/input.h"
 #include "util.h"
@@ -24,6 +25,10 @@ struct ffcl_arrays {
         size_t begin;           /* bytes before the data */
     } items[MOST_ARRAYS];
     size_t n;
+    struct {
+        char name[40], header[120];
+    } left_out[MOST_ARRAYS];
+    size_t n_left_out;
     zip_file_t *member;         /* being read */
     size_t current, left;       /* its item, bytes that follow */
 };
@@ -48,13 +53,13 @@ static int parse(const char *header, ffcl_array *a)
     const char *type = value_of(header, "'descr'"), *order = value_of(header, "'fortran_order'");
     const char *shape = value_of(header, "'shape'");
     unsigned item = 0;
-    if (!type || !order || !shape || *shape != '(' || strncmp(order, "False", 5) != 0 ||
-        sscanf(type, "'%*1[<|]%c%u'", &a->type, &item) != 2 || !strchr("uif", a->type))
+    if (!type || !order || !shape || *shape != '(' ||
+        sscanf(type, "'%*1[<>|]%c%u'", &a->type, &item) != 2 || !strchr("uif", a->type))
         return 0;
     a->item = item;
-    if (item != 1 && item != 2 && item != 4 && item != 8)
-        return 0;
-    if (a->type == 'f' && item < 4)
+    a->is_swapped = type[1] == '>';
+    a->is_fortran = strncmp(order, "True", 4) == 0;
+    if ((item != 1 && item != 2 && item != 4 && item != 8) || (a->type == 'f' && item < 2))
         return 0;
     a->count = 1;
     for (const char *p = shape + 1; *p && *p != ')';) {
@@ -67,8 +72,9 @@ static int parse(const char *header, ffcl_array *a)
         a->shape[a->rank++] = (size_t)n;
         p = end + strspn(end, ", ");
     }
+    a->is_fortran &= a->rank > 1;
     /* Of more, none can be: sizes in bytes, as doubles too, would wrap around. */
-    return a->count <= SIZE_MAX / 16;
+    return a->count <= SIZE_MAX / 16 && (!a->is_fortran || a->rank == 2);
 }
 
 /* The header of a member, which is open: its text into text (MOST_HEADER), and how long all of it
@@ -92,6 +98,16 @@ static size_t read_header(zip_file_t *member, char *text)
     return before + length;
 }
 
+static void leave_out(ffcl_arrays *a, const char *name, const char *header)
+{
+    const size_t i = a->n_left_out++;
+    snprintf(a->left_out[i].name, sizeof a->left_out[i].name, "%s", name);
+    snprintf(a->left_out[i].header, sizeof a->left_out[i].header, "%.*s",
+             (int)strcspn(header, "\n"), header);
+    for (size_t n = strlen(a->left_out[i].header); n && a->left_out[i].header[n - 1] == ' '; n--)
+        a->left_out[i].header[n - 1] = '\0';
+}
+
 /* Adds the member where it is an array of a kind that is read. */
 static int add(ffcl_arrays *a, zip_uint64_t index, ffcl_error *err)
 {
@@ -99,7 +115,7 @@ static int add(ffcl_arrays *a, zip_uint64_t index, ffcl_error *err)
     zip_stat_t st;
     ffcl_array array = {.rank = 0};
     zip_stat_init(&st);
-    if (a->n == MOST_ARRAYS || zip_stat_index(a->archive, index, 0, &st) != 0 ||
+    if (a->n == MOST_ARRAYS || a->n_left_out == MOST_ARRAYS || zip_stat_index(a->archive, index, 0, &st) != 0 ||
         (st.valid & (ZIP_STAT_NAME | ZIP_STAT_SIZE)) != (ZIP_STAT_NAME | ZIP_STAT_SIZE))
         return 0;
     const size_t length = strlen(st.name);
@@ -113,8 +129,10 @@ static int add(ffcl_arrays *a, zip_uint64_t index, ffcl_error *err)
     zip_fclose(member);
     if (!begin)
         return damaged(a, "a member is no NumPy array", err);
-    if (!parse(text, &array))
+    if (!parse(text, &array)) {
+        leave_out(a, array.name, text);
         return 0;
+    }
     if (st.size != begin + array.count * array.item) {
         snprintf(what, sizeof what, "%s has %llu bytes, and its shape needs %llu", array.name,
                  (unsigned long long)st.size,
@@ -200,6 +218,14 @@ const ffcl_array *ffcl_arrays_find(const ffcl_arrays *a, const char *name)
     return NULL;
 }
 
+const char *ffcl_arrays_left_out(const ffcl_arrays *a, const char *name)
+{
+    for (size_t i = 0; i < a->n_left_out; i++)
+        if (strcmp(a->left_out[i].name, name) == 0)
+            return a->left_out[i].header;
+    return NULL;
+}
+
 /* n bytes; to NULL passes over them. */
 static int read_bytes(ffcl_arrays *a, void *to, size_t n, ffcl_error *err)
 {
@@ -244,6 +270,14 @@ static double number(const ffcl_array *a, const unsigned char *at)
     float f;
     double d;
     uint64_t u = 0;
+    unsigned char turned[8];
+    if (a->is_swapped) {
+        for (size_t i = 0; i < a->item; i++)
+            turned[i] = at[a->item - 1 - i];
+        at = turned;
+    }
+    if (a->type == 'f' && a->item == 2)
+        return (double)ffcl_half_to_float((uint16_t)(at[0] | at[1] << 8));
     if (a->type == 'f' && a->item == 4) {
         memcpy(&f, at, sizeof f);
         return (double)f;
@@ -258,6 +292,12 @@ static double number(const ffcl_array *a, const unsigned char *at)
     return a->type == 'i' ? (double)(int64_t)u : (double)u;
 }
 
+/* Where element i of the file belongs. */
+static size_t place_of(const ffcl_array *a, size_t i)
+{
+    return a->is_fortran ? i % a->shape[0] * a->shape[1] + i / a->shape[0] : i;
+}
+
 int ffcl_arrays_doubles(ffcl_arrays *a, const ffcl_array *array, double **out, ffcl_error *err)
 {
     enum { PIECE = 1 << 16 };
@@ -270,7 +310,7 @@ int ffcl_arrays_doubles(ffcl_arrays *a, const ffcl_array *array, double **out, f
         const size_t n = ffcl_min(PIECE, array->count - at);
         rc = ffcl_arrays_read(a, bytes, n, err);
         for (size_t i = 0; rc == 0 && i < n; i++)
-            (*out)[at + i] = number(array, bytes + i * array->item);
+            (*out)[place_of(array, at + i)] = number(array, bytes + i * array->item);
     }
     free(bytes);
     if (rc) {

@@ -11,6 +11,8 @@ enum { FFCL_ARRAY_RANK = 4 };
 typedef struct ffcl_array {
     char name[40];              /* without .npy */
     char type;                  /* u unsigned, i signed, f float */
+    int is_swapped;             /* bytes of an element in the other order: big-endian */
+    int is_fortran;             /* a matrix by columns */
     size_t item;                /* bytes an element */
     int rank;
     size_t shape[FFCL_ARRAY_RANK], count;
@@ -18,9 +20,9 @@ typedef struct ffcl_array {
 
 typedef struct ffcl_arrays ffcl_arrays;
 
-/* Reads the directory and the headers of the arrays.  Arrays of other kinds (objects, Fortran
- * order, more axes) are left out.  FFCL_EFILE, FFCL_EFORMAT: no zip archive, cut short, an
- * array shorter than its shape says; FFCL_ENOMEM. */
+/* Reads the directory and the headers of the arrays.  Arrays of other kinds (objects, more axes
+ * than four or than two in Fortran's order) are left out.  FFCL_EFILE, FFCL_EFORMAT: no zip
+ * archive, cut short, an array shorter than its shape says; FFCL_ENOMEM. */
 int ffcl_arrays_open(ffcl_arrays **out, const char *path, ffcl_error *err);
 void ffcl_arrays_close(ffcl_arrays **arrays);
 const char *ffcl_arrays_path(const ffcl_arrays *arrays);
@@ -31,12 +33,15 @@ const ffcl_array *ffcl_arrays_at(const ffcl_arrays *arrays, size_t i);
 /* The array of that name, or NULL. */
 const ffcl_array *ffcl_arrays_find(const ffcl_arrays *arrays, const char *name);
 
+/* Of an array that is there and left out: its header, which says why; else NULL. */
+const char *ffcl_arrays_left_out(const ffcl_arrays *arrays, const char *name);
+
 /* The next n elements' bytes of the array, from its first on after ffcl_arrays_rewind; one array
  * at a time.  The checksum is compared at the end.  FFCL_EFORMAT, FFCL_EFILE. */
 int ffcl_arrays_rewind(ffcl_arrays *arrays, const ffcl_array *array, ffcl_error *err);
 int ffcl_arrays_read(ffcl_arrays *arrays, void *to, size_t n, ffcl_error *err);
 
-/* The whole array as doubles, new. */
+/* The whole array as doubles, new, rows first. */
 int ffcl_arrays_doubles(ffcl_arrays *arrays, const ffcl_array *array, double **out,
                         ffcl_error *err);
 

@@ -44,7 +44,13 @@ refuses "a negative variance" 5 "a negative variance" -- eval negative.npz -r ne
 npz statistics spatial.npz 2023
 refuses "statistics of sFID's features" 5 "2023 are sFID's" -- eval spatial.npz -r spatial.npz
 npz floats floats.npz 2 8 8
-refuses "images that are no bytes" 5 "no array of RGB images" "of bytes" -- eval floats.npz
+refuses "images that are no bytes" 5 "numbers of type f4" "bytes, 0 to 255" -- eval floats.npz
+npz shape shape.npz '|u1' 4 3 8 8
+refuses "images by channels" 5 "arr_0 is (4, 3, 8, 8)" -- eval shape.npz
+npz shape shape.npz '|u1' 0 8 8 3
+refuses "no images" 5 "holds no image" -- eval shape.npz
+npz shape shape.npz '|O' 4
+refuses "objects for images" 5 "'|O'" "numpy.uint8" -- eval shape.npz
 npz statistics one.npz 2048 one
 refuses "a mean without a covariance" 5 "only one of" -- eval one.npz -r one.npz
 npz statistics ok.npz 2048
@@ -52,6 +58,16 @@ refuses "statistics alone" 2 "--reference" -- eval ok.npz
 works "statistics against themselves" eval ok.npz -r ok.npz --json
 near "$(awk -v x="$(number fid "$work/stdout")" 'BEGIN { print 1 + x }')" 1 1e-9 &&
     ok "their distance is 0" || not_ok "their distance is 0"
+npz statistics big.npz 2048 big
+works "statistics of big-endian numbers by columns" eval ok.npz -r big.npz --json
+near "$(awk -v x="$(number fid "$work/stdout")" 'BEGIN { print 1 + x }')" 1 1e-9 &&
+    ok "they are the same" || not_ok "they are the same"
+npz statistics complex.npz 2048 complex
+refuses "complex numbers" 5 "'<c16'" "real numbers" -- eval ok.npz -r complex.npz
+mkdir classes classes/a classes/b
+refuses "a folder of folders" 4 "the 2 folders in it" -- eval classes
+refuses "statistics of statistics" 2 "no images to save" -- eval ok.npz -r ok.npz --save-stats x.npz
+refuses "a sheet of statistics" 2 "needs the images" -- eval ok.npz -r ok.npz --sheet x.png
 mkdir grey alpha sizes
 npz png grey/0.png 8 8 grey
 npz png alpha/0.png 8 8 rgba
@@ -59,12 +75,40 @@ npz png sizes/0.png 8 8 rgb
 npz png sizes/1.png 8 9 rgb
 refuses "a grey PNG" 5 grey/0.png "convert it to RGB" -- eval grey
 refuses "a PNG with alpha" 5 alpha/0.png "has alpha" -- eval alpha
+npz png alpha/0.png 8 8 key
+refuses "a PNG with a transparent colour" 5 "has alpha" -- eval alpha
+printf '\377\330\377\340%040d' 0 > alpha/0.png
+refuses "a JPEG by the name of a PNG" 5 "a JPEG" -- eval alpha
 refuses "no network" 4 "pt_inception-2015-12-05-6726825d.pth" "--make-network" -- eval a.npz
 refuses "another network" 6 "is no Inception network of FID" -- eval a.npz --inception "$demo_sit"
 
 works "a network by the rule" eval --make-network net.safetensors
 same "its size" "$(wc -c < net.safetensors)" 95589480
 net=(--inception net.safetensors)
+
+refuses "a network where one is" 12 "net.safetensors is there" -- \
+    eval --make-network net.safetensors
+
+# Nothing that is read, and no images, are replaced by what is written.
+npz images other.npz 4 8 8 1
+cksum a.npz other.npz net.safetensors > before
+refuses "statistics over the samples" 12 "is read here" -- eval a.npz "${net[@]}" \
+    --save-stats a.npz
+ln -s net.safetensors link.safetensors
+refuses "statistics over the network, by a link" 12 "is read here" -- eval a.npz "${net[@]}" \
+    --save-stats link.safetensors
+refuses "statistics over other images" 12 "holds images" -- eval a.npz "${net[@]}" \
+    --save-stats other.npz
+refuses "statistics in a folder that is not there" 12 "gone does not exist" -- \
+    eval a.npz "${net[@]}" --save-stats gone/a.npz
+refuses "a sheet over the reference" 12 "is read here" -- eval a.npz -r other.npz "${net[@]}" \
+    --sheet other.npz
+refuses "a sheet among the images" 12 "among the images of sizes" -- eval sizes -r other.npz \
+    "${net[@]}" --sheet sizes/sheet.png
+refuses "before a run, too" 12 "holds images" -- "$demo" output.grid= eval.reference=none \
+    eval.inception=net.safetensors eval.save_stats=other.npz
+cksum a.npz other.npz net.safetensors > after
+check "all is as it was" cmp before after
 
 need_device
 
@@ -98,6 +142,14 @@ works "statistics that were saved" eval a.stats.npz -r b.npz "${net[@]}" --json
 near "$(number fid "$work/stdout")" "$(number fid a.json)" 1e-6 &&
     near "$(number sfid "$work/stdout")" "$(number sfid a.json)" 1e-6 &&
     ok "they give the same distances" || not_ok "they give the same distances"
+
+refuses "statistics by another resize" 5 "resizes images in another way than pytorch-fid" -- \
+    eval a.npz -r a.stats.npz "${net[@]}" --like pytorch-fid
+refuses "samples' statistics by another resize" 5 "choose by --like" -- \
+    eval a.stats.npz -r b.npz "${net[@]}" --like pytorch-fid
+works "statistics by the same resize" eval a.stats.npz -r a.stats.npz --like torch-fidelity --json
+same "are named as what they are" \
+    "$(sed -n 's/.*"like":[[:space:]]*"\(.*\)".*/\1/p' "$work/stdout")" adm
 
 # The same images as files, in another order of the disk.
 python3 - a.npz <<'PY'
@@ -158,6 +210,8 @@ cp net.safetensors whole.safetensors
 printf x >> net.safetensors
 refuses "statistics of another network" 5 "another network" -- \
     eval a.npz -r a.stats.npz --inception net.safetensors
+refuses "samples' statistics of another network" 5 "another network" -- \
+    eval a.stats.npz -r b.npz --inception net.safetensors
 
 mv whole.safetensors net.safetensors
 
@@ -178,6 +232,8 @@ sed 's/"fid":[^,]*,/"fid": 3.250001,/' a.json > c.json
 works "two that are almost equal" eval --compare b.json c.json --plot near.svg
 same "no two ticks have one label" "$(sed -n 's/.*text-anchor="end">\(.*\)<.*/\1/p' near.svg |
     sort | uniq -d)" ""
+refuses "a plot over what is compared" 12 "is read here" -- eval --compare a.json b.json \
+    --plot b.json
 refuses "one alone" 2 "from 2 to" -- eval --compare a.json
 refuses "a file that is no evaluation" 5 "no evaluation" -- eval --compare a.json \
     "$root/config/demo/vae-digits/config.json"
