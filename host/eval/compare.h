@@ -6,7 +6,7 @@
 #include "error.h"
 
 /* ffcl_eval_compare takes at most so many. */
-enum { FFCL_COMPARED = 64 };
+enum { FFCL_COMPARED = 256 };
 
 typedef struct ffcl_compared {
     const char *path;

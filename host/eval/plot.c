@@ -11,7 +11,7 @@
 #include "util.h"
 
 enum { WIDTH = 760, HEIGHT = 420, LEFT = 76, RIGHT = 190, TOP = 44, BOTTOM = 56, TICKS = 5,
-       MOST_TICKS = 4 * TICKS };
+       MOST_TICKS = 4 * TICKS, NAMES = 17 };
 
 static const char *const colours[] = {"#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00",
                                       "#56b4e9"};
@@ -103,11 +103,15 @@ static void print_axes(FILE *f, const view *v)
 {
     const double right = WIDTH - RIGHT, bottom = HEIGHT - BOTTOM;
     /* Counted: a step may be too small to be added to numbers that are large. */
-    double y = v->y0;
-    for (int k = 0; k < MOST_TICKS && y <= v->y1 + v->step_y / 2; k++, y += v->step_y)
+    for (int k = 0; k < MOST_TICKS; k++) {
+        const double exact = v->y0 + k * v->step_y;
+        const double y = fabs(exact) < 1e-6 * v->step_y ? 0.0 : exact;  /* but for rounding */
+        if (y > v->y1 + v->step_y / 2)
+            break;
         fprintf(f, "<path d=\"M%d %.1fH%.1f\" stroke=\"#d8d8d8\"/>\n"
                 "<text x=\"%d\" y=\"%.1f\" text-anchor=\"end\">%.6g</text>\n", LEFT, y_of(v, y),
                 right, LEFT - 8, y_of(v, y) + 4, y);
+    }
     double x = v->by_file ? 1.0 : v->x0;
     for (int k = 0; k < MOST_TICKS && x <= v->x1 + v->step_x / 1e6; k++, x += v->step_x)
         fprintf(f, "<path d=\"M%.1f %.1fv5\" stroke=\"#222\"/>\n"
@@ -119,15 +123,36 @@ static void print_axes(FILE *f, const view *v)
             (LEFT + right) / 2, HEIGHT - 14, v->by_file ? "file" : "images", LEFT - 40, TOP - 18);
 }
 
-/* A path of the file system in XML. */
+/* The bytes of the UTF-8 character at p; 0 where there is none, as in a name of another encoding. */
+static size_t character_at(const char *p)
+{
+    const unsigned char *u = (const unsigned char *)p;
+    const size_t n = u[0] < 0x80 ? 1 : u[0] < 0xc2 ? 0 : u[0] < 0xe0 ? 2 : u[0] < 0xf0 ? 3
+                     : u[0] < 0xf5 ? 4 : 0;
+    for (size_t i = 1; i < n; i++)
+        if ((u[i] & 0xc0) != 0x80)
+            return 0;
+    return n;
+}
+
+/* The last part of a path of the file system in XML, as far as there is room. */
 static void print_name(FILE *f, const char *path)
 {
-    const char *slash = strrchr(path, '/');
-    for (const char *p = slash ? slash + 1 : path; *p; p++) {
+    enum { MOST = 22 };
+    const char *p = ffcl_base_name(path);
+    for (size_t k = 0; *p; k++) {
+        const size_t n = character_at(p);
+        if (k == MOST && strlen(p) > 3) {
+            fputs("...", f);
+            break;
+        }
         if (*p == '&' || *p == '<' || *p == '>')
             fprintf(f, "&#%d;", *p);
+        else if (!n || (unsigned char)*p < 32)
+            fputc('?', f);
         else
-            fputc((unsigned char)*p < 32 ? '?' : *p, f);
+            fprintf(f, "%.*s", (int)n, p);
+        p += n ? n : 1;
     }
 }
 
@@ -150,7 +175,7 @@ static void print_file(FILE *f, const view *v, const ffcl_compared *c, size_t i)
             fprintf(f, "<circle cx=\"%.1f\" cy=\"%.1f\" r=\"3.5\" fill=\"%s\"/>\n", x_of(v, x),
                     y_of(v, y), colour);
     }
-    if (i * 18 + TOP < HEIGHT - BOTTOM) {
+    if (i < NAMES) {
         fprintf(f, "<circle cx=\"%d\" cy=\"%zu\" r=\"4\" fill=\"%s\"/>\n<text x=\"%d\" y=\"%zu\">",
                 WIDTH - RIGHT + 24, TOP + 18 * i, colour, WIDTH - RIGHT + 34, TOP + 18 * i + 4);
         print_name(f, c->path);
@@ -174,6 +199,9 @@ int ffcl_compare_plot(const char *path, const ffcl_compared *c, size_t n, ffcl_e
     print_axes(f, &v);
     for (size_t i = 0; i < n; i++)
         print_file(f, &v, &c[i], i);
+    if (n > NAMES)
+        fprintf(f, "<text x=\"%d\" y=\"%d\">and %zu others</text>\n", WIDTH - RIGHT + 34,
+                TOP + 18 * NAMES + 4, n - NAMES);
     fputs("</svg>\n", f);
     int rc = ferror(f) | fclose(f) ? ffcl_fail(err, FFCL_ENOMEM, "out of memory for %s", path) : 0;
     if (rc == 0)

@@ -232,6 +232,17 @@ sed 's/"fid":[^,]*,/"fid": 3.250001,/' a.json > c.json
 works "two that are almost equal" eval --compare b.json c.json --plot near.svg
 same "no two ticks have one label" "$(sed -n 's/.*text-anchor="end">\(.*\)<.*/\1/p' near.svg |
     sort | uniq -d)" ""
+latin=$(printf 'a \351 name that is longer than there is room for.json')
+sed 's/"fid":[^,]*,/"fid": -0.0002,/' a.json > "$latin"
+sed 's/"fid":[^,]*,/"fid": 0.0001,/' a.json > c.json
+works "a name of another encoding" eval --compare "$latin" c.json --plot latin.svg
+check "the plot is XML" python3 -c "import xml.dom.minidom as d; d.parse('latin.svg')"
+same "and marks 0 as 0" "$(grep -c '>0<' latin.svg)" 1
+lacks latin.svg "is longer" | grep -q . && ok "long names are cut" || not_ok "long names are cut"
+for i in $(seq 100); do cp b.json "run$i.json"; done
+works "a hundred" eval --compare run*.json --plot many.svg
+lacks many.svg "and 83 others" | grep -q . && not_ok "what is not named is counted" ||
+    ok "what is not named is counted"
 refuses "a plot over what is compared" 12 "is read here" -- eval --compare a.json b.json \
     --plot b.json
 refuses "one alone" 2 "from 2 to" -- eval --compare a.json
