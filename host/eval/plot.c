@@ -123,7 +123,7 @@ static void print_axes(FILE *f, const view *v)
             (LEFT + right) / 2, HEIGHT - 14, v->by_file ? "file" : "images", LEFT - 40, TOP - 18);
 }
 
-/* The bytes of the UTF-8 character at p; 0 where there is none, as in a name of another encoding. */
+/* The bytes of the UTF-8 character at p; 0 where there is none: a name of another encoding. */
 static size_t character_at(const char *p)
 {
     const unsigned char *u = (const unsigned char *)p;

@@ -104,8 +104,9 @@ static void leave_out(ffcl_arrays *a, const char *name, const char *header)
     snprintf(a->left_out[i].name, sizeof a->left_out[i].name, "%s", name);
     snprintf(a->left_out[i].header, sizeof a->left_out[i].header, "%.*s",
              (int)strcspn(header, "\n"), header);
-    for (size_t n = strlen(a->left_out[i].header); n && a->left_out[i].header[n - 1] == ' '; n--)
-        a->left_out[i].header[n - 1] = '\0';
+    char *end = strrchr(a->left_out[i].header, '}');
+    if (end)
+        end[1] = '\0';          /* blanks follow */
 }
 
 /* Adds the member where it is an array of a kind that is read. */
