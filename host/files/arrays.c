@@ -116,7 +116,8 @@ static int add(ffcl_arrays *a, zip_uint64_t index, ffcl_error *err)
     zip_stat_t st;
     ffcl_array array = {.rank = 0};
     zip_stat_init(&st);
-    if (a->n == MOST_ARRAYS || a->n_left_out == MOST_ARRAYS || zip_stat_index(a->archive, index, 0, &st) != 0 ||
+    if (a->n == MOST_ARRAYS || a->n_left_out == MOST_ARRAYS ||
+        zip_stat_index(a->archive, index, 0, &st) != 0 ||
         (st.valid & (ZIP_STAT_NAME | ZIP_STAT_SIZE)) != (ZIP_STAT_NAME | ZIP_STAT_SIZE))
         return 0;
     const size_t length = strlen(st.name);
