@@ -7,6 +7,7 @@
 #include "bench.h"
 #include <cjson/cJSON.h>
 #include "cl/profile.h"
+#include "files/ending.h"
 #include "gemm.h"
 #include "selfcheck/choice.h"
 #include "selfcheck/numbers.h"
@@ -32,9 +33,15 @@ static int parse_list(const char *text, size_t *out, size_t *n, size_t step, ffc
                                       : "--batches takes numbers such as 1,8, not", text);
 }
 
-static const char *const file_options[FFCL_BENCH_FILES] = {
-    [FFCL_BENCH_JSON] = "json", [FFCL_BENCH_JSONL] = "jsonl", [FFCL_BENCH_CSV] = "csv",
-    [FFCL_BENCH_MARKDOWN] = "markdown", [FFCL_BENCH_SVG] = "plot", [FFCL_BENCH_HTML] = "html"};
+static const struct {
+    const char *option, *ending, *format;
+} file_options[FFCL_BENCH_FILES] = {
+    [FFCL_BENCH_JSON] = {"--json", ".json", "JSON"},
+    [FFCL_BENCH_JSONL] = {"--jsonl", ".jsonl", "JSON, a case a line"},
+    [FFCL_BENCH_CSV] = {"--csv", ".csv", "CSV"},
+    [FFCL_BENCH_MARKDOWN] = {"--markdown", ".md", "Markdown"},
+    [FFCL_BENCH_SVG] = {"--plot", ".svg", "SVG"},
+    [FFCL_BENCH_HTML] = {"--html", ".html", "HTML"}};
 
 static int take_options(ffcl_session *s, ffcl_bench_options *o)
 {
@@ -47,13 +54,16 @@ static int take_options(ffcl_session *s, ffcl_bench_options *o)
     o->device = device ? device : "auto";
     o->backend = backend ? backend : "";
     for (int i = 0; i < FFCL_BENCH_FILES; i++)
-        o->files[i] = ffcl_option_text(s, file_options[i]);
+        o->files[i] = ffcl_option_text(s, file_options[i].option + 2);
     o->variant = ffcl_option_text(s, "variant");
     o->all = ffcl_option_text(s, "all") != NULL;
     o->compare = ffcl_option_text(s, "compare");
     o->seed = seed ? strtoull(seed, &end, 10) : 1;
     int rc = seed && (end == seed || *end) ?
         ffcl_bad_usage(s, "--seed must be a whole number, not", seed) : 0;
+    for (int i = 0; !rc && i < FFCL_BENCH_FILES; i++)
+        rc = ffcl_check_ending(file_options[i].option, o->files[i], file_options[i].ending,
+                               file_options[i].format, FFCL_EUSAGE, &s->err);
     if (!rc && sizes)
         rc = parse_list(sizes, o->sizes, &o->n_sizes, 16, s);
     if (!rc && batches)

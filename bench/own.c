@@ -136,10 +136,11 @@ static void put(search *s, const ffcl_bench_case *c, size_t first)
 
 static void note_letters(search *s, const char *names)
 {
-    const size_t used = strlen(s->letters);
-    const char *found = strstr(s->letters, names);
-    if (found && strchr(", ", found[strlen(names)]) && (found == s->letters || found[-1] == ' '))
-        return;
+    const size_t used = strlen(s->letters), length = strlen(names);
+    /* A form may begin another: BxC and BxCxk. */
+    for (const char *at = s->letters; (at = strstr(at, names)); at += length)
+        if ((!at[length] || at[length] == ',') && (at == s->letters || at[-1] == ' '))
+            return;
     snprintf(s->letters + used, sizeof s->letters - used, "%s%s", used ? ", " : "", names);
 }
 

@@ -191,14 +191,20 @@ static int is_swapped(const char *a, const char *b)
     return a[i] && b[i] && a[i] == b[i + 1] && a[i + 1] == b[i] && !strcmp(a + i + 2, b + i + 2);
 }
 
-/* How far a name is from the text: 0 where one of its words begins so, SIZE_MAX where it is too
- * far. */
+/* How far a name is from the text: 0 where it has that word, 1 where one of its words begins so,
+ * SIZE_MAX where it is too far. */
 static size_t distance(const char *text, const char *name)
 {
     const size_t n = strlen(text);
+    int begins = 0;
     for (const char *at = strstr(name, text); n > 2 && at; at = strstr(at + 1, text))
-        if (at == name || !isalpha((unsigned char)at[-1]))
-            return 0;
+        if (at == name || !isalpha((unsigned char)at[-1])) {
+            if (!isalpha((unsigned char)at[n]))
+                return 0;
+            begins = 1;
+        }
+    if (begins)
+        return 1;
     if (is_swapped(text, name))
         return 1;
     const size_t d = ffcl_edit_distance(text, name), most = n < 3 ? 0 : n < 6 ? 1 : n < 12 ? 2 : 3;

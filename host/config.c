@@ -13,6 +13,7 @@
 #include "config_table.h"
 #include "config_value.h"
 #include "files/atomic.h"
+#include "files/ending.h"
 #include "files/input.h"
 #include "util.h"
 
@@ -486,24 +487,16 @@ size_t ffcl_config_draw_batch(const ffcl_config *cfg)
                               : ffcl_div_up(ffcl_config_count(cfg), cfg->sampler.world);
 }
 
-/* An output is of one format only: the ending of its name, if it has one, must not promise
- * another. */
-static int check_ending(const char *key, const char *path, const char *ending, const char *format,
-                        ffcl_error *err)
-{
-    const char *slash = path ? strrchr(path, '/') : NULL, *name = slash ? slash + 1 : path;
-    const char *dot = name ? strrchr(name, '.') : NULL;
-    if (!dot || dot == name || !strcasecmp(dot, ending))
-        return 0;
-    return ffcl_fail(err, FFCL_ECONFIG, "[output] %s = %s: what is written is %s, so name it "
-                     "%.*s%s", key, path, format, (int)(dot - path), path, ending);
-}
-
 int ffcl_config_check(const ffcl_config *cfg, ffcl_error *err)
 {
-    int rc = check_ending("grid", cfg->output.grid, ".png", "a PNG", err);
+    int rc = ffcl_check_ending("[output] grid =", cfg->output.grid, ".png", "a PNG", FFCL_ECONFIG,
+                               err);
     if (!rc)
-        rc = check_ending("npz", cfg->output.npz, ".npz", "a NumPy archive", err);
+        rc = ffcl_check_ending("[output] npz =", cfg->output.npz, ".npz", "a NumPy archive",
+                               FFCL_ECONFIG, err);
+    if (!rc)
+        rc = ffcl_check_ending("[eval] save_stats =", cfg->eval.save_stats, ".npz",
+                               "a NumPy archive", FFCL_ECONFIG, err);
     if (rc)
         return rc;
     const int shared = cfg->sampler.rank != FFCL_ALL_RANKS;

@@ -458,8 +458,7 @@ static size_t distance(const char *given, const char *known)
     return d <= limit && d < strlen(known) ? d : SIZE_MAX;
 }
 
-/* The nearest row of section (NULL: of any section), or NULL. */
-static const ffcl_config_row *nearest_key(const char *section, const char *key)
+const ffcl_config_row *ffcl_config_nearest(const char *section, const char *key)
 {
     const ffcl_config_row *best = NULL;
     size_t best_distance = SIZE_MAX;
@@ -535,11 +534,11 @@ int ffcl_config_unknown(const char *where, const char *section, const char *key,
     if (row)
         return ffcl_fail(err, FFCL_ECONFIG, "%s: unknown key [%s] %s; it belongs in [%s]", where,
                          section, key, row->section);
-    row = nearest_key(section, key);
+    row = ffcl_config_nearest(section, key);
     if (row)
         return ffcl_fail(err, FFCL_ECONFIG, "%s: unknown key [%s] %.80s; did you mean %s?", where,
                          section, key, row->key);
-    row = nearest_key(NULL, key);
+    row = ffcl_config_nearest(NULL, key);
     if (row)
         return ffcl_fail(err, FFCL_ECONFIG, "%s: unknown key [%s] %.80s; did you mean [%s] %s?",
                          where, section, key, row->section, row->key);

@@ -90,6 +90,9 @@ int ffcl_config_settings(const ffcl_config *cfg, ffcl_setting_visitor *visit, vo
 /* The row of a key, or NULL. */
 const ffcl_config_row *ffcl_config_find(const char *section, const char *key);
 
+/* The row whose key is written most like this one, of section (NULL: of any), or NULL. */
+const ffcl_config_row *ffcl_config_nearest(const char *section, const char *key);
+
 /* Fails with FFCL_ECONFIG: "where: unknown key [section] key; did you mean ...". */
 int ffcl_config_unknown(const char *where, const char *section, const char *key, ffcl_error *err);
 

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "files/ending.h"
 #include "program/command.h"
 
 static void print_line(void *user, const char *line)
@@ -74,10 +75,18 @@ static int set_key(ffcl_session *s, ffcl_config *cfg, const char *option, const 
     return ffcl_config_set(cfg, text, &s->err);
 }
 
+static int check_name(ffcl_session *s, const char *option, const char *ending, const char *format)
+{
+    return ffcl_check_ending(option, ffcl_option_text(s, option + 2), ending, format, FFCL_EUSAGE,
+                             &s->err);
+}
+
 static int compare(ffcl_session *s)
 {
-    return ffcl_eval_compare((const char *const *)s->words, s->n_words, ffcl_option_text(s, "plot"),
-                             print_line, &s->progress, &s->err);
+    const int rc = check_name(s, "--plot", ".svg", "SVG");
+    return rc ? rc : ffcl_eval_compare((const char *const *)s->words, s->n_words,
+                                       ffcl_option_text(s, "plot"), print_line, &s->progress,
+                                       &s->err);
 }
 
 static int evaluate(ffcl_session *s, ffcl_config *cfg, const char *samples)
@@ -137,9 +146,15 @@ static int run_eval(ffcl_session *s)
         rc = takes_alone(s, "--make-network", "make-network");
         if (!rc)
             rc = ffcl_take_nothing(s);
+        if (!rc)
+            rc = check_name(s, "--make-network", ".safetensors", "safetensors");
         return rc ? rc : ffcl_eval_generate_network(network, &s->err);
     }
-    rc = ffcl_take_files(s, &samples, 1, &first, &n);
+    rc = check_name(s, "--sheet", ".png", "a PNG");
+    if (!rc)
+        rc = check_name(s, "--save-stats", ".npz", "a NumPy archive");
+    if (!rc)
+        rc = ffcl_take_files(s, &samples, 1, &first, &n);
     if (!rc && !samples)
         rc = ffcl_bad_usage(s, "eval needs samples: an .npz, or a folder of images", "");
     if (!rc)

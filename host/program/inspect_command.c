@@ -2,8 +2,10 @@
  * ffcl inspect: what a file is. */
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/stat.h>
 
+#include "error.h"
 #include "files/json.h"
 #include "files/shards.h"
 #include "program/inspect.h"
@@ -92,13 +94,20 @@ static int run_inspect(ffcl_session *s)
     ffcl_findings f = {.json = NULL};
     struct stat info;
     if (s->n_words != 1)
-        return ffcl_bad_usage(s, "inspect takes one file", s->n_words ? s->words[1] : "");
+        return ffcl_bad_usage(s, s->n_words ? "inspect takes one file, and not also"
+                                            : "inspect takes one file",
+                              s->n_words ? s->words[1] : "");
     /* Of a folder of images, what it says of itself. */
     char *manifest = NULL;
     const char *path = s->words[0];
     if (stat(path, &info) == 0 && S_ISDIR(info.st_mode)) {
         manifest = ffcl_path_join(path, "manifest.json");
-        path = manifest && stat(manifest, &info) == 0 ? manifest : path;
+        if (manifest && stat(manifest, &info) < 0) {
+            free(manifest);
+            return ffcl_fail(&s->err, FFCL_EFILE, "%s is a folder without manifest.json, so no "
+                             "sample set of ffcl; ffcl eval takes any folder of images", path);
+        }
+        path = manifest ? manifest : path;
     }
     if (ffcl_option_text(s, "json"))
         f.json = cJSON_CreateObject();
@@ -107,8 +116,13 @@ static int run_inspect(ffcl_session *s)
     int (*read)(ffcl_session *, const ffcl_findings *, const char *) = rc ? NULL : reader_of(path);
     f.is_ini = read == ffcl_inspect_png && !f.json && ffcl_inspect_has_ini(path);
     if (read) {
-        ffcl_find_text(&f, "file", path);
+        if (stat(path, &info) == 0)
+            ffcl_find_text(&f, "file", path);
         rc = read(s, &f, path);
+        const char *dot = strrchr(path, '.');
+        if (rc == FFCL_EFORMAT && dot && !strcasecmp(dot, ".ini"))
+            rc = ffcl_fail(&s->err, rc, "%s is an INI file, which asks for images: ffcl %s "
+                           "--dry-run says what it would make", path, path);
     }
     char *text = f.json && !rc ? cJSON_Print(f.json) : NULL;
     if (text)

@@ -14,6 +14,17 @@ static int is_wanted(const ffcl_config_row *row, const char *word)
            (!strncmp(word, row->section, n) && word[n] == '.' && !strcmp(word + n + 1, row->key));
 }
 
+static int unknown_word(ffcl_session *s, const char *word)
+{
+    const char *dot = strchr(word, '.');
+    const ffcl_config_row *near = ffcl_config_nearest(NULL, dot ? dot + 1 : word);
+    s->err.code = FFCL_EUSAGE;
+    snprintf(s->err.text, sizeof s->err.text, "there is no key or section %.200s%s%s%s%s%s; see "
+             "ffcl keys --help", word, near ? " (did you mean " : "", near ? near->section : "",
+             near ? "." : "", near ? near->key : "", near ? "?)" : "");
+    return FFCL_EUSAGE;
+}
+
 static int print_rows(ffcl_session *s, const char *word)
 {
     const char *section = "";
@@ -32,7 +43,7 @@ static int print_rows(ffcl_session *s, const char *word)
         free(expected);
         n++;
     }
-    return n ? 0 : ffcl_bad_usage(s, "there is no key or section", word);
+    return n ? 0 : unknown_word(s, word);
 }
 
 static int run_keys(ffcl_session *s)

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "config_table.h"
 #include "program/command.h"
 #include "util.h"
 
@@ -65,16 +66,44 @@ static int find_command(int argc, char **argv)
     return at < argc && ffcl_command_find(argv[at]) ? at : 0;
 }
 
+/* The key that an unknown option is called after, as "sampler.seed", where the command takes keys. */
+static int key_of_option(const ffcl_command *c, const char *name, char *key, size_t size)
+{
+    static const char *const elsewhere[][2] = {
+        {"device", "device.select"}, {"model", "model.checkpoint"}, {"vae", "vae.weights"},
+        {"cfg_scale", "sampler.guidance"}, {"cfg", "sampler.guidance"},
+        {"class", "sampler.classes"}, {"num_samples", "sampler.count"},
+        {"batch_size", "sampler.batch"}, {"out", "output.grid"}, {"fp16", "precision.compute"},
+    };
+    char text[64];
+    snprintf(text, sizeof text, "%s", name);
+    for (char *t = text; *t; t++)
+        *t = *t == '-' ? '_' : *t;
+    *key = '\0';
+    for (size_t i = 0; i < sizeof elsewhere / sizeof *elsewhere; i++)
+        if (!strcmp(text, elsewhere[i][0]))
+            snprintf(key, size, "%s", elsewhere[i][1]);
+    for (size_t i = 0; i < ffcl_config_n_rows && !*key; i++)
+        if (!strcmp(text, ffcl_config_rows[i].key))
+            snprintf(key, size, "%s.%s", ffcl_config_rows[i].section, ffcl_config_rows[i].key);
+    return *key && strstr(c->usage, "section.key=value");
+}
+
 static int unknown_option(ffcl_session *s, const ffcl_option *const *list, size_t n,
                           const char *argument)
 {
     const ffcl_option *nearest = NULL;
     size_t least = 3, length = strcspn(argument, "=");
-    char name[64], sentence[128] = "";
+    char name[64], key[64], sentence[192] = "";
     if (strncmp(argument, "--", 2) || length - 2 >= sizeof name)
         return ffcl_bad_usage(s, "unknown option", argument);
     memcpy(name, argument + 2, length - 2);
     name[length - 2] = '\0';
+    if (key_of_option(s->command, name, key, sizeof key)) {
+        snprintf(sentence, sizeof sentence, "unknown option --%s: this is a key, %s=%.60s", name,
+                 key, argument[length] ? argument + length + 1 : "VALUE");
+        return ffcl_bad_usage(s, sentence, "");
+    }
     for (size_t i = 0; i < n; i++) {
         size_t distance = ffcl_edit_distance(name, list[i]->name);
         if (distance < least && distance < strlen(name)) {

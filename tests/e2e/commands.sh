@@ -42,6 +42,13 @@ refuses "a name of a file that is missing" 4 "cannot open gone.ini" -- gone.ini
 refuses "a path that is missing" 4 "cannot open runs/gone" -- runs/gone
 refuses "help for what is no command" 2 "there is no command tun" "did you mean tune?" -- help tun
 refuses "help for two" 2 "one command at a time" -- help tune bench
+refuses "a command of other programs" 2 "did you mean ffcl sample?" -- generate
+refuses "a short word is not near to everything" 2 "run is neither" "ffcl sample?" -- run
+refuses "an option that is a key" 2 "--seed: this is a key, sampler.seed=VALUE" -- "$demo" --seed 3
+refuses "an option that is a key, with its value" 2 "sampler.guidance=7.5" -- "$demo" \
+    --cfg-scale=7.5
+refuses "a key of no command" 2 "unknown option --steps; see ffcl devices --help" -- devices --steps
+refuses "an unknown key of keys" 2 "did you mean sampler.seed?" -- keys sampler.sed
 refuses "devices takes no argument" 2 "takes no argument: x" -- devices x
 
 # ---- what a file is ----
@@ -98,7 +105,10 @@ print(m["settings"]["sampler.count"], m["end"], m["runs"], len(m["device"]))' "$
 fi
 refuses "inspect what is nothing" 5 "$demo" -- inspect "$demo"
 refuses "inspect what is not there" 4 gone.pt -- inspect gone.pt
-refuses "inspect without a file" 2 "inspect takes one file" -- inspect
+refuses "inspect without a file" 2 "inspect takes one file; see" -- inspect
+refuses "inspect two files" 2 "one file, and not also b" -- inspect a b
+refuses "inspect an INI file" 5 "is an INI file" "--dry-run" -- inspect "$demo"
+refuses "inspect a folder that is no sample set" 4 "without manifest.json" -- inspect "$root/config"
 
 # ---- devices, version ----
 
@@ -118,6 +128,17 @@ fi
 
 refuses "a grid that is no PNG" 3 "grid = x.jpg" "a PNG" "x.png" -- "$demo" output.grid=x.jpg
 refuses "an npz that is none" 3 "npz = x.npy" "x.npz" -- "$demo" output.grid= output.npz=x.npy
+for pair in plot:SVG:svg html:HTML:html json:JSON:json jsonl:JSON:jsonl csv:CSV:csv \
+    markdown:Markdown:md; do
+    IFS=: read -r option format ending <<< "$pair"
+    refuses "bench --$option of another name" 2 "--$option x.png: what is written is $format" \
+        "x.$ending" -- bench softmax "--$option" x.png
+done
+refuses "eval's plot of another name" 2 "what is written is SVG, so name it x.svg" -- \
+    eval --compare a.json b.json --plot x.png
+refuses "eval's sheet of another name" 2 "name it x.png" -- eval a.npz --sheet x.jpg
+refuses "eval's statistics of another name" 2 "name it x.npz" -- eval a.npz --save-stats x.npy
+refuses "eval's network of another name" 2 "x.safetensors" -- eval --make-network x.pth
 HOME=$work refuses "~ is the home" 12 "$work/none/x.png" -- "$demo" "output.grid=~/none/x.png"
 
 refuses "a grid that no file can hold, before weights are loaded" 3 "a grid of 6000 images" \

@@ -106,6 +106,8 @@ static void test_imagenet(void **state)
     assert_false(ffcl_class_names_match(names, 281, "t*bx*y", 6));
     ffcl_class_names_suggest(names, "tabyb", 5, list, sizeof list);
     assert_string_equal(list, "tabby (281)");
+    ffcl_class_names_suggest(names, "cat", 3, list, sizeof list);
+    assert_string_equal(list, "tabby (281), tiger cat (282), Persian cat (283)");
     ffcl_class_names_suggest(names, "x", 1, list, sizeof list);
     assert_string_equal(list, "");
     ffcl_class_names_close(&names);
