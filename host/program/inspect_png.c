@@ -49,10 +49,14 @@ static void print_texts(const ffcl_findings *f, texts *t)
     if (!t->ini)
         return;
     ffcl_text_clean(t->ini, 1);
-    if (f->json)
+    if (f->json) {
         cJSON_AddStringToObject(f->json, "ini", t->ini);
-    else
-        printf("\n%s", t->ini);
+        return;
+    }
+    /* A PNG that is passed on says nothing of its maker's folders. */
+    puts("; weights go by their names alone: put them beside this file, or give\n"
+         "; model.checkpoint=PATH and vae.weights=PATH");
+    printf("\n%s", t->ini);
 }
 
 int ffcl_inspect_has_ini(const char *path)

@@ -103,6 +103,13 @@ static const char *need_cblas(const ffcl_config *cfg, const ffcl_engine *engine)
                ? "no CBLAS library is used" : NULL;
 }
 
+/* Its row counts for a folder's settings alone; a grid says what it was made with, too. */
+static const char *need_png(const ffcl_config *cfg, const ffcl_engine *engine)
+{
+    (void)engine;
+    return cfg->output.grid || cfg->output.folder ? NULL : "no PNG is written";
+}
+
 /* Beside these, keys whose row says when they count: those of some solvers and generators. */
 static const struct {
     const char *section, *key;
@@ -121,6 +128,7 @@ static const struct {
     {"blas", "tuning", need_tuned},
     {"blas", "library", need_cblas},
     {"output", "npz_labels", need_npz},
+    {"output", "metadata", need_png},
     {"eval", "inception", need_evaluation},
     {"eval", "like", need_evaluation},
 };

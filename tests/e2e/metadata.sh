@@ -31,6 +31,8 @@ works "a grid" -q "$demo" output.grid=grid.png
 same "it says seed, guidance, version, checksums" "$("$ffcl" inspect grid.png |
     sed -n 's/^; \(made by\|seed\|guidance\|checkpoint\|vae\) .*  *\(.*\)/\1/p' | tr '\n' ' ')" \
     "made by seed guidance checkpoint vae "
+same "where the weights are to lie" "$("$ffcl" inspect grid.png |
+    grep -c '^; weights go by their names alone\|^; model.checkpoint=PATH')" 2
 same "the seed, the version" "$(text grid.png seed) $(text grid.png made_by)" \
     "1 ffcl $("$ffcl" --version | sed -n 's/^ffcl \([0-9.]*\) .*/\1/p')"
 same "the checkpoint's name and checksum" "$(text grid.png checkpoint)" \

@@ -164,6 +164,11 @@ output.npz_labels=yes there is no npz
 output.png_level=1 there is no folder
 eval.like=torch-fidelity .eval. reference is off
 KEYS
+for kind in all none; do
+    run "${tiny[@]}" output.metadata=$kind
+    same "metadata=$kind counts for a grid without a folder" \
+        "$code $(grep -c 'without effect' "$work/stderr")" "0 0"
+done
 run "${tiny[@]}" sampler.cfg=all sampler.guidance=1
 same "guidance of strength 1" "$(grep -c 'without effect here: .sampler. cfg' "$work/stderr")" 1
 run "${tiny[@]}" condition.w_embedder=1.5 sampler.guidance=3
