@@ -23,40 +23,77 @@ done
 [ -f "/usr/$host/include/zlib.h" ] || die "zlib for mingw-w64 is missing: libz-mingw-w64-dev"
 [ -f /usr/include/CL/cl.h ] || die "OpenCL's headers are missing: opencl-headers"
 
-# Package lists of sources, beside those of the system, which are left as they are.
-apt_options=(-o "Dir::Etc::sourcelist=$folder/apt/one.list" -o "Dir::Etc::sourceparts=$folder/apt/d"
-    -o "Dir::State::lists=$folder/apt/lists")
-prepare_apt() {
-    [ -d "$folder/apt/lists" ] && return
-    mkdir -p "$folder/apt/d" "$folder/apt/lists/partial"
-    sed -n 's/^deb /deb-src /p' /etc/apt/sources.list 2> /dev/null > "$folder/apt/one.list" || true
-    for f in /etc/apt/sources.list.d/*.list; do
-        [ -f "$f" ] && sed -n 's/^deb /deb-src /p' "$f" >> "$folder/apt/one.list"
-    done
-    for f in /etc/apt/sources.list.d/*.sources; do
-        [ -f "$f" ] && sed 's/^Types:.*/Types: deb-src/' "$f" > "$folder/apt/d/${f##*/}"
-    done
-    apt-get "${apt_options[@]}" update >> "$log" 2>&1
+# Package lists of sources in $folder/apt/SET, beside those of the system, which are left as they are:
+# SET is system, for its own suites, or others, for those of the same mirrors that Debian has beside
+# them.
+apt_of() { # SET WORD...: apt-get or apt-cache with these lists
+    local at=$folder/apt/$1 tool=$2
+    shift 2
+    "$tool" -o "Dir::Etc::sourcelist=$at/one.list" -o "Dir::Etc::sourceparts=$at/d" \
+        -o "Dir::State::lists=$at/lists" "$@"
 }
 
-# The newest source of a package that its mirror has; lists may be ahead of it.
-download() {
+prepare_apt() { # SET
+    local at=$folder/apt/$1 suites='' f
+    [ -f "$at/done" ] && return
+    [ "$1" = system ] || suites='stable testing unstable'
+    mkdir -p "$at/d" "$at/lists/partial"
+    for f in /etc/apt/sources.list /etc/apt/sources.list.d/*.list; do
+        [ -f "$f" ] && sed -n 's/^deb /deb-src /p' "$f"
+    done > "$at/all.list"
+    if [ -z "$suites" ]; then
+        cp "$at/all.list" "$at/one.list"
+    else
+        # Of a line: deb-src [options] URI suite components.
+        for f in $suites; do
+            sed -nE "s#^(deb-src +(\[[^]]*\] +)?[^ ]+/debian/?) +[a-z]+ +#\\1 $f #p" "$at/all.list"
+        done | sort -u > "$at/one.list"
+    fi
+    for f in /etc/apt/sources.list.d/*.sources; do
+        [ -f "$f" ] || continue
+        [ -z "$suites" ] || grep -q '^URIs:.*/debian/\{0,1\}$' "$f" || continue
+        sed -e 's/^Types:.*/Types: deb-src/' -e "${suites:+s/^Suites:.*/Suites: $suites/}" "$f" \
+            > "$at/d/${f##*/}"
+    done
+    # A suite that a mirror does not have must not keep the others from being used.
+    apt_of "$1" apt-get update >> "$log" 2>&1 || [ "$1" = others ] || return 1
+    touch "$at/done"
+}
+
+# The newest source of a package that its mirror has whole; lists may be ahead of it, or of files
+# that it has no more.
+download() { # SET PACKAGE
     local version
-    for version in $(apt-cache "${apt_options[@]}" showsrc "$1" | sed -n 's/^Version: //p' |
-        sort -Vru); do
-        rm -f "$1"_*.dsc
-        apt-get "${apt_options[@]}" source --download-only "$1=$version" && return
+    prepare_apt "$1" || return 1
+    for version in $(apt_of "$1" apt-cache showsrc "$2" | sed -n 's/^Version: //p' | sort -Vru); do
+        rm -f "$2"_*.dsc
+        apt_of "$1" apt-get source --download-only "$2=$version" && return
     done
     return 1
+}
+
+# The authors' archive alone, without Debian's patches; apt has compared its checksum.
+unpack_original() { # PACKAGE FOLDER
+    local archive
+    archive=$(find . -maxdepth 1 -name "$1_*.orig.tar.*" ! -name '*.asc' | sort -V | tail -n 1)
+    [ -n "$archive" ] || return 1
+    mkdir "$2" && tar -xf "$archive" -C "$2" --strip-components=1 &&
+        echo "       ${archive#./}, without Debian's patches, which no mirror has" >&3
 }
 
 # fetch PACKAGE: its source, checked and with Debian's patches, in $sources/PACKAGE.
 fetch() {
     [ -d "$sources/$1" ] && return
-    prepare_apt
+    rm -rf "$sources/$1.new"
     mkdir -p "$sources/download"
-    (cd "$sources/download" && download "$1" &&
-        dpkg-source --extract "$1"_*.dsc "$sources/$1.new") >> "$log" 2>&1 ||
+    (
+        cd "$sources/download"
+        if download system "$1" || download others "$1"; then
+            dpkg-source --extract "$1"_*.dsc "$sources/$1.new"
+        else
+            unpack_original "$1" "$sources/$1.new"
+        fi
+    ) >> "$log" 2>&1 ||
         die "the source of Debian's $1 cannot be had ($log says why); put it into $sources/$1"
     mv "$sources/$1.new" "$sources/$1"
 }
@@ -176,6 +213,7 @@ build_clblast() {
 
 mkdir -p "$prefix/include" "$prefix/lib/pkgconfig" "$sources"
 : > "$log"
+exec 3>&1                       # what the log does not swallow
 for library in opencl zlib libpng inih cjson libzip clblast; do
     stamp=$prefix/.$library
     if [ ! -f "$stamp" ]; then
