@@ -368,10 +368,13 @@ static int bench_kernels(ffcl_bench_options *o, ffcl_progress *progress, ffcl_er
     return rc;
 }
 
-/* Nothing to say: the last line says what is kept. */
+/* In the thread that waits for Ctrl-C; a call may take seconds. */
 static void note_stop(void *user)
 {
-    (void)user;
+    const ffcl_progress *progress = user;
+    if (!progress->quiet && progress->is_terminal)
+        fputs("\nffcl: finishing the call under way; Ctrl-C once more stops at once, without files\n",
+              progress->out);
 }
 
 static int run_bench(ffcl_session *s)
@@ -383,7 +386,7 @@ static int run_bench(ffcl_session *s)
         rc = o.model ? take_model(s, &o) : take_kernels(s, &o);
     s->interrupt.is_polled = 1;
     if (!rc)
-        rc = ffcl_interrupt_watch(&s->interrupt, note_stop, NULL, &s->err);
+        rc = ffcl_interrupt_watch(&s->interrupt, note_stop, &s->progress, &s->err);
     if (rc)
         return rc;
     return o.model ? ffcl_bench_model(&o, &s->progress, &s->err)

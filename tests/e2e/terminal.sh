@@ -189,5 +189,12 @@ same "Ctrl-C in tune: dies by it" "$(type_at "tuning " 1 tune "$demo" blas.backe
 same "it says what was kept" "$(grep -c \
     '^ffcl: stopped: what was tried is kept; run the same command again to resume$' \
     "$work/tty")" 1
+same "Ctrl-C in bench: dies by it" "$(type_at "measuring the ceilings" 1 bench gemm --quick)" \
+    "signal 2"
+same "bench says that it finishes a call, and then what was timed" "$(grep -c \
+    '^ffcl: finishing the call under way; Ctrl-C once more stops at once, without files$' \
+    "$work/tty") $(grep -c '^ffcl: stopped: [0-9]* of [0-9]* cases were timed$' "$work/tty")" "1 1"
+same "twice in bench: at once" "$(type_at "case " 2 bench gemm) $(grep -c '^ffcl: stopped' \
+    "$work/tty")" "signal 2 0"
 
 finish
