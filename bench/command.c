@@ -373,8 +373,8 @@ static void note_stop(void *user)
 {
     const ffcl_progress *progress = user;
     if (!progress->quiet && progress->is_terminal)
-        fputs("\nffcl: finishing the call under way; Ctrl-C once more stops at once, without files\n",
-              progress->out);
+        fputs("\nffcl: finishing the call under way; Ctrl-C once more stops at once, without "
+              "files\n", progress->out);
 }
 
 static int run_bench(ffcl_session *s)

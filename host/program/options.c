@@ -66,7 +66,7 @@ static int find_command(int argc, char **argv)
     return at < argc && ffcl_command_find(argv[at]) ? at : 0;
 }
 
-/* The key that an unknown option is called after, as "sampler.seed", where the command takes keys. */
+/* The key that an unknown option is called after ("sampler.seed"), where the command takes keys. */
 static int key_of_option(const ffcl_command *c, const char *name, char *key, size_t size)
 {
     static const char *const elsewhere[][2] = {

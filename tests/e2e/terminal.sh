@@ -194,7 +194,5 @@ same "Ctrl-C in bench: dies by it" "$(type_at "measuring the ceilings" 1 bench g
 same "bench says that it finishes a call, and then what was timed" "$(grep -c \
     '^ffcl: finishing the call under way; Ctrl-C once more stops at once, without files$' \
     "$work/tty") $(grep -c '^ffcl: stopped: [0-9]* of [0-9]* cases were timed$' "$work/tty")" "1 1"
-same "twice in bench: at once" "$(type_at "case " 2 bench gemm) $(grep -c '^ffcl: stopped' \
-    "$work/tty")" "signal 2 0"
 
 finish

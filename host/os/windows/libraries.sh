@@ -23,9 +23,9 @@ done
 [ -f "/usr/$host/include/zlib.h" ] || die "zlib for mingw-w64 is missing: libz-mingw-w64-dev"
 [ -f /usr/include/CL/cl.h ] || die "OpenCL's headers are missing: opencl-headers"
 
-# Package lists of sources in $folder/apt/SET, beside those of the system, which are left as they are:
-# SET is system, for its own suites, or others, for those of the same mirrors that Debian has beside
-# them.
+# Package lists of sources in $folder/apt/SET; those of the machine are left as they are.  Its SET
+# "system" has the suites that it uses, "others" those that Debian has beside them on the same
+# mirrors.
 apt_of() { # SET WORD...: apt-get or apt-cache with these lists
     local at=$folder/apt/$1 tool=$2
     shift 2
