@@ -16,7 +16,8 @@ trap 'rm -rf --one-file-system "$work"' EXIT
 
 make_root() { # FOLDER [PACKAGES]
     # Nobody needs the root after a power cut.
-    mmdebstrap --quiet --variant=minbase --dpkgopt=force-unsafe-io ${2:+--include="$2"} "$release" "$1"
+    mmdebstrap --quiet --variant=minbase --dpkgopt=force-unsafe-io ${2:+--include="$2"} \
+        "$release" "$1"
     cp /etc/resolv.conf "$1/etc/resolv.conf"
 }
 
