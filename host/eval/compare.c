@@ -31,12 +31,30 @@ static void text_of(char *to, size_t size, const cJSON *o, const char *key)
     snprintf(to, size, "%s", cJSON_IsString(item) ? item->valuestring : "");
 }
 
+/* FOLDER of FOLDER/evaluation.json, A.npz of A.npz.evaluation.json, else the file's name. */
+static void name_of(char *to, size_t size, const char *path)
+{
+    static const char own[] = "evaluation.json";
+    const char *base = ffcl_base_name(path);
+    const size_t length = strlen(base), end = sizeof own - 1;
+    snprintf(to, size, "%s", base);
+    if (length > end + 1 && strcmp(base + length - end - 1, ".evaluation.json") == 0) {
+        snprintf(to, ffcl_min(size, length - end), "%s", base);
+    } else if (strcmp(base, own) == 0 && base > path + 1) {
+        const char *folder = base - 1;
+        while (folder > path && folder[-1] != '/')
+            folder--;
+        snprintf(to, ffcl_min(size, (size_t)(base - folder)), "%s", folder);
+    }
+}
+
 static int read_one(ffcl_compared *c, const char *path, ffcl_error *err)
 {
     char *text = NULL;
     size_t n = 0, at = 0;
     cJSON *o = NULL;
     *c = (ffcl_compared){.path = path};
+    name_of(c->name, sizeof c->name, path);
     err->text[0] = '\0';
     int rc = ffcl_input_read(&text, &n, path, MOST, err);
     if (rc == 0)
@@ -99,7 +117,7 @@ static void print_table(const ffcl_compared *c, size_t n, ffcl_line_visitor *vis
     snprintf(line, sizeof line, "%-16s", "");
     for (size_t i = 0; i < n && n <= 3; i++)
         snprintf(line + strlen(line), sizeof line - strlen(line), " %14.14s",
-                 ffcl_base_name(c[i].path));
+                 c[i].name);
     snprintf(line + strlen(line), sizeof line - strlen(line), n == 2 ? " %14s" : " %14s %14s",
              n == 2 ? "difference" : "mean", "deviation");
     visit(user, line);
@@ -129,7 +147,7 @@ static void print_notes(const ffcl_compared *c, size_t n, ffcl_line_visitor *vis
                            : c[i].count != c[0].count               ? "numbers of images"
                                                                     : NULL;
         snprintf(line, sizeof line, "note: %.200s and %.200s have different %s, so their numbers "
-                 "do not compare", ffcl_base_name(c[0].path), ffcl_base_name(c[i].path),
+                 "do not compare", c[0].name, c[i].name,
                  what ? what : "");
         if (what)
             visit(user, line);

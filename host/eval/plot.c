@@ -135,11 +135,11 @@ static size_t character_at(const char *p)
     return n;
 }
 
-/* The last part of a path of the file system in XML, as far as there is room. */
-static void print_name(FILE *f, const char *path)
+/* A name of the file system in XML, as far as there is room. */
+static void print_name(FILE *f, const char *name)
 {
     enum { MOST = 22 };
-    const char *p = ffcl_base_name(path);
+    const char *p = name;
     for (size_t k = 0; *p; k++) {
         const size_t n = character_at(p);
         if (k == MOST && strlen(p) > 3) {
@@ -178,7 +178,7 @@ static void print_file(FILE *f, const view *v, const ffcl_compared *c, size_t i)
     if (i < NAMES) {
         fprintf(f, "<circle cx=\"%d\" cy=\"%zu\" r=\"4\" fill=\"%s\"/>\n<text x=\"%d\" y=\"%zu\">",
                 WIDTH - RIGHT + 24, TOP + 18 * i, colour, WIDTH - RIGHT + 34, TOP + 18 * i + 4);
-        print_name(f, c->path);
+        print_name(f, c->name);
         fputs("</text>\n", f);
     }
 }

@@ -232,6 +232,11 @@ sed 's/"fid":[^,]*,/"fid": 3.250001,/' a.json > c.json
 works "two that are almost equal" eval --compare b.json c.json --plot near.svg
 same "no two ticks have one label" "$(sed -n 's/.*text-anchor="end">\(.*\)<.*/\1/p' near.svg |
     sort | uniq -d)" ""
+mkdir run
+cp a.json run/evaluation.json
+cp b.json b.npz.evaluation.json
+works "what runs left" eval --compare run/evaluation.json b.npz.evaluation.json
+same "is named by its folder and npz" "$(head -n 1 "$work/stdout" | xargs)" "run b.npz difference"
 latin=$(printf 'a \351 name that is longer than there is room for.json')
 sed 's/"fid":[^,]*,/"fid": -0.0002,/' a.json > "$latin"
 sed 's/"fid":[^,]*,/"fid": 0.0001,/' a.json > c.json
