@@ -33,6 +33,11 @@ cp "$work/stdout" one
 works "--version" --version
 check "version and --version are one" cmp "$work/stdout" one
 
+works "presets" presets
+same "presets fits 80 columns" "$(wide "$work/stdout")" ""
+same "presets: all of the text" "$(tr -s ' \n' ' ' < "$work/stdout" |
+    grep -c 'Pixel Mean Flows, arXiv 2601.22158 github.com/Lyy-iiis/pMF@')" 1
+
 # ---- words ----
 
 refuses "a word that is nearly a command" 2 "devces is neither a command nor a file" \
