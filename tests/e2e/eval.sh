@@ -94,15 +94,16 @@ npz images other.npz 4 8 8 1
 cksum a.npz other.npz net.safetensors > before
 refuses "statistics over the samples" 12 "is read here" -- eval a.npz "${net[@]}" \
     --save-stats a.npz
-ln -s net.safetensors link.safetensors
+ln -s net.safetensors link.npz
+ln -s other.npz link.png
 refuses "statistics over the network, by a link" 12 "is read here" -- eval a.npz "${net[@]}" \
-    --save-stats link.safetensors
+    --save-stats link.npz
 refuses "statistics over other images" 12 "holds images" -- eval a.npz "${net[@]}" \
     --save-stats other.npz
 refuses "statistics in a folder that is not there" 12 "gone does not exist" -- \
     eval a.npz "${net[@]}" --save-stats gone/a.npz
 refuses "a sheet over the reference" 12 "is read here" -- eval a.npz -r other.npz "${net[@]}" \
-    --sheet other.npz
+    --sheet link.png
 refuses "a sheet among the images" 12 "among the images of sizes" -- eval sizes -r other.npz \
     "${net[@]}" --sheet sizes/sheet.png
 refuses "before a run, too" 12 "holds images" -- "$demo" output.grid= eval.reference=none \
@@ -248,8 +249,9 @@ for i in $(seq 100); do cp b.json "run$i.json"; done
 works "a hundred" eval --compare run*.json --plot many.svg
 lacks many.svg "and 83 others" | grep -q . && not_ok "what is not named is counted" ||
     ok "what is not named is counted"
+ln -s b.json link.svg
 refuses "a plot over what is compared" 12 "is read here" -- eval --compare a.json b.json \
-    --plot b.json
+    --plot link.svg
 refuses "one alone" 2 "from 2 to" -- eval --compare a.json
 refuses "a file that is no evaluation" 5 "no evaluation" -- eval --compare a.json \
     "$root/config/demo/vae-digits/config.json"
