@@ -11,20 +11,34 @@
 
 static const float norm_eps = 1e-6f;
 
-/* LDM numbers its up blocks from the image backwards; to rename them one must know how many there
- * are. */
-static size_t count_ldm_levels(const char *path, const char *wrapper, ffcl_error *err, int *rc)
+static size_t largest_activation(const ffcl_vae *vae, size_t R);
+static void decode(const ffcl_vae *vae, ffcl_ctx *ctx, const ffcl_tensor *out,
+                   const ffcl_tensor *latent, float factor, const ffcl_tap *tap);
+
+static const ffcl_vae_kind autoencoder_kl = {
+    .name = "AutoencoderKL", .rename = ffcl_vae_rename, .derive = ffcl_vae_derive,
+    .table = ffcl_vae_table, .largest_activation = largest_activation, .decode = decode};
+
+/* The kind, by names.  LDM numbers its up blocks from the image backwards; to rename them one must
+ * know how many there are. */
+static int look(ffcl_vae *vae, const char *path, const char *wrapper, size_t *levels,
+                ffcl_error *err)
 {
     ffcl_tensor_file *file = NULL;
-    size_t levels = 0, i;
-    *rc = ffcl_tensor_file_open_as(&file, path, wrapper, 1, err);
-    for (size_t k = 0; *rc == 0 && k < ffcl_tensor_file_count(file); k++) {
-        const char *up = strstr(ffcl_tensor_file_at(file, k)->name, "decoder.up.");
+    size_t i;
+    int rc = ffcl_tensor_file_open_as(&file, path, wrapper, 1, err);
+    vae->kind = &autoencoder_kl;
+    for (size_t k = 0; rc == 0 && k < ffcl_tensor_file_count(file); k++) {
+        const char *name = ffcl_tensor_file_at(file, k)->name;
+        const char *up = strstr(name, "decoder.up.");
         if (up && sscanf(up, "decoder.up.%zu.", &i) == 1)
-            levels = ffcl_max(levels, i + 1);
+            *levels = ffcl_max(*levels, i + 1);
+        if (ffcl_vae_is_tiny(name))
+            vae->kind = &ffcl_vae_tiny;
     }
+    vae->is_ldm = *levels > 0;
     ffcl_tensor_file_close(&file);
-    return levels;
+    return rc;
 }
 
 int ffcl_vae_open(ffcl_vae **out, const char *path, const ffcl_vae_options *options,
@@ -35,18 +49,17 @@ int ffcl_vae_open(ffcl_vae **out, const char *path, const ffcl_vae_options *opti
     ffcl_vae *vae = calloc(1, sizeof *vae);
     if (!vae)
         return ffcl_fail(err, FFCL_ENOMEM, "out of memory for the VAE");
-    int rc = 0;
-    size_t levels = count_ldm_levels(path, options->wrapper, err, &rc);
-    vae->is_ldm = levels > 0;
+    size_t levels = 0;
+    int rc = look(vae, path, options->wrapper, &levels, err);
     if (rc == 0)
-        rc = ffcl_weights_open(&vae->weights, path, options->wrapper, 1, ffcl_vae_rename, &levels,
-                               err);
+        rc = ffcl_weights_open(&vae->weights, path, options->wrapper, 1, vae->kind->rename,
+                               &levels, err);
     if (rc == 0)
         rc = ffcl_vae_find_config(path, &config_path, &config_text, err);
     if (rc == 0)
-        rc = ffcl_vae_derive(vae, options, config_path, config_text, err);
+        rc = vae->kind->derive(vae, options, config_path, config_text, err);
     if (rc == 0)
-        rc = ffcl_vae_table(vae, NULL, err);
+        rc = vae->kind->table(vae, NULL, err);
     if (rc)
         ffcl_vae_close(&vae);
     *out = vae;
@@ -70,7 +83,10 @@ void ffcl_vae_close(ffcl_vae **vae)
         free(v->up[i].resnets);
         free(v->up[i].attentions);
     }
+    for (size_t i = 0; v->stages && i < v->d.levels; i++)
+        free(v->stages[i].blocks);
     free(v->up);
+    free(v->stages);
     free(v->d.mean);
     free(v->d.std);
     ffcl_weights_close(&v->weights);
@@ -87,7 +103,7 @@ int ffcl_vae_prepare(ffcl_vae *vae, ffcl_ctx *ctx, ffcl_dtype dtype)
 {
     vae->dtype = dtype;
     vae->layout = dtype == FFCL_F32 && ffcl_gemm_takes_columns(ctx) ? FFCL_COLUMNS : FFCL_ROWS;
-    return ffcl_vae_table(vae, ctx, ctx->err);
+    return vae->kind->table(vae, ctx, ctx->err);
 }
 
 size_t ffcl_vae_bytes(const ffcl_vae *vae)
@@ -106,6 +122,34 @@ int ffcl_vae_load(ffcl_vae *vae, ffcl_ctx *ctx, uint64_t *done, uint64_t total)
 }
 
 size_t ffcl_vae_largest_activation(const ffcl_vae *vae, size_t R)
+{
+    return vae->kind->largest_activation(vae, R);
+}
+
+void ffcl_vae_decode(ffcl_vae *vae, ffcl_ctx *ctx, const ffcl_tensor *out,
+                     const ffcl_tensor *latent, float factor, const ffcl_tap *tap)
+{
+    vae->kind->decode(vae, ctx, out, latent, factor, tap);
+}
+
+void ffcl_vae_see(const ffcl_vae *vae, const ffcl_tap *tap, ffcl_ctx *ctx, const ffcl_tensor *x,
+                  const char *name)
+{
+    if (!tap || vae->dtype == FFCL_F32) {
+        ffcl_tap_see(tap, ctx, x, "%s", name);
+        return;
+    }
+    ffcl_tensor floats = *x;
+    floats.dtype = FFCL_F32;
+    floats = ffcl_take(ctx, floats);
+    ffcl_cast(ctx, &floats, x);
+    ffcl_tap_see(tap, ctx, &floats, "%s", name);
+    ffcl_give(ctx, &floats);
+}
+
+/* ---- AutoencoderKL ----------------------------------------------------------------------- */
+
+static size_t largest_activation(const ffcl_vae *vae, size_t R)
 {
     size_t largest = 0, side = R;
     for (size_t i = 0; i < vae->d.levels; i++) {
@@ -248,35 +292,20 @@ static void attention(const ffcl_vae *vae, ffcl_ctx *ctx, feature *x, const ffcl
     replace(ctx, x, y);
 }
 
-static void see(const ffcl_vae *vae, const ffcl_tap *tap, ffcl_ctx *ctx, const feature *x,
-                const char *name)
-{
-    if (!tap || vae->dtype == FFCL_F32) {
-        ffcl_tap_see(tap, ctx, &x->t, "%s", name);
-        return;
-    }
-    ffcl_tensor floats = x->t;
-    floats.dtype = FFCL_F32;
-    floats = ffcl_take(ctx, floats);
-    ffcl_cast(ctx, &floats, &x->t);
-    ffcl_tap_see(tap, ctx, &floats, "%s", name);
-    ffcl_give(ctx, &floats);
-}
-
-void ffcl_vae_decode(ffcl_vae *vae, ffcl_ctx *ctx, const ffcl_tensor *out,
-                     const ffcl_tensor *latent, float factor, const ffcl_tap *tap)
+static void decode(const ffcl_vae *vae, ffcl_ctx *ctx, const ffcl_tensor *out,
+                   const ffcl_tensor *latent, float factor, const ffcl_tap *tap)
 {
     const ffcl_conv_weight *point = vae->post_quant.out ? &vae->post_quant : NULL;
     char name[32];
     feature x = {.t = ffcl_take(ctx, ffcl_image_of(vae->dtype, latent->batch, latent->width,
                                                    latent->width, vae->d.mid))};
     ffcl_latent_conv(ctx, &x.t, latent, factor, point, &vae->conv_in);      /* (B, R*R, mid) */
-    see(vae, tap, ctx, &x, "act.conv_in");
+    ffcl_vae_see(vae, tap, ctx, &x.t, "act.conv_in");
     resnet(vae, ctx, &x, &vae->mid[0]);
     if (vae->is_attentive)
         attention(vae, ctx, &x, &vae->attention);
     resnet(vae, ctx, &x, &vae->mid[1]);                                     /* (B, R*R, mid) */
-    see(vae, tap, ctx, &x, "act.mid");
+    ffcl_vae_see(vae, tap, ctx, &x.t, "act.mid");
     for (size_t i = 0; i < vae->d.levels; i++) {
         const ffcl_vae_level *level = &vae->up[i];
         for (size_t j = 0; j < vae->d.layers; j++) {
@@ -289,7 +318,7 @@ void ffcl_vae_decode(ffcl_vae *vae, ffcl_ctx *ctx, const ffcl_tensor *out,
                     convolve(vae, ctx, &x, &level->upsample, NULL, NULL));
         /* Recordings have the file's own numbers, and LDM counts from the image. */
         snprintf(name, sizeof name, "act.up%zu", vae->is_ldm ? vae->d.levels - 1 - i : i);
-        see(vae, tap, ctx, &x, name);
+        ffcl_vae_see(vae, tap, ctx, &x.t, name);
     }
     feature h = norm(vae, ctx, &x, &vae->norm_out, FFCL_ACT_SILU);          /* (B, P, C) */
     ffcl_conv(ctx, &(ffcl_conv_desc){.out = *out, .x = h.t, .w = &vae->conv_out});

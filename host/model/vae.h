@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * The decoder of AutoencoderKL (diffusers; the Stable Diffusion VAE): latent to image. */
+ * The decoder of AutoencoderKL (diffusers; the Stable Diffusion VAE), or of AutoencoderTiny
+ * (TAESD), whichever the tensors' names say: latent to image. */
 #ifndef FFCL_MODEL_VAE_H
 #define FFCL_MODEL_VAE_H
 
@@ -9,10 +10,11 @@
 /* The architecture, read off the tensors' shapes and config.json. */
 typedef struct ffcl_vae_dims {
     size_t zc, out;             /* latent and image channels */
-    size_t levels, layers;      /* up blocks; resnets in each */
-    size_t groups;              /* of every group norm */
+    size_t levels, layers;      /* up blocks; resnets in each, 0 where they differ */
+    size_t groups;              /* of every group norm; 0: there is none */
     size_t mid;                 /* channels of the middle block */
     size_t upscale;             /* image side / latent side: 2^(levels - 1) */
+    int is_tiny;                /* TAESD's kind: it reads latents as the generator makes them */
     int has_config;             /* else groups were assumed */
     double scaling, shift;      /* config.json's scaling_factor, 0: none; shift_factor */
     float *mean, *std;          /* (zc) its latents_mean and latents_std; NULL: none */

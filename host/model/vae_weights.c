@@ -1,108 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 #include "model/vae_weights.h"
 
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "files/json.h"
+#include "model/vae_config.h"
 #include "util.h"
-
-/* A number of config.json, from least to 1e6 and whole where least is; *n stays where the key is
- * absent. */
-static int take_number(const char *path, const cJSON *json, const char *key, double least,
-                       double *n, ffcl_error *err)
-{
-    const cJSON *item = cJSON_GetObjectItemCaseSensitive(json, key);
-    if (!item)
-        return 0;
-    if (!cJSON_IsNumber(item) || !(item->valuedouble >= least && item->valuedouble <= 1e6) ||
-        (least >= 1 && item->valuedouble != (double)(size_t)item->valuedouble))
-        return ffcl_fail(err, FFCL_EFORMAT, "%s gives %s, and not as a %s number", path, key,
-                         least >= 1 ? "positive whole" : "positive");
-    *n = item->valuedouble;
-    return 0;
-}
-
-/* Fails where config.json's number differs from that of the tensors. */
-static int check_count(const ffcl_vae *vae, const char *path, const cJSON *json, const char *key,
-                       size_t tensors, ffcl_error *err)
-{
-    double given = (double)tensors;
-    int rc = take_number(path, json, key, 1, &given, err);
-    if (rc || given == (double)tensors)
-        return rc;
-    return ffcl_fail(err, FFCL_EWEIGHTS, "%s gives %s = %.0f, and the tensors in %s make it %zu",
-                     path, key, given, ffcl_tensor_file_path(vae->weights.file), tensors);
-}
-
-/* A part that config.json says is there, or is not, must be so in the file. */
-static int check_part(const ffcl_vae *vae, const char *path, const cJSON *json, const char *key,
-                      int is_there, ffcl_error *err)
-{
-    const cJSON *item = cJSON_GetObjectItemCaseSensitive(json, key);
-    if (item && !cJSON_IsBool(item))
-        return ffcl_fail(err, FFCL_EFORMAT, "%s gives %s, and not as true or false", path, key);
-    if (!item || cJSON_IsTrue(item) == is_there)
-        return 0;
-    return ffcl_fail(err, FFCL_EWEIGHTS, "%s gives %s = %s, and %s has %s", path, key,
-                     is_there ? "false" : "true", ffcl_tensor_file_path(vae->weights.file),
-                     is_there ? "its tensors" : "none of its tensors");
-}
-
-/* A number of any sign. */
-static int take_real(const char *path, const cJSON *json, const char *key, double *n,
-                     ffcl_error *err)
-{
-    const cJSON *item = cJSON_GetObjectItemCaseSensitive(json, key);
-    if (!item || cJSON_IsNull(item))
-        return 0;
-    if (!cJSON_IsNumber(item) || !(fabs(item->valuedouble) <= 1e6))
-        return ffcl_fail(err, FFCL_EFORMAT, "%s gives %s, and not as a number", path, key);
-    *n = item->valuedouble;
-    return 0;
-}
-
-/* zc numbers, of at least `least`, *list new; NULL where the key is absent. */
-static int take_channels(const char *path, const cJSON *json, const char *key, size_t zc,
-                         double least, float **list, ffcl_error *err)
-{
-    const cJSON *item = cJSON_GetObjectItemCaseSensitive(json, key);
-    if (!item || cJSON_IsNull(item))
-        return 0;
-    if (!cJSON_IsArray(item) || (size_t)cJSON_GetArraySize(item) != zc)
-        return ffcl_fail(err, FFCL_EFORMAT, "%s gives %s, and not as a list of %zu numbers, one "
-                         "for each latent channel", path, key, zc);
-    *list = malloc(zc * sizeof **list);
-    if (!*list)
-        return ffcl_fail(err, FFCL_ENOMEM, "out of memory for the VAE");
-    for (size_t i = 0; i < zc; i++) {
-        const cJSON *one = cJSON_GetArrayItem(item, (int)i);
-        if (!cJSON_IsNumber(one) || !(fabs(one->valuedouble) <= 1e6) || one->valuedouble < least)
-            return ffcl_fail(err, FFCL_EFORMAT, "%s gives %s, and not as %snumbers", path, key,
-                             least > 0 ? "positive " : "");
-        (*list)[i] = (float)one->valuedouble;
-    }
-    return 0;
-}
-
-/* What is done to latents before they are decoded. */
-static int read_latent_form(ffcl_vae *vae, const char *path, const cJSON *json, ffcl_error *err)
-{
-    ffcl_vae_dims *d = &vae->d;
-    int rc = take_number(path, json, "scaling_factor", 1e-6, &d->scaling, err);
-    if (rc == 0)
-        rc = take_real(path, json, "shift_factor", &d->shift, err);
-    if (rc == 0)
-        rc = take_channels(path, json, "latents_mean", d->zc, -1e6, &d->mean, err);
-    if (rc == 0)
-        rc = take_channels(path, json, "latents_std", d->zc, 1e-6, &d->std, err);
-    if (rc == 0 && !d->mean != !d->std)
-        rc = ffcl_fail(err, FFCL_EFORMAT, "%s gives one of latents_mean and latents_std without "
-                       "the other", path);
-    return rc;
-}
 
 static int check_widths(const ffcl_vae *vae, const char *path, const cJSON *json,
                         const size_t *widths, ffcl_error *err)
@@ -148,44 +52,17 @@ static int check_kinds(const ffcl_vae *vae, const char *path, const cJSON *json,
     return 0;
 }
 
-/* What there is one kind of here. */
-static int check_words(const char *path, const cJSON *json, ffcl_error *err)
-{
-    static const struct {
-        const char *key, *known[3];
-    } words[] = {{"_class_name", {"AutoencoderKL", NULL}}, {"act_fn", {"silu", "swish", NULL}}};
-    for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
-        const cJSON *item = cJSON_GetObjectItemCaseSensitive(json, words[i].key);
-        const char *text = cJSON_GetStringValue(item);
-        int is_known = !item;
-        for (size_t k = 0; text && words[i].known[k]; k++)
-            is_known |= !strcmp(text, words[i].known[k]);
-        if (!is_known)
-            return ffcl_fail(err, FFCL_EWEIGHTS, "%s gives %s = %.80s, and what ffcl decodes with "
-                             "is %s", path, words[i].key, text ? text : "no text",
-                             words[i].known[0]);
-    }
-    return 0;
-}
-
-/* Of two values readers take the first or the last. */
-static int check_once(const char *path, const cJSON *json, ffcl_error *err)
-{
-    static const char *const keys[] = {
-        "norm_num_groups", "scaling_factor", "shift_factor", "latents_mean", "latents_std",
-        "block_out_channels", "latent_channels", "layers_per_block", "out_channels",
-        "use_post_quant_conv", "mid_block_add_attention", "up_block_types", "_class_name",
-        "act_fn"};
-    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
-        if (ffcl_json_times(json, keys[i]) > 1)
-            return ffcl_fail(err, FFCL_EFORMAT, "%s gives %s more than once", path, keys[i]);
-    return 0;
-}
-
 /* Group norm's groups, and that all else is what the tensors are. */
 static int read_config(ffcl_vae *vae, const ffcl_vae_options *options, const char *path,
                        const char *text, const size_t *widths, ffcl_error *err)
 {
+    static const char *const names[] = {"AutoencoderKL", NULL};
+    static const char *const activations[] = {"silu", "swish", NULL};
+    static const char *const keys[] = {
+        "norm_num_groups", "scaling_factor", "shift_factor", "latents_mean", "latents_std",
+        "block_out_channels", "latent_channels", "layers_per_block", "out_channels",
+        "use_post_quant_conv", "mid_block_add_attention", "up_block_types", "_class_name",
+        "act_fn", NULL};
     double groups = FFCL_VAE_USUAL_GROUPS;
     cJSON *json = NULL;
     if (options->groups_hint)
@@ -194,33 +71,32 @@ static int read_config(ffcl_vae *vae, const ffcl_vae_options *options, const cha
     vae->d.has_config = text != NULL;
     if (!text)
         return 0;
-    int rc = ffcl_json_parse(&json, text, strlen(text), NULL, path, err);
-    if (rc == FFCL_EFORMAT)
-        return ffcl_fail(err, rc, "%s is no JSON object", path);
+    int rc = ffcl_vae_config_open(&json, path, text, keys, err);
     if (rc == 0)
-        rc = check_once(path, json, err);
+        rc = ffcl_vae_config_word(path, json, "_class_name", names, err);
     if (rc == 0)
-        rc = check_words(path, json, err);
+        rc = ffcl_vae_config_word(path, json, "act_fn", activations, err);
     if (rc == 0)
-        rc = take_number(path, json, "norm_num_groups", 1, &groups, err);
+        rc = ffcl_vae_config_number(path, json, "norm_num_groups", 1, &groups, err);
     if (!options->groups)
         vae->d.groups = (size_t)groups;
     if (rc == 0)
-        rc = read_latent_form(vae, path, json, err);
+        rc = ffcl_vae_config_form(vae, path, json, err);
     if (rc == 0)
         rc = check_widths(vae, path, json, widths, err);
     if (rc == 0)
-        rc = check_count(vae, path, json, "latent_channels", vae->d.zc, err);
+        rc = ffcl_vae_config_count(vae, path, json, "latent_channels", vae->d.zc, err);
     if (rc == 0)
-        rc = check_count(vae, path, json, "out_channels", vae->d.out, err);
+        rc = ffcl_vae_config_count(vae, path, json, "out_channels", vae->d.out, err);
     /* The key counts the encoder's ResNets of a level; the decoder has one more. */
     if (rc == 0 && vae->d.layers > 0)
-        rc = check_count(vae, path, json, "layers_per_block", vae->d.layers - 1, err);
+        rc = ffcl_vae_config_count(vae, path, json, "layers_per_block", vae->d.layers - 1, err);
     if (rc == 0)
-        rc = check_part(vae, path, json, "use_post_quant_conv",
-                        ffcl_weights_has(&vae->weights, "post_quant_conv."), err);
+        rc = ffcl_vae_config_part(vae, path, json, "use_post_quant_conv",
+                                  ffcl_weights_has(&vae->weights, "post_quant_conv."), err);
     if (rc == 0)
-        rc = check_part(vae, path, json, "mid_block_add_attention", vae->is_attentive, err);
+        rc = ffcl_vae_config_part(vae, path, json, "mid_block_add_attention", vae->is_attentive,
+                                  err);
     if (rc == 0)
         rc = check_kinds(vae, path, json, err);
     cJSON_Delete(json);
@@ -330,10 +206,10 @@ static void add_norm(ffcl_vae *vae, ffcl_vae_norm *norm, size_t C, const char *n
     add_vector(vae, &norm->beta, C, 0, full);
 }
 
-/* conv: its sizes are known.  Latents and the convolutions that read them stay float32. */
-static void add_conv_of(ffcl_vae *vae, const ffcl_ctx *ctx, ffcl_conv_weight *conv,
-                        int of_latents, const char *name)
+void ffcl_vae_add_conv(ffcl_vae *vae, const ffcl_ctx *ctx, ffcl_conv_weight *conv, int flags,
+                       const char *name)
 {
+    const int of_latents = flags & FFCL_VAE_OF_LATENTS;
     conv->dtype = of_latents ? FFCL_F32 : vae->dtype;
     if (of_latents || !ctx)
         ffcl_latent_conv_lay_out(conv);
@@ -346,16 +222,18 @@ static void add_conv_of(ffcl_vae *vae, const ffcl_ctx *ctx, ffcl_conv_weight *co
                      "%s.weight", name);
     ffcl_weights_add(&vae->weights,
                      &(ffcl_weight_row){.rank = 1, .shape = {conv->out},
-                                        .kind = FFCL_ROW_CONV_BIAS, .conv = conv},
+                                        .kind = flags & FFCL_VAE_NO_BIAS ? FFCL_ROW_CONV_ZEROS
+                                                                         : FFCL_ROW_CONV_BIAS,
+                                        .conv = conv},
                      "%s.bias", name);
 }
 
 static void add_conv(ffcl_vae *vae, const ffcl_ctx *ctx, ffcl_conv_weight *conv, const char *name)
 {
-    add_conv_of(vae, ctx, conv, 0, name);
+    ffcl_vae_add_conv(vae, ctx, conv, 0, name);
 }
 
-static ffcl_conv_weight conv_of(size_t out, size_t in, size_t side)
+ffcl_conv_weight ffcl_vae_conv(size_t out, size_t in, size_t side)
 {
     return (ffcl_conv_weight){.in = in, .out = out, .side = side};
 }
@@ -364,9 +242,9 @@ static void add_resnet(ffcl_vae *vae, const ffcl_ctx *ctx, ffcl_vae_resnet *r, s
                        size_t out, const char *prefix)
 {
     char name[80];
-    r->conv1 = conv_of(out, in, 3);
-    r->conv2 = conv_of(out, out, 3);
-    r->shortcut = conv_of(in == out ? 0 : out, in, 1);
+    r->conv1 = ffcl_vae_conv(out, in, 3);
+    r->conv2 = ffcl_vae_conv(out, out, 3);
+    r->shortcut = ffcl_vae_conv(in == out ? 0 : out, in, 1);
     snprintf(name, sizeof name, "%s.norm1", prefix);
     add_norm(vae, &r->norm1, in, name);
     snprintf(name, sizeof name, "%s.conv1", prefix);
@@ -421,11 +299,11 @@ int ffcl_vae_table(ffcl_vae *vae, const ffcl_ctx *ctx, ffcl_error *err)
     char name[80];
     vae->weights.n_rows = 0;
     const int has_point = ffcl_weights_find(&vae->weights, "post_quant_conv.weight") != NULL;
-    vae->post_quant = conv_of(has_point ? d->zc : 0, d->zc, 1);
+    vae->post_quant = ffcl_vae_conv(has_point ? d->zc : 0, d->zc, 1);
     if (has_point)
-        add_conv_of(vae, ctx, &vae->post_quant, 1, "post_quant_conv");
-    vae->conv_in = conv_of(d->mid, d->zc, 3);
-    add_conv_of(vae, ctx, &vae->conv_in, 1, "decoder.conv_in");
+        ffcl_vae_add_conv(vae, ctx, &vae->post_quant, FFCL_VAE_OF_LATENTS, "post_quant_conv");
+    vae->conv_in = ffcl_vae_conv(d->mid, d->zc, 3);
+    ffcl_vae_add_conv(vae, ctx, &vae->conv_in, FFCL_VAE_OF_LATENTS, "decoder.conv_in");
     add_resnet(vae, ctx, &vae->mid[0], d->mid, d->mid, "decoder.mid_block.resnets.0");
     if (vae->is_attentive)
         add_attention(vae, &vae->attention, d->mid, "decoder.mid_block.attentions.0");
@@ -443,13 +321,13 @@ int ffcl_vae_table(ffcl_vae *vae, const ffcl_ctx *ctx, ffcl_error *err)
                 add_attention(vae, &level->attentions[j], width, name);
         }
         snprintf(name, sizeof name, "decoder.up_blocks.%zu.upsamplers.0.conv", i);
-        level->upsample = conv_of(level->upsample.out, width, 3);
+        level->upsample = ffcl_vae_conv(level->upsample.out, width, 3);
         level->upsample.upsample = 1;
         if (level->upsample.out)
             add_conv(vae, ctx, &level->upsample, name);
     }
     add_norm(vae, &vae->norm_out, width, "decoder.conv_norm_out");
-    vae->conv_out = conv_of(d->out, width, 3);
+    vae->conv_out = ffcl_vae_conv(d->out, width, 3);
     vae->conv_out.is_final = 1;
     add_conv(vae, ctx, &vae->conv_out, "decoder.conv_out");
     return ffcl_weights_check(&vae->weights, "VAE", err);

@@ -19,6 +19,7 @@ typedef enum ffcl_row_kind {
                             /* lies as its layout says */
     FFCL_ROW_CONV,          /* (Cout, Cin, k, k), for ffcl_conv_fill of conv */
     FFCL_ROW_CONV_BIAS,     /* (Cout), into conv->bias */
+    FFCL_ROW_CONV_ZEROS,    /* conv->bias of (Cout) is 0, as the file has none */
     FFCL_ROW_HOST           /* checked alone: the model reads it */
 } ffcl_row_kind;
 

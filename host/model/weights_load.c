@@ -94,21 +94,22 @@ static int place_conv(ffcl_ctx *ctx, const ffcl_weight_row *r)
 /* Creates the buffer that a row fills, unless an earlier row has. */
 static int place_row(ffcl_ctx *ctx, ffcl_tensor_file *file, ffcl_weight_row *r)
 {
-    ffcl_tensor *to = r->kind == FFCL_ROW_CONV_BIAS ? &r->conv->bias : r->to;
-    r->placed = r->kind == FFCL_ROW_HOST;
-    if (r->placed)
+    const int is_bias = r->kind == FFCL_ROW_CONV_BIAS || r->kind == FFCL_ROW_CONV_ZEROS;
+    ffcl_tensor *to = is_bias ? &r->conv->bias : r->to;
+    r->placed = r->kind == FFCL_ROW_HOST || r->kind == FFCL_ROW_CONV_ZEROS;
+    if (r->kind == FFCL_ROW_HOST)
         return 0;
     if (r->kind == FFCL_ROW_CONV)
         return place_conv(ctx, r);
     if (to->mem)
         return 0;
     int rc = map_matrix(ctx, file, r);
-    r->placed = to->mem != NULL;
+    r->placed |= to->mem != NULL;
     if (rc || to->mem)
         return rc;
     const size_t bytes = ffcl_weight_count(to) * ffcl_dtype_bytes(to->dtype);
     rc = ffcl_buffer_create(ctx, &to->mem, bytes, r->name);
-    if (rc == 0 && (r->kind == FFCL_ROW_CONV_BIAS || to->layout == FFCL_TILES))
+    if (rc == 0 && (is_bias || to->layout == FFCL_TILES))
         rc = ffcl_buffer_zero(ctx, to->mem, bytes);
     return rc;
 }

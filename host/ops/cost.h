@@ -58,6 +58,13 @@ static inline ffcl_cost ffcl_qk_norm_cost(const ffcl_qk_norm_desc *d)
                            4.0 * (parameters + (double)ffcl_count(&d->rope))};
 }
 
+/* At most a tanh and two products. */
+static inline ffcl_cost ffcl_pointwise_cost(const ffcl_tensor *out)
+{
+    const double n = (double)ffcl_count(out);
+    return (ffcl_cost){3.0 * n, 2.0 * ffcl_each_bytes(out) * n};
+}
+
 /* SiLU 4, product 1; of x, what is read. */
 static inline ffcl_cost ffcl_swiglu_cost(const ffcl_tensor *out, size_t F)
 {

@@ -240,6 +240,12 @@ size_t ffcl_conv_band(const ffcl_caps *caps, size_t K, size_t pixels);
 void ffcl_latent_conv(ffcl_ctx *ctx, const ffcl_tensor *out, const ffcl_tensor *latent,
                       float factor, const ffcl_conv_weight *point, const ffcl_conv_weight *conv);
 
+/* out = rule(x), both of one shape, dense and wide; out may be x: ReLU; 3 tanh(factor x / 3), which
+ * holds a tiny decoder's latents (TAESD, taesd.py, Clamp); 2 x - 1, colours of 0..1 to -1..1. */
+typedef enum ffcl_rule { FFCL_RULE_RELU, FFCL_RULE_TANH, FFCL_RULE_COLOURS } ffcl_rule;
+void ffcl_pointwise(ffcl_ctx *ctx, const ffcl_tensor *out, const ffcl_tensor *x, ffcl_rule rule,
+                    float factor);
+
 /* ---- Inception ------------------------------------------------------------------------------- */
 
 /* out (B, R*R, 3), wide, an image of side R, from bytes (B, Hh*Ww, 3) uint8: bilinear and

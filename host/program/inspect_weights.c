@@ -105,9 +105,13 @@ static int describe_vae(const ffcl_findings *f, const char *path, const char *wr
     const int rc = ffcl_vae_open(&vae, path, &(ffcl_vae_options){.wrapper = wrapper}, why);
     if (!rc) {
         const ffcl_vae_dims *d = ffcl_vae_dims_of(vae);
-        snprintf(text, sizeof text, "VAE decoder: %zu latent channels, group norms of %zu%s, "
-                 "images %zu times as wide as latents", d->zc, d->groups,
-                 d->has_config ? "" : " (assumed: there is no config.json)", d->upscale);
+        if (d->is_tiny)
+            snprintf(text, sizeof text, "tiny decoder: %zu latent channels, as the generator makes "
+                     "them, images %zu times as wide as latents", d->zc, d->upscale);
+        else
+            snprintf(text, sizeof text, "VAE decoder: %zu latent channels, group norms of %zu%s, "
+                     "images %zu times as wide as latents", d->zc, d->groups,
+                     d->has_config ? "" : " (assumed: there is no config.json)", d->upscale);
         ffcl_find_text(f, "model", text);
     }
     ffcl_vae_close(&vae);

@@ -175,7 +175,9 @@ static void report_latents(const ffcl_engine *engine, const ffcl_config *cfg,
     note n = {.used = 0};
     add(&n, "latents: scale %.9g (%s), shift %.9g (%s)", form->scale,
         source_of(cfg, "scale", cfg->vae.scale,
-                  !has_stats && d->scaling > 0 ? "config.json, scaling_factor" : NULL),
+                  has_stats || !(d->scaling > 0) ? NULL
+                  : d->is_tiny && !d->has_config ? "a tiny decoder's"
+                                                 : "config.json, scaling_factor"),
         form->shift,
         source_of(cfg, "shift", cfg->vae.shift,
                   !has_stats && !d->mean && d->shift != 0 ? "config.json, shift_factor" : NULL));
@@ -185,7 +187,7 @@ static void report_latents(const ffcl_engine *engine, const ffcl_config *cfg,
     else if (d->mean)
         add(&n, ", mean and deviation of each channel (config.json, latents_mean, latents_std)");
     say(&n, obs);
-    if (!has_stats && d->scaling > 0)
+    if (!has_stats && d->scaling > 0 && d->has_config)
         report_difference(cfg, "scale", d->scaling, form->scale, obs);
     if (!has_stats && !d->mean && d->shift != 0)
         report_difference(cfg, "shift", d->shift, form->shift, obs);
@@ -196,7 +198,7 @@ static void report_groups(const ffcl_engine *engine, const ffcl_config *cfg,
 {
     const ffcl_vae_dims *d = ffcl_engine_vae(engine);
     note n = {.used = 0};
-    if (d->has_config || cfg->vae.groups)
+    if (d->has_config || cfg->vae.groups || d->groups == 0)
         return;
     add(&n, "%.600s has no config.json beside it: group norms of %zu groups are assumed",
         cfg->vae.weights, d->groups);

@@ -145,7 +145,9 @@ static void write_own(const ffcl_metadata *m, const char *section, size_t index,
         ffcl_config_real_text(text, ffcl_engine_latent_form(m->engine)->scale);
         fprintf(out, "scale = %s\n", text);
         ffcl_config_real_text(text, ffcl_engine_latent_form(m->engine)->shift);
-        fprintf(out, "shift = %s\ngroups = %zu\n", text, d->groups);
+        fprintf(out, "shift = %s\n", text);
+        if (d->groups)
+            fprintf(out, "groups = %zu\n", d->groups);
     }
     if (!strcmp(section, "sampler")) {
         fprintf(out, "count = %zu\n", m->noise->count);

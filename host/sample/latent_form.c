@@ -78,6 +78,27 @@ static int take_imagenet(ffcl_engine *e, ffcl_error *err)
     return 0;
 }
 
+/* A tiny decoder imitates an autoencoder together with what is done to its latents, so that what a
+ * preset or an INI file says of that autoencoder would be done twice. */
+static int check_tiny(const ffcl_engine *e, int has_stats, ffcl_error *err)
+{
+    const ffcl_config *cfg = e->cfg;
+    const int is_scaled = !isnan(cfg->vae.scale) && cfg->vae.scale != 1;
+    if (!e->sit || !e->vae || !ffcl_vae_dims_of(e->vae)->is_tiny)
+        return 0;
+    if (has_stats)
+        return ffcl_fail(err, FFCL_ECONFIG, "%s is a tiny decoder, which takes latents as the "
+                         "generator of its autoencoder makes them, and the mean and deviation of "
+                         "[vae] stats are another generator's: use the whole autoencoder's "
+                         "weights", cfg->vae.weights);
+    if (is_scaled || (!isnan(cfg->vae.shift) && cfg->vae.shift != 0))
+        return ffcl_fail(err, FFCL_ECONFIG, "%s is a tiny decoder, which takes latents as the "
+                         "generator makes them, and [vae] %s is what its autoencoder undoes: set "
+                         "vae.scale=1 and vae.shift=0, or use the whole autoencoder's weights",
+                         cfg->vae.weights, is_scaled ? "scale" : "shift");
+    return 0;
+}
+
 int ffcl_engine_find_form(ffcl_engine *e, ffcl_error *err)
 {
     const ffcl_config *cfg = e->cfg;
@@ -102,6 +123,8 @@ int ffcl_engine_find_form(ffcl_engine *e, ffcl_error *err)
         memcpy(e->form_values, d->std, C * sizeof(float));
         memcpy(e->form_values + C, d->mean, C * sizeof(float));
     }
+    if (rc == 0)
+        rc = check_tiny(e, has_stats, err);
     if (rc)
         return rc;
     snprintf(f->stats, sizeof f->stats, "none");

@@ -44,6 +44,37 @@ agrees "VA-VAE, statistics of a file" 7 "$zoo/vavae_zoo.ref.safetensors" \
     vae.weights="$zoo/vavae_zoo.pt" vae.stats="$zoo/vavae_zoo.latents_stats.pt"
 agrees "VA-VAE, flat file" 6 "$zoo/vavae_zoo_g32.ref.safetensors" \
     vae.weights="$zoo/vavae_zoo_g32.pt"
+for compute in float32 half; do
+    agrees "tiny decoder, TAESD's own names, $compute" 6 "$zoo/tiny_zoo.ref.safetensors" \
+        vae.weights="$zoo/tiny_zoo.pth" precision.compute=$compute
+    agrees "tiny decoder, diffusers' names, 16 latent channels, $compute" 4 \
+        "$zoo/tiny16_zoo.ref.safetensors" vae.weights="$zoo/tiny16_zoo.safetensors" \
+        precision.compute=$compute
+done
+for backend in builtin clblast; do
+    agrees "tiny decoder, $backend" 6 "$zoo/tiny_zoo.ref.safetensors" \
+        vae.weights="$zoo/tiny_zoo.pth" blas.backend=$backend
+done
+
+# A tiny decoder with a generator: the latent as it is made, whatever the batch, also after a stop.
+tiny=(-q "$demo" vae.weights="$zoo/tiny_zoo.pth" output.grid=)
+works "tiny decoder: images of the demo's transformer" "${tiny[@]}" output.folder=tiny \
+    sampler.count=5 sampler.batch=1
+works "tiny decoder: the same in a batch" "${tiny[@]}" output.folder=tiny5 sampler.count=5 \
+    sampler.batch=5
+works "tiny decoder: two images" "${tiny[@]}" output.folder=tiny2 sampler.count=2
+works "tiny decoder: enlarged" "${tiny[@]}" output.folder=tiny2 sampler.count=5
+for i in 0 1 2 3 4; do
+    check "tiny decoder: image $i in a batch" cmp tiny/00000$i.png tiny5/00000$i.png
+    check "tiny decoder: image $i after a resume" cmp tiny/00000$i.png tiny2/00000$i.png
+done
+run sample "${tiny[@]}" output.folder=tiny3 vae.scale=1 vae.shift=0 sampler.count=1
+check "tiny decoder: the same with the scale that is its own" cmp tiny/000000.png tiny3/000000.png
+refuses "tiny decoder: the scale of an autoencoder is not applied" 3 "is a tiny decoder" \
+    "vae.scale=1" -- "${tiny[@]}" vae.scale=0.18215 output.grid="$out/a.png"
+refuses "tiny decoder: nor a preset's mean and deviation" 3 "is a tiny decoder" "[vae] stats" -- \
+    "${tiny[@]}" vae.stats=sd-imagenet output.grid="$out/a.png"
+
 agrees "VAE of 16 latent channels in half" 8 "$zoo/vae16_zoo.ref.safetensors" \
     vae.weights="$zoo/vae16_zoo.safetensors" precision.compute=half
 

@@ -52,6 +52,10 @@ as "" plain plain precision.compute=float32 blas.tuning=off
 said "float32 with tuning = off is tried for nothing" ", float32, blocked batches, clblast"
 unsaid "float32 with tuning = off: no trial" "trying"
 
+# PoCL's kernels for work-groups of any size, which binaries have, emulate the unit many times
+# faster.
+export FFCL_BINARIES=all
+
 # ---- right and fast ----
 
 as fast fast fast

@@ -10,7 +10,7 @@
     each(layernorm) each(qk_norm) each(attention) each(softmax) each(swiglu) each(embed)     \
     each(patches) each(tokens) each(latent) each(image) each(groupnorm) each(transpose)      \
     each(ceiling) each(gemm) each(gemm_batch) each(conv) each(window) each(pool)             \
-    each(neighbours) each(cast)
+    each(neighbours) each(cast) each(pointwise)
 
 #define DECLARE(name) extern const ffcl_row ffcl_rows_of_##name[];
 #define LIST(name) ffcl_rows_of_##name,

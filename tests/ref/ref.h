@@ -27,6 +27,7 @@ void ffcl_ref_cast_to_half(double *out, const float *x, size_t n);
 void ffcl_ref_qk_norm(double *out, const float *qkv, const float *weight, const float *bias,
                       const float *rope, size_t B, size_t T, size_t H, size_t Dh, int norm,
                       double eps);
+void ffcl_ref_pointwise(double *out, const float *x, size_t n, int rule, float factor);
 /* out (rows, out_ld); x (rows, x_ld). */
 void ffcl_ref_swiglu(double *out, const float *x, size_t rows, size_t F, size_t x_ld,
                      size_t out_ld);
