@@ -151,7 +151,7 @@ for source in tests/fuzz/*.c; do
     program "fuzz/$name" 300 "$build/tests/fuzz/$name" "tests/fuzz/corpus/$name"
 done
 for script in tests/e2e/*.sh; do
-    [ "$script" = tests/e2e/lib.sh ] || program "${script#tests/}" 900 bash "$script" "$build"
+    [ "$script" = tests/e2e/lib.sh ] || program "${script#tests/}" 1800 bash "$script" "$build"
 done
 program lint 300 bash tests/lint.sh
 program clcheck 300 bash tests/clcheck.sh

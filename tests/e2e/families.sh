@@ -75,6 +75,17 @@ refuses "tiny decoder: the scale of an autoencoder is not applied" 3 "is a tiny 
 refuses "tiny decoder: nor a preset's mean and deviation" 3 "is a tiny decoder" "[vae] stats" -- \
     "${tiny[@]}" vae.stats=sd-imagenet output.grid="$out/a.png"
 
+cp "$zoo/tiny16_zoo.safetensors" other.safetensors
+for change in 's/"relu"/"silu"/' 's/nearest/bilinear/' 's/AutoencoderTiny/AutoencoderKL/' \
+    's/"upsampling_scaling_factor": 2/"upsampling_scaling_factor": 4/' \
+    's/"latent_channels": 16/"latent_channels": 4/'; do
+    sed "$change" "$zoo/tiny16_zoo.config.json" > other.config.json
+    check "tiny decoder, config.json by $change: it is another" \
+        sh -c "! cmp -s other.config.json '$zoo/tiny16_zoo.config.json'"
+    refuses "tiny decoder, config.json by $change: refused" 6 "other.config.json gives" -- \
+        verify -q "$zoo/tiny16_zoo.ref.safetensors" vae.weights=other.safetensors
+done
+
 agrees "VAE of 16 latent channels in half" 8 "$zoo/vae16_zoo.ref.safetensors" \
     vae.weights="$zoo/vae16_zoo.safetensors" precision.compute=half
 
