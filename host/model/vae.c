@@ -16,8 +16,9 @@ static void decode(const ffcl_vae *vae, ffcl_ctx *ctx, const ffcl_tensor *out,
                    const ffcl_tensor *latent, float factor, const ffcl_tap *tap);
 
 static const ffcl_vae_kind autoencoder_kl = {
-    .name = "AutoencoderKL", .rename = ffcl_vae_rename, .derive = ffcl_vae_derive,
-    .table = ffcl_vae_table, .largest_activation = largest_activation, .decode = decode};
+    .name = "AutoencoderKL", .activations = {"silu", "swish"}, .rename = ffcl_vae_rename,
+    .derive = ffcl_vae_derive, .table = ffcl_vae_table, .largest_activation = largest_activation,
+    .decode = decode};
 
 /* The kind, by names.  LDM numbers its up blocks from the image backwards; to rename them one must
  * know how many there are. */

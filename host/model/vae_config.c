@@ -115,7 +115,8 @@ static int take_channels(const char *path, const cJSON *json, const char *key, s
     return 0;
 }
 
-int ffcl_vae_config_form(ffcl_vae *vae, const char *path, const cJSON *json, ffcl_error *err)
+/* What is done to latents before they are decoded. */
+static int read_form(ffcl_vae *vae, const char *path, const cJSON *json, ffcl_error *err)
 {
     ffcl_vae_dims *d = &vae->d;
     int rc = ffcl_vae_config_number(path, json, "scaling_factor", 1e-6, &d->scaling, err);
@@ -131,15 +132,37 @@ int ffcl_vae_config_form(ffcl_vae *vae, const char *path, const cJSON *json, ffc
     return rc;
 }
 
-int ffcl_vae_config_open(cJSON **json, const char *path, const char *text,
+static int check_once(const char *path, const cJSON *json, const char *const *keys,
+                      ffcl_error *err)
+{
+    /* Of two values readers take the first or the last. */
+    for (size_t i = 0; keys[i]; i++)
+        if (ffcl_json_times(json, keys[i]) > 1)
+            return ffcl_fail(err, FFCL_EFORMAT, "%s gives %s more than once", path, keys[i]);
+    return 0;
+}
+
+int ffcl_vae_config_open(ffcl_vae *vae, cJSON **json, const char *path, const char *text,
                          const char *const *keys, ffcl_error *err)
 {
+    static const char *const shared[] = {
+        "_class_name", "act_fn", "latent_channels", "out_channels", "scaling_factor",
+        "shift_factor", "latents_mean", "latents_std", NULL};
+    const char *const names[] = {vae->kind->name, NULL};
     int rc = ffcl_json_parse(json, text, strlen(text), NULL, path, err);
     if (rc == FFCL_EFORMAT)
         return ffcl_fail(err, rc, "%s is no JSON object", path);
-    /* Of two values readers take the first or the last. */
-    for (size_t i = 0; rc == 0 && keys[i]; i++)
-        if (ffcl_json_times(*json, keys[i]) > 1)
-            rc = ffcl_fail(err, FFCL_EFORMAT, "%s gives %s more than once", path, keys[i]);
-    return rc;
+    if (rc == 0)
+        rc = check_once(path, *json, shared, err);
+    if (rc == 0)
+        rc = check_once(path, *json, keys, err);
+    if (rc == 0)
+        rc = ffcl_vae_config_word(path, *json, "_class_name", names, err);
+    if (rc == 0)
+        rc = ffcl_vae_config_word(path, *json, "act_fn", vae->kind->activations, err);
+    if (rc == 0)
+        rc = ffcl_vae_config_count(vae, path, *json, "latent_channels", vae->d.zc, err);
+    if (rc == 0)
+        rc = ffcl_vae_config_count(vae, path, *json, "out_channels", vae->d.out, err);
+    return rc ? rc : read_form(vae, path, *json, err);
 }

@@ -7,9 +7,11 @@
 #include "files/json.h"
 #include "model/vae_weights.h"
 
-/* Parses text; each of keys (NULL ends them) may be there once.  *json is the caller's to delete,
- * after a failure, too. */
-int ffcl_vae_config_open(cJSON **json, const char *path, const char *text,
+/* Parses text and takes what every kind has: class, activation, channels, and what is done to
+ * latents before they are decoded (scaling_factor, shift_factor, latents_mean and latents_std, into
+ * vae->d).  Each of keys, the kind's own (NULL ends them), may be there once.  *json is the
+ * caller's to delete, after a failure, too. */
+int ffcl_vae_config_open(ffcl_vae *vae, cJSON **json, const char *path, const char *text,
                          const char *const *keys, ffcl_error *err);
 
 /* A number from least to 1e6, whole where least is at least 1; *n stays where the key is absent. */
@@ -27,9 +29,5 @@ int ffcl_vae_config_part(const ffcl_vae *vae, const char *path, const cJSON *jso
 /* One of the words that are computed here (NULL ends them). */
 int ffcl_vae_config_word(const char *path, const cJSON *json, const char *key,
                          const char *const *known, ffcl_error *err);
-
-/* What is done to latents before they are decoded: scaling_factor, shift_factor, latents_mean and
- * latents_std into vae->d. */
-int ffcl_vae_config_form(ffcl_vae *vae, const char *path, const cJSON *json, ffcl_error *err);
 
 #endif

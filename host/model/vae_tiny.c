@@ -90,5 +90,6 @@ static size_t largest_activation(const ffcl_vae *vae, size_t R)
 }
 
 const ffcl_vae_kind ffcl_vae_tiny = {
-    .name = "AutoencoderTiny", .rename = ffcl_vae_tiny_rename, .derive = ffcl_vae_tiny_derive,
-    .table = ffcl_vae_tiny_table, .largest_activation = largest_activation, .decode = decode};
+    .name = "AutoencoderTiny", .activations = {"relu"}, .rename = ffcl_vae_tiny_rename,
+    .derive = ffcl_vae_tiny_derive, .table = ffcl_vae_tiny_table,
+    .largest_activation = largest_activation, .decode = decode};

@@ -9,6 +9,8 @@
 #include "model/vae_config.h"
 #include "util.h"
 
+enum { MOST_LEVELS = 8, MOST_BLOCKS = 64, MOST_WIDTH = 65536 };
+
 /* What follows "decoder.", "taesd_decoder.", "vae." and the like; NULL: a tensor of the encoder. */
 static const char *without_prefix(const char *name)
 {
@@ -53,7 +55,8 @@ static const ffcl_tensor_info *weight_of(const ffcl_vae *vae, size_t layer, cons
 {
     const ffcl_tensor_info *info = ffcl_weights_find(&vae->weights, "layers.%zu.%sweight", layer,
                                                      part);
-    return info && info->rank == 4 && info->count ? info : NULL;
+    return info && info->rank == 4 && info->count && info->shape[0] <= MOST_WIDTH &&
+                   info->shape[1] <= MOST_WIDTH ? info : NULL;
 }
 
 static int is_block(const ffcl_vae *vae, size_t layer)
@@ -81,38 +84,24 @@ static int check_list(const ffcl_vae *vae, const char *path, const cJSON *json, 
 
 static int read_config(ffcl_vae *vae, const char *path, const char *text, ffcl_error *err)
 {
-    static const char *const names[] = {"AutoencoderTiny", NULL};
-    static const char *const activations[] = {"relu", NULL};
     static const char *const upsamplings[] = {"nearest", NULL};
-    static const char *const keys[] = {
-        "_class_name", "act_fn", "upsample_fn", "upsampling_scaling_factor", "scaling_factor",
-        "shift_factor", "latents_mean", "latents_std", "latent_channels", "out_channels",
-        "num_decoder_blocks", "decoder_block_out_channels", NULL};
+    static const char *const keys[] = {"upsample_fn", "upsampling_scaling_factor",
+                                       "num_decoder_blocks", "decoder_block_out_channels", NULL};
     cJSON *json = NULL;
     vae->d.has_config = text != NULL;
     /* The generator's own latents, whatever its autoencoder's scale is. */
     vae->d.scaling = 1;
     if (!text)
         return 0;
-    int rc = ffcl_vae_config_open(&json, path, text, keys, err);
-    if (rc == 0)
-        rc = ffcl_vae_config_word(path, json, "_class_name", names, err);
-    if (rc == 0)
-        rc = ffcl_vae_config_word(path, json, "act_fn", activations, err);
+    int rc = ffcl_vae_config_open(vae, &json, path, text, keys, err);
     if (rc == 0)
         rc = ffcl_vae_config_word(path, json, "upsample_fn", upsamplings, err);
     if (rc == 0)
         rc = ffcl_vae_config_count(vae, path, json, "upsampling_scaling_factor", 2, err);
     if (rc == 0)
-        rc = ffcl_vae_config_count(vae, path, json, "latent_channels", vae->d.zc, err);
-    if (rc == 0)
-        rc = ffcl_vae_config_count(vae, path, json, "out_channels", vae->d.out, err);
-    if (rc == 0)
         rc = check_list(vae, path, json, "num_decoder_blocks", err);
     if (rc == 0)
         rc = check_list(vae, path, json, "decoder_block_out_channels", err);
-    if (rc == 0)
-        rc = ffcl_vae_config_form(vae, path, json, err);
     cJSON_Delete(json);
     return rc;
 }
@@ -120,7 +109,6 @@ static int read_config(ffcl_vae *vae, const char *path, const char *text, ffcl_e
 /* A stage from *layer on, which becomes the layer after it; *width: of its channels. */
 static int derive_stage(ffcl_vae *vae, size_t *layer, size_t *width, ffcl_error *err)
 {
-    enum { MOST_LEVELS = 8, MOST_BLOCKS = 64 };
     ffcl_tiny_stage *s = &vae->stages[vae->d.levels];
     if (vae->d.levels == MOST_LEVELS)
         return ffcl_fail(err, FFCL_EWEIGHTS, "%s has more than %d stages",
@@ -155,15 +143,14 @@ static int derive_stage(ffcl_vae *vae, size_t *layer, size_t *width, ffcl_error 
 int ffcl_vae_tiny_derive(ffcl_vae *vae, const ffcl_vae_options *options, const char *config_path,
                          const char *config_text, ffcl_error *err)
 {
-    enum { MOST = 65536, MOST_LEVELS = 8 };
     ffcl_vae_dims *d = &vae->d;
     const ffcl_tensor_info *in = weight_of(vae, 0, "");
     size_t layer = 2, width = in ? in->shape[0] : 0;
     (void)options;              /* there are no group norms */
     d->is_tiny = 1;
-    if (!in || width > MOST || in->shape[1] > MOST)
+    if (!in)
         return ffcl_fail(err, FFCL_EWEIGHTS, "%s is no tiny decoder: it lacks layers.0.weight, or "
-                         "has it in another shape%s", ffcl_tensor_file_path(vae->weights.file),
+                         "has it in another rank%s", ffcl_tensor_file_path(vae->weights.file),
                          ffcl_weights_remedy(&vae->weights));
     d->zc = in->shape[1];
     vae->conv_in = ffcl_vae_conv(width, d->zc, 3);

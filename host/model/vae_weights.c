@@ -56,13 +56,9 @@ static int check_kinds(const ffcl_vae *vae, const char *path, const cJSON *json,
 static int read_config(ffcl_vae *vae, const ffcl_vae_options *options, const char *path,
                        const char *text, const size_t *widths, ffcl_error *err)
 {
-    static const char *const names[] = {"AutoencoderKL", NULL};
-    static const char *const activations[] = {"silu", "swish", NULL};
     static const char *const keys[] = {
-        "norm_num_groups", "scaling_factor", "shift_factor", "latents_mean", "latents_std",
-        "block_out_channels", "latent_channels", "layers_per_block", "out_channels",
-        "use_post_quant_conv", "mid_block_add_attention", "up_block_types", "_class_name",
-        "act_fn", NULL};
+        "norm_num_groups", "block_out_channels", "layers_per_block", "use_post_quant_conv",
+        "mid_block_add_attention", "up_block_types", NULL};
     double groups = FFCL_VAE_USUAL_GROUPS;
     cJSON *json = NULL;
     if (options->groups_hint)
@@ -71,23 +67,13 @@ static int read_config(ffcl_vae *vae, const ffcl_vae_options *options, const cha
     vae->d.has_config = text != NULL;
     if (!text)
         return 0;
-    int rc = ffcl_vae_config_open(&json, path, text, keys, err);
-    if (rc == 0)
-        rc = ffcl_vae_config_word(path, json, "_class_name", names, err);
-    if (rc == 0)
-        rc = ffcl_vae_config_word(path, json, "act_fn", activations, err);
+    int rc = ffcl_vae_config_open(vae, &json, path, text, keys, err);
     if (rc == 0)
         rc = ffcl_vae_config_number(path, json, "norm_num_groups", 1, &groups, err);
     if (!options->groups)
         vae->d.groups = (size_t)groups;
     if (rc == 0)
-        rc = ffcl_vae_config_form(vae, path, json, err);
-    if (rc == 0)
         rc = check_widths(vae, path, json, widths, err);
-    if (rc == 0)
-        rc = ffcl_vae_config_count(vae, path, json, "latent_channels", vae->d.zc, err);
-    if (rc == 0)
-        rc = ffcl_vae_config_count(vae, path, json, "out_channels", vae->d.out, err);
     /* The key counts the encoder's ResNets of a level; the decoder has one more. */
     if (rc == 0 && vae->d.layers > 0)
         rc = ffcl_vae_config_count(vae, path, json, "layers_per_block", vae->d.layers - 1, err);

@@ -41,6 +41,7 @@ typedef struct ffcl_tiny_stage {
 /* A kind of decoder, by its tensors' names. */
 typedef struct ffcl_vae_kind {
     const char *name;           /* the _class_name of its config.json */
+    const char *activations[3]; /* act_fn there, NULL ends them */
     ffcl_rename *rename;        /* user: the number of LDM's levels (size_t) */
     /* Fills vae->d from the tensors and the configuration text (NULL: defaults). */
     int (*derive)(ffcl_vae *vae, const ffcl_vae_options *options, const char *config_path,

@@ -29,6 +29,12 @@ static const char *need_decoder(const ffcl_config *cfg, const ffcl_engine *engin
     return ffcl_engine_vae(engine) ? NULL : "there is no VAE";
 }
 
+static const char *need_group_norms(const ffcl_config *cfg, const ffcl_engine *engine)
+{
+    const char *none = need_decoder(cfg, engine);
+    return none || ffcl_engine_vae(engine)->groups ? none : "the decoder has no group norms";
+}
+
 static const char *need_shares(const ffcl_config *cfg, const ffcl_engine *engine)
 {
     (void)engine;
@@ -118,7 +124,7 @@ static const struct {
     {"model", "split", need_split},
     {"model", "latent_size", need_other_side},
     {"vae", "wrapper", need_decoder},
-    {"vae", "groups", need_decoder},
+    {"vae", "groups", need_group_norms},
     {"sampler", "world", need_shares},
     {"sampler", "guidance", need_guided},
     {"sampler", "cfg", need_guidance},

@@ -70,6 +70,9 @@ for i in 0 1 2 3 4; do
 done
 run sample "${tiny[@]}" output.folder=tiny3 vae.scale=1 vae.shift=0 sampler.count=1
 check "tiny decoder: the same with the scale that is its own" cmp tiny/000000.png tiny3/000000.png
+run sample "${tiny[@]:1}" output.folder=tiny4 vae.groups=8 sampler.count=1
+same "tiny decoder: groups have no effect, which is said" \
+    "$code $(grep -c 'without effect here: .vae. groups.*no group norms' "$work/stderr")" "0 1"
 refuses "tiny decoder: the scale of an autoencoder is not applied" 3 "is a tiny decoder" \
     "vae.scale=1" -- "${tiny[@]}" vae.scale=0.18215 output.grid="$out/a.png"
 refuses "tiny decoder: nor a preset's mean and deviation" 3 "is a tiny decoder" "[vae] stats" -- \

@@ -18,12 +18,6 @@ static const ffcl_shape awkward[] = {
     {{0}, 0},
 };
 
-static int rule_of(const ffcl_case *c)
-{
-    return c->row->name[0] == 'r' ? FFCL_RULE_RELU
-           : c->row->name[0] == 'l' ? FFCL_RULE_TANH : FFCL_RULE_COLOURS;
-}
-
 /* As of latents that are divided by their scale. */
 static const float factor = 1.75f;
 
@@ -40,16 +34,20 @@ static void fill(ffcl_case *c)
     ffcl_case_fill(c, X, 1);
 }
 
-static void ref(ffcl_case *c)
-{
-    ffcl_ref_pointwise(c->want, ffcl_f32(c, X), c->shape.d[N], rule_of(c), factor);
-}
-
-static void run(ffcl_case *c)
-{
-    const ffcl_tensor out = ffcl_case_matrix(c, OUT), x = ffcl_case_matrix(c, X);
-    ffcl_pointwise(c->ctx, &out, &x, (ffcl_rule)rule_of(c), factor);
-}
+/* Reference and call of a rule. */
+#define RULE(name, rule)                                                                         \
+    static void name##_ref(ffcl_case *c)                                                         \
+    {                                                                                            \
+        ffcl_ref_pointwise(c->want, ffcl_f32(c, X), c->shape.d[N], rule, factor);                \
+    }                                                                                            \
+    static void name##_run(ffcl_case *c)                                                         \
+    {                                                                                            \
+        const ffcl_tensor out = ffcl_case_matrix(c, OUT), x = ffcl_case_matrix(c, X);            \
+        ffcl_pointwise(c->ctx, &out, &x, rule, factor);                                          \
+    }
+RULE(relu, FFCL_RULE_RELU)
+RULE(tanh, FFCL_RULE_TANH)
+RULE(colours, FFCL_RULE_COLOURS)
 
 static ffcl_cost cost(const ffcl_case *c)
 {
@@ -58,18 +56,18 @@ static ffcl_cost cost(const ffcl_case *c)
 }
 
 /* ReLU is exact; tanh has 5 units in the last place, and 2 x - 1 may lose what cancels. */
-#define POINTWISE(row_name, type, relative, absolute)                                            \
+#define POINTWISE(row_name, rule, type, relative, absolute)                                      \
     {                                                                                            \
         .name = row_name, .letters = "n", .dtype = type,                                         \
         .fills = FFCL_NOISE | FFCL_ZEROS | FFCL_LARGE | FFCL_OFFSET | FFCL_CONSTANT,             \
-        .model = model, .awkward = awkward, .operands = operands, .fill = fill, .ref = ref,      \
-        .rtol = relative, .atol = absolute, .run = run, .cost = cost,                            \
+        .model = model, .awkward = awkward, .operands = operands, .fill = fill,                  \
+        .ref = rule##_ref, .run = rule##_run, .rtol = relative, .atol = absolute, .cost = cost,  \
     }
 
 const ffcl_row ffcl_rows_of_pointwise[] = {
-    POINTWISE("relu", FFCL_F32, 0, 0),
-    POINTWISE("relu_half", FFCL_F16, 0, 0),
-    POINTWISE("latent_tanh", FFCL_F32, 1e-6f, 1e-30f),
-    POINTWISE("colours", FFCL_F32, 1e-7f, 1e-7f),
+    POINTWISE("relu", relu, FFCL_F32, 0, 0),
+    POINTWISE("relu_half", relu, FFCL_F16, 0, 0),
+    POINTWISE("latent_tanh", tanh, FFCL_F32, 1e-6f, 1e-30f),
+    POINTWISE("colours", colours, FFCL_F32, 1e-7f, 1e-7f),
     {.name = NULL},
 };

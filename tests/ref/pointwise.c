@@ -8,7 +8,7 @@ void ffcl_ref_pointwise(double *out, const float *x, size_t n, int rule, float f
 {
     for (size_t e = 0; e < n; e++) {
         const double v = (double)x[e];
-        out[e] = rule == 0 ? fmax(v, 0.0)
+        out[e] = rule == 0 ? (v < 0.0 ? 0.0 : v)
                  : rule == 1 ? 3.0 * tanh((double)factor * v / 3.0)
                              : 2.0 * v - 1.0;
     }
