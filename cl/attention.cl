@@ -84,7 +84,7 @@ static inline void tile_scores(float4 s[4], __local float4 *stage, __global cons
                                __global const act *k, int ld, int nq, int nk)
 {
     __local float4 *qs = stage, *ks = stage + QD * LINE_Q;
-    const int tx = get_local_id(0) & 15, ty = get_local_id(0) >> 4;
+    const int lid = get_local_id(0), tx = lid & 15, ty = lid >> 4;
     s[0] = s[1] = s[2] = s[3] = (float4)(0.0f);
     for (int d0 = 0; d0 < DH; d0 += QD) {
         barrier(CLK_LOCAL_MEM_FENCE);
@@ -149,7 +149,7 @@ static inline float total_of(__local const float *row_sum, int r)
 static inline void add_weighted(float4 acc[OC], __local const float4 *p,
                                 __local const float *vs)
 {
-    const int tx = get_local_id(0) & 15, ty = get_local_id(0) >> 4;
+    const int lid = get_local_id(0), tx = lid & 15, ty = lid >> 4;
     #pragma unroll 4
     for (int r = 0; r < BV; r++) {
         float v[OC];

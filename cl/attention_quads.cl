@@ -59,7 +59,7 @@ static inline void tile_scores(float4 s[2][8], __local float4 *stage, __global c
                                __global const act *k, int ld, int nq, int nk)
 {
     __local float4 *qs = stage, *ks = stage + QD * LINE;
-    const int tx = get_local_id(0) & 7, ty = get_local_id(0) >> 3;
+    const int lid = get_local_id(0), tx = lid & 7, ty = lid >> 3;
     #pragma unroll
     for (int j = 0; j < 8; j++)
         s[0][j] = s[1][j] = (float4)(0.0f);
@@ -93,7 +93,7 @@ static inline void tile_scores(float4 s[2][8], __local float4 *stage, __global c
 static inline void add_weighted(float4 acc[2][OC], __local const float4 *p,
                                 __local const float *vs, int first)
 {
-    const int tx = get_local_id(0) & 7, ty = get_local_id(0) >> 3;
+    const int lid = get_local_id(0), tx = lid & 7, ty = lid >> 3;
     for (int quad = 0; quad < BV / 4; quad++)
         #pragma unroll
         for (int e = 0; e < 4; e++) {

@@ -63,7 +63,7 @@ INLINE void compute_step(results acc[MI][NI], __local const uint4 *stage, int wm
                          __local uint *scratch)
 {
     __local const uint *a = (__local const uint *)stage, *w = a + BM * ROW_WORDS;
-    int lane = get_local_id(0) % LANES;
+    const int lid = get_local_id(0), lane = lid % LANES;
     UNROLL
     for (int k = 0; k < 32; k += TK) {
         w_part columns[NI];

@@ -66,7 +66,7 @@ __kernel void qk_norm(__global act *qkv, __global const float *weight, __global 
                       __global const float *rope, int T, int H, float eps, int n,
                       __local float *scratch)
 {
-    int head = get_local_id(0) / PIECES, first = get_local_id(0) % PIECES * V;
+    const int lid = get_local_id(0), head = lid / PIECES, first = lid % PIECES * V;
     int of_all = get_group_id(0) * HEADS + head, kept = min(of_all, n - 1);
     int row = kept / (2 * H), r = kept - row * 2 * H;
     size_t at = (size_t)row * 3 * H * DH + r * DH + first;
