@@ -69,6 +69,12 @@ static size_t parts_of(const ffcl_ctx *ctx, const ffcl_matmul *p)
     return PARTS;
 }
 
+/* Is it for work-items with few registers?  Addresses of gathered rows take some of them. */
+static int is_small(const ffcl_matmul *p, const tile *t)
+{
+    return t->tm * t->tn <= FEW && (t->tm == 1 || !p->gather);
+}
+
 /* The tile that ends first, by the busiest compute unit, which with few work-groups waits for
  * memory; it changes no sum. */
 static const tile *choose_tile(const ffcl_ctx *ctx, const ffcl_matmul *p, size_t parts)
@@ -79,7 +85,7 @@ static const tile *choose_tile(const ffcl_ctx *ctx, const ffcl_matmul *p, size_t
     double least = 0.0;
     for (size_t i = 0; i < sizeof tiles / sizeof *tiles; i++) {
         const tile *t = &tiles[i];
-        if (t->tm * t->tn > FEW && ffcl_has_few_registers(ctx))
+        if (ffcl_has_few_registers(ctx) && !is_small(p, t))
             continue;
         const size_t busiest = ffcl_div_up(count(p, parts, t->bm, t->bn), units);
         const double share = shares[ffcl_min(busiest, 4) - 1];
@@ -117,9 +123,10 @@ static void half_options(const ffcl_matmul *p, char *text, size_t size)
                  p->gather != NULL, p->gather && p->gather->upsample);
 }
 
-static int step_of(const ffcl_matmul *p, const tile *t)
+static int step_of(const ffcl_ctx *ctx, const ffcl_matmul *p, const tile *t)
 {
-    return p->a.dtype == FFCL_F16 && p->w.dtype == FFCL_F16 ? t->half_step : STEP;
+    const int halves = p->a.dtype == FFCL_F16 && p->w.dtype == FFCL_F16;
+    return halves && !ffcl_has_few_registers(ctx) ? t->half_step : STEP;
 }
 
 static const ffcl_kernel *kernel_of(ffcl_ctx *ctx, const ffcl_matmul *p, const tile *t)
@@ -137,7 +144,7 @@ static const ffcl_kernel *kernel_of(ffcl_ctx *ctx, const ffcl_matmul *p, const t
              n_major,
              is_aligned(&p->a, by_columns ? M : K, batch),
              !is_tiled(p) && is_aligned(&p->w, n_major ? K : N, batch), is_out_aligned(p),
-             ctx->device.caps.few_lanes ? 1 : t->ahead, step_of(p, t), half, limit);
+             ctx->device.caps.few_lanes ? 1 : t->ahead, step_of(ctx, p, t), half, limit);
     return ffcl_kernel_get(ctx, "gemm_blocked", "gemm_blocked", options);
 }
 

@@ -59,6 +59,7 @@ static void pretend_intel(ffcl_ctx *ctx, const char *suffix)
     char *end;
     ffcl_caps *caps = &ctx->device.caps;
     caps->few_lanes = strtoul(suffix, &end, 10);
+    caps->asks_lanes = 1;
     caps->intel_lanes = *end == 'x' ? caps->few_lanes : 0;
     ctx->asked_registers = 1;
     snprintf(ctx->register_options, sizeof ctx->register_options, " -DFEW_LANES=%zu%s",

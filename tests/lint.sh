@@ -76,7 +76,7 @@ check_header() {
 # attention.cl, and never of an int.  Kernels for NVIDIA's instructions are not built by it.
 check_ids() {
     case $file in
-    */gemm_mma.cl | */mma_* | */halo_*) ;;
+    */gemm_mma.cl | */mma_* | */wgmma_* | */halo_*) ;;
     *) reject 'get_(local|global)_id\([0-2]\) *(>>|[/%&][^&])' \
         "an id that is shifted or divided before it is an int" ;;
     esac

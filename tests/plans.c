@@ -63,6 +63,7 @@ static void pretend_intel(ffcl_caps *caps, const char *lanes)
 {
     char *end;
     caps->few_lanes = strtoul(lanes, &end, 10);
+    caps->asks_lanes = 1;
     caps->intel_lanes = *end == 'x' ? caps->few_lanes : 0;
 }
 

@@ -5,6 +5,7 @@
  *   unified=N         1: memory shared with the host; 0: not
  *   wave=N            AMD's, with wavefronts of N: WMMA or MFMA, which are emulated
  *   lanes=N           Intel's, with dpas in sub-groups of N, which is emulated
+ *   vendor=N          of a maker by PCI's number, Intel is 32902; a GPU is nobody's without
  *   nofp16            without cl_khr_fp16 in the list of extensions
  *   local=N, group=N  bytes of local memory, work-items of a work-group
  *   says=N            work-items that any kernel is said to take, though it takes more
@@ -126,6 +127,7 @@ cl_int clGetDeviceInfo(cl_device_id id, cl_device_info what, size_t size, void *
         {CL_DEVICE_MAX_COMPUTE_UNITS, "units", sizeof(cl_uint), 1},
         {CL_DEVICE_MAX_CLOCK_FREQUENCY, "clock", sizeof(cl_uint), 1},
         {CL_DEVICE_HOST_UNIFIED_MEMORY, "unified", sizeof(cl_bool), 1},
+        {CL_DEVICE_VENDOR_ID, "vendor", sizeof(cl_uint), 1},
         {WAVEFRONT, "wave", sizeof(cl_uint), 1},
     };
     const cl_device_type gpu = CL_DEVICE_TYPE_GPU;
@@ -143,6 +145,9 @@ cl_int clGetDeviceInfo(cl_device_id id, cl_device_info what, size_t size, void *
         return give(&gpu, sizeof gpu, size, value, needed);
     if (what == CL_DEVICE_EXECUTION_CAPABILITIES && entry("gpu") > 0)
         return give(&kernels, sizeof kernels, size, value, needed);
+    const cl_uint nobody = 0;           /* PoCL gives AMD's CPUs Intel's number */
+    if (what == CL_DEVICE_VENDOR_ID && entry("gpu") > 0 && entry("vendor") < 0)
+        return give(&nobody, sizeof nobody, size, value, needed);
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
         if (what == numbers[i].what && entry(numbers[i].name) >= 0) {
             const cl_ulong n = (cl_ulong)entry(numbers[i].name) * numbers[i].times;

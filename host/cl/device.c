@@ -52,8 +52,17 @@ static void text_info(query *q, cl_device_info what, char *out, size_t size)
         out[strlen(out) - 1] = 0;
 }
 
+/* A GPU of Intel by its vendor's number, whichever driver it has: PCI's, Mesa's and Microsoft's
+ * alike, or Apple's, whose lowest three digits are a model's. */
+static int is_intel_gpu(cl_device_id id, const ffcl_caps *c)
+{
+    cl_uint vendor = 0;
+    clGetDeviceInfo(id, CL_DEVICE_VENDOR_ID, sizeof vendor, &vendor, NULL);
+    return (c->type & CL_DEVICE_TYPE_GPU) && (vendor == 0x8086 || vendor >> 12 == 0x1024);
+}
+
 /* The smallest sub-group that a kernel may ask for; 0 where it may not. */
-static size_t few_lanes(cl_device_id id, const char *extensions)
+static size_t least_lanes(cl_device_id id, const char *extensions)
 {
     size_t sizes[16] = {0}, bytes = 0, least = 0;
     if (!strstr(extensions, "cl_intel_required_subgroup_size") ||
@@ -82,10 +91,13 @@ static void read_extensions(query *q, ffcl_caps *c)
         clGetDeviceInfo(q->id, AMD_WAVEFRONT_WIDTH, sizeof width, &width, NULL);
         c->amd_wavefront = width;
     }
-    c->few_lanes = few_lanes(q->id, extensions);
+    c->few_lanes = least_lanes(q->id, extensions);
+    c->asks_lanes = c->few_lanes > 0;
     /* Intel's matrix instructions are for the smallest sub-group. */
     if (strstr(extensions, "cl_intel_subgroup_matrix_multiply_accumulate"))
         c->intel_lanes = c->few_lanes;
+    if (!c->few_lanes && is_intel_gpu(q->id, c))
+        c->few_lanes = 8;
     free(text);
 }
 

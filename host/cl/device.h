@@ -17,8 +17,10 @@ typedef struct ffcl_caps {
                                             /* host functions in its queues */
     int nv_compute;                         /* NVIDIA compute capability, 90 for 9.0; 0: other */
     size_t amd_wavefront;                   /* AMD: work-items a wavefront; 0: other */
-    size_t few_lanes;                       /* its smallest sub-group where kernels may ask for */
-                                            /* one (cl_intel_required_subgroup_size); 0: other */
+    size_t few_lanes;                       /* Intel's GPUs, whose threads share few registers: */
+                                            /* the smallest sub-group, 8 where none is named; */
+                                            /* also of CPUs that name one; 0: other */
+    int asks_lanes;                         /* kernels may ask for it */
     size_t intel_lanes;                     /* the same of Intel with dpas; 0: other */
 } ffcl_caps;
 

@@ -59,7 +59,7 @@ static int keeps_values(ffcl_ctx *ctx, const char *source)
 
 const char *ffcl_register_options(ffcl_ctx *ctx, const char *source)
 {
-    if (ffcl_is_cpu(ctx) || !ctx->device.caps.few_lanes || !keeps_values(ctx, source))
+    if (ffcl_is_cpu(ctx) || !ctx->device.caps.asks_lanes || !keeps_values(ctx, source))
         return "";
     if (!ctx->asked_registers)
         choose(ctx);

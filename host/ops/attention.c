@@ -15,7 +15,7 @@
  * FEW_COLUMNS: of a wide head's results in the registers of Intel's GPUs with matrix instructions
  * and without. */
 enum { TILE_ITEMS = 128, QUADS_ITEMS = 64, ROW_QUERIES = 4, NARROW = 96, MANY_COLUMNS = 256,
-       FEW_COLUMNS = 96 };
+       FEW_COLUMNS = 80 };
 
 /* Columns of q and k staged at a time: Dh in equal parts of at most 24, of whole quads where Dh
  * is. */

@@ -153,7 +153,23 @@ for precision in float32 half; do
     same "$precision: though attention is by another kernel" \
         "$(grep -c attn_quads trace-1) $(grep -c attn_quads trace-4 |
             sed 's/^[1-9][0-9]*$/some/')" "0 some"
-    rm -rf batch-? trace-?
+    # Its number alone, as with a driver that lists no extension of Intel's: sub-groups of 8 are
+    # counted with, and not asked for.
+    FFCL_TRACE=$work/trace-intel within units=4,vendor=32902 "" output.folder=intel \
+        precision.compute=$precision sampler.batch=4
+    same "$precision, a GPU of Intel: kernels that take few registers" \
+        "$code $(grep -c 'attn_quads\|winograd_gpu\|FEW_LANES' trace-intel) $(grep -c \
+            attn_tiled trace-intel | sed 's/^[1-9][0-9]*$/some/')" "0 0 some"
+    if [ $precision = float32 ]; then
+        check "$precision, a GPU of Intel: the same bytes" \
+            diff -r -x manifest.json batch-4 intel
+    else
+        # Convolutions store other intermediate values as half.
+        same "$precision, a GPU of Intel: the same images, to 1 of 255" "$(for i in 0 1 2 3; do
+            images differ batch-4/00000$i.png intel/00000$i.png; done |
+            awk '$1 <= 1 { n++ } END { print n }')" 4
+    fi
+    rm -rf batch-? intel trace-*
 done
 
 # The digits, whose weights are larger in float32 by Winograd than without, and than in half.
