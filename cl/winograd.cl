@@ -12,7 +12,9 @@
  * above and left of the image.
  * `first` is the tile of row 0 of V and M.  Channels are taken in vectors of VW (VW divides C and
  * Cout); no local memory.  On a CPU a work-item has a tile to itself: global (tiles, 1).  On a GPU
- * it has a tile's vector, neighbours neighbouring ones: with TILES 1, global (vectors, tiles). */
+ * it has a tile's vector, neighbours neighbouring ones: with TILES 1, global (vectors, tiles); its
+ * loops are unrolled, so that values stay in registers.  On a CPU that gains nothing, and PoCL would
+ * compile ten times as long. */
 #include "vector.clh"
 #include "winograd.clh"
 
@@ -73,10 +75,14 @@ void winograd_before(__global float *V, __global const act *x, int H, int W, int
     int c = get_global_id(!TILES) * VW;
     EACH_VECTOR(c, C) {
         vec half_way[POINTS][SIDE], t[POINTS];
+#if TILES
         #pragma unroll
+#endif
         for (int i = 0; i < SIDE; i++) {
             vec d[SIDE];
+#if TILES
             #pragma unroll
+#endif
             for (int j = 0; j < SIDE; j++) {
                 int iy = y0 + j, ix = x0 + i;
                 int inside = iy >= 0 && iy < H && ix >= 0 && ix < W;
@@ -88,10 +94,14 @@ void winograd_before(__global float *V, __global const act *x, int H, int W, int
             for (int j = 0; j < POINTS; j++)
                 half_way[j][i] = t[j];
         }
+#if TILES
         #pragma unroll
+#endif
         for (int j = 0; j < POINTS; j++) {
             before(half_way[j], t);
+#if TILES
             #pragma unroll
+#endif
             for (int i = 0; i < POINTS; i++)
                 STORE_FLOATS(t[i], V + ((size_t)(j * POINTS + i) * ld + row) * C + c);
         }

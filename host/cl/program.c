@@ -12,6 +12,7 @@
 #include "cl/ptx.h"
 #include "cl/registers.h"
 #include "cl/source.h"
+#include "cl/together.h"
 #include "os/address_space.h"
 #include "util.h"
 
@@ -40,16 +41,24 @@ int ffcl_programs_open(ffcl_programs **out, ffcl_ctx *ctx)
     return *out ? 0 : ffcl_fail(ctx->err, FFCL_ENOMEM, "out of memory for the list of programs");
 }
 
+static void kernel_free(ffcl_kernel *k)
+{
+    if (!k)
+        return;
+    if (k->handle)
+        clReleaseKernel(k->handle);
+    free(k->name);
+    free(k->options);
+    free(k->entry);
+    free(k);
+}
+
 static void program_free(program *p)
 {
     if (!p)
         return;
-    for (size_t i = 0; i < p->n_kernels; i++) {
-        if (p->kernels[i]->handle)
-            clReleaseKernel(p->kernels[i]->handle);
-        free(p->kernels[i]->name);
-        free(p->kernels[i]);
-    }
+    for (size_t i = 0; i < p->n_kernels; i++)
+        kernel_free(p->kernels[i]);
     if (p->handle)
         clReleaseProgram(p->handle);
     free(p->kernels);
@@ -161,6 +170,14 @@ static int driver_keeps(const ffcl_ctx *ctx)
     const char *all = getenv("FFCL_BINARIES"), *pocl = getenv("POCL_KERNEL_CACHE");
     return strcmp(ctx->device.caps.platform, "Portable Computing Language") == 0 &&
            !(all && strcmp(all, "all") == 0) && !(pocl && strcmp(pocl, "0") == 0);
+}
+
+/* Is a larger program no slower to build?  It is where only what is launched is compiled.  Who works
+ * on a kernel reads its own name in messages. */
+static int takes_together(const ffcl_ctx *ctx)
+{
+    const char *dir = getenv("FFCL_CL_DIR");
+    return ffcl_is_cpu(ctx) && driver_keeps(ctx) && !(dir && *dir);
 }
 
 /* Takes the program from the cache; no failure where it is not there. */
@@ -347,10 +364,13 @@ static int find_program(ffcl_ctx *ctx, program **out, const char *source, const 
     return 0;
 }
 
-static int find_kernel(ffcl_ctx *ctx, program *p, ffcl_kernel **out, const char *name)
+/* The kernel called name, with the options that it was asked for with, `entry` in the program. */
+static int find_kernel(ffcl_ctx *ctx, program *p, ffcl_kernel **out, const char *name,
+                       const char *options, const char *entry)
 {
     for (size_t i = 0; i < p->n_kernels; i++)
-        if (strcmp(p->kernels[i]->name, name) == 0) {
+        if (strcmp(p->kernels[i]->entry, entry) == 0 &&
+            strcmp(p->kernels[i]->options, options) == 0) {
             *out = p->kernels[i];
             return 0;
         }
@@ -360,10 +380,11 @@ static int find_kernel(ffcl_ctx *ctx, program *p, ffcl_kernel **out, const char 
         p->kernels = grown;
     if (k) {
         k->name = ffcl_format("%s", name);
-        k->options = p->options;
+        k->options = ffcl_format("%s", options);
+        k->entry = ffcl_format("%s", entry);
     }
-    if (!grown || !k || !k->name) {
-        free(k);
+    if (!grown || !k || !k->name || !k->options || !k->entry) {
+        kernel_free(k);
         return ffcl_fail(ctx->err, FFCL_ENOMEM, "out of memory for the kernel %s", name);
     }
     p->kernels[p->n_kernels++] = k;
@@ -375,7 +396,7 @@ static int find_kernel(ffcl_ctx *ctx, program *p, ffcl_kernel **out, const char 
 static int open_kernel(ffcl_ctx *ctx, const program *p, ffcl_kernel *k)
 {
     cl_int code;
-    k->handle = clCreateKernel(p->handle, k->name, &code);
+    k->handle = clCreateKernel(p->handle, k->entry, &code);
     if (code != CL_SUCCESS)
         return ffcl_fail(ctx->err, FFCL_EBUILD, "%s.cl has no usable kernel %s (%s)", p->source,
                          k->name, ffcl_cl_name(code) ? ffcl_cl_name(code) : "unknown error");
@@ -394,14 +415,18 @@ const ffcl_kernel *ffcl_kernel_get(ffcl_ctx *ctx, const char *source, const char
 {
     program *p = NULL;
     ffcl_kernel *k = NULL;
-    char all[512];
+    char all[512], entry[128];
+    const char *suffix = "";
     if (ctx->status)
         return NULL;
     snprintf(all, sizeof all, "%s%s%s", options, ctx->number_options ? ctx->number_options : "",
              ffcl_register_options(ctx, source));
-    int rc = find_program(ctx, &p, source, all);
+    const int is_part = takes_together(ctx) && ffcl_is_together(source, all, &suffix);
+    snprintf(entry, sizeof entry, "%s%s", name, suffix);
+    int rc = is_part ? find_program(ctx, &p, FFCL_TOGETHER, FFCL_TOGETHER_OPTIONS)
+                     : find_program(ctx, &p, source, all);
     if (rc == 0)
-        rc = find_kernel(ctx, p, &k, name);
+        rc = find_kernel(ctx, p, &k, name, all, entry);
     if (rc == 0 && !ctx->planning && !p->handle)
         rc = load(ctx, p);
     if (rc == 0 && !ctx->planning && !p->handle) {

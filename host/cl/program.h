@@ -8,8 +8,8 @@
 
 /* A kernel of a program; handle is NULL while only planning. */
 typedef struct ffcl_kernel {
-    char *name;
-    const char *options;        /* of its program, which keeps them */
+    char *name, *options;       /* as it was asked for */
+    char *entry;                /* its name in its program, where that has several like it */
     cl_kernel handle;
     cl_uint n_args;
     size_t max_work_group;      /* CL_KERNEL_WORK_GROUP_SIZE */

@@ -9,7 +9,7 @@
 #include "files/input.h"
 #include "util.h"
 
-enum { MAX_SOURCE = 1 << 24 };      /* bytes */
+enum { MAX_SOURCE = 1 << 24, MOST_LEVELS = 8 };     /* bytes; files that include one another */
 
 static int out_of_memory(ffcl_error *err, const char *file)
 {
@@ -43,10 +43,13 @@ static int read_source(ffcl_error *err, const char *file, char **out)
     return rc;
 }
 
+static int read_whole(ffcl_error *err, const char *file, int level, char **out);
+
 /* Replaces *text, of the given file, by its version with the first #include "..." line from
  * *from on, which is in line *line of the file, replaced.  Both move behind it, or *from to the end
  * where there is none. */
-static int include_next(ffcl_error *err, const char *file, char **text, size_t *from, size_t *line)
+static int include_next(ffcl_error *err, const char *file, int level, char **text, size_t *from,
+                        size_t *line)
 {
     static const char word[] = "\n#include \"";
     char *at = strstr(*text + *from, word), *included = NULL;
@@ -57,7 +60,7 @@ static int include_next(ffcl_error *err, const char *file, char **text, size_t *
     char name[64];
     const char *start = at + strlen(word), *quote = strchr(start, '"');
     snprintf(name, sizeof name, "%.*s", quote ? (int)(quote - start) : 0, start);
-    int rc = read_source(err, name, &included);
+    int rc = read_whole(err, name, level + 1, &included);
     if (rc)
         return rc;
     for (const char *p = *text + *from; p <= at; p++)
@@ -77,16 +80,29 @@ static int include_next(ffcl_error *err, const char *file, char **text, size_t *
     return 0;
 }
 
+/* The text of cl/file with all that it includes. */
+static int read_whole(ffcl_error *err, const char *file, int level, char **out)
+{
+    size_t from = 0, line = 1;
+    if (level > MOST_LEVELS)
+        return ffcl_fail(err, FFCL_EBUILD, "the kernel source %s includes itself", file);
+    int rc = read_source(err, file, out);
+    while (rc == 0 && (*out)[from])
+        rc = include_next(err, file, level, out, &from, &line);
+    if (rc) {
+        free(*out);
+        *out = NULL;
+    }
+    return rc;
+}
+
 int ffcl_source_expand(ffcl_ctx *ctx, const char *name, char **out)
 {
     char *common = NULL, *own = NULL, *file = ffcl_format("%s.cl", name);
-    size_t from = 0, line = 1;
     *out = NULL;
     int rc = file ? read_source(ctx->err, "common.cl", &common) : out_of_memory(ctx->err, name);
     if (rc == 0)
-        rc = read_source(ctx->err, file, &own);
-    while (rc == 0 && own[from])
-        rc = include_next(ctx->err, file, &own, &from, &line);
+        rc = read_whole(ctx->err, file, 1, &own);
     if (rc == 0) {
         *out = ffcl_format("#line 1 \"common.cl\"\n%s\n#line 1 \"%s\"\n%s\n", common, file, own);
         if (!*out)
