@@ -85,6 +85,10 @@ void ffcl_split_k_reduce(ffcl_ctx *ctx, const ffcl_matmul *p, const ffcl_tensor 
 
 /* float32 operands with few rows or columns, epilogue and unpatchify included. */
 void ffcl_skinny_gemm(ffcl_ctx *ctx, const ffcl_matmul *p);
+/* The same of one that unpatchifies and has no epilogue but a bias, without barriers: the same
+ * bytes. */
+int ffcl_unpatch_row_can(const ffcl_matmul *p);
+void ffcl_unpatch_row(ffcl_ctx *ctx, const ffcl_matmul *p);
 
 /* The two parts of ffcl_gemm_cost: A W alone, whose result is float32 where bare is 1; and the
  * epilogue, without the result that it reads and writes. */

@@ -257,6 +257,22 @@ static void skinny_run(ffcl_ctx *ctx, const void *desc)
     ffcl_skinny_gemm(ctx, desc);
 }
 
+static int unpatch_row_can(const ffcl_ctx *ctx, const void *desc)
+{
+    return skinny_can(ctx, desc) && ffcl_unpatch_row_can(desc);
+}
+
+static int unpatch_row_pays(const ffcl_ctx *ctx, const void *desc)
+{
+    (void)desc;
+    return ffcl_is_cpu(ctx);
+}
+
+static void unpatch_row_run(ffcl_ctx *ctx, const void *desc)
+{
+    ffcl_unpatch_row(ctx, desc);
+}
+
 static int half_can(const ffcl_ctx *ctx, const void *desc)
 {
     const ffcl_matmul *p = desc;
@@ -334,6 +350,8 @@ static const ffcl_variant variants[] = {
      blocked_can, blocked_pays, cost, blocked_run},
     {"skinny", "float32 with so few rows or columns that a tile would be empty", skinny_can,
      skinny_pays, cost, skinny_run},
+    {"unpatch-row", "the last GEMM of a transformer on CPUs: a work-item has a token, no barriers",
+     unpatch_row_can, unpatch_row_pays, cost, unpatch_row_run},
     {"half", "half operands on any device: a work-item has a result", half_can, NULL, cost,
      half_run},
     {"blocked-half", "half operands on GPUs without matrix units: tiles in registers, in float32",

@@ -8,6 +8,8 @@
 /* Work-items of a work-group, at most WIDE of them side by side; rows that a work-item computes;
  * the loads that it keeps in flight, which are limited by registers. */
 enum { ITEMS = 256, WIDE = 32, NARROWEST = 2, ROWS_MOST = 8, LOADS = 12, LOADS_BY_ROWS = 40 };
+/* Columns of a vector of cl/unpatch_row.cl. */
+enum { UNPATCH_WIDE = 16 };
 
 /* How a GEMM is cut; see cl/gemm_skinny.cl.  The order of a sum depends on wide and items, so these
  * must not depend on M. */
@@ -45,6 +47,30 @@ static cut choose_cut(const ffcl_ctx *ctx, const ffcl_matmul *p)
     size_t most = ffcl_min(LOADS, LOADS_BY_ROWS / c.rows);
     c.unroll = ffcl_div_up(steps, ffcl_div_up(steps, most));
     return c;
+}
+
+int ffcl_unpatch_row_can(const ffcl_matmul *p)
+{
+    return p->unpatch && p->w.cols % UNPATCH_WIDE == 0 && p->act == FFCL_ACT_NONE && !p->gate &&
+           !p->add;
+}
+
+void ffcl_unpatch_row(ffcl_ctx *ctx, const ffcl_matmul *p)
+{
+    const ffcl_unpatch *u = p->unpatch;
+    const int by_columns = p->a.layout == FFCL_COLUMNS;
+    const cut c = choose_cut(ctx, p);
+    const ffcl_kernel *k = ffcl_kernel_get(ctx, "unpatch_row", "gemm_unpatch_row", "-DVW=16");
+    size_t local = ffcl_local_size(ctx, k, 8), global = ffcl_round_up(ffcl_matmul_rows(p), local);
+    ffcl_gemm_work(ctx, p, ffcl_gemm_cost(p));
+    ffcl_launch(ctx, k, 1, &global, &local, FFCL_BUF(&p->out), FFCL_INT(p->out.at),
+                FFCL_BUF(&p->a), FFCL_INT(p->a.at), FFCL_INT(by_columns ? 1 : p->a.ld),
+                FFCL_INT(by_columns ? p->a.ld : 1), FFCL_BUF(&p->w), FFCL_INT(p->w.at),
+                FFCL_INT(p->w.ld), FFCL_BUF_OR(p->bias, &p->a),
+                FFCL_INT(p->bias ? p->bias->at : 0), FFCL_INT(p->bias != NULL),
+                FFCL_INT(ffcl_matmul_rows(p)), FFCL_INT(p->w.cols), FFCL_INT(p->w.rows),
+                FFCL_INT(c.items / c.wide), FFCL_INT(u->C), FFCL_INT(u->Cout), FFCL_INT(u->R),
+                FFCL_INT(u->p));
 }
 
 void ffcl_skinny_gemm(ffcl_ctx *ctx, const ffcl_matmul *p)

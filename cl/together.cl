@@ -11,9 +11,11 @@
 #include "groupnorm_row.cl"
 #include "image.cl"
 #include "latent.cl"
+#include "latent_conv_row.cl"
 #include "layernorm_row.cl"
-#include "patches.cl"
+#include "patches_row.cl"
 #include "softmax_row.cl"
+#include "unpatch_row.cl"
 #include "winograd.cl"
 #undef POINTS
 #undef OUTS

@@ -13,8 +13,8 @@
  * `first` is the tile of row 0 of V and M.  Channels are taken in vectors of VW (VW divides C and
  * Cout); no local memory.  On a CPU a work-item has a tile to itself: global (tiles, 1).  On a GPU
  * it has a tile's vector, neighbours neighbouring ones: with TILES 1, global (vectors, tiles); its
- * loops are unrolled, so that values stay in registers.  On a CPU that gains nothing, and PoCL would
- * compile ten times as long. */
+ * loops are unrolled, so that values stay in registers.  On a CPU that gains nothing, and PoCL
+ * would compile ten times as long. */
 #include "vector.clh"
 #include "winograd.clh"
 

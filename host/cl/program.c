@@ -172,8 +172,8 @@ static int driver_keeps(const ffcl_ctx *ctx)
            !(all && strcmp(all, "all") == 0) && !(pocl && strcmp(pocl, "0") == 0);
 }
 
-/* Is a larger program no slower to build?  It is where only what is launched is compiled.  Who works
- * on a kernel reads its own name in messages. */
+/* Is a larger program no slower to build?  So it is where only what is launched is compiled.  Who
+ * works on a kernel reads its own name in messages. */
 static int takes_together(const ffcl_ctx *ctx)
 {
     const char *dir = getenv("FFCL_CL_DIR");

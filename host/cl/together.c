@@ -5,8 +5,8 @@
 
 /* What cl/together.cl includes. */
 static const char *const sources[] = {"conv_direct", "embed", "epilogue", "groupnorm_row", "image",
-                                      "latent", "layernorm_row", "patches", "softmax_row",
-                                      "winograd"};
+                                      "latent", "latent_conv_row", "layernorm_row",
+                                      "patches_row", "softmax_row", "unpatch_row", "winograd"};
 
 static int is(const char *word, size_t length, const char *option)
 {

@@ -120,12 +120,33 @@ static ffcl_tensor staged(const uploader *u, size_t rows, size_t cols)
     return ffcl_tensor_in(u->staging, ffcl_tensor_of(FFCL_F32, 1, rows, cols));
 }
 
+/* Where other weights stay as in the file: (n, K) of p into columns first .. first + n - 1 of r's
+ * matrix (K, .).  They are few and small, and a program for them would take longer to compile. */
+static int transpose_on_host(uploader *u, const ffcl_weight_row *r, const ffcl_weight_piece *p,
+                             size_t first, size_t n)
+{
+    const size_t K = p->n / n, bytes = ffcl_weight_count(r->to) * sizeof(float);
+    cl_int code;
+    float *to = clEnqueueMapBuffer(u->ctx->queue, r->to->mem, CL_TRUE, CL_MAP_WRITE, 0, bytes, 0,
+                                   NULL, NULL, &code);
+    int rc = FFCL_CL_CODE(u->ctx->err, code, "clEnqueueMapBuffer");
+    if (rc)
+        return rc;
+    for (size_t k = 0; k < K; k++)
+        for (size_t i = 0; i < n; i++)
+            to[r->to->at + k * r->to->ld + first + i] = p->data[i * K + k];
+    return FFCL_CL(u->ctx->err, clEnqueueUnmapMemObject(u->ctx->queue, r->to->mem, to, 0, NULL,
+                                                        NULL));
+}
+
 static int load_matrix(uploader *u, const ffcl_weight_row *r, const ffcl_weight_piece *p)
 {
     /* A weight in tiles may have more rows, which stay 0. */
     const size_t K = r->found->count / r->shape[0], first = r->at + p->first / K, n = p->n / K;
     if (r->to->layout == FFCL_COLUMNS)
         return upload(u, r->to->mem, first * K, p->data, p->n);
+    if (r->to->layout == FFCL_ROWS && r->to->dtype == FFCL_F32 && ffcl_gemm_takes_columns(u->ctx))
+        return transpose_on_host(u, r, p, first, n);
     int rc = stage(u, p->data, p->n);
     if (rc)
         return rc;

@@ -38,6 +38,9 @@ void ffcl_latent_affine(ffcl_ctx *ctx, const ffcl_tensor *out, const ffcl_tensor
                       FFCL_INT(x->rows), FFCL_INT(x->cols), FFCL_INT(n));
 }
 
+/* Of cl/latent_conv_row.cl: outputs of a vector, the most taps and channels. */
+enum { WIDE = 16, MOST_TAPS = 512 };
+
 /* Pixels of a work-item: more read the weights less often, where there is work for every unit. */
 static size_t pixels_for(const ffcl_ctx *ctx, size_t M)
 {
@@ -50,12 +53,22 @@ void ffcl_latent_conv(ffcl_ctx *ctx, const ffcl_tensor *out, const ffcl_tensor *
     const size_t N = conv->out, M = out->batch * out->rows;
     const size_t pixels = pixels_for(ctx, M), vec = N % 4 ? 1 : 4;
     const ffcl_conv_weight *p = point ? point : conv;
+    const int by_rows = ffcl_is_cpu(ctx) && N % WIDE == 0 &&
+                        conv->side * conv->side * conv->in <= MOST_TAPS;
     char options[64];
     snprintf(options, sizeof options, "-DPIXELS=%zu -DVEC=%zu %s", pixels, vec,
              ffcl_dtype_option(out->dtype));
-    const ffcl_kernel *k = ffcl_kernel_get(ctx, "latent_conv", "latent_conv", options);
-    size_t local[2] = {ffcl_local_size(ctx, k, 128), 1};
+    if (by_rows)
+        snprintf(options, sizeof options, "-DVW=16 %s", ffcl_dtype_option(out->dtype));
+    const ffcl_kernel *k = by_rows
+        ? ffcl_kernel_get(ctx, "latent_conv_row", "latent_conv_row", options)
+        : ffcl_kernel_get(ctx, "latent_conv", "latent_conv", options);
+    size_t local[2] = {ffcl_local_size(ctx, k, by_rows ? 8 : 128), 1};
     size_t global[2] = {ffcl_round_up(N / vec, local[0]), ffcl_div_up(M, pixels)};
+    if (by_rows) {
+        global[0] = ffcl_round_up(M, local[0]);
+        global[1] = 1;
+    }
     ffcl_work(ctx, ffcl_latent_conv_cost(out, point, conv));
     ffcl_launch(ctx, k, 2, global, local, FFCL_DENSE(out), FFCL_BUF(latent), FFCL_INT(latent->at),
                 FFCL_FLOAT(factor), FFCL_BUF(&p->weight[0]), FFCL_BUF(&p->bias),

@@ -66,6 +66,9 @@ static const ffcl_shape conv_awkward[] = {
     {{3, 5, 11, 516, 3, 2, 1}, 0},
     {{2, 4, 7, 33, 5, 0, 1}, 0},
     {{2, 2, 13, 8, 1, 0, 1000}, 0},
+    {{3, 16, 9, 48, 3, 1, 1000}, FFCL_SHAPE_FILLS},     /* whole vectors of 16 outputs */
+    {{1, 3, 5, 16, 5, 1, 0}, 0},
+    {{1, 60, 4, 16, 3, 0, 0}, 0},                       /* too many taps for a pixel alone */
     {{0}, 0},
 };
 

@@ -22,6 +22,8 @@ static const ffcl_shape awkward[] = {
     {{3, 4, 4, 10, 2, 260}, 0},
     {{2, 12, 33, 35, 5, 132}, 0},
     {{1, 4, 8, 8, 8, 64}, 0},
+    {{3, 3, 4, 6, 2, 48}, FFCL_SHAPE_FILLS},    /* whole vectors of 16 columns */
+    {{1, 2, 48, 5, 1, 16}, 0},
     {{0}, 0},
 };
 
@@ -150,17 +152,18 @@ static void unpatch_describe(const ffcl_case *c, ffcl_call *call)
         .ref = embed_ref, .run = embed_run, .cost = embed_cost, .used = role,                     \
     }
 /* columns: divided as for so many compute units. */
-#define UNPATCH(row_name, columns, role)                                                          \
+#define UNPATCH(row_name, by, columns, role)                                                      \
     {                                                                                             \
         SUMS(row_name), .units = columns, .operands = unpatch_operands, .fill = unpatch_fill,     \
         .ref = unpatch_ref, .describe = unpatch_describe, .op = FFCL_OP_GEMM,                     \
-        .variant = "skinny", .used = role,                                                        \
+        .variant = by, .used = role,                                                              \
     }
 
 const ffcl_row ffcl_rows_of_patches[] = {
     EMBED("patch_embed", 0, NULL),
     EMBED("patch_embed_pos", WITH_POS, used),
-    UNPATCH("skinny_unpatch", 0, used),
-    UNPATCH("skinny_unpatch_many", 132, NULL),
+    UNPATCH("skinny_unpatch", "skinny", 0, used),
+    UNPATCH("skinny_unpatch_many", "skinny", 132, NULL),
+    UNPATCH("unpatch_row", "unpatch-row", 0, used),
     {.name = NULL},
 };
