@@ -113,10 +113,10 @@ static int has_transparency(FILE *stream)
 {
     unsigned char c[8];
     while (fread(c, 1, sizeof c, stream) == sizeof c && memcmp(c + 4, "IDAT", 4) != 0) {
-        const long n = (long)c[0] << 24 | (long)c[1] << 16 | (long)c[2] << 8 | (long)c[3];
+        const uint32_t n = (uint32_t)c[0] << 24 | (uint32_t)c[1] << 16 | (uint32_t)c[2] << 8 | c[3];
         if (memcmp(c + 4, "tRNS", 4) == 0)
             return 1;
-        if (n > INT32_MAX - 4 || fseek(stream, n + 4, SEEK_CUR) != 0)
+        if (n > INT32_MAX - 4 || fseek(stream, (long)n + 4, SEEK_CUR) != 0)
             break;
     }
     return 0;
