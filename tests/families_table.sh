@@ -65,7 +65,8 @@ family facm facm_zoo_r "the same with \`r_embedder\`"
 family dit dit_zoo "facebookresearch/DiT@ed81ce2, by DDIM" pt
 for vae in "vae16_zoo safetensors huggingface/diffusers, 16 channels, shift" \
     "sdvae_ldm_zoo ckpt sd-vae with LDM names" "vavae_zoo pt VA-VAE, 32 channels" \
-    "vavae_zoo_g32 pt VA-VAE, 32 groups"; do
+    "vavae_zoo_g32 pt VA-VAE, 32 groups" "tiny_zoo pth madebyollin/taesd@5cccb12, narrow" \
+    "tiny16_zoo safetensors the same, 16 channels, a shortcut, diffusers' names"; do
     read -r stem ending of <<< "$vae"
     row "(VAE)" "$zoo/$stem.ref.safetensors" "$of" vae.weights="$zoo/$stem.$ending"
 done

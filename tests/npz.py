@@ -7,11 +7,14 @@ usage: npz.py images FILE COUNT HEIGHT WIDTH SEED
                      big: big-endian, by columns; complex: of numbers that are not real
        npz.py floats FILE COUNT HEIGHT WIDTH        images that are no bytes
        npz.py shape FILE DESCR SIZE...      arr_0 of zeros, of that type and shape
+       npz.py odd FILE twice|packed|locked    images by another zip archive: two of one name,
+                     compressed in a way that few undo, said to be encrypted
        npz.py png FILE HEIGHT WIDTH grey|rgb|rgba|key        key: one colour is transparent
 """
 import random
 import struct
 import sys
+import warnings
 import zipfile
 import zlib
 
@@ -72,6 +75,26 @@ def shape(path, descr, sizes):
         z.writestr("arr_0.npy", array(descr, sizes, bytes(n)))
 
 
+def odd(path, kind):
+    """Two small images in an archive that numpy does not write."""
+    data = array("|u1", (2, 4, 4, 3), bytes(range(96)))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")         # of the name that is there
+        with zipfile.ZipFile(path, "w") as z:
+            for _ in range(1 + (kind == "twice")):
+                z.writestr("arr_0.npy", data)
+    with open(path, "rb") as f:
+        whole = bytearray(f.read())
+    entry = whole.index(b"PK\x01\x02")
+    if kind == "locked":
+        whole[6] |= 1                           # flags of the member, and in the directory
+        whole[entry + 8] |= 1
+    if kind == "packed":
+        whole[8] = whole[entry + 10] = 97       # its method, which is for sound
+    with open(path, "wb") as f:
+        f.write(whole)
+
+
 def png(path, height, width, kind):
     """A PNG of one colour."""
     kinds = {"grey": (0, 1), "rgb": (2, 3), "rgba": (6, 4), "key": (2, 3)}
@@ -96,6 +119,8 @@ def main(words):
         statistics(words[1], int(words[2]), words[3] if len(words) > 3 else "")
     elif words[0] == "floats":
         floats(words[1], *map(int, words[2:5]))
+    elif words[0] == "odd":
+        odd(words[1], words[2])
     elif words[0] == "shape":
         shape(words[1], words[2], tuple(map(int, words[3:])))
     else:

@@ -39,6 +39,8 @@ int ffcl_config_check_evaluation(const ffcl_config *cfg, ffcl_error *err)
         rc = ffcl_subject_check(&reference, crc, ffcl_habit_of(cfg->eval.like), err);
     if (rc == 0)
         rc = ffcl_eval_check_outputs(cfg, NULL, reference.path, NULL, err);
+    if (rc == 0 && reference.path)
+        rc = ffcl_eval_check_run(cfg, reference.path, err);
     ffcl_inception_close(&network);
     ffcl_subject_close(&reference);
     return rc;

@@ -62,6 +62,17 @@ static int check_sheet(const char *path, const char *const *folders, size_t n, f
     return rc;
 }
 
+int ffcl_eval_check_run(const ffcl_config *cfg, const char *reference, ffcl_error *err)
+{
+    const char *const outputs[] = {cfg->output.folder, cfg->output.npz};
+    for (size_t i = 0; i < 2; i++)
+        if (outputs[i] && is_same(outputs[i], reference))
+            return ffcl_fail(err, FFCL_EOUTPUT, "[eval] reference %s is where this run puts its "
+                             "images, which would be compared with themselves: choose another",
+                             reference);
+    return cfg->output.grid ? check_sheet(cfg->output.grid, &reference, 1, err) : 0;
+}
+
 int ffcl_eval_check_outputs(const ffcl_config *cfg, const char *samples, const char *reference,
                             const char *sheet, ffcl_error *err)
 {

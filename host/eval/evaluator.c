@@ -220,11 +220,18 @@ int ffcl_subject_extract(ffcl_subject *s, ffcl_extractor **extractor, const ffcl
     return rc;
 }
 
+static int has_one(const ffcl_subject *s, ffcl_error *err)
+{
+    return ffcl_fail(err, FFCL_EFORMAT, "%s has one image, and a covariance needs two", s->path);
+}
+
 int ffcl_subject_check(const ffcl_subject *s, const char *crc, const ffcl_habit *habit,
                        ffcl_error *err)
 {
     const ffcl_statistics *t = &s->statistics;
     ffcl_like like;
+    if (!t->pool && s->images && ffcl_images_count(s->images) < 2)
+        return has_one(s, err);
     if (!t->pool)
         return 0;
     if (*t->inception && *crc && strcmp(t->inception, crc) != 0)
@@ -264,8 +271,7 @@ static int distances(ffcl_evaluation *out, const ffcl_subject *samples,
     const ffcl_moments *c = ffcl_subject_spatial(samples), *d = ffcl_subject_spatial(reference);
     ffcl_lapack *lapack = NULL;
     if ((a && a->n < 2) || (b && b->n < 2))
-        return ffcl_fail(err, FFCL_EFORMAT, "%s has one image, and a covariance needs two",
-                         a && a->n < 2 ? samples->path : reference->path);
+        return has_one(a && a->n < 2 ? samples : reference, err);
     int rc = ffcl_lapack_open(&lapack, err);
     if (rc == 0)
         ffcl_lapack_take_all(lapack);       /* the device is idle */

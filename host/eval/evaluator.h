@@ -50,7 +50,8 @@ int ffcl_subject_extract(ffcl_subject *s, ffcl_extractor **extractor, const ffcl
                          const ffcl_observer *obs, ffcl_error *err);
 
 /* FFCL_EFORMAT where statistics are of another network, or of images that were resized in another
- * way, than those that they are to be compared with; crc: of the network in use. */
+ * way, than those that they are to be compared with, or where there is but one image; crc: of the
+ * network in use. */
 int ffcl_subject_check(const ffcl_subject *s, const char *crc, const ffcl_habit *habit,
                        ffcl_error *err);
 

@@ -38,6 +38,21 @@ static int damaged(const ffcl_arrays *a, const char *what, ffcl_error *err)
     return ffcl_fail(err, FFCL_EFORMAT, "%s is damaged or cut short: %s", a->path, what);
 }
 
+/* Why a member cannot be opened. */
+static int locked(const ffcl_arrays *a, const char *name, ffcl_error *err)
+{
+    const int code = zip_error_code_zip(zip_get_error(a->archive));
+    if (code == ZIP_ER_MEMORY)
+        return ffcl_fail(err, FFCL_ENOMEM, "out of memory for %s", a->path);
+    if (code == ZIP_ER_COMPNOTSUPP)
+        return ffcl_fail(err, FFCL_EFORMAT, "%s: %s is compressed in a way that this libzip cannot "
+                         "undo: write it by numpy.savez or savez_compressed", a->path, name);
+    if (code == ZIP_ER_NOPASSWD || code == ZIP_ER_ENCRNOTSUPP)
+        return ffcl_fail(err, FFCL_EFORMAT, "%s: %s is encrypted, and no password is asked for: "
+                         "unlock it first", a->path, name);
+    return damaged(a, name, err);
+}
+
 /* The text after 'key': in a header. */
 static const char *value_of(const char *header, const char *key)
 {
@@ -124,9 +139,12 @@ static int add(ffcl_arrays *a, zip_uint64_t index, ffcl_error *err)
     if (length < 5 || length - 4 >= sizeof array.name || strcmp(st.name + length - 4, ".npy") != 0)
         return 0;
     memcpy(array.name, st.name, length - 4);
+    if (ffcl_arrays_find(a, array.name) || ffcl_arrays_left_out(a, array.name))
+        return ffcl_fail(err, FFCL_EFORMAT, "%s holds %s twice: which of them counts is not said",
+                         a->path, array.name);
     zip_file_t *member = zip_fopen_index(a->archive, index, 0);
     if (!member)
-        return damaged(a, st.name, err);
+        return locked(a, st.name, err);
     const size_t begin = read_header(member, text);
     zip_fclose(member);
     if (!begin)
@@ -147,6 +165,17 @@ static int add(ffcl_arrays *a, zip_uint64_t index, ffcl_error *err)
     return 0;
 }
 
+/* What a file is instead, by its first bytes. */
+static const char *other_kind(const char *head, size_t n)
+{
+    return n >= 6 && memcmp(head, "\x93NUMPY", 6) == 0
+               ? "a single NumPy array (.npy): numpy.savez makes an .npz of it"
+           : n >= 4 && (memcmp(head, "\x89PNG", 4) == 0 || memcmp(head, "\xff\xd8\xff", 3) == 0)
+               ? "a single image: name its folder"
+           : n == 0 ? "an empty file"
+                    : "no zip archive";
+}
+
 static int open_archive(ffcl_arrays *a, ffcl_error *err)
 {
     int fd, code = 0;
@@ -157,14 +186,17 @@ static int open_archive(ffcl_arrays *a, ffcl_error *err)
     a->archive = zip_fdopen(fd, 0, &code);
     if (a->archive)
         return 0;
-    char head[4] = "";
-    const int is_zip = pread(fd, head, 4, 0) == 4 && memcmp(head, "PK\x03\x04", 4) == 0;
+    char head[6] = "";
+    const ssize_t n = pread(fd, head, sizeof head, 0);
+    const int is_zip = n >= 4 && memcmp(head, "PK\x03\x04", 4) == 0;
     close(fd);
     if (code == ZIP_ER_MEMORY)
         return ffcl_fail(err, FFCL_ENOMEM, "out of memory for %s", a->path);
-    return ffcl_fail(err, FFCL_EFORMAT, is_zip ? "%s is cut short: the directory at the end of the "
-                     "zip archive is missing (an interrupted copy?)"
-                     : "%s is no .npz: it is no zip archive", a->path);
+    if (is_zip)
+        return ffcl_fail(err, FFCL_EFORMAT, "%s is cut short: the directory at the end of the zip "
+                         "archive is missing (an interrupted copy?)", a->path);
+    return ffcl_fail(err, FFCL_EFORMAT, "%s is no .npz: it is %s", a->path,
+                     other_kind(head, n > 0 ? (size_t)n : 0));
 }
 
 int ffcl_arrays_open(ffcl_arrays **out, const char *path, ffcl_error *err)
@@ -250,7 +282,7 @@ int ffcl_arrays_rewind(ffcl_arrays *a, const ffcl_array *array, ffcl_error *err)
         ;
     a->member = zip_fopen_index(a->archive, a->items[a->current].index, 0);
     if (!a->member)
-        return damaged(a, array->name, err);
+        return locked(a, array->name, err);
     a->left = array->count * array->item;
     return read_bytes(a, NULL, a->items[a->current].begin, err);
 }

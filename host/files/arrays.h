@@ -22,7 +22,8 @@ typedef struct ffcl_arrays ffcl_arrays;
 
 /* Reads the directory and the headers of the arrays.  Arrays of other kinds (objects, more axes
  * than four or than two in Fortran's order) are left out.  FFCL_EFILE, FFCL_EFORMAT: no zip
- * archive, cut short, an array shorter than its shape says; FFCL_ENOMEM. */
+ * archive, cut short, encrypted, an array shorter than its shape says, two of one name;
+ * FFCL_ENOMEM. */
 int ffcl_arrays_open(ffcl_arrays **out, const char *path, ffcl_error *err);
 void ffcl_arrays_close(ffcl_arrays **arrays);
 const char *ffcl_arrays_path(const ffcl_arrays *arrays);

@@ -140,6 +140,20 @@ static int derive_stage(ffcl_vae *vae, size_t *layer, size_t *width, ffcl_error 
     return 0;
 }
 
+/* FLUX.2's blocks have a path with a group norm beside their convolutions. */
+static int check_pools(const ffcl_vae *vae, size_t layers, ffcl_error *err)
+{
+    for (size_t i = 0; i < layers; i++) {
+        const ffcl_tensor_info *pool = weight_of(vae, i, "pool.0.");
+        if (pool)
+            return ffcl_fail(err, FFCL_EWEIGHTS, "%s is a tiny decoder whose blocks have group "
+                             "norms (%s), as the one for FLUX.2: ffcl runs those without, for "
+                             "Stable Diffusion and FLUX.1",
+                             ffcl_tensor_file_path(vae->weights.file), pool->name);
+    }
+    return 0;
+}
+
 int ffcl_vae_tiny_derive(ffcl_vae *vae, const ffcl_vae_options *options, const char *config_path,
                          const char *config_text, ffcl_error *err)
 {
@@ -162,6 +176,9 @@ int ffcl_vae_tiny_derive(ffcl_vae *vae, const ffcl_vae_options *options, const c
         if (rc)
             return rc;
     } while (vae->stages[d->levels - 1].upsample.out);
+    const int rc = check_pools(vae, layer, err);
+    if (rc)
+        return rc;
     d->out = weight_of(vae, layer, "")->shape[0];
     d->upscale = (size_t)1 << (d->levels - 1);
     d->mid = vae->conv_in.out;

@@ -32,6 +32,16 @@ refuses "a text for an npz" 5 "no zip archive" -- eval text.npz
 npz images a.npz 9 16 16 1
 head -c 900 a.npz > cut.npz
 refuses "an npz that is cut short" 5 "cut short" -- eval cut.npz
+python3 -c 'open("one.npy", "wb").write(b"\x93NUMPY\1\0" + bytes(99))'
+refuses "an array that is not in an npz" 5 "numpy.savez makes an .npz of it" -- eval one.npy
+: > nothing.npz
+refuses "an empty file" 5 "an empty file" -- eval nothing.npz
+npz odd twice.npz twice
+refuses "two arrays of one name" 5 "holds arr_0 twice" -- eval twice.npz
+npz odd packed.npz packed
+refuses "an npz by another compression" 5 "cannot undo" "savez_compressed" -- eval packed.npz
+npz odd locked.npz locked
+refuses "an npz that is encrypted" 5 "is encrypted" -- eval locked.npz
 npz statistics logits.npz 1008
 refuses "statistics of logits" 5 "1008 are the logits" "another network or layer" -- \
     eval logits.npz -r logits.npz
@@ -73,6 +83,7 @@ npz png grey/0.png 8 8 grey
 npz png alpha/0.png 8 8 rgba
 npz png sizes/0.png 8 8 rgb
 npz png sizes/1.png 8 9 rgb
+refuses "a file of the folder" 5 "name its folder" -- eval sizes/0.png
 refuses "a grey PNG" 5 grey/0.png "convert it to RGB" -- eval grey
 refuses "a PNG with alpha" 5 alpha/0.png "has alpha" -- eval alpha
 npz png alpha/0.png 8 8 key
@@ -106,6 +117,9 @@ refuses "a sheet over the reference" 12 "is read here" -- eval a.npz -r other.np
     --sheet link.png
 refuses "a sheet among the images" 12 "among the images of sizes" -- eval sizes -r other.npz \
     "${net[@]}" --sheet sizes/sheet.png
+npz images single.npz 1 8 8 3
+refuses "a reference of one image" 5 "has one image, and a covariance needs two" -- \
+    eval a.npz -r single.npz "${net[@]}"
 refuses "before a run, too" 12 "holds images" -- "$demo" output.grid= eval.reference=none \
     eval.inception=net.safetensors eval.save_stats=other.npz
 cksum a.npz other.npz net.safetensors > after

@@ -15,6 +15,52 @@ print(*(repr(e[k]) for k in ("fid", "sfid", "inception_score", "inception_score_
 PY
 }
 
+# schema FILE MISSING...: an evaluation's JSON has these keys in this order and nothing else, each
+# of its type and range; what is MISSING, and nothing else, is null.
+schema() {
+    python3 - "$@" << 'PY'
+import json, re, sys
+def stop(constant):
+    raise SystemExit("%s is no JSON" % constant)
+with open(sys.argv[1], encoding="utf-8") as f:
+    e = json.load(f, parse_constant=stop)
+e = e.get("evaluation", e)
+missing = sys.argv[2:]
+share, number, whole = (0, 1), (float("-inf"), float("inf")), (1, float("inf"))
+ranges = {"fid": number, "sfid": number, "inception_score": whole,
+          "inception_score_deviation": (0, float("inf")), "precision": share, "recall": share,
+          "count": whole, "reference_count": whole, "seconds": (0, float("inf"))}
+texts = {"samples": r".+", "reference": r".*", "like": r"adm|torch-fidelity|pytorch-fid",
+         "network": r"|.+ \(crc32 [0-9a-f]{8}, [0-9]+ bytes\)",
+         "computed": r"|(float32|half) on .+"}
+keys = ["fid", "sfid", "inception_score", "inception_score_deviation", "precision", "recall",
+        "count", "reference_count", "samples", "reference", "like", "network", "computed",
+        "seconds"]
+wrong = []
+if [k for k in e if k != "curve"] != keys:
+    wrong.append("keys: %s" % list(e))
+for key, (least, most) in ranges.items():
+    value = e.get(key)
+    if (value is None) != (key in missing):
+        wrong.append("%s is %r" % (key, value))
+    elif value is not None and not (type(value) in (int, float) and least <= value <= most):
+        wrong.append("%s is %r" % (key, value))
+    elif key.endswith("count") and value is not None and type(value) is not int:
+        wrong.append("%s is %r" % (key, value))
+for key, pattern in texts.items():
+    if not isinstance(e.get(key), str) or not re.fullmatch(pattern, e[key]):
+        wrong.append("%s is %r" % (key, e.get(key)))
+if "curve" in e:
+    counts = [point.get("count") for point in e["curve"]]
+    if any(list(p) != ["count", "fid"] or type(p["count"]) is not int or
+           type(p["fid"]) not in (int, float) for p in e["curve"]) or counts != sorted(counts):
+        wrong.append("curve is %r" % e["curve"])
+elif "curve" not in missing:
+    wrong.append("no curve")
+sys.exit("; ".join(wrong) or 0)
+PY
+}
+
 "$ffcl" eval --make-network net.safetensors
 python3 "$root/tests/npz.py" images ref.npz 5 16 16 2
 judge=(eval.reference=ref.npz eval.inception=net.safetensors)
@@ -24,6 +70,12 @@ quiet=(-q "${run[@]}")
 refuses "a share without a folder" 3 "makes a share of them" -- "${run[@]}" sampler.world=2 \
     sampler.rank=0
 refuses "neither output nor evaluation" 3 "nothing is evaluated" -- "$demo" output.grid=
+
+python3 "$root/tests/npz.py" statistics stats.npz 2048
+run -q eval stats.npz -r stats.npz --json
+cp "$work/stdout" stats.json
+check "JSON of statistics alone" schema stats.json sfid inception_score \
+    inception_score_deviation precision recall count reference_count seconds curve
 
 need_device
 
@@ -42,9 +94,13 @@ case $want in
 *" 9 5 "*) ok "all numbers are there" ;;
 *) not_ok "all numbers are there" "$want" ;;
 esac
+check "JSON of a run" schema one/evaluation.json seconds curve
+check "JSON in the manifest" schema one/manifest.json seconds curve
 same "the manifest has them" "$(numbers one/manifest.json)" "$want"
-works "ffcl eval of its folder" eval -q one -r ref.npz --inception net.safetensors --json
+works "ffcl eval of its folder" eval -q one -r ref.npz --inception net.safetensors --json \
+    --save-stats want.npz
 same "ffcl eval of its folder: the same numbers" "$(numbers "$work/stdout")" "$want"
+check "JSON of ffcl eval" schema "$work/stdout" curve
 for batch in 1 4; do
     works "batch $batch" "${quiet[@]}" output.folder=batch sampler.batch=$batch
     same "batch $batch: the same numbers" "$(numbers batch/evaluation.json)" "$want"

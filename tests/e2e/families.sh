@@ -89,6 +89,12 @@ for change in 's/"relu"/"silu"/' 's/nearest/bilinear/' 's/AutoencoderTiny/Autoen
         verify -q "$zoo/tiny16_zoo.ref.safetensors" vae.weights=other.safetensors
 done
 
+edit "$zoo/tiny16_zoo.safetensors" pool.safetensors \
+    add=decoder.layers.3.pool.0.weight:48x12x1x1 add=decoder.layers.3.pool.1.weight:48 \
+    add=decoder.layers.3.pool.1.bias:48 add=decoder.layers.3.pool.3.weight:12x48x1x1
+refuses "tiny decoder: one with group norms" 6 "group norms (decoder.layers.3.pool.0.weight), as \
+the one for FLUX.2" -- verify -q "$zoo/tiny16_zoo.ref.safetensors" vae.weights=pool.safetensors
+
 agrees "VAE of 16 latent channels in half" 8 "$zoo/vae16_zoo.ref.safetensors" \
     vae.weights="$zoo/vae16_zoo.safetensors" precision.compute=half
 
