@@ -13,7 +13,8 @@
 int ffcl_eval_check_outputs(const ffcl_config *cfg, const char *samples, const char *reference,
                             const char *sheet, ffcl_error *err);
 
-/* FFCL_EOUTPUT where a run's images would be those of its own reference, or its grid one of them. */
+/* FFCL_EOUTPUT where a run's images would be those of its own reference, or its grid one of
+ * them. */
 int ffcl_eval_check_run(const ffcl_config *cfg, const char *reference, ffcl_error *err);
 
 /* FFCL_EOUTPUT where a file written to path would replace one of the n files, which are read. */
