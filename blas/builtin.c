@@ -30,8 +30,8 @@ void ffcl_builtin_gemm(ffcl_ctx *ctx, const ffcl_matmul *p, size_t side)
 {
     const size_t M = ffcl_matmul_rows(p), N = p->w.cols;
     char options[64];
-    snprintf(options, sizeof options, "-DKMAJOR=%d -DSIDE=%zu", p->a.layout == FFCL_COLUMNS,
-             side ? side : 16);
+    snprintf(options, sizeof options, "-DKMAJOR=%d -DSIDE=%zu%s", p->a.layout == FFCL_COLUMNS,
+             side ? side : 16, p->w.layout == FFCL_COLUMNS ? " -DNMAJOR=1" : "");
     const ffcl_kernel *k = ffcl_kernel_get(ctx, "gemm", side ? "gemm_f32_tiled" : "gemm_f32",
                                            options);
     size_t local[2] = {side, side}, global[2];

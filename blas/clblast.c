@@ -40,8 +40,8 @@ static view view_open(ffcl_ctx *ctx, const ffcl_tensor *t)
     cl_buffer_region region = {t->at * sizeof(float),
                                ((vectors - 1) * t->ld + width) * sizeof(float)};
     cl_int code;
-    v.sub = clCreateSubBuffer(t->mem, CL_MEM_READ_WRITE, CL_BUFFER_CREATE_TYPE_REGION, &region,
-                              &code);
+    /* With the buffer's own flags: weights in a file are only read. */
+    v.sub = clCreateSubBuffer(t->mem, 0, CL_BUFFER_CREATE_TYPE_REGION, &region, &code);
     v.mem = v.sub;
     ffcl_ctx_keep(ctx, ffcl_cl_check(ctx->err, code, "clCreateSubBuffer", __FILE__, __LINE__));
     return v;

@@ -103,8 +103,9 @@ void ffcl_gemm_leave_own(ffcl_ctx *ctx)
 void ffcl_gemm_describe(const ffcl_ctx *ctx, char *text, size_t size)
 {
     const char *tuning = ctx->blas->tuning;
-    snprintf(text, size, "%s%s%s%s%s", ffcl_gemm_own(ctx), ffcl_blas_name(ctx),
-             *tuning ? ", tuning " : "", tuning, ctx->no_winograd ? ", no winograd" : "");
+    snprintf(text, size, "%s%s%s%s%s%s", ffcl_gemm_own(ctx), ffcl_blas_name(ctx),
+             *tuning ? ", tuning " : "", tuning, ctx->maps_weights ? ", weights by columns" : "",
+             ctx->no_winograd ? ", no winograd" : "");
 }
 
 void ffcl_blas_library(const ffcl_ctx *ctx, char *text, size_t size)
@@ -128,7 +129,7 @@ void ffcl_blas_observe(ffcl_ctx *ctx, void (*see)(void *user, const ffcl_matmul 
 
 int ffcl_gemm_takes_columns(const ffcl_ctx *ctx)
 {
-    return ctx->blas && ctx->blas->backend->takes_columns;
+    return ctx->blas && (ctx->blas->backend->takes_columns || ctx->maps_weights);
 }
 
 int ffcl_gemm_takes_batches(const ffcl_ctx *ctx, ffcl_dtype dtype)
@@ -170,7 +171,7 @@ static int builtin_can(const ffcl_ctx *ctx, const void *desc)
 {
     const ffcl_matmul *p = desc;
     (void)ctx;
-    return is_plain_float(p) && !ffcl_matmul_batch(p) && p->w.layout == FFCL_ROWS;
+    return is_plain_float(p) && !ffcl_matmul_batch(p);
 }
 
 static int builtin_pays(const ffcl_ctx *ctx, const void *desc)
@@ -238,8 +239,7 @@ static int skinny_can(const ffcl_ctx *ctx, const void *desc)
 {
     const ffcl_matmul *p = desc;
     (void)ctx;
-    return !is_half(p) && p->w.dtype == FFCL_F32 && !ffcl_matmul_batch(p) &&
-           p->w.layout == FFCL_ROWS;
+    return !is_half(p) && p->w.dtype == FFCL_F32 && !ffcl_matmul_batch(p);
 }
 
 /* With one row a tile is of no use; but its sums have another order than those of many rows. */

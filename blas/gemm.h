@@ -2,7 +2,8 @@
  * GEMM, out = epilogue(A W): the back ends and kernels of all GEMMs are behind this header.
  *
  * Operands are float32, or half with float32 accumulation.  float32 weights lie as (K, N), which
- * CLBlast's kernels read without transposing them first, half weights in tiles (ffcl_tiled_at). */
+ * CLBlast's kernels read without transposing them first, or as in files (ffcl_gemm_takes_columns),
+ * half weights in tiles (ffcl_tiled_at). */
 #ifndef FFCL_BLAS_GEMM_H
 #define FFCL_BLAS_GEMM_H
 
@@ -146,8 +147,9 @@ int ffcl_blas_is_untuned(const ffcl_ctx *ctx);
 /* From now on planning passes call see with every GEMM that the library is to compute. */
 void ffcl_blas_observe(ffcl_ctx *ctx, void (*see)(void *user, const ffcl_matmul *p), void *user);
 
-/* Does the library read W as COLUMNS, (N, K) in memory, as fast as (K, N)?  Are there fast batches
- * of GEMMs whose result or W is of type dtype, half ones without a matrix unit? */
+/* Should weights lie as COLUMNS, (N, K) in memory, as in files?  Where the library reads them as
+ * fast as (K, N), or a device shares the host's memory and so need not have them twice.  Are there
+ * fast batches of GEMMs whose result or W is of type dtype, half ones without a matrix unit? */
 int ffcl_gemm_takes_columns(const ffcl_ctx *ctx);
 int ffcl_gemm_takes_batches(const ffcl_ctx *ctx, ffcl_dtype dtype);
 /* Can GEMMs mix float32 and half operands, fast or not? */

@@ -33,7 +33,10 @@ static cut choose_cut(const ffcl_ctx *ctx, const ffcl_matmul *p)
 {
     const ffcl_caps *caps = &ctx->device.caps;
     const size_t M = ffcl_matmul_rows(p), N = p->w.cols;
-    cut c = {.vec = N % 4 || p->w.at % 4 || p->w.ld % 4 ? 1 : 4, .rows = ROWS_MOST, .items = 1};
+    /* W by columns is read element by element, and added up in the order of W by rows. */
+    const int is_vector = N % 4 == 0 && (p->w.layout == FFCL_COLUMNS ||
+                                         (p->w.at % 4 == 0 && p->w.ld % 4 == 0));
+    cut c = {.vec = is_vector ? 4 : 1, .rows = ROWS_MOST, .items = 1};
     while (2 * c.items <= ffcl_min(ITEMS, caps->max_work_group))
         c.items *= 2;
     c.wide = choose_wide(ctx, N / c.vec, c.items);
@@ -51,8 +54,8 @@ static cut choose_cut(const ffcl_ctx *ctx, const ffcl_matmul *p)
 
 int ffcl_unpatch_row_can(const ffcl_matmul *p)
 {
-    return p->unpatch && p->w.cols % UNPATCH_WIDE == 0 && p->act == FFCL_ACT_NONE && !p->gate &&
-           !p->add;
+    return p->unpatch && p->w.layout == FFCL_ROWS && p->w.cols % UNPATCH_WIDE == 0 &&
+           p->act == FFCL_ACT_NONE && !p->gate && !p->add;
 }
 
 void ffcl_unpatch_row(ffcl_ctx *ctx, const ffcl_matmul *p)
@@ -80,10 +83,11 @@ void ffcl_skinny_gemm(ffcl_ctx *ctx, const ffcl_matmul *p)
     const int by_columns = p->a.layout == FFCL_COLUMNS;
     const size_t M = ffcl_matmul_rows(p), N = p->w.cols;
     const cut c = choose_cut(ctx, p);
-    char options[128];
+    char options[160];
     /* NVIDIA's compiler would otherwise save registers and keep fewer loads in flight. */
-    snprintf(options, sizeof options, "-DVEC=%zu -DROWS=%zu -DUNROLL=%zu -DACT=%d%s%s", c.vec,
+    snprintf(options, sizeof options, "-DVEC=%zu -DROWS=%zu -DUNROLL=%zu -DACT=%d%s%s%s", c.vec,
              c.rows, c.unroll, (int)p->act, p->unpatch ? " -DUNPATCH=1" : "",
+             p->w.layout == FFCL_COLUMNS ? " -DNMAJOR=1" : "",
              ctx->device.caps.nv_compute ? " -cl-nv-maxrregcount=128" : "");
     const ffcl_kernel *k = ffcl_kernel_get(ctx, "gemm_skinny", "gemm_skinny", options);
     size_t items = ffcl_max(ffcl_local_size(ctx, k, c.items), c.wide);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  * The built-in float32 GEMM, for devices on which CLBlast fails its self-check:
  *   out[m][n] = epilogue(sum_k A[m][k] W[k][n]);  epilogue.cl's header says what follows the sum.
- * A (M, K), rows a_ld apart; with KMAJOR (K, M), rows a_ld apart.  W (K, N), rows w_ld apart.
+ * A (M, K), rows a_ld apart; with KMAJOR (K, M), rows a_ld apart.  W (K, N), rows w_ld apart; with
+ * NMAJOR (N, K).
  * out (M, N), rows out_ld apart; it is none of the operands.  Each begins at element *_at.
  * flags: 1 bias, 2 gate, 4 add; an absent operand is any buffer.  Both kernels add in the order of
  * k. */
@@ -9,6 +10,9 @@
 
 #ifndef KMAJOR
 #define KMAJOR 0
+#endif
+#ifndef NMAJOR
+#define NMAJOR 0
 #endif
 /* Of gemm_f32_tiled: a work-group has SIDE x SIDE work-items, 8 or 16. */
 #ifndef SIDE
@@ -21,6 +25,12 @@
 #define A_AT(m, k) (a_at + (size_t)(k) * a_ld + (m))
 #else
 #define A_AT(m, k) (a_at + (size_t)(m) * a_ld + (k))
+#endif
+
+#if NMAJOR
+#define W_AT(k, n) (w_at + (size_t)(n) * w_ld + (k))
+#else
+#define W_AT(k, n) (w_at + (size_t)(k) * w_ld + (n))
 #endif
 
 /* One work-item an output.  Global (N rounded up, M rounded up), local any. */
@@ -36,7 +46,7 @@ __kernel void gemm_f32(__global float *out, int out_at, int out_ld, __global con
         return;
     float v = 0.0f;
     for (int k = 0; k < K; k++)
-        v += A[A_AT(m, k)] * W[w_at + (size_t)k * w_ld + n];
+        v += A[A_AT(m, k)] * W[W_AT(k, n)];
     out[out_at + (size_t)m * out_ld + n] =
         epilogue_finish(v, (flags & 1) ? bias[bias_at + n] : 0.0f, gate, gate_at, gate_ld,
                         gate_rows, add, add_at, add_ld, add_rows, act, flags, m, n);
@@ -69,8 +79,10 @@ void gemm_f32_tiled(__global float *out, int out_at, int out_ld, __global const 
             int k = e % STEP, m = e / STEP;
 #endif
             at[k][m] = m0 + m < M && k0 + k < K ? A[A_AT(m0 + m, k0 + k)] : 0.0f;
-            wt[row][col] = n0 + col < N && k0 + row < K
-                               ? W[w_at + (size_t)(k0 + row) * w_ld + n0 + col] : 0.0f;
+#if NMAJOR
+            row = e % STEP, col = e / STEP;
+#endif
+            wt[row][col] = n0 + col < N && k0 + row < K ? W[W_AT(k0 + row, n0 + col)] : 0.0f;
         }
         barrier(CLK_LOCAL_MEM_FENCE);
         for (int k = 0; k < STEP; k++)

@@ -9,10 +9,13 @@
  * ROWS rows, and K is cut into slices: work-item (x, s) takes k = s, s + slices, ..., UNROLL loads
  * at a time.  The slices are added up in local memory.  So the order of a sum depends on wide, K
  * and the work-group's size, and not on M or ROWS.
+ * With NMAJOR W lies as (N, K), rows w_ld apart, and neighbours read neighbouring k: (x, s) is
+ * another work-item, and the sums are the same.
  * With UNPATCH a row is a token (b, gy, gx) and a column (i, j, c), written to out (B, C, R, R) at
  * [b][c][gy p + i][gx p + j] for the first C of Cout channels (SiT models.py, unpatchify).
  * Work-group size wide times a power of two; local memory: VEC ROWS floats a work-item.
- * VEC 4: N, w_at and w_ld are multiples of 4.  Global (ceil(N / (wide VEC)) * items, M / ROWS). */
+ * VEC 4: N and, without NMAJOR, w_at and w_ld are multiples of 4.
+ * Global (ceil(N / (wide VEC)) * items, M / ROWS). */
 #include "gemm_half_options.clh"
 #ifndef VEC
 #define VEC 4
@@ -27,6 +30,9 @@
 #ifndef UNPATCH
 #define UNPATCH 0
 #endif
+#ifndef NMAJOR
+#define NMAJOR 0
+#endif
 
 #if VEC == 4
 typedef float4 vec;
@@ -34,11 +40,11 @@ typedef float4 vec;
 typedef float vec;
 #endif
 
-/* acc[r] becomes, for slice 0, its sum over the slices: eight at a time, as each step has two
- * barriers to wait for. */
-static inline void sum_slices(vec acc[ROWS], __local vec *scratch, int wide, int slices)
+/* acc[r] becomes, for slice 0, its sum over the slices, of work-item lid = s wide + x: eight at a
+ * time, as each step has two barriers to wait for. */
+static inline void sum_slices(vec acc[ROWS], __local vec *scratch, int lid, int wide, int slices)
 {
-    int lid = get_local_id(0), items = get_local_size(0);
+    int items = get_local_size(0);
     while (slices > 1) {
         int take = min(slices, 8);
         slices /= take;
@@ -51,6 +57,19 @@ static inline void sum_slices(vec acc[ROWS], __local vec *scratch, int wide, int
                     acc[r] += scratch[r * items + lid + i * slices * wide];
         barrier(CLK_LOCAL_MEM_FENCE);
     }
+}
+
+/* W's VEC columns at k; the first of them begins at from. */
+static inline vec load_columns(__global const float *from, int k, int w_ld)
+{
+#if NMAJOR && VEC == 4
+    return (vec)(from[k], from[(size_t)w_ld + k], from[(size_t)w_ld * 2 + k],
+                 from[(size_t)w_ld * 3 + k]);
+#elif NMAJOR
+    return from[k];
+#else
+    return ((__global const vec *)from)[(size_t)k * (w_ld / VEC)];
+#endif
 }
 
 __kernel IN_REGISTERS
@@ -66,11 +85,13 @@ void gemm_skinny(__global float *out, int out_at, int out_ld, __global const flo
               )
 {
     int lid = get_local_id(0), items = get_local_size(0), slices = items / wide;
-    int x = lid % wide, s = lid / wide, columns = wide * VEC;
+    int x = NMAJOR ? lid / slices : lid % wide, s = NMAJOR ? lid % slices : lid / wide;
+    int columns = wide * VEC;
     int n0 = get_group_id(0) * columns, m0 = get_group_id(1) * ROWS;
     /* What lies beyond the last column or row is computed from it and not kept; beyond the last k
      * it is multiplied by 0. */
-    __global const vec *from = (__global const vec *)(w + w_at + min(n0 + x * VEC, N - VEC));
+    __global const float *from = w + w_at + (size_t)min(n0 + x * VEC, N - VEC) *
+                                 (NMAJOR ? w_ld : 1);
     int row[ROWS];
     vec acc[ROWS];
     for (int r = 0; r < ROWS; r++) {
@@ -83,7 +104,7 @@ void gemm_skinny(__global float *out, int out_at, int out_ld, __global const flo
 #pragma unroll
         for (int u = 0; u < UNROLL; u++) {
             int k = first + u * slices, inside = min(k, K - 1);
-            part[u] = from[(size_t)inside * (w_ld / VEC)];
+            part[u] = load_columns(from, inside, w_ld);
             for (int r = 0; r < ROWS; r++) {
                 v[u][r] = a[row[r] + inside * a_col];
                 v[u][r] = k < K ? v[u][r] : 0.0f;
@@ -94,7 +115,7 @@ void gemm_skinny(__global float *out, int out_at, int out_ld, __global const flo
             for (int r = 0; r < ROWS; r++)
                 acc[r] += v[u][r] * part[u];
     }
-    sum_slices(acc, scratch, wide, slices);
+    sum_slices(acc, scratch, s * wide + x, wide, slices);
     if (s == 0)
         for (int r = 0; r < ROWS; r++)
             scratch[r * wide + x] = acc[r];

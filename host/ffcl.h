@@ -176,6 +176,8 @@ typedef struct ffcl_device_estimate {
     const char *name, *precision;       /* "half", "float32" */
     const char *gemms, *variants;       /* "attention: gemms; ..." */
     double weights, activations, memory;        /* bytes; memory: of the device */
+    double mapped;                      /* of the weights: used where they lie in the files */
+    int is_shared;                      /* the memory is the host's, too */
     double images_per_second;
 } ffcl_device_estimate;
 typedef void ffcl_estimate_visitor(void *user, const ffcl_device_estimate *device);

@@ -3,6 +3,9 @@
  * FFCL_SHIM_DEVICE names, and is held to it.  A comma list of
  *   gpu               a GPU without host functions
  *   unified=N         1: memory shared with the host; 0: not
+ *   ram=N             MB of the machine's memory
+ *   maps=HOW          memory of the host under a buffer: 0 refused, 1 copied, 2 taken as it is
+ *                     where it begins with a page and ends with a line of the cache, else copied
  *   wave=N            AMD's, with wavefronts of N: WMMA or MFMA, which are emulated
  *   lanes=N           Intel's, with dpas in sub-groups of N, which is emulated
  *   vendor=N          of a maker by PCI's number, Intel is 32902; a GPU is nobody's without
@@ -178,18 +181,37 @@ static void CL_CALLBACK released(cl_mem mem, void *user)
 __attribute__((destructor)) static void write_peak(void)
 {
     const char *path = getenv("FFCL_SHIM_PEAK");
-    FILE *f = path && !is_trial() ? fopen(path, "w") : NULL;
+    /* Of programs that have buffers: a script may start ffcl by way of others, which end later. */
+    FILE *f = path && peak && !is_trial() ? fopen(path, "w") : NULL;
     if (f) {
         fprintf(f, "%zu\n", peak);
         fclose(f);
     }
 }
 
+/* As drivers of integrated GPUs do. */
+static cl_mem_flags driver_flags(cl_mem_flags flags, size_t size, const void *host)
+{
+    const int is_whole = (size_t)host % 4096 == 0 && size % 64 == 0;
+    if (!(flags & CL_MEM_USE_HOST_PTR) || entry("maps") < 1 || (entry("maps") == 2 && is_whole))
+        return flags;
+    return (flags & ~(cl_mem_flags)CL_MEM_USE_HOST_PTR) | CL_MEM_COPY_HOST_PTR;
+}
+
+long sysconf(int name)
+{
+    const long ram = name == _SC_PHYS_PAGES ? entry("ram") : -1;
+    return ram > 0 ? (ram << 20) / REAL(sysconf)(_SC_PAGESIZE) : REAL(sysconf)(name);
+}
+
 cl_mem clCreateBuffer(cl_context context, cl_mem_flags flags, size_t size, void *host, cl_int *code)
 {
     const long alloc = entry("alloc"), global = entry("global");
     cl_int problem = CL_SUCCESS;
-    if (alloc >= 0 && size > (size_t)alloc << 20)
+    flags = driver_flags(flags, size, host);
+    if ((flags & CL_MEM_USE_HOST_PTR) && entry("maps") == 0)
+        problem = CL_OUT_OF_HOST_MEMORY;
+    else if (alloc >= 0 && size > (size_t)alloc << 20)
         problem = CL_INVALID_BUFFER_SIZE;
     else if (global >= 0 && in_use + size > (size_t)global << 20)
         problem = CL_MEM_OBJECT_ALLOCATION_FAILURE;

@@ -70,6 +70,9 @@ typedef struct ffcl_ctx {
     int asked_limit;
     unsigned passed_over;               /* 1 << op: a forced variant could not compute a call */
     double most_flops;          /* of a launch of planning passes; set to 0 by who asks */
+    /* Weights are used where they lie in their files, though the device is no CPU: its kernels were
+     * found to read a file's mapping in place (selfcheck/mapped.h). */
+    int maps_weights;
     int no_winograd;            /* its weights take four times the memory: there is too little */
     /* Called in planning passes with each operation that has variants and is no part of another
      * one, and its description; NULL: nobody looks. */
@@ -109,8 +112,8 @@ void ffcl_report(const ffcl_observer *obs, ffcl_phase phase, const char *text, u
 /* A device buffer of bytes (at least 4); checks CL_DEVICE_MAX_MEM_ALLOC_SIZE first. */
 int ffcl_buffer_create(ffcl_ctx *ctx, cl_mem *out, size_t bytes, const char *what);
 
-/* A buffer that is only read, over bytes of the caller's memory, for CPU devices; the memory stays
- * the caller's and outlives the buffer. */
+/* A buffer that is only read, over bytes of the caller's memory, which stays the caller's and
+ * outlives the buffer.  Devices other than CPUs want whole pages, and may refuse a file's. */
 int ffcl_buffer_over(ffcl_ctx *ctx, cl_mem *out, const void *at, size_t bytes);
 
 /* Blocking copies between host and device; at counts bytes. */

@@ -101,6 +101,18 @@ static void read_extensions(query *q, ffcl_caps *c)
     free(text);
 }
 
+/* Host and device share the machine's memory, and drivers say all of it, or most: the system,
+ * ffcl's own images and the page cache need some that the device is not to take. */
+static void leave_host_memory(ffcl_caps *c)
+{
+    const cl_ulong least = (cl_ulong)1 << 30;
+    const long pages = sysconf(_SC_PHYS_PAGES), bytes = sysconf(_SC_PAGESIZE);
+    if (!ffcl_is_integrated(c) || pages <= 0 || bytes <= 0)
+        return;
+    const cl_ulong all = (cl_ulong)pages * (cl_ulong)bytes, kept = ffcl_max(all / 8, least);
+    c->global_bytes = ffcl_min(c->global_bytes, ffcl_max(all - ffcl_min(kept, all), all / 2));
+}
+
 static int read_caps(cl_platform_id platform, cl_device_id id, ffcl_caps *c, ffcl_error *err)
 {
     memset(c, 0, sizeof *c);
@@ -135,6 +147,7 @@ static int read_caps(cl_platform_id platform, cl_device_id id, ffcl_caps *c, ffc
     c->align_bytes = ffcl_max(align_bits / 8, 4);
     c->unified = unified == CL_TRUE;
     c->native = (runs & CL_EXEC_NATIVE_KERNEL) != 0;
+    leave_host_memory(c);
     read_extensions(&q, c);
     return q.rc;
 }

@@ -45,4 +45,11 @@ int ffcl_device_select(ffcl_device *out, const char *select, ffcl_error *err);
 /* "GPU", "CPU", "accelerator" or "device". */
 const char *ffcl_device_kind(const ffcl_caps *caps);
 
+/* Does a device that is no CPU share the host's memory?  Its global_bytes leave the host what it
+ * needs. */
+static inline int ffcl_is_integrated(const ffcl_caps *caps)
+{
+    return caps->unified && !(caps->type & CL_DEVICE_TYPE_CPU);
+}
+
 #endif

@@ -128,6 +128,13 @@ int ffcl_shardfile_open(ffcl_tensor_file *file, ffcl_error *err)
     return rc;
 }
 
+int ffcl_shardfile_can_map(ffcl_tensor_file *file, const ffcl_tensor_info *info)
+{
+    const ffcl_tensor_entry *e = (const ffcl_tensor_entry *)info;
+    ffcl_tensor_file *shard = file->parts[e->place.member >> SHARD_BIT];
+    return ffcl_tensor_file_can_map(shard, ffcl_tensor_file_find(shard, info->name));
+}
+
 int ffcl_shardfile_map(const float **out, ffcl_tensor_file *file, const ffcl_tensor_info *info,
                        ffcl_error *err)
 {

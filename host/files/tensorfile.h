@@ -91,6 +91,10 @@ const char *ffcl_tensor_file_foreign(const ffcl_tensor_file *file);
 int ffcl_tensor_file_read_f32(ffcl_tensor_file *file, const ffcl_tensor_info *info, size_t first,
                               size_t n, float *out, ffcl_error *err);
 
+/* The same for integer tensors (I64 .. BOOL); FFCL_EFORMAT for floating-point ones. */
+int ffcl_tensor_file_read_i64(ffcl_tensor_file *file, const ffcl_tensor_info *info, size_t first,
+                              size_t n, int64_t *out, ffcl_error *err);
+
 /* All elements where they lie in the file, mapped into memory until the file is closed, or NULL
  * where they cannot be used so: of another type, not in row-major order, compressed, not aligned.
  * The checksum of a zip member is looked at (FFCL_EFORMAT).  Who writes into the file changes what
@@ -98,9 +102,8 @@ int ffcl_tensor_file_read_f32(ffcl_tensor_file *file, const ffcl_tensor_info *in
 int ffcl_tensor_file_map(const float **out, ffcl_tensor_file *file, const ffcl_tensor_info *info,
                          ffcl_error *err);
 
-/* The same for integer tensors (I64 .. BOOL); FFCL_EFORMAT for floating-point ones. */
-int ffcl_tensor_file_read_i64(ffcl_tensor_file *file, const ffcl_tensor_info *info, size_t first,
-                              size_t n, int64_t *out, ffcl_error *err);
+/* Would that be so, as far as it shows without reading the data? */
+int ffcl_tensor_file_can_map(ffcl_tensor_file *file, const ffcl_tensor_info *info);
 
 /* "(3, 4)" into text; returns text. */
 const char *ffcl_shape_text(char *text, size_t size, const size_t *shape, int rank);

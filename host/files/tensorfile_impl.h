@@ -127,6 +127,7 @@ void ffcl_torchfile_close(ffcl_tensor_file *file);
 
 /* Where the file is the index of sharded weights; else it does nothing. */
 int ffcl_shardfile_open(ffcl_tensor_file *file, ffcl_error *err);
+int ffcl_shardfile_can_map(ffcl_tensor_file *file, const ffcl_tensor_info *info);
 int ffcl_shardfile_map(const float **out, ffcl_tensor_file *file, const ffcl_tensor_info *info,
                        ffcl_error *err);
 

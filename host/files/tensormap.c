@@ -133,26 +133,43 @@ static int check_member(ffcl_tensor_file *f, const ffcl_tensor_entry *e, uint64_
     return 0;
 }
 
-int ffcl_tensor_file_map(const float **out, ffcl_tensor_file *f, const ffcl_tensor_info *info,
-                         ffcl_error *err)
+/* Where the tensor begins in a file that has no shards, and the member of the archive that it is
+ * in; 0: it cannot be used where it lies. */
+static int find_place(ffcl_tensor_file *f, const ffcl_tensor_info *info, uint64_t *begin,
+                      uint64_t *member)
 {
     const ffcl_tensor_entry *e = (const ffcl_tensor_entry *)info;
     const uint16_t one = 1;
-    uint64_t member = 0;
-    *out = NULL;
-    if (f->n_parts)
-        return info->unread ? 0 : ffcl_shardfile_map(out, f, info, err);
+    *member = 0;
     /* Files are little-endian. */
     if (*(const unsigned char *)&one != 1 || info->unread || info->dtype != FFCL_F32 ||
         !e->place.contiguous || !map_file(f))
         return 0;
-    if (f->zip.archive && !find_member(f, e->place.member, &member))
+    if (f->zip.archive && !find_member(f, e->place.member, member))
         return 0;
-    const uint64_t begin = member + e->place.begin;
+    *begin = *member + e->place.begin;
     const uint64_t bytes = (uint64_t)info->count * sizeof(float);
-    if (begin % sizeof(float) || begin > f->size || f->size - begin < bytes)
+    return *begin % sizeof(float) == 0 && *begin <= f->size && f->size - *begin >= bytes;
+}
+
+int ffcl_tensor_file_can_map(ffcl_tensor_file *f, const ffcl_tensor_info *info)
+{
+    uint64_t begin, member;
+    if (f->n_parts)
+        return !info->unread && ffcl_shardfile_can_map(f, info);
+    return find_place(f, info, &begin, &member);
+}
+
+int ffcl_tensor_file_map(const float **out, ffcl_tensor_file *f, const ffcl_tensor_info *info,
+                         ffcl_error *err)
+{
+    uint64_t begin, member;
+    *out = NULL;
+    if (f->n_parts)
+        return info->unread ? 0 : ffcl_shardfile_map(out, f, info, err);
+    if (!find_place(f, info, &begin, &member))
         return 0;
-    int rc = f->zip.archive ? check_member(f, e, member, err) : 0;
+    int rc = f->zip.archive ? check_member(f, (const ffcl_tensor_entry *)info, member, err) : 0;
     if (rc == 0)
         *out = (const float *)(const void *)(f->map + begin);
     return rc;

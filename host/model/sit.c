@@ -7,6 +7,7 @@
 #include "model/pos_embed.h"
 #include "model/sit_weights.h"
 #include "ops/ops.h"
+#include "model/weights_map.h"
 #include "util.h"
 
 /* torch.nn.LayerNorm's, of heads. */
@@ -84,6 +85,11 @@ size_t ffcl_sit_bytes(const ffcl_sit *sit)
 {
     const size_t computed = (sit->pos_in_file ? 0 : ffcl_count(&sit->pos)) + ffcl_count(&sit->rope);
     return ffcl_weights_bytes(&sit->weights) + computed * sizeof(float);
+}
+
+size_t ffcl_sit_mapped_bytes(const ffcl_sit *sit, const ffcl_ctx *ctx)
+{
+    return ffcl_weights_mapped_bytes(&sit->weights, ctx);
 }
 
 size_t ffcl_sit_largest_bytes(const ffcl_sit *sit)

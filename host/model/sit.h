@@ -51,6 +51,8 @@ const ffcl_condition *ffcl_sit_condition(const ffcl_sit *sit, size_t i);
 /* Bytes of weights on the device, and of the largest buffer of them. */
 size_t ffcl_sit_bytes(const ffcl_sit *sit);
 size_t ffcl_sit_largest_bytes(const ffcl_sit *sit);
+/* Of those, bytes that are used where they lie in the file; after ffcl_sit_prepare. */
+size_t ffcl_sit_mapped_bytes(const ffcl_sit *sit, const ffcl_ctx *ctx);
 
 /* Chooses how the blocks' weights and activations are stored, float32 or half, and splits the
  * modulation weights so that no buffer exceeds the device's limit; before load and forward.  The

@@ -7,6 +7,7 @@
 
 #include "model/vae_weights.h"
 #include "ops/ops.h"
+#include "model/weights_map.h"
 #include "util.h"
 
 static const float norm_eps = 1e-6f;
@@ -110,6 +111,11 @@ int ffcl_vae_prepare(ffcl_vae *vae, ffcl_ctx *ctx, ffcl_dtype dtype)
 size_t ffcl_vae_bytes(const ffcl_vae *vae)
 {
     return ffcl_weights_bytes(&vae->weights);
+}
+
+size_t ffcl_vae_mapped_bytes(const ffcl_vae *vae, const ffcl_ctx *ctx)
+{
+    return ffcl_weights_mapped_bytes(&vae->weights, ctx);
 }
 
 size_t ffcl_vae_largest_bytes(const ffcl_vae *vae)

@@ -55,6 +55,8 @@ int ffcl_vae_load(ffcl_vae *vae, ffcl_ctx *ctx, uint64_t *done, uint64_t total);
 
 /* Bytes of the largest buffer of weights. */
 size_t ffcl_vae_largest_bytes(const ffcl_vae *vae);
+/* Of those, bytes that are used where they lie in the file; after ffcl_vae_prepare. */
+size_t ffcl_vae_mapped_bytes(const ffcl_vae *vae, const ffcl_ctx *ctx);
 
 /* Elements of the largest activation of one image of latent side R. */
 size_t ffcl_vae_largest_activation(const ffcl_vae *vae, size_t R);

@@ -6,6 +6,7 @@
 #include "cl/profile.h"
 #include "gemm.h"
 #include "model/weight_reader.h"
+#include "model/weights_map.h"
 #include "util.h"
 
 /* At most two uploads are in flight, as the reader keeps no more pieces. */
@@ -65,21 +66,6 @@ static int stage(uploader *u, const float *from, size_t n)
     return upload(u, u->staging, 0, from, n);
 }
 
-/* On CPUs: uses a matrix where it lies in the mapped file, if it fills a buffer alone and lies
- * there as it should on the device.  Small ones are not worth a buffer. */
-static int map_matrix(ffcl_ctx *ctx, ffcl_tensor_file *file, const ffcl_weight_row *r)
-{
-    enum { LEAST = 1 << 18 };
-    if (r->kind != FFCL_ROW_MATRIX || r->to->layout != FFCL_COLUMNS ||
-        r->found->count != ffcl_count(r->to) || r->found->count < LEAST)
-        return 0;
-    const float *at = NULL;
-    int rc = ffcl_tensor_file_map(&at, file, r->found, ctx->err);
-    if (rc)
-        return rc;
-    return at ? ffcl_buffer_over(ctx, &r->to->mem, at, r->found->count * sizeof *at) : 0;
-}
-
 static int place_conv(ffcl_ctx *ctx, const ffcl_weight_row *r)
 {
     ffcl_conv_weight *conv = r->conv;
@@ -92,23 +78,19 @@ static int place_conv(ffcl_ctx *ctx, const ffcl_weight_row *r)
 }
 
 /* Creates the buffer that a row fills, unless an earlier row has. */
-static int place_row(ffcl_ctx *ctx, ffcl_tensor_file *file, ffcl_weight_row *r)
+static int place_row(ffcl_ctx *ctx, ffcl_weight_row *r)
 {
     const int is_bias = r->kind == FFCL_ROW_CONV_BIAS || r->kind == FFCL_ROW_CONV_ZEROS;
     ffcl_tensor *to = is_bias ? &r->conv->bias : r->to;
-    r->placed = r->kind == FFCL_ROW_HOST || r->kind == FFCL_ROW_CONV_ZEROS;
+    r->placed |= r->kind == FFCL_ROW_HOST || r->kind == FFCL_ROW_CONV_ZEROS;
     if (r->kind == FFCL_ROW_HOST)
         return 0;
     if (r->kind == FFCL_ROW_CONV)
         return place_conv(ctx, r);
     if (to->mem)
         return 0;
-    int rc = map_matrix(ctx, file, r);
-    r->placed |= to->mem != NULL;
-    if (rc || to->mem)
-        return rc;
     const size_t bytes = ffcl_weight_count(to) * ffcl_dtype_bytes(to->dtype);
-    rc = ffcl_buffer_create(ctx, &to->mem, bytes, r->name);
+    int rc = ffcl_buffer_create(ctx, &to->mem, bytes, r->name);
     if (rc == 0 && (is_bias || to->layout == FFCL_TILES))
         rc = ffcl_buffer_zero(ctx, to->mem, bytes);
     return rc;
@@ -201,9 +183,9 @@ int ffcl_weights_load(ffcl_weights *w, ffcl_ctx *ctx, uint64_t *done, uint64_t t
 {
     uploader u = {.ctx = ctx};
     ffcl_weight_reader *reader = NULL;
-    int rc = 0;
+    int rc = ffcl_weights_map(w, ctx);
     for (size_t i = 0; rc == 0 && i < w->n_rows; i++)
-        rc = place_row(ctx, w->file, &w->rows[i]);
+        rc = place_row(ctx, &w->rows[i]);
     if (rc == 0)
         rc = ffcl_weight_reader_open(&reader, w->file, w->rows, w->n_rows, ctx->err);
     for (size_t i = 0; rc == 0 && i < w->n_rows; i++) {

@@ -47,7 +47,11 @@ static void add_device(void *user, size_t index, const char *title, const char *
     if (l->json) {
         add_json(l->json, index, title, lines);
     } else if (l->is_short) {
-        printf("%zu %s %s\n", index, value_of(lines, "type"), title);
+        /* A CPU's memory is the host's in any case. */
+        const char *type = value_of(lines, "type");
+        const int is_shared = strcmp(type, "CPU") && strstr(value_of(lines, "memory"), "shared");
+        printf("%zu %s %s%s\n", index, type, title,
+               is_shared ? ", shares the host's memory" : "");
     } else {
         printf("%s[%zu] %s\n", index ? "\n" : "", index, title);
         for (; *lines; lines++)

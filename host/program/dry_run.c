@@ -40,8 +40,10 @@ static void add_device(void *user, const ffcl_device_estimate *d)
         ffcl_json_add_text(one, "gemms", d->gemms);
         ffcl_json_add_text(one, "variants", d->variants);
         cJSON_AddNumberToObject(one, "weights_bytes", d->weights);
+        cJSON_AddNumberToObject(one, "mapped_bytes", d->mapped);
         cJSON_AddNumberToObject(one, "activations_bytes", d->activations);
         cJSON_AddNumberToObject(one, "memory_bytes", d->memory);
+        cJSON_AddBoolToObject(one, "memory_shared", d->is_shared);
         cJSON_AddNumberToObject(one, "images_per_second", d->images_per_second);
         cJSON_AddItemToArray(l->devices, one);
         return;
@@ -52,8 +54,12 @@ static void add_device(void *user, const ffcl_device_estimate *d)
              d->precision, d->gemms);
     print_line("  plan", text);
     print_line("  variants", d->variants);
-    snprintf(text, sizeof text, "weights %.2f GB, activations %.2f GB, of %.1f GB",
-             d->weights / 1e9, d->activations / 1e9, d->memory / 1e9);
+    char mapped[64] = "";
+    if (d->mapped > 0)
+        snprintf(mapped, sizeof mapped, " (%.2f GB where they lie in the file)", d->mapped / 1e9);
+    snprintf(text, sizeof text, "weights %.2f GB%s, activations %.2f GB, of %.1f GB%s",
+             d->weights / 1e9, mapped, d->activations / 1e9, d->memory / 1e9,
+             d->is_shared ? " that host and device share" : "");
     print_line("  memory", text);
     snprintf(text, sizeof text, "%.*f images/s",
              d->images_per_second < 0.1 ? 3 : d->images_per_second < 100 ? 1 : 0,

@@ -73,6 +73,7 @@ static int estimate_device(calibration *c, const ffcl_device *device, ffcl_engin
         .name = device->caps.name, .precision = plan->dtype == FFCL_F16 ? "half" : "float32",
         .gemms = gemms, .variants = variants, .weights = (double)plan->weights,
         .activations = (double)plan->activations, .memory = (double)device->caps.global_bytes,
+        .mapped = (double)plan->mapped, .is_shared = ffcl_is_integrated(&device->caps),
         .images_per_second = rate};
     visit(user, &found);
     return 0;

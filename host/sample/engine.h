@@ -52,6 +52,7 @@ typedef struct ffcl_engine_plan_info {
     ffcl_dtype dtype;
     int no_winograd;
     size_t weights, activations, largest;   /* largest: buffer */
+    size_t mapped;              /* bytes of the weights that stay in their files */
     double flops;               /* of the launch that has most to do */
 } ffcl_engine_plan_info;
 

@@ -7,6 +7,7 @@
 #include "ops/ops.h"
 #include "sample/engine_impl.h"
 #include "selfcheck/choice.h"
+#include "selfcheck/mapped.h"
 
 /* Who computes GEMMs, as cfg wants it. */
 static int choose_gemms(ffcl_ctx *ctx, const ffcl_config *cfg, const ffcl_engine_wants *wants,
@@ -39,6 +40,10 @@ int ffcl_engine_open_device(ffcl_ctx **out, ffcl_dtype *dtype, const ffcl_config
     ctx->err = err;
     ctx->batch_invariant = wants->batch_invariant;
     rc = choose_gemms(ctx, cfg, wants, engine);
+    /* Half weights are converted, so that there is no use for it. */
+    if (rc == 0 && !wants->is_plan && cfg->precision.compute != FFCL_PRECISION_HALF &&
+        ctx->matrix_unit == FFCL_UNIT_NONE)
+        ffcl_selfcheck_mapped(ctx);
     if (rc == 0)
         rc = ffcl_variants_force(ctx, getenv("FFCL_VARIANTS"));
     if (cfg->precision.compute == FFCL_PRECISION_HALF ||

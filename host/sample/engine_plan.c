@@ -79,6 +79,7 @@ static int check_indices(const ffcl_engine *e)
 
 typedef struct need {
     size_t weights, activations, largest;
+    size_t mapped;              /* of the weights: used where they lie in the files */
     size_t loading;             /* what weights pass through on their way */
     double flops;               /* of the launch that has most to do */
 } need;
@@ -94,6 +95,8 @@ static int measure(ffcl_engine *e, size_t B, size_t b, need *n)
     n->activations += fixed_bytes(e, B, b);
     n->weights = ffcl_engine_weight_bytes(e) +
                  (e->extractor ? ffcl_extractor_bytes(e->extractor) : 0);
+    n->mapped = (e->sit ? ffcl_sit_mapped_bytes(e->sit, e->ctx) : 0) +
+                (e->vae ? ffcl_vae_mapped_bytes(e->vae, e->ctx) : 0);
     n->flops = e->ctx->most_flops;
     n->loading = 0;
     if (e->dtype == FFCL_F16 || !ffcl_gemm_takes_columns(e->ctx))
@@ -265,8 +268,8 @@ static ffcl_engine_plan_info info_of(const ffcl_engine *e, const need *n)
 {
     return (ffcl_engine_plan_info){
         .batch = e->batch, .decode_batch = e->decode_batch, .dtype = e->dtype,
-        .no_winograd = e->ctx->no_winograd, .weights = n->weights, .activations = n->activations,
-        .largest = n->largest, .flops = n->flops};
+        .no_winograd = e->ctx->no_winograd, .weights = n->weights, .mapped = n->mapped,
+        .activations = n->activations, .largest = n->largest, .flops = n->flops};
 }
 
 void ffcl_engine_info(ffcl_engine *e, ffcl_engine_plan_info *info)
@@ -316,10 +319,15 @@ static void report_plan(const ffcl_engine *e, const ffcl_engine_wants *wants, co
                  wants->batch, caps->name, e->batch);
         ffcl_report(e->ctx->obs, FFCL_PHASE_WARN, text, 0, 0);
     }
+    char mapped[64] = "";
+    if (n->mapped)
+        snprintf(mapped, sizeof mapped, " (%.2f GB where they lie in the file)",
+                 (double)n->mapped / 1e9);
     snprintf(text, sizeof text,
-             "plan: batch %zu (VAE %zu at a time), weights %.2f GB, activations %.2f GB, of "
-             "%.1f GB", e->batch, e->decode_batch, (double)n->weights / 1e9,
-             (double)n->activations / 1e9, (double)caps->global_bytes / 1e9);
+             "plan: batch %zu (VAE %zu at a time), weights %.2f GB%s, activations %.2f GB, of "
+             "%.1f GB%s", e->batch, e->decode_batch, (double)n->weights / 1e9, mapped,
+             (double)n->activations / 1e9, (double)caps->global_bytes / 1e9,
+             ffcl_is_integrated(caps) ? " that host and device share" : "");
     ffcl_report(e->ctx->obs, FFCL_PHASE_NOTE, text, 0, 0);
 }
 

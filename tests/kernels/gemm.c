@@ -90,8 +90,6 @@ static const ffcl_shape awkward[] = {
     {{1031, 70, 40, NMAJOR, 100, ALIGNED}, 0},  /* several blocks of a CPU's library */
     {{0}, 0},
 };
-/* For kernels that take W as (K, N) alone. */
-static const ffcl_shape own_awkward[] = {K_BY_N, {{0}, 0}};
 
 /* Cut along K, whose parts may end with less than a step. */
 static const ffcl_shape parts_awkward[] = {
@@ -446,7 +444,7 @@ static size_t used(const ffcl_row *row, const ffcl_images_of *of, ffcl_use *to)
 /* columns: divided as for a device of so many compute units. */
 #define SKINNY(row_name, what, columns)                                                  \
     {FLOAT, .name = row_name, .uses = what, .model = skinny_model,                       \
-     .awkward = own_awkward, .units = columns, .variant = "skinny", .used = used}
+     .awkward = awkward, .units = columns, .variant = "skinny", .used = used}
 /* The tile depends on the compute units. */
 #define BLOCKED(row_name, what, shapes, compute_units)                                   \
     {FLOAT, .name = row_name, .uses = what, .model = shapes, .awkward = awkward,         \
@@ -456,7 +454,7 @@ static size_t used(const ffcl_row *row, const ffcl_images_of *of, ffcl_use *to)
     {FLOAT, .name = row_name, .uses = what, .model = shapes, .awkward = parts_awkward,   \
      .units = 132, .variant = "blocked", .run = parts_run}
 #define BUILTIN(row_name, what, shapes)                                                  \
-    {FLOAT, .name = row_name, .uses = what, .model = shapes, .awkward = own_awkward,     \
+    {FLOAT, .name = row_name, .uses = what, .model = shapes, .awkward = awkward,     \
      .variant = "builtin", .skip = builtin_skip, .run = builtin_run}
 
 /* Sums as above, since products of halves are exact in float32.  A half result is rounded by up to
