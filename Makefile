@@ -148,9 +148,11 @@ $(BUILD)/imagenet_names.o: $(BUILD)/imagenet_names.c Makefile
 
 # Unit tests, one program a file.
 $(BUILD)/tests/unit/%: $(BUILD)/tests/unit/%.o $(BUILD)/libffcl.a
-	$(call run,LD)$(CC) $(CFLAGS) $(HARDEN_LD) $(LDFLAGS) -o $@ $^ -lcmocka $(LIBS)
+	$(call run,LD)$(CC) $(CFLAGS) $(HARDEN_LD) $(LDFLAGS) -o $@ \
+	    $(filter-out %.a,$^) $(filter %.a,$^) -lcmocka $(LIBS)
 
 $(BUILD)/tests/unit/gpu_hint: $(BUILD)/host/program/gpu_hint.o
+$(BUILD)/tests/unit/progress: $(BUILD)/host/program/progress.o
 
 # Fuzz targets: with the fuzzer (make fuzz), or with a driver that replays the corpus (make check).
 FUZZ := $(patsubst %.c,$(BUILD)/%,$(filter-out %/files.c %/replay.c %/mutate.c %/mutate_graph.c, \
@@ -331,11 +333,11 @@ sweep: all
 
 # config/package/install.sh has the list of what goes where.
 install: all
-	DESTDIR=$(DESTDIR) PREFIX=$(PREFIX) LIBDIR=$(LIBDIR) VERSION=$(VERSION) \
+	@DESTDIR=$(DESTDIR) PREFIX=$(PREFIX) LIBDIR=$(LIBDIR) VERSION=$(VERSION) \
 	    sh config/package/install.sh install $(BUILD) '$(strip $(LIBS))'
 
 uninstall:
-	DESTDIR=$(DESTDIR) PREFIX=$(PREFIX) LIBDIR=$(LIBDIR) VERSION=$(VERSION) \
+	@DESTDIR=$(DESTDIR) PREFIX=$(PREFIX) LIBDIR=$(LIBDIR) VERSION=$(VERSION) \
 	    sh config/package/install.sh uninstall $(BUILD) ''
 
 # The committed tree as ffcl-VERSION.tar.gz, the same bytes each time: names, times and owners are

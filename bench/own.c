@@ -141,6 +141,14 @@ static void note_letters(search *s, const char *names)
     for (const char *at = s->letters; (at = strstr(at, names)); at += length)
         if ((!at[length] || at[length] == ',') && (at == s->letters || at[-1] == ' '))
             return;
+    /* The plainest form first. */
+    if (used && length < strcspn(s->letters, ",")) {
+        char others[sizeof s->letters];
+        memcpy(others, s->letters, used + 1);
+        snprintf(s->letters, sizeof s->letters, "%s, %.*s", names,
+                 (int)(sizeof others - length - 3), others);
+        return;
+    }
     snprintf(s->letters + used, sizeof s->letters - used, "%s%s", used ? ", " : "", names);
 }
 

@@ -475,6 +475,28 @@ const ffcl_config_row *ffcl_config_nearest(const char *section, const char *key)
     return best;
 }
 
+const char *ffcl_config_nearest_choice(const ffcl_config_row *row, const char *text)
+{
+    static const char *const elsewhere[][2] = {
+        {"fp16", "half"}, {"f16", "half"}, {"float16", "half"}, {"fp32", "float32"},
+        {"f32", "float32"}, {"float", "float32"}, {"true", "yes"}, {"on", "yes"}, {"1", "yes"},
+        {"false", "no"}, {"off", "no"}, {"0", "no"},
+    };
+    const char *best = NULL;
+    size_t best_distance = SIZE_MAX;
+    for (const ffcl_config_choice *c = row->choices; *text && c->name; c++) {
+        size_t d = distance(text, c->name);
+        for (size_t i = 0; i < sizeof elsewhere / sizeof *elsewhere; i++)
+            if (!strcasecmp(text, elsewhere[i][0]) && !strcmp(c->name, elsewhere[i][1]))
+                d = 0;
+        if (d < best_distance) {
+            best = c->name;
+            best_distance = d;
+        }
+    }
+    return best;
+}
+
 static const char *nearest_section(const char *section)
 {
     const char *best = NULL;

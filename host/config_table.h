@@ -93,6 +93,9 @@ const ffcl_config_row *ffcl_config_find(const char *section, const char *key);
 /* The row whose key is written most like this one, of section (NULL: of any), or NULL. */
 const ffcl_config_row *ffcl_config_nearest(const char *section, const char *key);
 
+/* The choice of a row that text may have meant: a typo, or the word of other programs; or NULL. */
+const char *ffcl_config_nearest_choice(const ffcl_config_row *row, const char *text);
+
 /* Fails with FFCL_ECONFIG: "where: unknown key [section] key; did you mean ...". */
 int ffcl_config_unknown(const char *where, const char *section, const char *key, ffcl_error *err);
 

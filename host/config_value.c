@@ -14,17 +14,30 @@
 
 enum { MOST_CONDITIONS = 1000 };
 
+/* "1,5" where a number is wanted. */
+static int is_decimal_comma(const ffcl_config_row *row, const char *text)
+{
+    const char *comma = strchr(text, ',');
+    return (row->type == FFCL_TYPE_REAL || row->type == FFCL_TYPE_REAL_AUTO) && comma &&
+           strspn(text, "0123456789+-") == (size_t)(comma - text) && comma[1] &&
+           strspn(comma + 1, "0123456789") == strlen(comma + 1);
+}
+
 int ffcl_config_bad_value(const ffcl_config_source *source, const ffcl_config_row *row,
                           const char *text, const char *problem, ffcl_error *err)
 {
     char *expected = ffcl_config_expected(row);
     const char *cut = strlen(text) > 80 ? "... " : *text ? " " : "";
+    const char *near = row->choices ? ffcl_config_nearest_choice(row, text) : NULL;
     /* Only ";" begins a comment after a value: without this hint "7 # lucky" looks fine. */
-    const char *hint = strstr(text, " #") ? " (a comment after a value begins with ;)" : "";
-    int rc = ffcl_fail(err, FFCL_ECONFIG, "%s: [%s] %s = %.80s%s%s; expected %s%s",
+    const char *hint = strstr(text, " #") ? " (a comment after a value begins with ;)"
+                       : *text == '"' || *text == '\'' ? " (values stand without quotation marks)"
+                       : is_decimal_comma(row, text) ? " (with a decimal point)" : "";
+    int rc = ffcl_fail(err, FFCL_ECONFIG, "%s: [%s] %s = %.80s%s%s; expected %s%s%s%s%s",
                        source->where, row->section, row->key, text, cut,
                        *text ? problem : "is empty",
-                       expected ? expected : "another value", hint);
+                       expected ? expected : "another value", hint, near ? "; did you mean " : "",
+                       near ? near : "", near ? "?" : "");
     free(expected);
     return rc;
 }
@@ -192,6 +205,12 @@ static int store_string(char **member, const ffcl_config_row *row, const char *t
                         const ffcl_config_source *source, ffcl_error *err)
 {
     char *value = NULL;
+    const size_t length = strlen(text);
+    /* They would count: the file "x.png" with its marks. */
+    if (length > 1 && (*text == '"' || *text == '\'') && text[length - 1] == *text)
+        return ffcl_fail(err, FFCL_ECONFIG, "%s: [%s] %s = %.80s stands in quotation marks, and "
+                         "values stand without (./%.80s is a file whose name has them)",
+                         source->where, row->section, row->key, text, text);
     if (row->offset == offsetof(struct ffcl_config, blas.library) &&
         !ffcl_path_is_absolute(text) && strpbrk(text, FFCL_PATH_SEPARATORS))
         return ffcl_fail(err, FFCL_ECONFIG, "%s: [%s] %s = %.80s is a relative path: a library is "

@@ -47,6 +47,8 @@ if [ "$what" = install ]; then
         *) install -m "$mode" "$source" "$target" ;;
         esac
     done
+    echo "installed ffcl $VERSION: $to/bin/ffcl, its library in $library," \
+        "INI files and documents in $to/share"
 else
     list | while read -r mode source target; do
         rm -f "$target"

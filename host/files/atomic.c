@@ -17,6 +17,22 @@
 
 enum { TRIES = 100, NAME_BYTES = 180 };     /* a name may have 255 bytes, with our additions */
 
+/* A part of path that leads on is a file. */
+static int not_in_folder(const char *path, ffcl_error *err)
+{
+    struct stat st;
+    for (const char *at = strchr(path + 1, '/'); at; at = strchr(at + 1, '/')) {
+        char *part = ffcl_format("%.*s", (int)(at - path), path);
+        const int is_file = part && stat(part, &st) == 0 && !S_ISDIR(st.st_mode);
+        if (is_file)
+            ffcl_fail(err, FFCL_EOUTPUT, "cannot write %s: %s is a file, not a folder", path, part);
+        free(part);
+        if (is_file)
+            return FFCL_EOUTPUT;
+    }
+    return ffcl_fail(err, FFCL_EOUTPUT, "cannot write %s: %s", path, strerror(ENOTDIR));
+}
+
 /* The one place that words why an output could not be written; number is an errno, or 0 where
  * it is not known. */
 int ffcl_write_error(const char *path, int number, ffcl_error *err)
@@ -30,6 +46,10 @@ int ffcl_write_error(const char *path, int number, ffcl_error *err)
                          strerror(number));
     case ENOMEM:
         return ffcl_fail(err, FFCL_ENOMEM, "cannot write %s: out of host memory", path);
+    case EISDIR:
+        return ffcl_fail(err, FFCL_EOUTPUT, "cannot write %s: it is a folder; name a file", path);
+    case ENOTDIR:
+        return not_in_folder(path, err);
     default:
         return ffcl_fail(err, FFCL_EOUTPUT, "cannot write %s: %s", path, strerror(number));
     }

@@ -17,7 +17,7 @@
 int ffcl_input_is_absent(const char *path)
 {
     struct stat st;
-    return lstat(path, &st) != 0 && errno == ENOENT;
+    return lstat(path, &st) != 0 && (errno == ENOENT || errno == ENOTDIR);
 }
 
 static int cannot_open(const char *path, int number, ffcl_error *err)

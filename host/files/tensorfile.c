@@ -2,6 +2,7 @@
 #include "tensorfile_impl.h"
 
 #include <assert.h>
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <math.h>
@@ -59,6 +60,7 @@ static const struct {
      "is a tar archive: if it is an old torch checkpoint, load it and save it again with "
      "torch.save of PyTorch 1.6 or later"},
     {0, 4, "PK\x05\x06", "is an empty zip archive"},
+    {0, 4, "\x89PNG", "is a PNG image, not the weights"},
     {0, 2, "\x1f\x8b", "is gzip-compressed: unpack it first"},
     {0, 6, "\x93NUMPY", "is a NumPy array, not a safetensors or torch file"},
     {0, 4, "GGUF", "is a GGUF file: a safetensors or torch file is needed"},
@@ -117,13 +119,47 @@ static int open_by_content(ffcl_tensor_file *file, ffcl_error *err)
     if (head[8] == '{')     /* a header length beyond reason */
         return ffcl_safetensors_open(file, err);
     return ffcl_fail(err, FFCL_EFORMAT,
-                     "%s is neither a safetensors file nor a zip checkpoint of torch", file->path);
+                     "%s is neither a safetensors file nor one of torch.save", file->path);
 }
 
 /* Its parts are zip archives after each other, so that only names tell it. */
 static const char distributed[] =
     "is, or is a part of, a distributed checkpoint of PyTorch: make one file of the folder with "
     "python3 -m torch.distributed.checkpoint.format_utils dcp_to_torch FOLDER FILE.pt";
+
+void ffcl_tensor_file_in_folder(const char *folder, char *name, size_t size)
+{
+    static const char *const endings[] = {".safetensors", ".pt", ".pth", ".bin", ".ckpt"};
+    DIR *dir = opendir(folder);
+    const struct dirent *entry;
+    name[0] = '\0';
+    while (dir && (entry = readdir(dir))) {
+        const char *dot = strrchr(entry->d_name, '.');
+        int is_weights = 0;
+        for (size_t i = 0; dot && i < sizeof endings / sizeof *endings; i++)
+            is_weights |= !strcmp(dot, endings[i]);
+        if (is_weights && strlen(entry->d_name) < size &&
+            (!*name || strcmp(entry->d_name, name) < 0))
+            snprintf(name, size, "%s", entry->d_name);
+    }
+    if (dir)
+        closedir(dir);
+}
+
+static int is_folder(const ffcl_tensor_file *file, ffcl_error *err)
+{
+    char name[256];
+    if (faccessat(file->fd, ".metadata", F_OK, 0) == 0)
+        return ffcl_fail(err, FFCL_EFORMAT, "%s %s", file->path, distributed);
+    ffcl_tensor_file_in_folder(file->path, name, sizeof name);
+    if (!*name)
+        return ffcl_fail(err, FFCL_EFILE, "%s is a folder, not a weight file, and has none in it",
+                         file->path);
+    const size_t length = strlen(file->path);
+    return ffcl_fail(err, FFCL_EFILE, "%s is a folder, not a weight file: did you mean %s%s%s?",
+                     file->path, file->path,
+                     length && file->path[length - 1] == '/' ? "" : "/", name);
+}
 
 static int open_file(ffcl_tensor_file *file, ffcl_error *err)
 {
@@ -133,9 +169,7 @@ static int open_file(ffcl_tensor_file *file, ffcl_error *err)
     if (file->fd < 0 || fstat(file->fd, &st) != 0)
         return ffcl_fail(err, FFCL_EFILE, "%s cannot be opened: %s", file->path, strerror(errno));
     if (S_ISDIR(st.st_mode))
-        return faccessat(file->fd, ".metadata", F_OK, 0)
-                   ? ffcl_fail(err, FFCL_EFILE, "%s is a folder, not a weight file", file->path)
-                   : ffcl_fail(err, FFCL_EFORMAT, "%s %s", file->path, distributed);
+        return is_folder(file, err);
     const size_t length = strlen(file->path);
     if (length > 7 && !strcmp(file->path + length - 7, ".distcp"))
         return ffcl_fail(err, FFCL_EFORMAT, "%s %s", file->path, distributed);

@@ -35,7 +35,11 @@ typedef struct ffcl_tensor_file ffcl_tensor_file;
  * twice (all such names are listed).  On failure *out is NULL. */
 int ffcl_tensor_file_open(ffcl_tensor_file **out, const char *path, ffcl_error *err);
 
-/* The same.  wrapper: the dictionary of a torch file that holds the weights, "ema" or
+/* The first weight file in a folder by its name, as there is one in folders of diffusers; "" where
+ * there is none. */
+void ffcl_tensor_file_in_folder(const char *folder, char *name, size_t size);
+
+/* As ffcl_tensor_file_open.  wrapper: the dictionary of a torch file that holds the weights, "ema" or
  * "state_dict.ema", "none" for the file itself, "auto" for the best; of_vae: what is called `vae`
  * is the best.  FFCL_EFORMAT, too, where a file that is none of torch's is to have such a
  * dictionary. */

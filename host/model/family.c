@@ -350,11 +350,38 @@ static int check(const ffcl_config *cfg, const subject *s, ffcl_error *err)
     return 0;
 }
 
+static int is_default(const ffcl_config *cfg, const char *section, const char *key)
+{
+    return cfg->origin[ffcl_config_find(section, key) - ffcl_config_rows] == FFCL_BY_DEFAULT;
+}
+
+int ffcl_family_check_vae(const ffcl_config *cfg, ffcl_error *err)
+{
+    static const char *const published[] = {"sd-vae-ft-ema", "sd-vae-ft-mse"};
+    const char *path = cfg->vae.weights, *which = NULL;
+    if (!ffcl_input_is_absent(path))
+        return 0;
+    for (size_t i = 0; i < sizeof published / sizeof *published; i++)
+        which = strstr(path, published[i]) ? published[i] : which;
+    if (is_default(cfg, "vae", "weights"))
+        return ffcl_fail(err, FFCL_EFILE, "no VAE is named, and %s, which is taken then, is not "
+                         "there: set weights under [vae]; it is huggingface.co/stabilityai/"
+                         "sd-vae-ft-ema", path);
+    return which ? ffcl_fail(err, FFCL_EFILE, "%s cannot be opened: No such file or directory; "
+                             "huggingface.co/stabilityai/%s has it", path, which)
+                 : ffcl_fail(err, FFCL_EFILE, "%s cannot be opened: No such file or directory",
+                             path);
+}
+
 /* Where there is no checkpoint: where its authors say how to get it. */
 static int is_missing(const ffcl_config *cfg, ffcl_error *err)
 {
     const ffcl_preset *p = ffcl_preset_of(cfg);
     const char *path = cfg->model.checkpoint;
+    if (is_default(cfg, "model", "checkpoint"))
+        return ffcl_fail(err, FFCL_EFILE, "no checkpoint is named, and %s, which is taken then, is "
+                         "not there: set checkpoint under [model]; ffcl presets lists the "
+                         "repositories that say where weights are", path);
     return p ? ffcl_fail(err, FFCL_EFILE, "%s cannot be opened: No such file or directory; where "
                          "weights of %s are, and under which licence, github.com/%.*s says", path,
                          p->title, (int)strcspn(p->repository, "@"), p->repository)

@@ -23,6 +23,9 @@ int ffcl_family_names(ffcl_sit_names *names, const ffcl_config *cfg, const ffcl_
  * is the only embedder.  A file that holds no transformer is left to ffcl_sit_open. */
 int ffcl_family_resolve(ffcl_config *cfg, int is_recording, ffcl_error *err);
 
+/* Fails with FFCL_EFILE where the VAE of cfg is not there, and says where it is published. */
+int ffcl_family_check_vae(const ffcl_config *cfg, ffcl_error *err);
+
 /* Is name matched by one of the patterns ("projectors.*, bn.*") or are there none ("none")? */
 int ffcl_family_matches(const char *patterns, const char *name);
 

@@ -84,7 +84,7 @@ static int make_table(ffcl_inception *net, const ffcl_ctx *ctx, ffcl_error *err)
                                 .shape = {FFCL_INCEPTION_CLASSES, FFCL_INCEPTION_POOL}};
     ffcl_weights_add(&net->weights, &fc, "fc.weight");
     add_host(net, FFCL_INCEPTION_CLASSES, "fc", "bias");
-    return ffcl_weights_check(&net->weights, "Inception network of FID", err);
+    return ffcl_weights_check(&net->weights, "Inception network of FID", "eval.inception", err);
 }
 
 /* Batch norms of a graph say what they do. */

@@ -33,7 +33,7 @@ int ffcl_sit_open(ffcl_sit **out, const ffcl_config *cfg, const ffcl_sit_hints *
     if (rc == 0)
         rc = ffcl_sit_table(sit, SIZE_MAX, err);
     if (rc == 0)
-        rc = ffcl_weights_check(&sit->weights, "SiT checkpoint", err);
+        rc = ffcl_weights_check(&sit->weights, "SiT checkpoint", "model.checkpoint", err);
     sit->names.ignore = NULL;       /* cfg's, which may go first */
     if (rc)
         ffcl_sit_close(&sit);
@@ -102,7 +102,8 @@ int ffcl_sit_prepare(ffcl_sit *sit, ffcl_ctx *ctx, ffcl_dtype dtype)
     sit->dtype = dtype;
     sit->layout = dtype == FFCL_F32 && ffcl_gemm_takes_columns(ctx) ? FFCL_COLUMNS : FFCL_ROWS;
     int rc = ffcl_sit_table(sit, ctx->device.caps.max_alloc_bytes, ctx->err);
-    return rc ? rc : ffcl_weights_check(&sit->weights, "SiT checkpoint", ctx->err);
+    return rc ? rc : ffcl_weights_check(&sit->weights, "SiT checkpoint",
+                                                "model.checkpoint", ctx->err);
 }
 
 /* Creates t's buffer and fills it with the table, which is freed. */

@@ -52,8 +52,9 @@ static int count_chunks(ffcl_sit_form *form, const ffcl_weights *w, const char *
     if (form->chunks == 6 || form->chunks == 4)
         return 0;
     return ffcl_fail(err, FFCL_EWEIGHTS, "%s is no SiT checkpoint: %s.adaLN_modulation.1.weight is "
-                     "missing, or does not have 6 or 4 times as many rows as columns",
-                     ffcl_tensor_file_path(w->file), block);
+                     "missing, or does not have 6 or 4 times as many rows as columns%s",
+                     ffcl_tensor_file_path(w->file), block,
+                     ffcl_weights_remedy(w, "model.checkpoint"));
 }
 
 int ffcl_sit_form_derive(ffcl_sit_form *form, ffcl_weights *w, ffcl_error *err)

@@ -205,18 +205,31 @@ static int is_usual(const char *prefix)
     return 0;
 }
 
+/* The names of the embedders, with commas. */
+static void list_embedders(const ffcl_sit *sit, char *text, size_t size)
+{
+    size_t used = 0;
+    text[0] = '\0';
+    for (size_t i = 0; i < sit->d.embedders && used < size; i++)
+        used += (size_t)snprintf(text + used, size - used, "%s%s", used ? ", " : "",
+                                 sit->embedders[i].condition.prefix);
+}
+
 /* Fails on [condition] lines for embedders that the checkpoint lacks. */
 static int check_conditions(const ffcl_sit *sit, const ffcl_config *cfg, ffcl_error *err)
 {
     for (size_t i = 0; i < cfg->n_conditions; i++) {
         const char *prefix = cfg->conditions[i].prefix;
+        char list[200];
         int known = 0;
         for (size_t j = 0; j < sit->d.embedders; j++)
             known |= strcmp(sit->embedders[j].condition.prefix, prefix) == 0;
-        if (!known && !is_usual(prefix))
-            return ffcl_fail(err, FFCL_ECONFIG,
-                             "[condition] %s: %s has no scalar embedder of this name", prefix,
-                             ffcl_tensor_file_path(sit->weights.file));
+        if (known || is_usual(prefix))
+            continue;
+        list_embedders(sit, list, sizeof list);
+        return ffcl_fail(err, FFCL_ECONFIG, "[condition] %s: %s has no scalar embedder of this "
+                         "name; it has %s", prefix, ffcl_tensor_file_path(sit->weights.file),
+                         *list ? list : "none");
     }
     return 0;
 }
@@ -286,7 +299,8 @@ int ffcl_sit_derive(ffcl_sit *sit, const ffcl_config *cfg, const ffcl_sit_hints 
                          "%s is no SiT checkpoint: it has %zu tensors, but not all of "
                          "x_embedder.proj.weight, y_embedder.embedding_table.weight, "
                          "%s.mlp.fc1.weight (or w12, w1) and final_layer.linear.weight in the "
-                         "usual ranks%s", path, w->n_names, block, ffcl_weights_remedy(w));
+                         "usual ranks%s", path, w->n_names, block,
+                         ffcl_weights_remedy(w, "model.checkpoint"));
     d->D = last->shape[1];
     d->C = patch->shape[1];
     d->p = patch->shape[2];

@@ -165,7 +165,7 @@ int ffcl_vae_tiny_derive(ffcl_vae *vae, const ffcl_vae_options *options, const c
     if (!in)
         return ffcl_fail(err, FFCL_EWEIGHTS, "%s is no tiny decoder: it lacks layers.0.weight, or "
                          "has it in another rank%s", ffcl_tensor_file_path(vae->weights.file),
-                         ffcl_weights_remedy(&vae->weights));
+                         ffcl_weights_remedy(&vae->weights, "vae.weights"));
     d->zc = in->shape[1];
     vae->conv_in = ffcl_vae_conv(width, d->zc, 3);
     vae->stages = calloc(MOST_LEVELS, sizeof *vae->stages);
@@ -226,5 +226,5 @@ int ffcl_vae_tiny_table(ffcl_vae *vae, const ffcl_ctx *ctx, ffcl_error *err)
     }
     snprintf(name, sizeof name, "layers.%zu", layer);
     ffcl_vae_add_conv(vae, ctx, &vae->conv_out, 0, name);
-    return ffcl_weights_check(&vae->weights, "tiny decoder", err);
+    return ffcl_weights_check(&vae->weights, "tiny decoder", "vae.weights", err);
 }

@@ -147,7 +147,7 @@ int ffcl_vae_derive(ffcl_vae *vae, const ffcl_vae_options *options, const char *
         return ffcl_fail(err, FFCL_EWEIGHTS,
                          "%s is no VAE: it lacks decoder.conv_in.weight, decoder.conv_out.weight "
                          "or decoder.up_blocks%s", ffcl_tensor_file_path(w->file),
-                         ffcl_weights_remedy(w));
+                         ffcl_weights_remedy(w, "vae.weights"));
     d->mid = in->shape[0];
     d->zc = in->shape[1];
     d->out = out->shape[0];
@@ -316,5 +316,5 @@ int ffcl_vae_table(ffcl_vae *vae, const ffcl_ctx *ctx, ffcl_error *err)
     vae->conv_out = ffcl_vae_conv(d->out, width, 3);
     vae->conv_out.is_final = 1;
     add_conv(vae, ctx, &vae->conv_out, "decoder.conv_out");
-    return ffcl_weights_check(&vae->weights, "VAE", err);
+    return ffcl_weights_check(&vae->weights, "VAE", "vae.weights", err);
 }

@@ -176,17 +176,20 @@ static int same_shape(const ffcl_weight_row *r, const ffcl_tensor_info *info)
     return 1;
 }
 
-/* A growing, bounded list of complaints. */
+/* A growing, bounded list of complaints; few are shown where most tensors are missing, as in the
+ * file of another model. */
+enum { MOST_SHOWN = 12, FEW_SHOWN = 3 };
+
 typedef struct complaints {
     char text[3600];
-    size_t used, shown, n;
+    size_t used, shown, n, most;
 } complaints;
 
 static void complain(complaints *c, const char *format, ...) __attribute__((format(printf, 2, 3)));
 static void complain(complaints *c, const char *format, ...)
 {
     c->n++;
-    if (c->used > sizeof c->text - 300)
+    if (c->shown == c->most || c->used > sizeof c->text - 300)
         return;
     c->used += (size_t)snprintf(c->text + c->used, sizeof c->text - c->used, "%s",
                                 c->shown++ ? "; " : "");
@@ -196,8 +199,29 @@ static void complain(complaints *c, const char *format, ...)
     va_end(args);
 }
 
-const char *ffcl_weights_remedy(const ffcl_weights *w)
+/* Names that no other model has, and where their weights belong. */
+static const struct {
+    const char *part, *key, *where;
+} owners[] = {
+    {"decoder.conv_in.", "vae.weights", "; it has the weights of a VAE, for vae.weights"},
+    {"decoder.layers.", "vae.weights", "; it has the weights of a VAE, for vae.weights"},
+    {"x_embedder.", "model.checkpoint",
+     "; it has the weights of a transformer, for model.checkpoint"},
+    {"Mixed_5b.", "eval.inception",
+     "; it has the weights of the Inception network, for eval.inception"},
+};
+
+static int has_part(const ffcl_weights *w, const char *part)
 {
+    for (size_t i = 0; i < ffcl_tensor_file_count(w->file); i++)
+        if (strstr(ffcl_tensor_file_at(w->file, i)->name, part))
+            return 1;
+    return 0;
+}
+
+const char *ffcl_weights_remedy(const ffcl_weights *w, const char *key)
+{
+    const char *other = "";
     const char *path = ffcl_tensor_file_path(w->file), *slash = strrchr(path, '/');
     const char *at = slash ? slash : path;
     unsigned i = 0, n = 0;
@@ -205,13 +229,28 @@ const char *ffcl_weights_remedy(const ffcl_weights *w)
         if (sscanf(at, "-%5u-of-%5u", &i, &n) == 2 && n > 1)
             return "; it is one of several files: name their index, which ends with .index.json, "
                    "in place of it";
-    return "";
+    for (size_t k = 0; k < sizeof owners / sizeof *owners; k++) {
+        if (!has_part(w, owners[k].part))
+            continue;
+        if (!strcmp(owners[k].key, key))
+            return "";
+        other = *other ? other : owners[k].where;
+    }
+    return other;
 }
 
-int ffcl_weights_check(ffcl_weights *w, const char *what, ffcl_error *err)
+static int has_most(const ffcl_weights *w)
+{
+    size_t missing = 0;
+    for (size_t i = 0; i < w->n_rows; i++)
+        missing += w->rows[i].kind != FFCL_ROW_CONV_ZEROS && !find(w, w->rows[i].name);
+    return missing <= w->n_rows / 2;
+}
+
+int ffcl_weights_check(ffcl_weights *w, const char *what, const char *key, ffcl_error *err)
 {
     const char *path = ffcl_tensor_file_path(w->file);
-    complaints c = {.used = 0};
+    complaints c = {.most = has_most(w) ? MOST_SHOWN : FEW_SHOWN};
     char want[64], got[64];
     if (w->out_of_memory)
         return ffcl_fail(err, FFCL_ENOMEM, "out of memory for the tensors of %s", path);
@@ -251,7 +290,7 @@ int ffcl_weights_check(ffcl_weights *w, const char *what, ffcl_error *err)
     if (c.shown < c.n)
         snprintf(c.text + c.used, sizeof c.text - c.used, "; and %zu more", c.n - c.shown);
     return ffcl_fail(err, FFCL_EWEIGHTS, "%s is no %s that fits: %s%s", path, what, c.text,
-                     ffcl_weights_remedy(w));
+                     ffcl_weights_remedy(w, key));
 }
 
 size_t ffcl_weight_count(const ffcl_tensor *w)

@@ -87,12 +87,13 @@ void ffcl_weights_add(ffcl_weights *w, const ffcl_weight_row *row, const char *f
     __attribute__((format(printf, 3, 4)));
 
 /* What ends a sentence on missing tensors: a file whose name says that it is one of several,
- * "-00001-of-00004", lacks what the others have; else "". */
-const char *ffcl_weights_remedy(const ffcl_weights *w);
+ * "-00001-of-00004", lacks what the others have; one with the weights of another model belongs to
+ * another key than this one ("vae.weights"); else "". */
+const char *ffcl_weights_remedy(const ffcl_weights *w, const char *key);
 
 /* Compares rows with the file: missing, extra and misshapen tensors are listed in one message.
- * what: "SiT checkpoint" and the like.  FFCL_EWEIGHTS. */
-int ffcl_weights_check(ffcl_weights *w, const char *what, ffcl_error *err);
+ * what: "SiT checkpoint" and the like; key: as above.  FFCL_EWEIGHTS. */
+int ffcl_weights_check(ffcl_weights *w, const char *what, const char *key, ffcl_error *err);
 
 /* Elements of a weight's buffer, tiles included. */
 size_t ffcl_weight_count(const ffcl_tensor *weight);

@@ -1,14 +1,37 @@
 /* SPDX-License-Identifier: MIT
  * The words of a command line: files, then section.key=value. */
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "config_table.h"
 #include "program/command.h"
 
 int ffcl_is_assignment(const char *word)
 {
     return word[strcspn(word, "=/")] == '=';
+}
+
+/* A word where section.key=value should stand: why it does not. */
+static int is_no_assignment(ffcl_session *s, const char *word, const char *ini)
+{
+    char sentence[200], name[64];
+    const char *dot = strchr(word, '.');
+    const size_t length = strlen(word);
+    if (ini && length > 4 && !strcmp(word + length - 4, ".ini")) {
+        snprintf(sentence, sizeof sentence, "one INI file a run, and not after %.80s also", ini);
+        return ffcl_bad_usage(s, sentence, word);
+    }
+    if (dot && length < sizeof name) {
+        snprintf(name, sizeof name, "%.*s", (int)(dot - word), word);
+        if (ffcl_config_find(name, dot + 1)) {
+            snprintf(sentence, sizeof sentence, "%s has no value: write %s=VALUE, without blanks "
+                     "around =", word, word);
+            return ffcl_bad_usage(s, sentence, "");
+        }
+    }
+    return ffcl_bad_usage(s, "expected section.key=value instead of", word);
 }
 
 int ffcl_take_files(ffcl_session *s, const char **files, size_t most, size_t *first, size_t *n)
@@ -25,7 +48,7 @@ int ffcl_take_files(ffcl_session *s, const char **files, size_t most, size_t *fi
     /* Files come first, so that the overrides stand together. */
     for (; at < s->n_words; at++)
         if (!ffcl_is_assignment(s->words[at]))
-            return ffcl_bad_usage(s, "expected section.key=value instead of", s->words[at]);
+            return is_no_assignment(s, s->words[at], most ? files[0] : NULL);
     return 0;
 }
 
@@ -45,10 +68,25 @@ int ffcl_take_config(ffcl_session *s, ffcl_config **out)
     return rc ? rc : ffcl_open_config(s, out, ini, first, n);
 }
 
+/* A checkpoint in place of the INI file that would name it. */
+static int is_checkpoint(ffcl_session *s, const char *ini)
+{
+    static const char *const endings[] = {".pt", ".pth", ".safetensors", ".ckpt", ".bin"};
+    const char *dot = ini ? strrchr(ini, '.') : NULL;
+    int is_one = 0;
+    for (size_t i = 0; dot && i < sizeof endings / sizeof *endings; i++)
+        is_one |= !strcmp(dot, endings[i]);
+    return is_one ? ffcl_fail(&s->err, FFCL_EUSAGE, "%s holds weights, and ffcl takes the INI file "
+                              "that names them: ffcl init my.ini --checkpoint %s writes one", ini,
+                              ini) : FFCL_ECONFIG;
+}
+
 int ffcl_open_config(ffcl_session *s, ffcl_config **out, const char *ini, size_t first, size_t n)
 {
     static const char names[] = "sampler.class_names=";
     int rc = ffcl_config_open(out, ini, &s->err);
+    if (rc == FFCL_ECONFIG)
+        rc = is_checkpoint(s, ini);
     /* The names of classes come before what may use them. */
     for (size_t k = 0; !rc && k < 2 * n; k++) {
         const char *word = s->words[first + k % n];

@@ -103,7 +103,12 @@ static int run_inspect(ffcl_session *s)
     if (stat(path, &info) == 0 && S_ISDIR(info.st_mode)) {
         manifest = ffcl_path_join(path, "manifest.json");
         if (manifest && stat(manifest, &info) < 0) {
+            char name[256];
             free(manifest);
+            ffcl_tensor_file_in_folder(path, name, sizeof name);
+            if (*name)
+                return ffcl_fail(&s->err, FFCL_EFILE, "%s is a folder without manifest.json, so no "
+                                 "sample set of ffcl; did you mean %s in it?", path, name);
             return ffcl_fail(&s->err, FFCL_EFILE, "%s is a folder without manifest.json, so no "
                              "sample set of ffcl; ffcl eval takes any folder of images", path);
         }

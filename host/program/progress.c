@@ -10,9 +10,12 @@
 #include "text.h"
 #include "util.h"
 
-/* Seconds between two lines of a phase. */
+/* Seconds between two updates of the line. */
 #define TERMINAL_INTERVAL 0.1
-#define PLAIN_INTERVAL 2.0
+/* Seconds between two lines of a log: the first ones of a phase, and at most.  In between a fifth
+ * of its age, so that a phase of an hour has some ninety lines and one of minutes thirty. */
+#define FIRST_INTERVAL 2.0
+#define LONGEST_INTERVAL 60.0
 
 void ffcl_progress_init(ffcl_progress *p, FILE *out, int is_terminal, int quiet)
 {
@@ -65,6 +68,15 @@ static void format_rate(char *text, size_t size, const ffcl_progress *p, const c
         strftime(text + n, size - (size_t)n, left < 72000 ? " (%H:%M)" : " (%a %H:%M)", &parts);
 }
 
+static double interval_of(const ffcl_progress *p)
+{
+    const double age = ffcl_clock() - p->started;
+    if (p->is_terminal)
+        return TERMINAL_INTERVAL;
+    return age / 5 < FIRST_INTERVAL ? FIRST_INTERVAL
+           : age / 5 > LONGEST_INTERVAL ? LONGEST_INTERVAL : age / 5;
+}
+
 /* A line that is wider than the terminal would not be updated in place. */
 static void cut_to_width(const ffcl_progress *p, char *line)
 {
@@ -96,7 +108,7 @@ void ffcl_progress_say(ffcl_progress *p, const char *format, ...)
 
 static void print_phase(ffcl_progress *p)
 {
-    char line[240], detail[96];
+    char line[sizeof p->line], detail[96];
     switch (p->phase) {
     case FFCL_PHASE_LOAD:
     case FFCL_PHASE_CONVERT:
@@ -136,8 +148,10 @@ static void print_phase(ffcl_progress *p)
         /* Blanks cover the rest of a longer line before it: no escape codes are needed. */
         int n = fprintf(p->out, "\r%-*s", (int)p->width, line);
         p->width = n > 0 ? (size_t)n - 1 : p->width;
-    } else {
+    } else if (strcmp(line, p->line) != 0) {
+        /* What has not changed is not said again. */
         fprintf(p->out, "%s\n", line);
+        snprintf(p->line, sizeof p->line, "%s", line);
     }
     fflush(p->out);
     p->printed = ffcl_clock();
@@ -196,6 +210,7 @@ void ffcl_progress_report(void *user, ffcl_phase phase, const char *text, uint64
         p->first_done = p->first_advance = done;
         p->started = ffcl_clock();
         p->printed = p->is_terminal ? 0 : p->started;
+        p->line[0] = '\0';
         p->is_running = 1;
     }
     if (p->first_advance == p->first_done && done > p->first_done) {
@@ -209,6 +224,6 @@ void ffcl_progress_report(void *user, ffcl_phase phase, const char *text, uint64
     p->is_shown = 0;
     if (done >= total)
         ffcl_progress_end(p);
-    else if (ffcl_clock() - p->printed >= (p->is_terminal ? TERMINAL_INTERVAL : PLAIN_INTERVAL))
+    else if (ffcl_clock() - p->printed >= interval_of(p))
         print_phase(p);
 }

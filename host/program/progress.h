@@ -19,6 +19,7 @@ typedef struct ffcl_progress {
     uint64_t first_advance;     /* done of the first report that had more; first_done: none yet */
     double started, advanced, printed;  /* seconds: those two reports, and the last line */
     char words[120];            /* text of that report */
+    char line[240];             /* of a log: the last one of this phase */
     int is_running;             /* a phase has begun and not ended */
     int is_shown;               /* the last report has been printed */
     size_t width;               /* characters of the updating line, 0: none is open */

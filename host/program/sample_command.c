@@ -71,7 +71,8 @@ static int take_words(ffcl_session *s, sampling *r)
     if (!s->n_words && !s->is_named && !s->progress.quiet)
         fputs(first_words, s->progress.out);
     if (!s->n_words)
-        return ffcl_bad_usage(s, "no INI file and no command given", "");
+        return ffcl_bad_usage(s, s->is_named ? "sample needs an INI file"
+                                             : "no INI file and no command given", "");
     const char *word = s->words[0];
     if (r->ini && strcmp(word, "-") && !strpbrk(word, "./") && stat(word, &info) < 0) {
         const char *nearest = ffcl_command_nearest(word);

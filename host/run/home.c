@@ -49,6 +49,10 @@ int ffcl_home_open(ffcl_home *h, const ffcl_config *cfg, ffcl_error *err)
 int ffcl_home_make_folder(const char *folder, int *made, ffcl_error *err)
 {
     *made = mkdir(folder, 0777) == 0;
+    struct stat st;
+    if (!*made && errno == EEXIST && stat(folder, &st) == 0 && !S_ISDIR(st.st_mode))
+        return ffcl_fail(err, FFCL_EOUTPUT, "cannot make the folder %s: a file is called so",
+                         folder);
     if (!*made && errno != EEXIST)
         return ffcl_fail(err, FFCL_EOUTPUT, "cannot make the folder %s: %s", folder,
                          strerror(errno));
@@ -102,15 +106,17 @@ int ffcl_home_check_way(const ffcl_config *cfg, int is_old, ffcl_error *err)
         const ffcl_folder_query query = ffcl_home_query(cfg, is_old ? count : 0);
         ffcl_folder_look(&query, &found);
     }
+    const char *plural = found.n == 1 ? "" : "s";
     if (found.n && is_old)
-        return ffcl_fail(err, FFCL_ESETTINGS, "%s holds %zu images more than the %zu that are "
-                         "asked for (%06zu.png is the first): choose another folder, or "
-                         "--overwrite deletes them", cfg->output.folder, found.n, count,
-                         found.first);
+        return ffcl_fail(err, FFCL_ESETTINGS, "%s holds %zu image%s more than the %zu that "
+                         "%s asked for (%06zu.png is the first): choose another folder, or "
+                         "--overwrite deletes %s", cfg->output.folder, found.n, plural, count,
+                         count == 1 ? "is" : "are", found.first, *plural ? "them" : "it");
     if (found.n)
-        return ffcl_fail(err, FFCL_ESETTINGS, "%s holds %zu images that are not of this run "
+        return ffcl_fail(err, FFCL_ESETTINGS, "%s holds %zu image%s that %s not of this run "
                          "(%06zu.png is the first): choose another folder, or --overwrite "
-                         "deletes them", cfg->output.folder, found.n, found.first);
+                         "deletes %s", cfg->output.folder, found.n, plural,
+                         *plural ? "are" : "is", found.first, *plural ? "them" : "it");
     if (npz && !is_old && access(npz, F_OK) == 0)
         return ffcl_fail(err, FFCL_ESETTINGS, "%s is there and not of this run: choose another "
                          "name, or --overwrite replaces it", npz);

@@ -11,6 +11,7 @@
 #include "cl/profile.h"
 #include "cl/program.h"
 #include "config_presets.h"
+#include "model/family.h"
 #include "ops/ops.h"
 #include "selfcheck/choice.h"
 #include "util.h"
@@ -149,6 +150,8 @@ static int open_models(ffcl_engine *e, const ffcl_engine_wants *wants, ffcl_erro
     if (rc == 0 && wants->sit)
         rc = ffcl_sit_open(&e->sit, e->cfg, &wants->hints, err);
     e->is_pixels = wants->sit && wants->vae && strcmp(e->cfg->vae.weights, "none") == 0;
+    if (rc == 0 && wants->vae && !e->is_pixels)
+        rc = ffcl_family_check_vae(e->cfg, err);
     if (rc == 0 && wants->vae && !e->is_pixels)
         rc = ffcl_vae_open(&e->vae, e->cfg->vae.weights,
                            &(ffcl_vae_options){.wrapper = e->cfg->vae.wrapper,

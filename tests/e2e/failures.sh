@@ -11,7 +11,10 @@ tiny=("$demo" sampler.classes=0-3 sampler.count=4 "$grid")
 refuses "no argument" 2 "no INI file" --
 refuses "an unknown option" 2 "unknown option --foo" "ffcl --help" -- "$demo" --foo "$grid"
 refuses "an override without a section" 2 "seed=1" "sampler.seed=1" -- "$demo" "$grid" seed=1
-refuses "a file after the overrides" 2 section.key=value -- "$demo" "$grid" other.ini
+refuses "a second INI file" 2 "one INI file a run" other.ini -- "$demo" "$grid" other.ini
+refuses "a word after the overrides" 2 section.key=value -- "$demo" "$grid" other
+refuses "a key and its value apart" 2 "write sampler.seed=VALUE" -- "$demo" sampler.seed 3
+refuses "sample without a file" 2 "sample needs an INI file" -- sample --dry-run
 refuses "a tolerance that is no number" 2 --tolerance -- verify x.safetensors --tolerance abc
 refuses "verify without a file" 2 "verify needs" -- verify
 refuses "--tolerance outside verify" 2 --tolerance -- "${tiny[@]}" --tolerance 1
@@ -83,7 +86,7 @@ damaged html 5 "HTML page"
 damaged json_text 5 JSON
 damaged empty 5 empty
 damaged short 5 "bytes only"
-damaged noise 5 "neither a safetensors file nor a zip"
+damaged noise 5 "neither a safetensors file nor one of torch.save"
 damaged tar 5
 damaged legacy_torch 5
 damaged bare_pickle 5
@@ -117,9 +120,24 @@ done
 head -c 2000000 "$demo_vae" > cut.safetensors
 refuses "the demo's VAE, cut" 5 cut.safetensors "cut short" -- \
     "${tiny[@]}" vae.weights=cut.safetensors
-refuses "the VAE for the checkpoint" 6 "$demo_vae" "no SiT checkpoint" -- \
+refuses "the VAE for the checkpoint" 6 "$demo_vae" "no SiT checkpoint" \
+    "it has the weights of a VAE, for vae.weights" -- \
     "${tiny[@]}" model.checkpoint="$demo_vae"
-refuses "the checkpoint for the VAE" 6 "$demo_sit" "no VAE" -- "${tiny[@]}" vae.weights="$demo_sit"
+refuses "the checkpoint for the VAE" 6 "$demo_sit" "no VAE" \
+    "it has the weights of a transformer, for model.checkpoint" -- \
+    "${tiny[@]}" vae.weights="$demo_sit"
+refuses "the checkpoint for the Inception network" 6 "; and " \
+    "it has the weights of a transformer, for model.checkpoint" -- eval "$root/docs" --reference "$root/docs" \
+    --inception "$demo_sit"
+refuses "the folder of the VAE for its file" 4 "is a folder, not a weight file" \
+    "did you mean $(dirname "$demo_vae")/diffusion_pytorch_model.safetensors?" -- \
+    "${tiny[@]}" vae.weights="$(dirname "$demo_vae")"
+refuses "an image for the checkpoint" 5 "demo.png is a PNG image" -- \
+    "${tiny[@]}" model.checkpoint="$root/docs/demo.png"
+refuses "the checkpoint for the INI file" 2 "$demo_sit holds weights" \
+    "ffcl init my.ini --checkpoint $demo_sit" -- "$demo_sit"
+refuses "the published VAE, not there" 4 "huggingface.co/stabilityai/sd-vae-ft-mse has it" -- \
+    "${tiny[@]}" vae.weights=sd-vae-ft-mse/x.safetensors
 
 # ---- tensors ----
 
@@ -228,8 +246,8 @@ refuses "two unmapped scalar embedders" 3 sit.st "it has tt_embedder" "[conditio
     "${with_sit[@]}"
 refuses "the same, the preset unknown" 3 sit.st "tt_embedder, ww_embedder" "[condition]" -- \
     "${with_sit[@]}" model.preset=auto
-refuses "a condition without an embedder" 3 "foo_embedder" "no scalar embedder" -- \
-    "${tiny[@]}" condition.foo_embedder=delta
+refuses "a condition without an embedder" 3 "foo_embedder" "no scalar embedder" \
+    "it has t_embedder, w_embedder" -- "${tiny[@]}" condition.foo_embedder=delta
 refuses "a condition of an unknown input" 3 "condition.t_embedder=time" -- \
     "${tiny[@]}" condition.t_embedder=time
 sit 'drop=^pos_embed$'
@@ -356,12 +374,16 @@ one=("$demo" sampler.classes=1 sampler.count=1)
 refuses "grid: the folder is missing" 12 none/a.png "the folder none does not exist" -- \
     "${one[@]}" output.grid=none/a.png
 refuses "grid: no place for files" 12 /proc/a.png -- "${one[@]}" output.grid=/proc/a.png
-refuses "grid: it is a folder" 12 "$work/vendors" "Is a directory" -- \
+refuses "grid: it is a folder" 12 "$work/vendors" "it is a folder; name a file" -- \
     "${one[@]}" output.grid="$work/vendors"
 refuses "grid: no regular file" 12 /dev/null "not a regular file" -- \
     "${one[@]}" output.grid=/dev/null
 refuses "folder: its parent is missing" 12 none/a -- "${one[@]}" "$grid" output.folder=none/a
-refuses "folder: it is a file" 12 bad.ini -- "${one[@]}" "$grid" output.folder=bad.ini
+refuses "folder: it is a file" 12 "the folder bad.ini: a file is called so" -- "${one[@]}" "$grid" output.folder=bad.ini
+refuses "folder: its parent is a file" 12 "cannot make the folder bad.ini/a" -- "${one[@]}" \
+    "$grid" output.folder=bad.ini/a
+refuses "grid: its folder is a file" 12 "bad.ini is a file, not a folder" -- "${one[@]}" \
+    output.grid=bad.ini/x.png
 refuses "npz: the folder is missing" 12 none/a.npz "the folder none does not exist" -- \
     "${one[@]}" "$grid" output.npz=none/a.npz
 if [ "$(id -u)" = 0 ]; then

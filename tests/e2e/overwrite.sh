@@ -59,7 +59,7 @@ mkdir photos
 cp second/000000.png photos/000002.png
 run -q "$demo" output.grid= output.folder=photos sampler.count=4
 same "a numbered image without a manifest" \
-    "$code $(grep -cF 'photos holds 1 images that are not of this run (000002' "$work/stderr")" \
+    "$code $(grep -cF 'photos holds 1 image that is not of this run (000002' "$work/stderr")" \
     "17 1"
 same "it is left, and nothing beside it" "$(ls -A photos)" 000002.png
 cp f/000000.png f/000001.png
@@ -69,7 +69,7 @@ set_of 3 2 --overwrite
 same "with --overwrite it is replaced" "$code $(cmp f/000001.png second/000001.png)" "0 "
 set_of 5 2
 cp f/000000.png f/000007.png
-refused "one more than the set has" "f holds 1 images more than the 5" 5 2
+refused "one more than the set has" "f holds 1 image more than the 5" 5 2
 rm f/000007.png
 cp second/000000.png f/holiday.jpg
 set_of 5 2

@@ -186,12 +186,12 @@ static void test_bad_paths(void **state)
     put_file(s->path, OLD, sizeof OLD);
     snprintf(path, sizeof path, "%s/no/such.png", s->folder);
     all_fail(s, path, "/no does not exist");
-    all_fail(s, s->folder, "Is a directory");
+    all_fail(s, s->folder, "it is a folder");
     snprintf(path, sizeof path, "%s/", s->path);
     all_fail(s, path, "names no file");
     all_fail(s, "", "names no file");
     snprintf(path, sizeof path, "%s/below.png", s->path);
-    all_fail(s, path, "Not a directory");
+    all_fail(s, path, "is a file, not a folder");
     check_untouched(s);
     entries(s->folder, 1);
     assert_int_equal(mkfifo(s->path, 0600), 0);
