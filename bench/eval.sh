@@ -92,7 +92,7 @@ xl() {
     say "XL/2 in half, $name: $("$python" -c "
 import json, sys
 r = json.load(open(sys.argv[1]))['runs'][-1]
-print('%.1f images/s' % (r['drawn'] / r['seconds']))" "$work/set/a.npz.manifest.json")"
+print('%.1f images/s' % (r['generated'] / r['seconds']))" "$work/set/a.npz.manifest.json")"
 }
 for _ in 1 2; do
     [ "$(left)" -gt 30 ] || break

@@ -176,7 +176,7 @@ const ffcl_config_row ffcl_config_rows[] = {
      .help = "Attention heads. `auto` knows the hidden sizes 384 (6 heads), 768 (12), 1024 (16) "
              "and 1152 (16); for any other it must be given"},
     {"model", "latent_size", FFCL_TYPE_COUNT_AUTO, "auto", AT(model.latent_size),
-     DIFFER_BY("picture"), .min = 1, .max = 65536,
+     DIFFER_BY("image.size"), .min = 1, .max = 65536,
      .help = "Side of the latent, an eighth of the image's. `auto` reads it off the "
              "checkpoint's `pos_embed`; it must be given only for a file without one, and is "
              "ignored otherwise"},

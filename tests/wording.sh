@@ -36,7 +36,6 @@ places='
 docs/architecture.md: blas.products
 docs/errors.md: blas.products
 docs/formats.md: blas.products
-docs/formats.md: `drawn`
 docs/formats.md: (draw mod 2^24)
 docs/formats.md: drawn afresh
 docs/formats.md: low + draw mod range
@@ -44,12 +43,9 @@ docs/reliability.md: products of each device
 docs/reliability.md: stale-pictures
 docs/tuning.md: blas.products
 host/config_table.c: "blas.products of"
-host/config_table.c: DIFFER_BY("picture")
 host/config_table.h: blas.products of
 host/eval/neighbours.c: products of features
-host/run/facts.c: "picture"
-host/run/manifest.c: "drawn"
-host/run/manifest.c: "pictures"
+host/run/manifest.c: former_size[] = "picture"
 host/selfcheck/half.c: half product
 host/selfcheck/half.c: out[i] = product
 '

@@ -39,9 +39,9 @@ int ffcl_tensor_file_open(ffcl_tensor_file **out, const char *path, ffcl_error *
  * there is none. */
 void ffcl_tensor_file_in_folder(const char *folder, char *name, size_t size);
 
-/* As ffcl_tensor_file_open.  wrapper: the dictionary of a torch file that holds the weights, "ema" or
- * "state_dict.ema", "none" for the file itself, "auto" for the best; of_vae: what is called `vae`
- * is the best.  FFCL_EFORMAT, too, where a file that is none of torch's is to have such a
+/* As ffcl_tensor_file_open.  wrapper: the dictionary of a torch file that holds the weights, "ema"
+ * or "state_dict.ema", "none" for the file itself, "auto" for the best; of_vae: what is called
+ * `vae` is the best.  FFCL_EFORMAT, too, where a file that is none of torch's is to have such a
  * dictionary. */
 int ffcl_tensor_file_open_as(ffcl_tensor_file **out, const char *path, const char *wrapper,
                              int of_vae, ffcl_error *err);

@@ -91,7 +91,7 @@ int ffcl_facts_set(ffcl_manifest *m, const ffcl_sample_set_spec *s, ffcl_error *
                                d->classes < d->rows ? "last row" : "none", err);
     snprintf(text, sizeof text, "%zu x %zu", s->width, s->height);
     if (!rc)
-        rc = ffcl_manifest_set(m, "picture", text, err);
+        rc = ffcl_manifest_set(m, "image.size", text, err);
     if (!rc)
         rc = ffcl_manifest_set(m, "precision.compute",
                                ffcl_engine_dtype(s->engine) == FFCL_F16 ? "half"

@@ -142,11 +142,16 @@ static int is_key(const char *setting)
     return sscanf(setting, "%31[^.].%63s", section, name) == 2 && ffcl_config_find(section, name);
 }
 
+/* What "image.size" was called before. */
+static const char former_size[] = "picture";
+
 /* What the file says, or must have meant; NULL: nothing. */
 static const char *old_value(const ffcl_manifest *m, const char *key)
 {
     const cJSON *old = cJSON_GetObjectItemCaseSensitive(m->old, "settings");
     const char *text = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(old, key));
+    if (!text && !strcmp(key, "image.size"))
+        text = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(old, former_size));
     const int i = find_late(key);
     const ffcl_config_row *row = late_row(key);
     return text ? text : i >= 0 ? late[i].was : row ? row->initial : NULL;
@@ -266,6 +271,7 @@ int ffcl_manifest_check(const ffcl_manifest *m, ffcl_error *err)
     /* One that does not count now, or that this version does not know, of a later one, say. */
     cJSON_ArrayForEach(now, cJSON_GetObjectItemCaseSensitive(m->old, "settings")) {
         if (ffcl_manifest_missing(m) || used >= sizeof text || is_of_device(now->string) ||
+            !strcmp(now->string, former_size) ||
             cJSON_GetObjectItemCaseSensitive(m->settings, now->string))
             continue;
         used += (size_t)snprintf(text + used, sizeof text - used, "%s%.80s was %.80s and is not "
@@ -339,7 +345,7 @@ int ffcl_manifest_add_device(ffcl_manifest *m, const ffcl_manifest_device *d, ff
         !ffcl_json_add_text(device, "version", d->version) ||
         !ffcl_json_add_text(device, "driver", d->driver) ||
         !cJSON_AddNumberToObject(device, "batch", (double)d->batch) ||
-        !cJSON_AddNumberToObject(device, "pictures", (double)d->images) ||
+        !cJSON_AddNumberToObject(device, "images", (double)d->images) ||
         !add_seconds(device, "seconds_submitting", d->submitting) ||
         !add_seconds(device, "seconds_waiting_for_device", d->device) ||
         !add_seconds(device, "seconds_waiting_for_writers", d->writers) ||
@@ -380,7 +386,7 @@ static cJSON *describe_run(const ffcl_manifest *m, const ffcl_manifest_run *run)
         add_seconds(one, "seconds", run->seconds) &&
         add_seconds(one, "seconds_committing", run->committing) &&
         cJSON_AddNumberToObject(one, "kept", (double)run->kept) &&
-        cJSON_AddNumberToObject(one, "drawn", (double)run->generated) &&
+        cJSON_AddNumberToObject(one, "generated", (double)run->generated) &&
         ffcl_json_add_text(one, "ffcl", FFCL_VERSION) &&
         ffcl_json_add_text(one, "libpng", png_get_libpng_ver(NULL)) &&
         ffcl_json_add_text(one, "zlib", zlibVersion())) {

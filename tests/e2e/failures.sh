@@ -127,8 +127,8 @@ refuses "the checkpoint for the VAE" 6 "$demo_sit" "no VAE" \
     "it has the weights of a transformer, for model.checkpoint" -- \
     "${tiny[@]}" vae.weights="$demo_sit"
 refuses "the checkpoint for the Inception network" 6 "; and " \
-    "it has the weights of a transformer, for model.checkpoint" -- eval "$root/docs" --reference "$root/docs" \
-    --inception "$demo_sit"
+    "it has the weights of a transformer, for model.checkpoint" -- eval "$root/docs" \
+    --reference "$root/docs" --inception "$demo_sit"
 refuses "the folder of the VAE for its file" 4 "is a folder, not a weight file" \
     "did you mean $(dirname "$demo_vae")/diffusion_pytorch_model.safetensors?" -- \
     "${tiny[@]}" vae.weights="$(dirname "$demo_vae")"
@@ -379,7 +379,8 @@ refuses "grid: it is a folder" 12 "$work/vendors" "it is a folder; name a file" 
 refuses "grid: no regular file" 12 /dev/null "not a regular file" -- \
     "${one[@]}" output.grid=/dev/null
 refuses "folder: its parent is missing" 12 none/a -- "${one[@]}" "$grid" output.folder=none/a
-refuses "folder: it is a file" 12 "the folder bad.ini: a file is called so" -- "${one[@]}" "$grid" output.folder=bad.ini
+refuses "folder: it is a file" 12 "the folder bad.ini: a file is called so" -- \
+    "${one[@]}" "$grid" output.folder=bad.ini
 refuses "folder: its parent is a file" 12 "cannot make the folder bad.ini/a" -- "${one[@]}" \
     "$grid" output.folder=bad.ini/a
 refuses "grid: its folder is a file" 12 "bad.ini is a file, not a folder" -- "${one[@]}" \

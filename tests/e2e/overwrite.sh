@@ -51,7 +51,7 @@ same "fewer: checksums and labels, too" "$(wc -l < f/images.crc32) $(wc -l < f/l
 run -q "$demo" output.grid= output.folder=f sampler.count=3 sampler.seed=2 output.resume=no \
     output.overwrite=yes
 same "resume = no with output.overwrite: generated anew" \
-    "$code $(manifest 'm["runs"][-1]["drawn"]')" "0 3"
+    "$code $(manifest 'm["runs"][-1]["generated"]')" "0 3"
 
 # ---- images of somebody else ----
 
@@ -105,7 +105,7 @@ set_of 5 2
 cp -r f five
 set_of 9 2
 same "five become nine: five are kept" \
-    "$code $(manifest '[(r["kept"], r["drawn"]) for r in m["runs"][-1:]]')" "0 [(5, 4)]"
+    "$code $(manifest '[(r["kept"], r["generated"]) for r in m["runs"][-1:]]')" "0 [(5, 4)]"
 run -q "$demo" output.grid= output.folder=nine output.npz=nine.npz sampler.count=9 sampler.seed=2
 check "they are those of nine at once" diff -r -x manifest.json -x images.crc32 f nine
 run -q "$demo" output.grid= output.npz=grown.npz sampler.count=5 sampler.seed=2
@@ -113,7 +113,8 @@ run -q "$demo" output.grid= output.npz=grown.npz sampler.count=9 sampler.seed=2
 same "an npz alone is enlarged" "$code $(cmp grown.npz nine.npz)" "0 "
 same "and its images kept" "$(python3 -c '
 import json
-print([(r["kept"], r["drawn"]) for r in json.load(open("grown.npz.manifest.json"))["runs"]])')" \
+runs = json.load(open("grown.npz.manifest.json"))["runs"]
+print([(r["kept"], r["generated"]) for r in runs])')" \
     "[(0, 5), (5, 4)]"
 for classes in random balanced; do
     for rng in torch-cpu per-image; do

@@ -157,7 +157,7 @@ same "the manifest tells both runs" "$(python3 - << 'PYTHON'
 import json
 runs = json.load(open("stop/f/manifest.json"))["runs"]
 a, b = runs
-print(a["end"], b["end"], a["drawn"] + b["drawn"], a["drawn"] == b["kept"])
+print(a["end"], b["end"], a["generated"] + b["generated"], a["generated"] == b["kept"])
 PYTHON
 )" "stopped complete 160 True"
 rm -rf stop

@@ -66,7 +66,7 @@ if [ "$("$ffcl" devices | grep -c 'Portable Computing Language')" != 0 ]; then
     same "both generated" "$(python3 - << 'PYTHON'
 import json
 (run,) = json.load(open("f/manifest.json"))["runs"]
-made = [d["pictures"] for d in run["devices"]]
+made = [d["images"] for d in run["devices"]]
 print(len(made), sum(made), min(made) > 0)
 PYTHON
     )" "2 $count True"
@@ -116,7 +116,7 @@ equal "three jobs: the same set, and the npz by the last" f a.npz
 same "the manifest tells of all" "$(python3 - << 'PYTHON'
 import json
 runs = json.load(open("f/manifest.json"))["runs"]
-print(sorted((r["rank"], r["end"], r["drawn"]) for r in runs))
+print(sorted((r["rank"], r["end"], r["generated"]) for r in runs))
 PYTHON
 )" "[('0 of 3', 'complete', 33), ('1 of 3', 'complete', 32), ('2 of 3', 'complete', 32)]"
 rm f/000005.png a.npz
@@ -138,7 +138,7 @@ if [ -x "$build/ffcl-mpi" ] && command -v mpirun > /dev/null; then
     same "all ranks drew" "$(python3 - << 'PYTHON'
 import json
 (run,) = json.load(open("f/manifest.json"))["runs"]
-made = [d["pictures"] for d in run["devices"]]
+made = [d["images"] for d in run["devices"]]
 print(run["processes"], len(made), sum(made), sum(1 for d in made if d) > 1)
 PYTHON
     )" "4 4 $count True"

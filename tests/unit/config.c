@@ -299,21 +299,6 @@ static void test_bad_values(void **state)
            "a.ini:2: [model] preset = meanfow is not known; expected one of auto, freeflow, sit, "
            "repa, repae, meanflow, dmf, soflow, imf, pmf, lightningdit, facm, dit; did you mean "
            "meanflow?");
-    refuse("[precision]\ncompute = FP16\n",
-           "a.ini:2: [precision] compute = FP16 is not known; expected one of auto, float32, half; "
-           "did you mean half?");
-    refuse("[output]\nresume = True\n",
-           "a.ini:2: [output] resume = True is not known; expected one of yes, no; did you mean "
-           "yes?");
-    refuse("[sampler]\nguidance = 1,5\n",
-           "a.ini:2: [sampler] guidance = 1,5 is not a number; expected a number from -1000 to "
-           "1000 (with a decimal point)");
-    refuse("[sampler]\nseed = \"7\"\n",
-           "a.ini:2: [sampler] seed = \"7\" is not a whole number; expected a whole number from "
-           "-9223372036854775808 to 18446744073709551615 (values stand without quotation marks)");
-    refuse("[output]\nfolder = 'a b'\n",
-           "a.ini:2: [output] folder = 'a b' stands in quotation marks, and values stand without "
-           "(./'a b' is a file whose name has them)");
     refuse("[sampler]\ntimes = 1, 0.5\n",
            "a.ini:2: [sampler] times = 1, 0.5 does not lead from 1 to 0 or from 0 to 1; expected "
            "uniform, or two or more numbers from 0 to 1 with commas between them");
