@@ -4,8 +4,10 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "config_presets.h"
 #include "config_table.h"
 #include "files/atomic.h"
+#include "files/input.h"
 #include "model/family.h"
 #include "model/sit.h"
 #include "os/paths.h"
@@ -18,6 +20,8 @@ enum { MOST_VALUES = 8 };
 typedef struct checkpoint_facts {
     char note[300], open[1000];     /* what it is; what must be decided, "" for nothing */
     int needs_heads;
+    int has_vae;                    /* its preset says what the VAE is, or will when it is set */
+    size_t classes;
 } checkpoint_facts;
 
 /* The path as the INI file, which may lie elsewhere, has to name it; the caller's to free. */
@@ -25,6 +29,15 @@ static char *path_from(const char *ini, const char *path)
 {
     char *whole = strchr(ini, '/') && !ffcl_path_is_absolute(path) ? realpath(path, NULL) : NULL;
     return whole ? whole : ffcl_format("%s", path);
+}
+
+/* A key must be set, as the sentence says: that is for whoever edits the file. */
+static void leave_open(ffcl_session *s, checkpoint_facts *facts)
+{
+    const size_t used = strlen(facts->open);
+    snprintf(facts->open + used, sizeof facts->open - used, "%s%.490s", used ? "\n" : "",
+             s->err.text);
+    s->err = (ffcl_error){0};
 }
 
 /* Opens the checkpoint far enough to know what it is. */
@@ -38,25 +51,32 @@ static int look_at_checkpoint(ffcl_session *s, const char *path, checkpoint_fact
                         : ffcl_fail(&s->err, FFCL_ENOMEM, "out of memory for %s", path);
     if (!rc)
         rc = ffcl_config_set(cfg, assignment, &s->err);
-    if (!rc && ffcl_family_resolve(cfg, 1, &s->err) == FFCL_ECONFIG) {
-        snprintf(facts->open, sizeof facts->open, "%.990s", s->err.text);
-        s->err = (ffcl_error){0};
+    if (!rc && ffcl_family_resolve(cfg, 0, &s->err) == FFCL_ECONFIG) {
+        leave_open(s, facts);
     } else if (!rc) {
         rc = s->err.code;
     }
     if (!rc)
         rc = ffcl_sit_open(&sit, cfg, &none, &s->err);
-    if (rc == FFCL_ECONFIG) {               /* all is right but for the heads */
+    if (rc == FFCL_ECONFIG) {               /* all is right but for the heads, or other keys */
         ffcl_error again = {0};
         facts->needs_heads = ffcl_sit_open(&sit, cfg, &(ffcl_sit_hints){.heads = 1}, &again) == 0;
-        rc = facts->needs_heads ? 0 : rc;
+        if (!facts->needs_heads)
+            leave_open(s, facts);
+        s->err = (ffcl_error){0};
+        rc = 0;
     }
-    if (!rc) {
+    if (!rc && sit) {
         const ffcl_sit_dims *d = ffcl_sit_dims_of(sit);
         snprintf(facts->note, sizeof facts->note, "%.80s: %zu blocks of width %zu, patches of %zu, "
                  "%zu classes, latents of %zu x %zu x %zu", path, d->L, d->D, d->p, d->classes,
                  d->C, d->R, d->R);
+        facts->classes = d->classes;
     }
+    if (!rc)
+        facts->has_vae = cfg->model.preset == FFCL_PRESET_AUTO ||
+                         cfg->origin[ffcl_config_find("vae", "weights") - ffcl_config_rows] ==
+                         FFCL_BY_PRESET || !strcmp(cfg->vae.weights, path);
     ffcl_sit_close(&sit);
     ffcl_config_close(&cfg);
     free(assignment);
@@ -82,8 +102,41 @@ static int write_new(ffcl_session *s, const char *path, const char *head, const 
     return rc;
 }
 
+/* Whether a path of the INI file names nothing: it is looked up from the file's folder. */
+static int is_absent(const char *file, const char *path)
+{
+    char *folder = ffcl_path_dir(file), *whole = folder ? ffcl_path_join(folder, path) : NULL;
+    const int is = whole && ffcl_input_is_absent(whole);
+    free(folder);
+    free(whole);
+    return is;
+}
+
+/* What must be done before the file runs, and the command that runs it. */
+static void print_next(const char *file, const char *checkpoint, const char *vae,
+                       const checkpoint_facts *facts)
+{
+    static const char missing[] = "%s is not there: put it there, or name another under [%s]%s\n";
+    const int lacks_model = is_absent(file, checkpoint);
+    const int lacks_vae = vae && is_absent(file, vae);
+    const int is_ready = !lacks_model && !lacks_vae && !facts->needs_heads && !*facts->open;
+    printf("wrote %s; %s\n", file, is_ready ? "next:" : "before it runs:");
+    if (lacks_model)
+        printf(missing, checkpoint, "model", " (ffcl presets says where weights are)");
+    if (facts->needs_heads)
+        printf("set heads under [model]: %s does not say how many there are\n", checkpoint);
+    if (*facts->open)
+        printf("%s\n", facts->open);
+    if (lacks_vae)
+        printf(missing, vae, "vae", strstr(vae, "sd-vae-ft-ema")
+                                        ? " (it is huggingface.co/stabilityai/sd-vae-ft-ema)" : "");
+    printf("%sffcl %s\n", is_ready ? "" : "then: ", file);
+}
+
 static int run_init(ffcl_session *s)
 {
+    static const char *const usual[] = {"FreeFlow-XL-2-256.pt",
+                                        "sd-vae-ft-ema/diffusion_pytorch_model.safetensors"};
     const char *file, *checkpoint = ffcl_option_text(s, "checkpoint");
     const char *vae = ffcl_option_text(s, "vae");
     size_t first, n, k = 0;
@@ -96,14 +149,15 @@ static int run_init(ffcl_session *s)
     file = file ? file : "ffcl.ini";
     if (!rc && checkpoint)
         rc = look_at_checkpoint(s, checkpoint, &facts);
-    paths[0] = path_from(file, checkpoint ? checkpoint : "FreeFlow-XL-2-256.pt");
-    paths[1] = path_from(file, vae ? vae : "sd-vae-ft-ema/diffusion_pytorch_model.safetensors");
+    paths[0] = path_from(file, checkpoint ? checkpoint : usual[0]);
+    paths[1] = path_from(file, vae ? vae : usual[1]);
     values[k++] = (ffcl_template_value){"model", "checkpoint", paths[0]};
     if (facts.needs_heads)
         values[k++] = (ffcl_template_value){"model", "heads", "auto"};
-    values[k++] = (ffcl_template_value){"vae", "weights", paths[1]};
+    if (vae || !facts.has_vae)
+        values[k++] = (ffcl_template_value){"vae", "weights", paths[1]};
     values[k++] = (ffcl_template_value){"sampler", "seed", "0"};
-    values[k++] = (ffcl_template_value){"sampler", "classes", checkpoint ? "0-7" :
+    values[k++] = (ffcl_template_value){"sampler", "classes", checkpoint ? facts.classes && facts.classes < 8 ? "0" : "0-7" :
                                         "207, 360, 387, 974, 88, 979, 417, 279"};
     values[k++] = (ffcl_template_value){"output", "grid", "sample.png"};
     if (!rc)
@@ -115,12 +169,8 @@ static int run_init(ffcl_session *s)
     if (!rc)
         rc = head ? write_new(s, file, head, body)
                   : ffcl_fail(&s->err, FFCL_ENOMEM, "out of memory for %s", file);
-    if (!rc && facts.needs_heads)
-        printf("%s: cannot infer the head count: set heads under [model]\n", checkpoint);
-    if (!rc && *facts.open)
-        printf("%s\n", facts.open);
     if (!rc)
-        printf("wrote %s; next: ffcl %s\n", file, file);
+        print_next(file, paths[0], vae || !facts.has_vae ? paths[1] : NULL, &facts);
     free(body);
     free(head);
     free(paths[0]);

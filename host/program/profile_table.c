@@ -39,12 +39,19 @@ static void print_rate(FILE *out, int width, double amount, double seconds)
         fprintf(out, "%*.*f", width, rate < 10 ? 2 : rate < 100 ? 1 : 0, rate);
 }
 
+/* A longer command has a line of its own: so all of them fit 80 columns. */
+enum { MOST_WIDTH = 38 };
+
 static void print_line(FILE *out, int width, const ffcl_profile_line *l, double total)
 {
-    fprintf(out, "%-5s %-*s %7llu %10.2f %6.1f%%", l->stage, width, l->label,
-            (unsigned long long)l->calls, 1e3 * l->seconds, 100 * l->seconds / total);
-    print_rate(out, 10, l->flops, l->seconds);
-    print_rate(out, 9, l->bytes, l->seconds);
+    const int is_long = (int)strlen(l->label) > width;
+    if (is_long)
+        fprintf(out, "%-5s %s\n", l->stage, l->label);
+    fprintf(out, "%-5s %-*s %4llu %8.2f %5.1f%%", is_long ? "" : l->stage, width,
+            is_long ? "" : l->label, (unsigned long long)l->calls, 1e3 * l->seconds,
+            100 * l->seconds / total);
+    print_rate(out, 8, l->flops, l->seconds);
+    print_rate(out, 6, l->bytes, l->seconds);
     fputc('\n', out);
 }
 
@@ -79,14 +86,16 @@ void ffcl_profile_table_print(const ffcl_profile_table *t, FILE *out)
     ffcl_profile_line all = {.stage = "", .label = "total"};
     ffcl_profile_line rest = {.stage = "", .label = "others"};
     int width = 12;
+    for (size_t i = 0; i < t->n; i++)
+        add(&all, &t->lines[i]);
     for (size_t i = 0; i < t->n; i++) {
         int length = (int)strlen(t->lines[i].label);
-        width = length > width ? length : width;
-        add(&all, &t->lines[i]);
+        if (t->lines[i].seconds >= least_share * all.seconds && length > width)
+            width = length < MOST_WIDTH ? length : MOST_WIDTH;
     }
     if (t->n == 0 || all.seconds <= 0)
         return;
-    fprintf(out, "%-5s %-*s %7s %10s %7s %9s %8s\n", "stage", width, "command", "calls", "ms",
+    fprintf(out, "%-5s %-*s %5s %7s %6s %7s %5s\n", "stage", width, "command", "calls", "ms",
             "share", "GFLOP/s", "GB/s");
     for (size_t i = 0; i < t->n; i++) {
         if (t->lines[i].seconds >= least_share * all.seconds)

@@ -175,6 +175,20 @@ works "init for a checkpoint" init digits.ini --checkpoint "$demo_sit" --vae "$d
 same "it says what the checkpoint is, and what nobody can know" \
     "$(grep -c '6 blocks of width 144.*10 classes' digits.ini) $(grep -c 'set heads' \
     "$work/stdout")" "1 1"
+same "and what comes next" "$(head -n 1 "$work/stdout") $(tail -n 1 "$work/stdout")" \
+    "wrote digits.ini; before it runs: then: ffcl digits.ini"
+works "init for one without its VAE" init --overwrite other.ini --checkpoint "$demo_sit"
+same "it says where that is" "$(grep -c '^sd-vae-ft-ema/.* is not there: .*huggingface.co/' \
+    "$work/stdout") $(grep -c '^weights = sd-vae-ft-ema' other.ini)" "1 1"
+works "init for one whose preset has its VAE" init repae.ini --checkpoint "$data/zoo/repae_zoo.pt"
+same "the preset's stands" "$(grep -c '^;weights =' repae.ini) $(grep -c 'is not there' \
+    "$work/stdout")" "1 0"
+works "init for one that several families have" init sit.ini --checkpoint "$data/sit_h144_p2.pt"
+same "it asks for the preset" "$(grep -c 'set preset under \[model\] to one of freeflow, sit' \
+    "$work/stdout")" 1
+works "init for one of which several keys must tell" init pmf.ini \
+    --checkpoint "$data/zoo/pmf_zoo.pt"
+same "it asks for each" "$(grep -c 'set preset\|set model.heads' "$work/stdout")" 2
 run init wrong.ini --checkpoint "$demo"
 same "init for a file that is none" "$code $(ls wrong.ini 2>&1 | grep -c 'No such')" "5 1"
 sed "s|= demo/|= $root/config/demo/|" "$demo" > demo.ini
