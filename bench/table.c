@@ -230,8 +230,8 @@ void ffcl_bench_table_foot(const ffcl_bench_report *report)
     }
     print_skipped(report);
     if (report->n_left_out)
-        printf("%zu kernels that this device does not use are left out; --all takes them\n",
-               report->n_left_out);
+        printf("left out: %zu kernel%s that this device does not use; --all takes all\n",
+               report->n_left_out, ffcl_plural(report->n_left_out));
     if (report->device->caps.type & CL_DEVICE_TYPE_CPU)
         ffcl_bench_load_warn(report->others, 1);
     printf("%zu timed, %zu failed, %zu skipped", counts[FFCL_BENCH_OK],

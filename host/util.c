@@ -56,6 +56,11 @@ char *ffcl_path_dir(const char *path)
     return ffcl_format("%.*s", (int)(slash - path), path);
 }
 
+const char *ffcl_plural(size_t n)
+{
+    return n == 1 ? "" : "s";
+}
+
 size_t ffcl_edit_distance(const char *a, const char *b)
 {
     size_t row[64];

@@ -60,6 +60,9 @@ const char *ffcl_base_name(const char *path);
 int ffcl_begins(const char *text, const char *with);
 int ffcl_is_one_of(const char *word, const char *const *words);
 
+/* "s", but "" of one: "%zu image%s". */
+const char *ffcl_plural(size_t n);
+
 /* Creates the folders of path that are missing, for this user alone; a failure shows when the file
  * is opened. */
 void ffcl_make_folders(const char *path);

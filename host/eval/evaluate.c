@@ -17,8 +17,9 @@ static void describe(char *text, size_t size, const ffcl_subject *s)
     size_t height, width;
     if (s->images && (s->tally || !s->statistics.pool)) {
         ffcl_images_size(s->images, &height, &width);
-        snprintf(text, size, "%.120s, %zu images of %zu x %zu%s", s->path,
-                 ffcl_images_count(s->images), width, height,
+        snprintf(text, size, "%.120s, %zu image%s of %zu x %zu%s", s->path,
+                 ffcl_images_count(s->images), ffcl_plural(ffcl_images_count(s->images)), width,
+                 height,
                  s->statistics.pool ? ", with statistics" : "");
     } else if (s->statistics.n) {
         snprintf(text, size, "%.120s, statistics of %zu images", s->path, s->statistics.n);
@@ -31,7 +32,8 @@ static void note_passed_over(const ffcl_subject *s, const ffcl_observer *obs)
 {
     const size_t n = s->images ? ffcl_images_passed_over(s->images) : 0;
     char text[400];
-    snprintf(text, sizeof text, "%.300s: %zu files that are no images are passed over", s->path, n);
+    snprintf(text, sizeof text, "%.300s: %zu file%s passed over, which hold%s no image",
+             s->path, n, ffcl_plural(n), n == 1 ? "s" : "");
     if (n)
         ffcl_report(obs, FFCL_PHASE_NOTE, text, 0, 0);
 }
@@ -220,8 +222,8 @@ int ffcl_evaluate_tally(ffcl_evaluation *out, const ffcl_eval_request *request,
     *tally = NULL;
     const size_t n = ffcl_tally_count(e.samples.tally);
     int rc = evaluate_all(&e, out, err);
-    snprintf(out->samples, sizeof out->samples, "%.120s, %zu images of %zu x %zu",
-             request->samples, n, side, side);
+    snprintf(out->samples, sizeof out->samples, "%.120s, %zu image%s of %zu x %zu",
+             request->samples, n, ffcl_plural(n), side, side);
     out->height = out->width = side;
     return rc;
 }

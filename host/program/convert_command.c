@@ -114,10 +114,11 @@ static void print_result(const ffcl_session *s, const char *in, const ffcl_tenso
     if (taken)
         printf("%-12s %s\n", "taken", taken);
     if (r->narrowed)
-        printf("%-12s %zu tensors of float64 became float32, as ffcl reads them\n", "narrowed",
-               r->narrowed);
+        printf("%-12s %zu tensor%s of float64 became float32, as ffcl reads them\n", "narrowed",
+               r->narrowed, ffcl_plural(r->narrowed));
     ffcl_inspect_model(&lines, spec->path, "auto");
-    printf("wrote %s: %zu tensors, %.1f MB\n", spec->path, r->tensors, (double)r->bytes / 1e6);
+    printf("wrote %s: %zu tensor%s, %.1f MB\n", spec->path, r->tensors,
+           ffcl_plural(r->tensors), (double)r->bytes / 1e6);
 }
 
 static int run_convert(ffcl_session *s)

@@ -106,7 +106,7 @@ int ffcl_home_check_way(const ffcl_config *cfg, int is_old, ffcl_error *err)
         const ffcl_folder_query query = ffcl_home_query(cfg, is_old ? count : 0);
         ffcl_folder_look(&query, &found);
     }
-    const char *plural = found.n == 1 ? "" : "s";
+    const char *plural = ffcl_plural(found.n);
     if (found.n && is_old)
         return ffcl_fail(err, FFCL_ESETTINGS, "%s holds %zu image%s more than the %zu that "
                          "%s asked for (%06zu.png is the first): choose another folder, or "

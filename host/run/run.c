@@ -486,8 +486,8 @@ static void attend(run *r)
             report_progress(r, done, total);
         /* Other ranks may all have gone without a device; the last image may be there since. */
         if (!is_over && !others && !r->n_active && done < total && !atomic_load(&r->is_over)) {
-            ffcl_fail(&err, FFCL_EDEVICE, "no device is left for the last %zu images",
-                      total - done);
+            ffcl_fail(&err, FFCL_EDEVICE, "no device is left for the last %zu image%s",
+                      total - done, ffcl_plural(total - done));
             fail(r, FFCL_EDEVICE, &err);
         }
     }

@@ -89,15 +89,15 @@ static int clear_way(ffcl_sample_set *set, ffcl_error *err)
     const ffcl_folder_query query = ffcl_home_query(cfg, set->may_keep ? set->spec.count : 0);
     ffcl_folder_look(&query, &found);
     if (found.strangers) {
-        snprintf(text, sizeof text, "%.120s also holds %zu images that are not of this sample set "
-                 "(%.60s): who reads all of the folder reads them, too", cfg->output.folder,
-                 found.strangers, found.stranger);
+        snprintf(text, sizeof text, "%.120s also holds %zu image%s not of this sample set "
+                 "(%.60s): who reads all of the folder reads that, too", cfg->output.folder,
+                 found.strangers, ffcl_plural(found.strangers), found.stranger);
         ffcl_report(set->spec.observer, FFCL_PHASE_WARN, text, 0, 0);
     }
     if (!found.n)
         return 0;
-    snprintf(text, sizeof text, "overwriting: %zu images are deleted from %.120s", found.n,
-             cfg->output.folder);
+    snprintf(text, sizeof text, "overwriting: %zu image%s deleted from %.120s", found.n,
+             ffcl_plural(found.n), cfg->output.folder);
     ffcl_report(set->spec.observer, FFCL_PHASE_NOTE, text, 0, 0);
     return ffcl_folder_clear(&query, err);
 }

@@ -184,7 +184,7 @@ for i in reversed(range(9)):
 PY
 echo note > files/notes.txt
 works "a folder of the same images" eval files -r a.stats.npz "${net[@]}" --json
-lacks "$work/stderr" "1 files that are no images" | grep -q . &&
+lacks "$work/stderr" "1 file passed over, which holds no image" | grep -q . &&
     not_ok "what is passed over is named" || ok "what is passed over is named"
 # Roots of what rounding leaves of two thousand eigenvalues.
 awk -v x="$(number fid "$work/stdout")" 'BEGIN { exit !(x < 1e-2 && x > -1e-2) }' &&

@@ -74,7 +74,7 @@ rm f/000007.png
 cp second/000000.png f/holiday.jpg
 set_of 5 2
 same "an image of another name: a warning" \
-    "$code $(grep -c 'warning: f also holds 1 images .*(holiday.jpg)' "$work/stderr")" "0 1"
+    "$code $(grep -c 'warning: f also holds 1 image not of .*(holiday.jpg)' "$work/stderr")" "0 1"
 rm f/holiday.jpg
 run -q "$demo" output.grid=f/all.png output.folder=f sampler.count=5 sampler.seed=2
 same "the grid beside the images is none" "$code $(cat "$work/stderr")" "0 "

@@ -19,6 +19,8 @@ same "the table has models, kernels, GEMMs, copies and sums" "$(lacks stdout sta
     "SiT   " "VAE   " "load  " "SiT   gemm 32x" "VAE   gemm " write "SiT   total" "      total" \
     "trace: ffcl-trace.json")" ""
 
+same "the table fits 80 columns" "$(awk 'length > 79' stdout)" ""
+
 # Three batch sizes, the last batch short: every choice of a variant is made while planning.
 for compute in float32 half; do
     FFCL_TRACE="$PWD/choices.txt" works "$compute: a run with a trace" -q "$demo" \
