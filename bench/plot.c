@@ -145,31 +145,48 @@ static view choose_view(const ffcl_bench_report *report)
                   log10(high_y) + 0.3, LEAST_HEIGHT};
 }
 
-/* "10 GFLOP/s" and the like for a power of ten. */
-static void power_text(int power, char *text, size_t size)
+/* "20 GFLOP/s" and the like for so many times a power of ten. */
+static void power_text(int power, int times, char *text, size_t size)
 {
     static const char *const units[] = {"FLOP/s", "kFLOP/s", "MFLOP/s", "GFLOP/s", "TFLOP/s",
                                         "PFLOP/s"};
     int unit = power < 0 ? 0 : power > 15 ? 5 : power / 3;
-    snprintf(text, size, "%g %s", pow(10, power - 3 * unit), units[unit]);
+    snprintf(text, size, "%g %s", times * pow(10, power - 3 * unit), units[unit]);
+}
+
+/* Marks of an axis from 10^from to 10^to: 1, 2 and 5 times each power of ten where there are few of
+ * them. */
+static void draw_marks(const plot *p, int is_x, double from, double to)
+{
+    static const int times[] = {1, 2, 5};
+    const view *v = &p->v;
+    const int n = to - from < 2.5 ? 3 : 1;
+    char text[40];
+    for (int i = n * (int)floor(from); i <= n * (int)floor(to) + n - 1; i++) {
+        const int d = (int)floor((double)i / n), k = times[i - n * d];
+        const double value = k * pow(10, d);
+        if (log10(value) < from || log10(value) > to)
+            continue;
+        if (is_x) {
+            const double x = x_of(v, value);
+            line(p->f, x, TOP, x, TOP + v->height, faint, 1);
+            snprintf(text, sizeof text, "%g", value);
+            label(p->f, x, TOP + v->height + 16, "middle", "", text);
+        } else {
+            const double y = y_of(v, value);
+            line(p->f, LEFT, y, LEFT + PLOT_WIDTH, y, faint, 1);
+            power_text(d, k, text, sizeof text);
+            label(p->f, LEFT - 6, y + 4, "end", "", text);
+        }
+    }
 }
 
 static void draw_axes(const plot *p)
 {
     const view *v = &p->v;
     char text[40];
-    for (int d = (int)ceil(v->x0); d <= (int)floor(v->x1); d++) {
-        double x = x_of(v, pow(10, d));
-        line(p->f, x, TOP, x, TOP + v->height, faint, 1);
-        snprintf(text, sizeof text, "%g", pow(10, d));
-        label(p->f, x, TOP + v->height + 16, "middle", "", text);
-    }
-    for (int d = (int)ceil(v->y0); d <= (int)floor(v->y1); d++) {
-        double y = y_of(v, pow(10, d));
-        line(p->f, LEFT, y, LEFT + PLOT_WIDTH, y, faint, 1);
-        power_text(d, text, sizeof text);
-        label(p->f, LEFT - 6, y + 4, "end", "", text);
-    }
+    draw_marks(p, 1, v->x0, v->x1);
+    draw_marks(p, 0, v->y0, v->y1);
     fprintf(p->f, "<rect x=\"%d\" y=\"%d\" width=\"%d\" height=\"%.0f\" fill=\"none\" "
             "stroke=\"%s\"/>\n", LEFT, TOP, PLOT_WIDTH, v->height, ink);
     label(p->f, LEFT + PLOT_WIDTH / 2.0, TOP + v->height + 36, "middle", "",
