@@ -83,6 +83,9 @@ mark.dispatchEvent(new MouseEvent("mouseleave"));
 seen.tip_then = document.getElementById("tip").style.display;
 seen.marks = document.querySelectorAll(".mark").length;
 seen.titles = [...document.querySelectorAll("svg .title")].map((t) => t.textContent);
+seen.axes = [...document.querySelectorAll("svg text[text-anchor='middle']")].map(
+    (t) => Number(t.textContent)).filter((n) => n > 0);
+seen.second = heads()[1].textContent;
 seen.changes = document.getElementById("changes").textContent;
 seen.change = head("change") ? column("change") : [];
 const filter = document.getElementById("filter");
@@ -124,6 +127,9 @@ for s in a, b:
     assert "softmax" in s["tip"] and "GFLOP/s" in s["tip"] and s["tip_is"] == "block", s
     assert s["lit"] == 1 and s["tip_then"] == "none" and s["filtered"] == 0, s
     assert s["counts"]["slower"] == len(cases), s
+    # Few decades: there are marks between them.  Nothing but the shape tells these cases apart.
+    assert len(s["axes"]) >= 3 or max(s["axes"]) >= 100 * min(s["axes"]), s
+    assert s["second"] == "shape", s
     assert len(s["titles"]) == 2 and "intensity" in s["titles"][0], s
 assert a["changes"] == "" and a["change"] == [], a
 assert "Against" in b["changes"] and b["change"].count("faster") >= 1, b
