@@ -221,14 +221,8 @@ int ffcl_config_rename_classes(ffcl_config *cfg, const ffcl_config_source *sourc
                                ffcl_error *err)
 {
     const ffcl_config_source again = {.where = source->where, .folder = source->folder};
-    ffcl_class_names *names = NULL;
-    /* A file that is not there is said at once, though no name is used. */
-    if (!cfg->sampler.n_named) {
-        int rc = strcmp(cfg->sampler.class_names, "imagenet")
-                     ? ffcl_class_names_open(&names, cfg->sampler.class_names, err) : 0;
-        ffcl_class_names_close(&names);
-        return rc;
-    }
+    if (!cfg->sampler.n_named)
+        return 0;
     char *text = ffcl_format("%s", cfg->sampler.class_text);
     int rc = text ? store_list(cfg, ffcl_config_find("sampler", "classes"), text, &again, err)
                   : ffcl_config_no_memory(source, err);

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "class_names.h"
 #include "files/atomic.h"
 #include "files/lock.h"
 #include "model/family.h"
@@ -106,9 +107,21 @@ static size_t find_side(const ffcl_config *cfg)
     return side;
 }
 
+/* Names that no label needs have not been read yet. */
+static int check_names(const ffcl_config *cfg, ffcl_error *err)
+{
+    ffcl_class_names *names = NULL;
+    int rc = strcmp(cfg->sampler.class_names, "imagenet")
+                 ? ffcl_class_names_open(&names, cfg->sampler.class_names, err) : 0;
+    ffcl_class_names_close(&names);
+    return rc;
+}
+
 int ffcl_config_check_outputs(const ffcl_config *cfg, ffcl_error *err)
 {
     int rc = ffcl_config_check(cfg, err);
+    if (rc == 0)
+        rc = check_names(cfg, err);
     if (rc == 0 && !cfg->output.grid && !cfg->output.folder && !cfg->output.npz &&
         !ffcl_config_evaluates(cfg))
         rc = ffcl_fail(err, FFCL_ECONFIG, "[output] names neither grid nor folder nor npz, and "

@@ -52,5 +52,7 @@ works "the same by names resumes" "$demo" sampler.classes=zero,one sampler.count
 head -n 9 digits.txt > nine.txt
 refuses "names of too few classes" 3 "nine.txt, which has 8 classes" "has 10" -- "$demo" \
     sampler.class_names=nine.txt sampler.classes=one output.grid="$out/x.png"
+refuses "names that no label needs, whose file is not there" 4 "cannot open gone.txt" -- "$demo" \
+    sampler.class_names=gone.txt sampler.classes=1 output.grid="$out/x.png"
 
 finish

@@ -19,6 +19,13 @@ for page in ffcl.1 ffcl.ini.5; do
         skip "groff has nothing against $page" "no groff"
     fi
 done
+if command -v groff > /dev/null; then
+    for page in ffcl.1 ffcl.ini.5; do
+        groff -man -Tascii -P-bcou -rLL=78n "$pages/$page" > shown.txt
+        same "$page fits 80 columns" "$(awk 'length > 79' shown.txt)" ""
+        check "$page: and has its text" grep -q "FFCL.*(" shown.txt
+    done
+fi
 same "the page names the version" \
     "$(sed -n 's/^\.TH FFCL 1 "[0-9-]*" "\(ffcl [^"]*\)" .*/\1/p' "$pages/ffcl.1")" \
     "$("$ffcl" --version | sed '1!d; s/ (.*//')"

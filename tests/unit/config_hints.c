@@ -52,22 +52,9 @@ static void test_marks_of_a_name(void **state)
     ffcl_config_close(&cfg);
 }
 
-/* Names of classes count as little as numbers without their file. */
-static void test_class_names_are_there(void **state)
-{
-    ffcl_config *cfg = open_config();
-    ffcl_error err = {0};
-    (void)state;
-    assert_int_equal(ffcl_config_set(cfg, "sampler.class_names=/nonexistent/names", &err),
-                     FFCL_EFILE);
-    assert_non_null(strstr(err.text, "/nonexistent/names"));
-    ffcl_config_close(&cfg);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_mistakes),
-                                       cmocka_unit_test(test_marks_of_a_name),
-                                       cmocka_unit_test(test_class_names_are_there)};
+                                       cmocka_unit_test(test_marks_of_a_name)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

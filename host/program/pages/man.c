@@ -29,17 +29,6 @@ static void put_plain(FILE *out, const char *text, size_t n)
         put_char(out, text[i]);
 }
 
-/* Lines as they stand, for a block without filling. */
-static void put_lines(FILE *out, const char *text)
-{
-    for (int at_start = 1; *text; text++) {
-        if (at_start && *text == '.')
-            fputs("\\&", out);
-        put_char(out, *text);
-        at_start = *text == '\n';
-    }
-}
-
 /* A paragraph of Markdown: code is bold, a link is its words.  No line begins with a dot. */
 static void put_text(FILE *out, const char *text)
 {
@@ -111,6 +100,42 @@ static void put_usage(FILE *out, const ffcl_command *command)
     fputs(".fi\n", out);
 }
 
+/* The text of a command: paragraphs, which are filled, and examples, which are indented there and
+ * stand as they are. */
+static void put_help(FILE *out, const char *help)
+{
+    int is_example = 0, is_new = 1;
+    char paragraph[2000];
+    size_t used = 0;
+    while (*help) {
+        const size_t n = strcspn(help, "\n");
+        const int was_example = is_example;
+        is_example = *help == ' ';
+        if ((n == 0 || is_example) && used) {
+            put_text(out, paragraph);
+            used = 0;
+        }
+        if (was_example && !is_example)
+            fputs(".fi\n", out);
+        if (n && (is_example ? !was_example : is_new))
+            fputs(is_example ? ".PP\n.nf\n" : ".PP\n", out);
+        if (is_example) {
+            const size_t indent = strspn(help, " ");
+            put_plain(out, help + indent, n - indent);
+            fputc('\n', out);
+        } else if (n && used + n + 2 < sizeof paragraph) {
+            used += (size_t)snprintf(paragraph + used, sizeof paragraph - used, "%s%.*s",
+                                     used ? " " : "", (int)n, help);
+        }
+        is_new = n == 0 || is_example;
+        help += n + (help[n] == '\n');
+    }
+    if (used)
+        put_text(out, paragraph);
+    if (is_example)
+        fputs(".fi\n", out);
+}
+
 static void put_command(FILE *out, const ffcl_command *command)
 {
     fputs(".SS ", out);
@@ -120,11 +145,7 @@ static void put_command(FILE *out, const ffcl_command *command)
     fputs(".PP\n", out);
     put_usage(out, command);
     put_options(out, command->options);
-    if (*command->help) {
-        fputs(".PP\n.nf\n", out);
-        put_lines(out, command->help);
-        fputs(".fi\n", out);
-    }
+    put_help(out, command->help);
 }
 
 void ffcl_pages_man(FILE *out, const char *date)
@@ -168,7 +189,7 @@ void ffcl_pages_man(FILE *out, const char *date)
     }
     fputs(".SH EXAMPLES\n.nf\n"
           "ffcl config/demo.ini\n"
-          "ffcl config/demo.ini sampler.seed=7 sampler.classes=0\\-4 output.grid=seven.png\n"
+          "ffcl config/demo.ini sampler.seed=7 output.grid=seven.png\n"
           "ffcl eval samples.npz \\-\\-reference VIRTUAL_imagenet256_labeled.npz\n"
           ".fi\n.SH SEE ALSO\n.BR ffcl.ini (5)\n", out);
 }
