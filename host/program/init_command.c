@@ -157,8 +157,9 @@ static int run_init(ffcl_session *s)
     if (vae || !facts.has_vae)
         values[k++] = (ffcl_template_value){"vae", "weights", paths[1]};
     values[k++] = (ffcl_template_value){"sampler", "seed", "0"};
-    values[k++] = (ffcl_template_value){"sampler", "classes", checkpoint ? facts.classes && facts.classes < 8 ? "0" : "0-7" :
-                                        "207, 360, 387, 974, 88, 979, 417, 279"};
+    values[k++] = (ffcl_template_value){"sampler", "classes",
+                                        !checkpoint ? "207, 360, 387, 974, 88, 979, 417, 279"
+                                        : facts.classes && facts.classes < 8 ? "0" : "0-7"};
     values[k++] = (ffcl_template_value){"output", "grid", "sample.png"};
     if (!rc)
         rc = ffcl_config_template(&body, values, 1, &s->err);
