@@ -69,6 +69,16 @@ quiet=(-q "${run[@]}")
 
 refuses "a share without a folder" 3 "makes a share of them" -- "${run[@]}" sampler.world=2 \
     sampler.rank=0
+mkdir own
+python3 "$root/tests/npz.py" png own/0.png 64 64 rgb
+python3 "$root/tests/npz.py" png own/1.png 64 64 rgb
+refuses "its own folder as the reference" 12 "compared with themselves" -- "${run[@]}" \
+    eval.reference=own output.folder=own --overwrite
+cp ref.npz own.npz
+refuses "its own npz as the reference" 12 "compared with themselves" -- "${run[@]}" \
+    eval.reference=own.npz output.npz=./own.npz --overwrite
+refuses "a grid among the reference" 12 "among the images of own" -- "${run[@]}" \
+    eval.reference=own output.grid=own/grid.png
 refuses "neither output nor evaluation" 3 "nothing is evaluated" -- "$demo" output.grid=
 
 python3 "$root/tests/npz.py" statistics stats.npz 2048
@@ -81,7 +91,19 @@ need_device
 
 # ---- one device ----
 
-works "a run that keeps a folder" "${quiet[@]}" output.folder=one
+# kept NAME: the statistics that the last run saved are those of ffcl eval, and are removed.
+kept() {
+    check "$1: the same statistics" python3 -c '
+import sys, zipfile
+now, want = (zipfile.ZipFile(name) for name in ("now.npz", "want.npz"))
+names = now.namelist()
+sys.exit(names != want.namelist() or len(names) != 7 or
+         any(now.read(name) != want.read(name) for name in names))'
+    rm -f now.npz
+}
+keep=(eval.save_stats=now.npz)
+
+works "a run that keeps a folder" "${quiet[@]}" output.folder=one "${keep[@]}"
 line=$(tail -n 1 "$work/stdout")
 tail=": one, 9 images of 64 x 64, against ref.npz, 5 images of 16 x 16 (as adm)"
 case $line in
@@ -101,6 +123,7 @@ works "ffcl eval of its folder" eval -q one -r ref.npz --inception net.safetenso
     --save-stats want.npz
 same "ffcl eval of its folder: the same numbers" "$(numbers "$work/stdout")" "$want"
 check "JSON of ffcl eval" schema "$work/stdout" curve
+kept "a run"
 for batch in 1 4; do
     works "batch $batch" "${quiet[@]}" output.folder=batch sampler.batch=$batch
     same "batch $batch: the same numbers" "$(numbers batch/evaluation.json)" "$want"
@@ -111,11 +134,13 @@ done
 
 mkdir bare
 cd bare || exit 2
-run -q "${run[@]}" eval.reference=../ref.npz eval.inception=../net.safetensors
+run -q "${run[@]}" eval.reference=../ref.npz eval.inception=../net.safetensors \
+    eval.save_stats=../now.npz
 cd .. || exit 2
 same "nothing kept: the line" "$code $(tail -n 1 "$work/stdout" | sed 's/: .*//')" \
     "0 ${line%%: *}"
 same "nothing kept: nothing on disk" "$(ls -A bare)" ""
+kept "nothing kept"
 works "a grid and an npz" "${quiet[@]}" output.grid=grid.png output.npz=a.npz
 same "an npz: the same numbers" "$(numbers a.npz.evaluation.json) $(numbers a.npz.manifest.json)" \
     "$want $want"
@@ -126,9 +151,11 @@ same "without a reference: a score alone" "$(sed 's/ .*//' "$work/stdout")" IS
 # ---- resuming ----
 
 rm one/00000[258].png one/evaluation.json
-works "three images are missing" "${quiet[@]}" output.folder=one
+works "three images are missing" "${quiet[@]}" output.folder=one "${keep[@]}"
+kept "three were missing"
 same "three were missing: the same numbers" "$(numbers one/evaluation.json)" "$want"
-works "all images are there" "${quiet[@]}" output.folder=one
+works "all images are there" "${quiet[@]}" output.folder=one "${keep[@]}"
+kept "all were there"
 same "all were there: the same numbers" "$(numbers one/manifest.json)" "$want"
 works "more images, not evaluated" -q "$demo" sampler.count=10 output.grid= output.folder=one
 same "the manifest drops numbers of fewer" "$(grep -c '"evaluation"' one/manifest.json)" 0
@@ -142,7 +169,9 @@ same "four and five more: the same numbers" "$(numbers part/evaluation.json)" "$
 
 if [ "$("$ffcl" devices | grep -c 'Portable Computing Language')" != 0 ]; then
     export POCL_DEVICES="pthread pthread"
-    works "two devices" "${quiet[@]}" device.select=all output.folder=two sampler.batch=1
+    works "two devices" "${quiet[@]}" device.select=all output.folder=two sampler.batch=1 \
+        "${keep[@]}"
+    kept "two devices"
     same "two devices: the same numbers" "$(numbers two/evaluation.json)" "$want"
     works "two devices, nothing kept" "${quiet[@]}" device.select=all sampler.batch=2
     same "two devices, nothing kept: the line" "$(tail -n 1 "$work/stdout" | sed 's/: .*//')" \
@@ -166,14 +195,16 @@ for rank in 2 0; do
     works "job $rank of 3" "${run[@]}" sampler.world=3 sampler.rank=$rank output.folder=jobs
     same "job $rank of 3 does not evaluate" "$(grep -c '^not evaluated' "$work/stderr")" 1
 done
-works "job 1 of 3" "${quiet[@]}" sampler.world=3 sampler.rank=1 output.folder=jobs
+works "job 1 of 3" "${quiet[@]}" sampler.world=3 sampler.rank=1 output.folder=jobs "${keep[@]}"
+kept "the last job"
 same "the last job: the same numbers" \
     "$(numbers jobs/evaluation.json) $(numbers jobs/manifest.json)" "$want $want"
 if [ -x "$build/ffcl-mpi" ] && command -v mpirun > /dev/null; then
     for n in 2 3; do
         rm -rf ranks
-        mpi $n "${quiet[@]}" output.folder=ranks sampler.batch=1
+        mpi $n "${quiet[@]}" output.folder=ranks sampler.batch=1 "${keep[@]}"
         same "mpirun -np $n" "$code $(numbers ranks/evaluation.json)" "0 $want"
+        kept "mpirun -np $n"
     done
     mpi 2 "${quiet[@]}" sampler.batch=1
     same "mpirun, nothing kept" "$code $(tail -n 1 "$work/stdout" | sed 's/: .*//')" \
