@@ -19,7 +19,7 @@ int ffcl_is_together(const char *source, const char *options, const char **suffi
     *suffix = "";
     for (size_t i = 0; i < sizeof sources / sizeof *sources; i++)
         known |= strcmp(source, sources[i]) == 0;
-    /* Those that ask for no width have no vectors. */
+    /* Kernels that have vectors must be asked for with their width, as here it is 16. */
     for (size_t n = 0; known && *options; options += n) {
         n = strcspn(options, " ");
         if (is_winograd && is(options, n, "-DUPSAMPLE"))

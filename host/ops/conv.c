@@ -196,7 +196,7 @@ static void direct_run(ffcl_ctx *ctx, const void *desc)
     const int vectors = ffcl_is_cpu(ctx) && w->in % 16 == 0, shift = -(int)(w->side / 2);
     const size_t n = d->x.batch * d->x.rows;
     const ffcl_kernel *k = ffcl_kernel_get(ctx, "conv_direct", "conv_direct_f32",
-                                           vectors ? "-DVW=16" : "");
+                                           vectors ? "-DVW=16" : "-DVW=1");
     ffcl_work_shape(ctx, ffcl_conv_cost(d), "%zux%zux%zux%zu>%zu", d->x.batch, ffcl_height(&d->x),
                     d->x.width, w->in, w->out);
     ffcl_launch_items(ctx, k, n, FFCL_DENSE(&d->out), FFCL_DENSE(&d->x), FFCL_BUF(&w->weight[0]),
