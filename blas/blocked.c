@@ -7,29 +7,43 @@
 #include "cl/registers.h"
 #include "util.h"
 
-/* Work-items of a work-group; columns of K a step, and the most of one; the most parts of K. */
-enum { ITEMS = 128, STEP = 8, LONG_STEP = 16, PARTS = 3 };
+/* Work-items of a work-group; columns of K of a piece of W in tiles; the most of a step; the most
+ * parts of K; the most work-groups of a compute unit. */
+enum { ITEMS = 128, TILED_STEP = 8, LONG_STEP = 16, PARTS = 3, MOST_TOGETHER = 5 };
+/* Operands: any; those that are whole steps and quads (cl/gemm_blocked.cl's WHOLE), of which one or
+ * both are half. */
+enum { ANY = 1, WHOLE = 2, HALVES = 4 };
 
-/* A tile of BM x BN, of which a work-item has TM x TN quads of rows and columns; the steps of K
- * that it has under way; how fast a full device runs it, relative to the best (measured on an H100,
- * docs/performance.md); registers that NVIDIA's compiler may take: it needs fewer, but where it
- * takes more a work-group less fits a compute unit; columns of K a step of two half operands, which
- * change no sum either.  Intel's compiler would keep the steps under way in memory: one there. */
+/* A tile of BM x BN, of which a work-item has TM x TN quads of rows and columns; columns of K of
+ * a step, which change no sum, the steps under way and whether they are loaded EARLY; registers
+ * that NVIDIA's compiler may take, so that `together` work-groups fit a compute unit; operands
+ * that it is for.  How it runs, measured on an H100 (docs/performance.md): `rate` on a full
+ * device, relative to the best; shares of it with 1, 2, ... work-groups on a compute unit; columns
+ * of K that its start and end take as long as.  Intel's compiler would keep the steps under way in
+ * memory: one there. */
 typedef struct tile {
-    size_t bm, bn, tm, tn, ahead;
-    double rate;
-    int registers, half_step;
+    size_t bm, bn, tm, tn, step, ahead;
+    int early, registers, operands;
+    double rate, start;
+    size_t together;
+    double shares[MOST_TOGETHER];
 } tile;
 
 static const tile tiles[] = {
-    {64, 128, 2, 2, 1, 1.00, 168, STEP},
-    {128, 64, 2, 2, 1, 0.98, 168, STEP},
-    {64, 64, 2, 1, 2, 0.91, 96, LONG_STEP},
-    {32, 128, 1, 2, 3, 0.78, 128, STEP},        /* for skinny ones, whose weights are the work */
+    {64, 128, 2, 2, 8, 1, 0, 128, WHOLE, 1.00, 36, 4, {0.45, 0.69, 0.91, 1.0}},
+    {64, 128, 2, 2, 16, 1, 0, 168, WHOLE, 0.985, 42, 3, {0.60, 0.82, 1.0}},
+    {64, 128, 2, 2, 8, 1, 1, 128, WHOLE, 0.96, 26, 4, {0.70, 0.83, 0.94, 1.0}},
+    {64, 64, 2, 1, 16, 1, 1, 96, WHOLE | HALVES, 0.89, 16, 5, {0.60, 0.82, 0.92, 0.97, 1.0}},
+    {64, 128, 2, 2, 8, 1, 0, 128, HALVES, 0.95, 36, 4, {0.71, 0.85, 0.94, 1.0}},
+    {64, 128, 2, 2, 8, 1, 0, 168, ANY, 0.92, 36, 3, {0.60, 0.82, 1.0}},
+    {128, 64, 2, 2, 8, 1, 0, 168, ANY, 0.90, 36, 3, {0.60, 0.82, 1.0}},
+    {64, 64, 2, 1, 8, 2, 0, 96, ANY, 0.84, 16, 5, {0.60, 0.82, 0.92, 0.97, 1.0}},
+    /* for skinny ones, whose weights are the work */
+    {32, 128, 1, 2, 8, 3, 0, 128, ANY, 0.74, 16, 4, {0.60, 0.80, 0.93, 1.0}},
 };
 /* Floats of the largest step in local memory; the tile by which an image's work is counted; quads
  * squared of a work-item with few registers. */
-enum { LARGEST = LONG_STEP * (64 + 64 + 8), SMALL = 64, FEW = 2 };
+enum { LARGEST = LONG_STEP * (64 + 4 + 128 + 4), SMALL = 64, FEW = 2 };
 
 int ffcl_blocked_can(const ffcl_ctx *ctx)
 {
@@ -63,45 +77,78 @@ static size_t parts_of(const ffcl_ctx *ctx, const ffcl_matmul *p)
     enum { FEWEST = 384 };      /* columns of K of a part */
     const size_t tiles_of_image = ffcl_div_up(p->a.rows, SMALL) * ffcl_div_up(p->w.cols, SMALL);
     if (!p->partial || ffcl_matmul_batch(p) || p->w.rows % PARTS ||
-        (is_tiled(p) && p->w.rows / PARTS % STEP) || p->w.rows < PARTS * FEWEST ||
+        (is_tiled(p) && p->w.rows / PARTS % TILED_STEP) || p->w.rows < PARTS * FEWEST ||
         tiles_of_image >= 2 * (size_t)ctx->device.caps.units)
         return 1;
     return PARTS;
-}
-
-/* Is it for work-items with few registers?  Addresses of gathered rows take some of them. */
-static int is_small(const ffcl_matmul *p, const tile *t)
-{
-    return t->tm * t->tn <= FEW && (t->tm == 1 || !p->gather);
-}
-
-/* The tile that ends first, by the busiest compute unit, which with few work-groups waits for
- * memory; it changes no sum. */
-static const tile *choose_tile(const ffcl_ctx *ctx, const ffcl_matmul *p, size_t parts)
-{
-    static const double shares[] = {0.60, 0.80, 0.93, 1.0};     /* of 1, 2, 3, 4 work-groups */
-    const size_t units = ffcl_max(ctx->device.caps.units, 1);
-    const tile *best = NULL;
-    double least = 0.0;
-    for (size_t i = 0; i < sizeof tiles / sizeof *tiles; i++) {
-        const tile *t = &tiles[i];
-        if (ffcl_has_few_registers(ctx) && !is_small(p, t))
-            continue;
-        const size_t busiest = ffcl_div_up(count(p, parts, t->bm, t->bn), units);
-        const double share = shares[ffcl_min(busiest, 4) - 1];
-        const double time = (double)(busiest * t->bm * t->bn) / (t->rate * share);
-        if (!best || time < least) {
-            best = t;
-            least = time;
-        }
-    }
-    return best;
 }
 
 /* Are lines of t whole quads at aligned places, and of a batch its matrices? */
 static int is_aligned(const ffcl_tensor *t, size_t line, size_t batch)
 {
     return line % 4 == 0 && t->at % 4 == 0 && t->ld % 4 == 0 && (!batch || t->stride % 4 == 0);
+}
+
+static int is_a_aligned(const ffcl_matmul *p)
+{
+    const size_t line = p->a.layout == FFCL_COLUMNS ? ffcl_matmul_rows(p) : p->w.rows;
+    return is_aligned(&p->a, line, ffcl_matmul_batch(p));
+}
+
+static int is_w_aligned(const ffcl_matmul *p)
+{
+    const size_t line = p->w.layout == FFCL_COLUMNS ? p->w.rows : p->w.cols;
+    return !is_tiled(p) && is_aligned(&p->w, line, ffcl_matmul_batch(p));
+}
+
+/* cl/gemm_blocked.cl's WHOLE, for steps of so many columns of K. */
+static int is_whole(const ffcl_matmul *p, size_t step)
+{
+    return !p->gather && p->w.rows % step == 0 && is_a_aligned(p) &&
+           (is_tiled(p) || is_w_aligned(p));
+}
+
+static int operands_of(const ffcl_matmul *p, size_t step)
+{
+    const int halves = p->a.dtype == FFCL_F16 && p->w.dtype == FFCL_F16;
+    return ANY | (is_whole(p, step) ? halves ? HALVES : WHOLE : 0);
+}
+
+/* How long the busiest compute unit takes, with `tiles` of t. */
+static double time_of(const tile *t, size_t tiles_of_unit, size_t K)
+{
+    const size_t rest = tiles_of_unit % t->together;
+    const double alone = rest ? (double)rest / t->shares[rest - 1] : 0.0;
+    return ((double)(tiles_of_unit - rest) + alone) * (double)(t->bm * t->bn) *
+           ((double)K + t->start) / t->rate;
+}
+
+/* Is it for work-items with few registers?  Addresses of gathered rows take some of them, and long
+ * steps. */
+static int is_small(const ffcl_matmul *p, const tile *t)
+{
+    return t->tm * t->tn <= FEW && t->step < LONG_STEP && (t->tm == 1 || !p->gather);
+}
+
+/* The tile that ends first; it changes no sum. */
+static const tile *choose_tile(const ffcl_ctx *ctx, const ffcl_matmul *p, size_t parts)
+{
+    const size_t units = ffcl_max(ctx->device.caps.units, 1);
+    const tile *best = NULL;
+    double least = 0.0;
+    for (size_t i = 0; i < sizeof tiles / sizeof *tiles; i++) {
+        const tile *t = &tiles[i];
+        if (!(t->operands & operands_of(p, t->step)) ||
+            (ffcl_has_few_registers(ctx) && !is_small(p, t)))
+            continue;
+        const double time = time_of(t, ffcl_div_up(count(p, parts, t->bm, t->bn), units),
+                                    p->w.rows);
+        if (!best || time < least) {
+            best = t;
+            least = time;
+        }
+    }
+    return best;
 }
 
 /* The same of all that the epilogue reads and writes. */
@@ -123,28 +170,18 @@ static void half_options(const ffcl_matmul *p, char *text, size_t size)
                  p->gather != NULL, p->gather && p->gather->upsample);
 }
 
-static int step_of(const ffcl_ctx *ctx, const ffcl_matmul *p, const tile *t)
-{
-    const int halves = p->a.dtype == FFCL_F16 && p->w.dtype == FFCL_F16;
-    return halves && !ffcl_has_few_registers(ctx) ? t->half_step : STEP;
-}
-
 static const ffcl_kernel *kernel_of(ffcl_ctx *ctx, const ffcl_matmul *p, const tile *t)
 {
-    const int by_columns = p->a.layout == FFCL_COLUMNS, n_major = p->w.layout == FFCL_COLUMNS;
-    const size_t M = ffcl_matmul_rows(p), N = p->w.cols, K = p->w.rows;
-    const size_t batch = ffcl_matmul_batch(p);
     char options[320], limit[48] = "", half[96];
     half_options(p, half, sizeof half);
     if (ctx->device.caps.nv_compute)
         snprintf(limit, sizeof limit, " -DLIMITED -cl-nv-maxrregcount=%d", t->registers);
     snprintf(options, sizeof options,
              "-DBM=%zu -DBN=%zu -DTM=%zu -DTN=%zu -DKMAJOR=%d -DNMAJOR=%d -DVEC_A=%d -DVEC_W=%d "
-             "-DVEC_OUT=%d -DAHEAD=%zu -DSTEP=%d%s%s", t->bm, t->bn, t->tm, t->tn, by_columns,
-             n_major,
-             is_aligned(&p->a, by_columns ? M : K, batch),
-             !is_tiled(p) && is_aligned(&p->w, n_major ? K : N, batch), is_out_aligned(p),
-             ctx->device.caps.few_lanes ? 1 : t->ahead, step_of(ctx, p, t), half, limit);
+             "-DVEC_OUT=%d -DAHEAD=%zu -DSTEP=%zu -DWHOLE=%d -DEARLY=%d%s%s", t->bm, t->bn, t->tm,
+             t->tn, p->a.layout == FFCL_COLUMNS, p->w.layout == FFCL_COLUMNS, is_a_aligned(p),
+             is_w_aligned(p), is_out_aligned(p), ctx->device.caps.few_lanes ? 1 : t->ahead,
+             t->step, !(t->operands & ANY), t->early, half, limit);
     return ffcl_kernel_get(ctx, "gemm_blocked", "gemm_blocked", options);
 }
 

@@ -9,7 +9,7 @@
  * A work-group of ITEMS makes a tile of BM x BN.  A work-item has TM quads of rows and TN of
  * columns, GY and GX quads apart, so that neighbours read neighbouring quads of local memory; 32
  * neighbours are LX x LY of a tile's work-items.  Steps of K go through registers, loaded while the
- * AHEAD steps before are computed, into local memory, at most 8.5 KB.  VEC_A, VEC_W, VEC_OUT: the
+ * AHEAD steps before are computed, into local memory, at most 12.8 KB.  VEC_A, VEC_W, VEC_OUT: the
  * operand's lines (those of out and of all that the epilogue reads) are whole aligned quads.
  * LIMITED: an option tells the compiler how many registers to take, which reqd_work_group_size
  * would override.  K is added in order, in one way for any M, N and tile.
@@ -61,6 +61,16 @@
 #endif
 #ifndef VEC_W
 #define VEC_W 0
+#endif
+/* K is whole steps and the lines of A and W are whole quads, or W is in tiles. */
+#ifndef WHOLE
+#define WHOLE 0
+#endif
+/* The loads of a step begin before a barrier, which no compiler moves them across, and so run for
+ * as long as they can; after it compilers put them where registers are free, which is the faster
+ * where a compute unit has work-groups enough. */
+#ifndef EARLY
+#define EARLY 0
 #endif
 #ifndef VEC_OUT
 #define VEC_OUT 0
@@ -248,13 +258,14 @@ void gemm_blocked(__global act *out, int out_at, int out_ld, __global const a_ty
         #pragma unroll
         for (int j = 0; j < TN; j++)
             v[i][j] = (float4)(0.0f);
+    PLACES
     #pragma unroll
     for (int s = 0; s < AHEAD; s++)
         FETCH(a_next[s], w_next[s], s * STEP)
     for (int k0 = 0; k0 < K; k0 += AHEAD * STEP)
         #pragma unroll
         for (int s = 0; s < AHEAD; s++)
-            if (k0 + s * STEP < K) {
+            if (AHEAD == 1 || k0 + s * STEP < K) {
                 #pragma unroll
                 for (int i = 0; i < MOVE_A; i++)
                     if (MOVES(QUADS_A, i * ITEMS + id))
@@ -263,8 +274,13 @@ void gemm_blocked(__global act *out, int out_at, int out_ld, __global const a_ty
                 for (int i = 0; i < MOVE_W; i++)
                     if (MOVES(QUADS_W, i * ITEMS + id))
                         STORE_W(w_next[s][i], i * ITEMS + id);
+#if EARLY
+                FETCH(a_next[s], w_next[s], k0 + (AHEAD + s) * STEP)
+                barrier(CLK_LOCAL_MEM_FENCE);
+#else
                 barrier(CLK_LOCAL_MEM_FENCE);
                 FETCH(a_next[s], w_next[s], k0 + (AHEAD + s) * STEP)
+#endif
                 multiply_step(v, at, wt, x, y);
                 barrier(CLK_LOCAL_MEM_FENCE);
             }

@@ -197,7 +197,16 @@ void winograd_gpu_after(__global act *out, int out_at, int out_ld, __global cons
     const int y0 = rest / across * 4, x0 = rest % across * 4;
     const size_t corner = ((size_t)b * H + y0) * W + x0;
     const vec shift = LOAD_FLOATS(bias + o);
-    vec t[4][POINTS], v[4][4];
+    vec t[4][POINTS], v[4][4], plus[4][4];
+    out += out_at + corner * out_ld + o;
+    add += corner * Cout + o;
+    /* Before the sums, so that the loads wait beside those of M. */
+    #pragma unroll
+    for (int j = 0; j < 4; j++)
+        #pragma unroll
+        for (int i = 0; i < 4; i++)
+            plus[j][i] = has_add && (MOMENTS || (y0 + j < H && x0 + i < W))
+                             ? load(add + (size_t)(j * W + i) * Cout) : (vec)(0.0f);
     M += (size_t)row * Cout + o;
     #pragma unroll
     for (int j = 0; j < POINTS; j++) {
@@ -220,8 +229,6 @@ void winograd_gpu_after(__global act *out, int out_at, int out_ld, __global cons
         for (int j = 0; j < 4; j++)
             v[j][i] = of[j] + shift;
     }
-    out += out_at + corner * out_ld + o;
-    add += corner * Cout + o;
     #pragma unroll
     for (int j = 0; j < 4; j++)
         #pragma unroll
@@ -230,7 +237,7 @@ void winograd_gpu_after(__global act *out, int out_at, int out_ld, __global cons
                 if (has_relu)
                     v[j][i] = v[j][i] < 0.0f ? (vec)(0.0f) : v[j][i];
                 if (has_add)
-                    v[j][i] += load(add + (size_t)(j * W + i) * Cout);
+                    v[j][i] += plus[j][i];
                 v[j][i] = store(out + (size_t)(j * W + i) * out_ld, v[j][i]);
             }
 #if MOMENTS

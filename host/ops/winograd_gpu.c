@@ -32,9 +32,10 @@ static ffcl_cost cost_of(const ffcl_winograd_band *b, const ffcl_conv_weight *w,
 static const ffcl_kernel *kernel(ffcl_ctx *ctx, const char *name, const ffcl_conv_weight *w,
                                  size_t vector, const char *option)
 {
-    char options[128];
-    snprintf(options, sizeof options, "-DVW=%zu -DWIDE=%d -DROWS=%zu%s%s %s", vector, WIDE,
-             tiles_of(ctx), w->upsample ? " -DUPSAMPLE" : "", option, ffcl_dtype_option(w->dtype));
+    char options[160];
+    snprintf(options, sizeof options, "-DVW=%zu -DWIDE=%d -DROWS=%zu%s%s %s%s", vector, WIDE,
+             tiles_of(ctx), w->upsample ? " -DUPSAMPLE" : "", option, ffcl_dtype_option(w->dtype),
+             ctx->device.caps.nv_compute ? " -cl-nv-maxrregcount=128" : "");
     return ffcl_kernel_get(ctx, "winograd_gpu", name, options);
 }
 

@@ -91,6 +91,23 @@ static const ffcl_shape awkward[] = {
     {{0}, 0},
 };
 
+/* What makes the blocked kernel choose each of its tiles on a device of one compute unit. */
+static const ffcl_shape tile_awkward[] = {
+    {{193, 324, 512, 0, 50, ALIGNED}, 0},
+    {{196, 324, 512, KMAJOR | NMAJOR, 50, ALIGNED}, 0},
+    {{130, 324, 512, 0, 130, DENSE}, 0},
+    {{132, 324, 512, KMAJOR | NMAJOR, 33, DENSE}, 0},
+    {{193, 324, 128, 0, 50, ALIGNED}, 0},
+    {{196, 324, 128, KMAJOR | NMAJOR, 50, ALIGNED}, 0},
+    {{70, 68, 144, 0, 70, DENSE}, 0},
+    {{68, 68, 16, KMAJOR | NMAJOR, 7, ALIGNED}, 0},
+    {{3, 4, 16, 0, 1, DENSE}, FFCL_SHAPE_SMALL | FFCL_SHAPE_FILLS},
+    {{193, 324, 509, 0, 50, ALIGNED}, 0},
+    {{250, 301, 132, NMAJOR, 50, ODD}, 0},
+    {{33, 260, 257, 0, 33, DENSE}, 0},
+    {{0}, 0},
+};
+
 /* Cut along K, whose parts may end with less than a step. */
 static const ffcl_shape parts_awkward[] = {
     {{5, 3, 1155, 0, 5, DENSE}, FFCL_SHAPE_FILLS},
@@ -185,6 +202,8 @@ static const ffcl_shape blocked_half_awkward[] = {
     {{513, 40, 72, 513, DENSE, 1}, 0},
     {{127, 1152, 40, 64, DENSE, 132}, 0},
     {{5, 24, 4104, 2, ALIGNED, 1}, 0},
+    {{193, 328, 512, 50, ALIGNED, 1}, 0},
+    {{70, 72, 144, 70, DENSE, 1}, 0},
     {{0}, 0},
 };
 static const ffcl_shape parts_half_awkward[] = {
@@ -453,6 +472,9 @@ static size_t used(const ffcl_row *row, const ffcl_images_of *of, ffcl_use *to)
 #define BLOCKED_PARTS(row_name, what, shapes)                                            \
     {FLOAT, .name = row_name, .uses = what, .model = shapes, .awkward = parts_awkward,   \
      .units = 132, .variant = "blocked", .run = parts_run}
+#define BLOCKED_TILES(row_name, what, shapes)                                            \
+    {FLOAT, .name = row_name, .uses = what, .model = shapes, .awkward = tile_awkward,    \
+     .units = 1, .variant = "blocked", .used = used}
 #define BUILTIN(row_name, what, shapes)                                                  \
     {FLOAT, .name = row_name, .uses = what, .model = shapes, .awkward = awkward,     \
      .variant = "builtin", .skip = builtin_skip, .run = builtin_run}
@@ -516,6 +538,7 @@ const ffcl_row ffcl_rows_of_gemm[] = {
     BLOCKED("blocked_relu", FFCL_BIAS | RELU, add_model, 0),
     BLOCKED("blocked_gate_add", FFCL_BIAS | FFCL_GATE | FFCL_ADD, gate_add_model, 1),
     BLOCKED("blocked_bare_many", 0, none_model, 132),
+    BLOCKED_TILES("blocked_tiles", FFCL_BIAS | FFCL_GATE | FFCL_ADD, gate_add_model),
     BLOCKED_PARTS("blocked_parts", FFCL_BIAS | FFCL_GATE, gate_add_model),
     BUILTIN("builtin_plain", FFCL_BIAS | FFCL_GATE | FFCL_ADD | BY_PLAIN, gate_add_model),
     BUILTIN("builtin_plain_silu", FFCL_BIAS | FFCL_SILU | BY_PLAIN, silu_model),
