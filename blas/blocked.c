@@ -39,6 +39,7 @@ static const tile tiles[] = {
     {128, 64, 2, 2, 8, 1, 0, 168, ANY, 0.90, 36, 3, {0.60, 0.82, 1.0}},
     {64, 64, 2, 1, 8, 2, 0, 96, ANY, 0.84, 16, 5, {0.60, 0.82, 0.92, 0.97, 1.0}},
     /* for skinny ones, whose weights are the work */
+    {32, 128, 1, 2, 16, 2, 1, 128, WHOLE, 0.78, 16, 4, {0.60, 0.80, 0.93, 1.0}},
     {32, 128, 1, 2, 8, 3, 0, 128, ANY, 0.74, 16, 4, {0.60, 0.80, 0.93, 1.0}},
 };
 /* Floats of the largest step in local memory; the tile by which an image's work is counted; quads

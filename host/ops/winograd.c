@@ -10,7 +10,7 @@
 #include "util.h"
 
 /* Bytes of a band's operands and results, on a CPU so many that they stay in cache, on a GPU enough
- * for every compute unit, of half images less, as half is for small memories; and the fewest tiles
+ * for every compute unit, of a half image less, as half is for small memories; and the fewest tiles
  * of one: with fewer the GEMMs would read their weights too often. */
 enum { BAND_CPU = 16 << 20, BAND_GPU = 256 << 20, BAND_HALF = 56 << 20, BAND_TILES = 64 };
 
@@ -40,10 +40,10 @@ static const ffcl_kernel *kernel(ffcl_ctx *ctx, const char *part, const ffcl_con
     return ffcl_kernel_get(ctx, program, name, options);
 }
 
-static size_t band_bytes(const ffcl_ctx *ctx, ffcl_dtype dtype)
+static size_t band_bytes(const ffcl_ctx *ctx, ffcl_dtype dtype, size_t batch)
 {
     const ffcl_caps *caps = &ctx->device.caps;
-    const size_t wanted = dtype == FFCL_F16 ? BAND_HALF : BAND_GPU;
+    const size_t wanted = dtype == FFCL_F16 ? ffcl_min(batch * BAND_HALF, BAND_GPU) : BAND_GPU;
     size_t most = ffcl_is_cpu(ctx) ? BAND_CPU
                                    : ffcl_min(wanted, (size_t)ffcl_min(caps->global_bytes / 16,
                                                                        caps->max_alloc_bytes));
@@ -164,7 +164,7 @@ ffcl_winograd_band ffcl_winograd_first_band(const ffcl_ctx *ctx, const ffcl_conv
     const size_t points = ffcl_winograd_points(w), outs = tile_outs(w);
     ffcl_winograd_band b = {.across = ffcl_div_up(d->out.width, w->side > 1 ? outs : 1),
               .down = ffcl_div_up(ffcl_height(&d->out), ffcl_conv_tall(w) > 1 ? outs : 1)};
-    size_t most = band_bytes(ctx, w->dtype) / (points * (w->in + w->out) * sizeof(float));
+    size_t most = band_bytes(ctx, w->dtype, d->x.batch) / (points * (w->in + w->out) * sizeof(float));
     most = ffcl_max(most / BAND_TILES * BAND_TILES, BAND_TILES);
     /* On a CPU bands end with an image, so that they are the same in any batch; ffcl's own GEMM for
      * GPUs adds in one order for any band. */
