@@ -30,8 +30,8 @@ __kernel void pool_3x3(__global act *out, int out_at, int out_ld, __global const
     STORE_ACT(out, out_at + (size_t)pixel * out_ld + c, max_or_mean ? v / (float)count : v);
 }
 
-/* means[b][c] of P pixels.  One work-item a mean; n = B C. */
-__kernel void mean_pixels(__global float *means, __global const act *x, int P, int C, int n)
+/* means (B, C), from element `at` on, of P pixels.  One work-item a mean; n = B C. */
+__kernel void mean_pixels(__global float *means, int at, __global const act *x, int P, int C, int n)
 {
     int e = get_global_id(0);
     if (e >= n)
@@ -40,14 +40,15 @@ __kernel void mean_pixels(__global float *means, __global const act *x, int P, i
     float sum = 0.0f;
     for (int p = 0; p < P; p++)
         sum += LOAD_ACT(x, ((size_t)b * P + p) * C + c);
-    means[e] = sum / (float)P;
+    means[at + e] = sum / (float)P;
 }
 
-/* out (rows, n) float32 = n columns of x, rows ld apart, from element at on; count = rows n. */
-__kernel void take_columns(__global float *out, __global const act *x, int at, int ld, int n,
-                           int count)
+/* out (rows, n) float32, from element out_at on, = n columns of x, rows ld apart, from element at
+ * on; count = rows n. */
+__kernel void take_columns(__global float *out, int out_at, __global const act *x, int at, int ld,
+                           int n, int count)
 {
     int e = get_global_id(0);
     if (e < count)
-        out[e] = LOAD_ACT(x, at + (size_t)(e / n) * ld + e % n);
+        out[out_at + e] = LOAD_ACT(x, at + (size_t)(e / n) * ld + e % n);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * RGB bytes to the input of an Inception network: bilinear to R x R, then (v - 128) / 128 or
- * 2 v / 255 - 1.  bytes (B, H, W, 3), out (B, R, R, 3), wide.
+ * 2 v / 255 - 1.  bytes (B, H, W, 3) from element `at` on, out (B, R, R, 3), wide.
  * rule 0, as TensorFlow 1's ResizeBilinear: pixel i reads at  s = i (n / R)  with neighbours
  *   floor(s) and the next, and goes from one to the other by  a + (b - a) f,  x first.
  * rule 1, as torch's interpolate without align_corners:  s = max((i + 0.5) (n / R) - 0.5, 0),  of
@@ -33,8 +33,8 @@ static inline float mix_of(float a, float b, float f, int rule)
     return a + way;
 }
 
-__kernel void resize_bytes(__global act *out, __global const uchar *bytes, int H, int W, int R,
-                           float scale_y, float scale_x, int rule, int count)
+__kernel void resize_bytes(__global act *out, __global const uchar *bytes, int at, int H, int W,
+                           int R, float scale_y, float scale_x, int rule, int count)
 {
 #pragma OPENCL FP_CONTRACT OFF
     int e = get_global_id(0);
@@ -43,7 +43,7 @@ __kernel void resize_bytes(__global act *out, __global const uchar *bytes, int H
     int b = e / (R * R), rest = e - b * R * R, y = rest / R, x = rest - y * R;
     int y0, y1, x0, x1;
     float fy = place(y, scale_y, H, rule, &y0, &y1), fx = place(x, scale_x, W, rule, &x0, &x1);
-    __global const uchar *image = bytes + (size_t)b * H * W * 3;
+    __global const uchar *image = bytes + at + (size_t)b * H * W * 3;
     for (int c = 0; c < 3; c++) {
         float p[4] = {image[((size_t)y0 * W + x0) * 3 + c], image[((size_t)y0 * W + x1) * 3 + c],
                       image[((size_t)y1 * W + x0) * 3 + c], image[((size_t)y1 * W + x1) * 3 + c]};

@@ -23,15 +23,23 @@ typedef struct ffcl_arg {
 
 static inline ffcl_arg ffcl_dense_arg(const ffcl_tensor *t)
 {
-    assert(t->at == 0 && t->layout == FFCL_ROWS && t->ld == t->cols &&
+    assert(t->layout == FFCL_ROWS && t->ld == t->cols &&
            (t->batch <= 1 || t->stride == t->rows * t->cols));
     return (ffcl_arg){sizeof(cl_mem), FFCL_ARG_BUFFER, {.mem = t->mem}};
+}
+
+static inline ffcl_arg ffcl_whole_arg(const ffcl_tensor *t)
+{
+    assert(t->at == 0);
+    return ffcl_dense_arg(t);
 }
 
 #define FFCL_BUF(t) ((ffcl_arg){sizeof(cl_mem), FFCL_ARG_BUFFER, {.mem = (t)->mem}})
 /* The same for kernels that take neither offset nor distance of rows: a view is the caller's
  * mistake, which would compute with other elements. */
-#define FFCL_DENSE(t) ffcl_dense_arg(t)
+#define FFCL_DENSE(t) ffcl_whole_arg(t)
+/* And for those that take where it begins, as the next argument. */
+#define FFCL_DENSE_AT(t) ffcl_dense_arg(t), FFCL_INT((t)->at)
 #define FFCL_INT(x) ((ffcl_arg){sizeof(cl_int), FFCL_ARG_INT, {.i32 = (cl_int)(x)}})
 #define FFCL_FLOAT(x) ((ffcl_arg){sizeof(cl_float), FFCL_ARG_FLOAT, {.f32 = (cl_float)(x)}})
 #define FFCL_LOCAL(bytes) ((ffcl_arg){(bytes), FFCL_ARG_LOCAL, {.i32 = 0}})

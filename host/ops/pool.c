@@ -14,7 +14,7 @@ void ffcl_resize_bytes(ffcl_ctx *ctx, const ffcl_tensor *out, const ffcl_tensor 
     const ffcl_kernel *k = ffcl_kernel_get(ctx, "resize", "resize_bytes",
                                            ffcl_dtype_option(out->dtype));
     ffcl_work(ctx, ffcl_resize_cost(out, bytes));
-    ffcl_launch_items(ctx, k, n, FFCL_DENSE(out), FFCL_DENSE(bytes), FFCL_INT(H), FFCL_INT(W),
+    ffcl_launch_items(ctx, k, n, FFCL_DENSE(out), FFCL_DENSE_AT(bytes), FFCL_INT(H), FFCL_INT(W),
                       FFCL_INT(R), FFCL_FLOAT((float)H / (float)R), FFCL_FLOAT((float)W / (float)R),
                       FFCL_INT(rule), FFCL_INT(n));
 }
@@ -93,7 +93,7 @@ void ffcl_mean_pixels(ffcl_ctx *ctx, const ffcl_tensor *out, const ffcl_tensor *
     const ffcl_kernel *k = ffcl_kernel_get(ctx, "pool", "mean_pixels",
                                            ffcl_dtype_option(x->dtype));
     ffcl_work(ctx, ffcl_each_cost(ffcl_count(x), 1.0, ffcl_each_bytes(x)));
-    ffcl_launch_items(ctx, k, n, FFCL_DENSE(out), FFCL_DENSE(x), FFCL_INT(x->rows),
+    ffcl_launch_items(ctx, k, n, FFCL_DENSE_AT(out), FFCL_DENSE(x), FFCL_INT(x->rows),
                       FFCL_INT(x->cols), FFCL_INT(n));
 }
 
@@ -103,6 +103,6 @@ void ffcl_take_columns(ffcl_ctx *ctx, const ffcl_tensor *out, const ffcl_tensor 
     const ffcl_kernel *k = ffcl_kernel_get(ctx, "pool", "take_columns",
                                            ffcl_dtype_option(x->dtype));
     ffcl_work(ctx, ffcl_each_cost(n, 0.0, 4.0 + ffcl_each_bytes(x)));
-    ffcl_launch_items(ctx, k, n, FFCL_DENSE(out), FFCL_BUF(x), FFCL_INT(x->at), FFCL_INT(x->ld),
-                      FFCL_INT(out->cols), FFCL_INT(n));
+    ffcl_launch_items(ctx, k, n, FFCL_DENSE_AT(out), FFCL_BUF(x), FFCL_INT(x->at),
+                      FFCL_INT(x->ld), FFCL_INT(out->cols), FFCL_INT(n));
 }

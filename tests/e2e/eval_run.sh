@@ -130,6 +130,15 @@ for batch in 1 4; do
     rm -rf batch
 done
 
+# Inception takes 32 images at once, so that the second part of a batch begins within it.
+works "34 images in batches of 8" -q "$demo" output.grid= "${judge[@]}" sampler.count=34 \
+    sampler.batch=8 output.folder=few
+works "34 images in one batch" -q "$demo" output.grid= "${judge[@]}" sampler.count=34 \
+    sampler.batch=34 output.folder=many
+same "34 images in one batch: the same numbers" "$(numbers many/evaluation.json)" \
+    "$(numbers few/evaluation.json)"
+rm -rf few many
+
 # ---- nothing on disk ----
 
 mkdir bare

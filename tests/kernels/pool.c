@@ -73,18 +73,29 @@ static void pool_describe(const ffcl_case *c, ffcl_call *call)
 
 /* ---- means over pixels, and columns of a wider tensor --------------------------------------- */
 
-static const ffcl_shape means_model[] = {{{2, 8, 8, 2048}, 0}, {{0}, 0}};
+/* BEFORE: images or rows before those of the case, as a part of a batch has them. */
+enum { BEFORE = 4 };
+static const ffcl_shape means_model[] = {{{2, 8, 8, 2048, 0}, 0}, {{0}, 0}};
 static const ffcl_shape means_awkward[] = {
-    {{2, 3, 5, 6}, FFCL_SHAPE_FILLS | FFCL_SHAPE_SMALL},
-    {{1, 1, 1, 1}, 0},
-    {{3, 17, 17, 33}, FFCL_SHAPE_FILLS},
+    {{2, 3, 5, 6, 0}, FFCL_SHAPE_FILLS | FFCL_SHAPE_SMALL},
+    {{1, 1, 1, 1, 0}, 0},
+    {{1, 2, 2, 5, 3}, 0},
+    {{3, 17, 17, 33, 2}, FFCL_SHAPE_FILLS},
     {{0}, 0},
 };
+
+/* n lines of `cols` after BEFORE others, which stay as they are. */
+static ffcl_operand lines_after(const ffcl_case *c, size_t n, size_t cols)
+{
+    const size_t before = c->shape.d[BEFORE];
+    return (ffcl_operand){.role = FFCL_OUT, .n = (before + n) * cols, .at = before * cols,
+                          .rows = n, .cols = cols, .ld = cols};
+}
 
 static void means_operands(ffcl_case *c)
 {
     const size_t *d = c->shape.d;
-    FFCL_OPERANDS(c, {.role = FFCL_OUT, .n = d[B] * d[C]},
+    FFCL_OPERANDS(c, lines_after(c, d[B], d[C]),
                   {.role = FFCL_IN, .dtype = c->row->dtype, .n = d[B] * d[HH] * d[WW] * d[C]});
     ffcl_case_axes(c, "b c", d[B], d[C], 0, 0);
 }
@@ -97,7 +108,9 @@ static void means_ref(ffcl_case *c)
 
 static void means_run(ffcl_case *c)
 {
-    const ffcl_tensor out = ffcl_case_dense(c, OUT, c->shape.d[B], 1, c->shape.d[C]);
+    const size_t *d = c->shape.d;
+    const ffcl_tensor out = ffcl_images(ffcl_case_dense(c, OUT, d[BEFORE] + d[B], 1, d[C]),
+                                        d[BEFORE], d[B]);
     const ffcl_tensor x = pool_x(c);
     ffcl_mean_pixels(c->ctx, &out, &x);
 }
@@ -110,18 +123,18 @@ static ffcl_cost x_cost(const ffcl_case *c)
 
 /* ROWS rows of COLS, of which N from column FROM on are taken. */
 enum { ROWS, COLS, FROM, N };
-static const ffcl_shape take_model[] = {{{289, 768, 0, 7}, 0}, {{0}, 0}};
+static const ffcl_shape take_model[] = {{{289, 768, 0, 7, 0}, 0}, {{0}, 0}};
 static const ffcl_shape take_awkward[] = {
-    {{3, 11, 4, 3}, FFCL_SHAPE_FILLS | FFCL_SHAPE_SMALL},
-    {{1, 1, 0, 1}, 0},
-    {{50, 33, 1, 32}, 0},
+    {{3, 11, 4, 3, 0}, FFCL_SHAPE_FILLS | FFCL_SHAPE_SMALL},
+    {{1, 1, 0, 1, 0}, 0},
+    {{50, 33, 1, 32, 7}, 0},
     {{0}, 0},
 };
 
 static void take_operands(ffcl_case *c)
 {
     const size_t *d = c->shape.d;
-    FFCL_OPERANDS(c, {.role = FFCL_OUT, .n = d[ROWS] * d[N]},
+    FFCL_OPERANDS(c, lines_after(c, d[ROWS], d[N]),
                   {.role = FFCL_IN, .dtype = c->row->dtype, .n = d[ROWS] * d[COLS]});
     ffcl_case_axes(c, "m c", d[ROWS], d[N], 0, 0);
 }
@@ -141,7 +154,8 @@ static void take_ref(ffcl_case *c)
 static void take_run(ffcl_case *c)
 {
     const size_t *d = c->shape.d;
-    const ffcl_tensor out = ffcl_case_dense(c, OUT, 1, d[ROWS], d[N]);
+    const ffcl_tensor out = ffcl_rows(ffcl_case_dense(c, OUT, 1, d[BEFORE] + d[ROWS], d[N]),
+                                      d[BEFORE], d[ROWS]);
     const ffcl_tensor x = ffcl_cols(ffcl_case_dense(c, X, 1, d[ROWS], d[COLS]), d[FROM], d[N]);
     ffcl_take_columns(c->ctx, &out, &x);
 }
@@ -155,13 +169,14 @@ static ffcl_cost take_cost(const ffcl_case *c)
 /* ---- bytes to R x R; a row's uses: the rule ------------------------------------------------- */
 
 enum { SIDE = 3 };
-static const ffcl_shape resize_model[] = {{{1, 256, 256, 299}, 0}, {{0}, 0}};
+static const ffcl_shape resize_model[] = {{{1, 256, 256, 299, 0}, 0}, {{0}, 0}};
 static const ffcl_shape resize_awkward[] = {
-    {{2, 7, 5, 13}, FFCL_SHAPE_SMALL},
-    {{1, 64, 64, 299}, 0},
-    {{1, 300, 401, 299}, 0},
-    {{2, 299, 299, 299}, 0},
-    {{1, 1, 1, 9}, 0},
+    {{2, 7, 5, 13, 0}, FFCL_SHAPE_SMALL},
+    {{1, 64, 64, 299, 0}, 0},
+    {{1, 300, 401, 299, 0}, 0},
+    {{2, 299, 299, 299, 0}, 0},
+    {{1, 1, 1, 9, 0}, 0},
+    {{2, 7, 5, 13, 3}, 0},
     {{0}, 0},
 };
 
@@ -170,7 +185,7 @@ static void resize_operands(ffcl_case *c)
     const size_t *d = c->shape.d;
     FFCL_OPERANDS(c, {.role = FFCL_OUT, .dtype = c->row->dtype,
                       .n = d[B] * d[SIDE] * d[SIDE] * 3},
-                  {.role = FFCL_IN, .dtype = FFCL_U8, .n = d[B] * d[HH] * d[WW] * 3});
+                  {.role = FFCL_IN, .dtype = FFCL_U8, .n = (d[BEFORE] + d[B]) * d[HH] * d[WW] * 3});
     ffcl_case_axes(c, "b y x c", d[B], d[SIDE], d[SIDE], 3);
 }
 
@@ -184,14 +199,17 @@ static void resize_fill(ffcl_case *c)
 static void resize_ref(ffcl_case *c)
 {
     const size_t *d = c->shape.d;
-    ffcl_ref_resize(c->want, c->operand[X].host, d[B], d[HH], d[WW], d[SIDE], c->row->uses);
+    const uint8_t *bytes = c->operand[X].host;
+    ffcl_ref_resize(c->want, bytes + d[BEFORE] * d[HH] * d[WW] * 3, d[B], d[HH], d[WW], d[SIDE],
+                    c->row->uses);
 }
 
 static void resize_run(ffcl_case *c)
 {
     const size_t *d = c->shape.d;
     const ffcl_tensor out = ffcl_case_image(c, OUT, d[B], d[SIDE], d[SIDE], 3);
-    const ffcl_tensor x = ffcl_case_image(c, X, d[B], d[HH], d[WW], 3);
+    const ffcl_tensor x = ffcl_images(ffcl_case_image(c, X, d[BEFORE] + d[B], d[HH], d[WW], 3),
+                                      d[BEFORE], d[B]);
     ffcl_resize_bytes(c->ctx, &out, &x, c->row->uses);
 }
 
@@ -210,6 +228,8 @@ static ffcl_cost resize_cost(const ffcl_case *c)
      .cost = family##_cost, .rtol = relative, .atol = absolute}
 #define means_cost x_cost
 #define ALL (FFCL_NOISE | FFCL_ZEROS | FFCL_LARGE | FFCL_OFFSET | FFCL_CONSTANT)
+#define RESIZE(row_name, rule, type, relative)                                             \
+    ROW(row_name, resize, "B Hh Ww R before", rule, FFCL_NOISE, type, relative, 4e-7f, resize_fill)
 #define POOL(row_name, what, type, by, relative, absolute)                                 \
     {.name = row_name, .letters = "B Hh Ww C gap", .dtype = type, .uses = what, .fills = ALL, \
      .model = pool_model, .awkward = pool_awkward, .operands = pool_operands,              \
@@ -224,14 +244,14 @@ static ffcl_cost resize_cost(const ffcl_case *c)
 const ffcl_row ffcl_rows_of_pool[] = {
     POOLS("pool", FFCL_F32, 1e-6f, 3e-7f, "element"),
     POOLS("pool_row", FFCL_F32, 1e-6f, 3e-7f, "row"),
-    ROW("mean_pixels", means, "B Hh Ww C", 0, ALL, FFCL_F32, 2e-6f, 4e-7f, pool_fill),
-    ROW("take_columns", take, "rows cols from n", 0, ALL, FFCL_F32, 0, 0, take_fill),
-    ROW("resize_tensorflow", resize, "B Hh Ww R", 0, FFCL_NOISE, FFCL_F32, 0, 4e-7f, resize_fill),
-    ROW("resize_torch", resize, "B Hh Ww R", 1, FFCL_NOISE, FFCL_F32, 0, 4e-7f, resize_fill),
+    ROW("mean_pixels", means, "B Hh Ww C before", 0, ALL, FFCL_F32, 2e-6f, 4e-7f, pool_fill),
+    ROW("take_columns", take, "rows cols from n before", 0, ALL, FFCL_F32, 0, 0, take_fill),
+    RESIZE("resize_tensorflow", 0, FFCL_F32, 0),
+    RESIZE("resize_torch", 1, FFCL_F32, 0),
     POOLS("pool_half", FFCL_F16, 5e-4f, 4e-7f, "element"),
     POOLS("pool_row_half", FFCL_F16, 5e-4f, 4e-7f, "row"),
-    ROW("mean_pixels_half", means, "B Hh Ww C", 0, ALL, FFCL_F16, 2e-6f, 4e-7f, pool_fill),
-    ROW("take_columns_half", take, "rows cols from n", 0, ALL, FFCL_F16, 0, 0, take_fill),
-    ROW("resize_half", resize, "B Hh Ww R", 0, FFCL_NOISE, FFCL_F16, 5e-4f, 4e-7f, resize_fill),
+    ROW("mean_pixels_half", means, "B Hh Ww C before", 0, ALL, FFCL_F16, 2e-6f, 4e-7f, pool_fill),
+    ROW("take_columns_half", take, "rows cols from n before", 0, ALL, FFCL_F16, 0, 0, take_fill),
+    RESIZE("resize_half", 0, FFCL_F16, 5e-4f),
     {.name = NULL},
 };
