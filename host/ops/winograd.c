@@ -164,7 +164,8 @@ ffcl_winograd_band ffcl_winograd_first_band(const ffcl_ctx *ctx, const ffcl_conv
     const size_t points = ffcl_winograd_points(w), outs = tile_outs(w);
     ffcl_winograd_band b = {.across = ffcl_div_up(d->out.width, w->side > 1 ? outs : 1),
               .down = ffcl_div_up(ffcl_height(&d->out), ffcl_conv_tall(w) > 1 ? outs : 1)};
-    size_t most = band_bytes(ctx, w->dtype, d->x.batch) / (points * (w->in + w->out) * sizeof(float));
+    const size_t line = points * (w->in + w->out) * sizeof(float);
+    size_t most = band_bytes(ctx, w->dtype, d->x.batch) / line;
     most = ffcl_max(most / BAND_TILES * BAND_TILES, BAND_TILES);
     /* On a CPU bands end with an image, so that they are the same in any batch; ffcl's own GEMM for
      * GPUs adds in one order for any band. */
