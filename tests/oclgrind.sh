@@ -3,6 +3,7 @@
 # Runs the smallest shape of every kernel under Oclgrind and fails on any report: accesses out of
 # bounds, races, uninitialised reads, divergent barriers, wrong API calls.
 # usage: tests/oclgrind.sh [CHECK [PATTERN]]     CHECK: build/tests/check; PATTERN: of rows
+#        PARTS=N: so many runs of check one after another, each with its own time (48)
 set -u
 check=${1:-build/tests/check}
 rows=(${2:+--op "$2"})
@@ -16,6 +17,8 @@ if [ ! -x "$check" ]; then
 fi
 log=$(mktemp)
 trap 'rm -f "$log" "$log".*' EXIT
+parts=${PARTS:-48}
+[ $# -lt 2 ] || parts=${PARTS:-1}
 reports='Invalid (read|write)|data race|ninitialized|divergence|OpenCL runtime error|FATAL'
 
 # Oclgrind 21.10 takes the upper half of a float16 for uninitialised, a constant's, too: this kernel
@@ -36,9 +39,9 @@ KERNEL
 blind_spot && blind=1 || blind=0
 [ $blind = 0 ] || echo "oclgrind.sh: Oclgrind reports the upper half of a constant float16"
 
-# one_pass OPTION... -- ARGUMENT...: Oclgrind's options, then check's.  Oclgrind's exit status is
+# one_part OPTION... -- ARGUMENT...: Oclgrind's options, then check's.  Oclgrind's exit status is
 # the program's own, so the log decides, too.
-one_pass() {
+one_part() {
     local options=()
     while [ "$1" != -- ]; do
         options+=("$1")
@@ -46,12 +49,12 @@ one_pass() {
     done
     shift
     : > "$log"
-    FFCL_CACHE_DIR='' timeout 600 oclgrind --check-api --data-races --max-errors 1000 \
+    FFCL_CACHE_DIR='' timeout 900 oclgrind --check-api --data-races --max-errors 1000 \
         --build-options -cl-opt-disable --log "$log" "${options[@]}" "$check" --small "${rows[@]}" \
-        "$@" \
-        2> "$log.err"
+        "$@" > "$log.out" 2> "$log.err"
     local status=$?
     cat "$log.err" >&2
+    grep -v '^device \|^[0-9]* passed' "$log.out"
     if [ $blind = 1 ]; then
         awk 'BEGIN { RS = ""; ORS = "\n\n" } !(/ninitialized/ && /Kernel: ceiling_fma\n/)' "$log" \
             > "$log.known" && mv "$log.known" "$log"
@@ -63,7 +66,24 @@ one_pass() {
         head -n 12 "$log" >&2
         return 1
     fi
+    if [ $status = 124 ]; then
+        echo "oclgrind.sh: check $* has not ended after 900 s" >&2
+    fi
     return $status
+}
+
+# All parts, of the same seed, and their sums.
+one_pass() {
+    local failed=0 passed=0 wrong=0 skipped=0 part sums p f s
+    for part in $(seq "$parts"); do
+        one_part "$@" --share "$part/$parts" || failed=1
+        sums=$(sed -n 's/^\([0-9]*\) passed, \([0-9]*\) failed, \([0-9]*\) skipped$/\1 \2 \3/p' \
+            "$log.out")
+        read -r p f s <<< "${sums:-0 0 0}"
+        passed=$((passed + p)) wrong=$((wrong + f)) skipped=$((skipped + s))
+    done
+    echo "oclgrind.sh: ${1#--}: $passed passed, $wrong failed, $skipped skipped"
+    return $failed
 }
 
 # The check must be able to fail: bugs of each kind, planted in a copy of one kernel.

@@ -26,6 +26,9 @@ SIZES = ((256, 1), (256, 8), (512, 1), (512, 8))
 AMD = {"gfx906": 9006, "gfx90a": 9010, "gfx942": 9402, "gfx1030": 10300, "gfx1100": 11000,
        "gfx1200": 12000}
 # Intel's: the smallest sub-group; x: with matrix instructions and large registers.
+# Not plain, or not for images: matrix units, a device's peak, its check of numbers.  Files of rows,
+# _row, are for CPUs.
+ELSEWHERE = ("gemm_matrix_unit", "ceiling", "numbers")
 INTEL = {"tgllp": "+8", "dg2": "+8x", "pvc": "+16x"}
 NVIDIA = ("sm_75", "sm_80", "sm_90")
 BITCODE = "/usr/lib/x86_64-linux-gnu/amdgcn/bitcode"
@@ -74,6 +77,27 @@ def plans(build, scratch, suffix):
                            check=True)
             read_trace(trace, files, programs)
     return programs
+
+
+def add_unplanned(programs):
+    """Plain kernels of other families, of tiny decoders and of metrics, and fallbacks: what no plan
+    here has, with the defaults of the sources, float32 and half, in work-groups of 256."""
+    planned = {file for of in programs.values() for file, _ in of}
+    for kernel, file in sources().items():
+        with open(os.path.join(ROOT, "cl", file + ".cl"), encoding="utf-8") as f:
+            text = f.read()
+        if file in planned or file in ELSEWHERE or file.endswith("_row") or "__asm__" in text:
+            continue
+        if not re.search(rf"__kernel[^{{;]*\bvoid\s+{kernel}\s*\(", text):
+            continue
+        for options in [""] if kernel.endswith("_f32") else ["", "-DHALF"]:
+            for kind, of in programs.items():
+                lanes = f" -DFEW_LANES={kind[1:].rstrip('x')}" if kind else ""
+                if kind.endswith("x"):
+                    lanes += " -cl-intel-256-GRF-per-thread"
+                if "__kernel IN_REGISTERS" not in text:
+                    lanes = ""
+                of.setdefault((file, (options + lanes).strip()), {})[kernel] = (256, 0)
 
 
 def read_trace(trace, files, programs):
@@ -297,8 +321,9 @@ def main():
         if not columns:
             sys.exit("portability.py: no compiler is there")
         kinds = {INTEL.get(chip, "") for chip, _ in columns}
-        programs = {kind: plans(build, scratch, kind) for kind in kinds}
-        print(f"{sum(len(p) for p in programs.values())} programs, {len(columns)} targets")
+        programs = {kind: plans(build, scratch, kind) for kind in kinds | {""}}
+        add_unplanned(programs)
+        print(f"{sum(len(programs[kind]) for kind in kinds)} programs, {len(columns)} targets")
         table, wrong = gather(programs, columns, tools, scratch)
     text = text_of(table, columns)
     print(text)
