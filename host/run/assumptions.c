@@ -176,7 +176,7 @@ static void report_latents(const ffcl_engine *engine, const ffcl_config *cfg,
     add(&n, "latents: scale %.9g (%s), shift %.9g (%s)", form->scale,
         source_of(cfg, "scale", cfg->vae.scale,
                   has_stats || !(d->scaling > 0) ? NULL
-                  : d->is_tiny && !d->has_config ? "a tiny decoder's"
+                  : d->is_tiny && d->scaling == 1 ? "a tiny decoder's"
                                                  : "config.json, scaling_factor"),
         form->shift,
         source_of(cfg, "shift", cfg->vae.shift,

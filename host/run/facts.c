@@ -57,6 +57,16 @@ static int set_tensors(ffcl_manifest *m, const ffcl_engine *engine, ffcl_error *
     return rc;
 }
 
+/* What the files of the folder say of themselves, which is part of their bytes. */
+static int set_texts(ffcl_manifest *m, const ffcl_sample_set_spec *s, ffcl_error *err)
+{
+    char text[96];
+    if (!s->metadata || !s->cfg->output.folder || s->cfg->output.metadata != FFCL_METADATA_ALL)
+        return 0;
+    int rc = ffcl_metadata_id(s->metadata, text, sizeof text, err);
+    return rc ? rc : ffcl_manifest_set(m, "output.texts", text, err);
+}
+
 int ffcl_facts_set(ffcl_manifest *m, const ffcl_sample_set_spec *s, ffcl_error *err)
 {
     char text[96], key[160];
@@ -104,6 +114,8 @@ int ffcl_facts_set(ffcl_manifest *m, const ffcl_sample_set_spec *s, ffcl_error *
         rc = ffcl_sources_id(text, sizeof text, err);
     if (!rc)
         rc = ffcl_manifest_set(m, "kernels", text, err);
+    if (!rc)
+        rc = set_texts(m, s, err);
     if (!rc)
         rc = set_environment(m, err);
     if (!rc)

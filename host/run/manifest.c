@@ -36,6 +36,7 @@ static const struct {
     {"environment", "none"},
     {"model.tensors", NULL},
     {"vae.tensors", NULL},
+    {"output.texts", NULL},
 };
 
 struct ffcl_manifest {

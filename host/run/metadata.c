@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <zlib.h>
 
 #include "class_names.h"
 #include "config_table.h"
@@ -99,7 +100,7 @@ static int is_backend_said(const ffcl_metadata *m)
 }
 
 /* What is always said, and what is when somebody gave it: whatever changes the images. */
-static int is_said(const ffcl_metadata *m, const ffcl_config_row *row)
+static int is_said(const ffcl_metadata *m, const ffcl_config_row *row, size_t index)
 {
     static const char *const always[] = {"checkpoint", "weights", "preset", "seed", "rng",
                                          "guidance", NULL};
@@ -112,8 +113,10 @@ static int is_said(const ffcl_metadata *m, const ffcl_config_row *row)
         return 0;
     if (ffcl_is_one_of(row->key, always))
         return 1;
+    /* An image of a folder has neither columns nor, for its bytes, a batch. */
     if (!strcmp(row->key, "columns") || !strcmp(row->key, "batch"))
-        return m->cfg->origin[row - ffcl_config_rows] > FFCL_BY_PRESET;
+        return index == FFCL_METADATA_GRID &&
+               m->cfg->origin[row - ffcl_config_rows] > FFCL_BY_PRESET;
     return row->images == FFCL_IMAGES_DIFFER && (!row->counts || row->counts(m->cfg)) &&
            (row->resolve || m->cfg->origin[row - ffcl_config_rows] > FFCL_BY_PRESET);
 }
@@ -150,7 +153,9 @@ static void write_own(const ffcl_metadata *m, const char *section, size_t index,
             fprintf(out, "groups = %zu\n", d->groups);
     }
     if (!strcmp(section, "sampler")) {
-        fprintf(out, "count = %zu\n", m->noise->count);
+        /* An image of a folder is the same however many there are, and so is its text. */
+        fprintf(out, "count = %zu\n", index != FFCL_METADATA_GRID && ffcl_noise_grows(m->noise)
+                                          ? index + 1 : m->noise->count);
         write_classes(m, index, out);
     }
     const size_t only = index == FFCL_METADATA_GRID ? cfg->sampler.index : index;
@@ -183,7 +188,7 @@ static void write_ini(const ffcl_metadata *m, size_t index, FILE *out)
             fprintf(out, "%s[%s]\n", ftell(out) ? "\n" : "", section);
             write_own(m, section, index, out);
         }
-        if (is_said(m, row))
+        if (is_said(m, row, index))
             write_row(m, row, out);
     }
     if (m->cfg->n_conditions)
@@ -246,6 +251,25 @@ int ffcl_metadata_get(const ffcl_metadata *m, size_t index, ffcl_metadata_texts 
         ffcl_metadata_free(out);
         return ffcl_fail(err, FFCL_ENOMEM, "out of memory for the texts of a PNG");
     }
+    return 0;
+}
+
+int ffcl_metadata_id(const ffcl_metadata *m, char *text, size_t size, ffcl_error *err)
+{
+    ffcl_metadata_texts texts;
+    uLong crc = 0;
+    int rc = ffcl_metadata_get(m, 0, &texts, err);
+    if (rc)
+        return rc;
+    /* Not the first: a later version of ffcl may complete what an earlier one began. */
+    for (size_t i = 1; texts.list[i].key; i++)
+        crc = crc32_z(crc, (const void *)texts.list[i].text, strlen(texts.list[i].text) + 1);
+    ffcl_metadata_free(&texts);
+    for (size_t i = 0; m->names && i < ffcl_class_names_count(m->names); i++) {
+        const char *name = ffcl_class_names_get(m->names, i);
+        crc = crc32_z(crc, (const void *)name, strlen(name) + 1);
+    }
+    snprintf(text, size, "crc32 %08lx of names of files and classes, and keys that are given", crc);
     return 0;
 }
 

@@ -30,6 +30,11 @@ typedef struct ffcl_metadata_texts {
 #define FFCL_METADATA_GRID SIZE_MAX
 int ffcl_metadata_get(const ffcl_metadata *m, size_t index, ffcl_metadata_texts *out,
                       ffcl_error *err);
+
+/* What the texts of all images but their indices depend on, as a setting of a sample set: names of
+ * weights and classes, keys that were given.  Of up to 80 bytes.  FFCL_ENOMEM. */
+int ffcl_metadata_id(const ffcl_metadata *m, char *text, size_t size, ffcl_error *err);
+
 void ffcl_metadata_free(ffcl_metadata_texts *texts);
 
 #endif

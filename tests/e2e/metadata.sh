@@ -97,6 +97,34 @@ works "class names" -q "$demo" sampler.class_names=names.txt sampler.count=3 out
     output.folder=named output.metadata=all
 same "the name of the class" "$(text named/000002.png class_name)" two
 
+# What texts depend on is a setting; they do not depend on how many images there are, nor on the
+# batch, nor on how often a run was stopped.
+named=(-q "$demo" sampler.class_names=names.txt output.grid= output.metadata=all)
+cp -r named whole
+rm named/000001.png
+works "the batch is no part of a file" "${named[@]}" sampler.count=3 sampler.batch=1 \
+    output.columns=2 output.folder=named
+check "the same files" diff -r -x manifest.json named whole
+works "more images" "${named[@]}" sampler.count=5 output.folder=named
+works "as many at once" "${named[@]}" sampler.count=5 output.folder=five
+check "the same files, however many" diff -r -x manifest.json named five
+rm named/000001.png
+sed 's/^/class /' names.txt > others.txt
+cp "$demo_sit" renamed.pt
+for key in sampler.class_names=others.txt model.checkpoint=renamed.pt model.wrapper=ema \
+    sampler.steps=1; do
+    run "${named[@]}" sampler.count=5 output.folder=named "$key"
+    same "texts of two kinds in one folder: not with $key" "$code $(grep -c \
+        'output.texts was crc32 .* of names of files .* and is ' "$work/stderr") $(ls named |
+        grep -c 000001)" "17 1 0"
+done
+works "with what it was begun with" "${named[@]}" sampler.count=5 output.folder=named
+check "it is whole" diff -r -x manifest.json named five
+sed -i '/"output.texts"/d' named/manifest.json
+run "${named[@]}" sampler.count=5 output.folder=named
+same "a manifest that does not say what they are: a warning" \
+    "$code $(grep -c 'does not say output.texts = ' "$work/stderr")" "0 1"
+
 # ---- one image of many ----
 
 works "sampler.index" "$demo" sampler.index=7 sampler.count=12 output.grid=seven.png \
