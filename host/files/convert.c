@@ -83,6 +83,13 @@ static int choose(job *j, ffcl_error *err)
             used += (size_t)snprintf(r->passed_names + used, sizeof r->passed_names - used,
                                      "%s%.200s (%.80s)", used ? ", " : "", t->name, t->unread);
     }
+    /* Without them the numbers are others, and as half nobody would see that. */
+    const char *scale = ffcl_tensor_file_scale(j->file);
+    for (size_t i = 0; i < j->n; i++) {
+        int rc = ffcl_tensor_file_refuse_scaled(j->file, j->order[i], scale, err);
+        if (rc)
+            return rc;
+    }
     r->tensors = j->n;
     if (!j->n)
         return ffcl_fail(err, FFCL_EWEIGHTS, "%s holds no tensor that can be read",

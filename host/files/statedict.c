@@ -176,17 +176,31 @@ static int no_state(const ffcl_tensor_file *file, const ffcl_pickle_value *root,
                      "named: [model] wrapper", file->path, *keys ? keys : "none");
 }
 
-/* The dictionary that a given wrapper, "ema" or "state_dict.ema", leads to. */
-static int follow(const ffcl_tensor_file *file, const ffcl_pickle_value *root, const char *wrapper,
-                  const ffcl_pickle_value **state, ffcl_error *err)
+/* The first key of a dictionary that sounds like the scales of weights. */
+static void note_scales(ffcl_tensor_file *file, const ffcl_pickle_value *dict)
+{
+    char label[sizeof file->scales];
+    for (size_t i = 0; dict->kind == FFCL_PICKLE_DICT && i < dict->as.list.count; i += 2) {
+        const ffcl_pickle_value *key = dict->as.list.items[i];
+        if (key->kind != FFCL_PICKLE_STRING || *file->scales)
+            continue;
+        ffcl_tensor_file_label(label, sizeof label, key->as.text.bytes, key->as.text.length);
+        if (ffcl_tensor_file_sounds_scaled(label))
+            snprintf(file->scales, sizeof file->scales, "%s", label);
+    }
+}
+
+/* What a wrapper, "ema" or "state_dict.ema", leads to, or NULL; scales beside it are noted. */
+static const ffcl_pickle_value *walk(ffcl_tensor_file *file, const ffcl_pickle_value *root,
+                                     const char *wrapper)
 {
     const ffcl_pickle_value *at = root;
-    char keys[512] = "";
     /* A key may hold a dot itself, so the longest that is there is taken. */
     for (const char *rest = wrapper; *rest && at;) {
         const ffcl_pickle_value *next = NULL;
         size_t n = strlen(rest);
         char key[160];
+        note_scales(file, at);
         for (; n > 0 && !next; n--) {
             if (rest[n] != '\0' && rest[n] != '.')
                 continue;
@@ -198,6 +212,15 @@ static int follow(const ffcl_tensor_file *file, const ffcl_pickle_value *root, c
         at = next;
         rest += n + (next && rest[n] == '.');
     }
+    return at;
+}
+
+/* The dictionary that a given wrapper leads to. */
+static int follow(ffcl_tensor_file *file, const ffcl_pickle_value *root, const char *wrapper,
+                  const ffcl_pickle_value **state, ffcl_error *err)
+{
+    const ffcl_pickle_value *at = walk(file, root, wrapper);
+    char keys[512] = "";
     if (at && at->kind == FFCL_PICKLE_DICT && holds_tensors(at)) {
         *state = at;
         return 0;
@@ -239,8 +262,10 @@ int ffcl_statedict_choose(ffcl_tensor_file *file, const ffcl_pickle_value *root,
         *state = s.best;
     if (!*state)
         return no_state(file, root, err);
-    if (!strcmp(wrapper, "auto"))
+    if (!strcmp(wrapper, "auto")) {
         wrapper = *s.way ? s.way : "none";
+        walk(file, root, s.way);
+    }
     char *taken = NULL, *resolved = ffcl_format("%s", wrapper);
     if (*state != root) {
         list_keys(keys, sizeof keys, root);

@@ -2,6 +2,7 @@
 #include "tensorfile_impl.h"
 
 #include <assert.h>
+#include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -515,6 +516,46 @@ const char *ffcl_tensor_file_metadata(const ffcl_tensor_file *file, const char *
 const char *ffcl_tensor_file_wrapper(const ffcl_tensor_file *file)
 {
     return strcmp(file->wrapper, "auto") ? file->wrapper : "none";
+}
+
+/* A scaler is that of gradients in training; parameters that models have are none, either. */
+bool ffcl_tensor_file_sounds_scaled(const char *name)
+{
+    static const char *const words[] = {"scale", "amax", "quantizer"};
+    static const char *const own[] = {"norm.scale", "attn_scale", "mlp_scale", "latents_scale",
+                                      "logit_scale", "scale_factor"};
+    const size_t length = strlen(name);
+    for (size_t i = 0; i < sizeof own / sizeof *own; i++)
+        if (length >= strlen(own[i]) && !strcmp(name + length - strlen(own[i]), own[i]))
+            return false;
+    for (; *name; name++)
+        for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
+            const size_t n = strlen(words[i]);
+            if (strncasecmp(name, words[i], n) == 0 && tolower((unsigned char)name[n]) != 'r')
+                return true;
+        }
+    return false;
+}
+
+const char *ffcl_tensor_file_scale(const ffcl_tensor_file *file)
+{
+    for (size_t i = 0; i < file->count; i++)
+        if (ffcl_tensor_file_sounds_scaled(ffcl_tensor_file_at(file, i)->name))
+            return ffcl_tensor_file_at(file, i)->name;
+    for (size_t i = 0; i < file->n_parts; i++)
+        if (*file->parts[i]->scales)
+            return file->parts[i]->scales;
+    return *file->scales ? file->scales : NULL;
+}
+
+int ffcl_tensor_file_refuse_scaled(const ffcl_tensor_file *file, const ffcl_tensor_info *info,
+                                   const char *scale, ffcl_error *err)
+{
+    if (!scale || (info->dtype != FFCL_F8_E4M3 && info->dtype != FFCL_F8_E5M2))
+        return 0;
+    return ffcl_fail(err, FFCL_EWEIGHTS, "%s has 8-bit weights (%s) with scales beside them "
+                     "(%.200s), which ffcl does not apply: multiply them where the file was made, "
+                     "and save the weights as half or float32", file->path, info->name, scale);
 }
 
 const char *ffcl_tensor_file_taken(const ffcl_tensor_file *file)

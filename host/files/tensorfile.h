@@ -58,6 +58,15 @@ const char *ffcl_tensor_file_wrapper(const ffcl_tensor_file *file);
  * file holds nothing else. */
 const char *ffcl_tensor_file_taken(const ffcl_tensor_file *file);
 
+/* What of the file sounds like the scales of 8-bit weights, a tensor or, of a torch file, a key beside
+ * the dictionary that was taken: "blocks.0.mlp.fc1.weight_scale", "scaled_fp8"; NULL: nothing. */
+const char *ffcl_tensor_file_scale(const ffcl_tensor_file *file);
+
+/* Where info is of an 8-bit type and scale, which the above gave, not NULL: FFCL_EWEIGHTS, as ffcl
+ * does not apply scales. */
+int ffcl_tensor_file_refuse_scaled(const ffcl_tensor_file *file, const ffcl_tensor_info *info,
+                                   const char *scale, ffcl_error *err);
+
 /* Is it the file that it was as it was opened, with nothing written into it since?  FFCL_EFILE. */
 int ffcl_tensor_file_check(const ffcl_tensor_file *file, ffcl_error *err);
 

@@ -50,6 +50,7 @@ struct ffcl_tensor_file {
     ffcl_tensor_note *notes;
     size_t note_count;
     bool has_dicts;                 /* a torch file: one of its dictionaries was chosen */
+    char scales[64];                /* the key of what sounds like scales, beside the state dict */
     char *wrapper, *taken;          /* see ffcl_tensor_file_open_as, ffcl_tensor_file_taken */
     int of_vae;
     char *foreign;                  /* of a torch file, see ffcl_tensor_file_foreign; or NULL */
@@ -99,6 +100,9 @@ int ffcl_tensor_file_name(const char *path, char **out, const char *name, size_t
 
 /* A text of the file for messages, in a buffer of size bytes: cut, control characters as "?". */
 const char *ffcl_tensor_file_label(char *label, size_t size, const char *text, size_t length);
+
+/* Does a name sound like the scale of weights, such as weight_scale_inv? */
+bool ffcl_tensor_file_sounds_scaled(const char *name);
 
 void ffcl_tensor_file_unmap(ffcl_tensor_file *file);
 

@@ -247,6 +247,19 @@ static int has_most(const ffcl_weights *w)
     return missing <= w->n_rows / 2;
 }
 
+/* 8-bit weights whose scales lie beside them, wherever, are other numbers than they seem. */
+static int refuse_scaled(const ffcl_weights *w, ffcl_error *err)
+{
+    const char *scale = ffcl_tensor_file_scale(w->file);
+    int rc = 0;
+    for (size_t i = 0; scale && rc == 0 && i < w->n_rows; i++) {
+        const ffcl_name *found = find(w, w->rows[i].name);
+        if (found)
+            rc = ffcl_tensor_file_refuse_scaled(w->file, found->info, scale, err);
+    }
+    return rc;
+}
+
 int ffcl_weights_check(ffcl_weights *w, const char *what, const char *key, ffcl_error *err)
 {
     const char *path = ffcl_tensor_file_path(w->file);
@@ -254,6 +267,9 @@ int ffcl_weights_check(ffcl_weights *w, const char *what, const char *key, ffcl_
     char want[64], got[64];
     if (w->out_of_memory)
         return ffcl_fail(err, FFCL_ENOMEM, "out of memory for the tensors of %s", path);
+    const int rc = refuse_scaled(w, err);
+    if (rc)
+        return rc;
     for (size_t i = 0; i < w->n_rows; i++) {
         ffcl_weight_row *r = &w->rows[i];
         if (r->kind == FFCL_ROW_CONV_ZEROS)

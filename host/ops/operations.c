@@ -47,6 +47,7 @@ static int force(ffcl_ctx *ctx, char *entry)
     ctx->forced[op->id] = ffcl_variant_find(op, equals + 1);
     if (ctx->forced[op->id])
         return 0;
+    *known = '\0';                  /* that listed operations */
     for (size_t i = 0; i < op->n; i++)
         append(known, sizeof known, op->variants[i].name);
     return ffcl_fail(ctx->err, FFCL_ECONFIG,

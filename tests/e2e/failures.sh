@@ -276,6 +276,8 @@ refuses "an unknown back end" 3 "[blas] backend = nonsense" "clblast" "dpas" -- 
 refuses "the demo's checkpoint, one byte changed" 5 changed.pt checksum -- \
     "${tiny[@]}" model.checkpoint=changed.pt
 
+FFCL_VARIANTS="softmax=fastest" refuses "its operation's variants are listed, and nothing else" 3 \
+    'softmax has no variant "fastest"; it has row, group' -- "${tiny[@]}"
 FFCL_VARIANTS="attention=fastest" refuses "a variant that does not exist" 3 FFCL_VARIANTS \
     '"fastest"' "row, tiled, quads, gemms, mma, wgmma, gemms-half" -- "${tiny[@]}"
 FFCL_VARIANTS="convolve=row" refuses "an operation that does not exist" 3 '"convolve"' \

@@ -45,6 +45,81 @@ refuses "statistics of images that are not evaluated" 3 "[eval] save_stats" "[ev
 
 need_device
 
+# ---- 8-bit weights with scales ----
+
+# Matrices as float8_e4m3fn, divided by 2^-9, and what says so, as different tools name it: beside
+# them, outside of what a model is made of, as a mark, or in a dictionary beside the weights.
+python3 - demo.safetensors "$demo_vae" << 'PYTHON'
+import json, struct, sys
+def read(path):
+    data = open(path, "rb").read()
+    n, = struct.unpack("<Q", data[:8])
+    return {name: (t["dtype"], t["shape"], data[8 + n:][slice(*t["data_offsets"])])
+            for name, t in json.loads(data[8:8 + n]).items() if name != "__metadata__"}
+def write(path, tensors):
+    at, header = 0, {}
+    for name, (dtype, shape, raw) in tensors.items():
+        header[name] = {"dtype": dtype, "shape": shape, "data_offsets": [at, at + len(raw)]}
+        at += len(raw)
+    text = json.dumps(header).encode()
+    with open(path, "wb") as f:
+        f.write(struct.pack("<Q", len(text)) + text + b"".join(t[2] for t in tensors.values()))
+def eight(raw):                         # its sign, and an exponent below the type's largest
+    return bytes(raw[1::2])
+def scaled(tensors, rename):
+    out = {}
+    for name, (dtype, shape, raw) in tensors.items():
+        is_matrix = name.endswith("weight") and len(shape) > 1
+        out[name] = ("F8_E5M2", shape, eight(raw)) if is_matrix else (dtype, shape, raw)
+        if is_matrix and rename(name):
+            out[rename(name)] = ("F32", [], struct.pack("<f", 2 ** -9))
+    return out
+sit, vae = read(sys.argv[1]), read(sys.argv[2])
+plain = scaled(sit, lambda name: None)
+write("none.safetensors", plain)
+write("beside.safetensors", scaled(sit, lambda name: name + "_scale"))
+write("inverse.safetensors", scaled(sit, lambda name: name + "_scale_inv"))
+write("marked.safetensors", {**plain, "scaled_fp8": ("F8_E4M3", [2], b"\0\0")})
+write("outside.safetensors", {("m." if t[1] else "of.") + name: t for name, t in
+                              scaled(sit, lambda name: name + ".amax").items()})
+write("vae.safetensors", scaled(vae, lambda name: "scales." + name))
+PYTHON
+PYTHONPATH=$root/tests python3 - none.safetensors << 'PYTHON'
+import collections, json, struct, sys
+from make_weights import Call, Dtype, Storage, tensor, torch_file, utils
+data = open(sys.argv[1], "rb").read()
+n, = struct.unpack("<Q", data[:8])
+state = {}
+for name, t in json.loads(data[8:8 + n]).items():
+    raw, shape = data[8 + n:][slice(*t["data_offsets"])], tuple(t["shape"])
+    steps = [1]
+    for side in shape[:0:-1]:
+        steps.insert(0, steps[0] * side)
+    state[name] = tensor(Storage("HalfStorage", raw), shape) if t["dtype"] == "F16" else Call(
+        utils._rebuild_tensor_v3, Storage("UntypedStorage", raw), 0, shape, tuple(steps), False,
+        collections.OrderedDict(), Dtype("float8_e5m2"))
+scale = tensor(Storage("HalfStorage", b"\0\x18"), (1,))
+open("eight.pt", "wb").write(torch_file({"model": state, "weight_scales": {"a": scale}}))
+open("training.pt", "wb").write(torch_file({"model": state, "grad_scaler": {"scale": 65536.0}}))
+PYTHON
+for kind in beside inverse marked outside; do
+    for more in none "*scale*"; do
+        refuses "8-bit weights with scales, $kind, ignore = $more" 6 "$kind.safetensors has 8-bit" \
+            "with scales beside them" "does not apply" -- "${tiny[@]}" \
+            model.checkpoint=$kind.safetensors "model.ignore=$more"
+    done
+    refuses "8-bit weights with scales, $kind: convert" 6 "$kind.safetensors has 8-bit" -- \
+        convert $kind.safetensors "$out/x.safetensors"
+done
+refuses "8-bit weights of a VAE, scales where its encoder would be" 6 "vae.safetensors has 8-bit" \
+    scales.decoder -- "${tiny[@]}" vae.weights=vae.safetensors
+run convert none.safetensors half.safetensors
+same "8-bit weights without scales are read" "$code" 0
+refuses "scales in a dictionary of a torch file" 6 "eight.pt has 8-bit" "(weight_scales)" -- \
+    "${tiny[@]}" model.checkpoint=eight.pt
+works "the state of a training's gradient scaler is none" -q "${tiny[@]}" \
+    model.checkpoint=training.pt
+
 # ---- which tensors of the file ----
 
 set_of=("$demo" sampler.count=4 sampler.batch=2 output.grid=)
