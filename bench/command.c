@@ -53,8 +53,11 @@ static int take_options(ffcl_session *s, ffcl_bench_options *o)
     o->quick = ffcl_option_text(s, "quick") != NULL;
     o->device = device ? device : "auto";
     o->backend = backend ? backend : "";
-    for (int i = 0; i < FFCL_BENCH_FILES; i++)
+    for (int i = 0; i < FFCL_BENCH_FILES; i++) {
         o->files[i] = ffcl_option_text(s, file_options[i].option + 2);
+        if (o->files[i] && strcmp(o->files[i], "-"))
+            signal(SIGPIPE, SIG_IGN);   /* who reads the table may go; the file is wanted */
+    }
     o->variant = ffcl_option_text(s, "variant");
     o->all = ffcl_option_text(s, "all") != NULL;
     o->compare = ffcl_option_text(s, "compare");

@@ -73,6 +73,10 @@ int main(int argc, char **argv)
     ffcl_progress_end(&s.progress);
     errno = 0;
     if ((fflush(stdout) || ferror(stdout)) && !rc) {
+        /* Of a write before this one errno is gone; once more, it fails as that did. */
+        clearerr(stdout);
+        if (!errno && putchar('\n') != EOF)
+            fflush(stdout);
         rc = FFCL_EOUTPUT;
         snprintf(s.err.text, sizeof s.err.text, "cannot write to stdout: %s",
                  errno ? strerror(errno) : "an earlier write failed");

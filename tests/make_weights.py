@@ -395,6 +395,12 @@ def case_st_dtype():
                         "c": entry([2], 8, 9, "F4")}, pack(floats(1)) * 2 + b"x")
 
 
+def case_st_unknown_key():
+    """an entry with a key of its own, which may say how its numbers are meant"""
+    return safetensors({"a": {**entry([2], 0, 8), "strides": [1]}, "b": entry([1], 8, 12)},
+                       pack(floats(2)) + pack(floats(1)))
+
+
 def case_st_no_dtype():
     """an entry without dtype"""
     return safetensors({"a": {"shape": [1], "data_offsets": [0, 4]}}, pack(floats(1)))

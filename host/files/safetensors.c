@@ -69,23 +69,25 @@ static int find_dtype(const char *name)
     return -1;
 }
 
-/* The values of dtype, shape and data_offsets of one header entry. */
+/* The values of dtype, shape and data_offsets of one header entry, and in field[3] one of another
+ * key, which may say that the numbers are to be read in another way. */
 static int find_fields(const ffcl_tensor_file *file, const char *label, const cJSON *json,
-                       const cJSON *field[3], ffcl_error *err)
+                       const cJSON *field[4], ffcl_error *err)
 {
     static const char *const keys[] = {"dtype", "shape", "data_offsets"};
     const cJSON *item;
     if (!cJSON_IsObject(json))
         return ffcl_fail(err, FFCL_EFORMAT, "%s: the header entry of tensor %s is not an object",
                          file->path, label);
-    cJSON_ArrayForEach(item, json)
-        for (int i = 0; i < 3; i++)
-            if (strcmp(item->string, keys[i]) == 0) {
-                if (field[i])
-                    return ffcl_fail(err, FFCL_EFORMAT, "%s: tensor %s has the key %s twice",
-                                     file->path, label, keys[i]);
-                field[i] = item;
-            }
+    cJSON_ArrayForEach(item, json) {
+        int i = 0;
+        while (i < 3 && strcmp(item->string, keys[i]) != 0)
+            i++;
+        if (i < 3 && field[i])
+            return ffcl_fail(err, FFCL_EFORMAT, "%s: tensor %s has the key %s twice", file->path,
+                             label, keys[i]);
+        field[i] = item;
+    }
     for (int i = 0; i < 3; i++)
         if (!field[i])
             return ffcl_fail(err, FFCL_EFORMAT, "%s: tensor %s lacks the key %s", file->path,
@@ -96,8 +98,8 @@ static int find_fields(const ffcl_tensor_file *file, const char *label, const cJ
 /* One header entry; base is the file position of the data. */
 static int add_tensor(ffcl_tensor_file *file, const cJSON *json, uint64_t base, ffcl_error *err)
 {
-    const cJSON *field[3] = {NULL};
-    char label[128], type[32], unread[64];
+    const cJSON *field[4] = {NULL};
+    char label[128], type[32], unread[96];
     ffcl_tensor_file_label(label, sizeof label, json->string, strlen(json->string));
     int rc = find_fields(file, label, json, field, err);
     if (rc)
@@ -116,15 +118,19 @@ static int add_tensor(ffcl_tensor_file *file, const cJSON *json, uint64_t base, 
     /* Of a type that is not read, it may still be one that nobody needs. */
     snprintf(unread, sizeof unread, "of type %s",
              ffcl_tensor_file_label(type, sizeof type, name, strlen(name)));
+    if (dtype >= 0 && field[3])
+        snprintf(unread, sizeof unread, "described by an unknown key, %s",
+                 ffcl_tensor_file_label(type, sizeof type, field[3]->string,
+                                        strlen(field[3]->string)));
     ffcl_tensor_entry *e;
     rc = ffcl_tensor_file_add(file, &e, &(ffcl_tensor_header){
         .name = json->string, .length = strlen(json->string),
         .dtype = dtype < 0 ? FFCL_U8 : (ffcl_dtype)dtype, .rank = rank, .shape = shape,
-        .unread = dtype < 0 ? unread : NULL}, err);
+        .unread = dtype < 0 || field[3] ? unread : NULL}, err);
     if (rc)
         return rc;
     e->place.bytes = span[1] - span[0];
-    size_t bytes = dtype < 0 ? e->place.bytes : e->info.count * ffcl_dtype_names[dtype].size;
+    size_t bytes = e->info.unread ? e->place.bytes : e->info.count * ffcl_dtype_names[dtype].size;
     if (e->place.bytes != bytes)
         return ffcl_fail(err, FFCL_EFORMAT, "%s: tensor %s has %zu bytes of data where its shape "
                          "and type need %zu", file->path, e->name, span[1] - span[0], bytes);

@@ -58,8 +58,9 @@ const char *ffcl_tensor_file_wrapper(const ffcl_tensor_file *file);
  * file holds nothing else. */
 const char *ffcl_tensor_file_taken(const ffcl_tensor_file *file);
 
-/* What of the file sounds like the scales of 8-bit weights, a tensor or, of a torch file, a key beside
- * the dictionary that was taken: "blocks.0.mlp.fc1.weight_scale", "scaled_fp8"; NULL: nothing. */
+/* What of the file sounds like the scales of 8-bit weights, a tensor or, of a torch file, a key
+ * beside the dictionary that was taken: "blocks.0.mlp.fc1.weight_scale", "scaled_fp8"; NULL:
+ * nothing. */
 const char *ffcl_tensor_file_scale(const ffcl_tensor_file *file);
 
 /* Where info is of an 8-bit type and scale, which the above gave, not NULL: FFCL_EWEIGHTS, as ffcl

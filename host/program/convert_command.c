@@ -131,6 +131,7 @@ static int run_convert(ffcl_session *s)
     char *config = NULL;
     wrapper = wrapper ? wrapper : "auto";
     int rc = take_words(s, &in, &spec);
+    signal(SIGPIPE, SIG_IGN);   /* who reads the progress may go; the file is wanted */
     s->interrupt.is_polled = 1;
     if (rc == 0)
         rc = ffcl_interrupt_watch(&s->interrupt, report_stop, NULL, &s->err);

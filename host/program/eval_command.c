@@ -130,6 +130,21 @@ static int takes_alone(ffcl_session *s, const char *what, const char *own)
     return rc;
 }
 
+static void report_stop(void *user)
+{
+    (void)user;
+}
+
+/* Files that are asked for appear at the end, so Ctrl-C ends the program there and then. */
+static int watch(ffcl_session *s)
+{
+    signal(SIGPIPE, SIG_IGN);   /* who reads the progress may go; numbers and files are wanted */
+    if (!s->progress.quiet)
+        s->interrupt.parting = "\nffcl: stopped before the evaluation was done: there are no "
+                               "numbers, and nothing was written\n";
+    return ffcl_interrupt_watch(&s->interrupt, report_stop, NULL, &s->err);
+}
+
 static int run_eval(ffcl_session *s)
 {
     ffcl_config *cfg = NULL;
@@ -169,6 +184,8 @@ static int run_eval(ffcl_session *s)
         rc = ffcl_sandbox(&(ffcl_sandbox_request){
             .cfg = cfg, .reads = {samples, ffcl_option_text(s, "reference")},
             .writes = {ffcl_option_text(s, "sheet")}}, &s->err);
+    if (!rc)
+        rc = watch(s);
     if (!rc)
         rc = evaluate(s, cfg, samples);
     ffcl_config_close(&cfg);

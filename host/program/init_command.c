@@ -146,6 +146,7 @@ static int run_init(ffcl_session *s)
     int rc = ffcl_take_files(s, &file, 1, &first, &n);
     if (!rc && n)
         rc = ffcl_bad_usage(s, "init takes no section.key=value:", s->words[first]);
+    signal(SIGPIPE, SIG_IGN);   /* who reads what is said may go; the file is wanted */
     file = file ? file : "ffcl.ini";
     if (!rc && checkpoint)
         rc = look_at_checkpoint(s, checkpoint, &facts);

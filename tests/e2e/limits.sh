@@ -72,6 +72,49 @@ same "a pipe whose reader is gone: the images are generated" \
     "$(cat code) $(find closed -name '.*' -type f)" "0 "
 check "a pipe whose reader is gone: and are right" diff -r -x manifest.json closed/f whole
 
+# Of the other commands, too, those that write files continue; the others end as any program in a
+# pipe does, without a word.
+python3 "$root/tests/npz.py" images few.npz 2 16 16 2
+"$ffcl" eval --make-network net.safetensors
+cat > unread.py << 'PYTHON'
+"""unread.py o|e COMMAND...: its stdout or stderr is a pipe that nobody reads; prints its exit
+code, negative where a signal ended it, and what it said on the other."""
+import os, signal, subprocess, sys
+r, w = os.pipe()
+os.close(r)
+streams = dict(stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+streams["stdout" if sys.argv[1] == "o" else "stderr"] = w
+p = subprocess.Popen(sys.argv[2:], stdin=subprocess.DEVNULL, **streams,
+                     preexec_fn=lambda: signal.signal(signal.SIGPIPE, signal.SIG_DFL))
+os.close(w)
+out, err = p.communicate()
+lines = (err or b"").decode().splitlines()
+print(p.returncode, [line for line in lines if line.startswith("ffcl: ")])
+PYTHON
+said="['ffcl: cannot write to stdout: Broken pipe']"
+while IFS='|' read -r file arguments; do
+    read -ra words <<< "$arguments"
+    for stream in e o; do
+        rm -rf made && mkdir made
+        want="0 []"
+        [ $stream = e ] || want="12 $said"
+        same "${words[0]}: nobody reads std$stream: exit code and sentence" \
+            "$(python3 unread.py $stream "$ffcl" "${words[@]}")" "$want"
+        same "${words[0]}: nobody reads std$stream: the file is there, and nothing else" \
+            "$(ls -A made)" "$file"
+    done
+done << COMMANDS
+x.safetensors|convert $demo_sit made/x.safetensors
+x.ini|init made/x.ini
+x.npz|eval few.npz --inception net.safetensors --save-stats made/x.npz
+x.json|bench softmax --quick --repeats 1 --json made/x.json
+COMMANDS
+for words in keys --help classes presets devices "inspect $demo_sit" "bench --list"; do
+    # shellcheck disable=SC2086
+    same "$words: nobody reads: ended by the signal, without a word" \
+        "$(python3 unread.py o "$ffcl" $words)" "-13 []"
+done
+
 # ---- signals of batch systems ----
 
 args=(-q "$demo" sampler.count=160 sampler.batch=2 output.grid=)

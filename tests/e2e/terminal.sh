@@ -194,5 +194,12 @@ same "Ctrl-C in bench: dies by it" "$(type_at "measuring the ceilings" 1 bench g
 same "bench says that it finishes a call, and then what was timed" "$(grep -c \
     '^ffcl: finishing the call under way; Ctrl-C once more stops at once, without files$' \
     "$work/tty") $(grep -c '^ffcl: stopped: [0-9]* of [0-9]* cases were timed$' "$work/tty")" "1 1"
+python3 "$root/tests/npz.py" images many.npz 3000 16 16 2
+"$ffcl" eval --make-network net.safetensors
+same "Ctrl-C in eval: dies by it" "$(type_at "evaluating " 1 eval many.npz --inception \
+    net.safetensors --save-stats stats.npz)" "signal 2"
+same "it says that there is nothing, and so it is" "$(grep -c '^ffcl: stopped before the \
+evaluation was done: there are no numbers, and nothing was written$' "$work/tty") \
+$(find . -name '*stats*')" "1 "
 
 finish

@@ -29,7 +29,8 @@ static const char *const good[] = {
     "pt_evil", "pt_no_crc", "pt_zip64", "pt_deflated", "pt_folder", "pt_old", "pt_rich",
     "pt_rich4", "pt_crc",
     "pt_ema_none", "pt_ema_model",
-    "st_dtype", "pt_complex", "pt_attributes", "pt_forms", "pt_all_quantized", "gd_good",
+    "st_dtype", "st_unknown_key", "pt_complex", "pt_attributes", "pt_forms", "pt_all_quantized",
+    "gd_good",
 };
 
 /* Cases that are refused, and a part of the message. */
@@ -496,6 +497,10 @@ static void test_unread(void **state)
     ffcl_tensor_file *file = open_case("st_dtype");
     expect_unread(file, "a", "of type F8_E8M0");
     expect_unread(file, "c", "of type F4");
+    expect_floats(file, "b", 1, 0);
+    ffcl_tensor_file_close(&file);
+    file = open_case("st_unknown_key");
+    expect_unread(file, "a", "described by an unknown key, strides");
     expect_floats(file, "b", 1, 0);
     ffcl_tensor_file_close(&file);
     file = open_case("pt_complex");
