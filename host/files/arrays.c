@@ -38,19 +38,23 @@ static int damaged(const ffcl_arrays *a, const char *what, ffcl_error *err)
     return ffcl_fail(err, FFCL_EFORMAT, "%s is damaged or cut short: %s", a->path, what);
 }
 
-/* Why a member cannot be opened. */
-static int locked(const ffcl_arrays *a, const char *name, ffcl_error *err)
+/* What libzip says of the archive or a member of it; errno is 0 before the call that fails. */
+static int zip_fails(const ffcl_arrays *a, zip_error_t *ze, const char *what, ffcl_error *err)
 {
-    const int code = zip_error_code_zip(zip_get_error(a->archive));
-    if (code == ZIP_ER_MEMORY)
+    const int code = ze ? zip_error_code_zip(ze) : 0;
+    /* libzip does not always report memory and disks, but they set errno. */
+    if (code == ZIP_ER_MEMORY || errno == ENOMEM)
         return ffcl_fail(err, FFCL_ENOMEM, "out of memory for %s", a->path);
+    if (errno == EIO || errno == ESTALE || errno == ETIMEDOUT || errno == ENXIO)
+        return ffcl_fail(err, FFCL_EFILE, "%s cannot be read at %s: %s", a->path, what,
+                         strerror(errno));
     if (code == ZIP_ER_COMPNOTSUPP)
         return ffcl_fail(err, FFCL_EFORMAT, "%s: %s is compressed in a way that this libzip cannot "
-                         "undo: write it by numpy.savez or savez_compressed", a->path, name);
+                         "undo: write it by numpy.savez or savez_compressed", a->path, what);
     if (code == ZIP_ER_NOPASSWD || code == ZIP_ER_ENCRNOTSUPP)
         return ffcl_fail(err, FFCL_EFORMAT, "%s: %s is encrypted, and no password is asked for: "
-                         "unlock it first", a->path, name);
-    return damaged(a, name, err);
+                         "unlock it first", a->path, what);
+    return damaged(a, what, err);
 }
 
 /* The text after 'key': in a header. */
@@ -142,13 +146,16 @@ static int add(ffcl_arrays *a, zip_uint64_t index, ffcl_error *err)
     if (ffcl_arrays_find(a, array.name) || ffcl_arrays_left_out(a, array.name))
         return ffcl_fail(err, FFCL_EFORMAT, "%s holds %s twice: which of them counts is not said",
                          a->path, array.name);
+    errno = 0;
     zip_file_t *member = zip_fopen_index(a->archive, index, 0);
     if (!member)
-        return locked(a, st.name, err);
+        return zip_fails(a, zip_get_error(a->archive), st.name, err);
     const size_t begin = read_header(member, text);
+    const int rc = begin ? 0 : zip_fails(a, zip_file_get_error(member),
+                                         "a member is no NumPy array", err);
     zip_fclose(member);
-    if (!begin)
-        return damaged(a, "a member is no NumPy array", err);
+    if (rc)
+        return rc;
     if (!parse(text, &array)) {
         leave_out(a, array.name, text);
         return 0;
@@ -183,15 +190,21 @@ static int open_archive(ffcl_arrays *a, ffcl_error *err)
     int rc = ffcl_input_open(&fd, &bytes, a->path, err);
     if (rc)
         return rc;
+    errno = 0;
     a->archive = zip_fdopen(fd, 0, &code);
     if (a->archive)
         return 0;
+    int number = errno;
     char head[6] = "";
+    errno = 0;
     const ssize_t n = pread(fd, head, sizeof head, 0);
     const int is_zip = n >= 4 && memcmp(head, "PK\x03\x04", 4) == 0;
+    number = errno ? errno : number;
     close(fd);
-    if (code == ZIP_ER_MEMORY)
+    if (code == ZIP_ER_MEMORY || number == ENOMEM)
         return ffcl_fail(err, FFCL_ENOMEM, "out of memory for %s", a->path);
+    if (number == EIO || number == ESTALE || number == ETIMEDOUT || number == ENXIO)
+        return ffcl_fail(err, FFCL_EFILE, "%s cannot be read: %s", a->path, strerror(number));
     if (is_zip)
         return ffcl_fail(err, FFCL_EFORMAT, "%s is cut short: the directory at the end of the zip "
                          "archive is missing (an interrupted copy?)", a->path);
@@ -266,9 +279,11 @@ static int read_bytes(ffcl_arrays *a, void *to, size_t n, ffcl_error *err)
     char skipped[4096], *at = to;
     while (n) {
         const size_t piece = ffcl_min(n, to ? (size_t)1 << 24 : sizeof skipped);
+        errno = 0;
         const zip_int64_t got = zip_fread(a->member, to ? at : skipped, piece);
         if (got <= 0)
-            return damaged(a, a->items[a->current].array.name, err);
+            return zip_fails(a, zip_file_get_error(a->member), a->items[a->current].array.name,
+                             err);
         at = to ? at + got : at;
         n -= (size_t)got;
     }
@@ -280,9 +295,10 @@ int ffcl_arrays_rewind(ffcl_arrays *a, const ffcl_array *array, ffcl_error *err)
     close_member(a);
     for (a->current = 0; &a->items[a->current].array != array; a->current++)
         ;
+    errno = 0;
     a->member = zip_fopen_index(a->archive, a->items[a->current].index, 0);
     if (!a->member)
-        return locked(a, array->name, err);
+        return zip_fails(a, zip_get_error(a->archive), array->name, err);
     a->left = array->count * array->item;
     return read_bytes(a, NULL, a->items[a->current].begin, err);
 }
@@ -294,8 +310,9 @@ int ffcl_arrays_read(ffcl_arrays *a, void *to, size_t n, ffcl_error *err)
     int rc = read_bytes(a, to, bytes, err);
     a->left -= rc ? 0 : bytes;
     /* libzip compares the checksum as it meets the end. */
+    errno = 0;
     if (rc == 0 && a->left == 0 && zip_fread(a->member, &end, 1) < 0)
-        rc = damaged(a, "its checksum is wrong", err);
+        rc = zip_fails(a, zip_file_get_error(a->member), "its checksum is wrong", err);
     return rc;
 }
 

@@ -83,7 +83,10 @@ int ffcl_input_stream(FILE **stream, const char *path, uint64_t most, ffcl_error
     *stream = rc ? NULL : fdopen(fd, "r");
     if (rc || *stream)
         return rc;
+    const int number = errno;
     close(fd);
+    if (number != ENOMEM)
+        return ffcl_fail(err, FFCL_EFILE, "cannot open %s: %s", path, strerror(number));
     return ffcl_fail(err, FFCL_ENOMEM, "host memory does not suffice to read %s", path);
 }
 

@@ -21,6 +21,7 @@ typedef struct png_job {
     const char *path;
     ffcl_error *err;
     int status;                 /* set where a failure has been described already */
+    int is_short;               /* reading: there was no memory for something */
     char message[128];          /* libpng's own words */
     ffcl_atomic_file file;      /* writing */
     FILE *stream;               /* reading */
@@ -45,6 +46,15 @@ static void on_error(png_structp png, png_const_charp message)
 static void on_warning(png_structp png, png_const_charp message)
 {
     (void)png, (void)message;
+}
+
+/* libpng passes over a text that there is no memory for, or calls its chunk a wrong one. */
+static png_voidp on_malloc(png_structp png, png_alloc_size_t n)
+{
+    png_job *job = png_get_mem_ptr(png);
+    void *memory = malloc(n);
+    job->is_short |= !memory;
+    return memory;
 }
 
 static void on_write(png_structp png, png_bytep bytes, size_t n)
@@ -82,7 +92,7 @@ static int gave_up(png_job *job, int code, const char *sentence)
     char text[300];
     if (job->status)
         return job->status;
-    if (errno == ENOMEM)
+    if (errno == ENOMEM || job->is_short)
         return ffcl_fail(job->err, FFCL_ENOMEM, "host memory does not suffice for the PNG %s",
                          job->path);
     snprintf(text, sizeof text, "%s", job->message);
@@ -247,7 +257,7 @@ static int decode_texts(png_job *job)
     for (int i = 0; i < n; i++)
         if (texts[i].key && texts[i].text)
             job->visit(job->user, texts[i].key, texts[i].text);
-    return 0;
+    return job->is_short ? gave_up(job, FFCL_ENOMEM, "%s: %s") : 0;
 }
 
 static int read_png(png_job *job)
@@ -255,7 +265,8 @@ static int read_png(png_job *job)
     int status = ffcl_input_stream(&job->stream, job->path, INT64_MAX, job->err);
     if (status)
         return status;
-    job->png = png_create_read_struct(PNG_LIBPNG_VER_STRING, job, on_error, on_warning);
+    job->png = png_create_read_struct_2(PNG_LIBPNG_VER_STRING, job, on_error, on_warning, job,
+                                        on_malloc, NULL);
     job->info = job->png ? png_create_info_struct(job->png) : NULL;
     status = job->info ? job->visit ? decode_texts(job) : decode(job)
                        : ffcl_fail(job->err, FFCL_ENOMEM, "cannot read %s: out of host memory",

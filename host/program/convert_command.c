@@ -116,7 +116,8 @@ static void print_result(const ffcl_session *s, const char *in, const ffcl_tenso
     if (r->narrowed)
         printf("%-12s %zu tensor%s of float64 became float32, as ffcl reads them\n", "narrowed",
                r->narrowed, ffcl_plural(r->narrowed));
-    ffcl_inspect_model(&lines, spec->path, "auto");
+    ffcl_error ignored;         /* the file is there; what it is, inspect says again */
+    ffcl_inspect_model(&lines, spec->path, "auto", &ignored);
     printf("wrote %s: %zu tensor%s, %.1f MB\n", spec->path, r->tensors,
            ffcl_plural(r->tensors), (double)r->bytes / 1e6);
 }

@@ -24,14 +24,15 @@ void ffcl_find_number(const ffcl_findings *f, const char *name, double number);
 int ffcl_inspect_open(ffcl_tensor_file **out, const char *path, const char *wrapper,
                       ffcl_error *err);
 
-/* What model the weights are, 1, or why none. */
-int ffcl_inspect_model(const ffcl_findings *f, const char *path, const char *wrapper);
+/* What model the weights are, or why none.  FFCL_ENOMEM, FFCL_EFILE: neither can be said. */
+int ffcl_inspect_model(const ffcl_findings *f, const char *path, const char *wrapper,
+                       ffcl_error *err);
 
 /* Of a path; 0, or a status with the sentence in s->err. */
 int ffcl_inspect_weights(ffcl_session *s, const ffcl_findings *f, const char *path);
 int ffcl_inspect_png(ffcl_session *s, const ffcl_findings *f, const char *path);
-/* Has the PNG the INI file that it was made with? */
-int ffcl_inspect_has_ini(const char *path);
+/* Has the PNG the INI file that it was made with?  1, 0, or a status. */
+int ffcl_inspect_has_ini(const char *path, ffcl_error *err);
 int ffcl_inspect_npz(ffcl_session *s, const ffcl_findings *f, const char *path);
 int ffcl_inspect_manifest(ffcl_session *s, const ffcl_findings *f, const char *path);
 

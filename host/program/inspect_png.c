@@ -14,12 +14,14 @@
 typedef struct texts {
     char *software, *ini;
     cJSON *others;              /* {"seed": "1", ...} */
+    int is_short;               /* of memory */
 } texts;
 
-static void take(char **to, const char *text)
+static void take(texts *t, char **to, const char *text)
 {
     free(*to);
     *to = ffcl_format("%s", text);
+    t->is_short |= !*to;
 }
 
 static void see(void *user, const char *key, const char *text)
@@ -27,11 +29,27 @@ static void see(void *user, const char *key, const char *text)
     texts *t = user;
     const size_t n = strlen(FFCL_METADATA_PREFIX);
     if (!strcmp(key, "Software"))
-        take(&t->software, text);
+        take(t, &t->software, text);
     else if (!strcmp(key, FFCL_METADATA_INI))
-        take(&t->ini, text);
+        take(t, &t->ini, text);
     else if (!strncmp(key, FFCL_METADATA_PREFIX, n))
-        ffcl_json_add_text(t->others, key + n, text);
+        t->is_short |= !ffcl_json_add_text(t->others, key + n, text);
+}
+
+static int read_texts(texts *t, const char *path, ffcl_error *err)
+{
+    t->others = cJSON_CreateObject();
+    int rc = ffcl_png_texts(path, see, t, err);
+    if (!rc && (t->is_short || !t->others))
+        rc = ffcl_fail(err, FFCL_ENOMEM, "host memory does not suffice for the texts of %s", path);
+    return rc;
+}
+
+static void free_texts(texts *t)
+{
+    free(t->software);
+    free(t->ini);
+    cJSON_Delete(t->others);
 }
 
 static void print_texts(const ffcl_findings *f, texts *t)
@@ -59,15 +77,12 @@ static void print_texts(const ffcl_findings *f, texts *t)
     printf("\n%s", t->ini);
 }
 
-int ffcl_inspect_has_ini(const char *path)
+int ffcl_inspect_has_ini(const char *path, ffcl_error *err)
 {
-    texts t = {.others = cJSON_CreateObject()};
-    ffcl_error ignored;
-    const int has = ffcl_png_texts(path, see, &t, &ignored) == 0 && t.ini;
-    free(t.software);
-    free(t.ini);
-    cJSON_Delete(t.others);
-    return has;
+    texts t = {.others = NULL};
+    const int rc = read_texts(&t, path, err), has = t.ini != NULL;
+    free_texts(&t);
+    return rc ? rc : has;
 }
 
 int ffcl_inspect_png(ffcl_session *s, const ffcl_findings *f, const char *path)
@@ -75,8 +90,8 @@ int ffcl_inspect_png(ffcl_session *s, const ffcl_findings *f, const char *path)
     uint8_t *rgb = NULL;
     size_t height = 0, width = 0;
     char text[64];
-    texts t = {.others = cJSON_CreateObject()};
-    int rc = ffcl_png_texts(path, see, &t, &s->err);
+    texts t = {.others = NULL};
+    int rc = read_texts(&t, path, &s->err);
     if (!rc)
         rc = ffcl_png_read(path, &rgb, &height, &width, &s->err);
     if (!rc) {
@@ -86,8 +101,6 @@ int ffcl_inspect_png(ffcl_session *s, const ffcl_findings *f, const char *path)
         print_texts(f, &t);
     }
     free(rgb);
-    free(t.software);
-    free(t.ini);
-    cJSON_Delete(t.others);
+    free_texts(&t);
     return rc;
 }

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT
  * ffcl inspect, of sample sets: an npz, a manifest. */
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "files/arrays.h"
 #include "files/input.h"
@@ -65,8 +67,12 @@ int ffcl_inspect_npz(ffcl_session *s, const ffcl_findings *f, const char *path)
     rc = describe_samples(f, arrays, &s->err);
     ffcl_arrays_close(&arrays);
     char *manifest = ffcl_format("%s.manifest.json", path);
-    if (rc == 0 && manifest && !ffcl_input_is_absent(manifest))
+    struct stat info;
+    if (rc == 0 && manifest && stat(manifest, &info) == 0)
         ffcl_find_text(f, "manifest", manifest);
+    else if (rc == 0 && (!manifest || (errno != ENOENT && errno != ENOTDIR)))
+        rc = ffcl_fail(&s->err, manifest ? FFCL_EFILE : FFCL_ENOMEM, "the manifest of %s cannot be "
+                       "opened: %s", path, manifest ? strerror(errno) : "out of memory");
     free(manifest);
     return rc;
 }
@@ -116,7 +122,9 @@ int ffcl_inspect_manifest(ffcl_session *s, const ffcl_findings *f, const char *p
     char *text = NULL;
     size_t n = 0;
     int rc = ffcl_input_read(&text, &n, path, MOST, &s->err);
-    cJSON *root = rc ? NULL : cJSON_ParseWithLength(text, n);
+    cJSON *root = NULL;
+    if (!rc && ffcl_json_parse(&root, text, n, NULL, path, &s->err) == FFCL_ENOMEM)
+        rc = FFCL_ENOMEM;
     free(text);
     const cJSON *settings = cJSON_GetObjectItemCaseSensitive(root, "settings");
     if (!rc && !cJSON_IsObject(settings)) {

@@ -46,6 +46,12 @@ static double count_parameters(const ffcl_tensor_file *file)
     return n;
 }
 
+/* Does a failure say nothing of what the file is: memory, a disk? */
+static int is_of_system(const ffcl_error *err)
+{
+    return err->code == FFCL_ENOMEM || err->code == FFCL_EFILE;
+}
+
 /* Whether the file is a transformer that ffcl runs: 1, with what it is, or 0 and why. */
 static int describe_sit(const ffcl_findings *f, const char *path, const char *wrapper,
                         ffcl_error *why)
@@ -56,13 +62,21 @@ static int describe_sit(const ffcl_findings *f, const char *path, const char *wr
     ffcl_error ignored = {0};
     char text[400], *assignments[] = {ffcl_format("model.checkpoint=%s", path),
                                       ffcl_format("model.wrapper=%s", wrapper)};
-    int rc = assignments[0] && assignments[1] ? ffcl_config_open(&cfg, NULL, why) : FFCL_ENOMEM;
+    int rc = assignments[0] && assignments[1]
+                 ? ffcl_config_open(&cfg, NULL, why)
+                 : ffcl_fail(why, FFCL_ENOMEM, "out of memory for the name of %s", path);
     for (size_t i = 0; !rc && i < 2; i++)
         rc = ffcl_config_set(cfg, assignments[i], why);
     const int is_open = !rc && ffcl_family_resolve(cfg, 1, &ignored);
     if (!rc)
         rc = ffcl_sit_open(&sit, cfg, &none, why);
-    const int lacks_heads = rc == FFCL_ECONFIG && !ffcl_sit_open(&sit, cfg, &one, &ignored);
+    ffcl_error second = {0};
+    const int lacks_heads = rc == FFCL_ECONFIG && !ffcl_sit_open(&sit, cfg, &one, &second);
+    if (is_of_system(&ignored) || is_of_system(&second)) {
+        *why = is_of_system(&ignored) ? ignored : second;
+        ffcl_sit_close(&sit);
+        rc = why->code;
+    }
     if (sit) {
         const ffcl_sit_dims *d = ffcl_sit_dims_of(sit);
         char heads[32] = "unknown";
@@ -118,11 +132,17 @@ static int describe_vae(const ffcl_findings *f, const char *path, const char *wr
     return rc == 0;
 }
 
-int ffcl_inspect_model(const ffcl_findings *f, const char *path, const char *wrapper)
+int ffcl_inspect_model(const ffcl_findings *f, const char *path, const char *wrapper,
+                       ffcl_error *err)
 {
     ffcl_error sit = {0}, vae = {0};
-    if (describe_sit(f, path, wrapper, &sit) || describe_vae(f, path, wrapper, &vae))
-        return 1;
+    if (describe_sit(f, path, wrapper, &sit) ||
+        (!is_of_system(&sit) && describe_vae(f, path, wrapper, &vae)))
+        return 0;
+    if (is_of_system(&sit) || is_of_system(&vae)) {
+        *err = is_of_system(&sit) ? sit : vae;
+        return err->code;
+    }
     ffcl_find_text(f, "model", "none that ffcl runs");
     ffcl_find_text(f, "not a SiT", sit.text);
     ffcl_find_text(f, "not a VAE", vae.text);
@@ -153,9 +173,9 @@ int ffcl_inspect_weights(ffcl_session *s, const ffcl_findings *f, const char *pa
     ffcl_find_number(f, "parameters", count_parameters(file));
     if (ffcl_tensor_file_foreign(file))
         ffcl_find_text(f, "calls", ffcl_tensor_file_foreign(file));
-    ffcl_inspect_model(f, path, "auto");
-    if (ffcl_option_text(s, "tensors") || f->json)
+    rc = ffcl_inspect_model(f, path, "auto", &s->err);
+    if (!rc && (ffcl_option_text(s, "tensors") || f->json))
         list_tensors(f, file);
     ffcl_tensor_file_close(&file);
-    return 0;
+    return rc;
 }

@@ -192,4 +192,35 @@ sweep kernel "$(numbers FFCL_SHIM_ASYNC kernels)" FFCL_SHIM_ASYNC :-5 CL_OUT_OF_
 sweep file "$(numbers FFCL_SHIM_FILE files)" FFCL_SHIM_FILE :5 'Input/output error' 4 12
 sweep full "$(numbers FFCL_SHIM_FULL writes)" FFCL_SHIM_FULL :28 'No space left' 12
 
+# ---- inspect: what cannot be read is not said to be of another kind ----
+
+# looks KIND VARIABLE SUFFIX COUNT CODE CAUSE FILE: ffcl inspect FILE where calls of the kind fail,
+# one a run; it says what it says otherwise, or ends with CODE and CAUSE.
+looks() {
+    local kind=$1 variable=$2 suffix=$3 count=$4 want=$5 cause=$6 file=$7 n i bad=''
+    if [ -n "${SWEEP:-}" ] && [ "${SWEEP%% *}" != inspect ]; then
+        return
+    fi
+    "$ffcl" inspect "$file" > said 2> /dev/null
+    n=$(LD_PRELOAD=$work/shim.so env "$variable=-1$suffix" "$ffcl" inspect "$file" 2>&1 |
+        sed -n "$count")
+    for ((i = 1; i <= n; i += n / spread + 1)); do
+        env LD_PRELOAD="$work/shim.so" "$variable=$i$suffix" "$ffcl" inspect "$file" > stdout \
+            2> stderr
+        code=$?
+        if [ $code = 0 ]; then
+            cmp -s stdout said || bad="$bad"$'\n'"$i: exit code 0, and other words"
+        elif [ $code != "$want" ] || ! grep -q "^ffcl: .*$cause" stderr; then
+            bad="$bad"$'\n'"$i: exit code $code, $(tail -n 1 stderr)"
+        fi
+    done
+    same "inspect $file, $kind of $n that fails: the same words, or the cause" "$bad" ""
+}
+run "$demo" -q sampler.count=2 output.grid=seen.png output.folder=seen output.npz=seen.npz
+for file in "$demo_sit" "$data/zoo/tiny16_zoo.safetensors" seen.png seen seen.npz; do
+    looks malloc FFCL_SHIM_MALLOC '' 's/^allocations: //p' 14 'memory' "$file"
+    looks file FFCL_SHIM_FILE :5 's/^calls: .*files \([0-9]*\).*/\1/p' 4 'Input/output error' \
+        "$file"
+done
+
 finish
