@@ -422,6 +422,9 @@ static int add_member(zip_t *archive, const ffcl_array_out *a)
         zip_source_free(source);
         return -1;
     }
+    /* The same numbers are the same file: of 1980-01-01. */
+    if (zip_file_set_dostime(archive, (zip_uint64_t)index, 0, 1 << 5 | 1, 0) != 0)
+        return -1;
     return zip_set_file_compression(archive, (zip_uint64_t)index, ZIP_CM_STORE, 0);
 }
 
@@ -437,6 +440,8 @@ static int write_out(zip_source_t *memory, const char *path, ffcl_error *err)
                  : ffcl_fail(err, FFCL_ENOMEM, "out of memory for %s", path);
     while (rc == 0 && (got = zip_source_read(memory, piece, PIECE)) > 0)
         rc = ffcl_atomic_write(&file, piece, (size_t)got, err);
+    if (rc == 0 && got < 0)
+        rc = ffcl_fail(err, FFCL_ENOMEM, "out of memory for %s", path);
     if (rc == 0)
         rc = ffcl_atomic_commit(&file, err);
     ffcl_atomic_discard(&file);

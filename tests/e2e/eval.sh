@@ -146,6 +146,10 @@ same "a wrong value is found" "$code $(tail -n 1 "$work/stdout")" "13 7 tensors 
 npz images b.npz 7 16 16 2
 works "npz against npz" eval a.npz -r b.npz "${net[@]}" --json --save-stats a.stats.npz \
     --sheet sheet.png --curve 3
+same "statistics: the same numbers are the same file, whenever they are computed" \
+    "$(python3 -c 'import sys, zipfile
+print({i.date_time for i in zipfile.ZipFile(sys.argv[1]).infolist()})' a.stats.npz)" \
+    "{(1980, 1, 1, 0, 0, 0)}"
 cp "$work/stdout" a.json
 same "images are counted" "$(number count a.json) $(number reference_count a.json)" "9 7"
 lacks "$work/stderr" "singular" | grep -q . && not_ok "few images are warned of" ||
