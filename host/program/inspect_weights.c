@@ -77,6 +77,8 @@ static int describe_sit(const ffcl_findings *f, const char *path, const char *wr
         ffcl_sit_close(&sit);
         rc = why->code;
     }
+    if (second.code)
+        ignored = second;           /* what is missing beside the heads */
     if (sit) {
         const ffcl_sit_dims *d = ffcl_sit_dims_of(sit);
         char heads[32] = "unknown";
