@@ -30,6 +30,34 @@ __kernel void pool_3x3(__global act *out, int out_at, int out_ld, __global const
     STORE_ACT(out, out_at + (size_t)pixel * out_ld + c, max_or_mean ? v / (float)count : v);
 }
 
+/* The same of eight channels a work-item: C, out_at and out_ld are multiples of 8, n = B OH OW
+ * C / 8. */
+__kernel void pool_3x3_eights(__global act *out, int out_at, int out_ld, __global const act *x,
+                              int H, int W, int C, int OH, int OW, int stride, int pad,
+                              int max_or_mean, int n)
+{
+    int e = get_global_id(0);
+    if (e >= n)
+        return;
+    int c = e % (C / 8) * 8, pixel = e / (C / 8);
+    int b = pixel / (OH * OW), rest = pixel - b * OH * OW, y = rest / OW;
+    int y0 = stride * y - pad, x0 = stride * (rest - y * OW) - pad;
+    int top = max(y0, 0), bottom = min(y0 + 3, H), left = max(x0, 0), right = min(x0 + 3, W);
+    size_t image = (size_t)b * H * W * C + c;
+    float8 v = max_or_mean ? (float8)(0.0f) : LOAD_ACT8(x, image + ((size_t)top * W + left) * C);
+    for (int i = top; i < bottom; i++)
+        for (int j = left; j < right; j++) {
+            float8 a = LOAD_ACT8(x, image + ((size_t)i * W + j) * C);
+            if (max_or_mean)
+                v += a;
+            else
+                v = a <= v || v != v ? v : a;
+        }
+    if (max_or_mean)
+        v /= (float)((bottom - top) * (right - left));
+    STORE_ACT8(out, out_at + (size_t)pixel * out_ld + c, v);
+}
+
 /* means (B, C), from element `at` on, of P pixels.  One work-item a mean; n = B C. */
 __kernel void mean_pixels(__global float *means, int at, __global const act *x, int P, int C, int n)
 {

@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <zlib.h>
 
+#include "eval/stream.h"
 #include "files/input.h"
 #include "util.h"
 
@@ -101,101 +102,13 @@ int ffcl_file_crc(char *text, const char *path, ffcl_error *err)
 
 /* ---- features of a subject's images --------------------------------------------------------- */
 
-/* A distance of the images so far; with fewer than two there is none. */
-static int add_point(ffcl_curve *c, const ffcl_tally *tally, size_t count, ffcl_error *err)
-{
-    ffcl_evaluation *to = c->to;
-    const ffcl_moments *reference = ffcl_subject_pool(c->reference);
-    ffcl_moments *now = NULL;
-    double fid = NAN;
-    if (count < 2)
-        return 0;
-    int rc = ffcl_tally_snapshot(&now, tally, err);
-    if (rc == 0)
-        rc = ffcl_moments_distance(&fid, now, reference, ffcl_tally_lapack(tally), err);
-    if (rc == 0) {
-        to->curve[to->n_curve].count = count;
-        to->curve[to->n_curve++].fid = fid;
-    }
-    ffcl_moments_close(&now);
-    return rc;
-}
-
-/* Images that are on their way, in order. */
-typedef struct stream {
-    ffcl_images_in *images;
-    ffcl_extractor *extractor;
-    ffcl_tally *tally;
-    ffcl_curve *curve;
-    const ffcl_observer *obs;
-    size_t count, sent, done;
-} stream;
-
-/* How many images the next point of the curve has; count where there is none left. */
-static size_t next_point(const stream *s)
-{
-    if (!s->curve)
-        return s->count;
-    const size_t points = s->curve->points;
-    for (size_t k = 1; k < points; k++)
-        if (k * s->count / points > s->done)
-            return k * s->count / points;
-    return s->count;
-}
-
-static int receive(stream *s, ffcl_error *err)
-{
-    ffcl_features f;
-    int rc = ffcl_extractor_wait(s->extractor, &f, err);
-    for (size_t i = 0; rc == 0 && i < f.n; i++) {
-        const size_t point = next_point(s);
-        rc = ffcl_tally_add(s->tally, s->done, f.pool + i * FFCL_INCEPTION_POOL,
-                            f.spatial + i * FFCL_INCEPTION_SPATIAL,
-                            f.logits + i * FFCL_INCEPTION_CLASSES, err);
-        s->done++;
-        if (rc == 0 && s->curve && s->done == point)
-            rc = add_point(s->curve, s->tally, s->done, err);
-    }
-    if (rc == 0)
-        ffcl_report(s->obs, FFCL_PHASE_EVALUATE, NULL, s->done, s->count);
-    return rc;
-}
-
-/* Two batches are on the device while the host reads the next and adds up the one before. */
-static int run_stream(stream *s, ffcl_error *err)
-{
-    const size_t batch = ffcl_extractor_batch(s->extractor);
-    size_t height, width, bytes, under_way = 0;
-    ffcl_images_size(s->images, &height, &width);
-    bytes = height * width * 3;
-    uint8_t *rgb = malloc(batch * bytes);
-    int rc = rgb ? 0 : ffcl_fail(err, FFCL_ENOMEM, "out of memory for a batch of images");
-    ffcl_report(s->obs, FFCL_PHASE_EVALUATE, NULL, 0, s->count);
-    while (rc == 0 && s->done < s->count) {
-        const size_t n = ffcl_min(batch, s->count - s->sent);
-        if (n)
-            rc = ffcl_images_next(s->images, rgb, n, err);
-        if (rc == 0 && (under_way == 2 || !n)) {
-            rc = receive(s, err);
-            under_way--;
-        }
-        if (rc == 0 && n) {
-            rc = ffcl_extractor_submit(s->extractor, rgb, n, err);
-            s->sent += n;
-            under_way++;
-        }
-    }
-    free(rgb);
-    return rc;
-}
-
 int ffcl_subject_extract(ffcl_subject *s, ffcl_extractor **extractor, const ffcl_config *cfg,
                          const ffcl_device *device, int keeps, ffcl_curve *curve,
                          const ffcl_observer *obs, ffcl_error *err)
 {
     const ffcl_habit *habit = ffcl_habit_of(cfg->eval.like);
-    stream t = {.images = s->images, .curve = curve, .obs = obs,
-                .count = ffcl_images_count(s->images)};
+    ffcl_stream t = {.images = s->images, .curve = curve, .obs = obs,
+                     .count = ffcl_images_count(s->images)};
     size_t height, width, is_height = 0, is_width = 0;
     ffcl_images_size(s->images, &height, &width);
     int rc = 0;
@@ -213,7 +126,7 @@ int ffcl_subject_extract(ffcl_subject *s, ffcl_extractor **extractor, const ffcl
     t.tally = s->tally;
     const double began = ffcl_clock();
     if (rc == 0)
-        rc = run_stream(&t, err);
+        rc = ffcl_stream_run(&t, err);
     s->seconds = ffcl_clock() - began;
     if (rc == 0)
         ffcl_tally_end(s->tally);

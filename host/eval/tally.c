@@ -85,11 +85,32 @@ void ffcl_tally_close(ffcl_tally **tally)
     *tally = NULL;
 }
 
+/* Features that a thread of its own adds. */
+typedef struct addition {
+    ffcl_tally *tally;
+    const float *spatial;
+} addition;
+
+static void *add_spatial(void *user)
+{
+    const addition *a = user;
+    ffcl_moments_add(a->tally->spatial, a->tally->lapack, a->spatial, 1);
+    return NULL;
+}
+
+/* Squares are summed where a block is full, the most of the work: then of both at once. */
 static int add(ffcl_tally *t, const float *pool, const float *spatial, const float *logits,
                ffcl_error *err)
 {
+    addition a = {t, spatial};
+    pthread_t thread;
+    const int is_full = t->spatial->waiting + 1 == FFCL_MOMENTS_BLOCK;
+    const int is_apart = is_full && pthread_create(&thread, NULL, add_spatial, &a) == 0;
+    if (!is_apart)
+        add_spatial(&a);
     ffcl_moments_add(t->pool, t->lapack, pool, 1);
-    ffcl_moments_add(t->spatial, t->lapack, spatial, 1);
+    if (is_apart)
+        pthread_join(thread, NULL);
     ffcl_score_add(t->score, logits);
     t->added++;
     return t->keeps ? ffcl_kept_add(&t->kept, pool, err) : 0;

@@ -254,18 +254,18 @@ static int winograd_gpu_pays(const ffcl_ctx *ctx, const void *desc)
     return ffcl_on_gpu(ctx, desc) && !ctx->device.caps.few_lanes;
 }
 
-/* An implicit GEMM: its rows are gathered from the image as they are read. */
+/* An implicit GEMM: its rows are gathered from the image as they are read, one a pixel. */
 static int implicit_can(const ffcl_ctx *ctx, const void *desc)
 {
     const ffcl_conv_weight *w = ((const ffcl_conv_desc *)desc)->w;
-    return has(desc, FFCL_CONV_TILES) && !ffcl_conv_is_special(w) && !point_can(ctx, desc);
+    return has(desc, FFCL_CONV_TILES) && w->stride <= 1 && !w->valid && !point_can(ctx, desc);
 }
 
 static void implicit_run(ffcl_ctx *ctx, const void *desc)
 {
     const ffcl_conv_desc *d = desc;
-    const int shift = -(int)(d->w->side / 2);
-    const ffcl_gather gather = {d->w->upsample ? 2 : d->w->side, shift, shift, d->w->upsample};
+    const taps t = taps_of(d);
+    const ffcl_gather gather = {d->w->upsample ? 2 : t.kw, t.dy, t.dx, d->w->upsample};
     ffcl_gemm(ctx, &(ffcl_matmul){.out = d->out, .a = d->x, .w = d->w->weight[0],
                                   .bias = &d->w->bias, .add = d->add, .act = d->w->act,
                                   .gather = &gather});
@@ -285,7 +285,7 @@ static int columns_pays(const ffcl_ctx *ctx, const void *desc)
     const ffcl_conv_weight *w = ((const ffcl_conv_desc *)desc)->w;
     if (point_can(ctx, desc))
         return 0;
-    return ffcl_conv_is_special(w) ||
+    return !implicit_can(ctx, desc) ||
            (ctx->matrix_unit != FFCL_UNIT_NONE && w->in % 32 != 0 && w->out % 8 == 0);
 }
 
@@ -370,8 +370,8 @@ static const ffcl_variant variants[] = {
      winograd_gpu_can, winograd_gpu_pays, cost, ffcl_winograd_gpu_conv},
     {"implicit", "half: a GEMM that gathers its rows from the image", implicit_can, NULL, cost,
      implicit_run},
-    {"columns", "half with a stride, no padding, other taps or channels in no whole 32s: columns "
-     "in memory, then a GEMM", columns_can, columns_pays, cost, columns_run},
+    {"columns", "half with a stride, no padding or channels in no whole 32s: columns in memory, "
+     "then a GEMM", columns_can, columns_pays, cost, columns_run},
     {"narrow", "half with at most 4 outputs: a GEMM of 8 columns", narrow_can, NULL, cost,
      narrow_run},
     {"halo", "half, 3 x 3, on tensor cores of compute capability 9.0, with images large enough",

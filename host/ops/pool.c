@@ -49,6 +49,20 @@ static void element_run(ffcl_ctx *ctx, const void *desc)
            ffcl_count(&d->out));
 }
 
+static int eights_can(const ffcl_ctx *ctx, const void *desc)
+{
+    const ffcl_pool_desc *d = desc;
+    (void)ctx;
+    return d->x.cols % 8 == 0 && d->out.at % 8 == 0 && d->out.ld % 8 == 0;
+}
+
+static void eights_run(ffcl_ctx *ctx, const void *desc)
+{
+    const ffcl_pool_desc *d = desc;
+    launch(ctx, d, ffcl_kernel_get(ctx, "pool", "pool_3x3_eights", ffcl_dtype_option(d->x.dtype)),
+           ffcl_count(&d->out) / 8);
+}
+
 static void row_run(ffcl_ctx *ctx, const void *desc)
 {
     const ffcl_pool_desc *d = desc;
@@ -67,6 +81,8 @@ static ffcl_cost cost(const void *desc)
 
 static const ffcl_variant variants[] = {
     {"element", "on GPUs: a work-item has a result", can, NULL, cost, element_run},
+    {"eights", "on GPUs, channels in whole eights: a work-item has eight", eights_can, NULL, cost,
+     eights_run},
     {"row", "on CPUs: a work-item has a pixel, channels in vectors", can, ffcl_on_cpu, cost,
      row_run},
 };

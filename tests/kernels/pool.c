@@ -23,6 +23,14 @@ static const ffcl_shape pool_awkward[] = {
     {{0}, 0},
 };
 
+static const ffcl_shape eights_awkward[] = {
+    {{2, 7, 5, 8, 0}, FFCL_SHAPE_FILLS | FFCL_SHAPE_SMALL},
+    {{1, 3, 3, 24, 8}, 0},
+    {{2, 4, 9, 40, 16}, FFCL_SHAPE_FILLS},
+    {{3, 8, 3, 16, 0}, 0},
+    {{0}, 0},
+};
+
 static int is_half(const ffcl_case *c)
 {
     return c->row->dtype == FFCL_F16;
@@ -230,26 +238,28 @@ static ffcl_cost resize_cost(const ffcl_case *c)
 #define ALL (FFCL_NOISE | FFCL_ZEROS | FFCL_LARGE | FFCL_OFFSET | FFCL_CONSTANT)
 #define RESIZE(row_name, rule, type, relative)                                             \
     ROW(row_name, resize, "B Hh Ww R before", rule, FFCL_NOISE, type, relative, 4e-7f, resize_fill)
-#define POOL(row_name, what, type, by, relative, absolute)                                 \
+#define POOL(row_name, what, type, by, shapes, relative, absolute)                                 \
     {.name = row_name, .letters = "B Hh Ww C gap", .dtype = type, .uses = what, .fills = ALL, \
-     .model = pool_model, .awkward = pool_awkward, .operands = pool_operands,              \
+     .model = pool_model, .awkward = shapes, .operands = pool_operands,                    \
      .fill = pool_fill, .ref = pool_ref, .describe = pool_describe, .op = FFCL_OP_POOL,    \
      .variant = by, .rtol = relative, .atol = absolute}
-#define POOLS(name, type, mean_relative, mean_absolute, by)                                \
-    POOL(name "_max_halves", FFCL_POOL_MAX_HALVES, type, by, 0, 0),                        \
-    POOL(name "_max", FFCL_POOL_MAX, type, by, 0, 0),                                      \
-    POOL(name "_mean", FFCL_POOL_MEAN, type, by, mean_relative, mean_absolute)
+#define POOLS(name, type, mean_relative, mean_absolute, by, shapes)                        \
+    POOL(name "_max_halves", FFCL_POOL_MAX_HALVES, type, by, shapes, 0, 0),                \
+    POOL(name "_max", FFCL_POOL_MAX, type, by, shapes, 0, 0),                              \
+    POOL(name "_mean", FFCL_POOL_MEAN, type, by, shapes, mean_relative, mean_absolute)
 
 /* A maximum is exact; a mean of halves is rounded once. */
 const ffcl_row ffcl_rows_of_pool[] = {
-    POOLS("pool", FFCL_F32, 1e-6f, 3e-7f, "element"),
-    POOLS("pool_row", FFCL_F32, 1e-6f, 3e-7f, "row"),
+    POOLS("pool", FFCL_F32, 1e-6f, 3e-7f, "element", pool_awkward),
+    POOLS("pool_eights", FFCL_F32, 1e-6f, 3e-7f, "eights", eights_awkward),
+    POOLS("pool_row", FFCL_F32, 1e-6f, 3e-7f, "row", pool_awkward),
     ROW("mean_pixels", means, "B Hh Ww C before", 0, ALL, FFCL_F32, 2e-6f, 4e-7f, pool_fill),
     ROW("take_columns", take, "rows cols from n before", 0, ALL, FFCL_F32, 0, 0, take_fill),
     RESIZE("resize_tensorflow", 0, FFCL_F32, 0),
     RESIZE("resize_torch", 1, FFCL_F32, 0),
-    POOLS("pool_half", FFCL_F16, 5e-4f, 4e-7f, "element"),
-    POOLS("pool_row_half", FFCL_F16, 5e-4f, 4e-7f, "row"),
+    POOLS("pool_half", FFCL_F16, 5e-4f, 4e-7f, "element", pool_awkward),
+    POOLS("pool_eights_half", FFCL_F16, 5e-4f, 4e-7f, "eights", eights_awkward),
+    POOLS("pool_row_half", FFCL_F16, 5e-4f, 4e-7f, "row", pool_awkward),
     ROW("mean_pixels_half", means, "B Hh Ww C before", 0, ALL, FFCL_F16, 2e-6f, 4e-7f, pool_fill),
     ROW("take_columns_half", take, "rows cols from n before", 0, ALL, FFCL_F16, 0, 0, take_fill),
     RESIZE("resize_half", 0, FFCL_F16, 5e-4f),

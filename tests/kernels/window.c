@@ -45,8 +45,10 @@ static const ffcl_shape awkward[] = {
     {{2, 12, 11, 40, 136, HALVES, 8, 3}, 0},
     {{0}, 0},
 };
-static const ffcl_shape square_model[] = {
+static const ffcl_shape gathered_model[] = {
     {{1, 35, 35, 64, 96, PADDED, 96, 0}, 0},
+    {{1, 17, 17, 160, 192, WIDE7, 64, 0}, 0},
+    {{1, 17, 17, 192, 192, TALL7, 192, 0}, 0},
     {{0}, 0},
 };
 static const ffcl_shape winograd_model[] = {
@@ -75,10 +77,15 @@ static const ffcl_shape winograd_awkward[] = {
     {{2, 6, 3, 48, 16, TALL3, 24, 0}, FFCL_SHAPE_FILLS},
     {{0}, 0},
 };
-static const ffcl_shape square_awkward[] = {
+static const ffcl_shape gathered_awkward[] = {
     {{2, 3, 5, 17, 8, PADDED, 8, 0}, FFCL_SHAPE_FILLS | FFCL_SHAPE_SMALL},
     {{3, 11, 7, 32, 24, PADDED, 16, 0}, 0},
     {{2, 13, 11, 64, 136, PADDED, 0, 0}, FFCL_SHAPE_FILLS},
+    {{3, 11, 7, 32, 24, WIDE7, 16, 0}, FFCL_SHAPE_FILLS},
+    {{2, 5, 13, 64, 136, TALL7, 0, 0}, 0},
+    {{1, 1, 2, 96, 8, FIVE, 8, 0}, 0},
+    {{2, 5, 6, 20, 8, WIDE3, 8, 0}, 0},
+    {{2, 6, 3, 32, 16, TALL3, 24, 0}, 0},
     {{0}, 0},
 };
 static const ffcl_shape point_model[] = {
@@ -200,17 +207,17 @@ const ffcl_row ffcl_rows_of_window[] = {
           winograd_run),
     FLOAT("window_point", point_model, point_awkward, "point", NULL, NULL),
     HALF("window_half_columns", model, awkward, "columns", FFCL_UNIT_NONE),
-    HALF("window_half_square", square_model, square_awkward, "implicit", FFCL_UNIT_NONE),
+    HALF("window_half_gathered", gathered_model, gathered_awkward, "implicit", FFCL_UNIT_NONE),
     HALF("window_half_point", point_model, point_awkward, "point", FFCL_UNIT_NONE),
     HALF("wmma_window_columns", none, awkward, "columns", FFCL_UNIT_WMMA),
-    HALF("wmma_window_square", none, square_awkward, "implicit", FFCL_UNIT_WMMA),
+    HALF("wmma_window_gathered", none, gathered_awkward, "implicit", FFCL_UNIT_WMMA),
     HALF("dpas_eight_window_point", none, point_awkward, "point", FFCL_UNIT_DPAS8),
     HALF("mfma_window_columns", none, awkward, "columns", FFCL_UNIT_MFMA),
     HALF("mma_window_columns", model, awkward, "columns", FFCL_UNIT_MMA),
-    HALF("mma_window_square", square_model, square_awkward, "implicit", FFCL_UNIT_MMA),
+    HALF("mma_window_gathered", gathered_model, gathered_awkward, "implicit", FFCL_UNIT_MMA),
     HALF("mma_window_point", point_model, point_awkward, "point", FFCL_UNIT_MMA),
     HALF("wgmma_window_columns", model, awkward, "columns", FFCL_UNIT_WGMMA),
-    HALF("wgmma_window_square", square_model, square_awkward, "implicit", FFCL_UNIT_WGMMA),
+    HALF("wgmma_window_gathered", gathered_model, gathered_awkward, "implicit", FFCL_UNIT_WGMMA),
     HALF("wgmma_window_point", point_model, point_awkward, "point", FFCL_UNIT_WGMMA),
     {.name = NULL},
 };
