@@ -29,5 +29,7 @@ int ffcl_is_together(const char *source, const char *options, const char **suffi
             known = 0;
         n += strspn(options + n, " ");
     }
+    if (!known)
+        *suffix = "";
     return known;
 }

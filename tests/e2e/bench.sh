@@ -52,7 +52,7 @@ refuses "a word that is no shape" 2 "and not also axb" -- bench gemm axb
 refuses "an unknown operation" 2 "no kernel matches nosuch, and no operation" -- \
     bench nosuch 4x4x4
 refuses "another number of sizes" 2 "gemm takes" "MxNxK" "not 64x64" -- bench gemm 64x64
-refuses "each form of a convolution once" 2 "BxHhxWwxCxCoutxk, BxHhxWwxCxCout, not" -- \
+refuses "each form of a convolution once" 2 "BxHhxWwxCxCout, BxHhxWwxCxCoutxk, not" -- \
     bench conv 1x64x64x512
 refuses "sizes of the models beside it" 2 "for the models' shapes" -- \
     bench gemm 64x64x64 --sizes 256
