@@ -126,9 +126,13 @@ refuses "the VAE for the checkpoint" 6 "$demo_vae" "no SiT checkpoint" \
 refuses "the checkpoint for the VAE" 6 "$demo_sit" "no VAE" \
     "it has the weights of a transformer, for model.checkpoint" -- \
     "${tiny[@]}" vae.weights="$demo_sit"
+mkdir two
+cp "$root/docs/demo.png" two/1.png
+cp "$root/docs/demo.png" two/2.png
 refuses "the checkpoint for the Inception network" 6 "; and " \
-    "it has the weights of a transformer, for model.checkpoint" -- eval "$root/docs" \
-    --reference "$root/docs" --inception "$demo_sit"
+    "it has the weights of a transformer, for model.checkpoint" -- eval two \
+    --reference two --inception "$demo_sit"
+rm -r two
 refuses "the folder of the VAE for its file" 4 "is a folder, not a weight file" \
     "did you mean $(dirname "$demo_vae")/diffusion_pytorch_model.safetensors?" -- \
     "${tiny[@]}" vae.weights="$(dirname "$demo_vae")"
