@@ -435,12 +435,13 @@ int ffcl_tensor_file_add_note(ffcl_tensor_file *file, const char *key, const cha
 int ffcl_tensor_file_check(const ffcl_tensor_file *file, ffcl_error *err)
 {
     ffcl_file_id now;
-    if (ffcl_file_id_get(&now, file->fd) == 0 && ffcl_file_id_same(&now, &file->id)) {
-        int rc = 0;
-        for (size_t i = 0; !rc && i < file->n_parts; i++)
-            rc = ffcl_tensor_file_check(file->parts[i], err);
+    int rc = 0;
+    if (ffcl_file_id_get(&now, file->fd))
+        return ffcl_fail(err, FFCL_EFILE, "%s cannot be read: %s", file->path, strerror(errno));
+    for (size_t i = 0; !rc && i < file->n_parts; i++)
+        rc = ffcl_tensor_file_check(file->parts[i], err);
+    if (rc || ffcl_file_id_same(&now, &file->id))
         return rc;
-    }
     return ffcl_fail(err, FFCL_EFILE, "%s was changed while it was used: images of other weights "
                      "are not kept; write new weights to a new file and rename it", file->path);
 }

@@ -200,7 +200,9 @@ int ffcl_hashes_check(ffcl_hashes *h, const ffcl_tensor_file *const files[2], ff
         for (size_t k = 0; files[i] && k < ffcl_tensor_file_parts(files[i]); k++) {
             ffcl_file_id now;
             const file *f = k < h->of[i].n ? &h->files[h->of[i].first + k] : NULL;
-            if (!f || ffcl_file_id_get(&now, f->fd) || !ffcl_file_id_same(&now, &f->id) ||
+            if (f && ffcl_file_id_get(&now, f->fd))
+                return ffcl_fail(err, FFCL_EFILE, "cannot read %s: %s", f->path, strerror(errno));
+            if (!f || !ffcl_file_id_same(&now, &f->id) ||
                 !ffcl_file_id_same(&now, ffcl_tensor_file_id(files[i], k)))
                 return ffcl_fail(err, FFCL_EFILE, "%s was changed while it was read: run again",
                                  f ? f->path : h->of[i].path);
