@@ -28,8 +28,8 @@ commands_of() { # PAGE
 is_for_people() {
     case $1 in
     make\ demo* | make\ check* | make\ -j* | mpirun* | sbatch* | '' | \#*) return 0 ;;
-    *FreeFlow-XL* | *ffcl-xl* | *'eval fid50k.npz'* | *'bench --quick'* | *'bench model'*) return 0 ;;
-    *report*) return 0 ;;
+    *FreeFlow-XL* | *ffcl-xl* | *'bench --quick'* | *'bench model'*) return 0 ;;
+    *'eval fid50k.npz'* | *report*) return 0 ;;
     'build/tests/check  '* | 'build/tests/check --device'* | 'make build/tests'*) return 0 ;;
     esac
     return 1
