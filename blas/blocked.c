@@ -10,8 +10,8 @@
 /* Work-items of a work-group; columns of K of a piece of W in tiles; the most of a step; the most
  * parts of K; the most work-groups of a compute unit. */
 enum { ITEMS = 128, TILED_STEP = 8, LONG_STEP = 16, PARTS = 3, MOST_TOGETHER = 5 };
-/* Operands: any; those that are whole steps and quads (cl/gemm_blocked.cl's WHOLE), of which one or
- * both are half. */
+/* Operands: any; whole steps and quads (cl/gemm_blocked.cl's WHOLE), of which at most one is half;
+ * the same of which both are half. */
 enum { ANY = 1, WHOLE = 2, HALVES = 4 };
 
 /* A tile of BM x BN, of which a work-item has TM x TN quads of rows and columns; columns of K of

@@ -340,8 +340,9 @@ cl_int clEnqueueNDRangeKernel(cl_command_queue queue, cl_kernel kernel, cl_uint 
         raise(SIGKILL);
     while (unit && unit_is("hang"))
         pause();
+    /* Longer than the unit's emulation takes. */
     if ((unit && unit_is("slow")) || (!unit && unit_is("fast") && is_trial()))
-        rest(5);
+        rest(20);
     code = REAL(clEnqueueNDRangeKernel)(queue, kernel, dims, offset, global, local, waits, wait,
                                         done);
     if (code == CL_SUCCESS && unit && (unit_is("wrong") || (unit_is("late") && !is_trial())))

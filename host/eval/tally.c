@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "eval/task_thread.h"
 #include "model/inception.h"
 
 enum {
@@ -31,11 +32,21 @@ struct ffcl_tally {
     FILE *file;                 /* temporary: features that are SPILLED, at index * ALL floats */
     int has_no_file;
     ffcl_moments *pool, *spatial;
+    ffcl_task_thread *adder;    /* of next_spatial */
+    const float *next_spatial;
     ffcl_score *score;
     ffcl_kept kept;
     int keeps;
     ffcl_lapack *lapack;
 };
+
+static int add_spatial(void *user, ffcl_error *err)
+{
+    const ffcl_tally *t = user;
+    (void)err;
+    ffcl_moments_add(t->spatial, t->lapack, t->next_spatial, 1);
+    return 0;
+}
 
 int ffcl_tally_open(ffcl_tally **out, const ffcl_habit *habit, size_t count, int keeps,
                     ffcl_error *err)
@@ -58,6 +69,8 @@ int ffcl_tally_open(ffcl_tally **out, const ffcl_habit *habit, size_t count, int
     if (rc == 0)
         rc = ffcl_moments_open(&t->spatial, SPATIAL, err);
     if (rc == 0)
+        rc = ffcl_task_thread_open(&t->adder, add_spatial, t, err);
+    if (rc == 0)
         rc = ffcl_score_open(&t->score, &habit->score, count, LOGITS, err);
     if (rc)
         ffcl_tally_close(out);
@@ -75,6 +88,7 @@ void ffcl_tally_close(ffcl_tally **tally)
         fclose(t->file);
     free(t->waiting);
     free(t->places);
+    ffcl_task_thread_close(&t->adder);
     ffcl_moments_close(&t->pool);
     ffcl_moments_close(&t->spatial);
     ffcl_score_close(&t->score);
@@ -85,35 +99,21 @@ void ffcl_tally_close(ffcl_tally **tally)
     *tally = NULL;
 }
 
-/* Features that a thread of its own adds. */
-typedef struct addition {
-    ffcl_tally *tally;
-    const float *spatial;
-} addition;
-
-static void *add_spatial(void *user)
-{
-    const addition *a = user;
-    ffcl_moments_add(a->tally->spatial, a->tally->lapack, a->spatial, 1);
-    return NULL;
-}
-
 /* Squares are summed where a block is full, the most of the work: then of both at once. */
 static int add(ffcl_tally *t, const float *pool, const float *spatial, const float *logits,
                ffcl_error *err)
 {
-    addition a = {t, spatial};
-    pthread_t thread;
     const int is_full = t->spatial->waiting + 1 == FFCL_MOMENTS_BLOCK;
-    const int is_apart = is_full && pthread_create(&thread, NULL, add_spatial, &a) == 0;
-    if (!is_apart)
-        add_spatial(&a);
+    t->next_spatial = spatial;
+    if (is_full)
+        ffcl_task_thread_start(t->adder);
+    else
+        add_spatial(t, err);
     ffcl_moments_add(t->pool, t->lapack, pool, 1);
-    if (is_apart)
-        pthread_join(thread, NULL);
+    int rc = is_full ? ffcl_task_thread_wait(t->adder, err) : 0;
     ffcl_score_add(t->score, logits);
     t->added++;
-    return t->keeps ? ffcl_kept_add(&t->kept, pool, err) : 0;
+    return rc == 0 && t->keeps ? ffcl_kept_add(&t->kept, pool, err) : rc;
 }
 
 static int seek(const ffcl_tally *t, size_t index)

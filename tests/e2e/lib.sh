@@ -82,6 +82,17 @@ build_device_shim() {
             -o "$shim_device" "$root/tests/shim_device.c" -ldl -lpthread 2> "$work/compile.log"
 }
 
+# on_gpu LIMITS ARGUMENT...: ffcl on such a GPU of build_device_shim; $code, and in $work/peak the
+# most bytes of its buffers.
+on_gpu() {
+    local limits=$1
+    shift
+    rm -f "$work/peak"
+    FFCL_SHIM_DEVICE=gpu,$limits FFCL_SHIM_PEAK=$work/peak LD_PRELOAD=$shim_device \
+        timeout -k 10 600 "$ffcl" "$@" > "$work/stdout" 2> "$work/stderr" < /dev/null
+    code=$?
+}
+
 # need_shim NAME: the same; skips the test under a sanitizer, and fails it where the library does
 # not build.
 need_shim() {

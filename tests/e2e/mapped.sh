@@ -111,11 +111,8 @@ on() { # DEVICE GRID OVERRIDE...: samples on such a GPU; the plan's line is $pla
     local device=$1 grid=$2
     shift 2
     last="ffcl on $device: $*"
-    rm -f "$work/peak"
-    FFCL_SHIM_DEVICE=gpu,units=4,$device FFCL_SHIM_PEAK=$work/peak LD_PRELOAD=$shim_device \
-        timeout -k 10 600 "$ffcl" "${small[@]}" output.grid="$grid" "$@" > "$work/stdout" \
-        2> "$work/stderr" < /dev/null
-    code=$? plan=$(grep '^plan' "$work/stderr") peak=$(cat "$work/peak")
+    on_gpu "units=4,$device" "${small[@]}" output.grid="$grid" "$@"
+    plan=$(grep '^plan' "$work/stderr") peak=$(cat "$work/peak")
 }
 # How it is: "in place" and "shared" as the plan says, nothing where it does not.
 says() {

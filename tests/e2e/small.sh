@@ -88,11 +88,7 @@ within() { # LIMITS GRID OVERRIDE...: samples on a GPU of these limits
     local limits=$1 grid=$2
     shift 2
     last="ffcl within $limits: $*"
-    rm -f "$work/peak"
-    FFCL_SHIM_DEVICE=gpu,unified=0,$limits FFCL_SHIM_PEAK=$work/peak LD_PRELOAD=$shim_device \
-        timeout -k 10 300 "$ffcl" "${tiny[@]}" output.grid="$grid" "$@" > "$work/stdout" \
-        2> "$work/stderr" < /dev/null
-    code=$?
+    on_gpu "unified=0,$limits" "${tiny[@]}" output.grid="$grid" "$@"
 }
 for precision in float32 half; do
     within units=4 free-$precision.png precision.compute=$precision
