@@ -35,6 +35,7 @@ typedef struct run {
     ffcl_writers *writers;
     ffcl_metadata *metadata;        /* NULL: PNGs have no texts */
     ffcl_worker **workers;          /* (n_devices) NULL: ended */
+    int *is_left_out;               /* (n_devices) which failed */
     size_t n_active;
     size_t kept, evaluated_before;  /* images of an earlier run; evaluations of ended workers */
     pthread_mutex_t failing;
@@ -372,6 +373,7 @@ static void look_at_workers(run *r, int others_go_on)
                      "to the others", r->spec->devices[i].index, r->spec->devices[i].caps.name,
                      err->text);
             report(r, FFCL_PHASE_WARN, line, 0, 0);
+            r->is_left_out[i] = 1;
         }
         add_device(r, r->workers[i]);
         r->evaluated_before += ffcl_worker_evaluated(r->workers[i]);
@@ -391,6 +393,14 @@ static void join_workers(run *r)
     ffcl_writers_close(&r->writers);
     free(r->workers);
     r->workers = NULL;
+}
+
+static size_t first_sound(const run *r)
+{
+    for (size_t i = 0; i < r->spec->n_devices; i++)
+        if (!r->is_left_out[i])
+            return i;
+    return 0;
 }
 
 /* ---- rank 0 ------------------------------------------------------------------------------- */
@@ -523,7 +533,8 @@ static int run_rank0(run *r, ffcl_error *err)
                            : " and none is kept, as neither folder nor npz was asked for");
     const size_t skipped = r->set ? ffcl_sample_set_skipped(r->set) : 0;
     *r->spec->result = (ffcl_run_result){.count = total, .kept = r->kept, .skipped = skipped,
-                                         .generated = done - r->kept - skipped};
+                                         .generated = done - r->kept - skipped,
+                                         .sound = first_sound(r)};
     rc = ffcl_sample_set_end(&r->set, r->indices, rc, err);
     ffcl_indices_close(&r->indices);
     return rc;
@@ -575,13 +586,17 @@ int ffcl_run(const ffcl_run_spec *spec, ffcl_error *err)
     r->side = ffcl_engine_side(spec->engine);
     ffcl_ranks_where(&r->rank, &r->size);
     pthread_mutex_init(&r->failing, NULL);
-    int rc = ffcl_metadata_open(&r->metadata, spec->cfg, spec->engine, spec->noise, spec->hashes,
+    r->is_left_out = calloc(spec->n_devices, sizeof *r->is_left_out);
+    int rc = r->is_left_out ? 0 : ffcl_fail(err, FFCL_ENOMEM, "out of memory for the run");
+    if (rc == 0)
+        rc = ffcl_metadata_open(&r->metadata, spec->cfg, spec->engine, spec->noise, spec->hashes,
                                 err);
     /* Other ranks wait for rank 0, which finds no memory only where nothing goes any more. */
     if (rc == 0)
         rc = r->rank ? run_client(r, err) : run_rank0(r, err);
     ffcl_metadata_close(&r->metadata);
     pthread_mutex_destroy(&r->failing);
+    free(r->is_left_out);
     free(r);
     return rc;
 }

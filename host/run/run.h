@@ -14,6 +14,7 @@
 /* What a run has done, also one that failed. */
 typedef struct ffcl_run_result {
     size_t count, kept, generated, skipped;     /* images; kept: of an earlier run */
+    size_t sound;               /* of devices, the first that has not failed; 0: none is left */
 } ffcl_run_result;
 
 typedef struct ffcl_run_spec {

@@ -318,7 +318,8 @@ int ffcl_sampler_evaluate(ffcl_sampler *s, ffcl_evaluation *out, int *is_done, f
              ffcl_engine_dtype(s->engine) == FFCL_F16 ? "half" : "float32",
              s->n_devices == 1 ? s->devices[0].caps.name : "several devices");
     ffcl_sampler_close_engines(s);
-    const ffcl_eval_setting setting = {s->cfg, s->S, &s->devices[0], &s->observer};
+    const ffcl_eval_setting setting = {s->cfg, s->S, &s->devices[s->result.sound],
+                                       &s->observer};
     return ffcl_run_evaluation_end(&s->evaluation, out, is_done, &setting, err);
 }
 

@@ -186,12 +186,15 @@ if [ "$("$ffcl" devices | grep -c 'Portable Computing Language')" != 0 ]; then
     same "two devices, nothing kept: the line" "$(tail -n 1 "$work/stdout" | sed 's/: .*//')" \
         "${line%%: *}"
     if need_shim "a device that fails"; then
-        rm -rf two
-        FFCL_SHIM_READS=1:12 LD_PRELOAD=$work/shim.so run "${quiet[@]}" device.select=all \
-            output.folder=two sampler.batch=1
-        same "a device fails: the run continues" "$code $(grep -c 'is left out' "$work/stderr")" \
-            "0 1"
-        same "a device failed: the same numbers" "$(numbers two/evaluation.json)" "$want"
+        for victim in 0:12 1:12; do     # the first to answer is often the first of the list
+            rm -rf two
+            FFCL_SHIM_READS=$victim LD_PRELOAD=$work/shim.so run "${quiet[@]}" \
+                device.select=all output.folder=two sampler.batch=1
+            same "a device fails, $victim: the run continues" \
+                "$code $(grep -c 'is left out' "$work/stderr")" "0 1"
+            same "a device failed, $victim: the same numbers" "$(numbers two/evaluation.json)" \
+                "$want"
+        done
     fi
     unset POCL_DEVICES
 else
