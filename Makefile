@@ -3,7 +3,9 @@
 # Overridable: CC, CFLAGS, PREFIX, DESTDIR, BUILD.
 
 CC ?= gcc
-CFLAGS ?= -O2 -g
+# The device takes a run's time and the host a hundredth of it: -O2, for which the compiler takes
+# half as long again, is for the files that go over numbers and pixels (FAST below).
+CFLAGS ?= -O1
 PREFIX ?= /usr/local
 LIBDIR ?= $(PREFIX)/lib
 BUILD ?= build
@@ -19,24 +21,27 @@ VERSION_DATE := $(shell sed -n 's/^\#\# $(VERSION) (\(.*\))$$/\1/p' docs/changel
 PACKAGES := OpenCL clblast libpng inih libzip libcjson zlib
 # PoCL, cmocka and the rest of what the tests need come from tests/install.sh.
 
-SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=undefined
+SANITIZE := -g -fsanitize=address,undefined -fno-sanitize-recover=undefined
 # What compiler and linker have against memory errors; HARDEN= HARDEN_LD= leave it out.  A
 # sanitizer has checks of its own, which _FORTIFY_SOURCE would hide.
 RELRO := -Wl,-z,relro,-z,now,-z,noexecstack
 tries = $(shell echo 'int main(void) { return 0; }' | \
     $(CC) $(1) -x c -o /dev/null - > /dev/null 2>&1 && echo '$(1)')
-HARDEN := $(if $(findstring sanitize,$(EXTRA)),,\
+hardening = $(if $(findstring sanitize,$(EXTRA)),,\
     $(if $(filter -O1 -O2 -O3 -Os,$(CFLAGS)),-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3) \
     $(call tries,-fstack-protector-strong) $(call tries,-fstack-clash-protection) \
     $(call tries,-fcf-protection))
-HARDEN_LD := $(if $(findstring sanitize,$(EXTRA)),,$(call tries,$(RELRO)))
+hardening_ld = $(if $(findstring sanitize,$(EXTRA)),,$(call tries,$(RELRO)))
+# Asked for once, and only where something is built.
+HARDEN = $(eval HARDEN := $(hardening))$(HARDEN)
+HARDEN_LD = $(eval HARDEN_LD := $(hardening_ld))$(HARDEN_LD)
 # ffcl eval reads JPEG files where libjpeg is there.
 JPEG_CFLAGS := $(shell pkg-config --exists libjpeg && \
     echo -DFFCL_JPEG $$(pkg-config --cflags libjpeg))
 JPEG_LIBS := $(shell pkg-config --exists libjpeg && pkg-config --libs libjpeg)
 WARN := -std=c11 -Wall -Wextra -Wpedantic -Wshadow
-DEPS_CFLAGS = $(shell pkg-config --cflags $(PACKAGES))
-DEPS_LIBS = $(shell pkg-config --libs $(PACKAGES))
+DEPS_CFLAGS = $(eval DEPS_CFLAGS := $$(shell pkg-config --cflags $(PACKAGES)))$(DEPS_CFLAGS)
+DEPS_LIBS = $(eval DEPS_LIBS := $$(shell pkg-config --libs $(PACKAGES)))$(DEPS_LIBS)
 ALL_CFLAGS = $(WARN) $(HARDEN) $(EXTRA) -fPIC -fvisibility=hidden -MMD -MP -D_GNU_SOURCE \
     $(SYSTEM_CFLAGS) -Ihost -Iblas $(DEPS_CFLAGS) $(JPEG_CFLAGS) $(CFLAGS)
 LIBS = $(DEPS_LIBS) $(JPEG_LIBS) $(if $(MPI),$(MPI_LIBS)) $(SYSTEM_LIBS)
@@ -72,6 +77,13 @@ COMMON_SRC := $(filter-out $(PROGRAM_SRC) $(RANKS_SRC),$(wildcard host/*.c host/
 COMMON_OBJ := $(COMMON_SRC:%.c=$(BUILD)/%.o) $(BUILD)/kernels.o $(BUILD)/imagenet_names.o
 LIB_OBJ := $(COMMON_OBJ) $(BUILD)/host/run/ranks_$(RANKS).o
 CL_SRC := $(wildcard cl/*.cl cl/*.clh)
+# Noise, images, features, weights, sums, what kernels are compared with.
+FAST := $(addprefix host/sample/,noise image) $(addprefix host/eval/,images kept moments score \
+    tally) $(addprefix host/files/,convert npz png tensorfile) host/model/pos_embed host/util \
+    $(addprefix blas/,builtin cblas half) $(basename $(wildcard tests/ref/*.c))
+ifeq ($(origin CFLAGS),file)
+$(FAST:%=$(BUILD)/%.o): CFLAGS := -O2
+endif
 UNIT := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/unit/*.c))
 CHECK_OBJ := $(BUILD)/tests/kernels/check.o $(CASES_OBJ)
 

@@ -250,7 +250,7 @@ static void plan_one(cJSON *list, const ffcl_config *cfg, const ffcl_device *dev
     snprintf(setting, sizeof setting, "precision.compute=%s", compute);
     const ffcl_xl2 xl2 = {side, batch, (const char *const[]){setting, NULL}};
     int rc = ffcl_xl2_plan(&xl2, cfg, device, NULL, NULL, &observer, &err);
-    snprintf(line, sizeof line, "XL/2 %zu, %s, batch %zu: %s", side, compute, batch,
+    snprintf(line, sizeof line, "XL/2 %zu, %s, batch %zu: %.500s", side, compute, batch,
              rc ? err.text : text);
     add_line(list, line);
 }

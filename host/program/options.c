@@ -94,7 +94,7 @@ static int unknown_option(ffcl_session *s, const ffcl_option *const *list, size_
 {
     const ffcl_option *nearest = NULL;
     size_t least = 3, length = strcspn(argument, "=");
-    char name[64], key[64], sentence[192] = "";
+    char name[64], key[64], sentence[256] = "";
     if (strncmp(argument, "--", 2) || length - 2 >= sizeof name)
         return ffcl_bad_usage(s, "unknown option", argument);
     memcpy(name, argument + 2, length - 2);
