@@ -210,7 +210,8 @@ const ffcl_config_row ffcl_config_rows[] = {
     {"vae", "stats", FFCL_TYPE_INPUT, "none", AT(vae.stats), DIFFER_BY("vae.stats"),
      .choices = stats_words,
      .help = "Mean and deviation of each latent channel: the decoder gets latent / scale * std + "
-             "mean. A file with `mean` and `std`, or `latents_scale` and `latents_bias`; "
+             "mean. A file with `mean` and `std`, with `latents_scale` and `latents_bias`, or with "
+             "a batch norm `bn`, as a VAE's own may have it; "
              "`checkpoint`: the batch norm `bn` that REPA-E keeps in the transformer's; "
              "`sd-imagenet`: those of ImageNet by the Stable Diffusion VAE, as in iMF's code"},
     {"vae", "groups", FFCL_TYPE_COUNT_AUTO, "auto", AT(vae.groups),

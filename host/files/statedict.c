@@ -93,15 +93,25 @@ static int is_unread(const ffcl_pickle_value *value)
     return 0;
 }
 
-/* "ema" as a word of the key, such as EMA, ema_0.9999, ema1 or my_ema. */
-static int sounds_averaged(ffcl_pickle_text key)
+/* Is there such a word in the text, of length n, that letters neither precede nor follow? */
+static int has_word(const char *text, size_t n, const char *word)
 {
-    for (size_t i = 0; i + 3 <= key.length; i++) {
-        const char *at = key.bytes + i;
-        if (strncasecmp(at, "ema", 3) == 0 && (i == 0 || !isalpha((unsigned char)at[-1])) &&
-            (i + 3 == key.length || !isalpha((unsigned char)at[3])))
+    const size_t m = strlen(word);
+    for (size_t i = 0; i + m <= n; i++)
+        if (strncasecmp(text + i, word, m) == 0 &&
+            (i == 0 || !isalpha((unsigned char)text[i - 1])) &&
+            (i + m == n || !isalpha((unsigned char)text[i + m])))
             return 1;
-    }
+    return 0;
+}
+
+int ffcl_statedict_sounds_averaged(const char *text, size_t n)
+{
+    static const char *const words[] = {"ema",     "swa", "averaged", "average",
+                                        "polyak", "avg", "shadow"};
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+        if (has_word(text, n, words[i]))
+            return 1;
     return 0;
 }
 
@@ -130,7 +140,8 @@ static void look(search *s, const ffcl_pickle_value *value, const char *way, siz
             continue;
         const size_t own = rank_of(key->as.text, s->of_vae);
         join(longer, sizeof longer, way, key->as.text);
-        if (own == SIZE_MAX && !*s->other && sounds_averaged(key->as.text) && may_be_weights(inner))
+        if (own == SIZE_MAX && !*s->other && may_be_weights(inner) &&
+            ffcl_statedict_sounds_averaged(key->as.text.bytes, key->as.text.length))
             snprintf(s->other, sizeof s->other, "%s", longer);
         if (own == SIZE_MAX)
             continue;

@@ -12,4 +12,8 @@
 int ffcl_statedict_choose(ffcl_tensor_file *file, const ffcl_pickle_value *root,
                           const ffcl_pickle_value **state, ffcl_error *err);
 
+/* Has a key, or what names begin with, a word that is said of averaged weights, such as EMA,
+ * ema_0.9999, ema1 or swa_model? */
+int ffcl_statedict_sounds_averaged(const char *text, size_t n);
+
 #endif

@@ -10,6 +10,7 @@
 #include "config_presets.h"
 #include "config_value.h"
 #include "files/input.h"
+#include "files/statedict.h"
 #include "model/sit_weights.h"
 #include "util.h"
 
@@ -47,8 +48,19 @@ static size_t prefix_of(const char *name)
 /* A list of prefixes that lead to a transformer into text; how many are averaged weights'. */
 typedef struct prefixes {
     char text[400], one[128], averaged[128];
+    char dotless[128];          /* of LitEma's names */
     size_t n, n_averaged;
 } prefixes;
+
+/* LitEma, of latent-diffusion, keeps averaged weights under names without dots:
+ * model_ema.x_embedderprojweight. */
+static size_t dotless_prefix(const char *name)
+{
+    static const char end[] = "x_embedderprojweight";
+    const char *dot = strrchr(name, '.');
+    const size_t n = strlen(name), m = sizeof end - 1;
+    return dot && n > m && strcmp(name + n - m, end) == 0 ? (size_t)(dot - name) + 1 : 0;
+}
 
 static void find_prefixes(prefixes *p, const ffcl_tensor_file *file)
 {
@@ -56,12 +68,14 @@ static void find_prefixes(prefixes *p, const ffcl_tensor_file *file)
     *p = (prefixes){.n = 0};
     for (size_t i = 0; i < ffcl_tensor_file_count(file); i++) {
         const char *name = ffcl_tensor_file_at(file, i)->name;
-        const size_t n = prefix_of(name);
+        const size_t n = prefix_of(name), dotless = dotless_prefix(name);
+        if (dotless && dotless < sizeof p->dotless)
+            snprintf(p->dotless, sizeof p->dotless, "%.*s", (int)dotless, name);
         if (n >= sizeof p->one)
             continue;
         p->n++;
         snprintf(p->one, sizeof p->one, "%.*s", (int)n, name);
-        if (strstr(p->one, "ema")) {
+        if (ffcl_statedict_sounds_averaged(name, n)) {
             p->n_averaged++;
             snprintf(p->averaged, sizeof p->averaged, "%s", p->one);
         }
@@ -104,6 +118,11 @@ static int choose_prefix(char *out, size_t size, const ffcl_config *cfg,
         snprintf(out, size, "%s", usual);
         return 0;
     }
+    if (*p.dotless && !p.n_averaged)
+        return ffcl_fail(err, FFCL_ECONFIG, "%s has averaged weights under %s, by names without "
+                         "dots, as LitEma keeps them, which are not read: save them under the "
+                         "model's own names, or set [model] prefix to %s for the others",
+                         ffcl_tensor_file_path(file), p.dotless, *p.one ? p.one : "none");
     snprintf(out, size, "%s", p.n_averaged == 1 ? p.averaged : p.one);
     if (p.n == 1 || p.n_averaged == 1)
         return 0;

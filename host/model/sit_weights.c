@@ -49,8 +49,9 @@ int ffcl_sit_rename(char **out, const char *name, void *user)
     name += n;
     if (ffcl_family_matches(names->ignore, name))
         return 0;
-    /* pMF's table of complex numbers, which is computed: ffcl_rope_table. */
-    if (strcmp(name, "rope_freqs") == 0)
+    /* pMF's table of complex numbers, which is computed (ffcl_rope_table), and how many weights
+     * torch.optim.swa_utils.AveragedModel has averaged. */
+    if (strcmp(name, "rope_freqs") == 0 || strcmp(name, "n_averaged") == 0)
         return 0;
     /* REPA's first releases called the blocks after those of the encoder, where the representation
      * is read off, decoder_blocks. */

@@ -121,6 +121,29 @@ static int check_groups(const ffcl_vae *vae, const size_t *widths, ffcl_error *e
     return 0;
 }
 
+/* What the file has beside a decoder that changes what that gets: a codebook, to whose entries
+ * latents are rounded first, is refused, and a batch norm of latents noted. */
+static int look_beside(ffcl_vae *vae, ffcl_error *err)
+{
+    static const char *const prefixes[] = {"", "first_stage_model.", "vae."};
+    const ffcl_tensor_file *file = vae->weights.file;
+    for (size_t i = 0; i < ffcl_tensor_file_count(file); i++) {
+        const char *whole = ffcl_tensor_file_at(file, i)->name;
+        for (size_t k = 0; k < sizeof prefixes / sizeof *prefixes; k++) {
+            if (!ffcl_begins(whole, prefixes[k]))
+                continue;
+            const char *name = whole + strlen(prefixes[k]);
+            if (ffcl_begins(name, "quantize.") || ffcl_begins(name, "quantizer."))
+                return ffcl_fail(err, FFCL_EWEIGHTS, "%s is an autoencoder with a codebook (%s), "
+                                 "to whose entries latents are rounded before they are decoded, "
+                                 "which is not done here: use an AutoencoderKL",
+                                 ffcl_tensor_file_path(file), whole);
+            vae->d.has_norm |= strcmp(name, "bn.running_mean") == 0;
+        }
+    }
+    return 0;
+}
+
 const ffcl_tensor_file *ffcl_vae_file(const ffcl_vae *vae)
 {
     return vae->weights.file;
@@ -156,7 +179,9 @@ int ffcl_vae_derive(ffcl_vae *vae, const ffcl_vae_options *options, const char *
     if (d->out != 3 || in->count == 0 || out->count == 0 || d->mid > 65536 || d->zc > 65536)
         return ffcl_fail(err, FFCL_EWEIGHTS, "%s decodes %zu channels to %zu, not to 3 colours",
                          ffcl_tensor_file_path(w->file), d->zc, d->out);
-    int rc = read_config(vae, options, config_path, config_text, widths, err);
+    int rc = look_beside(vae, err);
+    if (rc == 0)
+        rc = read_config(vae, options, config_path, config_text, widths, err);
     if (rc == 0)
         rc = check_groups(vae, widths, err);
     if (rc)

@@ -187,6 +187,12 @@ static void report_latents(const ffcl_engine *engine, const ffcl_config *cfg,
     else if (d->mean)
         add(&n, ", mean and deviation of each channel (config.json, latents_mean, latents_std)");
     say(&n, obs);
+    if (!has_stats && d->has_norm) {
+        n = (note){.used = 0};
+        add(&n, "%.600s has a batch norm of latents (bn.running_mean), which is passed over; [vae] "
+            "stats = %.600s undoes it", cfg->vae.weights, cfg->vae.weights);
+        say(&n, obs);
+    }
     if (!has_stats && d->scaling > 0 && d->has_config)
         report_difference(cfg, "scale", d->scaling, form->scale, obs);
     if (!has_stats && !d->mean && d->shift != 0)

@@ -25,10 +25,12 @@ static int take(float *out, size_t C, ffcl_tensor_file *file, const char *const 
 }
 
 /* Mean and deviation of a file: {mean, std}, {latents_bias, latents_scale} with deviation 1 /
- * scale, or a batch norm's, without its eps, as REPA-E's samplers take it. */
+ * scale, or a batch norm's, without its eps, as REPA-E's samplers take it.  Of a checkpoint the
+ * batch norm's alone: mean and std may be anything there. */
 static int read_stats(ffcl_engine *e, const char *path, int of_checkpoint, ffcl_error *err)
 {
-    static const char *const means[] = {"mean", "latent_mean", "latents_bias", NULL};
+    static const char *const means[] = {"mean", "latent_mean", "latents_bias", "bn.running_mean",
+                                         NULL};
     static const char *const stds[] = {"std", "latent_std", NULL};
     static const char *const scales[] = {"latents_scale", NULL};
     static const char *const bn_mean[] = {"bn.running_mean", NULL};
@@ -46,12 +48,13 @@ static int read_stats(ffcl_engine *e, const char *path, int of_checkpoint, ffcl_
         rc = take(std, C, file, stds, &s, err);
     if (rc == 0 && !of_checkpoint && !s)
         rc = take(std, C, file, scales, &inverse, err);
-    if (rc == 0 && of_checkpoint)
+    if (rc == 0 && !s && !inverse)
         rc = take(std, C, file, bn_var, &variance, err);
     if (rc == 0 && (!m || (!s && !inverse && !variance)))
         rc = ffcl_fail(err, FFCL_EWEIGHTS, "%s has no %s: [vae] stats needs them", path,
                        of_checkpoint ? "bn.running_mean and bn.running_var"
-                                     : "mean and std, or latents_bias and latents_scale");
+                                     : "mean and std, latents_bias and latents_scale, or a batch "
+                                       "norm (bn.running_mean and bn.running_var)");
     for (size_t c = 0; rc == 0 && c < C; c++) {
         if (inverse)
             std[c] = 1.0f / std[c];

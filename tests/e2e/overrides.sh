@@ -139,7 +139,8 @@ done
 # ---- which of several weights in a file ---------------------------------------------------------
 
 # wrapped OUT IN ENTRY...: a torch file of entries KEY=WHAT; WHAT is good, the tensors of IN, bad,
-# zeros in their place, or list, tuple, empty.
+# zeros in their place, or list, tuple, empty.  KEY ends with what names begin with and *, or ~ for
+# names without dots.
 wrapped() {
     python3 - "$root/tests" "$@" << 'PYTHON'
 import sys
@@ -151,7 +152,8 @@ for name, t in edit_safetensors.read(sys.argv[3])[0]:
     for state, data in ((good, t.data), (bad, bytes(t.size()))):
         state[name] = make.tensor(make.Storage(kinds[t.dtype], data), t.shape)
 forms = {"good": good, "bad": bad, "list": list(good.values()), "tuple": (good, 0.5), "empty": {},
-         "shadow": {"shadow_params": list(good.values())}}
+         "shadow": {"shadow_params": list(good.values())},
+         "counter": make.tensor(make.store("LongStorage", [7]), ())}
 state = {}
 for entry in sys.argv[4:]:
     key, what = entry.split("=")
@@ -160,6 +162,8 @@ for entry in sys.argv[4:]:
         at = at.setdefault(part, {})
     if last.endswith("*"):              # what its names begin with
         at.update({last[:-1] + name: t for name, t in forms[what].items()})
+    elif last.endswith("~"):
+        at.update({last[:-1] + name.replace(".", ""): t for name, t in forms[what].items()})
     else:
         at[last] = forms[what]
 with open(sys.argv[2], "wb") as file:
@@ -183,6 +187,10 @@ takes "two prefixes in a state dict" 'state_dict/model.*=bad' 'state_dict/ema.*=
 takes "averaged weights in the dict of the raw ones" model/state_dict=bad model/ema_state_dict=good
 takes "averaged weights of DeepSpeed" module=bad ema/module=good
 takes "an empty ema holds nothing better" model=good ema=empty
+takes "AveragedModel of torch.optim, with its counter" 'module.*=good' n_averaged=counter
+takes "the same beside raw weights" model=bad ema/n_averaged=counter 'ema/module.*=good'
+takes "raw weights beside names without dots, where they are asked for" \
+    'state_dict/model_ema.~=bad' 'state_dict/model.*=good' -- model.prefix=model.
 takes "a wrapper with a dot in its key" model=bad ema_0.9999=good -- model.wrapper=ema_0.9999
 stops() { # NAME WORD ENTRY...: no silent fall to raw weights
     wrapped a.pt mf.safetensors "${@:3}"
@@ -197,6 +205,44 @@ stops "an ema with its rate in the name" "averaged weights under ema_0.9999" mod
     ema_0.9999=good
 stops "an ema deeper down by another name" "averaged weights under model.ema1" model/net=bad \
     model/ema1=good
+
+for name in swa_model averaged_model model_avg polyak SWA-weights; do
+    stops "averaged weights called $name" "averaged weights under $name" model=bad $name=good
+done
+wrapped a.pt mf.safetensors 'state_dict/model_ema.~=good' 'state_dict/model.*=bad'
+refuses "averaged weights by names without dots" 3 "averaged weights under model_ema." LitEma \
+    "prefix to model. for the others" -- verify -q "$zoo/meanflow_zoo.ref.safetensors" \
+    model.preset=meanflow model.checkpoint=a.pt
+
+# ---- what lies beside a decoder -----------------------------------------------------------------
+
+edit "$demo_vae" codebook.safetensors add=quantize.embedding.weight:8x4
+cp "$(dirname "$demo_vae")/config.json" .
+refuses "an autoencoder with a codebook" 6 codebook.safetensors quantize.embedding.weight \
+    AutoencoderKL -- "$demo" vae.weights=codebook.safetensors output.grid="$out/a.png"
+python3 - "$root/tests" "$demo_vae" << 'PYTHON'
+import struct, sys
+sys.path.insert(0, sys.argv[1])
+import edit_safetensors as edit
+def four(*values):
+    return edit.Tensor("F32", [4], struct.pack("<4f", *values))
+mean = four(0, 0, 0.5, 0)
+norm = [("bn.running_mean", mean), ("bn.running_var", four(4, 1, 9, 0.25))]
+edit.Editor([("mean", mean), ("std", four(2, 1, 3, 0.5))], None).write("plain.safetensors")
+edit.Editor(norm, None).write("stats.safetensors")
+edit.Editor(edit.read(sys.argv[2])[0] + norm, None).write("norm.safetensors")
+PYTHON
+bn=(-q "$demo" sampler.count=2 vae.scale=0.18215)
+for stats in plain stats norm; do
+    works "mean and deviation of $stats.safetensors" "${bn[@]}" vae.stats=$stats.safetensors \
+        output.grid=$stats.png
+done
+check "a batch norm is its mean and deviation" images equal plain.png stats.png
+check "that of a VAE's file, too" images equal plain.png norm.png
+run "${bn[@]:1}" vae.weights=norm.safetensors output.grid=passed.png
+same "one that is passed over is named" \
+    "$code $(grep -c 'norm.safetensors has a batch norm of latents' "$work/stderr")" "0 1"
+check "and does not count" test "$(images equal plain.png passed.png > same.txt; echo $?)" = 1
 
 edit "$zoo/facm_zoo.pt" facm.safetensors
 wrapped emas.pt facm.safetensors 'emas/ema_models.0.ema_model.*=bad' \
