@@ -4,6 +4,7 @@
 
 usage: npz.py images FILE COUNT HEIGHT WIDTH SEED
        npz.py statistics FILE D [KIND]      nan, skew, negative; one: no covariance;
+                     indefinite: an eigenvalue of -0.5; huge: a mean whose square no double holds;
                      big: big-endian, by columns; complex: of numbers that are not real
        npz.py floats FILE COUNT HEIGHT WIDTH        images that are no bytes
        npz.py shape FILE DESCR SIZE...      arr_0 of zeros, of that type and shape
@@ -50,6 +51,8 @@ def statistics(path, d, what):
     mean = [0.5] * d
     if what == "nan":
         mean[d // 2] = float("nan")
+    if what == "huge":
+        mean[d // 2] = 1e200
     with zipfile.ZipFile(path, "w") as z:
         order, kind = (">", "f8") if what == "big" else ("<", "c16" if what == "complex" else "f8")
         mean = [x for x in mean for _ in range(1 + (kind == "c16"))]
@@ -61,6 +64,8 @@ def statistics(path, d, what):
                                       for i in range(d)))
             if what == "skew":
                 rows[8 * 5:8 * 6] = struct.pack("<d", 0.5)          # (0, 5)
+            if what == "indefinite":
+                rows[8 * 5:8 * 6] = rows[8 * 5 * d:8 * (5 * d + 1)] = struct.pack("<d", 1.5)
             if what == "negative":
                 rows[8 * (d + 1):8 * (d + 2)] = struct.pack("<d", -1.0)     # (1, 1)
             z.writestr("sigma.npy", array(order + "f8", (d, d), bytes(rows), what == "big"))

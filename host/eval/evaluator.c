@@ -16,6 +16,9 @@
 /* Fewer images than features: the covariance is singular, and the distance says little. */
 enum { FEW = FFCL_INCEPTION_POOL };
 
+/* Of the neighbours whose distance is an image's reach. */
+enum { NEAREST = 3 };
+
 /* The sentence on an npz without images and statistics. */
 static int name_what_is_there(const ffcl_subject *s, ffcl_error *err)
 {
@@ -169,12 +172,41 @@ static void warn_of_few(const ffcl_subject *s, const ffcl_observer *obs)
 {
     const size_t n = count_of(s);
     char text[600];
-    if (n == 0 || n > FEW)
+    if (n < 2 || n > FEW)
         return;
     snprintf(text, sizeof text, "%.300s has %zu images, and below %d the covariance of 2048 "
              "features is singular: its FID compares only with one of as many images", s->path, n,
              FEW + 1);
     ffcl_report(obs, FFCL_PHASE_WARN, text, 0, 0);
+}
+
+/* Of a file, a covariance may be anything.  One whose lowest eigenvalue is further below 0 than
+ * storage in half rounds is none, and has no root. */
+static int check_covariance(const ffcl_subject *s, const ffcl_moments *m,
+                            const ffcl_lapack *lapack, ffcl_error *err)
+{
+    const size_t D = m ? m->D : 0;
+    double most = 0.0, *C = m && s->statistics.pool ? malloc(D * D * sizeof *C) : NULL;
+    if (!m || !s->statistics.pool)
+        return 0;
+    if (!C)
+        return ffcl_fail(err, FFCL_ENOMEM, "out of memory for %s", s->path);
+    ffcl_moments_covariance(m, C);
+    for (size_t i = 0; i < D; i++)
+        most = fmax(most, C[i * D + i]);
+    for (size_t i = 0; i < D; i++)
+        C[i * D + i] += 1e-3 * most;
+    const int is_one = most == 0.0 || !isfinite(most) || ffcl_lapack_is_definite(lapack, C, D);
+    free(C);
+    return is_one ? 0 : ffcl_fail(err, FFCL_EFORMAT, "%s holds a covariance with a negative "
+                                  "eigenvalue, which none has: numbers were changed, or are of "
+                                  "another matrix", s->path);
+}
+
+static int check_covariances(const ffcl_subject *s, const ffcl_lapack *lapack, ffcl_error *err)
+{
+    const int rc = check_covariance(s, s->statistics.pool, lapack, err);
+    return rc ? rc : check_covariance(s, s->statistics.spatial, lapack, err);
 }
 
 static int distances(ffcl_evaluation *out, const ffcl_subject *samples,
@@ -188,12 +220,40 @@ static int distances(ffcl_evaluation *out, const ffcl_subject *samples,
     int rc = ffcl_lapack_open(&lapack, err);
     if (rc == 0)
         ffcl_lapack_take_all(lapack);       /* the device is idle */
+    if (rc == 0)
+        rc = check_covariances(samples, lapack, err);
+    if (rc == 0)
+        rc = check_covariances(reference, lapack, err);
     if (rc == 0 && a && b)
         rc = ffcl_moments_distance(&out->fid, a, b, lapack, err);
     if (rc == 0 && c && d)
         rc = ffcl_moments_distance(&out->sfid, c, d, lapack, err);
     ffcl_lapack_close(&lapack);
     return rc;
+}
+
+/* Numbers that fewer images do not have are left out, which is said. */
+static void note_missing(const ffcl_subject *samples, const ffcl_subject *reference,
+                         const ffcl_observer *obs)
+{
+    const ffcl_tally *tallies[] = {samples->tally, reference ? reference->tally : NULL};
+    const ffcl_kept *a = tallies[0] ? ffcl_tally_kept(tallies[0]) : NULL;
+    const ffcl_kept *b = tallies[1] ? ffcl_tally_kept(tallies[1]) : NULL;
+    const size_t empty = tallies[0] ? ffcl_tally_empty_splits(tallies[0]) : 0;
+    char text[600];
+    if (empty) {
+        snprintf(text, sizeof text, "%.300s has %zu image%s, which leave%s %zu splits of the "
+                 "Inception Score empty: it is of the others", samples->path, count_of(samples),
+                 count_of(samples) > 1 ? "s" : "", count_of(samples) > 1 ? "" : "s", empty);
+        ffcl_report(obs, FFCL_PHASE_NOTE, text, 0, 0);
+    }
+    if (!a || !b || (a->n > NEAREST && b->n > NEAREST))
+        return;
+    snprintf(text, sizeof text, "%.300s has %zu images, and precision and recall go by the third "
+             "neighbour of each, which needs %d: they are left out",
+             a->n > NEAREST ? reference->path : samples->path, a->n > NEAREST ? b->n : a->n,
+             NEAREST + 1);
+    ffcl_report(obs, FFCL_PHASE_NOTE, text, 0, 0);
 }
 
 int ffcl_evaluation_fill(ffcl_evaluation *out, const ffcl_subject *samples,
@@ -214,7 +274,9 @@ int ffcl_evaluation_fill(ffcl_evaluation *out, const ffcl_subject *samples,
         warn_of_few(reference, obs);
         rc = distances(out, samples, reference, err);
     }
-    if (rc == 0 && a && b && ctx && a->n > 3 && b->n > 3) {
+    if (rc == 0)
+        note_missing(samples, reference, obs);
+    if (rc == 0 && a && b && ctx && a->n > NEAREST && b->n > NEAREST) {
         rc = ffcl_neighbours_compute(to, ctx, a, b, err);
         out->precision = to->precision;
         out->recall = to->recall;

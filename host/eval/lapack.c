@@ -20,6 +20,7 @@ struct ffcl_lapack {
     void (*dsyevd)(const char *jobz, const char *uplo, const int *n, double *a, const int *lda,
                    double *w, double *work, const int *lwork, int *iwork, const int *liwork,
                    int *info);
+    void (*dpotrf)(const char *uplo, const int *n, double *a, const int *lda, int *info);
     int (*threads)(void);               /* OpenBLAS's; NULL */
     void (*use_threads)(int n);
     int takes_all;
@@ -39,7 +40,7 @@ static int load(ffcl_lapack *l, const char *file)
     if (!l->handle)
         return -1;
     if (find(l->handle, "dsyrk_", &l->dsyrk) && find(l->handle, "dgemm_", &l->dgemm) &&
-        find(l->handle, "dsyevd_", &l->dsyevd)) {
+        find(l->handle, "dsyevd_", &l->dsyevd) && find(l->handle, "dpotrf_", &l->dpotrf)) {
         if (find(l->handle, "openblas_get_num_threads", &l->threads))
             find(l->handle, "openblas_set_num_threads", &l->use_threads);
         snprintf(l->name, sizeof l->name, "%s", file);
@@ -141,4 +142,13 @@ int ffcl_lapack_eigen(const ffcl_lapack *l, double *A, size_t n, int is_vectors,
     free(work);
     free(numbers);
     return rc;
+}
+
+int ffcl_lapack_is_definite(const ffcl_lapack *l, double *A, size_t n)
+{
+    const int size = (int)n, before = take_threads(l);
+    int info = 0;
+    l->dpotrf("L", &size, A, &size, &info);
+    give_threads(l, before);
+    return info == 0;
 }

@@ -32,4 +32,7 @@ void ffcl_lapack_multiply(const ffcl_lapack *lapack, double *C, const double *A,
 int ffcl_lapack_eigen(const ffcl_lapack *lapack, double *A, size_t n, int is_vectors,
                       double *values, ffcl_error *err);
 
+/* Is the symmetric A (n, n), whose lower half is read, positive definite?  It is overwritten. */
+int ffcl_lapack_is_definite(const ffcl_lapack *lapack, double *A, size_t n);
+
 #endif

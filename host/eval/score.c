@@ -176,3 +176,11 @@ void ffcl_score_result(const ffcl_score *s, double *mean, double *deviation)
     *mean = n ? sum / (double)n : NAN;
     *deviation = n ? sqrt(fmax(squares / (double)n - *mean * *mean, 0.0)) : NAN;
 }
+
+size_t ffcl_score_empty_splits(const ffcl_score *s)
+{
+    size_t n = 0;
+    for (size_t k = 0; k < s->n_splits; k++)
+        n += s->splits[k].n == 0;
+    return n;
+}

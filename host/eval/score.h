@@ -30,4 +30,7 @@ void ffcl_score_result(const ffcl_score *score, double *mean, double *deviation)
 /* numpy.random.RandomState(seed).permutation(n) into order (n). */
 void ffcl_numpy_permutation(uint32_t seed, uint32_t *order, size_t n);
 
+/* Splits that no image is in, which do not count. */
+size_t ffcl_score_empty_splits(const ffcl_score *score);
+
 #endif

@@ -291,6 +291,11 @@ const ffcl_lapack *ffcl_tally_lapack(const ffcl_tally *t)
     return t->lapack;
 }
 
+size_t ffcl_tally_empty_splits(const ffcl_tally *t)
+{
+    return ffcl_score_empty_splits(t->score);
+}
+
 void ffcl_tally_score(const ffcl_tally *t, double *mean, double *deviation)
 {
     ffcl_score_result(t->score, mean, deviation);

@@ -37,5 +37,7 @@ const ffcl_kept *ffcl_tally_kept(const ffcl_tally *tally);      /* NULL: not kep
 int ffcl_tally_snapshot(ffcl_moments **out, const ffcl_tally *tally, ffcl_error *err);
 const ffcl_lapack *ffcl_tally_lapack(const ffcl_tally *tally);
 void ffcl_tally_score(const ffcl_tally *tally, double *mean, double *deviation);
+/* Splits that no image is in, which do not count. */
+size_t ffcl_tally_empty_splits(const ffcl_tally *tally);
 
 #endif

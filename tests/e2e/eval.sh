@@ -51,6 +51,15 @@ npz statistics skew.npz 2048 skew
 refuses "a covariance that is not symmetric" 5 "not symmetric" -- eval skew.npz -r skew.npz
 npz statistics negative.npz 2048 negative
 refuses "a negative variance" 5 "a negative variance" -- eval negative.npz -r negative.npz
+npz statistics indefinite.npz 2048 indefinite
+npz statistics ok.npz 2048
+for pair in "indefinite.npz ok.npz" "ok.npz indefinite.npz"; do
+    refuses "a covariance with a negative eigenvalue: $pair" 5 \
+        "indefinite.npz holds a covariance with a negative eigenvalue" -- \
+        eval "${pair% *}" -r "${pair#* }"
+done
+npz statistics huge.npz 2048 huge
+refuses "a distance that no double holds" 11 "above 1e150" -- eval huge.npz -r ok.npz
 npz statistics spatial.npz 2023
 refuses "statistics of sFID's features" 5 "2023 are sFID's" -- eval spatial.npz -r spatial.npz
 npz floats floats.npz 2 8 8
@@ -156,6 +165,18 @@ lacks "$work/stderr" "singular" | grep -q . && not_ok "few images are warned of"
     ok "few images are warned of"
 [ "$(head -c 4 sheet.png | tail -c 3)" = PNG ] && ok "a sheet" || not_ok "a sheet"
 same "the curve" "$(grep -c '"count":' a.json)" 4
+
+npz images pair.npz 2 16 16 4
+works "two images" eval pair.npz -r b.npz "${net[@]}" --like torch-fidelity
+same "fewer than four: precision and recall are left out, which is said" \
+    "$(grep -c '^precision' "$work/stdout") $(grep -c \
+        'pair.npz has 2 images, and precision and recall go by the third neighbour' \
+        "$work/stderr")" "0 1"
+same "fewer than ten splits: those that are empty, too" \
+    "$(grep -c 'pair.npz has 2 images, which leave 8 splits' "$work/stderr")" 1
+works "a reference of two" eval b.npz -r pair.npz "${net[@]}"
+same "the same of the reference" "$(grep -c 'pair.npz has 2 images, and precision' \
+    "$work/stderr") $(grep -c splits "$work/stderr")" "1 0"
 
 works "statistics that were saved" eval a.stats.npz -r b.npz "${net[@]}" --json
 near "$(number fid "$work/stdout")" "$(number fid a.json)" 1e-6 &&
