@@ -60,18 +60,24 @@ static int read_one(ffcl_compared *c, const char *path, ffcl_error *err)
     if (rc == 0)
         rc = ffcl_json_parse(&o, text, n, &at, path, err);
     if (rc == FFCL_EFORMAT && !err->text[0])
-        ffcl_fail(err, rc, "%s is no JSON near byte %zu", path, at);
-    if (rc == 0 && !cJSON_GetObjectItemCaseSensitive(o, "fid"))
+        ffcl_fail(err, rc, "%s is no JSON object, see byte %zu", path, at);
+    /* The manifest of a run has it inside. */
+    const cJSON *inner = rc ? NULL : cJSON_GetObjectItemCaseSensitive(o, "evaluation");
+    const cJSON *e = cJSON_IsObject(inner) ? inner : o;
+    if (rc == 0 && !cJSON_GetObjectItemCaseSensitive(e, "fid"))
         rc = ffcl_fail(err, FFCL_EFORMAT, "%s holds no evaluation: ffcl eval --json writes one",
                        path);
     for (size_t k = 0; rc == 0 && k < VALUES; k++)
-        c->values[k] = number_of(o, values[k].key);
+        c->values[k] = number_of(e, values[k].key);
     if (rc == 0) {
-        c->count = number_of(o, "count");
-        text_of(c->like, sizeof c->like, o, "like");
-        text_of(c->network, sizeof c->network, o, "network");
-        text_of(c->reference, sizeof c->reference, o, "reference");
-        const cJSON *point, *curve = cJSON_GetObjectItemCaseSensitive(o, "curve");
+        c->count = number_of(e, "count");
+        text_of(c->like, sizeof c->like, e, "like");
+        text_of(c->network, sizeof c->network, e, "network");
+        text_of(c->reference, sizeof c->reference, e, "reference");
+        c->reference_count = number_of(e, "reference_count");
+        text_of(c->precision, sizeof c->precision, e, "computed");
+        c->precision[strcspn(c->precision, " ")] = '\0';
+        const cJSON *point, *curve = cJSON_GetObjectItemCaseSensitive(e, "curve");
         cJSON_ArrayForEach(point, curve) {
             const double count = number_of(point, "count"), fid = number_of(point, "fid");
             if (c->n_curve == FFCL_EVAL_CURVE || !isfinite(count) || !isfinite(fid))
@@ -134,6 +140,12 @@ static void print_table(const ffcl_compared *c, size_t n, ffcl_line_visitor *vis
     visit(user, line);
 }
 
+/* Where both are known. */
+static int differ(double a, double b)
+{
+    return isfinite(a) && isfinite(b) && a != b;
+}
+
 /* What makes numbers of two evaluations no comparison. */
 static void print_notes(const ffcl_compared *c, size_t n, ffcl_line_visitor *visit, void *user)
 {
@@ -144,6 +156,8 @@ static void print_notes(const ffcl_compared *c, size_t n, ffcl_line_visitor *vis
         const char *what = is_known && strcmp(c[i].network, c[0].network) ? "networks"
                            : strcmp(c[i].like, c[0].like)           ? "habits (--like)"
                            : strcmp(c[i].reference, c[0].reference) ? "references"
+                           : differ(c[i].reference_count, c[0].reference_count)
+                               ? "numbers of images in the reference"
                            : c[i].count != c[0].count               ? "numbers of images"
                                                                     : NULL;
         snprintf(line, sizeof line, "note: %.200s and %.200s have different %s, so their numbers "
@@ -151,6 +165,12 @@ static void print_notes(const ffcl_compared *c, size_t n, ffcl_line_visitor *vis
                  what ? what : "");
         if (what)
             visit(user, line);
+        if (what || !*c[i].precision || !*c[0].precision ||
+            !strcmp(c[i].precision, c[0].precision))
+            continue;
+        snprintf(line, sizeof line, "note: %.200s was computed in %s and %.200s in %s: features in "
+                 "half are off by 0.1 %%", c[0].name, c[0].precision, c[i].name, c[i].precision);
+        visit(user, line);
     }
 }
 

@@ -12,8 +12,9 @@ typedef struct ffcl_compared {
     const char *path;
     char name[64];              /* of the file, or of the folder or npz that a run left it with */
     double values[6];           /* FID, sFID, score, deviation, precision, recall; NaN: null */
-    double count;               /* NaN: unknown */
+    double count, reference_count;  /* NaN: unknown */
     char like[32], network[320], reference[256];
+    char precision[16];         /* "float32", "half", or "" */
     struct {
         double count, fid;
     } curve[FFCL_EVAL_CURVE];

@@ -56,10 +56,15 @@ typedef struct prefixes {
  * model_ema.x_embedderprojweight. */
 static size_t dotless_prefix(const char *name)
 {
-    static const char end[] = "x_embedderprojweight";
+    static const char *const ends[] = {"x_embedderprojweight", "x_embedderproj1weight"};
     const char *dot = strrchr(name, '.');
-    const size_t n = strlen(name), m = sizeof end - 1;
-    return dot && n > m && strcmp(name + n - m, end) == 0 ? (size_t)(dot - name) + 1 : 0;
+    const size_t n = strlen(name);
+    for (size_t i = 0; dot && i < sizeof ends / sizeof *ends; i++) {
+        const size_t m = strlen(ends[i]);
+        if (n > m && strcmp(name + n - m, ends[i]) == 0)
+            return (size_t)(dot - name) + 1;
+    }
+    return 0;
 }
 
 static void find_prefixes(prefixes *p, const ffcl_tensor_file *file)

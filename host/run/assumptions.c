@@ -244,12 +244,15 @@ static void report_idle_guidance(const ffcl_engine *engine, const ffcl_config *c
 {
     const ffcl_schedule *schedule = ffcl_engine_schedule(engine);
     note n = {.used = 0};
-    if (cfg->sampler.cfg == FFCL_CFG_NONE || cfg->sampler.guidance <= 1.0 ||
+    if (cfg->sampler.cfg == FFCL_CFG_NONE || cfg->sampler.guidance == 1.0 ||
         ffcl_schedule_evaluations(schedule) > schedule->n_moments)
         return;
-    add(&n, "guidance = %.9g guides no step: none begins at a time from guidance_low = %.9g to "
-        "guidance_high = %.9g", cfg->sampler.guidance, cfg->sampler.guidance_low,
-        cfg->sampler.guidance_high);
+    add(&n, "guidance = %.9g guides no step: ", cfg->sampler.guidance);
+    if (cfg->sampler.guidance < 1.0)
+        add(&n, "cfg guides where it is above 1, as the published samplers do");
+    else
+        add(&n, "none begins at a time from guidance_low = %.9g to guidance_high = %.9g",
+            cfg->sampler.guidance_low, cfg->sampler.guidance_high);
     say(&n, obs);
 }
 

@@ -80,6 +80,12 @@ static const char *need_moves(const ffcl_config *cfg, const ffcl_engine *engine)
                ? NULL : "one step has no times between its ends";
 }
 
+static const char *need_uniform(const ffcl_config *cfg, const ffcl_engine *engine)
+{
+    return ffcl_engine_schedule(engine)->steps == cfg->sampler.steps ? NULL
+                                                                     : "times says how many";
+}
+
 static const char *need_other_side(const ffcl_config *cfg, const ffcl_engine *engine)
 {
     return ffcl_engine_sit(engine)->R == cfg->model.latent_size
@@ -131,6 +137,7 @@ static const struct {
     {"sampler", "guidance_low", need_interval},
     {"sampler", "guidance_high", need_interval},
     {"sampler", "time_shift", need_moves},
+    {"sampler", "steps", need_uniform},
     {"blas", "tuning", need_tuned},
     {"blas", "library", need_cblas},
     {"output", "npz_labels", need_npz},

@@ -277,6 +277,18 @@ cp a.json run/evaluation.json
 cp b.json b.npz.evaluation.json
 works "what runs left" eval --compare run/evaluation.json b.npz.evaluation.json
 same "is named by its folder and npz" "$(head -n 1 "$work/stdout" | xargs)" "run b.npz difference"
+sed 's/"reference_count":[^,]*,/"reference_count": 8,/' a.json > c.json
+works "references of two counts" eval --compare a.json c.json
+check "are named" grep -q 'different numbers of images in the reference' "$work/stdout"
+sed 's/"computed":[[:space:]]*"[a-z0-9]* /"computed": "half /' a.json > c.json
+sed 's/"computed":[[:space:]]*"[a-z0-9]* /"computed": "float32 /' a.json > d.json
+works "two precisions" eval --compare c.json d.json
+check "are named, too" grep -q 'c.json was computed in half and d.json in float32' "$work/stdout"
+printf '{"evaluation": %s}' "$(cat b.json)" > c.json
+works "what a manifest has" eval --compare a.json c.json
+check "is read" grep -q '^FID .* 3.25 ' "$work/stdout"
+printf '[1]' > c.json
+refuses "a list" 5 "no JSON object" -- eval --compare a.json c.json
 latin=$(printf 'a \351 name that is longer than there is room for.json')
 sed 's/"fid":[^,]*,/"fid": -0.0002,/' a.json > "$latin"
 sed 's/"fid":[^,]*,/"fid": 0.0001,/' a.json > c.json

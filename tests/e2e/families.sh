@@ -224,6 +224,23 @@ check "what was taken of the file is said" grep -q "^weights: ema (of " "$work/s
 check "what the preset stands for is said" grep -q "^preset repa (INI file): .*noise_time = 1.*; \
 INI file: .*steps = 4; command line: solver = heun$" \
     "$work/stderr"
+for key in sampler.guidance=0.5 sampler.guidance=-2 \
+    "sampler.guidance_low=0.8 sampler.guidance_high=0.2"; do
+    # shellcheck disable=SC2086 # two keys
+    run a.ini sampler.solver=euler output.grid=unguided.png $key
+    same "$key: nothing is guided, which is said" \
+        "$code $(grep -c '^guidance = .* guides no step: ' "$work/stderr")" "0 1"
+    rm unguided.png
+done
+for guidance in 1 1.8; do
+    run a.ini sampler.solver=euler output.grid=unguided.png sampler.guidance=$guidance
+    same "guidance = $guidance: nothing is to be said" \
+        "$code $(grep -c 'guides no step' "$work/stderr")" "0 0"
+    rm unguided.png
+done
+run a.ini sampler.solver=euler output.grid=times.png sampler.steps=7 sampler.times=1,0.5,0
+same "steps and times that differ: times counts, which is said" \
+    "$code $(grep -c 'without effect here: .sampler. steps (times says' "$work/stderr")" "0 1"
 refuses "an SDE of one step" 3 "two steps or more" -- a.ini sampler.solver=sde sampler.steps=1 \
     output.grid="$out/a.png"
 refuses "FreeFlow in two steps" 3 "in one step" -- "$demo" sampler.steps=2 \
