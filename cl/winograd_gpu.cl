@@ -25,6 +25,12 @@
 #ifndef ROWS
 #define ROWS 4
 #endif
+/* With MOMENTS tiles lie inside the image as wholes. */
+#if MOMENTS
+#define INSIDE(j, i) 1
+#else
+#define INSIDE(j, i) (y0 + (j) < H && x0 + (i) < W)
+#endif
 
 #if VW == 2
 typedef float2 vec;
@@ -205,8 +211,8 @@ void winograd_gpu_after(__global act *out, int out_at, int out_ld, __global cons
     for (int j = 0; j < 4; j++)
         #pragma unroll
         for (int i = 0; i < 4; i++)
-            plus[j][i] = has_add && (MOMENTS || (y0 + j < H && x0 + i < W))
-                             ? load(add + (size_t)(j * W + i) * Cout) : (vec)(0.0f);
+            plus[j][i] = (has_add && INSIDE(j, i)) ? load(add + (size_t)(j * W + i) * Cout)
+                                                   : (vec)(0.0f);
     M += (size_t)row * Cout + o;
     #pragma unroll
     for (int j = 0; j < POINTS; j++) {
@@ -233,7 +239,7 @@ void winograd_gpu_after(__global act *out, int out_at, int out_ld, __global cons
     for (int j = 0; j < 4; j++)
         #pragma unroll
         for (int i = 0; i < 4; i++)
-            if (MOMENTS || (y0 + j < H && x0 + i < W)) {
+            if (INSIDE(j, i)) {
                 if (has_relu)
                     v[j][i] = v[j][i] < 0.0f ? (vec)(0.0f) : v[j][i];
                 if (has_add)

@@ -81,14 +81,21 @@ def plans(build, scratch, suffix):
 
 def add_unplanned(programs):
     """Plain kernels of other families, of tiny decoders and of metrics, and fallbacks: what no plan
-    here has, with the defaults of the sources, float32 and half, in work-groups of 256."""
+    here has, with the defaults of the sources, float32 and half, in work-groups of 256; those that
+    are built along with a plan's, with its options, in work-groups of any size: 0."""
     planned = {file for of in programs.values() for file, _ in of}
     for kernel, file in sources().items():
         with open(os.path.join(ROOT, "cl", file + ".cl"), encoding="utf-8") as f:
             text = f.read()
-        if file in planned or file in ELSEWHERE or file.endswith("_row") or "__asm__" in text:
+        if file in ELSEWHERE or file.endswith("_row") or "_row_" in kernel or "__asm__" in text:
             continue
         if not re.search(rf"__kernel[^{{;]*\bvoid\s+{kernel}\s*\(", text):
+            continue
+        if file in planned:
+            for of in programs.values():
+                for (built, _), kernels in of.items():
+                    if built == file:
+                        kernels.setdefault(kernel, (0, 0))
             continue
         for options in [""] if kernel.endswith("_f32") else ["", "-DHALF"]:
             for kind, of in programs.items():
@@ -258,7 +265,9 @@ def gather(programs, columns, tools, scratch):
                 for kernel in programs[INTEL.get(chip, "")][file, options]:
                     table.setdefault(kernel, {})[chip] = None
                 continue
-            for kernel, (_, argument) in programs[INTEL.get(chip, "")][file, options].items():
+            for kernel, (group, argument) in programs[INTEL.get(chip, "")][file, options].items():
+                if kernel not in found and not group:
+                    continue
                 if kernel not in found:
                     wrong.append(f"{chip}: {file}.cl [{options}] has no {kernel}")
                     continue
