@@ -3,7 +3,8 @@
  * Nothing is computed: the device is the CPU with capabilities of another.  Prints a line for each
  * plan and checks it: within memory and buffers, and no launch over half a second at 0.4 TFLOP/s;
  * a plan that is not possible ends in one sentence that says what would fit.
- * usage: plans SIT VAE PRECISION[+LANES] [BATCH]        exit code 1 where a plan breaks a rule
+ * usage: plans SIT VAE PRECISION[+LANES] [BATCH [MB]]   exit code 1 where a plan breaks a rule
+ * MB: of one GPU in place of those, of 32 KB, 256 work-items and as large buffers as memory.
  * +8, +16: GPUs of Intel with sub-groups of at least so many work-items; +8x: with matrix
  * instructions. */
 #include <stdio.h>
@@ -91,7 +92,7 @@ int main(int argc, char **argv)
     ffcl_config *cfg = NULL;
     int bad = 0;
     if (argc < 4) {
-        fputs("usage: plans SIT VAE PRECISION[+LANES] [BATCH]\n", stderr);
+        fputs("usage: plans SIT VAE PRECISION[+LANES] [BATCH [MB]]\n", stderr);
         return 2;
     }
     if (ffcl_device_select(&device, "cpu", &err) || ffcl_config_open(&cfg, NULL, &err))
@@ -108,7 +109,11 @@ int main(int argc, char **argv)
     set(cfg, "condition.w_embedder", "guidance");
     if (argc > 4)
         set(cfg, "sampler.batch", argv[4]);
-    for (size_t i = 0; i < COUNT(memories) * COUNT(allocs) * COUNT(groups) * COUNT(locals); i++) {
+    const size_t one = argc > 5 ? strtoul(argv[5], NULL, 10) : 0;
+    if (one)
+        bad += plan(cfg, device, (size_t[4]){32768, 256, one, one});
+    const size_t all = one ? 0 : COUNT(memories) * COUNT(allocs) * COUNT(groups) * COUNT(locals);
+    for (size_t i = 0; i < all; i++) {
         size_t n = i;
         const size_t local = locals[n % COUNT(locals)];
         n /= COUNT(locals);

@@ -20,7 +20,8 @@
  *                         slow), slow, wrong (in one element), late (wrong, but not in trials),
  *                         build (its build crashes), run (its run does), hang
  *   FFCL_SHIM_KERNEL=NAME:N   that kernel takes N work-items of a work-group
- *   FFCL_SHIM_PEAK=FILE   at the end, the most bytes that buffers had at once */
+ *   FFCL_SHIM_PEAK=FILE   at the end, the most bytes that buffers had at once
+ *   FFCL_SHIM_KEEP=1      no buffer is released, so that none takes another's place */
 #include <CL/cl.h>
 #include <dlfcn.h>
 #include <errno.h>
@@ -227,6 +228,11 @@ cl_mem clCreateBuffer(cl_context context, cl_mem_flags flags, size_t size, void 
         clSetMemObjectDestructorCallback(mem, released, (void *)size);
     }
     return mem;
+}
+
+cl_int clReleaseMemObject(cl_mem mem)
+{
+    return getenv("FFCL_SHIM_KEEP") ? CL_SUCCESS : REAL(clReleaseMemObject)(mem);
 }
 
 /* ---- kernels -------------------------------------------------------------------------------- */
