@@ -39,6 +39,28 @@ KERNEL
 blind_spot && blind=1 || blind=0
 [ $blind = 0 ] || echo "oclgrind.sh: Oclgrind reports the upper half of a constant float16"
 
+# Oclgrind 21.10 never forgets what it knows of a buffer: one that takes the place of a smaller
+# released one has that one's marks, and all behind its end counts as uninitialised, whatever is
+# written there.  So no buffer is released, which takes more memory than its 128 MB.
+read -ra compiler <<< "${CC:-cc}"
+"${compiler[@]}" -shared -fPIC -D_GNU_SOURCE -DCL_TARGET_OPENCL_VERSION=120 -o "$log.so" \
+    "$(dirname "$0")/shim_device.c" -ldl -lpthread || exit 1
+
+# under SECONDS OPTION... -- COMMAND...: the command, whose buffers are kept, under Oclgrind.
+under() {
+    local limit=$1 options=()
+    shift
+    while [ "$1" != -- ]; do
+        options+=("$1")
+        shift
+    done
+    shift
+    # shellcheck disable=SC2016 # for the other shell
+    FFCL_SHIM_KEEP=1 FFCL_CACHE_DIR='' timeout "$limit" oclgrind --check-api --data-races \
+        --global-mem-size 1073741824 --build-options -cl-opt-disable --log "$log" \
+        "${options[@]}" bash -c 'LD_PRELOAD=$0:${LD_PRELOAD:-} exec "$@"' "$log.so" "$@"
+}
+
 # one_part OPTION... -- ARGUMENT...: Oclgrind's options, then check's.  Oclgrind's exit status is
 # the program's own, so the log decides, too.
 one_part() {
@@ -49,9 +71,8 @@ one_part() {
     done
     shift
     : > "$log"
-    FFCL_CACHE_DIR='' timeout 900 oclgrind --check-api --data-races --max-errors 1000 \
-        --build-options -cl-opt-disable --log "$log" "${options[@]}" "$check" --small "${rows[@]}" \
-        "$@" > "$log.out" 2> "$log.err"
+    under 900 --max-errors 1000 "${options[@]}" -- "$check" --small "${rows[@]}" "$@" \
+        > "$log.out" 2> "$log.err"
     local status=$?
     cat "$log.err" >&2
     grep -v '^device \|^[0-9]* passed' "$log.out"
@@ -82,7 +103,8 @@ one_pass() {
         read -r p f s <<< "${sums:-0 0 0}"
         passed=$((passed + p)) wrong=$((wrong + f)) skipped=$((skipped + s))
     done
-    echo "oclgrind.sh: ${1#--}: $passed passed, $wrong failed, $skipped skipped"
+    local name=${*//-/}
+    echo "oclgrind.sh: ${name// /}: $passed passed, $wrong failed, $skipped skipped"
     return $failed
 }
 
@@ -102,9 +124,8 @@ assert old in kernel, old
 open(path, "w").write(head + name + kernel.replace(old, new, 1))
 PYTHON
     : > "$log"
-    FFCL_CL_DIR=$folder FFCL_CACHE_DIR='' timeout 300 oclgrind --check-api --data-races \
-        --uninitialized --build-options -cl-opt-disable --log "$log" "$check" --small --bare \
-        --op latent_update > /dev/null 2> "$log.err"
+    FFCL_CL_DIR=$folder under 300 --uninitialized -- "$check" --small --bare --op latent_update \
+        > /dev/null 2> "$log.err"
     rm -rf "$folder"
     if ! grep -qE "$report" "$log" "$log.err"; then
         echo "oclgrind.sh: $name was planted and not reported" >&2
@@ -123,7 +144,6 @@ planted "an argument of another size" 'OpenCL runtime error|CL_INVALID' 'int ter
     exit 1
 
 # Two passes.  With guard bands buffers are larger than their tensors, which hides a read a little
-# outside; without them Oclgrind 21.10 carries the uninitialised marks of a small released buffer
-# over to a larger one that takes its place, and reports what is not so.
+# outside; the second is for bounds alone, and faster.
 one_pass --uninitialized -- || exit 1
 one_pass -- --bare || exit 1
