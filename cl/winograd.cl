@@ -33,8 +33,9 @@
  * w (n, C, TAPS, TAPS).  A work-item has an input channel to itself and so writes whole rows, as
  * the lines of the POINTS^2 matrices are too far apart to be written one by one.  Global (C rounded
  * up). */
-__kernel void winograd_weights(__global act *U, __global const float *w, int C, int Cout,
-                                   int first, int n)
+__kernel IN_REGISTERS
+void winograd_weights(__global act *U, __global const float *w, int C, int Cout,
+                      int first, int n)
 {
     int c = get_global_id(0);
     if (c >= C)
