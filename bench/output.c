@@ -97,7 +97,7 @@ cJSON *ffcl_bench_json_head(const char *kind, const char *date, const ffcl_devic
     cJSON *l = cJSON_AddObjectToObject(root, "libraries");
     ffcl_json_add_text(l, "clblast", FFCL_BUILD_CLBLAST);
     ffcl_json_add_text(root, "blas", blas);
-    ffcl_json_add_text(root, "engine", unit);
+    ffcl_json_add_text(root, "matrix_unit", unit);
     return root;
 }
 

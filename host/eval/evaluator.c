@@ -39,7 +39,9 @@ int ffcl_subject_open(ffcl_subject *s, const char *path, ffcl_error *err)
         return ffcl_fail(err, FFCL_ENOMEM, "out of memory for %s", path);
     int rc = 0;
     if (stat(path, &st) != 0)
-        rc = ffcl_fail(err, FFCL_EFILE, "%s cannot be opened: %s", path, strerror(errno));
+        rc = ffcl_input_check_local(path, err)
+                 ? FFCL_EFILE
+                 : ffcl_fail(err, FFCL_EFILE, "%s cannot be opened: %s", path, strerror(errno));
     else if (S_ISDIR(st.st_mode))
         rc = ffcl_images_open(&s->images, path, err);
     else

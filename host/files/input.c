@@ -20,8 +20,19 @@ int ffcl_input_is_absent(const char *path)
     return lstat(path, &st) != 0 && (errno == ENOENT || errno == ENOTDIR);
 }
 
+int ffcl_input_check_local(const char *path, ffcl_error *err)
+{
+    const size_t scheme = strspn(path, "abcdefghijklmnopqrstuvwxyz0123456789");
+    if (scheme < 2 || strncmp(path + scheme, "://", 3))
+        return 0;
+    return ffcl_fail(err, FFCL_EFILE, "%s is an address, and ffcl downloads nothing: download it "
+                     "and name the file", path);
+}
+
 static int cannot_open(const char *path, int number, ffcl_error *err)
 {
+    if (number == ENOENT && ffcl_input_check_local(path, err))
+        return FFCL_EFILE;
     if (number == ENOENT && !ffcl_input_is_absent(path))
         return ffcl_fail(err, FFCL_EFILE, "cannot open %s: the link leads nowhere", path);
     return ffcl_fail(err, FFCL_EFILE, "cannot open %s: %s", path, strerror(number));

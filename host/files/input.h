@@ -17,6 +17,9 @@ int ffcl_input_open(int *fd, uint64_t *bytes, const char *path, ffcl_error *err)
  * FFCL_EFILE, FFCL_EFORMAT. */
 int ffcl_input_stream(FILE **stream, const char *path, uint64_t most, ffcl_error *err);
 
+/* Of a path with no file: FFCL_EFILE, with the remedy, where it is an address such as https://X. */
+int ffcl_input_check_local(const char *path, ffcl_error *err);
+
 /* The whole file but a byte order mark in *text, new, with a '\0' behind its *n bytes.
  * FFCL_EFILE, FFCL_EFORMAT where it has more than `most` bytes, FFCL_ENOMEM. */
 int ffcl_input_read(char **text, size_t *n, const char *path, size_t most, ffcl_error *err);

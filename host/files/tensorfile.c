@@ -60,7 +60,7 @@ static const struct {
     {257, 5, "ustar",
      "is a tar archive: if it is an old torch checkpoint, load it and save it again with "
      "torch.save of PyTorch 1.6 or later"},
-    {0, 4, "PK\x05\x06", "is an empty zip archive"},
+    {0, 4, "PK\x05\x06", "is an empty zip archive: make it or download it again"},
     {0, 4, "\x89PNG", "is a PNG image, not the weights"},
     {0, 2, "\x1f\x8b", "is gzip-compressed: unpack it first"},
     {0, 6, "\x93NUMPY", "is a NumPy array, not a safetensors or torch file"},
@@ -167,6 +167,8 @@ static int open_file(ffcl_tensor_file *file, ffcl_error *err)
     struct stat st;
     /* O_NONBLOCK: a FIFO must be refused below, not waited for. */
     file->fd = open(file->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (file->fd < 0 && errno == ENOENT && ffcl_input_check_local(file->path, err))
+        return FFCL_EFILE;
     if (file->fd < 0 || fstat(file->fd, &st) != 0)
         return ffcl_fail(err, FFCL_EFILE, "%s cannot be opened: %s", file->path, strerror(errno));
     if (S_ISDIR(st.st_mode))

@@ -385,6 +385,8 @@ int ffcl_family_check_vae(const ffcl_config *cfg, ffcl_error *err)
     const char *path = cfg->vae.weights, *which = NULL;
     if (!ffcl_input_is_absent(path))
         return 0;
+    if (ffcl_input_check_local(path, err))
+        return FFCL_EFILE;
     for (size_t i = 0; i < sizeof published / sizeof *published; i++)
         which = strstr(path, published[i]) ? published[i] : which;
     if (is_default(cfg, "vae", "weights"))
@@ -402,6 +404,8 @@ static int is_missing(const ffcl_config *cfg, ffcl_error *err)
 {
     const ffcl_preset *p = ffcl_preset_of(cfg);
     const char *path = cfg->model.checkpoint;
+    if (ffcl_input_check_local(path, err))
+        return FFCL_EFILE;
     if (is_default(cfg, "model", "checkpoint"))
         return ffcl_fail(err, FFCL_EFILE, "no checkpoint is named, and %s, which is taken then, is "
                          "not there: set checkpoint under [model]; ffcl presets lists the "

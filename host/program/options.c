@@ -66,7 +66,8 @@ static int find_command(int argc, char **argv)
     return at < argc && ffcl_command_find(argv[at]) ? at : 0;
 }
 
-/* The key that an unknown option is called after ("sampler.seed"), where the command takes keys. */
+/* The key that an unknown option is called after ("seed", "sampler.seed"), where the command takes
+ * keys. */
 static int key_of_option(const ffcl_command *c, const char *name, char *key, size_t size)
 {
     static const char *const elsewhere[][2] = {
@@ -83,9 +84,13 @@ static int key_of_option(const ffcl_command *c, const char *name, char *key, siz
     for (size_t i = 0; i < sizeof elsewhere / sizeof *elsewhere; i++)
         if (!strcmp(text, elsewhere[i][0]))
             snprintf(key, size, "%s", elsewhere[i][1]);
-    for (size_t i = 0; i < ffcl_config_n_rows && !*key; i++)
-        if (!strcmp(text, ffcl_config_rows[i].key))
-            snprintf(key, size, "%s.%s", ffcl_config_rows[i].section, ffcl_config_rows[i].key);
+    for (size_t i = 0; i < ffcl_config_n_rows && !*key; i++) {
+        const ffcl_config_row *row = &ffcl_config_rows[i];
+        const size_t n = strlen(row->section);
+        const int is_long = !strncmp(text, row->section, n) && text[n] == '.';
+        if (!strcmp(is_long ? text + n + 1 : text, row->key))
+            snprintf(key, size, "%s.%s", row->section, row->key);
+    }
     return *key && strstr(c->usage, "section.key=value");
 }
 

@@ -105,7 +105,7 @@ import csv, json, sys, xml.etree.ElementTree as xml
 
 a = json.load(open("a.json"))
 assert a["format"] == "ffcl-bench" and a["version"] == 2, a["format"]
-for key in "date", "ffcl", "commit", "libraries", "blas", "engine", "ceilings", "other_load":
+for key in "date", "ffcl", "commit", "libraries", "blas", "matrix_unit", "ceilings", "other_load":
     assert key in a, key
 for key in "name", "type", "platform", "driver", "opencl", "units":
     assert a["device"][key], key

@@ -50,6 +50,18 @@ refuses "help for two" 2 "one command at a time" -- help tune bench
 refuses "a command of other programs" 2 "did you mean ffcl sample?" -- generate
 refuses "a short word is not near to everything" 2 "run is neither" "ffcl sample?" -- run
 refuses "an option that is a key" 2 "--seed: this is a key, sampler.seed=VALUE" -- "$demo" --seed 3
+refuses "an option that is a key with its section" 2 "this is a key, sampler.seed=3" -- "$demo" \
+    --sampler.seed=3
+refuses "an address in place of a file" 4 "https://x.org/n.ini is an address" "download it" -- \
+    sample https://x.org/n.ini
+refuses "an address in place of a checkpoint" 4 "https://x.org/n.pt is an address" \
+    "download it" -- "$demo" model.checkpoint=https://x.org/n.pt output.grid="$out/x.png"
+refuses "an address in place of a VAE" 4 "s3://b/v.safetensors is an address" "download it" -- \
+    "$demo" vae.weights=s3://b/v.safetensors output.grid="$out/x.png"
+refuses "an address to evaluate" 4 "https://x.org/a.npz is an address" "download it" -- eval \
+    https://x.org/a.npz
+refuses "an address to inspect" 4 "https://x.org/n.pt is an address" "download it" -- inspect \
+    https://x.org/n.pt
 refuses "an option that is a key, with its value" 2 "sampler.guidance=7.5" -- "$demo" \
     --cfg-scale=7.5
 refuses "a key of no command" 2 "unknown option --steps; see ffcl devices --help" -- devices --steps
