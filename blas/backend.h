@@ -24,6 +24,7 @@ typedef struct ffcl_backend {
     int takes_skinny;           /* is fast at skinny GEMMs, too */
     int takes_columns;          /* reads W as COLUMNS as fast as ROWS */
     int takes_batches;          /* has batches of float32 GEMMs */
+    int takes_half;             /* half operands are worth a float32 copy for it */
     int rounds_by_image;        /* an image's sums never depend on the batch */
 } ffcl_backend;
 
@@ -82,6 +83,13 @@ int ffcl_half_gemv_can(const ffcl_ctx *ctx, const ffcl_matmul *p);
 void ffcl_half_unit(ffcl_ctx *ctx, const ffcl_matmul *p);
 /* p->out = p's epilogue of the sum of partial (n, M, N); only a gate may begin at an offset. */
 void ffcl_split_k_reduce(ffcl_ctx *ctx, const ffcl_matmul *p, const ffcl_tensor *partial);
+
+/* Half operands on CPUs, multiplied as float32 copies; out (n, K) float32 = columns first on of
+ * w, (K, N) in TILES. */
+int ffcl_cblas_half_can(const ffcl_ctx *ctx, const ffcl_matmul *p);
+void ffcl_cblas_half(ffcl_ctx *ctx, const ffcl_matmul *p);
+void ffcl_floats_of_tiles(ffcl_ctx *ctx, const ffcl_tensor *out, const ffcl_tensor *w,
+                          size_t first);
 
 /* float32 operands with few rows or columns, epilogue and unpatchify included. */
 void ffcl_skinny_gemm(ffcl_ctx *ctx, const ffcl_matmul *p);

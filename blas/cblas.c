@@ -275,5 +275,5 @@ const ffcl_backend ffcl_backend_cblas = {.name = "cblas", .open = cblas_open,
                                          .close = cblas_close, .gemm = cblas_gemm,
                                          .text = cblas_text, .library = cblas_library,
                                          .takes_skinny = 1, .takes_columns = 1,
-                                         .takes_batches = 1,
+                                         .takes_batches = 1, .takes_half = 1,
                                          .rounds_by_image = 1};

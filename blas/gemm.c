@@ -132,16 +132,32 @@ int ffcl_gemm_takes_columns(const ffcl_ctx *ctx)
     return ctx->blas && (ctx->blas->backend->takes_columns || ctx->maps_weights);
 }
 
+/* Without a matrix unit: does ffcl's own GEMM for GPUs compute half operands; does a library? */
+static int is_blocked_half(const ffcl_ctx *ctx)
+{
+    return ctx->blas && ctx->blas->has_blocked_half && ctx->matrix_unit == FFCL_UNIT_NONE;
+}
+
+static int is_library_half(const ffcl_ctx *ctx)
+{
+    return ctx->blas && ctx->blas->backend->takes_half && ctx->matrix_unit == FFCL_UNIT_NONE;
+}
+
+int ffcl_gemm_copies_half(const ffcl_ctx *ctx)
+{
+    return is_library_half(ctx);
+}
+
 int ffcl_gemm_takes_batches(const ffcl_ctx *ctx, ffcl_dtype dtype)
 {
     if (dtype == FFCL_F16)
-        return ctx->blas && ctx->blas->has_blocked_half && ctx->matrix_unit == FFCL_UNIT_NONE;
+        return is_blocked_half(ctx) || is_library_half(ctx);
     return ctx->blas && (ctx->blas->backend->takes_batches || ctx->blas->has_blocked);
 }
 
 int ffcl_gemm_mixes(const ffcl_ctx *ctx)
 {
-    return ffcl_blocked_can(ctx);
+    return ffcl_blocked_can(ctx) || is_library_half(ctx);
 }
 
 /* ffcl's own GEMM adds up K in one order, whatever the rows and the tile: bands of one image each,
@@ -302,9 +318,31 @@ static void blocked_half_run(ffcl_ctx *ctx, const void *desc)
     ffcl_blocked_gemm(ctx, desc);
 }
 
+static int cblas_half_can(const ffcl_ctx *ctx, const void *desc)
+{
+    return ffcl_cblas_half_can(ctx, desc);
+}
+
+static int cblas_half_pays(const ffcl_ctx *ctx, const void *desc)
+{
+    (void)desc;
+    return is_library_half(ctx);
+}
+
+static void cblas_half_run(ffcl_ctx *ctx, const void *desc)
+{
+    ffcl_cblas_half(ctx, desc);
+}
+
 static int gemv_can(const ffcl_ctx *ctx, const void *desc)
 {
     return is_half(desc) && ffcl_half_gemv_can(ctx, desc);
+}
+
+static int gemv_pays(const ffcl_ctx *ctx, const void *desc)
+{
+    (void)desc;
+    return !is_library_half(ctx);
 }
 
 static void gemv_run(ffcl_ctx *ctx, const void *desc)
@@ -365,7 +403,9 @@ static const ffcl_variant variants[] = {
      cost, unit_run},
     {"wgmma", "half operands on NVIDIA's tensor cores of compute capability 9.0", wgmma_can, NULL,
      cost, unit_run},
-    {"gemv", "one half row: the memory's time for the weights", gemv_can, NULL, cost, gemv_run},
+    {"cblas-half", "half operands on CPUs: the library multiplies float32 copies, piece by piece",
+     cblas_half_can, cblas_half_pays, cost, cblas_half_run},
+    {"gemv", "one half row: the memory's time for the weights", gemv_can, gemv_pays, cost, gemv_run},
 };
 
 static void sizes(ffcl_sizes *s, const void *desc)
@@ -389,7 +429,7 @@ const ffcl_operation ffcl_gemm_operation = {FFCL_OP_GEMM, "gemm", variants,
 int ffcl_gemm_leaves_partial(const ffcl_ctx *ctx, ffcl_dtype dtype)
 {
     if (dtype == FFCL_F16)
-        return ffcl_has_tensor_cores(ctx) || ffcl_gemm_takes_batches(ctx, FFCL_F16);
+        return ffcl_has_tensor_cores(ctx) || is_blocked_half(ctx);
     return ctx->blas && ctx->blas->has_blocked && ctx->blas->prefers_blocked;
 }
 

@@ -285,7 +285,7 @@ static int columns_pays(const ffcl_ctx *ctx, const void *desc)
     const ffcl_conv_weight *w = ((const ffcl_conv_desc *)desc)->w;
     if (point_can(ctx, desc))
         return 0;
-    return !implicit_can(ctx, desc) ||
+    return !implicit_can(ctx, desc) || ffcl_gemm_copies_half(ctx) ||
            (ctx->matrix_unit != FFCL_UNIT_NONE && w->in % 32 != 0 && w->out % 8 == 0);
 }
 

@@ -183,15 +183,23 @@ void ffcl_winograd_conv(ffcl_ctx *ctx, const void *desc)
     size_t together;
     ffcl_winograd_band b = ffcl_winograd_first_band(ctx, d, &together);
     const size_t total = d->x.batch * b.across * b.down;
+    const int copies = w->dtype == FFCL_F16 && ffcl_gemm_copies_half(ctx);
+    ffcl_tensor U = w->weight[0];
+    if (copies) {               /* once for all bands */
+        U = ffcl_take(ctx, ffcl_tensor_of(FFCL_F32, points, w->in, w->out));
+        ffcl_floats_of_rows(ctx, &U, &w->weight[0]);
+    }
     ffcl_tensor V = ffcl_take(ctx, ffcl_tensor_of(FFCL_F32, points, b.ld, w->in));
     ffcl_tensor M = ffcl_take(ctx, ffcl_tensor_of(FFCL_F32, points, b.ld, w->out));
     for (; b.first < total; b.first += b.tiles) {
         b.tiles = ffcl_min(b.ld, together - b.first % together);
         before(ctx, d, &V, &b);
         ffcl_gemm(ctx, &(ffcl_matmul){.out = ffcl_rows(M, 0, b.tiles),
-                                      .a = ffcl_rows(V, 0, b.tiles), .w = w->weight[0]});
+                                      .a = ffcl_rows(V, 0, b.tiles), .w = U});
         after(ctx, d, &M, &b);
     }
     ffcl_give(ctx, &M);
     ffcl_give(ctx, &V);
+    if (copies)
+        ffcl_give(ctx, &U);
 }

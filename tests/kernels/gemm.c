@@ -191,6 +191,17 @@ static const ffcl_shape few_awkward[] = {
     {{0}, 0},
 };
 
+/* Pieces of W that are copied, whole and last; whole rows of vectors of 16 and of 4. */
+static const ffcl_shape cblas_half_awkward[] = {
+    FOR_NO_UNIT,
+    FOR_ANY,
+    {{40, 1000, 1100, 40, ALIGNED, 0}, FFCL_SHAPE_FILLS},
+    {{37, 1044, 1028, 5, ODD, 0}, 0},
+    {{9, 300, 8200, 9, DENSE, 0}, 0},
+    {{3, 8208, 9, 2, DENSE, 0}, 0},
+    {{0}, 0},
+};
+
 /* The blocked kernel's tiles, of 32 to 128 rows and columns, by compute units. */
 static const ffcl_shape blocked_half_awkward[] = {
     FOR_NO_UNIT,
@@ -496,6 +507,9 @@ static size_t used(const ffcl_row *row, const ffcl_images_of *of, ffcl_use *to)
      .uses = what, .model = half_none_model, .awkward = parts_half_awkward,              \
      .operands = half_operands, .rtol = 1e-5f, .atol = 6e-7f, .variant = "blocked-half", \
      .run = parts_run}
+#define CBLAS_HALF(name, what, shapes) \
+    HALF("cblas_half_" name, what, shapes, cblas_half_awkward, "cblas-half", FFCL_UNIT_NONE, \
+         6e-7f)
 #define GEMV(name, what) \
     HALF("gemv_" name, what, gemv_model, gemv_awkward, "gemv", FFCL_UNIT_NONE, 6e-7f)
 /* A matrix unit adds the 16 products of a step and the sum so far at the exponent of the largest
@@ -563,6 +577,13 @@ const ffcl_row ffcl_rows_of_gemm[] = {
     BLOCKED_HALF("float_silu", FFCL_BIAS | FFCL_SILU, half_none_model),
     BLOCKED_HALF("float_gate_add", FFCL_BIAS | FFCL_GATE | FFCL_ADD, half_gate_model),
     BLOCKED_HALF_PARTS("blocked_half_parts", FFCL_BIAS | FFCL_GATE),
+    CBLAS_HALF("bias", FFCL_BIAS | OUT_HALF, half_bias_model),
+    CBLAS_HALF("gelu", FFCL_BIAS | FFCL_GELU | OUT_HALF, half_gelu_model),
+    CBLAS_HALF("relu", FFCL_BIAS | RELU | OUT_HALF, half_none_model),
+    CBLAS_HALF("add", FFCL_BIAS | FFCL_ADD | OUT_HALF, half_add_model),
+    CBLAS_HALF("float", 0, half_none_model),
+    CBLAS_HALF("float_silu", FFCL_BIAS | FFCL_SILU, half_none_model),
+    CBLAS_HALF("float_gate_add", FFCL_BIAS | FFCL_GATE | FFCL_ADD, half_gate_model),
     GEMV("bias", FFCL_BIAS | OUT_HALF),
     GEMV("silu", FFCL_BIAS | FFCL_SILU | OUT_HALF),
     GEMV("gelu", FFCL_BIAS | FFCL_GELU | OUT_HALF),
