@@ -17,11 +17,11 @@ static ffcl_cost copy_cost(size_t n)
 
 void ffcl_floats_of_tiles(ffcl_ctx *ctx, const ffcl_tensor *out, const ffcl_tensor *w, size_t first)
 {
-    const size_t n = out->rows, K = out->cols, items = n * ffcl_div_up(K, 8);
+    const size_t n = out->rows, K = out->cols, items = n * ffcl_div_up(K, FFCL_TILE_K);
     const ffcl_kernel *k = ffcl_kernel_get(ctx, "half_floats", "floats_of_tiles", "");
     ffcl_work(ctx, copy_cost(n * K));
-    ffcl_launch_items(ctx, k, items, FFCL_BUF(out), FFCL_BUF(w), FFCL_INT(first), FFCL_INT(K),
-                      FFCL_INT(items));
+    ffcl_launch_items(ctx, k, items, FFCL_BUF(out), FFCL_BUF(w), FFCL_INT(first), FFCL_INT(n),
+                      FFCL_INT(K), FFCL_INT(items));
 }
 
 void ffcl_floats_of_rows(ffcl_ctx *ctx, const ffcl_tensor *out, const ffcl_tensor *x)

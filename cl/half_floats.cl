@@ -4,24 +4,27 @@
 #include "tiles.clh"
 #include "vector.clh"
 
-/* out (items / pieces, K) = columns n0 on of a weight in tiles.  Global (items = columns times
- * pieces of 8 values of k). */
-__kernel void floats_of_tiles(__global float *out, __global const half *W, int n0, int K, int items)
+/* out (N, K) = N columns of a weight in tiles, from n0 on.  A work-item has 32 rows of a column,
+ * which lie together in a tile, its neighbour the next column's.  Global (items = N K / 32, K
+ * rounded up). */
+__kernel void floats_of_tiles(__global float *out, __global const half *W, int n0, int N, int K,
+                              int items)
 {
-    int i = get_global_id(0), pieces = (K + 7) / 8;
+    int i = get_global_id(0), n = i % N, k0 = i / N * 32;
     if (i >= items)
         return;
-    int n = i / pieces, k = i % pieces * 8;
-    float8 v = vload_half8(0, W + piece_at(n0 + n, k, K));
-    __global float *to = out + (size_t)n * K + k;
-    if (k + 8 <= K) {
-        vstore8(v, 0, to);
-        return;
+    for (int k = k0; k < min(k0 + 32, K); k += 8) {
+        float8 v = vload_half8(0, W + piece_at(n0 + n, k, K));
+        __global float *to = out + (size_t)n * K + k;
+        if (k + 8 <= K) {
+            vstore8(v, 0, to);
+            continue;
+        }
+        float values[8];
+        vstore8(v, 0, values);
+        for (int e = 0; k + e < K; e++)
+            to[e] = values[e];
     }
-    float values[8];
-    vstore8(v, 0, values);
-    for (int e = 0; k + e < K; e++)
-        to[e] = values[e];
 }
 
 /* out (B, rows, cols) = x (B, rows, cols), whose rows are ld apart and matrices `stride`, from

@@ -214,6 +214,8 @@ static const ffcl_variant variants[] = {
      quads_can, quads_pay, cost, quads_run},
     {"gemms", "with batches of GEMMs: float32 on CPUs, and on GPUs heads of more than 96 columns",
      ffcl_attention_gemms_can, gemms_pay, cost, ffcl_attention_gemms},
+    {"gemms-copied", "half on CPUs: the same, of float32 copies of an image at a time",
+     ffcl_attention_copied_can, NULL, cost, ffcl_attention_copied},
     {"mma", "half on NVIDIA's tensor cores: heads of 8, 16, .. 96 columns, or 128, 192, .. 512",
      mma_can, NULL, cost, mma_run},
     {"wgmma", "half on tensor cores of compute capability 9.0, heads of 64 or 72", wgmma_can, NULL,

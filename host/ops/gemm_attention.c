@@ -69,6 +69,34 @@ void ffcl_attention_gemms(ffcl_ctx *ctx, const void *desc)
     ffcl_give(ctx, &s);
 }
 
+/* ---- half operands on CPUs ------------------------------------------------------------------ */
+
+int ffcl_attention_copied_can(const ffcl_ctx *ctx, const void *desc)
+{
+    ffcl_attention_desc d = *(const ffcl_attention_desc *)desc;
+    if (d.qkv.dtype != FFCL_F16 || !ffcl_gemm_copies_half(ctx))
+        return 0;
+    d.qkv.dtype = d.out.dtype = FFCL_F32;
+    return ffcl_attention_gemms_can(ctx, &d);
+}
+
+void ffcl_attention_copied(ffcl_ctx *ctx, const void *desc)
+{
+    const ffcl_attention_desc *d = desc;
+    const size_t T = d->qkv.rows;
+    ffcl_attention_desc copy = {ffcl_take(ctx, ffcl_tensor_of(FFCL_F32, 1, T, d->out.cols)),
+                                ffcl_take(ctx, ffcl_tensor_of(FFCL_F32, 1, T, d->qkv.cols)),
+                                d->heads};
+    for (size_t b = 0; b < d->qkv.batch; b++) {
+        const ffcl_tensor qkv = ffcl_images(d->qkv, b, 1), out = ffcl_images(d->out, b, 1);
+        ffcl_floats_of_rows(ctx, &copy.qkv, &qkv);
+        ffcl_attention_gemms(ctx, &copy);
+        ffcl_cast(ctx, &out, &copy.out);
+    }
+    ffcl_give(ctx, &copy.qkv);
+    ffcl_give(ctx, &copy.out);
+}
+
 /* ---- one half head: the VAE's ----------------------------------------------------------------
  * A kernel that keeps 512 columns of the result in registers reaches a tenth of the unit's rate at
  * most.  Scores in memory cost 2 T / Dh times the memory of an operand. */

@@ -10,6 +10,11 @@
 int ffcl_attention_gemms_can(const ffcl_ctx *ctx, const void *desc);
 void ffcl_attention_gemms(ffcl_ctx *ctx, const void *desc);
 
+/* The same of half operands, copied to float32 an image at a time, where the back end copies them
+ * anyway. */
+int ffcl_attention_copied_can(const ffcl_ctx *ctx, const void *desc);
+void ffcl_attention_copied(ffcl_ctx *ctx, const void *desc);
+
 /* One half head, a GEMM an image, where the matrix unit has batches. */
 int ffcl_attention_gemms_half_can(const ffcl_ctx *ctx, const void *desc);
 void ffcl_attention_gemms_half(ffcl_ctx *ctx, const void *desc);

@@ -208,6 +208,7 @@ const ffcl_row ffcl_rows_of_attention[] = {
     HALF("attn_quads_half", "quads", FFCL_UNIT_NONE, quads_model, quads_awkward),
     FLOAT("attn_f32_batched", "gemms", gemms_model, gemms_awkward),
     HALF("attn_half_batched", "gemms", FFCL_UNIT_NONE, gemms_model, gemms_awkward),
+    HALF("attn_half_copied", "gemms-copied", FFCL_UNIT_NONE, gemms_model, gemms_awkward),
     HALF("attn_row_half", "row", FFCL_UNIT_NONE, model, awkward),
     HALF("mma_attention", "mma", FFCL_UNIT_MMA, model, mma_awkward),
     HALF("mma_attention_gemms", "gemms-half", FFCL_UNIT_MMA, half_gemms_model, half_gemms_awkward),
