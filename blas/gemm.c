@@ -405,7 +405,8 @@ static const ffcl_variant variants[] = {
      cost, unit_run},
     {"cblas-half", "half operands on CPUs: the library multiplies float32 copies, piece by piece",
      cblas_half_can, cblas_half_pays, cost, cblas_half_run},
-    {"gemv", "one half row: the memory's time for the weights", gemv_can, gemv_pays, cost, gemv_run},
+    {"gemv", "one half row: the memory's time for the weights", gemv_can, gemv_pays, cost,
+     gemv_run},
 };
 
 static void sizes(ffcl_sizes *s, const void *desc)
