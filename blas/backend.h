@@ -84,12 +84,9 @@ void ffcl_half_unit(ffcl_ctx *ctx, const ffcl_matmul *p);
 /* p->out = p's epilogue of the sum of partial (n, M, N); only a gate may begin at an offset. */
 void ffcl_split_k_reduce(ffcl_ctx *ctx, const ffcl_matmul *p, const ffcl_tensor *partial);
 
-/* Half operands on CPUs, multiplied as float32 copies; out (n, K) float32 = columns first on of
- * w, (K, N) in TILES. */
+/* Half operands on CPUs, multiplied as float32 copies. */
 int ffcl_cblas_half_can(const ffcl_ctx *ctx, const ffcl_matmul *p);
 void ffcl_cblas_half(ffcl_ctx *ctx, const ffcl_matmul *p);
-void ffcl_floats_of_tiles(ffcl_ctx *ctx, const ffcl_tensor *out, const ffcl_tensor *w,
-                          size_t first);
 
 /* float32 operands with few rows or columns, epilogue and unpatchify included. */
 void ffcl_skinny_gemm(ffcl_ctx *ctx, const ffcl_matmul *p);

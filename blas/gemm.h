@@ -153,8 +153,11 @@ void ffcl_blas_observe(ffcl_ctx *ctx, void (*see)(void *user, const ffcl_matmul 
 int ffcl_gemm_takes_columns(const ffcl_ctx *ctx);
 int ffcl_gemm_takes_batches(const ffcl_ctx *ctx, ffcl_dtype dtype);
 /* Does it copy half operands to float32?  Callers then may do so once for several GEMMs:
- * out (B, rows, cols), dense, = x, half as ROWS. */
+ * out (n, K) = columns first on of w, (K, N) in TILES; out (B, rows, cols), dense, = x, half as
+ * ROWS. */
 int ffcl_gemm_copies_half(const ffcl_ctx *ctx);
+void ffcl_floats_of_tiles(ffcl_ctx *ctx, const ffcl_tensor *out, const ffcl_tensor *w,
+                          size_t first);
 void ffcl_floats_of_rows(ffcl_ctx *ctx, const ffcl_tensor *out, const ffcl_tensor *x);
 /* Can GEMMs mix float32 and half operands, fast or not? */
 int ffcl_gemm_mixes(const ffcl_ctx *ctx);

@@ -29,6 +29,14 @@
 #define EACH_VECTOR(c, n) for (; c < n; c += get_global_size(1) * VW)
 #endif
 
+/* Where weight w has tap `tap` of input channel c of output o: (n, C, TAPS, TAPS), or with
+ * TAPS_FIRST (n, TAPS, TAPS, C). */
+#ifdef TAPS_FIRST
+#define WEIGHT_AT(o, tap, c) (((size_t)(o) * TAPS * TAPS + (tap)) * C + (c))
+#else
+#define WEIGHT_AT(o, tap, c) (((size_t)(o) * C + (c)) * TAPS * TAPS + (tap))
+#endif
+
 /* U's columns of outputs first .. first + n - 1 (n a multiple of VW), whose weights are
  * w (n, C, TAPS, TAPS).  A work-item has an input channel to itself and so writes whole rows, as
  * the lines of the POINTS^2 matrices are too far apart to be written one by one.  Global (C rounded
@@ -44,7 +52,7 @@ void winograd_weights(__global act *U, __global const float *w, int C, int Cout,
         float taps[TAPS * TAPS][VW];
         for (int i = 0; i < VW; i++)
             for (int tap = 0; tap < TAPS * TAPS; tap++)
-                taps[tap][i] = w[((size_t)(o + i) * C + c) * TAPS * TAPS + tap];
+                taps[tap][i] = w[WEIGHT_AT(o + i, tap, c)];
         vec rows[POINTS][TAPS], g[POINTS];
         for (int x = 0; x < TAPS; x++) {
             vec column[TAPS];

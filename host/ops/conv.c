@@ -242,6 +242,11 @@ static int winograd_can(const ffcl_ctx *ctx, const void *desc)
     return has(desc, FFCL_CONV_WINOGRAD) && ffcl_winograd_can(ctx, d->w->dtype);
 }
 
+static int winograd_copied_can(const ffcl_ctx *ctx, const void *desc)
+{
+    return ffcl_winograd_copied_can(ctx, ((const ffcl_conv_desc *)desc)->w);
+}
+
 static int winograd_gpu_can(const ffcl_ctx *ctx, const void *desc)
 {
     return winograd_can(ctx, desc) &&
@@ -372,6 +377,8 @@ static const ffcl_variant variants[] = {
      implicit_run},
     {"columns", "half with a stride, no padding or channels in no whole 32s: columns in memory, "
      "then a GEMM", columns_can, columns_pays, cost, columns_run},
+    {"winograd-copied", "half on CPUs, 3 x 3: weights are transformed each time, in float32",
+     winograd_copied_can, NULL, cost, ffcl_winograd_conv},
     {"narrow", "half with at most 4 outputs: a GEMM of 8 columns", narrow_can, NULL, cost,
      narrow_run},
     {"halo", "half, 3 x 3, on tensor cores of compute capability 9.0, with images large enough",

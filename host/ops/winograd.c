@@ -95,11 +95,22 @@ int ffcl_winograd_knows(const ffcl_conv_weight *w)
     return !w->valid && (tall == 1 || w->side == 1) && (taps == 3 || taps == 7);
 }
 
+/* Inputs from which a GEMM saves more than the transforms cost. */
+enum { FEWEST = 16 };
+
+/* Half weights that are copied to float32 are transformed then, which rounds less and takes less
+ * memory, but for those of an upsample, which no other layout has whole. */
 int ffcl_winograd_pays(const ffcl_ctx *ctx, const ffcl_conv_weight *w)
 {
-    enum { FEWEST = 16 };
+    const int is_later = w->dtype == FFCL_F16 && ffcl_gemm_copies_half(ctx) && !w->upsample;
     return ffcl_gemm_takes_batches(ctx, w->dtype) && !ctx->no_winograd && ffcl_winograd_knows(w) &&
-           w->in >= FEWEST;
+           w->in >= FEWEST && !is_later;
+}
+
+int ffcl_winograd_copied_can(const ffcl_ctx *ctx, const ffcl_conv_weight *w)
+{
+    return w->dtype == FFCL_F16 && w->layout == FFCL_CONV_TILES && ffcl_gemm_copies_half(ctx) &&
+           !w->upsample && ffcl_winograd_knows(w) && w->in >= FEWEST;
 }
 
 size_t ffcl_winograd_points(const ffcl_conv_weight *w)
@@ -113,14 +124,20 @@ double ffcl_winograd_multiplications(const ffcl_conv_weight *w)
     return (double)ffcl_winograd_points(w) / (is_line(w) ? outs : outs * outs);
 }
 
+static void transform_weights(ffcl_ctx *ctx, const ffcl_kernel *k, const ffcl_conv_weight *w,
+                              const ffcl_tensor *U, const ffcl_tensor *from, size_t first, size_t n)
+{
+    size_t local = ffcl_local_size(ctx, k, 4), global = ffcl_round_up(w->in, local);
+    ffcl_launch(ctx, k, 1, &global, &local, FFCL_BUF(U), FFCL_BUF(from), FFCL_INT(w->in),
+                FFCL_INT(w->out), FFCL_INT(first), FFCL_INT(n));
+}
+
 void ffcl_winograd_weights(ffcl_ctx *ctx, const ffcl_conv_weight *w, size_t first, size_t n,
                            const ffcl_tensor *from)
 {
     size_t vector;
-    const ffcl_kernel *k = kernel(ctx, "weights", w, w->out, &vector);
-    size_t local = ffcl_local_size(ctx, k, 4), global = ffcl_round_up(w->in, local);
-    ffcl_launch(ctx, k, 1, &global, &local, FFCL_BUF(&w->weight[0]), FFCL_BUF(from),
-                FFCL_INT(w->in), FFCL_INT(w->out), FFCL_INT(first), FFCL_INT(n));
+    transform_weights(ctx, kernel(ctx, "weights", w, w->out, &vector), w, &w->weight[0], from,
+                      first, n);
 }
 
 static void before(ffcl_ctx *ctx, const ffcl_conv_desc *d, const ffcl_tensor *V,
@@ -175,6 +192,29 @@ ffcl_winograd_band ffcl_winograd_first_band(const ffcl_ctx *ctx, const ffcl_conv
     return b;
 }
 
+/* (points, Cin, Cout) float32 of half weights, which lie transformed or in tiles: once for all
+ * bands, in scratch memory. */
+static ffcl_tensor float_weights(ffcl_ctx *ctx, const ffcl_conv_weight *w)
+{
+    const ffcl_tensor U = ffcl_take(ctx, ffcl_tensor_of(FFCL_F32, ffcl_winograd_points(w), w->in,
+                                                        w->out));
+    if (w->layout == FFCL_CONV_WINOGRAD) {
+        ffcl_floats_of_rows(ctx, &U, &w->weight[0]);
+        return U;
+    }
+    char options[64];
+    const size_t taps = taps_of(w);
+    ffcl_tensor plain = ffcl_take(ctx, ffcl_tensor_of(FFCL_F32, 1, w->out, taps * taps * w->in));
+    ffcl_floats_of_tiles(ctx, &plain, &w->weight[0], 0);
+    snprintf(options, sizeof options, "-DVW=%zu -DTAPS=%zu -DTAPS_FIRST", ffcl_vector(w->out),
+             taps);
+    const ffcl_kernel *k = ffcl_kernel_get(ctx, "winograd", "winograd_weights", options);
+    ffcl_work(ctx, ffcl_winograd_cost(w->in, w->out, ffcl_winograd_points(w)));
+    transform_weights(ctx, k, w, &U, &plain, 0, w->out);
+    ffcl_give(ctx, &plain);
+    return U;
+}
+
 void ffcl_winograd_conv(ffcl_ctx *ctx, const void *desc)
 {
     const ffcl_conv_desc *d = desc;
@@ -184,11 +224,7 @@ void ffcl_winograd_conv(ffcl_ctx *ctx, const void *desc)
     ffcl_winograd_band b = ffcl_winograd_first_band(ctx, d, &together);
     const size_t total = d->x.batch * b.across * b.down;
     const int copies = w->dtype == FFCL_F16 && ffcl_gemm_copies_half(ctx);
-    ffcl_tensor U = w->weight[0];
-    if (copies) {               /* once for all bands */
-        U = ffcl_take(ctx, ffcl_tensor_of(FFCL_F32, points, w->in, w->out));
-        ffcl_floats_of_rows(ctx, &U, &w->weight[0]);
-    }
+    ffcl_tensor U = copies ? float_weights(ctx, w) : w->weight[0];
     ffcl_tensor V = ffcl_take(ctx, ffcl_tensor_of(FFCL_F32, points, b.ld, w->in));
     ffcl_tensor M = ffcl_take(ctx, ffcl_tensor_of(FFCL_F32, points, b.ld, w->out));
     for (; b.first < total; b.first += b.tiles) {

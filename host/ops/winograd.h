@@ -20,6 +20,9 @@ int ffcl_winograd_can(const ffcl_ctx *ctx, ffcl_dtype dtype);
  * for its GEMMs to save more than the transforms cost? */
 int ffcl_winograd_pays(const ffcl_ctx *ctx, const ffcl_conv_weight *w);
 
+/* Can half weights that lie in tiles be transformed for each convolution, on a CPU? */
+int ffcl_winograd_copied_can(const ffcl_ctx *ctx, const ffcl_conv_weight *w);
+
 /* Output channels first .. first+n-1 of the weight, from (n, Cin, taps):
  * ffcl_conv_load_channels. */
 void ffcl_winograd_weights(ffcl_ctx *ctx, const ffcl_conv_weight *w, size_t first, size_t n,

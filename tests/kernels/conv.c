@@ -569,6 +569,12 @@ static const char *winograd_skip(const ffcl_case *c)
     return ffcl_winograd_can(c->ctx, c->row->dtype) ? NULL : "no back end with batches of GEMMs";
 }
 
+static const char *copied_skip(const ffcl_case *c)
+{
+    return !ffcl_gemm_copies_half(c->ctx) ? "no back end that copies half operands"
+           : sizes_of(c).in < 16          ? "too few channels" : NULL;
+}
+
 /* Shapes whose GEMM the unit cannot take run on every device: the plain kernel must be chosen.  A
  * narrow one has 8 columns. */
 static const char *unit_skip(const ffcl_case *c)
@@ -651,6 +657,12 @@ static size_t used(const ffcl_row *row, const ffcl_images_of *of, ffcl_use *to)
      .uses = (what) | NOT_USED, .fills = ALL_FILLS, .model = shapes##_model,               \
      .awkward = shapes##_awkward, .at = at, .rtol = 5e-4f, .atol = 8e-3f,                  \
      .skip = winograd_skip, .variant = by, .run = winograd_run}
+/* Transformed in float32, of halves that are exact there. */
+#define COPIED_WINOGRAD(row_name, shapes)                                                  \
+    {CONV, .name = row_name, .letters = "B Hh Ww C Cout k add units", .dtype = FFCL_F16,   \
+     .uses = NOT_USED, .fills = ALL_FILLS, .model = shapes##_model,                        \
+     .awkward = shapes##_awkward, .at = at, .rtol = 5e-4f, .atol = 6e-7f,                  \
+     .skip = copied_skip, .variant = "winograd-copied"}
 /* With the norm before or after.  Half: the norm's operand or result is off as HALO_MOMENTS' is,
  * and the weights as above. */
 #define WINOGRAD_NORM(row_name, type, what, kinds, shapes, ragged, how, relative, absolute) \
@@ -708,6 +720,7 @@ const ffcl_row ffcl_rows_of_conv[] = {
 
     HALF_WINOGRAD("conv_half_winograd", 0, winograd, "winograd"),
     HALF_WINOGRAD("conv_half_winograd_upsample", UPSAMPLE, winograd_upsample, "winograd"),
+    COPIED_WINOGRAD("conv_half_winograd_copied", winograd),
     HALF_WINOGRAD("conv_half_winograd_gpu", 0, winograd, "winograd-gpu"),
     HALF_WINOGRAD("conv_half_winograd_gpu_upsample", UPSAMPLE, winograd_upsample, "winograd-gpu"),
     WINOGRAD_NORM("conv_half_winograd_gpu_norm", FFCL_F16, NORM, FFCL_NOISE, winograd_moments,
