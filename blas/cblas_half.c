@@ -8,7 +8,7 @@
 #include "util.h"
 
 /* Bytes of the copy of a piece of W; columns of a work-item's row of the epilogue. */
-enum { PIECE = 4 << 20, ROW_PART = 8192 };
+enum { PIECE = 8 << 20, ROW_PART = 8192 };
 
 static ffcl_cost copy_cost(size_t n)
 {
