@@ -9,7 +9,8 @@
  *   FFCL_SHIM_SETS=NAME=VALUE:HOW,...
  *                             the same where CLBlast is given a parameter of that value
  *   FFCL_SHIM_LOCKS=E[:ofd]   locks (ofd: of open files only) fail with errno E
- *   FFCL_SHIM_FAIL=CALL:N:E   the N-th of those, or of pthread_create or dup, fails with errno E
+ *   FFCL_SHIM_FAIL=CALL:N:E   the N-th of those, or of pthread_create, dup, opendir or readdir,
+ *                             fails with errno E
  *   FFCL_SHIM_MALLOC=N        the N-th allocation by the program itself, or by a library that reads
  *                             or writes files for it, fails; N: -1 prints how many there are
  *   FFCL_SHIM_SYNCFS=E        syncfs fails with errno E
@@ -20,6 +21,7 @@
  * and the faults by number of shim_faults.c. */
 #include <CL/cl.h>
 #include <clblast_c.h>
+#include <dirent.h>
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -100,6 +102,8 @@ int ffcl_shim_is_program(const void *caller)
     return is_among(caller, n_of_program);
 }
 
+/* A sanitizer has an allocator of its own. */
+#ifndef FFCL_SHIM_SANITIZED
 static int fails(const void *caller)
 {
     if (!failing_allocation || !ffcl_shim_is_counted(caller) ||
@@ -126,6 +130,7 @@ void *realloc(void *old, size_t n)
 {
     return fails(__builtin_return_address(0)) ? NULL : __libc_realloc(old, n);
 }
+#endif
 
 /* Kills, or is the errno with which this call fails; 0: it does not. */
 static int trouble(const char *name, const void *caller)
@@ -186,6 +191,24 @@ int dup(int fd)
     const int fails = ffcl_shim_is_program(caller) ? trouble("dup", caller)
                                                    : ffcl_shim_file_fails(caller);
     return fails ? -1 : real(fd);
+}
+
+DIR *opendir(const char *path)
+{
+    DIR *(*real)(const char *) = dlsym(RTLD_NEXT, "opendir");
+    return trouble("opendir", __builtin_return_address(0)) ? NULL : real(path);
+}
+
+struct dirent *readdir(DIR *dir)
+{
+    struct dirent *(*real)(DIR *) = dlsym(RTLD_NEXT, "readdir");
+    return trouble("readdir", __builtin_return_address(0)) ? NULL : real(dir);
+}
+
+struct dirent64 *readdir64(DIR *dir)
+{
+    struct dirent64 *(*real)(DIR *) = dlsym(RTLD_NEXT, "readdir64");
+    return trouble("readdir", __builtin_return_address(0)) ? NULL : real(dir);
 }
 
 ssize_t pwrite64(int fd, const void *bytes, size_t n, off64_t at)

@@ -312,7 +312,6 @@ FILE_CALL(int, -1, lstat64, (const char *path, struct stat64 *st), (path, st))
 FILE_CALL(int, -1, fstat64, (int fd, struct stat64 *st), (fd, st))
 FILE_CALL(int, -1, access, (const char *path, int mode), (path, mode))
 WRITE_CALL(int, -1, mkdir, (const char *path, mode_t mode), (path, mode))
-FILE_CALL(DIR *, NULL, opendir, (const char *path), (path))
 FILE_CALL(FILE *, NULL, fdopen, (int fd, const char *how), (fd, how))
 FILE_CALL(FILE *, NULL, fopen, (const char *path, const char *how), (path, how))
 STREAM_CALL(ffcl_shim_file_fails, size_t, 0, fread,

@@ -75,7 +75,8 @@ static int list(ffcl_images_in *s, ffcl_error *err)
     if (!dir)
         return ffcl_fail(err, FFCL_EFILE, "%s cannot be opened: %s", s->folder, strerror(errno));
     int rc = 0;
-    for (struct dirent *e; rc == 0 && (e = readdir(dir));) {
+    errno = 0;
+    for (struct dirent *e; rc == 0 && (e = readdir(dir)); errno = 0) {
         if (!is_image(e->d_name)) {
             s->passed_over += !is_own(e->d_name);
             s->folders += is_folder(s->folder, e->d_name);
@@ -96,6 +97,8 @@ static int list(ffcl_images_in *s, ffcl_error *err)
         else
             s->count++;
     }
+    if (rc == 0 && errno)
+        rc = ffcl_fail(err, FFCL_EFILE, "%s cannot be read: %s", s->folder, strerror(errno));
     closedir(dir);
     if (rc == 0 && s->count == 0)
         rc = ffcl_fail(err, FFCL_EFILE, s->folders ? "%s holds no PNG%s files, and the %zu folders "
@@ -135,7 +138,11 @@ static int check_kind(const char *path, ffcl_error *err)
     const size_t n = fread(head, 1, sizeof head, stream);
     const int is_png = n >= 8 && memcmp(head, "\x89PNG\r\n\x1a\n", 8) == 0;
     const int is_transparent = n == sizeof head && is_png && has_transparency(stream);
+    if (ferror(stream))
+        rc = ffcl_fail(err, FFCL_EFILE, "cannot read %s: %s", path, strerror(errno));
     fclose(stream);
+    if (rc)
+        return rc;
     const unsigned type = is_transparent ? 6 : head[25];
     if (n == sizeof head && !is_png)
         return ffcl_fail(err, FFCL_EFORMAT, "%s is no PNG%s", path, memcmp(head, "\xff\xd8", 2)

@@ -2,12 +2,14 @@
 #include "eval/jpeg.h"
 
 #ifdef FFCL_JPEG
+#include <errno.h>
 #include <setjmp.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 
 #include <jpeglib.h>
+#include <jerror.h>
 
 #include "files/input.h"
 
@@ -36,8 +38,15 @@ static void warn(j_common_ptr jpeg, int level)
 static int decode(reader *r, FILE *stream, const char *path, uint8_t *rgb, size_t *height,
                   size_t *width, ffcl_error *err)
 {
-    if (setjmp(r->back))
+    if (setjmp(r->back)) {
+        /* libjpeg takes a disk that fails for the end of the file. */
+        if (ferror(stream))
+            return ffcl_fail(err, FFCL_EFILE, "cannot read %s: %s", path, strerror(errno));
+        if (r->manager.msg_code == JERR_OUT_OF_MEMORY)
+            return ffcl_fail(err, FFCL_ENOMEM, "host memory does not suffice for the JPEG %s",
+                             path);
         return ffcl_fail(err, FFCL_EFORMAT, "%s is not a readable JPEG: %s", path, r->text);
+    }
     jpeg_create_decompress(&r->jpeg);
     jpeg_stdio_src(&r->jpeg, stream);
     jpeg_read_header(&r->jpeg, TRUE);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "eval/tally.h"
 
+#include <errno.h>
 #include <limits.h>
 #include <math.h>
 #include <pthread.h>
@@ -139,9 +140,11 @@ static int fetch(const ffcl_tally *t, size_t index, float **x, ffcl_error *err)
     *x = malloc(ALL * sizeof **x);
     if (!*x)
         return ffcl_fail(err, FFCL_ENOMEM, "out of memory for the evaluation");
+    errno = 0;
     return seek(t, index) && fread(*x, sizeof **x, ALL, t->file) == ALL
                ? 0 : ffcl_fail(err, FFCL_EFILE, "features of image %zu cannot be read from the "
-                               "temporary file that they waited in", index);
+                               "temporary file that they waited in: %s", index,
+                               errno ? strerror(errno) : "it is cut short");
 }
 
 /* The next image, whose turn it is. */

@@ -106,7 +106,7 @@ static size_t count_there(const ffcl_config *cfg)
         return 0;
     const ffcl_folder_query query = ffcl_home_query(cfg, 0);
     if (access(home.manifest, F_OK) == 0)
-        ffcl_folder_look(&query, &found);
+        (void)ffcl_folder_look(&query, &found, &ignored);
     ffcl_home_close(&home);
     return found.n;
 }

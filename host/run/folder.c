@@ -46,11 +46,32 @@ static int is_grid(const ffcl_folder_query *q, const char *name)
     return q->grid && !strcmp(slash ? slash + 1 : q->grid, name);
 }
 
-void ffcl_folder_look(const ffcl_folder_query *q, ffcl_folder_images *images)
+/* The folder, which is not there where *dir is NULL. */
+static int open_folder(DIR **dir, const char *folder, ffcl_error *err)
 {
-    DIR *dir = opendir(q->folder);
+    *dir = opendir(folder);
+    return *dir || errno == ENOENT
+               ? 0 : ffcl_fail(err, FFCL_EOUTPUT, "the folder %s cannot be read, and may hold "
+                               "other images: %s", folder, strerror(errno));
+}
+
+/* The next entry in *e; NULL: there is none. */
+static int next_entry(const struct dirent **e, DIR *dir, const char *folder, ffcl_error *err)
+{
+    errno = 0;
+    *e = readdir(dir);
+    return *e || !errno
+               ? 0 : ffcl_fail(err, FFCL_EOUTPUT, "the folder %s cannot be read, and may hold "
+                               "other images: %s", folder, strerror(errno));
+}
+
+int ffcl_folder_look(const ffcl_folder_query *q, ffcl_folder_images *images, ffcl_error *err)
+{
+    DIR *dir;
+    const struct dirent *e;
     *images = (ffcl_folder_images){.first = SIZE_MAX};
-    for (const struct dirent *e; dir && (e = readdir(dir));) {
+    int rc = open_folder(&dir, q->folder, err);
+    while (rc == 0 && dir && (rc = next_entry(&e, dir, q->folder, err)) == 0 && e) {
         const size_t index = index_of(e->d_name);
         if (is_wanted(q, index)) {
             images->n++;
@@ -63,21 +84,22 @@ void ffcl_folder_look(const ffcl_folder_query *q, ffcl_folder_images *images)
     }
     if (dir)
         closedir(dir);
+    return rc;
 }
 
 int ffcl_folder_holds(const ffcl_folder_query *q)
 {
     ffcl_folder_images found = {0};
-    if (q->folder)
-        ffcl_folder_look(q, &found);
-    return found.n > 0;
+    ffcl_error ignored;
+    return q->folder && (ffcl_folder_look(q, &found, &ignored) || found.n > 0);
 }
 
 int ffcl_folder_clear(const ffcl_folder_query *q, ffcl_error *err)
 {
-    DIR *dir = opendir(q->folder);
-    int rc = 0;
-    for (const struct dirent *e; !rc && dir && (e = readdir(dir));) {
+    DIR *dir;
+    const struct dirent *e;
+    int rc = open_folder(&dir, q->folder, err);
+    while (rc == 0 && dir && (rc = next_entry(&e, dir, q->folder, err)) == 0 && e) {
         if (!is_wanted(q, index_of(e->d_name)))
             continue;
         char *path = ffcl_path_join(q->folder, e->d_name);

@@ -20,14 +20,14 @@ typedef struct ffcl_folder_images {
     char stranger[64];          /* one of these */
 } ffcl_folder_images;
 
-/* Counts; a folder that is not there has none. */
-void ffcl_folder_look(const ffcl_folder_query *query, ffcl_folder_images *images);
+/* Counts; a folder that is not there has none.  FFCL_EOUTPUT: it cannot be read. */
+int ffcl_folder_look(const ffcl_folder_query *query, ffcl_folder_images *images, ffcl_error *err);
 
 /* Removes those counted in n.  FFCL_EOUTPUT. */
 int ffcl_folder_clear(const ffcl_folder_query *query, ffcl_error *err);
 
-/* Are there images?  Those that were written and not finished, as an npz failed, need the
- * manifest. */
+/* Are there images, or can nobody say?  Those that were written and not finished, as an npz failed,
+ * need the manifest. */
 int ffcl_folder_holds(const ffcl_folder_query *query);
 
 #endif

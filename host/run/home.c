@@ -104,7 +104,9 @@ int ffcl_home_check_way(const ffcl_config *cfg, int is_old, ffcl_error *err)
         return 0;
     if (cfg->output.folder) {
         const ffcl_folder_query query = ffcl_home_query(cfg, is_old ? count : 0);
-        ffcl_folder_look(&query, &found);
+        const int rc = ffcl_folder_look(&query, &found, err);
+        if (rc)
+            return rc;
     }
     const char *plural = ffcl_plural(found.n);
     if (found.n && is_old)

@@ -16,6 +16,7 @@ struct ffcl_kept_features {
     uint8_t *rgb;                   /* (batch, bytes) */
     size_t *index[LISTS];           /* (batch) each */
     size_t filled, at, under_way;   /* at: the list that is filled; those before it are under way */
+    ffcl_error failed;              /* of the device: there is no room for more images */
     ffcl_error not_evaluated;
 };
 
@@ -42,11 +43,11 @@ int ffcl_kept_features_open(ffcl_kept_features **out, ffcl_extractor *extractor,
 }
 
 /* Waits for the oldest batch. */
-static int receive(ffcl_kept_features *k, ffcl_error *err)
+static int receive(ffcl_kept_features *k)
 {
     const size_t *index = k->index[(k->at + LISTS - k->under_way) % LISTS];
     ffcl_features f;
-    int rc = ffcl_extractor_wait(k->extractor, &f, err);
+    int rc = ffcl_extractor_wait(k->extractor, &f, &k->failed);
     k->under_way--;
     for (size_t i = 0; rc == 0 && i < f.n && !k->not_evaluated.code; i++)
         ffcl_tally_add(k->tally, index[i], f.pool + i * FFCL_INCEPTION_POOL,
@@ -55,11 +56,11 @@ static int receive(ffcl_kept_features *k, ffcl_error *err)
     return rc;
 }
 
-static int submit(ffcl_kept_features *k, ffcl_error *err)
+static int submit(ffcl_kept_features *k)
 {
-    int rc = k->under_way == UNDER_WAY ? receive(k, err) : 0;
+    int rc = k->under_way == UNDER_WAY ? receive(k) : 0;
     if (rc == 0)
-        rc = ffcl_extractor_submit(k->extractor, k->rgb, k->filled, err);
+        rc = ffcl_extractor_submit(k->extractor, k->rgb, k->filled, &k->failed);
     if (rc)
         return rc;
     k->under_way++;
@@ -72,9 +73,15 @@ int ffcl_kept_features_add(void *user, size_t index, const uint8_t *rgb, ffcl_er
 {
     ffcl_kept_features *k = user;
     pthread_mutex_lock(&k->mutex);
-    memcpy(k->rgb + k->filled * k->bytes, rgb, k->bytes);
-    k->index[k->at][k->filled++] = index;
-    int rc = k->filled == k->batch ? submit(k, err) : 0;
+    /* Other threads may come here before they see that one has failed. */
+    int rc = k->failed.code;
+    if (rc == 0) {
+        memcpy(k->rgb + k->filled * k->bytes, rgb, k->bytes);
+        k->index[k->at][k->filled++] = index;
+        rc = k->filled == k->batch ? submit(k) : 0;
+    }
+    if (rc)
+        *err = k->failed;
     pthread_mutex_unlock(&k->mutex);
     return rc;
 }
@@ -83,15 +90,14 @@ int ffcl_kept_features_close(ffcl_kept_features **kept, int rc, ffcl_error *not_
                              ffcl_error *err)
 {
     ffcl_kept_features *k = *kept;
-    ffcl_error second = {0};        /* after a failure that is reported already */
+    const int was_right = rc == 0;
     if (rc == 0 && k->filled)
-        rc = submit(k, err);
-    while (k->under_way) {
-        const int received = receive(k, rc ? &second : err);
-        rc = rc ? rc : received;
-        if (received)
-            break;
-    }
+        rc = submit(k);
+    /* After a failure nothing is under way, or of no use. */
+    while (rc == 0 && k->under_way)
+        rc = receive(k);
+    if (was_right && rc)
+        *err = k->failed;
     if (!not_evaluated->code)
         *not_evaluated = k->not_evaluated;
     for (size_t i = 0; i < LISTS; i++)

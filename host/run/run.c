@@ -327,6 +327,8 @@ static int start_workers(run *r, ffcl_error *err)
     if (rc == 0 && !r->workers)
         rc = ffcl_fail(err, FFCL_ENOMEM, "out of memory for %zu devices", s->n_devices);
     for (size_t i = 0; rc == 0 && i < s->n_devices; i++) {
+        if (r->is_left_out[i])
+            continue;
         const ffcl_worker_spec spec = {
             .engine = i ? NULL : s->engine, .opening = s->openings[i],
             .dtype = ffcl_engine_dtype(s->engine), .noise = s->noise, .source = r->source,
@@ -355,13 +357,22 @@ static void add_device(run *r, const ffcl_worker *worker)
         fail(r, rc, &err);
 }
 
+static void leave_out(run *r, size_t i, const char *work, const ffcl_error *err)
+{
+    const ffcl_device *device = &r->spec->devices[i];
+    char line[1200];
+    snprintf(line, sizeof line, "device %zu, %.100s, is left out: %.900s; its %s to the others",
+             device->index, device->caps.name, err->text, work);
+    report(r, FFCL_PHASE_WARN, line, 0, 0);
+    r->is_left_out[i] = 1;
+}
+
 /* Joins workers that have ended.  A failed device is reported; the last one's failure is the
  * run's, unless others_go_on. */
 static void look_at_workers(run *r, int others_go_on)
 {
     for (size_t i = 0; r->workers && i < r->spec->n_devices; i++) {
         const ffcl_error *err = NULL;
-        char line[1200];
         int rc = 0;
         if (!r->workers[i] || !ffcl_worker_has_ended(r->workers[i], &rc, &err))
             continue;
@@ -369,11 +380,7 @@ static void look_at_workers(run *r, int others_go_on)
         if (rc && (!ffcl_worker_is_device_failure(rc) || (!r->n_active && !others_go_on))) {
             fail(r, rc, err);
         } else if (rc) {
-            snprintf(line, sizeof line, "device %zu, %.100s, is left out: %.900s; its images go "
-                     "to the others", r->spec->devices[i].index, r->spec->devices[i].caps.name,
-                     err->text);
-            report(r, FFCL_PHASE_WARN, line, 0, 0);
-            r->is_left_out[i] = 1;
+            leave_out(r, i, "images go", err);
         }
         add_device(r, r->workers[i]);
         r->evaluated_before += ffcl_worker_evaluated(r->workers[i]);
@@ -405,19 +412,47 @@ static size_t first_sound(const run *r)
 
 /* ---- rank 0 ------------------------------------------------------------------------------- */
 
-/* Images that are there; where all are evaluated, they are, by the first device. */
-static int find_kept(run *r, ffcl_error *err)
+/* Evaluates the images that are there, by this engine, and marks them as done. */
+static int evaluate_kept(run *r, const ffcl_engine *engine, ffcl_error *err)
 {
     ffcl_kept_features *kept = NULL;
-    if (!r->spec->tally)
-        return ffcl_sample_set_find_kept(r->set, r->indices, NULL, NULL, err);
-    int rc = ffcl_kept_features_open(&kept, ffcl_engine_extractor(r->spec->engine), r->spec->tally,
-                                     err);
+    int rc = ffcl_kept_features_open(&kept, ffcl_engine_extractor(engine), r->spec->tally, err);
     if (rc == 0)
         rc = ffcl_sample_set_find_kept(r->set, r->indices, ffcl_kept_features_add, kept, err);
     if (kept)
         rc = ffcl_kept_features_close(&kept, rc, r->spec->not_evaluated, err);
     return rc;
+}
+
+/* The engine of a further device, which goes on with what the first cannot. */
+static int look_at_engine(const run *r, size_t i, ffcl_engine **engine, ffcl_error *err)
+{
+    int rc = ffcl_opening_look(r->spec->openings[i], engine, err);
+    if (rc == 0 && ffcl_engine_dtype(*engine) != ffcl_engine_dtype(r->spec->engine))
+        rc = ffcl_worker_other_precision(err);
+    return rc;
+}
+
+/* Images that are there; where all are evaluated, they are, by the first device that can.  Where
+ * this process has none left and others have, images are made and not evaluated. */
+static int find_kept(run *r, ffcl_error *err)
+{
+    const ffcl_run_spec *s = r->spec;
+    if (!s->tally)
+        return ffcl_sample_set_find_kept(r->set, r->indices, NULL, NULL, err);
+    int rc = evaluate_kept(r, s->engine, err);
+    for (size_t i = 1; i < s->n_devices && ffcl_worker_is_device_failure(rc); i++) {
+        ffcl_engine *engine = NULL;
+        leave_out(r, i - 1, "work goes", err);
+        rc = look_at_engine(r, i, &engine, err);
+        if (rc == 0)
+            rc = evaluate_kept(r, engine, err);
+    }
+    if (r->size == 1 || !ffcl_worker_is_device_failure(rc))
+        return rc;
+    leave_out(r, s->n_devices - 1, "images go", err);
+    fail_evaluation(r, err);
+    return ffcl_sample_set_find_kept(r->set, r->indices, NULL, NULL, err);
 }
 
 static int open_rank0(run *r, ffcl_error *err)

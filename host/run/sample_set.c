@@ -87,7 +87,9 @@ static int clear_way(ffcl_sample_set *set, ffcl_error *err)
     if (!cfg->output.folder)
         return 0;
     const ffcl_folder_query query = ffcl_home_query(cfg, set->may_keep ? set->spec.count : 0);
-    ffcl_folder_look(&query, &found);
+    const int rc = ffcl_folder_look(&query, &found, err);
+    if (rc)
+        return rc;
     if (found.strangers) {
         snprintf(text, sizeof text, "%.120s also holds %zu image%s not of this sample set "
                  "(%.60s): who reads all of the folder reads that, too", cfg->output.folder,

@@ -33,6 +33,12 @@ int ffcl_worker_is_device_failure(int rc)
     return rc == FFCL_EDEVICE || rc == FFCL_EBUILD || rc == FFCL_EDEVMEM || rc == FFCL_EOPENCL;
 }
 
+int ffcl_worker_other_precision(ffcl_error *err)
+{
+    return ffcl_fail(err, FFCL_ECONFIG, "the selected devices choose different precisions, and a "
+                     "sample set has one: set [precision] compute to float32 or half");
+}
+
 static int take_engine(ffcl_worker *w)
 {
     const ffcl_worker_spec *s = &w->spec;
@@ -40,8 +46,7 @@ static int take_engine(ffcl_worker *w)
         return 0;
     int rc = ffcl_opening_wait(s->opening, &w->engine, &w->err);
     if (!rc && ffcl_engine_dtype(w->engine) != s->dtype)
-        rc = ffcl_fail(&w->err, FFCL_ECONFIG, "the selected devices choose different precisions, "
-                       "and a sample set has one: set [precision] compute to float32 or half");
+        rc = ffcl_worker_other_precision(&w->err);
     return rc ? rc : s->join(s->user, w->engine, &w->err);
 }
 

@@ -51,6 +51,9 @@ size_t ffcl_worker_evaluated(ffcl_worker *worker);
 /* Is rc a failure of the device, so that others may continue without it? */
 int ffcl_worker_is_device_failure(int rc);
 
+/* The failure of a device that computes in another precision than the first. */
+int ffcl_worker_other_precision(ffcl_error *err);
+
 /* Joins the thread; an engine of the opening is closed. */
 void ffcl_worker_close(ffcl_worker **worker);
 

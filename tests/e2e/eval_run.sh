@@ -195,10 +195,41 @@ if [ "$("$ffcl" devices | grep -c 'Portable Computing Language')" != 0 ]; then
             same "a device failed, $victim: the same numbers" "$(numbers two/evaluation.json)" \
                 "$want"
         done
+        # What an earlier run left is evaluated by the first device, or by the next.
+        for victim in 0:1 0:4; do
+            rm -f two/00000[47].png
+            FFCL_SHIM_READS=$victim LD_PRELOAD=$work/shim.so run "${quiet[@]}" \
+                device.select=all output.folder=two sampler.batch=1
+            same "resuming, a device fails, $victim: the run continues" \
+                "$code $(grep -c 'is left out' "$work/stderr")" "0 1"
+            same "resuming, a device failed, $victim: the same numbers" \
+                "$(numbers two/evaluation.json)" "$want"
+        done
     fi
     unset POCL_DEVICES
 else
     skip "several devices" "no PoCL"
+fi
+
+# One device alone, of images that are there: more than a batch of them, read by several threads.
+if need_shim "the only device fails"; then
+    few=(-q "$demo" output.grid= sampler.count=20 output.folder=lots eval.reference=none
+        eval.inception=net.safetensors)
+    works "twenty images" "${few[@]}"
+    score=$(cat "$work/stdout")
+    for fault in READS=0:1 READS=0:4 ASYNC=40:-5 ASYNC=300:-5; do
+        export "FFCL_SHIM_${fault?}"
+        LD_PRELOAD=$work/shim.so run "${few[@]}" output.threads=4
+        unset "FFCL_SHIM_${fault%%=*}"
+        same "all are there, the only device fails, $fault: exit code and sentence" \
+            "$code $(grep -c '^ffcl: .*CL_OUT_OF_RES' "$work/stderr") $(wc -l < "$work/stderr")" \
+            "10 1 1"
+        same "all are there, the only device failed, $fault: nothing is lost" \
+            "$(ls lots/*.png | wc -l)" 20
+    done
+    works "the same command afterwards" "${few[@]}"
+    same "the same score" "$(cat "$work/stdout")" "$score"
+    rm -rf lots
 fi
 
 # ---- a job array, processes of mpirun ----

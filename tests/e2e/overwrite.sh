@@ -62,6 +62,19 @@ same "a numbered image without a manifest" \
     "$code $(grep -cF 'photos holds 1 image that is not of this run (000002' "$work/stderr")" \
     "17 1"
 same "it is left, and nothing beside it" "$(ls -A photos)" 000002.png
+if need_shim "a folder that cannot be listed"; then
+    for n in 1 2 3 4; do
+        LD_PRELOAD=$shim FFCL_SHIM_FAIL=opendir:$n:5 run -q "$demo" output.grid= \
+            output.folder=photos sampler.count=1
+        case "$code $(cat "$work/stderr")" in
+        "12 ffcl: the folder photos cannot be read, and may hold other images: Input/"*) ;;
+        "17 ffcl: photos holds 1 image that is not of this run"*) ;;
+        *) not_ok "listing $n of a folder fails: nothing is said to be alone in it" ;;
+        esac
+    done
+    same "a folder that cannot be listed: it is left, and nothing beside it" \
+        "$(ls -A photos)" 000002.png
+fi
 cp f/000000.png f/000001.png
 refused "an image that is not the one that ffcl wrote" "f/000001.png is not the image that ffcl" \
     3 2

@@ -5,10 +5,12 @@
  * here, which the file's metadata have, too. */
 #include <math.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include <cmocka.h>
 
@@ -293,7 +295,9 @@ static void make_features(float *x, size_t index)
     }
 }
 
-static ffcl_tally *tally_of(size_t n, int is_backwards)
+typedef enum order { FORWARDS, BACKWARDS, FIRST_LAST } order;
+
+static ffcl_tally *tally_of(size_t n, order in)
 {
     enum { POOL = FFCL_INCEPTION_POOL, SPATIAL = FFCL_INCEPTION_SPATIAL };
     float *x = malloc(FFCL_INCEPTION_ALL * sizeof *x);
@@ -302,10 +306,10 @@ static ffcl_tally *tally_of(size_t n, int is_backwards)
     assert_non_null(x);
     assert_int_equal(ffcl_tally_open(&t, ffcl_habit_of(FFCL_LIKE_ADM), n, 0, &err), 0);
     for (size_t i = 0; i < n; i++) {
-        const size_t index = is_backwards ? n - 1 - i : i;
+        const size_t index = in == BACKWARDS ? n - 1 - i : in == FIRST_LAST ? (i + 1) % n : i;
         make_features(x, index);
         assert_int_equal(ffcl_tally_add(t, index, x, x + POOL, x + POOL + SPATIAL, &err), 0);
-        assert_int_equal(ffcl_tally_count(t), is_backwards ? (i + 1 == n) * n : i + 1);
+        assert_int_equal(ffcl_tally_count(t), in == FORWARDS ? i + 1 : (i + 1 == n) * n);
     }
     ffcl_tally_end(t);
     free(x);
@@ -316,7 +320,7 @@ static ffcl_tally *tally_of(size_t n, int is_backwards)
 static void test_waiting(void **state)
 {
     enum { N = 1030, D = FFCL_INCEPTION_POOL };
-    ffcl_tally *a = tally_of(N, 0), *b = tally_of(N, 1);
+    ffcl_tally *a = tally_of(N, FORWARDS), *b = tally_of(N, BACKWARDS);
     const ffcl_moments *p = ffcl_tally_pool(a), *q = ffcl_tally_pool(b);
     double score[2], deviation[2];
     (void)state;
@@ -327,6 +331,27 @@ static void test_waiting(void **state)
     ffcl_tally_score(a, &score[0], &deviation[0]);
     ffcl_tally_score(b, &score[1], &deviation[1]);
     assert_true(score[0] == score[1] && deviation[0] == deviation[1] && score[0] > 1.0);
+    ffcl_tally_close(&a);
+    ffcl_tally_close(&b);
+}
+
+/* The same where the disk is full after a few of those that wait in a file. */
+static void test_waiting_on_full_disk(void **state)
+{
+    enum { N = 1040, D = FFCL_INCEPTION_POOL };
+    struct rlimit before, now;
+    (void)state;
+    ffcl_tally *a = tally_of(N, FORWARDS);
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
+    now = before;
+    /* Indices from 1025 on wait in a file: a part of 1030 fits. */
+    now.rlim_cur = (rlim_t)(1030 * FFCL_INCEPTION_ALL * sizeof(float) + 17000);
+    signal(SIGXFSZ, SIG_IGN);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &now), 0);
+    ffcl_tally *b = tally_of(N, FIRST_LAST);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
+    assert_memory_equal(ffcl_tally_pool(a)->squares, ffcl_tally_pool(b)->squares,
+                        (size_t)D * D * sizeof(double));
     ffcl_tally_close(&a);
     ffcl_tally_close(&b);
 }
@@ -360,6 +385,7 @@ int main(void)
         cmocka_unit_test(test_diagonal), cmocka_unit_test(test_batches),
         cmocka_unit_test(test_score), cmocka_unit_test(test_permutation),
         cmocka_unit_test(test_half), cmocka_unit_test(test_waiting),
+        cmocka_unit_test(test_waiting_on_full_disk),
         cmocka_unit_test(test_neighbours),
     };
     ffcl_error err = {0};
