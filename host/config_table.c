@@ -311,10 +311,10 @@ const ffcl_config_row ffcl_config_rows[] = {
     {"precision", "compute", FFCL_TYPE_CHOICE, "auto", AT(precision.compute),
      DIFFER_BY("precision.compute"), .choices = precisions,
      .help = "`float32` is the reference. `half` stores wide activations and most weights in 16 "
-             "bits, on any device, slowly where there are no matrix units. `auto` is half where "
-             "NVIDIA's tensor cores pass their self-check, and where AMD's or Intel's matrix unit "
-             "is right and faster in a trial, or float32 does not fit the device's memory, else "
-             "float32"},
+             "bits, on any device: without matrix units it saves memory, not time. `auto` is half "
+             "where NVIDIA's tensor cores pass their self-check, and where AMD's or Intel's matrix "
+             "unit is right and faster in a trial, or float32 does not fit the device's memory, "
+             "else float32"},
 
     {"blas", "backend", FFCL_TYPE_TEXT, "auto", AT(blas.backend), DIFFER_BY(FFCL_CONFIG_PRODUCTS),
      .help = "Who multiplies matrices: `clblast`, or on CPU devices `cblas`, the library below, or "

@@ -110,7 +110,7 @@ int ffcl_winograd_pays(const ffcl_ctx *ctx, const ffcl_conv_weight *w)
 int ffcl_winograd_copied_can(const ffcl_ctx *ctx, const ffcl_conv_weight *w)
 {
     return w->dtype == FFCL_F16 && w->layout == FFCL_CONV_TILES && ffcl_gemm_copies_half(ctx) &&
-           !w->upsample && ffcl_winograd_knows(w) && w->in >= FEWEST;
+           !ctx->no_winograd && !w->upsample && ffcl_winograd_knows(w) && w->in >= FEWEST;
 }
 
 size_t ffcl_winograd_points(const ffcl_conv_weight *w)
