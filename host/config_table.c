@@ -553,10 +553,17 @@ int ffcl_config_unknown(const char *where, const char *section, const char *key,
     if (!known)
         return unknown_section(where, section, key, err);
 
-    const ffcl_config_row *row = key_anywhere(key);
-    if (row)
+    char word[64];
+    snprintf(word, sizeof word, "%s.%s", section, key);
+    const ffcl_config_row *word_row = ffcl_config_by_word(word), *row = key_anywhere(key);
+    if (row && !word_row)
         return ffcl_fail(err, FFCL_ECONFIG, "%s: unknown key [%s] %s; it belongs in [%s]", where,
                          section, key, row->section);
+    if (!word_row)
+        word_row = ffcl_config_by_word(key);
+    if (word_row)
+        return ffcl_fail(err, FFCL_ECONFIG, "%s: unknown key [%s] %s; did you mean [%s] %s?",
+                         where, section, key, word_row->section, word_row->key);
     row = ffcl_config_nearest(section, key);
     if (row)
         return ffcl_fail(err, FFCL_ECONFIG, "%s: unknown key [%s] %.80s; did you mean %s?", where,

@@ -93,6 +93,9 @@ const ffcl_config_row *ffcl_config_find(const char *section, const char *key);
 /* The row whose key is written most like this one, of section (NULL: of any), or NULL. */
 const ffcl_config_row *ffcl_config_nearest(const char *section, const char *key);
 
+/* The key that other programs call so: batch_size, num_steps; NULL: none. */
+const ffcl_config_row *ffcl_config_by_word(const char *word);
+
 /* The choice of a row that text may have meant: a typo, or the word of other programs; or NULL. */
 const char *ffcl_config_nearest_choice(const ffcl_config_row *row, const char *text);
 

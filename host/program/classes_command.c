@@ -59,8 +59,12 @@ static int run_classes(ffcl_session *s)
     if (!rc && !found) {
         ffcl_class_names_suggest(names, pattern, strlen(pattern), list, sizeof list);
         s->err.code = rc = FFCL_EUSAGE;
-        snprintf(s->err.text, sizeof s->err.text, "no class of %.200s is called %.80s%s%s%s", which,
-                 pattern, *list ? "; did you mean " : "", list, *list ? "?" : "");
+        if (strspn(pattern, "0123456789") == strlen(pattern))
+            snprintf(s->err.text, sizeof s->err.text, "class %.80s of %.200s is out of range (0 to "
+                     "%zu)", pattern, which, ffcl_class_names_count(names) - 1);
+        else
+            snprintf(s->err.text, sizeof s->err.text, "no class of %.200s is called %.80s%s%s%s",
+                     which, pattern, *list ? "; did you mean " : "", list, *list ? "?" : "");
     }
     char *text = json && !rc ? cJSON_Print(json) : NULL;
     if (text)

@@ -70,20 +70,14 @@ static int find_command(int argc, char **argv)
  * keys. */
 static int key_of_option(const ffcl_command *c, const char *name, char *key, size_t size)
 {
-    static const char *const elsewhere[][2] = {
-        {"device", "device.select"}, {"model", "model.checkpoint"}, {"vae", "vae.weights"},
-        {"cfg_scale", "sampler.guidance"}, {"cfg", "sampler.guidance"},
-        {"class", "sampler.classes"}, {"num_samples", "sampler.count"},
-        {"batch_size", "sampler.batch"}, {"out", "output.grid"}, {"fp16", "precision.compute"},
-    };
     char text[64];
     snprintf(text, sizeof text, "%s", name);
     for (char *t = text; *t; t++)
         *t = *t == '-' ? '_' : *t;
     *key = '\0';
-    for (size_t i = 0; i < sizeof elsewhere / sizeof *elsewhere; i++)
-        if (!strcmp(text, elsewhere[i][0]))
-            snprintf(key, size, "%s", elsewhere[i][1]);
+    const ffcl_config_row *meant = ffcl_config_by_word(text);
+    if (meant)
+        snprintf(key, size, "%s.%s", meant->section, meant->key);
     for (size_t i = 0; i < ffcl_config_n_rows && !*key; i++) {
         const ffcl_config_row *row = &ffcl_config_rows[i];
         const size_t n = strlen(row->section);

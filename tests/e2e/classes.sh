@@ -22,6 +22,8 @@ print([(c["class"], c["names"][0]) for c in json.load(open(sys.argv[1]))])' "$wo
 refuses "a name that is none" 2 "no class of imagenet is called tabyb; did you mean tabby (281)?" \
     -- classes tabyb
 refuses "two patterns" 2 "takes one pattern" -- classes golden retriever
+refuses "a number that is none" 2 "class 1001 of imagenet is out of range (0 to 999)" -- \
+    classes 1001
 refuses "a file that is not there" 4 gone.txt -- classes --names gone.txt
 
 refuses "a typo" 3 "golden retreiver is not a number, a range or a name of ImageNet's classes" \

@@ -42,6 +42,7 @@ same "presets: all of the text" "$(tr -s ' \n' ' ' < "$work/stdout" |
 
 refuses "a word that is nearly a command" 2 "devces is neither a command nor a file" \
     "did you mean ffcl devices?" -- devces
+refuses "a key of other programs" 3 "did you mean [sampler] count?" -- "$demo" sampler.num_samples=3
 refuses "a word that is none" 2 "xyzzy is neither a command nor a file; see" -- xyzzy
 refuses "a name of a file that is missing" 4 "cannot open gone.ini" -- gone.ini
 refuses "a path that is missing" 4 "cannot open runs/gone" -- runs/gone

@@ -234,6 +234,12 @@ static void test_bad_keys(void **state)
     refuse("[everything]\nx = 1\n",
            "a.ini:2: unknown section [everything]; the sections are [device], [model], "
            "[condition], [vae], [sampler], [precision], [blas], [output], [eval]");
+    refuse("[sampler]\nbatch_size = 1\n",
+           "a.ini:2: unknown key [sampler] batch_size; did you mean [sampler] batch?");
+    refuse("[device]\nindex = 1\n",
+           "a.ini:2: unknown key [device] index; did you mean [device] select?");
+    refuse("[precision]\ndtype = half\n",
+           "a.ini:2: unknown key [precision] dtype; did you mean [precision] compute?");
     refuse("seed = 1\n", "a.ini:1: key seed stands before any [section]; it belongs in [sampler]");
     refuse("x = 1\n", "a.ini:1: key x stands before any [section]");
     refuse("[sampler]\nseed = 1\n[vae]\n[sampler]\nseed = 1\n",
