@@ -7,6 +7,7 @@
  * epilogue_row_f32, for CPUs, takes parts of rows in vectors of VW, which divides N. */
 #include "epilogue_finish.clh"
 #include "vector.clh"
+#include "epilogue_vector.clh"
 
 __kernel void epilogue_f32(__global float *out, int out_at, int out_ld,
                            __global const float *bias, int bias_at,
@@ -31,7 +32,7 @@ __kernel void epilogue_row_f32(__global float *out, int out_at, int out_ld,
                                __global const float *bias, int bias_at,
                                __global const float *gate, int gate_at, int gate_ld, int gate_rows,
                                __global const float *add, int add_at, int add_ld, int add_rows,
-                               int act, int flags, int M, int N, int part)
+                               int what, int flags, int M, int N, int part)
 {
     int m = get_global_id(0), first = get_global_id(1) * part, last = min(first + part, N);
     if (m >= M)
@@ -40,12 +41,7 @@ __kernel void epilogue_row_f32(__global float *out, int out_at, int out_ld,
     __global const float *g = gate + gate_at + (size_t)(m / gate_rows) * gate_ld;
     __global const float *a = add + add_at + (size_t)(m % add_rows) * add_ld;
     for (int n = first; n < last; n += VW) {
-        vec v = LOAD_FLOATS(to + n);
-        if (flags & 1)
-            v += LOAD_FLOATS(bias + bias_at + n);
-        v = activation_of(v, act);
-        if (flags & 2)
-            v *= LOAD_FLOATS(g + n);
+        vec v = epilogue_vector(LOAD_FLOATS(to + n), bias + bias_at + n, g + n, what, flags);
         if (flags & 4)
             v += LOAD_FLOATS(a + n);
         STORE_FLOATS(v, to + n);

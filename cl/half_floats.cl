@@ -3,6 +3,7 @@
  * operands before, the epilogue after. */
 #include "tiles.clh"
 #include "vector.clh"
+#include "epilogue_vector.clh"
 
 /* out (N, K) = N columns of a weight in tiles, from n0 on.  A work-item has 32 rows of a column,
  * which lie together in a tile, its neighbour the next column's.  Global (items = N K / 32, K
@@ -64,12 +65,7 @@ __kernel void finish_rows(__global act *out, int out_at, int out_ld, __global co
     __global const float *g = gate + gate_at + (size_t)(m / gate_rows) * gate_ld;
     __global const act *a = add + add_at + (size_t)(m % add_rows) * add_ld;
     for (int n = first; n < last; n += VW) {
-        vec v = LOAD_FLOATS(from + n);
-        if (flags & 1)
-            v += LOAD_FLOATS(bias + bias_at + n);
-        v = activation_of(v, what);
-        if (flags & 2)
-            v *= LOAD_FLOATS(g + n);
+        vec v = epilogue_vector(LOAD_FLOATS(from + n), bias + bias_at + n, g + n, what, flags);
         if (flags & 4)
             v += LOAD(a + n);
         STORE(v, to + n);
