@@ -283,7 +283,7 @@ refuses "the demo's checkpoint, one byte changed" 5 changed.pt checksum -- \
 FFCL_VARIANTS="softmax=fastest" refuses "its operation's variants are listed, and nothing else" 3 \
     'softmax has no variant "fastest"; it has row, group' -- "${tiny[@]}"
 FFCL_VARIANTS="attention=fastest" refuses "a variant that does not exist" 3 FFCL_VARIANTS \
-    '"fastest"' "row, tiled, quads, gemms, mma, wgmma, gemms-half" -- "${tiny[@]}"
+    '"fastest"' "row, tiled, quads, gemms, gemms-copied, mma, wgmma, gemms-half" -- "${tiny[@]}"
 FFCL_VARIANTS="convolve=row" refuses "an operation that does not exist" 3 '"convolve"' \
     "gemm, attention, softmax, layernorm, qk_norm, groupnorm, convolution" -- "${tiny[@]}"
 
