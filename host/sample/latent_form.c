@@ -9,62 +9,98 @@
 
 #include "sample/engine_impl.h"
 
-/* The C values of a tensor called one of names, into out; *found says whether there is one. */
-static int take(float *out, size_t C, ffcl_tensor_file *file, const char *const *names,
-                const ffcl_tensor_info **found, ffcl_error *err)
+/* What files call a mean and its deviation. */
+static const struct pair {
+    const char *mean, *std;
+    enum { DEVIATION, INVERSE, VARIANCE } kind; /* of what is called std */
+} pairs[] = {
+    {"mean", "std", DEVIATION},
+    {"latent_mean", "latent_std", DEVIATION},
+    {"latents_bias", "latents_scale", INVERSE},
+    /* A batch norm's, without its eps, as REPA-E's samplers take it. */
+    {"bn.running_mean", "bn.running_var", VARIANCE},
+};
+enum { N_PAIRS = sizeof pairs / sizeof *pairs };
+
+/* The C values of a tensor. */
+static int take(float *out, size_t C, ffcl_tensor_file *file, const ffcl_tensor_info *info,
+                ffcl_error *err)
 {
-    *found = NULL;
-    for (; *names && !*found; names++)
-        *found = ffcl_tensor_file_find(file, *names);
-    if (!*found)
-        return 0;
-    if ((*found)->count != C)
+    if (info->count != C)
         return ffcl_fail(err, FFCL_EWEIGHTS, "%s has %zu values in %s, for %zu latent channels",
-                         ffcl_tensor_file_path(file), (*found)->count, (*found)->name, C);
-    return ffcl_tensor_file_read_f32(file, *found, 0, C, out, err);
+                         ffcl_tensor_file_path(file), info->count, info->name, C);
+    return ffcl_tensor_file_read_f32(file, info, 0, C, out, err);
 }
 
-/* Mean and deviation of a file: {mean, std}, {latents_bias, latents_scale} with deviation 1 /
- * scale, or a batch norm's, without its eps, as REPA-E's samplers take it.  Of a checkpoint the
- * batch norm's alone: mean and std may be anything there. */
+/* A pair that is there whole: C deviations and C means behind them, into out. */
+static int take_pair(float *out, size_t C, ffcl_tensor_file *file, const struct pair *p,
+                     const ffcl_tensor_info *m, const ffcl_tensor_info *s, ffcl_error *err)
+{
+    float *std = out, *mean = out + C;
+    int rc = take(mean, C, file, m, err);
+    if (rc == 0)
+        rc = take(std, C, file, s, err);
+    for (size_t c = 0; rc == 0 && c < C; c++) {
+        if (p->kind == INVERSE)
+            std[c] = 1.0f / std[c];
+        if (p->kind == VARIANCE)
+            std[c] = (float)sqrt((double)std[c]);
+        if (!isfinite(std[c]) || !isfinite(mean[c]) || !(std[c] > 0))
+            rc = ffcl_fail(err, FFCL_EWEIGHTS, "%s has a mean that is not finite, or a deviation "
+                           "that is not above 0", ffcl_tensor_file_path(file));
+    }
+    return rc;
+}
+
+/* The same numbers, but for the rounding of an inverse or of a root. */
+static int agree(const float *a, const float *b, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (!(fabsf(a[i] - b[i]) <= 1e-5f * fmaxf(fabsf(a[i]), fabsf(b[i]))))
+            return 0;
+    return 1;
+}
+
+/* Mean and deviation of a file, of one pair: half of one and half of another are no statistics.
+ * Of a checkpoint the batch norm's alone: mean and std may be anything there. */
 static int read_stats(ffcl_engine *e, const char *path, int of_checkpoint, ffcl_error *err)
 {
-    static const char *const means[] = {"mean", "latent_mean", "latents_bias", "bn.running_mean",
-                                         NULL};
-    static const char *const stds[] = {"std", "latent_std", NULL};
-    static const char *const scales[] = {"latents_scale", NULL};
-    static const char *const bn_mean[] = {"bn.running_mean", NULL};
-    static const char *const bn_var[] = {"bn.running_var", NULL};
     const size_t C = e->C;
-    float *std = e->form_values, *mean = e->form_values + C;
-    const ffcl_tensor_info *m = NULL, *s = NULL, *inverse = NULL, *variance = NULL;
+    const struct pair *taken = NULL;
+    const char *half = NULL, *missing = NULL;
     ffcl_tensor_file *file = NULL;
+    float *other = calloc(2 * C + 1, sizeof *other);
+    if (!other)
+        return ffcl_fail(err, FFCL_ENOMEM, "out of memory for %zu latent channels", C);
     /* A batch norm lies beside the model's weights, whatever file that is. */
     int rc = of_checkpoint ? ffcl_tensor_file_reopen(&file, ffcl_sit_file(e->sit), err)
                            : ffcl_tensor_file_open(&file, path, err);
-    if (rc == 0)
-        rc = take(mean, C, file, of_checkpoint ? bn_mean : means, &m, err);
-    if (rc == 0 && !of_checkpoint)
-        rc = take(std, C, file, stds, &s, err);
-    if (rc == 0 && !of_checkpoint && !s)
-        rc = take(std, C, file, scales, &inverse, err);
-    if (rc == 0 && !s && !inverse)
-        rc = take(std, C, file, bn_var, &variance, err);
-    if (rc == 0 && (!m || (!s && !inverse && !variance)))
+    for (int i = of_checkpoint ? N_PAIRS - 1 : 0; rc == 0 && i < N_PAIRS; i++) {
+        const struct pair *p = &pairs[i];
+        const ffcl_tensor_info *m = ffcl_tensor_file_find(file, p->mean);
+        const ffcl_tensor_info *s = ffcl_tensor_file_find(file, p->std);
+        if (m && s) {
+            rc = take_pair(taken ? other : e->form_values, C, file, p, m, s, err);
+            if (rc == 0 && taken && !agree(e->form_values, other, 2 * C))
+                rc = ffcl_fail(err, FFCL_EWEIGHTS, "%s has %s and %s, and other numbers in %s and "
+                               "%s: [vae] stats needs a file with one of the two", path,
+                               taken->mean, taken->std, p->mean, p->std);
+            taken = taken ? taken : p;
+        } else if ((m || s) && !half) {
+            half = m ? p->mean : p->std;
+            missing = m ? p->std : p->mean;
+        }
+    }
+    if (rc == 0 && !taken && half)
+        rc = ffcl_fail(err, FFCL_EWEIGHTS, "%s has %s and no %s: [vae] stats needs both", path,
+                       half, missing);
+    else if (rc == 0 && !taken)
         rc = ffcl_fail(err, FFCL_EWEIGHTS, "%s has no %s: [vae] stats needs them", path,
                        of_checkpoint ? "bn.running_mean and bn.running_var"
                                      : "mean and std, latents_bias and latents_scale, or a batch "
                                        "norm (bn.running_mean and bn.running_var)");
-    for (size_t c = 0; rc == 0 && c < C; c++) {
-        if (inverse)
-            std[c] = 1.0f / std[c];
-        if (variance)
-            std[c] = (float)sqrt((double)std[c]);
-        if (!isfinite(std[c]) || !isfinite(mean[c]) || !(std[c] > 0))
-            rc = ffcl_fail(err, FFCL_EWEIGHTS, "%s has a mean that is not finite, or a deviation "
-                           "that is not above 0", path);
-    }
     ffcl_tensor_file_close(&file);
+    free(other);
     return rc;
 }
 

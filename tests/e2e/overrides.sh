@@ -230,15 +230,35 @@ mean = four(0, 0, 0.5, 0)
 norm = [("bn.running_mean", mean), ("bn.running_var", four(4, 1, 9, 0.25))]
 edit.Editor([("mean", mean), ("std", four(2, 1, 3, 0.5))], None).write("plain.safetensors")
 edit.Editor(norm, None).write("stats.safetensors")
+def write(name, **tensors):
+    edit.Editor([(k.replace("bn_", "bn."), v) for k, v in tensors.items()], None).write(
+        name + ".safetensors")
+std, var, inverse = four(2, 1, 3, 0.5), norm[1][1], four(0.5, 1, 1 / 3, 2)
+write("repae", latents_bias=mean, latents_scale=inverse, mean=four(9, 9, 9, 9))
+write("both", mean=mean, std=std, bn_running_mean=mean, bn_running_var=var)
+write("half-1", mean=mean, bn_running_var=var)
+write("half-2", latents_bias=mean, std=std)
+write("half-3", latent_mean=mean, std=std)
+write("two", mean=mean, std=std, latents_bias=mean, latents_scale=std)
 edit.Editor(edit.read(sys.argv[2])[0] + norm, None).write("norm.safetensors")
 PYTHON
 bn=(-q "$demo" sampler.count=2 vae.scale=0.18215)
-for stats in plain stats norm; do
+for stats in plain stats norm repae both; do
     works "mean and deviation of $stats.safetensors" "${bn[@]}" vae.stats=$stats.safetensors \
         output.grid=$stats.png
 done
 check "a batch norm is its mean and deviation" images equal plain.png stats.png
 check "that of a VAE's file, too" images equal plain.png norm.png
+check "an inverse deviation, and a mean of no pair beside it" images equal plain.png repae.png
+check "two pairs of the same numbers" images equal plain.png both.png
+refuses "the mean of one kind with the deviation of another" 6 "has mean and no std" -- \
+    "${bn[@]}" vae.stats=half-1.safetensors output.grid="$out/a.png"
+refuses "the bias without its scale" 6 "has std and no mean" -- "${bn[@]}" \
+    vae.stats=half-2.safetensors output.grid="$out/a.png"
+refuses "the mean of latents with a deviation of another name" 6 "has std and no mean" -- \
+    "${bn[@]}" vae.stats=half-3.safetensors output.grid="$out/a.png"
+refuses "two pairs of other numbers" 6 "has mean and std" "latents_bias and latents_scale" -- \
+    "${bn[@]}" vae.stats=two.safetensors output.grid="$out/a.png"
 run "${bn[@]:1}" vae.weights=norm.safetensors output.grid=passed.png
 same "one that is passed over is named" \
     "$code $(grep -c 'norm.safetensors has a batch norm of latents' "$work/stderr")" "0 1"
