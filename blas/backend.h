@@ -121,6 +121,10 @@ int ffcl_epilogue_flags(const ffcl_matmul *p);
     FFCL_INT((p)->add ? (p)->add->batch * (p)->add->rows : 1), FFCL_INT((p)->act),             \
     FFCL_INT(ffcl_epilogue_flags(p))
 
+/* Columns of a row that a work-item of a CPU's epilogue takes: a whole row of a block of SiT, but a
+ * part of the long row of its modulations. */
+enum { FFCL_ROW_PART = 8192 };
+
 /* Applies p's epilogue to A W in p->out, in place. */
 void ffcl_epilogue_run(ffcl_ctx *ctx, const ffcl_matmul *p);
 

@@ -7,8 +7,8 @@
 #include "backend.h"
 #include "util.h"
 
-/* Bytes of the copy of a piece of W; columns of a work-item's row of the epilogue. */
-enum { PIECE = 8 << 20, ROW_PART = 8192 };
+/* Bytes of the copy of a piece of W. */
+enum { PIECE = 8 << 20 };
 
 static ffcl_cost copy_cost(size_t n)
 {
@@ -41,8 +41,8 @@ static int has_epilogue(const ffcl_matmul *p)
 int ffcl_cblas_half_can(const ffcl_ctx *ctx, const ffcl_matmul *p)
 {
     const int half_a = p->a.dtype == FFCL_F16, half_w = p->w.dtype == FFCL_F16;
-    return ctx->blas && ctx->blas->backend->takes_half && (half_a || half_w) && !p->gather &&
-           !p->unpatch && (!half_a || p->a.layout == FFCL_ROWS) &&
+    return ffcl_gemm_copies_half(ctx) && (half_a || half_w) && !p->gather && !p->unpatch &&
+           (!half_a || p->a.layout == FFCL_ROWS) &&
            (!half_w || p->w.layout == FFCL_TILES) && !ffcl_matmul_batch(p);
 }
 
@@ -85,13 +85,13 @@ static void finish(ffcl_ctx *ctx, const ffcl_matmul *p, const ffcl_tensor *sums)
              ffcl_dtype_option(p->out.dtype));
     const ffcl_kernel *k = ffcl_kernel_get(ctx, "half_floats", "finish_rows", options);
     size_t local[2] = {ffcl_local_size(ctx, k, 8), 1};
-    size_t global[2] = {ffcl_round_up(M, local[0]), ffcl_div_up(N, ROW_PART)};
+    size_t global[2] = {ffcl_round_up(M, local[0]), ffcl_div_up(N, FFCL_ROW_PART)};
     ffcl_cost cost = ffcl_after_cost(p);
     cost.bytes += (4.0 + (double)ffcl_dtype_bytes(p->out.dtype)) * (double)(M * N);
     ffcl_work(ctx, cost);
     ffcl_launch(ctx, k, 2, global, local, FFCL_BUF(&p->out), FFCL_INT(p->out.at),
                 FFCL_INT(p->out.ld), FFCL_BUF(sums), FFCL_EPILOGUE(p), FFCL_INT(M), FFCL_INT(N),
-                FFCL_INT(ROW_PART));
+                FFCL_INT(FFCL_ROW_PART));
 }
 
 void ffcl_cblas_half(ffcl_ctx *ctx, const ffcl_matmul *p)

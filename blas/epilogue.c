@@ -19,10 +19,6 @@ void ffcl_gemm_work(ffcl_ctx *ctx, const ffcl_matmul *p, ffcl_cost cost)
         ffcl_work_shape(ctx, cost, "%zux%zux%zu", m, p->w.cols, p->w.rows);
 }
 
-/* Columns that a work-item of the CPU's kernel takes: a whole row of a block of SiT, but a part of
- * the long row of its modulations. */
-enum { ROW_PART = 8192 };
-
 void ffcl_epilogue_run(ffcl_ctx *ctx, const ffcl_matmul *p)
 {
     const size_t M = ffcl_matmul_rows(p), N = p->w.cols;
@@ -30,7 +26,7 @@ void ffcl_epilogue_run(ffcl_ctx *ctx, const ffcl_matmul *p)
         return;
     const int by_rows = ffcl_is_cpu(ctx) && N % 4 == 0;
     const ffcl_arg args[] = {FFCL_BUF(&p->out), FFCL_INT(p->out.at), FFCL_INT(p->out.ld),
-                             FFCL_EPILOGUE(p), FFCL_INT(M), FFCL_INT(N), FFCL_INT(ROW_PART)};
+                             FFCL_EPILOGUE(p), FFCL_INT(M), FFCL_INT(N), FFCL_INT(FFCL_ROW_PART)};
     const size_t n_args = sizeof args / sizeof *args;
     char options[16] = "";
     if (by_rows)
@@ -42,7 +38,7 @@ void ffcl_epilogue_run(ffcl_ctx *ctx, const ffcl_matmul *p)
     ffcl_work(ctx, cost);
     if (by_rows) {
         size_t local[2] = {ffcl_local_size(ctx, k, 8), 1};
-        size_t global[2] = {ffcl_round_up(M, local[0]), ffcl_div_up(N, ROW_PART)};
+        size_t global[2] = {ffcl_round_up(M, local[0]), ffcl_div_up(N, FFCL_ROW_PART)};
         ffcl_launch_args(ctx, k, 2, global, local, args, n_args);
         return;
     }

@@ -132,32 +132,27 @@ int ffcl_gemm_takes_columns(const ffcl_ctx *ctx)
     return ctx->blas && (ctx->blas->backend->takes_columns || ctx->maps_weights);
 }
 
-/* Without a matrix unit: does ffcl's own GEMM for GPUs compute half operands; does a library? */
+/* Does ffcl's own GEMM for GPUs compute half operands, without a matrix unit? */
 static int is_blocked_half(const ffcl_ctx *ctx)
 {
     return ctx->blas && ctx->blas->has_blocked_half && ctx->matrix_unit == FFCL_UNIT_NONE;
 }
 
-static int is_library_half(const ffcl_ctx *ctx)
-{
-    return ctx->blas && ctx->blas->backend->takes_half && ctx->matrix_unit == FFCL_UNIT_NONE;
-}
-
 int ffcl_gemm_copies_half(const ffcl_ctx *ctx)
 {
-    return is_library_half(ctx);
+    return ctx->blas && ctx->blas->backend->takes_half && ctx->matrix_unit == FFCL_UNIT_NONE;
 }
 
 int ffcl_gemm_takes_batches(const ffcl_ctx *ctx, ffcl_dtype dtype)
 {
     if (dtype == FFCL_F16)
-        return is_blocked_half(ctx) || is_library_half(ctx);
+        return is_blocked_half(ctx) || ffcl_gemm_copies_half(ctx);
     return ctx->blas && (ctx->blas->backend->takes_batches || ctx->blas->has_blocked);
 }
 
 int ffcl_gemm_mixes(const ffcl_ctx *ctx)
 {
-    return ffcl_blocked_can(ctx) || is_library_half(ctx);
+    return ffcl_blocked_can(ctx) || ffcl_gemm_copies_half(ctx);
 }
 
 /* ffcl's own GEMM adds up K in one order, whatever the rows and the tile: bands of one image each,
@@ -236,11 +231,15 @@ static int blocked_can(const ffcl_ctx *ctx, const void *desc)
     return is_plain_float(p) && ffcl_blocked_can(ctx);
 }
 
-/* Single GEMMs only where it was measured to be faster than CLBlast (host/selfcheck/choice.c). */
+/* Single GEMMs only where it was measured to be faster than CLBlast (host/selfcheck/choice.c);
+ * batches where the library has none, those of half convolutions (Winograd's) included, which are
+ * part of the check of half operands. */
 static int blocked_pays(const ffcl_ctx *ctx, const void *desc)
 {
-    return ctx->blas && ctx->blas->has_blocked &&
-           (ffcl_matmul_batch(desc) || ctx->blas->prefers_blocked);
+    if (!ctx->blas)
+        return 0;
+    return ffcl_matmul_batch(desc) ? !ctx->blas->backend->takes_batches
+                                   : ctx->blas->has_blocked && ctx->blas->prefers_blocked;
 }
 
 /* ffcl tune asks what CLBlast would compute, too. */
@@ -323,12 +322,6 @@ static int cblas_half_can(const ffcl_ctx *ctx, const void *desc)
     return ffcl_cblas_half_can(ctx, desc);
 }
 
-static int cblas_half_pays(const ffcl_ctx *ctx, const void *desc)
-{
-    (void)desc;
-    return is_library_half(ctx);
-}
-
 static void cblas_half_run(ffcl_ctx *ctx, const void *desc)
 {
     ffcl_cblas_half(ctx, desc);
@@ -342,7 +335,7 @@ static int gemv_can(const ffcl_ctx *ctx, const void *desc)
 static int gemv_pays(const ffcl_ctx *ctx, const void *desc)
 {
     (void)desc;
-    return !is_library_half(ctx);
+    return !ffcl_gemm_copies_half(ctx);
 }
 
 static void gemv_run(ffcl_ctx *ctx, const void *desc)
@@ -404,7 +397,7 @@ static const ffcl_variant variants[] = {
     {"wgmma", "half operands on NVIDIA's tensor cores of compute capability 9.0", wgmma_can, NULL,
      cost, unit_run},
     {"cblas-half", "half operands on CPUs: the library multiplies float32 copies, piece by piece",
-     cblas_half_can, cblas_half_pays, cost, cblas_half_run},
+     cblas_half_can, NULL, cost, cblas_half_run},
     {"gemv", "one half row: the memory's time for the weights", gemv_can, gemv_pays, cost,
      gemv_run},
 };

@@ -40,8 +40,8 @@ typedef struct ffcl_matmul {
                                 /* batch as COLUMNS; without a matrix unit also as ROWS, and */
                                 /* one of A and W may be float32 (ffcl_gemm_mixes) */
     /* v = act(a w + bias[n]);  v *= gate[m / rows_per_image][n];  v += add[m % its rows][n].
-     * NULL where absent.  With half operands only the gate and, without add, out may begin at an
-     * offset, and add is laid out as out is.  A batch has no epilogue, except that one of half
+     * NULL where absent.  With half operands only gate and out may begin at an offset, and add is
+     * laid out as out is, its offset included.  A batch has no epilogue, except that one of half
      * GEMMs may have a bias. */
     const ffcl_tensor *bias;    /* (N) */
     const ffcl_tensor *gate;    /* (M / rows_per_image, 1, N), float32 */

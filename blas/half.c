@@ -211,7 +211,7 @@ static void declare(ffcl_ctx *ctx, const ffcl_matmul *p, ffcl_cost cost)
 
 static void check_operands(const ffcl_matmul *p)
 {
-    assert((!p->bias || !p->bias->at) && (!p->add || (!p->add->at && !p->out.at)));
+    assert((!p->bias || !p->bias->at) && (!p->add || p->add->at == p->out.at));
     assert(p->a.layout == FFCL_ROWS);
     assert(ffcl_matmul_batch(p) ? !p->add && !p->gate : !p->a.at && !p->w.at);
     assert(!p->add || (p->add->ld == p->out.ld &&

@@ -239,6 +239,7 @@ void gemm_mma(__global uchar *out, int out_at, int ldo, __global const ushort *A
     image p = {Hh, Ww, C, kw, dy, dx};
     int parity = 0;
     out += (size_t)out_at * (OUT_FLOAT ? sizeof(float) : sizeof(ushort));
+    add += (size_t)out_at * (OUT_FLOAT ? sizeof(float) : sizeof(ushort));
 #if UP
     parity = get_group_id(2);
     p.dy = (parity >> 1) - 1;

@@ -247,16 +247,22 @@ static int winograd_copied_can(const ffcl_ctx *ctx, const void *desc)
     return ffcl_winograd_copied_can(ctx, ((const ffcl_conv_desc *)desc)->w);
 }
 
+static int winograd_copied_pays(const ffcl_ctx *ctx, const void *desc)
+{
+    return ffcl_winograd_copied_pays(ctx, ((const ffcl_conv_desc *)desc)->w);
+}
+
 static int winograd_gpu_can(const ffcl_ctx *ctx, const void *desc)
 {
-    return winograd_can(ctx, desc) &&
+    return (winograd_can(ctx, desc) || winograd_copied_can(ctx, desc)) &&
            ffcl_winograd_gpu_can(ctx, ((const ffcl_conv_desc *)desc)->w);
 }
 
 /* Intel's GPUs keep to the kernels whose registers were counted (docs/portability.md). */
 static int winograd_gpu_pays(const ffcl_ctx *ctx, const void *desc)
 {
-    return ffcl_on_gpu(ctx, desc) && !ctx->device.caps.few_lanes;
+    return ffcl_on_gpu(ctx, desc) && !ctx->device.caps.few_lanes &&
+           (has(desc, FFCL_CONV_WINOGRAD) || winograd_copied_pays(ctx, desc));
 }
 
 /* An implicit GEMM: its rows are gathered from the image as they are read, one a pixel. */
@@ -324,7 +330,8 @@ static void columns_run(ffcl_ctx *ctx, const void *desc)
                           FFCL_INT(M * ld / 8));
         ffcl_gemm(ctx, &(ffcl_matmul){.out = ffcl_flat(out), .a = ffcl_rows(columns, 0, M),
                                       .w = weight, .bias = &w->bias, .act = w->act,
-                                      .add = d->add ? &add : NULL});
+                                      .add = d->add ? &add : NULL,
+                                      .rows_per_image = d->out.rows});
     }
     ffcl_give(ctx, &columns);
 }
@@ -370,15 +377,15 @@ static const ffcl_variant variants[] = {
      taps_can, NULL, cost, taps_run},
     {"winograd", "few taps, stride 1, where there are fast batches of GEMMs: fewer multiplications",
      winograd_can, NULL, cost, ffcl_winograd_conv},
-    {"winograd-gpu", "the same on GPUs, 3 x 3: a work-item has few channels, and a group norm "
-     "before and the moments for the next are computed on the way",
-     winograd_gpu_can, winograd_gpu_pays, cost, ffcl_winograd_gpu_conv},
     {"implicit", "half: a GEMM that gathers its rows from the image", implicit_can, NULL, cost,
      implicit_run},
-    {"columns", "half with a stride, no padding or channels in no whole 32s: columns in memory, "
-     "then a GEMM", columns_can, columns_pays, cost, columns_run},
-    {"winograd-copied", "half on CPUs, 3 x 3: weights are transformed each time, in float32",
-     winograd_copied_can, NULL, cost, ffcl_winograd_conv},
+    {"columns", "half with a stride, no padding or channels in no whole 32s, and on CPUs: columns "
+     "in memory, then a GEMM", columns_can, columns_pays, cost, columns_run},
+    {"winograd-copied", "half without a matrix unit, 3 x 3: weights are transformed each time, in "
+     "float32", winograd_copied_can, winograd_copied_pays, cost, ffcl_winograd_conv},
+    {"winograd-gpu", "both on GPUs, 3 x 3: a work-item has few channels, and a group norm before "
+     "and the moments for the next are computed on the way",
+     winograd_gpu_can, winograd_gpu_pays, cost, ffcl_winograd_gpu_conv},
     {"narrow", "half with at most 4 outputs: a GEMM of 8 columns", narrow_can, NULL, cost,
      narrow_run},
     {"halo", "half, 3 x 3, on tensor cores of compute capability 9.0, with images large enough",

@@ -21,7 +21,7 @@ static int is_forced(const ffcl_ctx *ctx, const char *name)
 static int is_winograd(const ffcl_ctx *ctx, const ffcl_conv_weight *w)
 {
     if (is_forced(ctx, "winograd") || is_forced(ctx, "winograd-gpu"))
-        return ffcl_winograd_knows(w) && ffcl_winograd_can(ctx, w->dtype);
+        return ffcl_winograd_lies(w) && ffcl_winograd_can(ctx, w->dtype);
     const int other = w->dtype == FFCL_F16 ? is_forced(ctx, "implicit")
                                            : is_forced(ctx, "im2col") || is_forced(ctx, "rows");
     return !other && ffcl_winograd_pays(ctx, w);

@@ -26,16 +26,17 @@ static size_t taps_of(const ffcl_conv_weight *w)
     return ffcl_max(ffcl_conv_tall(w), w->side);
 }
 
-/* part: "weights", "before" or "after". */
+/* part: "weights", "before" or "after"; dtype: of the convolution's side of it. */
 static const ffcl_kernel *kernel(ffcl_ctx *ctx, const char *part, const ffcl_conv_weight *w,
-                                 size_t channels, size_t *vector)
+                                 ffcl_dtype dtype, size_t channels, const char *option,
+                                 size_t *vector)
 {
-    char options[80], name[40];
+    char options[96], name[40];
     const char *program = is_line(w) ? "winograd_line" : "winograd";
     *vector = ffcl_is_cpu(ctx) ? ffcl_vector(channels) : 1;
-    snprintf(options, sizeof options, "-DVW=%zu -DTAPS=%zu%s%s %s", *vector, taps_of(w),
+    snprintf(options, sizeof options, "-DVW=%zu -DTAPS=%zu%s%s %s%s", *vector, taps_of(w),
              w->upsample ? " -DUPSAMPLE" : "", ffcl_is_cpu(ctx) ? "" : " -DTILES=1",
-             ffcl_dtype_option(w->dtype));
+             ffcl_dtype_option(dtype), option);
     snprintf(name, sizeof name, "%s_%s", program, part);
     return ffcl_kernel_get(ctx, program, name, options);
 }
@@ -55,15 +56,18 @@ typedef struct grid {
     size_t local[2], global[2];
 } grid;
 
-static grid grid_of(const ffcl_ctx *ctx, const ffcl_kernel *k, size_t tiles, size_t vectors)
+static grid grid_on_gpu(const ffcl_ctx *ctx, const ffcl_kernel *k, size_t tiles, size_t vectors)
 {
-    if (ffcl_is_cpu(ctx)) {
-        const size_t local = ffcl_local_size(ctx, k, 8);
-        return (grid){{local, 1}, {ffcl_round_up(tiles, local), 1}};
-    }
     const size_t total = ffcl_local_size(ctx, k, 128), wide = ffcl_min(total, 64);
     return (grid){{wide, total / wide},
                   {ffcl_round_up(vectors, wide), ffcl_round_up(tiles, total / wide)}};
+}
+
+static grid grid_of(const ffcl_ctx *ctx, const ffcl_kernel *k, size_t tiles, size_t vectors)
+{
+    const size_t local = ffcl_is_cpu(ctx) ? ffcl_local_size(ctx, k, 8) : 0;
+    return local ? (grid){{local, 1}, {ffcl_round_up(tiles, local), 1}}
+                 : grid_on_gpu(ctx, k, tiles, vectors);
 }
 
 int ffcl_winograd_can(const ffcl_ctx *ctx, ffcl_dtype dtype)
@@ -98,19 +102,30 @@ int ffcl_winograd_knows(const ffcl_conv_weight *w)
 /* Inputs from which a GEMM saves more than the transforms cost. */
 enum { FEWEST = 16 };
 
-/* Half weights that are copied to float32 are transformed then, which rounds less and takes less
- * memory, but for those of an upsample, which no other layout has whole. */
+int ffcl_winograd_lies(const ffcl_conv_weight *w)
+{
+    return ffcl_winograd_knows(w) && (w->dtype == FFCL_F32 || w->upsample);
+}
+
+static int is_fast(const ffcl_ctx *ctx, const ffcl_conv_weight *w)
+{
+    return ffcl_gemm_takes_batches(ctx, w->dtype) && !ctx->no_winograd && w->in >= FEWEST;
+}
+
 int ffcl_winograd_pays(const ffcl_ctx *ctx, const ffcl_conv_weight *w)
 {
-    const int is_later = w->dtype == FFCL_F16 && ffcl_gemm_copies_half(ctx) && !w->upsample;
-    return ffcl_gemm_takes_batches(ctx, w->dtype) && !ctx->no_winograd && ffcl_winograd_knows(w) &&
-           w->in >= FEWEST && !is_later;
+    return ffcl_winograd_lies(w) && is_fast(ctx, w);
 }
 
 int ffcl_winograd_copied_can(const ffcl_ctx *ctx, const ffcl_conv_weight *w)
 {
-    return w->dtype == FFCL_F16 && w->layout == FFCL_CONV_TILES && ffcl_gemm_copies_half(ctx) &&
-           !ctx->no_winograd && !w->upsample && ffcl_winograd_knows(w) && w->in >= FEWEST;
+    return w->layout == FFCL_CONV_TILES && ffcl_winograd_knows(w) && !w->upsample &&
+           ffcl_winograd_can(ctx, w->dtype);
+}
+
+int ffcl_winograd_copied_pays(const ffcl_ctx *ctx, const ffcl_conv_weight *w)
+{
+    return is_fast(ctx, w);
 }
 
 size_t ffcl_winograd_points(const ffcl_conv_weight *w)
@@ -136,8 +151,8 @@ void ffcl_winograd_weights(ffcl_ctx *ctx, const ffcl_conv_weight *w, size_t firs
                            const ffcl_tensor *from)
 {
     size_t vector;
-    transform_weights(ctx, kernel(ctx, "weights", w, w->out, &vector), w, &w->weight[0], from,
-                      first, n);
+    transform_weights(ctx, kernel(ctx, "weights", w, w->dtype, w->out, "", &vector), w,
+                      &w->weight[0], from, first, n);
 }
 
 static void before(ffcl_ctx *ctx, const ffcl_conv_desc *d, const ffcl_tensor *V,
@@ -145,7 +160,7 @@ static void before(ffcl_ctx *ctx, const ffcl_conv_desc *d, const ffcl_tensor *V,
 {
     const ffcl_conv_weight *w = d->w;
     size_t vector;
-    const ffcl_kernel *k = kernel(ctx, "before", w, w->in, &vector);
+    const ffcl_kernel *k = kernel(ctx, "before", w, w->dtype, w->in, "", &vector);
     const grid g = grid_of(ctx, k, b->tiles, w->in / vector);
     ffcl_work(ctx, ffcl_winograd_cost(b->tiles, w->in, ffcl_winograd_points(w)));
     ffcl_launch(ctx, k, 2, g.global, g.local, FFCL_BUF(V), FFCL_DENSE(&d->x),
@@ -160,7 +175,7 @@ static void after(ffcl_ctx *ctx, const ffcl_conv_desc *d, const ffcl_tensor *M,
 {
     const ffcl_conv_weight *w = d->w;
     size_t vector;
-    const ffcl_kernel *k = kernel(ctx, "after", w, w->out, &vector);
+    const ffcl_kernel *k = kernel(ctx, "after", w, w->dtype, w->out, "", &vector);
     const grid g = grid_of(ctx, k, b->tiles, w->out / vector);
     ffcl_work(ctx, ffcl_winograd_cost(b->tiles, w->out, ffcl_winograd_points(w)));
     const ffcl_arg args[] = {
@@ -192,27 +207,48 @@ ffcl_winograd_band ffcl_winograd_first_band(const ffcl_ctx *ctx, const ffcl_conv
     return b;
 }
 
-/* (points, Cin, Cout) float32 of half weights, which lie transformed or in tiles: once for all
- * bands, in scratch memory. */
-static ffcl_tensor float_weights(ffcl_ctx *ctx, const ffcl_conv_weight *w)
+/* U of half weights in tiles on a CPU: a work-item has an input channel, of plain floats. */
+static void transform_floats(ffcl_ctx *ctx, const ffcl_conv_weight *w, const ffcl_tensor *U)
 {
+    size_t vector;
+    ffcl_tensor plain = ffcl_take(ctx, ffcl_tensor_of(FFCL_F32, 1, w->out,
+                                                      ffcl_conv_taps(w) * w->in));
+    ffcl_floats_of_tiles(ctx, &plain, &w->weight[0], 0);
+    const ffcl_kernel *k = kernel(ctx, "weights", w, FFCL_F32, w->out, "-DTAPS_FIRST", &vector);
+    ffcl_work(ctx, ffcl_winograd_cost(w->in, w->out, ffcl_winograd_points(w)));
+    transform_weights(ctx, k, w, U, &plain, 0, w->out);
+    ffcl_give(ctx, &plain);
+}
+
+/* The same on a GPU, whose work-items have the weights of a few input channels and an output. */
+static void transform_tiles(ffcl_ctx *ctx, const ffcl_conv_weight *w, const ffcl_tensor *U)
+{
+    const size_t each = w->in % 4 ? 1 : 4;
+    const ffcl_kernel *k = ffcl_kernel_get(ctx, "winograd_tiles", "winograd_tiles",
+                                           each == 4 ? "-DEACH=4" : "-DEACH=1");
+    const grid g = grid_on_gpu(ctx, k, w->in / each, w->out);
+    ffcl_work(ctx, ffcl_winograd_cost(w->in, w->out, ffcl_winograd_points(w)));
+    ffcl_launch(ctx, k, 2, g.global, g.local, FFCL_BUF(U), FFCL_BUF(&w->weight[0]),
+                FFCL_INT(w->in), FFCL_INT(w->out));
+}
+
+ffcl_tensor ffcl_winograd_take_weights(ffcl_ctx *ctx, const ffcl_conv_weight *w, int by_tiles)
+{
+    if (w->dtype == FFCL_F32)
+        return w->weight[0];
     const ffcl_tensor U = ffcl_take(ctx, ffcl_tensor_of(FFCL_F32, ffcl_winograd_points(w), w->in,
                                                         w->out));
-    if (w->layout == FFCL_CONV_WINOGRAD) {
+    if (w->layout == FFCL_CONV_WINOGRAD)
         ffcl_floats_of_rows(ctx, &U, &w->weight[0]);
-        return U;
-    }
-    char options[64];
-    const size_t taps = taps_of(w);
-    ffcl_tensor plain = ffcl_take(ctx, ffcl_tensor_of(FFCL_F32, 1, w->out, taps * taps * w->in));
-    ffcl_floats_of_tiles(ctx, &plain, &w->weight[0], 0);
-    snprintf(options, sizeof options, "-DVW=%zu -DTAPS=%zu -DTAPS_FIRST", ffcl_vector(w->out),
-             taps);
-    const ffcl_kernel *k = ffcl_kernel_get(ctx, "winograd", "winograd_weights", options);
-    ffcl_work(ctx, ffcl_winograd_cost(w->in, w->out, ffcl_winograd_points(w)));
-    transform_weights(ctx, k, w, &U, &plain, 0, w->out);
-    ffcl_give(ctx, &plain);
+    else
+        (by_tiles ? transform_tiles : transform_floats)(ctx, w, &U);
     return U;
+}
+
+void ffcl_winograd_give_weights(ffcl_ctx *ctx, const ffcl_conv_weight *w, ffcl_tensor *U)
+{
+    if (w->dtype == FFCL_F16)
+        ffcl_give(ctx, U);
 }
 
 void ffcl_winograd_conv(ffcl_ctx *ctx, const void *desc)
@@ -223,8 +259,7 @@ void ffcl_winograd_conv(ffcl_ctx *ctx, const void *desc)
     size_t together;
     ffcl_winograd_band b = ffcl_winograd_first_band(ctx, d, &together);
     const size_t total = d->x.batch * b.across * b.down;
-    const int copies = w->dtype == FFCL_F16 && ffcl_gemm_copies_half(ctx);
-    ffcl_tensor U = copies ? float_weights(ctx, w) : w->weight[0];
+    ffcl_tensor U = ffcl_winograd_take_weights(ctx, w, !ffcl_is_cpu(ctx));
     ffcl_tensor V = ffcl_take(ctx, ffcl_tensor_of(FFCL_F32, points, b.ld, w->in));
     ffcl_tensor M = ffcl_take(ctx, ffcl_tensor_of(FFCL_F32, points, b.ld, w->out));
     for (; b.first < total; b.first += b.tiles) {
@@ -236,6 +271,5 @@ void ffcl_winograd_conv(ffcl_ctx *ctx, const void *desc)
     }
     ffcl_give(ctx, &M);
     ffcl_give(ctx, &V);
-    if (copies)
-        ffcl_give(ctx, &U);
+    ffcl_winograd_give_weights(ctx, w, &U);
 }

@@ -6,8 +6,11 @@
 
 #include "ops/ops.h"
 
-/* Is there a transform for its taps? */
+/* Is there a transform for its taps?  May its weight lie transformed?  Half weights do not, as that
+ * rounds them once more and takes four times the memory, but those of an upsample do, which no
+ * other layout has whole. */
 int ffcl_winograd_knows(const ffcl_conv_weight *w);
+int ffcl_winograd_lies(const ffcl_conv_weight *w);
 
 /* The number of GEMMs of a convolution; multiplications of an output pixel's channel. */
 size_t ffcl_winograd_points(const ffcl_conv_weight *w);
@@ -20,8 +23,14 @@ int ffcl_winograd_can(const ffcl_ctx *ctx, ffcl_dtype dtype);
  * for its GEMMs to save more than the transforms cost? */
 int ffcl_winograd_pays(const ffcl_ctx *ctx, const ffcl_conv_weight *w);
 
-/* Can half weights that lie in tiles be transformed for each convolution, on a CPU? */
+/* Can half weights that lie in tiles be transformed for each convolution, and does that pay? */
 int ffcl_winograd_copied_can(const ffcl_ctx *ctx, const ffcl_conv_weight *w);
+int ffcl_winograd_copied_pays(const ffcl_ctx *ctx, const ffcl_conv_weight *w);
+
+/* The transformed weight (points, Cin, Cout) as float32, of half ones in scratch memory, and its
+ * end.  by_tiles: by the kernel for GPUs (cl/winograd_tiles.cl). */
+ffcl_tensor ffcl_winograd_take_weights(ffcl_ctx *ctx, const ffcl_conv_weight *w, int by_tiles);
+void ffcl_winograd_give_weights(ffcl_ctx *ctx, const ffcl_conv_weight *w, ffcl_tensor *U);
 
 /* Output channels first .. first+n-1 of the weight, from (n, Cin, taps):
  * ffcl_conv_load_channels. */

@@ -125,16 +125,18 @@ void ffcl_winograd_gpu_conv(ffcl_ctx *ctx, const void *desc)
                                                     2 * chunks));
     if (d->norm)
         stats = ffcl_groupnorm_stats(ctx, d->norm);
+    ffcl_tensor U = ffcl_winograd_take_weights(ctx, w, 1);
     ffcl_tensor V = ffcl_take(ctx, ffcl_tensor_of(FFCL_F32, points, b.ld, w->in));
     ffcl_tensor M = ffcl_take(ctx, ffcl_tensor_of(FFCL_F32, points, b.ld, w->out));
     for (; b.first < total; b.first += b.tiles) {
         b.tiles = ffcl_min(b.ld, total - b.first);
         before(ctx, d, &V, &b, &stats);
         ffcl_gemm(ctx, &(ffcl_matmul){.out = ffcl_rows(M, 0, b.tiles),
-                                      .a = ffcl_rows(V, 0, b.tiles), .w = w->weight[0]});
+                                      .a = ffcl_rows(V, 0, b.tiles), .w = U});
         after(ctx, d, &M, &b, chunks ? d->moments : NULL);
     }
     ffcl_give(ctx, &M);
     ffcl_give(ctx, &V);
+    ffcl_winograd_give_weights(ctx, w, &U);
     ffcl_give(ctx, &stats);
 }

@@ -16,7 +16,7 @@
 enum { MMA_CAPABILITY = 80, WGMMA_CAPABILITY = 90 };
 /* Raise CHECK_VERSION when the check or its tolerances change: old results are then void.
  * SIZE: elements of every buffer; no trial needs more. */
-enum { CHECK_VERSION = 3, SIZE = 1 << 18 };
+enum { CHECK_VERSION = 4, SIZE = 1 << 18 };
 
 typedef struct probe {
     ffcl_tensor a, w, bias;     /* (SIZE) noise: half, half, float32 */
@@ -31,7 +31,8 @@ typedef struct trial {
     int half;                   /* they are half */
     double most;                /* relative distance of the two results, above that of roundings */
     void (*run)(ffcl_ctx *ctx, const probe *p);
-    int wgmma_only;
+    /* Of WGMMA alone, of FFCL_UNIT_NONE alone. */
+    int wgmma_only, own_only;
 } trial;
 
 /* From now on who is on trial computes, or does not. */
@@ -67,19 +68,32 @@ static const ffcl_variant *force(ffcl_ctx *ctx, const ffcl_operation *op, const 
     return before;
 }
 
-static void try_conv(ffcl_ctx *ctx, const probe *p)
+/* variant: NULL, the one that is chosen. */
+static void convolve(ffcl_ctx *ctx, const probe *p, const char *variant)
 {
     enum { SIDE = 24, C = 128, COUT = 40 };    /* enough channels to be shared out */
-    const int unit = ctx->matrix_unit != FFCL_UNIT_NONE;
     ffcl_conv_weight w = {.in = C, .out = COUT, .side = 3, .dtype = FFCL_F16};
     ffcl_conv_lay_out(ctx, &w);
     w.weight[0].mem = p->w.mem;
     w.bias.mem = p->bias.mem;
-    const ffcl_variant *before = force(ctx, &ffcl_conv_operation, unit ? "halo" : "implicit");
+    const ffcl_variant *before = ctx->forced[FFCL_OP_CONVOLUTION];
+    if (variant)
+        force(ctx, &ffcl_conv_operation, variant);
     ffcl_conv(ctx, &(ffcl_conv_desc){
         .out = shaped(&p->out, ffcl_image_of(FFCL_F16, 1, SIDE, SIDE, COUT)),
         .x = shaped(&p->a, ffcl_image_of(FFCL_F16, 1, SIDE, SIDE, C)), .w = &w});
     ctx->forced[FFCL_OP_CONVOLUTION] = before;
+}
+
+static void try_conv(ffcl_ctx *ctx, const probe *p)
+{
+    convolve(ctx, p, ctx->matrix_unit != FFCL_UNIT_NONE ? "halo" : "implicit");
+}
+
+/* By batches of float32 GEMMs, where ffcl's own one computes half operands (Winograd's method). */
+static void try_batches(ffcl_ctx *ctx, const probe *p)
+{
+    convolve(ctx, p, ctx->blas->has_blocked_half ? NULL : "implicit");
 }
 
 static void attend(ffcl_ctx *ctx, const probe *p, size_t Dh)
@@ -104,10 +118,11 @@ static void try_attention_72(ffcl_ctx *ctx, const probe *p)
 }
 
 static const trial trials[] = {
-    {200 * 136, 0, 1e-5, try_gemm, 0},
-    {24 * 24 * 40, 1, 1e-3, try_conv, 1},
-    {200 * 2 * 64, 1, 2e-3, try_attention_64, 1},
-    {200 * 2 * 72, 1, 2e-3, try_attention_72, 1},
+    {200 * 136, 0, 1e-5, try_gemm, 0, 0},
+    {24 * 24 * 40, 1, 1e-3, try_conv, 1, 0},
+    {200 * 2 * 64, 1, 2e-3, try_attention_64, 1, 0},
+    {200 * 2 * 72, 1, 2e-3, try_attention_72, 1, 0},
+    {24 * 24 * 40, 1, 1e-3, try_batches, 0, 1},
 };
 enum { TRIALS = sizeof trials / sizeof *trials };
 
@@ -215,7 +230,8 @@ static int distance(ffcl_ctx *ctx, const probe *p, const trial *t, ffcl_matrix_u
 /* Does the trial concern the unit? */
 static int concerns(const trial *t, ffcl_matrix_unit unit)
 {
-    return !t->wgmma_only || unit == FFCL_UNIT_WGMMA;
+    return (!t->wgmma_only || unit == FFCL_UNIT_WGMMA) &&
+           (!t->own_only || unit == FFCL_UNIT_NONE);
 }
 
 /* Text of all that the result depends on: the check, and what the binaries of its programs depend

@@ -64,6 +64,22 @@ agrees "VAE with 12 x 12 latents in half" 6 "$data/vae_legacy.ref.safetensors" \
     vae.weights="$data/vae_legacy.safetensors" precision.compute=half
 agrees "demo in half" 4 "$data/demo_seed1.ref.safetensors" "$demo" precision.compute=half
 
+# On a GPU without one convolutions and attention take other roads.
+if build_device_shim; then
+    plain=$ffcl ffcl=$work/on_plain_gpu
+    printf '#!/bin/sh\nFFCL_SHIM_DEVICE=gpu LD_PRELOAD=%s exec %s "$@"\n' "$shim_device" "$plain" \
+        > "$ffcl"
+    chmod +x "$ffcl"
+    agrees "VAE small in half on a GPU without a matrix unit" 7 \
+        "$data/vae_small.ref.safetensors" vae.weights="$data/vae_small.safetensors" \
+        precision.compute=half
+    agrees "VAE with 12 x 12 latents in half there" 6 "$data/vae_legacy.ref.safetensors" \
+        vae.weights="$data/vae_legacy.safetensors" precision.compute=half
+    ffcl=$plain
+else
+    skip "half on a GPU without a matrix unit" "no shim under a sanitizer"
+fi
+
 # ---- what is wrong is found ----
 
 disagrees() { # NAME FAILED-TENSOR ARGUMENT...

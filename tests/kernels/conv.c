@@ -151,6 +151,12 @@ static const ffcl_shape half_columns_model[] = {
     {{1, 16, 8, 4, 512, 3, 0, 0}, 0},
     {{0}, 0},
 };
+static const ffcl_shape half_banded_awkward[] = {
+    {{3, 12, 11, 24, 16, 3, 1, 256}, FFCL_SHAPE_FILLS},
+    {{2, 9, 15, 40, 136, 3, 1, 256}, 0},
+    {{2, 13, 11, 33, 8, 5, 0, 256}, 0},
+    {{0}, 0},
+};
 static const ffcl_shape half_columns_awkward[] = {
     {{2, 3, 5, 6, 7, 3, 1, 0}, FFCL_SHAPE_FILLS | FFCL_SHAPE_SMALL},
     {{1, 1, 1, 12, 5, 3, 0, 0}, 0},
@@ -526,11 +532,13 @@ static void norm_run(ffcl_case *c)
     describe(c, &call);
     const ffcl_groupnorm_desc norm = norm_of(c, &call.conv.x, FFCL_ACT_SILU);
     call.conv.norm = &norm;
-    load_winograd(c, &call, WEIGHT);
+    if (is_winograd(&call.weight))
+        load_winograd(c, &call, WEIGHT);
     if (!ffcl_conv_takes_norm(c->ctx, &call.conv))
         ffcl_ctx_fail(c->ctx, FFCL_EUSAGE, "no norm with this convolution");
     ffcl_case_call(c, &call);
-    ffcl_give(c->ctx, &call.weight.weight[0]);
+    if (is_winograd(&call.weight))
+        ffcl_give(c->ctx, &call.weight.weight[0]);
 }
 
 /* The convolution to scratch memory, then its norm by the moments that it left. */
@@ -567,12 +575,6 @@ const char *ffcl_conv_case_skip_im2col(const ffcl_case *c)
 static const char *winograd_skip(const ffcl_case *c)
 {
     return ffcl_winograd_can(c->ctx, c->row->dtype) ? NULL : "no back end with batches of GEMMs";
-}
-
-static const char *copied_skip(const ffcl_case *c)
-{
-    return !ffcl_gemm_copies_half(c->ctx) ? "no back end that copies half operands"
-           : sizes_of(c).in < 16          ? "too few channels" : NULL;
 }
 
 /* Shapes whose GEMM the unit cannot take run on every device: the plain kernel must be chosen.  A
@@ -658,18 +660,23 @@ static size_t used(const ffcl_row *row, const ffcl_images_of *of, ffcl_use *to)
      .awkward = shapes##_awkward, .at = at, .rtol = 5e-4f, .atol = 8e-3f,                  \
      .skip = winograd_skip, .variant = by, .run = winograd_run}
 /* Transformed in float32, of halves that are exact there. */
-#define COPIED_WINOGRAD(row_name, shapes)                                                  \
+#define COPIED_WINOGRAD(row_name, shapes, by)                                              \
     {CONV, .name = row_name, .letters = "B Hh Ww C Cout k add units", .dtype = FFCL_F16,   \
      .uses = NOT_USED, .fills = ALL_FILLS, .model = shapes##_model,                        \
      .awkward = shapes##_awkward, .at = at, .rtol = 5e-4f, .atol = 6e-7f,                  \
-     .skip = copied_skip, .variant = "winograd-copied"}
-/* With the norm before or after.  Half: the norm's operand or result is off as HALO_MOMENTS' is,
- * and the weights as above. */
+     .skip = winograd_skip, .variant = by}
+/* With the norm before or after.  Half: a norm's result is off as HALO_MOMENTS' is. */
 #define WINOGRAD_NORM(row_name, type, what, kinds, shapes, ragged, how, relative, absolute) \
     {CONV, .name = row_name, .letters = "B Hh Ww C Cout add G", .dtype = type,              \
      .uses = HALO | (what), .fills = kinds, .model = shapes##_model,                        \
      .awkward = ragged##_awkward, .rtol = relative, .atol = absolute,                       \
      .skip = winograd_skip, .variant = "winograd-gpu", .run = how}
+/* A band for each image. */
+#define BANDED(row_name, may_use)                                                          \
+    {CONV, .name = row_name, .letters = "B Hh Ww C Cout k add band", .dtype = FFCL_F16,    \
+     .uses = NOT_USED, .fills = ALL_FILLS, .model = half_none_model,                       \
+     .awkward = half_banded_awkward, .at = at, .rtol = 5e-4f, .atol = 1.8e-6f,             \
+     .skip = ffcl_case_needs_unit, .variant = "columns", .unit = may_use, .run = banded_run}
 #define HALF_BLOCKED(row_name, what, shapes, by)                                           \
     {CONV, .name = row_name, .letters = "B Hh Ww C Cout k add units", .dtype = FFCL_F16,   \
      .uses = (what) | NOT_USED, .fills = ALL_FILLS, .model = shapes##_model,               \
@@ -718,18 +725,22 @@ const ffcl_row ffcl_rows_of_conv[] = {
     PLAIN_CONV("narrow", FEW, half_narrow, "narrow"),
     PLAIN_CONV("upsample", UPSAMPLE, half_upsample, "implicit"),
 
-    HALF_WINOGRAD("conv_half_winograd", 0, winograd, "winograd"),
     HALF_WINOGRAD("conv_half_winograd_upsample", UPSAMPLE, winograd_upsample, "winograd"),
-    COPIED_WINOGRAD("conv_half_winograd_copied", winograd),
-    HALF_WINOGRAD("conv_half_winograd_gpu", 0, winograd, "winograd-gpu"),
+    COPIED_WINOGRAD("conv_half_winograd_copied", winograd, "winograd-copied"),
+    COPIED_WINOGRAD("conv_half_winograd_gpu", winograd, "winograd-gpu"),
     HALF_WINOGRAD("conv_half_winograd_gpu_upsample", UPSAMPLE, winograd_upsample, "winograd-gpu"),
     WINOGRAD_NORM("conv_half_winograd_gpu_norm", FFCL_F16, NORM, FFCL_NOISE, winograd_moments,
-                  winograd_norm, norm_run, 5e-4f, 8e-3f),
+                  winograd_norm, norm_run, 5e-4f, 6e-7f),
     WINOGRAD_NORM("conv_half_winograd_gpu_moments", FFCL_F16, MOMENTS, FFCL_NOISE,
-                  winograd_moments, winograd_moments, moments_run, 1.5e-3f, 8e-3f),
+                  winograd_moments, winograd_moments, moments_run, 1.5e-3f, 2e-3f),
     HALF_BLOCKED("conv_half_taps", FEW, half_narrow, "taps"),
     HALF_BLOCKED("conv_half_blocked", 0, half_columns, "implicit"),
     HALF_BLOCKED("conv_half_blocked_upsample", UPSAMPLE, half_upsample, "implicit"),
+
+    BANDED("conv_half_banded", FFCL_UNIT_NONE),
+    BANDED("wmma_conv_banded", FFCL_UNIT_WMMA),
+    BANDED("mma_conv_banded", FFCL_UNIT_MMA),
+    BANDED("wgmma_conv_banded", FFCL_UNIT_WGMMA),
 
     OTHER("wmma", FFCL_UNIT_WMMA),
     OTHER("mfma", FFCL_UNIT_MFMA),
