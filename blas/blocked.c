@@ -76,7 +76,7 @@ static size_t count(const ffcl_matmul *p, size_t parts, size_t bm, size_t bn)
 static size_t parts_of(const ffcl_ctx *ctx, const ffcl_matmul *p)
 {
     enum { FEWEST = 384 };      /* columns of K of a part */
-    const size_t tiles_of_image = ffcl_div_up(p->a.rows, SMALL) * ffcl_div_up(p->w.cols, SMALL);
+    const size_t tiles_of_image = ffcl_div_up(ffcl_matmul_image_rows(p), SMALL) * ffcl_div_up(p->w.cols, SMALL);
     if (!p->partial || ffcl_matmul_batch(p) || p->w.rows % PARTS ||
         (is_tiled(p) && p->w.rows / PARTS % TILED_STEP) || p->w.rows < PARTS * FEWEST ||
         tiles_of_image >= 2 * (size_t)ctx->device.caps.units)
@@ -190,7 +190,7 @@ static const ffcl_kernel *kernel_of(ffcl_ctx *ctx, const ffcl_matmul *p, const t
  * has `lines` rows of K. */
 static void launch(ffcl_ctx *ctx, const ffcl_matmul *p, size_t parts, size_t lines)
 {
-    static const ffcl_gather none = {1, 0, 0, 0};
+    static const ffcl_gather none = {.kw = 1, .height = 1, .width = 1, .stride = 1};
     const ffcl_gather *g = p->gather ? p->gather : &none;
     const size_t M = ffcl_matmul_rows(p), N = p->w.cols, K = p->w.rows;
     const size_t batch = parts > 1 ? parts : ffcl_matmul_batch(p);
@@ -208,13 +208,14 @@ static void launch(ffcl_ctx *ctx, const ffcl_matmul *p, size_t parts, size_t lin
         FFCL_INT(batch ? p->out.stride : 0),
         /* of a gathered operand only */
         FFCL_INT(p->gather ? ffcl_height(&p->a) : 1), FFCL_INT(p->gather ? p->a.width : 1),
-        FFCL_INT(p->gather ? p->a.cols : 1), FFCL_INT(g->kw), FFCL_INT(g->dy), FFCL_INT(g->dx)};
+        FFCL_INT(p->gather ? p->a.cols : 1), FFCL_INT(g->kw), FFCL_INT(g->dy), FFCL_INT(g->dx),
+        FFCL_INT(g->height), FFCL_INT(g->width), FFCL_INT(g->stride)};
     ffcl_cost cost = ffcl_gemm_cost(p);
     cost.flops *= (double)more;
     cost.bytes *= (double)more;
     ffcl_gemm_work(ctx, p, cost);
     ffcl_launch_args(ctx, k, 3, global, local, args,
-                     sizeof args / sizeof *args - (p->gather ? 0 : 6));
+                     sizeof args / sizeof *args - (p->gather ? 0 : 9));
 }
 
 /* Parts of K as the GEMMs of a batch, into p->partial. */

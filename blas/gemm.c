@@ -415,6 +415,7 @@ static void sizes(ffcl_sizes *s, const void *desc)
     ffcl_sizes_add(s, p->unpatch ? p->unpatch->p : 0);
     ffcl_sizes_add(s, p->gather ? p->gather->kw : 0);
     ffcl_sizes_add(s, p->gather ? (size_t)p->gather->upsample : 0);
+    ffcl_sizes_add(s, p->gather ? p->gather->stride : 0);
 }
 
 const ffcl_operation ffcl_gemm_operation = {FFCL_OP_GEMM, "gemm", variants,
@@ -458,7 +459,7 @@ ffcl_cost ffcl_bare_cost(const ffcl_matmul *p, int bare)
     const double count = count_of(p), each = (double)ffcl_dtype_bytes(p->a.dtype);
     const double out = bare ? 4.0 : (double)ffcl_dtype_bytes(p->out.dtype);
     /* A gathered operand is an image, which all parities share. */
-    const double a = p->gather ? m * (double)p->a.cols : count * m * k;
+    const double a = p->gather ? (double)(p->a.batch * p->a.rows * p->a.cols) : count * m * k;
     return (ffcl_cost){2.0 * count * m * n * k,
                        each * (a + count * k * n) + out * count * m * n};
 }

@@ -14,13 +14,16 @@ typedef enum ffcl_act {
     FFCL_ACT_NONE, FFCL_ACT_SILU, FFCL_ACT_GELU, FFCL_ACT_RELU
 } ffcl_act;
 
-/* A convolution as a GEMM of half operands (implicit im2col): row m of A is pixel m of NHWC images,
- * its column (tap, c) is channel c of the pixel under that tap of kw x kw, zero outside. */
+/* A convolution as a GEMM of half operands (implicit im2col): row m of A is pixel m of results of
+ * height x width, (y, x), its column (tap, c) is channel c of the pixel of NHWC images under that
+ * tap of kw across, zero outside; the first tap is at (stride y + dy, stride x + dx). */
 typedef struct ffcl_gather {
     size_t kw;
-    int dy, dx;                 /* of the first tap, relative to the pixel */
+    int dy, dx;
+    size_t height, width, stride;
     /* Four GEMMs of 2 x 2 taps, one for each parity (py, px) after a nearest 2x upsample: W holds
-     * four weights, dy = py - 1, dx = px - 1, and pixel (y, x) goes to (2y + py, 2x + px). */
+     * four weights, dy = py - 1, dx = px - 1, height and width are the small image's, and pixel
+     * (y, x) goes to (2y + py, 2x + px). */
     int upsample;
 } ffcl_gather;
 
@@ -47,7 +50,7 @@ typedef struct ffcl_matmul {
     const ffcl_tensor *gate;    /* (M / rows_per_image, 1, N), float32 */
     const ffcl_tensor *add;     /* (M, N), of out's type */
     ffcl_act act;
-    size_t rows_per_image;      /* 0: a.rows */
+    size_t rows_per_image;      /* 0: ffcl_matmul_image_rows */
     int skinny;                 /* float32, few rows or columns: sums are to have the same */
                                 /* order for any M */
     const ffcl_gather *gather;
@@ -66,15 +69,21 @@ static inline size_t ffcl_matmul_batch(const ffcl_matmul *p)
     return p->w.batch > 1 || p->w.dtype == FFCL_F16 ? p->w.batch : 0;
 }
 
+/* Rows of A of an image. */
+static inline size_t ffcl_matmul_image_rows(const ffcl_matmul *p)
+{
+    return p->gather ? p->gather->height * p->gather->width : p->a.rows;
+}
+
 /* M; K is p->w.rows, N is p->w.cols. */
 static inline size_t ffcl_matmul_rows(const ffcl_matmul *p)
 {
-    return ffcl_matmul_batch(p) ? p->a.rows : p->a.batch * p->a.rows;
+    return ffcl_matmul_batch(p) ? p->a.rows : p->a.batch * ffcl_matmul_image_rows(p);
 }
 
 static inline size_t ffcl_matmul_rows_per_image(const ffcl_matmul *p)
 {
-    return p->rows_per_image ? p->rows_per_image : p->a.rows;
+    return p->rows_per_image ? p->rows_per_image : ffcl_matmul_image_rows(p);
 }
 
 /* Half weights lie in tiles of 128 columns n by 32 of K, the tiles of the same columns one after

@@ -184,7 +184,7 @@ static void options_of(const ffcl_ctx *ctx, const ffcl_matmul *p, const cut *c, 
 static void launch(ffcl_ctx *ctx, const ffcl_kernel *k, const ffcl_matmul *p, size_t k_each,
                    const size_t *global, const size_t *local)
 {
-    static const ffcl_gather none = {1, 0, 0, 0};
+    static const ffcl_gather none = {.kw = 1, .height = 1, .width = 1, .stride = 1};
     const ffcl_gather *g = p->gather ? p->gather : &none;
     const size_t batch = ffcl_matmul_batch(p);
     const ffcl_arg args[] = {
@@ -197,6 +197,7 @@ static void launch(ffcl_ctx *ctx, const ffcl_kernel *k, const ffcl_matmul *p, si
         FFCL_INT(ffcl_matmul_rows(p)), FFCL_INT(p->w.cols), FFCL_INT(p->w.rows), FFCL_INT(k_each),
         FFCL_INT(p->gather ? ffcl_height(&p->a) : 1), FFCL_INT(p->gather ? p->a.width : 1),
         FFCL_INT(p->gather ? p->a.cols : 1), FFCL_INT(g->kw), FFCL_INT(g->dy), FFCL_INT(g->dx),
+        FFCL_INT(g->height), FFCL_INT(g->width), FFCL_INT(g->stride),
         /* of a batch only */
         FFCL_INT(p->a.at), FFCL_INT(p->w.at), FFCL_INT(p->w.ld), FFCL_INT(p->a.stride),
         FFCL_INT(p->w.stride), FFCL_INT(p->out.stride)};

@@ -229,7 +229,7 @@ void gemm_blocked(__global act *out, int out_at, int out_ld, __global const a_ty
                   int add_rows, int what, int flags, int M, int N, int K, int a_step, int w_step,
                   int out_step
 #if CONV
-                  , int Hh, int Ww, int C, int kw, int dy, int dx
+                  , int Hh, int Ww, int C, int kw, int dy, int dx, int oh, int ow, int stride
 #endif
                   )
 {

@@ -13,7 +13,7 @@ __kernel void gemm_half(__global result *out, int out_at, int ldo, __global cons
                           __global const half *W, __global const float *bias,
                           __global const result *add, __global const float *gate, int gate_at,
                           int gate_ld, int gate_rows, int flags, int M, int N, int K, int k_each,
-                          int Hh, int Ww, int C, int kw, int dy, int dx)
+                          int Hh, int Ww, int C, int kw, int dy, int dx, int oh, int ow, int stride)
 {
     int n = get_global_id(0), m = get_global_id(1);
     if (n >= N || m >= M)
@@ -26,12 +26,12 @@ __kernel void gemm_half(__global result *out, int out_at, int ldo, __global cons
     dx = (parity & 1) - 1;
 #endif
 #if CONV
-    int rest = m % (Hh * Ww), first = m - rest;
+    int image = m / (oh * ow), rest = m - image * oh * ow;
     for (int tap = 0; tap < K / C; tap++) {
-        int y = rest / Ww + dy + tap / kw, x = rest % Ww + dx + tap % kw;
+        int y = rest / ow * stride + dy + tap / kw, x = rest % ow * stride + dx + tap % kw;
         if (y < 0 || y >= Hh || x < 0 || x >= Ww)
             continue;
-        __global const half *in = A + (size_t)(first + y * Ww + x) * C;
+        __global const half *in = A + (size_t)((image * Hh + y) * Ww + x) * C;
         for (int c = 0; c < C; c++) {
             int k = tap * C + c;
             v += vload_half(c, in) * vload_half(piece_at(n, k, K) + k % 8, W);

@@ -87,7 +87,8 @@ __kernel __attribute__((reqd_work_group_size(ITEMS, 1, 1)))
 void gemm_matrix_unit(__global result *out, int out_at, int ldo, __global const ushort *A, int lda,
                 __global const ushort *W, __global const float *bias, __global const result *add,
                 __global const float *gate, int gate_at, int gate_ld, int gate_rows, int flags,
-                int M, int N, int K, int k_each, int Hh, int Ww, int C, int kw, int dy, int dx)
+                int M, int N, int K, int k_each, int Hh, int Ww, int C, int kw, int dy, int dx,
+                int oh, int ow, int stride)
 {
     __local uint4 memory[2 * STAGE];
     int lid = get_local_id(0), lane = lid % LANES, warp = lid / LANES;
@@ -121,6 +122,7 @@ void gemm_matrix_unit(__global result *out, int out_at, int ldo, __global const 
     carrier c;
 #if CONV
     c.Hh = Hh, c.Ww = Ww, c.C = C, c.kw = kw, c.dy = dy, c.dx = dx;
+    c.oh = oh, c.ow = ow, c.stride = stride;
 #endif
     carrier_open(&c, m0, n0, M, lda, K);
     carrier_fetch(&c, A, W, k0, K);

@@ -4,8 +4,9 @@
  *   acc = A W,  A (M, K) half, W (K, N) half in tiles, float32 accumulation;  v = act(acc + bias)
  *   OUT_FLOAT 0: out (M, N) half = v + add          (add half, optional)
  *   OUT_FLOAT 1: out (M, N) float = add + gate * v  (add, gate float, optional)
- * CONV 1: A is gathered from an NHWC image x (B, Hh, Ww, C): row m is a pixel, column
- * (tap, c) the input under that tap, zero outside; no im2col in memory.  W is (taps * C, N).
+ * CONV 1: A is gathered from an NHWC image x (B, Hh, Ww, C): row m is pixel (y, x) of oh x ow
+ * results, column (tap, c) the input under that tap, zero outside, the first tap at
+ * (stride y + dy, stride x + dx); no im2col in memory.  W is (taps * C, N).
  * Parities (UP 1): group z computes output parity (py, px) of a 3 x 3 convolution after a nearest
  * 2x upsample with its own 2 x 2 weights W[z], and writes to pixel (2y + py, 2x + px).
  *
@@ -221,7 +222,8 @@ __kernel __attribute__((reqd_work_group_size(ITEMS, 1, 1)))
 void gemm_mma(__global uchar *out, int out_at, int ldo, __global const ushort *A, int lda,
              __global const ushort *W, __global const float *bias, __global const uchar *add,
              __global const float *gate, int gate_at, int gate_ld, int gate_rows, int flags, int M,
-             int N, int K, int k_each, int Hh, int Ww, int C, int kw, int dy, int dx
+             int N, int K, int k_each, int Hh, int Ww, int C, int kw, int dy, int dx, int oh,
+             int ow, int stride
 #if BATCH
              , int a_at, int w_at, int ldw, int a_step, int w_step, int out_step
 #endif
@@ -236,7 +238,7 @@ void gemm_mma(__global uchar *out, int out_at, int ldo, __global const ushort *A
 #endif
     int m0 = get_group_id(!ROWS_FIRST) * BM, n0 = get_group_id(ROWS_FIRST) * BN;
     uint base = local_address(memory);
-    image p = {Hh, Ww, C, kw, dy, dx};
+    image p = {Hh, Ww, C, kw, dy, dx, oh, ow, stride};
     int parity = 0;
     out += (size_t)out_at * (OUT_FLOAT ? sizeof(float) : sizeof(ushort));
     add += (size_t)out_at * (OUT_FLOAT ? sizeof(float) : sizeof(ushort));

@@ -49,10 +49,22 @@ static void add_host(ffcl_inception *net, size_t n, const char *name, const char
     ffcl_weights_add(&net->weights, &row, "%s.%s", name, part);
 }
 
+/* Channels that are added to n so that a matrix unit's GEMMs gather whole steps of K; not to an
+ * image's 3. */
+static size_t more_of(const ffcl_inception *net, const ffcl_ctx *ctx, size_t n)
+{
+    enum { STEP = 32, COLOURS = 3 };
+    const int pays = ctx && net->dtype == FFCL_F16 && ctx->matrix_unit != FFCL_UNIT_NONE;
+    return pays && n > COLOURS ? ffcl_round_up(n, STEP) - n : 0;
+}
+
 static void add_unit(ffcl_inception *net, const ffcl_ctx *ctx, unit *u,
                      const ffcl_inception_step *s)
 {
-    u->conv = (ffcl_conv_weight){.in = s->in, .out = s->out, .side = s->side, .tall = s->tall,
+    const size_t in = more_of(net, ctx, s->in);
+    const size_t out = s->to == FFCL_AT_Y ? 0 : more_of(net, ctx, s->out);
+    u->conv = (ffcl_conv_weight){.in = s->in + in, .out = s->out + out, .more_in = in,
+                                 .more_out = out, .side = s->side, .tall = s->tall,
                                  .stride = s->stride, .valid = s->valid, .dtype = net->dtype,
                                  .act = FFCL_ACT_RELU};
     if (ctx)
@@ -185,7 +197,7 @@ static int fold(ffcl_inception *net, ffcl_ctx *ctx, unit *u, const char *name)
 {
     static const char *const parts[] = {"bn.weight", "bn.bias", "bn.running_mean",
                                         "bn.running_var"};
-    const size_t n = u->conv.out, room = u->conv.bias.cols;
+    const size_t n = u->conv.out - u->conv.more_out, room = u->conv.bias.cols;
     float *v = calloc(4 * n + room, sizeof *v), *shift = v ? v + 4 * n : NULL;
     int rc = v ? 0 : ffcl_fail(ctx->err, FFCL_ENOMEM, "out of memory for the Inception network");
     for (size_t i = 0; rc == 0 && i < 4; i++)
@@ -237,12 +249,12 @@ static ffcl_tensor take(const state *s, size_t height, size_t width, size_t chan
 
 /* Where a step's result of those sizes goes: the next columns of y, or a tensor of its own. */
 static ffcl_tensor result_of(state *s, const ffcl_inception_step *step, size_t height,
-                             size_t width)
+                             size_t width, size_t channels)
 {
     if (step->to != FFCL_AT_Y)
-        return take(s, height, width, step->out);
-    const ffcl_tensor part = ffcl_cols(s->at[FFCL_AT_Y], s->filled, step->out);
-    s->filled += step->out;
+        return take(s, height, width, channels);
+    const ffcl_tensor part = ffcl_cols(s->at[FFCL_AT_Y], s->filled, channels);
+    s->filled += channels;
     return part;
 }
 
@@ -258,7 +270,7 @@ static void convolve(state *s, const ffcl_inception_step *step, const ffcl_conv_
 {
     const ffcl_tensor *x = &s->at[step->from];
     const ffcl_tensor y = result_of(s, step, ffcl_conv_extent(w, ffcl_height(x), step->tall),
-                                    ffcl_conv_extent(w, x->width, step->side));
+                                    ffcl_conv_extent(w, x->width, step->side), w->out);
     ffcl_conv(s->ctx, &(ffcl_conv_desc){.out = y, .x = *x, .w = w});
     keep(s, step, y);
 }
@@ -270,7 +282,7 @@ static void pool(state *s, const ffcl_inception_step *step)
                                                          : FFCL_POOL_MAX_HALVES;
     const ffcl_tensor *x = &s->at[step->from];
     const ffcl_tensor y = result_of(s, step, ffcl_pool_extent(kind, ffcl_height(x)),
-                                    ffcl_pool_extent(kind, x->width));
+                                    ffcl_pool_extent(kind, x->width), step->out);
     ffcl_pool_3x3(s->ctx, &y, x, kind);
     keep(s, step, y);
 }

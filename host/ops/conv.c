@@ -268,15 +268,17 @@ static int winograd_gpu_pays(const ffcl_ctx *ctx, const void *desc)
 /* An implicit GEMM: its rows are gathered from the image as they are read, one a pixel. */
 static int implicit_can(const ffcl_ctx *ctx, const void *desc)
 {
-    const ffcl_conv_weight *w = ((const ffcl_conv_desc *)desc)->w;
-    return has(desc, FFCL_CONV_TILES) && w->stride <= 1 && !w->valid && !point_can(ctx, desc);
+    return has(desc, FFCL_CONV_TILES) && !point_can(ctx, desc);
 }
 
 static void implicit_run(ffcl_ctx *ctx, const void *desc)
 {
     const ffcl_conv_desc *d = desc;
     const taps t = taps_of(d);
-    const ffcl_gather gather = {d->w->upsample ? 2 : t.kw, t.dy, t.dx, d->w->upsample};
+    const int up = d->w->upsample;
+    const ffcl_gather gather = {.kw = up ? 2 : t.kw, .dy = t.dy, .dx = t.dx, .upsample = up,
+                                .height = up ? ffcl_height(&d->x) : t.oh,
+                                .width = up ? d->x.width : t.ow, .stride = t.stride};
     ffcl_gemm(ctx, &(ffcl_matmul){.out = d->out, .a = d->x, .w = d->w->weight[0],
                                   .bias = &d->w->bias, .add = d->add, .act = d->w->act,
                                   .gather = &gather});
@@ -290,14 +292,15 @@ static int columns_can(const ffcl_ctx *ctx, const void *desc)
     return has(desc, FFCL_CONV_TILES) && !w->upsample;
 }
 
-/* Where a GEMM cannot gather its rows itself. */
+/* Where a fast GEMM cannot gather its rows itself. */
 static int columns_pays(const ffcl_ctx *ctx, const void *desc)
 {
     const ffcl_conv_weight *w = ((const ffcl_conv_desc *)desc)->w;
     if (point_can(ctx, desc))
         return 0;
-    return !implicit_can(ctx, desc) || ffcl_gemm_copies_half(ctx) ||
-           (ctx->matrix_unit != FFCL_UNIT_NONE && w->in % 32 != 0 && w->out % 8 == 0);
+    if (ctx->matrix_unit != FFCL_UNIT_NONE)
+        return w->in % 32 != 0 && w->out % 8 == 0;
+    return ffcl_gemm_copies_half(ctx) || w->stride > 1 || w->valid;
 }
 
 static void columns_run(ffcl_ctx *ctx, const void *desc)
@@ -348,7 +351,8 @@ static void narrow_run(ffcl_ctx *ctx, const void *desc)
     const ffcl_conv_desc *d = desc;
     const int shift = -(int)(d->w->side / 2);
     const size_t columns = d->w->weight[0].cols, n = d->x.batch * d->x.rows * d->w->out;
-    const ffcl_gather gather = {d->w->side, shift, shift, 0};
+    const ffcl_gather gather = {.kw = d->w->side, .dy = shift, .dx = shift, .stride = 1,
+                                .height = ffcl_height(&d->x), .width = d->x.width};
     ffcl_tensor all = ffcl_take(ctx, ffcl_tensor_of(FFCL_F32, d->x.batch, d->x.rows, columns));
     ffcl_gemm(ctx, &(ffcl_matmul){.out = all, .a = d->x, .w = d->w->weight[0],
                                   .bias = &d->w->bias, .gather = &gather});
@@ -379,8 +383,8 @@ static const ffcl_variant variants[] = {
      winograd_can, NULL, cost, ffcl_winograd_conv},
     {"implicit", "half: a GEMM that gathers its rows from the image", implicit_can, NULL, cost,
      implicit_run},
-    {"columns", "half with a stride, no padding or channels in no whole 32s, and on CPUs: columns "
-     "in memory, then a GEMM", columns_can, columns_pays, cost, columns_run},
+    {"columns", "half on CPUs, on matrix units with channels in no whole 32s, elsewhere with a "
+     "stride or without padding: columns in memory, then a GEMM", columns_can, columns_pays, cost, columns_run},
     {"winograd-copied", "half without a matrix unit, 3 x 3: weights are transformed each time, in "
      "float32", winograd_copied_can, winograd_copied_pays, cost, ffcl_winograd_conv},
     {"winograd-gpu", "both on GPUs, 3 x 3: a work-item has few channels, and a group norm before "

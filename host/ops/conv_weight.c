@@ -134,10 +134,10 @@ static size_t parity_tap(size_t parity, size_t tap)
 void ffcl_conv_fill(const ffcl_conv_weight *w, size_t i, const float *from, float *part)
 {
     const size_t in = w->in, out = w->out, side = w->side, tall = ffcl_conv_tall(w);
-    const size_t K = rows_of(w);
+    const size_t K = rows_of(w), given = in - w->more_in;
     memset(part, 0, ffcl_conv_part_count(w) * sizeof *part);
-    for (size_t o = 0; o < out; o++)
-        for (size_t c = 0; c < in; c++)
+    for (size_t o = 0; o < out - w->more_out; o++)
+        for (size_t c = 0; c < given; c++)
             for (size_t y = 0; y < tall; y++)
                 for (size_t x = 0; x < side; x++) {
                     size_t tap = w->upsample ? parity_tap(i >> 1, y) * 2 + parity_tap(i & 1, x)
@@ -148,7 +148,7 @@ void ffcl_conv_fill(const ffcl_conv_weight *w, size_t i, const float *from, floa
                                 : w->layout == FFCL_CONV_TAPS
                                     ? c * tap_columns(w) + tap * out + o
                                                                 : k * out + o;
-                    part[at] += from[((o * in + c) * tall + y) * side + x];
+                    part[at] += from[((o * given + c) * tall + y) * side + x];
                 }
 }
 

@@ -157,6 +157,7 @@ typedef struct ffcl_conv_weight {
     size_t tall;                /* the taps are tall x side; 0: side x side */
     size_t stride;              /* 0: 1 */
     int valid;                  /* no padding: the result is smaller */
+    size_t more_in, more_out;   /* of in and out the last, which a file's weight lacks: zeros */
     ffcl_act act;               /* after bias: none or ReLU */
     int upsample;
     int is_final;               /* nothing is added to its result, which is float32: few outputs */

@@ -46,6 +46,8 @@ static const ffcl_shape awkward[] = {
     {{0}, 0},
 };
 static const ffcl_shape gathered_model[] = {
+    {{1, 75, 75, 32, 32, BARE, 0, 0}, 0},       /* Conv2d_2a of a quarter of the image */
+    {{1, 17, 17, 192, 320, HALVES, 64, 0}, 0},
     {{1, 35, 35, 64, 96, PADDED, 96, 0}, 0},
     {{1, 17, 17, 160, 192, WIDE7, 64, 0}, 0},
     {{1, 17, 17, 192, 192, TALL7, 192, 0}, 0},
@@ -86,6 +88,13 @@ static const ffcl_shape gathered_awkward[] = {
     {{1, 1, 2, 96, 8, FIVE, 8, 0}, 0},
     {{2, 5, 6, 20, 8, WIDE3, 8, 0}, 0},
     {{2, 6, 3, 32, 16, TALL3, 24, 0}, 0},
+    {{2, 7, 6, 32, 8, HALVES, 8, 0}, FFCL_SHAPE_FILLS},
+    {{3, 3, 3, 64, 24, HALVES, 0, 0}, 0},
+    {{2, 12, 9, 96, 136, HALVES, 16, 3}, 0},
+    {{3, 5, 4, 64, 40, BARE, 8, 0}, FFCL_SHAPE_FILLS},
+    {{1, 12, 11, 32, 136, BARE, 0, 1}, 0},
+    {{2, 10, 9, 32, 24, HALVES_PADDED, 8, 0}, 0},
+    {{2, 6, 5, 20, 8, HALVES_PADDED, 8, 0}, FFCL_SHAPE_FILLS},
     {{0}, 0},
 };
 static const ffcl_shape point_model[] = {
