@@ -26,8 +26,10 @@ void ffcl_floats_of_tiles(ffcl_ctx *ctx, const ffcl_tensor *out, const ffcl_tens
 
 void ffcl_floats_of_rows(ffcl_ctx *ctx, const ffcl_tensor *out, const ffcl_tensor *x)
 {
-    const size_t pieces = ffcl_div_up(x->cols, 16), items = x->batch * x->rows * pieces;
-    const ffcl_kernel *k = ffcl_kernel_get(ctx, "half_floats", "floats_of_rows", "");
+    const size_t each = ffcl_is_cpu(ctx) ? 16 : 4, pieces = ffcl_div_up(x->cols, each);
+    const size_t items = x->batch * x->rows * pieces;
+    const ffcl_kernel *k = ffcl_kernel_get(ctx, "half_floats", "floats_of_rows",
+                                           each == 4 ? "-DEACH=4" : "");
     ffcl_work(ctx, copy_cost(x->batch * x->rows * x->cols));
     ffcl_launch_items(ctx, k, items, FFCL_BUF(out), FFCL_BUF(x), FFCL_INT(x->at), FFCL_INT(x->ld),
                       FFCL_INT(x->stride), FFCL_INT(x->rows), FFCL_INT(x->cols), FFCL_INT(items));

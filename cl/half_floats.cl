@@ -28,20 +28,29 @@ __kernel void floats_of_tiles(__global float *out, __global const half *W, int n
     }
 }
 
+#ifndef EACH
+#define EACH 16
+#endif
+#if EACH == 16
+#define COPY_EACH(to, from) vstore16(vload_half16(0, from), 0, to)
+#else
+#define COPY_EACH(to, from) vstore4(vload_half4(0, from), 0, to)
+#endif
+
 /* out (B, rows, cols) = x (B, rows, cols), whose rows are ld apart and matrices `stride`, from
- * `at` on.  Global (items = rows of all times pieces of 16 columns). */
+ * `at` on.  Global (items = rows of all times pieces of EACH columns, 16 or, on GPUs, 4). */
 __kernel void floats_of_rows(__global float *out, __global const half *x, int at, int ld,
                              int stride, int rows, int cols, int items)
 {
-    int i = get_global_id(0), pieces = (cols + 15) / 16;
+    int i = get_global_id(0), pieces = (cols + EACH - 1) / EACH;
     if (i >= items)
         return;
-    int row = i / pieces, c = i % pieces * 16;
+    int row = i / pieces, c = i % pieces * EACH;
     __global const half *from = x + (size_t)at + (size_t)(row / rows) * stride +
                                 (size_t)(row % rows) * ld + c;
     __global float *to = out + (size_t)row * cols + c;
-    if (c + 16 <= cols) {
-        vstore16(vload_half16(0, from), 0, to);
+    if (c + EACH <= cols) {
+        COPY_EACH(to, from);
         return;
     }
     for (int e = 0; c + e < cols; e++)

@@ -6,10 +6,16 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "team.h"
 #include "util.h"
+
+/* Columns of a part of a sum of squares: what a part is depends on nothing else, so that its sums
+ * have one order whatever the threads; and the most of those. */
+enum { PART = 256, MOST_THREADS = 4 };
 
 struct ffcl_lapack {
     void *handle;
+    ffcl_team *team;
     char name[64];
     void (*dsyrk)(const char *uplo, const char *trans, const int *n, const int *k,
                   const double *alpha, const double *a, const int *lda, const double *beta,
@@ -34,21 +40,21 @@ static int find(void *handle, const char *name, void *function)
     return symbol != NULL;
 }
 
-static int load(ffcl_lapack *l, const char *file)
+/* Leaves l without a handle where that is no such library. */
+static void load(ffcl_lapack *l, const char *file)
 {
     l->handle = dlopen(file, RTLD_NOW | RTLD_LOCAL);
     if (!l->handle)
-        return -1;
+        return;
     if (find(l->handle, "dsyrk_", &l->dsyrk) && find(l->handle, "dgemm_", &l->dgemm) &&
         find(l->handle, "dsyevd_", &l->dsyevd) && find(l->handle, "dpotrf_", &l->dpotrf)) {
         if (find(l->handle, "openblas_get_num_threads", &l->threads))
             find(l->handle, "openblas_set_num_threads", &l->use_threads);
         snprintf(l->name, sizeof l->name, "%s", file);
-        return 0;
+        return;
     }
     dlclose(l->handle);
     l->handle = NULL;
-    return -1;
 }
 
 int ffcl_lapack_open(ffcl_lapack **out, ffcl_error *err)
@@ -57,17 +63,24 @@ int ffcl_lapack_open(ffcl_lapack **out, ffcl_error *err)
     ffcl_lapack *l = *out = calloc(1, sizeof *l);
     if (!l)
         return ffcl_fail(err, FFCL_ENOMEM, "out of memory for LAPACK");
-    for (size_t i = 0; i < sizeof files / sizeof *files; i++)
-        if (load(l, files[i]) == 0)
-            return 0;
-    ffcl_lapack_close(out);
-    return ffcl_fail(err, FFCL_EFILE, "no LAPACK library is installed, which the Frechet distance "
-                     "needs: install libopenblas0, or liblapack3");
+    for (size_t i = 0; !l->handle && i < sizeof files / sizeof *files; i++)
+        load(l, files[i]);
+    int rc = l->handle ? 0 : ffcl_fail(err, FFCL_EFILE, "no LAPACK library is installed, which the "
+                                       "Frechet distance needs: install libopenblas0, or "
+                                       "liblapack3");
+    if (rc == 0)
+        rc = ffcl_team_open(&l->team, ffcl_min(ffcl_max(ffcl_cores() / 2, 1), MOST_THREADS), err);
+    if (rc)
+        ffcl_lapack_close(out);
+    return rc;
 }
 
 void ffcl_lapack_close(ffcl_lapack **lapack)
 {
-    if (*lapack && (*lapack)->handle)
+    if (!*lapack)
+        return;
+    ffcl_team_close(&(*lapack)->team);
+    if ((*lapack)->handle)
         dlclose((*lapack)->handle);
     free(*lapack);
     *lapack = NULL;
@@ -78,12 +91,36 @@ const char *ffcl_lapack_name(const ffcl_lapack *l)
     return l->name;
 }
 
+/* C (n, n) += X^T X of X (k, n), row-major. */
+typedef struct squares {
+    const ffcl_lapack *lapack;
+    double *C;
+    const double *X;
+    size_t k, n;
+} squares;
+
+/* Columns from i * PART on: their triangle, and the rows below it. */
+static void add_part(void *user, size_t i)
+{
+    const squares *s = user;
+    const double one = 1.0;
+    const size_t first = i * PART, width = ffcl_min(s->n - first, PART), next = first + width;
+    const int ld = (int)s->n, rows = (int)s->k, columns = (int)width, below = (int)(s->n - next);
+    double *C = s->C + first * s->n;
+    /* X row-major is its transpose column-major. */
+    s->lapack->dsyrk("L", "N", &columns, &rows, &one, s->X + first, &ld, &one, C + first, &ld);
+    if (below)
+        s->lapack->dgemm("N", "T", &below, &columns, &rows, &one, s->X + next, &ld, s->X + first,
+                         &ld, &one, C + next, &ld);
+}
+
 void ffcl_lapack_add_squares(const ffcl_lapack *l, double *C, const double *X, size_t k, size_t n)
 {
-    const double one = 1.0;
-    const int columns = (int)n, rows = (int)k;
-    /* X row-major is its transpose column-major. */
-    l->dsyrk("L", "N", &columns, &rows, &one, X, &columns, &one, C, &columns);
+    squares s = {l, C, X, k, n};
+    /* OpenBLAS's own threads would spin for most of their time. */
+    if (l->threads && l->use_threads && l->threads() > 1)
+        l->use_threads(1);
+    ffcl_team_run(l->team, add_part, &s, ffcl_div_up(n, PART));
 }
 
 void ffcl_lapack_take_all(ffcl_lapack *l)

@@ -18,7 +18,8 @@ void ffcl_lapack_take_all(ffcl_lapack *lapack);
 const char *ffcl_lapack_name(const ffcl_lapack *lapack);
 
 /* C (n, n), its lower half in column-major order, += the sum over k rows r of X (k, n), row-major:
- * r^T r. */
+ * r^T r; the same bytes by any number of threads.  OpenBLAS has one thread from then on.  Not to be
+ * called by two threads at a time. */
 void ffcl_lapack_add_squares(const ffcl_lapack *lapack, double *C, const double *X, size_t k,
                              size_t n);
 

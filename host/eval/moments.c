@@ -21,7 +21,8 @@ int ffcl_moments_open(ffcl_moments **out, size_t D, ffcl_error *err)
     m->mean = calloc(D, sizeof *m->mean);
     m->squares = calloc(D * D, sizeof *m->squares);
     m->block = calloc((FFCL_MOMENTS_BLOCK + 1) * D, sizeof *m->block);
-    if (m->mean && m->squares && m->block)
+    m->closed = calloc((FFCL_MOMENTS_BLOCK + 1) * D, sizeof *m->closed);
+    if (m->mean && m->squares && m->block && m->closed)
         return 0;
     ffcl_moments_close(out);
     return no_memory(err);
@@ -34,52 +35,72 @@ void ffcl_moments_close(ffcl_moments **moments)
         free(m->mean);
         free(m->squares);
         free(m->block);
+        free(m->closed);
     }
     free(m);
     *moments = NULL;
 }
 
-/* Merges the waiting rows (Chan, Golub, LeVeque 1979): their own squares around their own mean, and
- * as one more row the way between both means. */
-static void merge(ffcl_moments *m, const ffcl_lapack *lapack)
+int ffcl_moments_put(ffcl_moments *m, const float *x)
 {
-    const size_t D = m->D, k = m->waiting;
+    double *to = m->block + m->waiting * m->D;
+    for (size_t c = 0; c < m->D; c++)
+        to[c] = (double)x[c];
+    return ++m->waiting == FFCL_MOMENTS_BLOCK;
+}
+
+void ffcl_moments_close_block(ffcl_moments *m)
+{
+    double *block = m->closed;
+    m->closed = m->block;
+    m->block = block;
+    m->n_closed = m->waiting;
+    m->waiting = 0;
+}
+
+/* Chan, Golub, LeVeque 1979: the rows' own squares around their own mean, and as one more row the
+ * way between both means. */
+void ffcl_moments_merge(ffcl_moments *m, const ffcl_lapack *lapack)
+{
+    const size_t D = m->D, k = m->n_closed;
     const double n = (double)m->n, more = (double)k;
-    double *way = m->block + k * D;
+    double *way = m->closed + k * D;
     for (size_t c = 0; c < D; c++) {
         double sum = 0.0;
         for (size_t r = 0; r < k; r++)
-            sum += m->block[r * D + c];
+            sum += m->closed[r * D + c];
         way[c] = sum / more;
     }
     for (size_t r = 0; r < k; r++)
         for (size_t c = 0; c < D; c++)
-            m->block[r * D + c] -= way[c];
+            m->closed[r * D + c] -= way[c];
     for (size_t c = 0; c < D; c++) {
         const double apart = way[c] - m->mean[c];
         m->mean[c] += apart * (more / (n + more));
         way[c] = apart * sqrt(n * more / (n + more));
     }
-    ffcl_lapack_add_squares(lapack, m->squares, m->block, k + 1, D);
+    ffcl_lapack_add_squares(lapack, m->squares, m->closed, k + 1, D);
     m->n += k;
-    m->waiting = 0;
+    m->n_closed = 0;
+}
+
+static void merge_now(ffcl_moments *m, const ffcl_lapack *lapack)
+{
+    ffcl_moments_close_block(m);
+    ffcl_moments_merge(m, lapack);
 }
 
 void ffcl_moments_add(ffcl_moments *m, const ffcl_lapack *lapack, const float *x, size_t n)
 {
-    for (size_t r = 0; r < n; r++) {
-        double *to = m->block + m->waiting * m->D;
-        for (size_t c = 0; c < m->D; c++)
-            to[c] = (double)x[r * m->D + c];
-        if (++m->waiting == FFCL_MOMENTS_BLOCK)
-            merge(m, lapack);
-    }
+    for (size_t r = 0; r < n; r++)
+        if (ffcl_moments_put(m, x + r * m->D))
+            merge_now(m, lapack);
 }
 
 void ffcl_moments_end(ffcl_moments *m, const ffcl_lapack *lapack)
 {
     if (m->waiting)
-        merge(m, lapack);
+        merge_now(m, lapack);
 }
 
 int ffcl_moments_of(ffcl_moments **out, size_t D, size_t n, const double *mean,

@@ -10,16 +10,22 @@ typedef struct ffcl_moments {
     double *mean;               /* (D) */
     double *squares;            /* (D, D), the lower half in column-major order: the sum of */
                                 /* (x - mean)(x - mean)^T; divided by n - 1 the covariance */
-    /* Rows that wait: blocks of a fixed number of rows are added at once, so that sums have one
-     * order, whatever the batches. */
-    double *block;              /* (FFCL_MOMENTS_BLOCK + 1, D) */
-    size_t waiting;
+    /* Rows that wait, and those that are being merged: blocks of a fixed number of rows are added at
+     * once, so that sums have one order, whatever the batches. */
+    double *block, *closed;     /* (FFCL_MOMENTS_BLOCK + 1, D) */
+    size_t waiting, n_closed;
 } ffcl_moments;
 
 enum { FFCL_MOMENTS_BLOCK = 256 };
 
 int ffcl_moments_open(ffcl_moments **out, size_t D, ffcl_error *err);
 void ffcl_moments_close(ffcl_moments **moments);
+
+/* Has the row x (D) wait; 1: a block is full, to be closed and merged before the next row.  The two
+ * steps of it: while a block is merged, by one thread, rows may wait for the next. */
+int ffcl_moments_put(ffcl_moments *m, const float *x);
+void ffcl_moments_close_block(ffcl_moments *m);
+void ffcl_moments_merge(ffcl_moments *m, const ffcl_lapack *lapack);
 
 /* Adds n rows x (n, D). */
 void ffcl_moments_add(ffcl_moments *m, const ffcl_lapack *lapack, const float *x, size_t n);

@@ -32,20 +32,20 @@ struct ffcl_tally {
     size_t n_waiting;
     FILE *file;                 /* temporary: features that are SPILLED, at index * ALL floats */
     int has_no_file;
-    ffcl_moments *pool, *spatial;
-    ffcl_task_thread *adder;    /* of next_spatial */
-    const float *next_spatial;
+    ffcl_moments *pool, *spatial;       /* whose blocks are full at the same images */
+    ffcl_task_thread *merger;           /* of those blocks, most of the work */
     ffcl_score *score;
     ffcl_kept kept;
     int keeps;
     ffcl_lapack *lapack;
 };
 
-static int add_spatial(void *user, ffcl_error *err)
+static int merge(void *user, ffcl_error *err)
 {
     const ffcl_tally *t = user;
     (void)err;
-    ffcl_moments_add(t->spatial, t->lapack, t->next_spatial, 1);
+    ffcl_moments_merge(t->pool, t->lapack);
+    ffcl_moments_merge(t->spatial, t->lapack);
     return 0;
 }
 
@@ -70,7 +70,7 @@ int ffcl_tally_open(ffcl_tally **out, const ffcl_habit *habit, size_t count, int
     if (rc == 0)
         rc = ffcl_moments_open(&t->spatial, SPATIAL, err);
     if (rc == 0)
-        rc = ffcl_task_thread_open(&t->adder, add_spatial, t, err);
+        rc = ffcl_task_thread_open(&t->merger, merge, t, err);
     if (rc == 0)
         rc = ffcl_score_open(&t->score, &habit->score, count, LOGITS, err);
     if (rc)
@@ -89,7 +89,7 @@ void ffcl_tally_close(ffcl_tally **tally)
         fclose(t->file);
     free(t->waiting);
     free(t->places);
-    ffcl_task_thread_close(&t->adder);
+    ffcl_task_thread_close(&t->merger);
     ffcl_moments_close(&t->pool);
     ffcl_moments_close(&t->spatial);
     ffcl_score_close(&t->score);
@@ -100,18 +100,18 @@ void ffcl_tally_close(ffcl_tally **tally)
     *tally = NULL;
 }
 
-/* Squares are summed where a block is full, the most of the work: then of both at once. */
 static int add(ffcl_tally *t, const float *pool, const float *spatial, const float *logits,
                ffcl_error *err)
 {
-    const int is_full = t->spatial->waiting + 1 == FFCL_MOMENTS_BLOCK;
-    t->next_spatial = spatial;
-    if (is_full)
-        ffcl_task_thread_start(t->adder);
-    else
-        add_spatial(t, err);
-    ffcl_moments_add(t->pool, t->lapack, pool, 1);
-    int rc = is_full ? ffcl_task_thread_wait(t->adder, err) : 0;
+    const int is_full = ffcl_moments_put(t->pool, pool);
+    int rc = 0;
+    ffcl_moments_put(t->spatial, spatial);
+    if (is_full) {
+        rc = ffcl_task_thread_wait(t->merger, err);
+        ffcl_moments_close_block(t->pool);
+        ffcl_moments_close_block(t->spatial);
+        ffcl_task_thread_start(t->merger);
+    }
     ffcl_score_add(t->score, logits);
     t->added++;
     return rc == 0 && t->keeps ? ffcl_kept_add(&t->kept, pool, err) : rc;
@@ -249,6 +249,8 @@ int ffcl_tally_has(ffcl_tally *t, size_t index)
 
 void ffcl_tally_end(ffcl_tally *t)
 {
+    ffcl_error none = {0};
+    ffcl_task_thread_wait(t->merger, &none);    /* merging does not fail */
     ffcl_moments_end(t->pool, t->lapack);
     ffcl_moments_end(t->spatial, t->lapack);
 }
@@ -277,6 +279,8 @@ int ffcl_tally_snapshot(ffcl_moments **out, const ffcl_tally *t, ffcl_error *err
 {
     const ffcl_moments *m = t->pool;
     int rc = ffcl_moments_open(out, m->D, err);
+    if (rc == 0)
+        rc = ffcl_task_thread_wait(t->merger, err);
     if (rc)
         return rc;
     ffcl_moments *copy = *out;
