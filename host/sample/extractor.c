@@ -14,7 +14,10 @@
 #include "sample/engine_impl.h"
 #include "util.h"
 
-enum { LANES = 2 };
+enum {
+    LANES = 2,          /* batches under way */
+    SLOTS = LANES + 1,  /* their features, and those of a batch that the caller has not done with */
+};
 
 /* What each of the batches under way has of its own. */
 typedef struct lane {
@@ -22,7 +25,7 @@ typedef struct lane {
     ffcl_tensor pool, spatial, logits;  /* (room, ...) */
     ffcl_locked locked;         /* holds: */
     uint8_t *host_bytes;
-    ffcl_features features;
+    ffcl_features features;     /* where those of its batch go: one of the slots */
     cl_event done;
 } lane;
 
@@ -37,6 +40,9 @@ struct ffcl_extractor {
     size_t planned, reserved, bytes;
     lane lanes[LANES];
     size_t first_lane, in_flight;
+    ffcl_locked locked;         /* holds: */
+    ffcl_features slots[SLOTS];
+    size_t next_slot;
 };
 
 static ffcl_tensor bytes_of(const ffcl_extractor *x, size_t n)
@@ -156,14 +162,16 @@ static int choose_batch(ffcl_extractor *x, const ffcl_extractor_options *o)
     return cpu ? ffcl_address_space_check(total, "the Inception network", x->ctx->err) : 0;
 }
 
-static size_t divide(ffcl_extractor *x, lane *l, char *memory)
+static size_t divide(ffcl_extractor *x, char *memory)
 {
     size_t used = 0;
     const size_t each = x->room * sizeof(float);
-    l->features.pool = ffcl_locked_part(memory, &used, each * FFCL_INCEPTION_POOL);
-    l->features.spatial = ffcl_locked_part(memory, &used, each * FFCL_INCEPTION_SPATIAL);
-    l->features.logits = ffcl_locked_part(memory, &used, each * FFCL_INCEPTION_CLASSES);
-    l->host_bytes = ffcl_locked_part(memory, &used, x->room * bytes_each(x));
+    for (size_t i = 0; i < SLOTS; i++) {
+        ffcl_features *f = &x->slots[i];
+        f->pool = ffcl_locked_part(memory, &used, each * FFCL_INCEPTION_POOL);
+        f->spatial = ffcl_locked_part(memory, &used, each * FFCL_INCEPTION_SPATIAL);
+        f->logits = ffcl_locked_part(memory, &used, each * FFCL_INCEPTION_CLASSES);
+    }
     return used;
 }
 
@@ -171,17 +179,16 @@ static int create_lane(ffcl_extractor *x, lane *l)
 {
     ffcl_ctx *ctx = x->ctx;
     ffcl_tensor *const tensors[] = {&l->pool, &l->spatial, &l->logits};
-    const size_t bytes = divide(x, l, NULL);
+    const size_t bytes = x->room * bytes_each(x);
     int rc = 0;
     for (size_t i = 0; rc == 0 && i < 3; i++)
         rc = ffcl_buffer_create(ctx, &tensors[i]->mem, ffcl_count(tensors[i]) * sizeof(float),
                                 "features");
     if (rc == 0)
-        rc = ffcl_buffer_create(ctx, &l->bytes.mem, x->room * bytes_each(x), "images");
+        rc = ffcl_buffer_create(ctx, &l->bytes.mem, bytes, "images");
     if (rc == 0)
         rc = ffcl_locked_open(ctx, &l->locked, bytes);
-    if (rc == 0)
-        divide(x, l, l->locked.mapped);
+    l->host_bytes = l->locked.mapped;
     return rc;
 }
 
@@ -192,6 +199,10 @@ static int load(ffcl_extractor *x)
     int rc = 0;
     for (size_t k = 0; rc == 0 && k < LANES; k++)
         rc = create_lane(x, &x->lanes[k]);
+    if (rc == 0)
+        rc = ffcl_locked_open(x->ctx, &x->locked, divide(x, NULL));
+    if (rc == 0)
+        divide(x, x->locked.mapped);
     ffcl_report(x->ctx->obs, FFCL_PHASE_LOAD, NULL, 0, total);
     if (rc == 0)
         rc = ffcl_inception_load(x->net, x->ctx, &done, total);
@@ -309,6 +320,7 @@ void ffcl_extractor_close(ffcl_extractor **extractor)
         clFinish(x->ctx->queue);
     for (size_t k = 0; k < LANES; k++)
         close_lane(x, &x->lanes[k]);
+    ffcl_locked_close(x->ctx, &x->locked);
     ffcl_inception_close(&x->net);
     ffcl_arena_close(&x->arena);
     if (x->owns_ctx && x->ctx) {
@@ -377,15 +389,23 @@ static int read_part(ffcl_extractor *x, const ffcl_tensor *from, size_t n, float
                                                     ffcl_profile_copy(x->ctx, "read", bytes)));
 }
 
-int ffcl_extractor_fetch(ffcl_extractor *x, size_t k, size_t n, ffcl_features *features)
+/* The lane's n features, to where l->features says. */
+static int fetch(ffcl_extractor *x, lane *l, size_t n)
 {
-    lane *l = &x->lanes[k];
     int rc = read_part(x, &l->pool, n, l->features.pool);
     if (rc == 0)
         rc = read_part(x, &l->spatial, n, l->features.spatial);
     if (rc == 0)
         rc = read_part(x, &l->logits, n, l->features.logits);
     l->features.n = n;
+    return rc;
+}
+
+int ffcl_extractor_fetch(ffcl_extractor *x, size_t k, size_t n, ffcl_features *features)
+{
+    lane *l = &x->lanes[k];
+    l->features = x->slots[k];
+    int rc = fetch(x, l, n);
     *features = l->features;
     return rc;
 }
@@ -396,7 +416,8 @@ static int send(ffcl_extractor *x, lane *l, const uint8_t *rgb, size_t n, const 
     ffcl_ctx *ctx = x->ctx;
     const size_t size = n * bytes_each(x);
     const ffcl_tensor bytes = ffcl_images(l->bytes, 0, n);
-    ffcl_features features;
+    l->features = x->slots[x->next_slot];
+    x->next_slot = (x->next_slot + 1) % SLOTS;
     memcpy(l->host_bytes, rgb, size);
     int rc = ready_for(x, n, tap);
     if (rc == 0)
@@ -406,7 +427,7 @@ static int send(ffcl_extractor *x, lane *l, const uint8_t *rgb, size_t n, const 
     if (rc == 0)
         rc = forward(x, l, 0, &bytes, tap);
     if (rc == 0)
-        rc = ffcl_extractor_fetch(x, (size_t)(l - x->lanes), n, &features);
+        rc = fetch(x, l, n);
     if (rc == 0)
         rc = FFCL_CL(ctx->err, clEnqueueMarkerWithWaitList(ctx->queue, 0, NULL, &l->done));
     return rc ? rc : FFCL_CL(ctx->err, clFlush(ctx->queue));
