@@ -88,8 +88,8 @@ UNIT := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/unit/*.c))
 CHECK_OBJ := $(BUILD)/tests/kernels/check.o $(CASES_OBJ)
 
 .PHONY: all demo check unit fuzz fuzz-replay lint clcheck bench bench-torch install uninstall \
-    dist deb clean docs deps windows windows-check macos-check asan static analyze valgrind chaos \
-    sweep objects debian12 debian13 portability runtimes \
+    dist deb clean docs deps windows windows-check macos-check asan tsan static analyze valgrind \
+    chaos sweep objects debian12 debian13 portability runtimes \
     force
 
 # The program, the libraries, man pages, completion.
@@ -319,6 +319,11 @@ asan:
 	LSAN_OPTIONS=suppressions=$(CURDIR)/tests/lsan.supp:print_suppressions=0 \
 	    POCL_DEVICES=basic FFCL_TEST_CFLAGS="$(SANITIZE)" bash tests/run.sh build-asan
 
+# Tests in which threads meet under the thread sanitizer; ONLY="unit/team e2e/resume*": these alone.
+tsan:
+	$(MAKE) BUILD=build-tsan EXTRA="-g -fsanitize=thread" LDFLAGS=-fsanitize=thread all unit
+	bash tests/tsan.sh build-tsan $(foreach p,$(ONLY),'$(p)')
+
 # A reader of the source; what it may say is in tests/static.sh, with the reason.
 static:
 	bash tests/static.sh
@@ -364,6 +369,6 @@ deb: dist
 	sh config/package/deb.sh $(BUILD)/$(DIST).tar.gz $(BUILD)/deb
 
 clean:
-	rm -rf $(BUILD) build-asan build-fuzz build-gcc build-clang
+	rm -rf $(BUILD) build-asan build-tsan build-fuzz build-gcc build-clang
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
