@@ -4,7 +4,8 @@
 # sentence that names the cause, leaves no torn file, and the same command afterwards is right.
 # Then files made to cost time or to divide by zero.
 #   SWEEP="KIND FROM STEP TO": fails these calls of a kind alone: malloc, cl, memory (of the
-#   device), kernel, file, full (the disk).  SPREAD=N: about so many of each.
+#   device), kernel, file, full (the disk); eval-malloc and so on: those of ffcl eval.
+#   SPREAD=N: about so many of each.
 . "$(dirname "$0")/lib.sh"
 
 # ---- files that are made to cost ----
@@ -92,10 +93,13 @@ sound() {
     [ ! -e a.npz ] || cmp -s a.npz whole.npz || echo "torn: a.npz"
     find . -maxdepth 2 \( -name '*.tmp' -o -name '.*lock' \)
 }
+complete() { # all that was asked for is there
+    diff -r -x manifest.json f whole && cmp a.npz whole.npz
+}
 again() { # what the same command is afterwards
     # The mark of a cached program in use may be what could not be removed.
     "$ffcl" "${args[@]}" 2>&1 | sed '/^ffcl: warning: the driver did not survive/d'
-    diff -r -x manifest.json f whole > /dev/null && cmp a.npz whole.npz && echo right
+    complete > /dev/null && echo right
 }
 # fails NAME VARIABLE=VALUE CODE WORDS
 fails() {
@@ -159,8 +163,7 @@ sweep() {
         if [ "$code" = 0 ]; then
             [ -z "$(sed '/^ffcl: warning: /d' stderr)" ] ||
                 reason="$reason words at exit code 0"
-            { diff -r -x manifest.json f whole && cmp a.npz whole.npz; } > /dev/null ||
-                reason="$reason exit code 0 and not the images"
+            complete > /dev/null || reason="$reason exit code 0 and not what was asked for"
         else
             case " $* " in
             *" $code "*) ;;
@@ -177,20 +180,24 @@ sweep() {
     echo "# $kind: $count of $n failed:$(tr ' ' '\n' <<< "$codes" | sort | uniq -c | tr '\n' ';')"
     same "$kind that fails: exit code, one sentence with the cause, nothing torn" "$bad" ""
 }
-spread=${SPREAD:-10}
-faulty FFCL_SHIM_MALLOC=-1
-n_mallocs=$(sed -n 's/^allocations: //p' stderr)
 numbers() { # VARIABLE WORD
     faulty "$1=-1:0"
     sed -n "s/^calls: .*$2 \([0-9]*\).*/\1/p" stderr
 }
-sweep malloc "$n_mallocs" FFCL_SHIM_MALLOC '' 'memory\|^ffcl: .*HOST_MEMORY' 14
-sweep cl "$(numbers FFCL_SHIM_CL OpenCL)" FFCL_SHIM_CL :-5 \
-    'CL_OUT_OF_RES\|device memory' 9 10
-sweep memory "$(numbers FFCL_SHIM_CL OpenCL)" FFCL_SHIM_CL :-4 'memory\|CL_MEM_OBJECT' 9
-sweep kernel "$(numbers FFCL_SHIM_ASYNC kernels)" FFCL_SHIM_ASYNC :-5 CL_OUT_OF_RESOURCES 10
-sweep file "$(numbers FFCL_SHIM_FILE files)" FFCL_SHIM_FILE :5 'Input/output error' 4 12
-sweep full "$(numbers FFCL_SHIM_FULL writes)" FFCL_SHIM_FULL :28 'No space left' 12
+sweep_all() { # PREFIX
+    faulty FFCL_SHIM_MALLOC=-1
+    sweep "$1malloc" "$(sed -n 's/^allocations: //p' stderr)" FFCL_SHIM_MALLOC '' \
+        'memory\|^ffcl: .*HOST_MEMORY' 14
+    sweep "$1cl" "$(numbers FFCL_SHIM_CL OpenCL)" FFCL_SHIM_CL :-5 \
+        'CL_OUT_OF_RES\|device memory' 9 10
+    sweep "$1memory" "$(numbers FFCL_SHIM_CL OpenCL)" FFCL_SHIM_CL :-4 'memory\|CL_MEM_OBJECT' 9
+    sweep "$1kernel" "$(numbers FFCL_SHIM_ASYNC kernels)" FFCL_SHIM_ASYNC :-5 \
+        CL_OUT_OF_RESOURCES 10
+    sweep "$1file" "$(numbers FFCL_SHIM_FILE files)" FFCL_SHIM_FILE :5 'Input/output error' 4 12
+    sweep "$1full" "$(numbers FFCL_SHIM_FULL writes)" FFCL_SHIM_FULL :28 'No space left' 12
+}
+spread=${SPREAD:-10}
+sweep_all ''
 
 # ---- inspect: what cannot be read is not said to be of another kind ----
 
@@ -222,5 +229,38 @@ for file in "$demo_sit" "$data/zoo/tiny16_zoo.safetensors" seen.png seen seen.np
     looks file FFCL_SHIM_FILE :5 's/^calls: .*files \([0-9]*\).*/\1/p' 4 'Input/output error' \
         "$file"
 done
+
+# ---- eval: the same sweeps, of an evaluation without a distance, which takes half a minute -------
+
+case ${SWEEP:-eval-} in
+eval-*) ;;
+*) finish ;;
+esac
+[ -n "${SPREAD:-}" ] || spread=3
+works "a network by a rule" eval --make-network net.safetensors
+args=(eval whole --inception net.safetensors --save-stats stats.npz --json -q)
+run "${args[@]}"
+same "an undisturbed evaluation" "$code" 0
+mv stats.npz whole-stats.npz
+grep -v '"seconds"' "$work/stdout" > whole.json
+faulty() {
+    rm -f stats.npz
+    timeout -k 10 100 env LD_PRELOAD="$work/shim.so" "$1" "$ffcl" "${args[@]}" > stdout 2> stderr \
+        < /dev/null
+    code=$? last="ffcl ${args[*]}, $1"
+    cp stdout stderr "$work" 2> /dev/null
+}
+sound() {
+    [ ! -e stats.npz ] || cmp -s stats.npz whole-stats.npz || echo "torn: stats.npz"
+    find . -maxdepth 2 \( -name '*.tmp*' -o -name '.*lock' \)
+}
+complete() {
+    grep -v '"seconds"' stdout | cmp - whole.json && cmp stats.npz whole-stats.npz
+}
+again() {
+    "$ffcl" "${args[@]}" 2>&1 > stdout | sed '/^ffcl: warning: the driver did not survive/d'
+    complete > /dev/null && echo right
+}
+sweep_all eval-
 
 finish
