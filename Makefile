@@ -88,8 +88,8 @@ UNIT := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/unit/*.c))
 CHECK_OBJ := $(BUILD)/tests/kernels/check.o $(CASES_OBJ)
 
 .PHONY: all demo check unit fuzz fuzz-replay lint clcheck bench bench-torch install uninstall \
-    dist deb clean docs deps windows windows-check macos-check asan tsan static analyze valgrind \
-    chaos sweep objects debian12 debian13 portability runtimes \
+    dist deb clean docs deps windows windows-check macos-check asan tsan static analyze tidy \
+    valgrind chaos sweep objects debian12 debian13 portability runtimes \
     force
 
 # The program, the libraries, man pages, completion.
@@ -331,6 +331,10 @@ static:
 # gcc's -fanalyzer; what it may say is in tests/analyze.sh, with the reason.
 analyze:
 	bash tests/analyze.sh
+
+# clang-tidy by tests/tidy.yaml; what it may say is in tests/tidy.sh, with the reason.
+tidy:
+	bash tests/tidy.sh
 
 # Unit tests that need no device, under valgrind.
 valgrind: unit
