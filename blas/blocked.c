@@ -76,7 +76,8 @@ static size_t count(const ffcl_matmul *p, size_t parts, size_t bm, size_t bn)
 static size_t parts_of(const ffcl_ctx *ctx, const ffcl_matmul *p)
 {
     enum { FEWEST = 384 };      /* columns of K of a part */
-    const size_t tiles_of_image = ffcl_div_up(ffcl_matmul_image_rows(p), SMALL) * ffcl_div_up(p->w.cols, SMALL);
+    const size_t tiles_of_image = ffcl_div_up(ffcl_matmul_image_rows(p), SMALL) *
+                                  ffcl_div_up(p->w.cols, SMALL);
     if (!p->partial || ffcl_matmul_batch(p) || p->w.rows % PARTS ||
         (is_tiled(p) && p->w.rows / PARTS % TILED_STEP) || p->w.rows < PARTS * FEWEST ||
         tiles_of_image >= 2 * (size_t)ctx->device.caps.units)

@@ -384,7 +384,8 @@ static const ffcl_variant variants[] = {
     {"implicit", "half: a GEMM that gathers its rows from the image", implicit_can, NULL, cost,
      implicit_run},
     {"columns", "half on CPUs, on matrix units with channels in no whole 32s, elsewhere with a "
-     "stride or without padding: columns in memory, then a GEMM", columns_can, columns_pays, cost, columns_run},
+     "stride or without padding: columns in memory, then a GEMM", columns_can, columns_pays,
+     cost, columns_run},
     {"winograd-copied", "half without a matrix unit, 3 x 3: weights are transformed each time, in "
      "float32", winograd_copied_can, winograd_copied_pays, cost, ffcl_winograd_conv},
     {"winograd-gpu", "both on GPUs, 3 x 3: a work-item has few channels, and a group norm before "
