@@ -9,6 +9,7 @@
 #include "eval/evaluator.h"
 #include "eval/sheet.h"
 #include "files/input.h"
+#include "ops/ops.h"
 #include "util.h"
 
 /* A subject in words. */
@@ -141,6 +142,19 @@ static int choose_way(evaluation *e, ffcl_evaluation *out, ffcl_error *err)
     return rc || !reference ? rc : ffcl_subject_check(reference, e->crc, e->habit, err);
 }
 
+/* Before minutes of a device, not after them. */
+static int check_sheet(const evaluation *e, ffcl_error *err)
+{
+    const size_t a = ffcl_images_count(e->samples.images);
+    const size_t b = ffcl_images_count(e->reference.images);
+    if (a >= FFCL_NEAREST && b >= FFCL_NEAREST)
+        return 0;
+    return ffcl_fail(err, FFCL_EUSAGE, "a sheet of the nearest and farthest samples needs at least "
+                     "%d images of each, and %s has %zu", FFCL_NEAREST,
+                     a < FFCL_NEAREST ? e->samples.path : e->reference.path,
+                     a < FFCL_NEAREST ? a : b);
+}
+
 static int evaluate(evaluation *e, ffcl_evaluation *out, ffcl_error *err)
 {
     const ffcl_eval_request *r = e->request;
@@ -163,7 +177,10 @@ static int evaluate(evaluation *e, ffcl_evaluation *out, ffcl_error *err)
         return ffcl_fail(err, FFCL_EUSAGE, "a sheet of the nearest and farthest samples needs the "
                          "images of both, and %s has statistics alone",
                          e->samples.images ? r->reference : r->samples);
-    rc = ffcl_eval_check_outputs(e->cfg, r->samples, r->reference, r->sheet, err);
+    if (r->sheet)
+        rc = check_sheet(e, err);
+    if (rc == 0)
+        rc = ffcl_eval_check_outputs(e->cfg, r->samples, r->reference, r->sheet, err);
     if (rc == 0)
         rc = choose_way(e, out, err);
     if (rc == 0 && reference)

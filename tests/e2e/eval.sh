@@ -122,6 +122,9 @@ refuses "statistics over other images" 12 "holds images" -- eval a.npz "${net[@]
     --save-stats other.npz
 refuses "statistics in a folder that is not there" 12 "gone does not exist" -- \
     eval a.npz "${net[@]}" --save-stats gone/a.npz
+npz images three.npz 3 8 8 4
+refuses "a sheet of three images, before the device is asked" 2 "three.npz has 3" -- \
+    eval a.npz -r three.npz --inception other.npz --sheet x.png
 refuses "a sheet over the reference" 12 "is read here" -- eval a.npz -r other.npz "${net[@]}" \
     --sheet link.png
 refuses "a sheet among the images" 12 "among the images of sizes" -- eval sizes -r other.npz \
