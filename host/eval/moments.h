@@ -10,8 +10,8 @@ typedef struct ffcl_moments {
     double *mean;               /* (D) */
     double *squares;            /* (D, D), the lower half in column-major order: the sum of */
                                 /* (x - mean)(x - mean)^T; divided by n - 1 the covariance */
-    /* Rows that wait, and those that are being merged: blocks of a fixed number of rows are added at
-     * once, so that sums have one order, whatever the batches. */
+    /* Rows that wait, and those that are being merged: blocks of a fixed number of rows are added
+     * at once, so that sums have one order, whatever the batches. */
     double *block, *closed;     /* (FFCL_MOMENTS_BLOCK + 1, D) */
     size_t waiting, n_closed;
 } ffcl_moments;
