@@ -8,9 +8,11 @@ usage: npz.py images FILE COUNT HEIGHT WIDTH SEED
                      big: big-endian, by columns; complex: of numbers that are not real
        npz.py floats FILE COUNT HEIGHT WIDTH        images that are no bytes
        npz.py shape FILE DESCR SIZE...      arr_0 of zeros, of that type and shape
-       npz.py odd FILE twice|packed|locked    images by another zip archive: two of one name,
-                     compressed in a way that few undo, said to be encrypted
-       npz.py png FILE HEIGHT WIDTH grey|rgb|rgba|key        key: one colour is transparent
+       npz.py odd FILE twice|packed|locked|last|many|named    images by another zip archive: two of
+                     one name, compressed in a way that few undo, said to be encrypted, behind a
+                     hundred arrays, behind five thousand; arrays of other names, one of objects
+       npz.py png FILE HEIGHT WIDTH grey|rgb|rgba|key|deep    key: one colour is transparent;
+                     deep: 16 bits a channel
 """
 import random
 import struct
@@ -86,7 +88,12 @@ def odd(path, kind):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")         # of the name that is there
         with zipfile.ZipFile(path, "w") as z:
-            for _ in range(1 + (kind == "twice")):
+            for i in range({"last": 100, "many": 5000}.get(kind, 0)):
+                z.writestr("other_%d.npy" % i, array("|u1", (1,), b"x"))
+            if kind == "named":
+                z.writestr("images.npy", array("|O", (2,), bytes(16)))
+                z.writestr("n" * 50 + ".npy", data)
+            for _ in range((kind != "named") + (kind == "twice")):
                 z.writestr("arr_0.npy", data)
     with open(path, "rb") as f:
         whole = bytearray(f.read())
@@ -102,7 +109,7 @@ def odd(path, kind):
 
 def png(path, height, width, kind):
     """A PNG of one colour."""
-    kinds = {"grey": (0, 1), "rgb": (2, 3), "rgba": (6, 4), "key": (2, 3)}
+    kinds = {"grey": (0, 1), "rgb": (2, 3), "rgba": (6, 4), "key": (2, 3), "deep": (2, 6)}
     colour, channels = kinds[kind]
 
     def chunk(name, data):
@@ -112,7 +119,8 @@ def png(path, height, width, kind):
     rows = (b"\x00" + bytes([90] * (width * channels))) * height
     with open(path, "wb") as f:
         f.write(b"\x89PNG\r\n\x1a\n" +
-                chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, colour, 0, 0, 0)) + key +
+                chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 16 if kind == "deep" else 8,
+                                           colour, 0, 0, 0)) + key +
                 chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b""))
 
 

@@ -7,7 +7,7 @@ usage: peers.py features SAMPLES REFERENCE NETWORK FOLDER
        peers.py compare FFCL FOLDER
            their numbers beside those of FOLDER/WHOSE.json, of ffcl eval on the images, and beside
            those of FFCL on statistics of their features; exit code 1 where a number is apart
-WHOSE is torch-fidelity or pytorch-fid.
+WHOSE is torch-fidelity or pytorch-fid; the environment's WHOSE names one of them, or both.
 """
 import glob
 import json
@@ -19,7 +19,7 @@ import sys
 import numpy
 import torch
 
-WHOSE = ("torch-fidelity", "pytorch-fid")
+WHOSE = os.environ.get("WHOSE", "torch-fidelity pytorch-fid").split()
 
 
 def weights(path):
@@ -69,7 +69,8 @@ def by_pytorch(folders, state, _, device):
 def features(samples, reference, network, folder):
     """Keeps the features of both."""
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    for whose, by in zip(WHOSE, (by_fidelity, by_pytorch)):
+    for whose in WHOSE:
+        by = by_fidelity if whose == "torch-fidelity" else by_pytorch
         path = os.path.join(folder, whose + ".npz")
         if not os.path.exists(path):
             (a, logits), (b, _) = by((samples, reference), weights(network), folder, device)

@@ -5,7 +5,8 @@
 # without them, COUNT images of the demo are made, half of them the reference.
 # usage: tests/peers.sh [SAMPLES REFERENCE]
 # BUILD (build); PYTHON: a Python with torch, torch-fidelity and pytorch-fid; COUNT (2000);
-# INCEPTION: weights; KEEP: a folder for what took long, from which a later call continues.
+# WHOSE (torch-fidelity pytorch-fid): one of them alone; INCEPTION: weights; KEEP: a folder for what
+# took long, from which a later call continues.
 # No part of make check, which installs nothing from PyPI.
 set -eu
 here=$(cd "$(dirname "$0")/.." && pwd)
@@ -22,7 +23,8 @@ if [ $# -eq 0 ]; then
     "$build/ffcl" -q "$here/config/demo.ini" output.grid= output.folder="$reference" \
         sampler.count=$((count / 2)) sampler.seed=2
 fi
-for like in torch-fidelity pytorch-fid; do
+export WHOSE=${WHOSE:-torch-fidelity pytorch-fid}
+for like in $WHOSE; do
     [ -s "$work/$like.json" ] ||
         "$build/ffcl" eval -q "$samples" --reference "$reference" --inception "$network" \
             --like $like --json precision.compute=float32 > "$work/$like.json"

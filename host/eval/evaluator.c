@@ -19,14 +19,29 @@ enum { FEW = FFCL_INCEPTION_POOL };
 /* Of the neighbours whose distance is an image's reach. */
 enum { NEAREST = 3 };
 
+/* One more name to the list; dots, the last of it, where there is no room. */
+static void add_name(char *text, size_t size, const char *name)
+{
+    static const char dots[] = ", ...";
+    const size_t used = strlen(text), more = sizeof dots - 1;
+    if (used > more && strcmp(text + used - more, dots) == 0)
+        return;
+    if (used + 2 + strlen(name) + sizeof dots > size)
+        snprintf(text + used, size - used, "%s", dots);
+    else
+        snprintf(text + used, size - used, "%s%s", used ? ", " : "", name);
+}
+
 /* The sentence on an npz without images and statistics. */
 static int name_what_is_there(const ffcl_subject *s, ffcl_error *err)
 {
     char text[200] = "";
     const ffcl_array *a;
-    for (size_t i = 0; (a = ffcl_arrays_at(s->arrays, i)) && strlen(text) < 120; i++)
-        snprintf(text + strlen(text), sizeof text - strlen(text), "%s%s", *text ? ", " : "",
-                 a->name);
+    const char *name;
+    for (size_t i = 0; (a = ffcl_arrays_at(s->arrays, i)); i++)
+        add_name(text, sizeof text, a->name);
+    for (size_t i = 0; (name = ffcl_arrays_left_out_at(s->arrays, i)); i++)
+        add_name(text, sizeof text, name);
     return ffcl_fail(err, FFCL_EFORMAT, "%s holds neither images (arr_0) nor statistics (mu and "
                      "sigma); its arrays: %s", s->path, *text ? text : "none");
 }

@@ -35,11 +35,24 @@ static int is_png(const char *name)
     return ends_with(name, ".png");
 }
 
+static int is_jpeg(const char *name)
+{
+    return ends_with(name, ".jpg") || ends_with(name, ".jpeg");
+}
+
 static int is_image(const char *name)
 {
-    return name[0] != '.' &&
-           (is_png(name) || (ffcl_jpeg_is_known() && (ends_with(name, ".jpg") ||
-                                                      ends_with(name, ".jpeg"))));
+    return name[0] != '.' && (is_png(name) || (ffcl_jpeg_is_known() && is_jpeg(name)));
+}
+
+/* Images of a kind that is not read: what other evaluators would count, too. */
+static int is_other_image(const char *name)
+{
+    static const char *const ends[] = {".bmp", ".gif", ".pgm", ".ppm", ".tif", ".tiff", ".webp"};
+    int is_one = is_jpeg(name) && !ffcl_jpeg_is_known();
+    for (size_t i = 0; i < sizeof ends / sizeof *ends; i++)
+        is_one |= ends_with(name, ends[i]);
+    return is_one && name[0] != '.';
 }
 
 /* What ffcl leaves beside images, and what is hidden. */
@@ -63,6 +76,12 @@ static int is_folder(const char *folder, const char *name)
     return yes;
 }
 
+/* Big-endian, as PNGs have them. */
+static uint32_t number_at(const unsigned char *c)
+{
+    return (uint32_t)c[0] << 24 | (uint32_t)c[1] << 16 | (uint32_t)c[2] << 8 | c[3];
+}
+
 static int by_name(const void *a, const void *b)
 {
     return strcmp(*(char *const *)a, *(char *const *)b);
@@ -77,6 +96,11 @@ static int list(ffcl_images_in *s, ffcl_error *err)
     int rc = 0;
     errno = 0;
     for (struct dirent *e; rc == 0 && (e = readdir(dir)); errno = 0) {
+        if (is_other_image(e->d_name)) {
+            rc = ffcl_fail(err, FFCL_EFORMAT, "%s holds %s, an image of a kind that is not read: "
+                           "convert it to PNG, or move it", s->folder, e->d_name);
+            break;
+        }
         if (!is_image(e->d_name)) {
             s->passed_over += !is_own(e->d_name);
             s->folders += is_folder(s->folder, e->d_name);
@@ -116,7 +140,7 @@ static int has_transparency(FILE *stream)
 {
     unsigned char c[8];
     while (fread(c, 1, sizeof c, stream) == sizeof c && memcmp(c + 4, "IDAT", 4) != 0) {
-        const uint32_t n = (uint32_t)c[0] << 24 | (uint32_t)c[1] << 16 | (uint32_t)c[2] << 8 | c[3];
+        const uint32_t n = number_at(c);
         if (memcmp(c + 4, "tRNS", 4) == 0)
             return 1;
         if (n > INT32_MAX - 4 || fseek(stream, (long)n + 4, SEEK_CUR) != 0)
@@ -125,34 +149,71 @@ static int has_transparency(FILE *stream)
     return 0;
 }
 
-/* Grey and alpha say that these are no plain images of a model; evaluators convert them in silence,
- * each in its own way. */
-static int check_kind(const char *path, ffcl_error *err)
+/* What a file begins with. */
+typedef struct head {
+    unsigned char bytes[33];    /* a PNG's signature and first chunk */
+    size_t n;
+    int is_png, is_jpeg, is_transparent;
+} head;
+
+static int read_head(head *h, const char *path, ffcl_error *err)
 {
-    static const char *const kinds[] = {[0] = "grey", [4] = "grey with alpha", [6] = "has alpha"};
-    unsigned char head[33] = {0};
     FILE *stream;
     int rc = ffcl_input_stream(&stream, path, INT64_MAX, err);
     if (rc)
         return rc;
-    const size_t n = fread(head, 1, sizeof head, stream);
-    const int is_png = n >= 8 && memcmp(head, "\x89PNG\r\n\x1a\n", 8) == 0;
-    const int is_transparent = n == sizeof head && is_png && has_transparency(stream);
+    h->n = fread(h->bytes, 1, sizeof h->bytes, stream);
+    h->is_png = h->n >= 8 && memcmp(h->bytes, "\x89PNG\r\n\x1a\n", 8) == 0;
+    h->is_jpeg = h->n >= 3 && memcmp(h->bytes, "\xff\xd8\xff", 3) == 0;
+    h->is_transparent = h->n == sizeof h->bytes && h->is_png && has_transparency(stream);
     if (ferror(stream))
         rc = ffcl_fail(err, FFCL_EFILE, "cannot read %s: %s", path, strerror(errno));
     fclose(stream);
-    if (rc)
-        return rc;
-    const unsigned type = is_transparent ? 6 : head[25];
-    if (n == sizeof head && !is_png)
-        return ffcl_fail(err, FFCL_EFORMAT, "%s is no PNG%s", path, memcmp(head, "\xff\xd8", 2)
-                         ? ", whatever its name says" : " but a JPEG: name it .jpg");
-    if (n < sizeof head)
+    return rc;
+}
+
+/* Grey and alpha say that these are no plain images of a model; evaluators convert them in silence,
+ * each in its own way. */
+static int check_png(const char *path, const head *h, ffcl_error *err)
+{
+    static const char *const kinds[] = {[0] = "is grey", [4] = "is grey with alpha",
+                                        [6] = "has alpha"};
+    const unsigned type = h->is_transparent ? 6 : h->bytes[25];
+    if (h->is_jpeg)
+        return ffcl_fail(err, FFCL_EFORMAT, "%s is no PNG but a JPEG: name it .jpg", path);
+    if (h->n == sizeof h->bytes && !h->is_png)
+        return ffcl_fail(err, FFCL_EFORMAT, "%s is no PNG, whatever its name says", path);
+    if (h->n < sizeof h->bytes)
         return ffcl_fail(err, FFCL_EFORMAT, "%s is not a readable PNG: it is cut short", path);
     if (type == 0 || type == 4 || type == 6)
-        return ffcl_fail(err, FFCL_EFORMAT, "%s %s%s, and RGB images are evaluated: convert it to "
-                         "RGB first", path, type == 6 ? "" : "is ", kinds[type]);
+        return ffcl_fail(err, FFCL_EFORMAT, "%s %s, and RGB images are evaluated: convert it to "
+                         "RGB first", path, kinds[type]);
+    if (h->bytes[24] == 16)
+        return ffcl_fail(err, FFCL_EFORMAT, "%s has 16 bits a channel, and images of 8 are "
+                         "evaluated: convert it first", path);
     return 0;
+}
+
+/* A file named as a PNG, without its pixels. */
+static int look_at_png(const char *path, size_t *height, size_t *width, ffcl_error *err)
+{
+    head h = {.n = 0};
+    int rc = read_head(&h, path, err);
+    if (rc == 0)
+        rc = check_png(path, &h, err);
+    *width = number_at(h.bytes + 16);
+    *height = number_at(h.bytes + 20);
+    return rc;
+}
+
+/* After a file named as a JPEG could not be read: is it a PNG? */
+static int name_png(const char *path, int rc, ffcl_error *err)
+{
+    head h = {.n = 0};
+    ffcl_error ignored;
+    if (rc != FFCL_EFORMAT || read_head(&h, path, &ignored) || !h.is_png)
+        return rc;
+    return ffcl_fail(err, FFCL_EFORMAT, "%s is no JPEG but a PNG: name it .png", path);
 }
 
 /* The first image's size is that of all. */
@@ -160,40 +221,28 @@ static int read_file(const ffcl_images_in *s, size_t i, uint8_t *rgb, ffcl_error
 {
     const char *path = s->names[i];
     size_t height = 0, width = 0;
-    uint8_t *other = NULL;
-    ffcl_error first = {0};
     if (!is_png(path))
-        return ffcl_jpeg_read_as(path, rgb, s->height, s->width, err);
-    int rc = check_kind(path, err);
-    if (rc)
-        return rc;
-    rc = ffcl_png_read_as(path, rgb, s->height, s->width, &first);
-    if (rc == 0)
-        return 0;
-    /* Is it another size? */
-    if (rc == FFCL_EFORMAT && ffcl_png_read(path, &other, &height, &width, err) == 0 &&
-        (height != s->height || width != s->width))
+        return name_png(path, ffcl_jpeg_read_as(path, rgb, s->height, s->width, err), err);
+    int rc = look_at_png(path, &height, &width, err);
+    if (rc == 0 && (height != s->height || width != s->width))
         rc = ffcl_fail(err, FFCL_EFORMAT, "%s has %zu x %zu pixels, and %s has %zu x %zu: all "
                        "images must be of one size", path, width, height, s->names[0], s->width,
                        s->height);
-    else
-        *err = first;
-    free(other);
-    return rc;
+    return rc ? rc : ffcl_png_read_as(path, rgb, s->height, s->width, err);
 }
 
+/* The first image's size; a PNG is read whole, as it stands for the others. */
 static int measure(ffcl_images_in *s, ffcl_error *err)
 {
+    const char *path = s->names[0];
     uint8_t *rgb = NULL;
-    int rc;
-    if (is_png(s->names[0])) {
-        rc = check_kind(s->names[0], err);
-        if (rc == 0)
-            rc = ffcl_png_read(s->names[0], &rgb, &s->height, &s->width, err);
-        free(rgb);
-        return rc;
-    }
-    return ffcl_jpeg_size(s->names[0], &s->height, &s->width, err);
+    if (!is_png(path))
+        return name_png(path, ffcl_jpeg_size(path, &s->height, &s->width, err), err);
+    int rc = look_at_png(path, &s->height, &s->width, err);
+    if (rc == 0)
+        rc = ffcl_png_read(path, &rgb, &s->height, &s->width, err);
+    free(rgb);
+    return rc;
 }
 
 int ffcl_images_open(ffcl_images_in **out, const char *folder, ffcl_error *err)

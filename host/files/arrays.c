@@ -14,21 +14,24 @@
 #include "files/input.h"
 #include "util.h"
 
-enum { MOST_ARRAYS = 64, MOST_HEADER = 4096 };
+enum { MOST_ARRAYS = 4096, MOST_HEADER = 4096 };
+
+typedef struct entry {
+    ffcl_array array;
+    zip_uint64_t index;
+    size_t begin;               /* bytes before the data */
+} entry;
+
+typedef struct left_out {
+    char name[40], header[120];
+} left_out;
 
 struct ffcl_arrays {
     char *path;
     zip_t *archive;
-    struct {
-        ffcl_array array;
-        zip_uint64_t index;
-        size_t begin;           /* bytes before the data */
-    } items[MOST_ARRAYS];
-    size_t n;
-    struct {
-        char name[40], header[120];
-    } left_out[MOST_ARRAYS];
-    size_t n_left_out;
+    entry *items;               /* room for all members, and so for */
+    left_out *left_out;
+    size_t n, n_left_out;
     zip_file_t *member;         /* being read */
     size_t current, left;       /* its item, bytes that follow */
 };
@@ -135,13 +138,16 @@ static int add(ffcl_arrays *a, zip_uint64_t index, ffcl_error *err)
     zip_stat_t st;
     ffcl_array array = {.rank = 0};
     zip_stat_init(&st);
-    if (a->n == MOST_ARRAYS || a->n_left_out == MOST_ARRAYS ||
-        zip_stat_index(a->archive, index, 0, &st) != 0 ||
+    if (zip_stat_index(a->archive, index, 0, &st) != 0 ||
         (st.valid & (ZIP_STAT_NAME | ZIP_STAT_SIZE)) != (ZIP_STAT_NAME | ZIP_STAT_SIZE))
         return 0;
     const size_t length = strlen(st.name);
-    if (length < 5 || length - 4 >= sizeof array.name || strcmp(st.name + length - 4, ".npy") != 0)
+    if (length < 5 || strcmp(st.name + length - 4, ".npy") != 0)
         return 0;
+    if (length - 4 >= sizeof array.name) {
+        leave_out(a, st.name, "");
+        return 0;
+    }
     memcpy(array.name, st.name, length - 4);
     if (ffcl_arrays_find(a, array.name) || ffcl_arrays_left_out(a, array.name))
         return ffcl_fail(err, FFCL_EFORMAT, "%s holds %s twice: which of them counts is not said",
@@ -220,6 +226,15 @@ int ffcl_arrays_open(ffcl_arrays **out, const char *path, ffcl_error *err)
     int rc = a && a->path ? open_archive(a, err)
                           : ffcl_fail(err, FFCL_ENOMEM, "out of memory for %s", path);
     const zip_int64_t n = rc ? 0 : zip_get_num_entries(a->archive, 0);
+    if (n > MOST_ARRAYS)
+        rc = ffcl_fail(err, FFCL_EFORMAT, "%s holds %lld arrays, and up to %d are read: save those "
+                       "that are needed alone", path, (long long)n, MOST_ARRAYS);
+    if (rc == 0) {
+        a->items = calloc((size_t)n + 1, sizeof *a->items);
+        a->left_out = calloc((size_t)n + 1, sizeof *a->left_out);
+        if (!a->items || !a->left_out)
+            rc = ffcl_fail(err, FFCL_ENOMEM, "out of memory for %s", path);
+    }
     for (zip_int64_t i = 0; rc == 0 && i < n; i++)
         rc = add(a, (zip_uint64_t)i, err);
     if (rc)
@@ -242,6 +257,8 @@ void ffcl_arrays_close(ffcl_arrays **arrays)
     close_member(a);
     if (a->archive)
         zip_discard(a->archive);
+    free(a->items);
+    free(a->left_out);
     free(a->path);
     free(a);
     *arrays = NULL;
@@ -263,6 +280,11 @@ const ffcl_array *ffcl_arrays_find(const ffcl_arrays *a, const char *name)
         if (strcmp(a->items[i].array.name, name) == 0)
             return &a->items[i].array;
     return NULL;
+}
+
+const char *ffcl_arrays_left_out_at(const ffcl_arrays *a, size_t i)
+{
+    return i < a->n_left_out ? a->left_out[i].name : NULL;
 }
 
 const char *ffcl_arrays_left_out(const ffcl_arrays *a, const char *name)

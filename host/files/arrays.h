@@ -21,15 +21,19 @@ typedef struct ffcl_array {
 typedef struct ffcl_arrays ffcl_arrays;
 
 /* Reads the directory and the headers of the arrays.  Arrays of other kinds (objects, more axes
- * than four or than two in Fortran's order) are left out.  FFCL_EFILE, FFCL_EFORMAT: no zip
- * archive, cut short, encrypted, an array shorter than its shape says, two of one name;
- * FFCL_ENOMEM. */
+ * than four or than two in Fortran's order) and of long names are left out.  FFCL_EFILE,
+ * FFCL_EFORMAT: no zip archive, cut short, encrypted, more arrays than are read, an array shorter
+ * than its shape says, two of one name; FFCL_ENOMEM. */
 int ffcl_arrays_open(ffcl_arrays **out, const char *path, ffcl_error *err);
 void ffcl_arrays_close(ffcl_arrays **arrays);
 const char *ffcl_arrays_path(const ffcl_arrays *arrays);
 
 /* Array i, or NULL where there are fewer. */
 const ffcl_array *ffcl_arrays_at(const ffcl_arrays *arrays, size_t i);
+
+/* The name of array i of those that are left out, cut where it is longer than ffcl_array's; or
+ * NULL. */
+const char *ffcl_arrays_left_out_at(const ffcl_arrays *arrays, size_t i);
 
 /* The array of that name, or NULL. */
 const ffcl_array *ffcl_arrays_find(const ffcl_arrays *arrays, const char *name);

@@ -99,6 +99,32 @@ static int make_table(ffcl_inception *net, const ffcl_ctx *ctx, ffcl_error *err)
     return ffcl_weights_check(&net->weights, "Inception network of FID", "eval.inception", err);
 }
 
+/* With a number that is not finite every image has such features, or, where it is a variance, the
+ * others' numbers are off by a channel. */
+static int check_finite(ffcl_inception *net, ffcl_error *err)
+{
+    enum { PIECE = 1 << 16 };
+    float *piece = malloc(PIECE * sizeof *piece);
+    int rc = piece ? 0 : ffcl_fail(err, FFCL_ENOMEM, "out of memory for the Inception network");
+    for (size_t i = 0; rc == 0 && i < net->weights.n_rows; i++) {
+        const ffcl_weight_row *row = &net->weights.rows[i];
+        const ffcl_tensor_info *info = ffcl_weights_find(&net->weights, "%s", row->name);
+        for (size_t at = 0; rc == 0 && at < info->count; at += PIECE) {
+            const size_t n = ffcl_min(info->count - at, PIECE);
+            float sum = 0.0f;
+            rc = ffcl_tensor_file_read_f32(net->weights.file, info, at, n, piece, err);
+            for (size_t k = 0; rc == 0 && k < n; k++)
+                sum += piece[k] * 0.0f;         /* NaN of NaN and of an infinite number */
+            if (rc == 0 && isnan(sum))
+                rc = ffcl_fail(err, FFCL_EWEIGHTS, "%s: %s holds a number that is not finite: "
+                               "download the network again",
+                               ffcl_tensor_file_path(net->weights.file), row->name);
+        }
+    }
+    free(piece);
+    return rc;
+}
+
 /* Batch norms of a graph say what they do. */
 static int check_graph(ffcl_inception *net, ffcl_error *err)
 {
@@ -135,6 +161,8 @@ int ffcl_inception_open(ffcl_inception **out, const char *path, ffcl_error *err)
         rc = make_table(net, NULL, err);
     if (rc == 0)
         rc = check_graph(net, err);
+    if (rc == 0)
+        rc = check_finite(net, err);
     if (rc)
         ffcl_inception_close(&net);
     *out = net;

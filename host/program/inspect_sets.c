@@ -23,6 +23,14 @@ static void describe_array(const ffcl_findings *f, const ffcl_array *a)
     ffcl_find_item(f, "array", text);
 }
 
+/* Of an array that nothing here reads: its header, which says of what kind it is. */
+static void describe_left_out(const ffcl_findings *f, const char *name, const char *header)
+{
+    char text[300];
+    snprintf(text, sizeof text, "%s: not read%s%s", name, *header ? ", " : "", header);
+    ffcl_find_item(f, "array", text);
+}
+
 /* arr_0 as images, arr_1 as their labels: what ffcl and ADM's sampler write. */
 static int describe_samples(const ffcl_findings *f, ffcl_arrays *arrays, ffcl_error *err)
 {
@@ -56,12 +64,15 @@ int ffcl_inspect_npz(ffcl_session *s, const ffcl_findings *f, const char *path)
 {
     ffcl_arrays *arrays = NULL;
     const ffcl_array *a;
+    const char *name;
     int rc = ffcl_arrays_open(&arrays, path, &s->err);
     if (rc)
         return rc;
     ffcl_find_text(f, "format", "npz");
     for (size_t i = 0; (a = ffcl_arrays_at(arrays, i)); i++)
         describe_array(f, a);
+    for (size_t i = 0; (name = ffcl_arrays_left_out_at(arrays, i)); i++)
+        describe_left_out(f, name, ffcl_arrays_left_out(arrays, name));
     if (ffcl_arrays_find(arrays, "mu") && ffcl_arrays_find(arrays, "sigma"))
         ffcl_find_text(f, "statistics", "mu and sigma of features, for ffcl eval");
     rc = describe_samples(f, arrays, &s->err);

@@ -42,6 +42,12 @@ npz odd packed.npz packed
 refuses "an npz by another compression" 5 "cannot undo" "savez_compressed" -- eval packed.npz
 npz odd locked.npz locked
 refuses "an npz that is encrypted" 5 "is encrypted" -- eval locked.npz
+npz odd last.npz last
+refuses "images behind a hundred arrays are found" 4 pt_inception -- eval last.npz
+npz odd many.npz many
+refuses "more arrays than are read" 5 "holds 5001 arrays" -- eval many.npz
+npz odd named.npz named
+refuses "arrays of other names, of any kind" 5 "its arrays: images, nnnnn" -- eval named.npz
 npz statistics logits.npz 1008
 refuses "statistics of logits" 5 "1008 are the logits" "another network or layer" -- \
     eval logits.npz -r logits.npz
@@ -99,12 +105,29 @@ npz png alpha/0.png 8 8 key
 refuses "a PNG with a transparent colour" 5 "has alpha" -- eval alpha
 printf '\377\330\377\340%040d' 0 > alpha/0.png
 refuses "a JPEG by the name of a PNG" 5 "a JPEG" -- eval alpha
+mkdir webp deep
+npz png webp/0.png 8 8 rgb
+: > webp/1.webp
+refuses "images of a kind that is not read" 5 "webp holds 1.webp" "convert it to PNG" -- eval webp
+mkdir named
+npz png named/0.jpg 8 8 rgb
+refuses "a PNG by the name of a JPEG" 5 "0.jpg" "PNG" -- eval named
+npz png deep/0.png 8 8 deep
+refuses "16 bits a channel" 5 "deep/0.png has 16 bits a channel" -- eval deep
 refuses "no network" 4 "pt_inception-2015-12-05-6726825d.pth" "--make-network" -- eval a.npz
 refuses "another network" 6 "is no Inception network of FID" -- eval a.npz --inception "$demo_sit"
 
 works "a network by the rule" eval --make-network net.safetensors
 same "its size" "$(wc -c < net.safetensors)" 95589480
 net=(--inception net.safetensors)
+
+for number in Mixed_5b.branch1x1.conv.weight:7:nan Mixed_5b.branch1x1.bn.running_var:3:inf; do
+    edit net.safetensors wild.safetensors "set=$number"
+    refuses "a network with a number that is not finite: $number" 6 \
+        "wild.safetensors: ${number%%:*} holds a number that is not finite" -- \
+        eval a.npz --inception wild.safetensors
+done
+rm wild.safetensors
 
 refuses "a network where one is" 12 "net.safetensors is there" -- \
     eval --make-network net.safetensors
@@ -139,7 +162,8 @@ check "all is as it was" cmp before after
 
 need_device
 
-refuses "PNG files of two sizes" 5 sizes/1.png "of one size" -- eval sizes "${net[@]}"
+refuses "PNG files of two sizes" 5 "sizes/1.png has 9 x 8 pixels, and sizes/0.png has 8 x 8" -- \
+    eval sizes "${net[@]}"
 
 # ---- the recordings of the network ----
 
