@@ -190,7 +190,8 @@ int ffcl_moments_distance(double *out, const ffcl_moments *a, const ffcl_moments
                        "double holds: they have numbers above 1e150");
     if (rc == 0)
         rc = root_trace(&root, A, B, spare, D, lapack, err);
-    *out = means + traces - 2.0 * root;
+    const double distance = means + traces - 2.0 * root;
+    *out = distance < 0.0 ? 0.0 : distance;     /* by rounding alone; NaN stays */
     free(A);
     return rc;
 }

@@ -154,27 +154,36 @@ void ffcl_score_skip(ffcl_score *s)
     s->at++;
 }
 
+/* exp of the mean over the images of sum p (log p - log q), q the mean of p; that is not below 0,
+ * but for rounding. */
+static double score_of(const ffcl_score *s, size_t k)
+{
+    const double each = (double)s->splits[k].n;
+    double outer = 0.0;
+    for (size_t c = 0; c < s->classes; c++) {
+        const double q = s->sums[k * s->classes + c] / each;
+        outer += q > 0.0 ? q * log(q) : 0.0;
+    }
+    const double score = exp(s->splits[k].inner / each - outer);
+    return score < 1.0 ? 1.0 : score;
+}
+
 void ffcl_score_result(const ffcl_score *s, double *mean, double *deviation)
 {
     double sum = 0.0, squares = 0.0;
     size_t n = 0;
-    for (size_t k = 0; k < s->n_splits; k++) {
-        const double each = (double)s->splits[k].n;
-        if (each == 0.0)
-            continue;
-        /* Mean over images of sum p (log p - log q), q the mean of p. */
-        double outer = 0.0;
-        for (size_t c = 0; c < s->classes; c++) {
-            const double q = s->sums[k * s->classes + c] / each;
-            outer += q > 0.0 ? q * log(q) : 0.0;
+    for (size_t k = 0; k < s->n_splits; k++)
+        if (s->splits[k].n) {
+            sum += score_of(s, k);
+            n++;
         }
-        const double score = exp(s->splits[k].inner / each - outer);
-        sum += score;
-        squares += score * score;
-        n++;
-    }
     *mean = n ? sum / (double)n : NAN;
-    *deviation = n ? sqrt(fmax(squares / (double)n - *mean * *mean, 0.0)) : NAN;
+    for (size_t k = 0; k < s->n_splits; k++)
+        if (s->splits[k].n) {
+            const double apart = score_of(s, k) - *mean;
+            squares += apart * apart;
+        }
+    *deviation = n ? sqrt(squares / (double)n) : NAN;
 }
 
 size_t ffcl_score_empty_splits(const ffcl_score *s)

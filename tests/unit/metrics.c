@@ -96,8 +96,34 @@ static void test_same(void **state)
 {
     (void)state;
     assert_true(fabs(distance("fid_full.x", "fid_full.x")) < 1e-9);
-    /* The root of a rounding is larger than it. */
-    assert_true(fabs(distance("fid_singular.x", "fid_singular.x")) < 1e-5);
+    /* The root of a rounding is larger than it, and no distance is below 0. */
+    const double d = distance("fid_singular.x", "fid_singular.x");
+    assert_true(d >= 0.0 && d < 1e-5);
+}
+
+/* Images of one answer, in more splits than images: scores of 1, apart by nothing. */
+static void test_same_scores(void **state)
+{
+    enum { N = 9, CLASSES = 1008 };
+    float logits[CLASSES];
+    (void)state;
+    for (size_t rule = 0; rule < 2; rule++) {
+        ffcl_score *s = NULL;
+        ffcl_error err = {0};
+        double mean = NAN, deviation = NAN;
+        const ffcl_habit *habit = ffcl_habit_of(rule ? FFCL_LIKE_TORCH_FIDELITY : FFCL_LIKE_ADM);
+        assert_int_equal(ffcl_score_open(&s, &habit->score, N, CLASSES, &err), 0);
+        for (size_t i = 0; i < N; i++) {
+            for (size_t c = 0; c < CLASSES; c++)
+                logits[c] = (float)((c * 7919 + (rule ? i : 0) * 31) % 1009) / 50.0f;
+            ffcl_score_add(s, logits);
+        }
+        assert_int_equal(ffcl_score_empty_splits(s), rule ? 1 : 0);
+        ffcl_score_result(s, &mean, &deviation);
+        assert_true(mean >= 1.0 && mean < 1.0 + 1e-12);
+        assert_true(deviation < 1e-12);
+        ffcl_score_close(&s);
+    }
 }
 
 /* Given means and diagonal covariances: a closed form. */
@@ -383,7 +409,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_full), cmocka_unit_test(test_singular), cmocka_unit_test(test_same),
         cmocka_unit_test(test_diagonal), cmocka_unit_test(test_batches),
-        cmocka_unit_test(test_score), cmocka_unit_test(test_permutation),
+        cmocka_unit_test(test_score), cmocka_unit_test(test_same_scores),
+        cmocka_unit_test(test_permutation),
         cmocka_unit_test(test_half), cmocka_unit_test(test_waiting),
         cmocka_unit_test(test_waiting_on_full_disk),
         cmocka_unit_test(test_neighbours),
