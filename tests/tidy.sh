@@ -15,8 +15,13 @@ known() {
 bench/gemm.c cert-env33-c: popen of itself, with a path that it has made
 bench/gemm.c clang-analyzer-unix.Malloc: the process ends
 bench/plot.c bugprone-integer-division: every second angle, to either side
+host/class_names.c bugprone-narrowing-conversions: a blank is a character
+host/config.c clang-analyzer-unix.Malloc: of a size that ffcl_mul has given
 host/config.c clang-analyzer-core.DivideZero: the loop ends before, where there are no entries
 host/cl/binary_cache.c clang-analyzer-core.NonNullParamChecker: use->path is set only where entry is
+host/cl/registers.c bugprone-narrowing-conversions: one bit
+host/config_classes.c clang-analyzer-core.NullDereference: there is room for one entry at least
+host/eval/score.c clang-analyzer-core.uninitialized.ArraySubscript: all are filled
 host/cl/device.c clang-analyzer-core.NullDereference: there is one device where nothing failed
 LIST
 }
