@@ -31,6 +31,25 @@ static void text_of(char *to, size_t size, const cJSON *o, const char *key)
     snprintf(to, size, "%s", cJSON_IsString(item) ? item->valuestring : "");
 }
 
+/* What is of another kind would count as missing. */
+static int check_kinds(const cJSON *e, const char *path, ffcl_error *err)
+{
+    static const char *const others[] = {"count", "reference_count"};
+    static const char *const texts[] = {"like", "network", "reference", "computed"};
+    for (size_t k = 0; k < VALUES + 2; k++) {
+        const char *key = k < VALUES ? values[k].key : others[k - VALUES];
+        const cJSON *item = cJSON_GetObjectItemCaseSensitive(e, key);
+        if (item && !cJSON_IsNumber(item) && !cJSON_IsNull(item))
+            return ffcl_fail(err, FFCL_EFORMAT, "%s: %s is neither a number nor null", path, key);
+    }
+    for (size_t k = 0; k < sizeof texts / sizeof *texts; k++) {
+        const cJSON *item = cJSON_GetObjectItemCaseSensitive(e, texts[k]);
+        if (item && !cJSON_IsString(item))
+            return ffcl_fail(err, FFCL_EFORMAT, "%s: %s is no text", path, texts[k]);
+    }
+    return 0;
+}
+
 /* FOLDER of FOLDER/evaluation.json, A.npz of A.npz.evaluation.json, else the file's name. */
 static void name_of(char *to, size_t size, const char *path)
 {
@@ -67,6 +86,8 @@ static int read_one(ffcl_compared *c, const char *path, ffcl_error *err)
     if (rc == 0 && !cJSON_GetObjectItemCaseSensitive(e, "fid"))
         rc = ffcl_fail(err, FFCL_EFORMAT, "%s holds no evaluation: ffcl eval --json writes one",
                        path);
+    if (rc == 0)
+        rc = check_kinds(e, path, err);
     for (size_t k = 0; rc == 0 && k < VALUES; k++)
         c->values[k] = number_of(e, values[k].key);
     if (rc == 0) {

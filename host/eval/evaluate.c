@@ -173,6 +173,9 @@ static int evaluate(evaluation *e, ffcl_evaluation *out, ffcl_error *err)
     if (!has_images(&e->samples) && e->cfg->eval.save_stats)
         return ffcl_fail(err, FFCL_EUSAGE, "%s holds statistics already: there are no images to "
                          "save statistics of", r->samples);
+    if (r->curve && !has_images(&e->samples))
+        return ffcl_fail(err, FFCL_EUSAGE, "%s holds statistics alone: there are no images for a "
+                         "curve of growing shares", r->samples);
     if (r->sheet && !(e->samples.images && e->reference.images))
         return ffcl_fail(err, FFCL_EUSAGE, "a sheet of the nearest and farthest samples needs the "
                          "images of both, and %s has statistics alone",

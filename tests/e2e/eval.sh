@@ -92,6 +92,7 @@ refuses "complex numbers" 5 "'<c16'" "real numbers" -- eval ok.npz -r complex.np
 mkdir classes classes/a classes/b
 refuses "a folder of folders" 4 "the 2 folders in it" -- eval classes
 refuses "statistics of statistics" 2 "no images to save" -- eval ok.npz -r ok.npz --save-stats x.npz
+refuses "a curve of statistics" 2 "no images for a curve" -- eval ok.npz -r ok.npz --curve 3
 refuses "a sheet of statistics" 2 "needs the images" -- eval ok.npz -r ok.npz --sheet x.png
 mkdir grey alpha sizes
 npz png grey/0.png 8 8 grey
@@ -331,6 +332,10 @@ ln -s b.json link.svg
 refuses "a plot over what is compared" 12 "is read here" -- eval --compare a.json b.json \
     --plot link.svg
 refuses "one alone" 2 "from 2 to" -- eval --compare a.json
+echo '{"fid": "12"}' > kind.json
+refuses "a text for a number" 5 "kind.json: fid is neither" -- eval --compare a.json kind.json
+echo '{"fid": null, "sfid": 1, "like": 3}' > kind.json
+refuses "a number for a text" 5 "kind.json: like is no text" -- eval --compare a.json kind.json
 refuses "a file that is no evaluation" 5 "no evaluation" -- eval --compare a.json \
     "$root/config/demo/vae-digits/config.json"
 
