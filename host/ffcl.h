@@ -96,16 +96,13 @@ typedef enum ffcl_profile_mode {
 int ffcl_config_profile(ffcl_config *cfg, ffcl_profile_mode mode, const char *trace,
                         ffcl_error *err);
 
-/* Has samplers that are opened with cfg start processes.  Some try out what no document decides:
- * the matrix units of AMD's and Intel's GPUs, and which float32 GEMM is the fastest.  Such a trial
- * is `program unit-trial`, which must call ffcl_unit_trial(stdin, stdout).  Others compile kernels
- * where the driver compiles only one of a process at a time: `program compile-programs`, which must
- * call ffcl_compile_programs(stdin, stdout).  NULL, as at first: none is started, what has not been
- * tried before, by ffcl_selfcheck or another program, is not used, and kernels are compiled by the
- * caller's process.  FFCL_ENOMEM. */
+/* Has samplers that are opened with cfg try out what no document decides: the matrix units of AMD's
+ * and Intel's GPUs, and which float32 GEMM is the fastest.  A trial runs in a process of its own,
+ * `program unit-trial`, which must call ffcl_unit_trial(stdin, stdout); NULL, as at first: none is
+ * made, and what has not been tried before, by ffcl_selfcheck or another program, is not used.
+ * FFCL_ENOMEM. */
 int ffcl_config_trials(ffcl_config *cfg, const char *program, ffcl_error *err);
 int ffcl_unit_trial(FILE *in, FILE *out);
-int ffcl_compile_programs(FILE *in, FILE *out);
 
 /* Opens the devices, plans memory, compiles what is not cached and loads the weights.
  * obs may be NULL.  cfg is copied.  Any status but EUSAGE, EVERIFY and EOUTPUT can come. */

@@ -72,7 +72,6 @@ void ffcl_ctx_close(ffcl_ctx **ctx)
         clReleaseContext(c->context);
     if (c->trace)
         fclose(c->trace);
-    free(c->compiler);
     free(c);
     *ctx = NULL;
 }

@@ -86,7 +86,6 @@ typedef struct ffcl_ctx {
     char register_options[64];
     uint64_t read_sources, register_sources;    /* 1 << i: of ffcl_sources[i]; are for them */
     const char *number_options;         /* of all programs; selfcheck/numbers.h; NULL: none */
-    char *compiler;                     /* cl/compile_apart.h; NULL: no process compiles */
     int sync;                           /* FFCL_SYNC=1: finish after each launch */
     FILE *trace;                        /* FFCL_TRACE=FILE: a line a launch; NULL: none */
 } ffcl_ctx;

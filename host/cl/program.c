@@ -8,7 +8,6 @@
 #include <unistd.h>
 
 #include "cl/binary_cache.h"
-#include "cl/compile_apart.h"
 #include "cl/environment.h"
 #include "cl/ptx.h"
 #include "cl/registers.h"
@@ -339,51 +338,6 @@ static int compile_together(ffcl_ctx *ctx, program **missing, size_t n)
     return all.rc;
 }
 
-/* Removes from the list those that the cache has. */
-static int load_all(ffcl_ctx *ctx, program **missing, size_t *n)
-{
-    const size_t before = *n;
-    int rc = 0;
-    *n = 0;
-    for (size_t i = 0; i < before; i++) {
-        if (rc == 0)
-            rc = load(ctx, missing[i]);
-        if (!missing[i]->handle)
-            missing[(*n)++] = missing[i];
-    }
-    return rc;
-}
-
-/* Has processes compile them, each every `processes`-th, which spreads the slow ones that follow
- * each other, and takes them from the cache. */
-static int compile_apart(ffcl_ctx *ctx, program **missing, size_t *n, size_t processes)
-{
-    char **jobs = calloc(processes, sizeof *jobs);
-    const size_t before = *n, cached = ctx->programs->cached;
-    int bad = !jobs;
-    for (size_t i = 0; !bad && i < processes; i++)
-        bad |= !(jobs[i] = ffcl_format("device %zu\n", ctx->device.index));
-    for (size_t i = 0; !bad && i < before; i++) {
-        char **job = &jobs[i % processes];
-        char *longer = ffcl_format("%s%s %s\n", *job, missing[i]->source, missing[i]->options);
-        free(*job);
-        *job = longer;
-        bad |= !longer;
-    }
-    if (!bad)
-        ffcl_compile_apart(ctx, jobs, processes, before);
-    for (size_t i = 0; jobs && i < processes; i++)
-        free(jobs[i]);
-    free(jobs);
-    if (bad)
-        return ffcl_fail(ctx->err, FFCL_ENOMEM, "out of memory for compiling");
-    int rc = load_all(ctx, missing, n);
-    /* They were not there before this start. */
-    ctx->programs->compiled += ctx->programs->cached - cached;
-    ctx->programs->cached = cached;
-    return rc;
-}
-
 static int find_program(ffcl_ctx *ctx, program **out, const char *source, const char *options)
 {
     ffcl_programs *all = ctx->programs;
@@ -497,13 +451,11 @@ int ffcl_programs_build(ffcl_ctx *ctx)
     size_t n = 0;
     int rc = missing ? 0 : ffcl_fail(ctx->err, FFCL_ENOMEM, "out of memory for compiling");
     for (size_t i = 0; rc == 0 && i < all->n; i++)
-        if (!all->list[i]->handle)
-            missing[n++] = all->list[i];
-    if (rc == 0)
-        rc = load_all(ctx, missing, &n);
-    const size_t processes = driver_keeps(ctx) ? 0 : ffcl_compile_processes(ctx, n);
-    if (rc == 0 && processes > 1)
-        rc = compile_apart(ctx, missing, &n, processes);
+        if (!all->list[i]->handle) {
+            rc = load(ctx, all->list[i]);
+            if (!all->list[i]->handle)
+                missing[n++] = all->list[i];
+        }
     if (rc == 0 && n)
         rc = compile_together(ctx, missing, n);
     for (size_t i = 0; rc == 0 && i < all->n; i++)
@@ -512,13 +464,6 @@ int ffcl_programs_build(ffcl_ctx *ctx)
                 rc = open_kernel(ctx, all->list[i], all->list[i]->kernels[j]);
     free(missing);
     return rc;
-}
-
-int ffcl_program_compile(ffcl_ctx *ctx, const char *source, const char *options)
-{
-    program *p;
-    int rc = find_program(ctx, &p, source, options);
-    return rc ? rc : compile(ctx, p);
 }
 
 void ffcl_programs_counts(const ffcl_ctx *ctx, size_t *compiled, size_t *cached)

@@ -37,10 +37,6 @@ int ffcl_programs_key(ffcl_ctx *ctx, char **out);
 /* Builds every noted program, reporting FFCL_PHASE_COMPILE for those not in the cache. */
 int ffcl_programs_build(ffcl_ctx *ctx);
 
-/* Compiles cl/`source`.cl with these options, all of them, and puts it into the cache.
- * FFCL_EBUILD. */
-int ffcl_program_compile(ffcl_ctx *ctx, const char *source, const char *options);
-
 /* How many programs were compiled from source, and how many came from the disk cache. */
 void ffcl_programs_counts(const ffcl_ctx *ctx, size_t *compiled, size_t *cached);
 

@@ -23,9 +23,6 @@ typedef struct ffcl_child {
     double seconds;             /* after which it is ended */
     char *answer;               /* (size) out: what it wrote, cut there */
     size_t size;
-    /* Called with each n characters as they come, by the caller's thread; NULL. */
-    void (*hear)(void *user, const char *text, size_t n);
-    void *user;
     ffcl_child_end end;         /* out */
     double took;                /* out: seconds */
 } ffcl_child;

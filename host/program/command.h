@@ -60,8 +60,8 @@ extern const ffcl_command ffcl_sample_command, ffcl_init_command, ffcl_inspect_c
     ffcl_convert_command, ffcl_classes_command,
     ffcl_devices_command, ffcl_bench_command, ffcl_report_command,
     ffcl_verify_command, ffcl_tune_command, ffcl_tune_candidate_command, ffcl_keys_command,
-    ffcl_presets_command, ffcl_selfcheck_command, ffcl_unit_trial_command,
-    ffcl_compile_programs_command, ffcl_help_command, ffcl_version_command, ffcl_eval_command;
+    ffcl_presets_command, ffcl_selfcheck_command, ffcl_unit_trial_command, ffcl_help_command,
+    ffcl_version_command, ffcl_eval_command;
 
 /* The command of that name, NULL where there is none. */
 const ffcl_command *ffcl_command_find(const char *name);

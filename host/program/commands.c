@@ -24,7 +24,6 @@ const ffcl_command *const ffcl_commands[] = {
     &ffcl_version_command,
     &ffcl_tune_candidate_command,
     &ffcl_unit_trial_command,
-    &ffcl_compile_programs_command,
     NULL,
 };
 

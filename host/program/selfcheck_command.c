@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * ffcl selfcheck, and the processes that a first start has: of a trial, and those that compile. */
+ * ffcl selfcheck, and the process of a trial. */
 #include "program/command.h"
 
 static void print_line(void *user, const char *line)
@@ -37,14 +37,4 @@ static int run_trial(ffcl_session *s)
 const ffcl_command ffcl_unit_trial_command = {
     .name = "unit-trial", .summary = "try a matrix unit, for a device's first start",
     .usage = "unit-trial\n", .help = "", .run = run_trial, .is_hidden = 1,
-};
-
-static int run_compiler(ffcl_session *s)
-{
-    return ffcl_answer_by(s, ffcl_compile_programs);
-}
-
-const ffcl_command ffcl_compile_programs_command = {
-    .name = "compile-programs", .summary = "compile kernels, for a device's first start",
-    .usage = "compile-programs\n", .help = "", .run = run_compiler, .is_hidden = 1,
 };

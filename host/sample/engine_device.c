@@ -8,7 +8,6 @@
 #include "sample/engine_impl.h"
 #include "selfcheck/choice.h"
 #include "selfcheck/mapped.h"
-#include "util.h"
 
 /* Who computes GEMMs, as cfg wants it. */
 static int choose_gemms(ffcl_ctx *ctx, const ffcl_config *cfg, const ffcl_engine_wants *wants,
@@ -40,8 +39,6 @@ int ffcl_engine_open_device(ffcl_ctx **out, ffcl_dtype *dtype, const ffcl_config
     ffcl_ctx *ctx = *out;
     ctx->err = err;
     ctx->batch_invariant = wants->batch_invariant;
-    /* Without memory for it the threads of this process compile. */
-    ctx->compiler = cfg->trial_program ? ffcl_format("%s", cfg->trial_program) : NULL;
     rc = choose_gemms(ctx, cfg, wants, engine);
     /* Half weights are converted, so that there is no use for it. */
     if (rc == 0 && !wants->is_plan && cfg->precision.compute != FFCL_PRECISION_HALF &&

@@ -56,63 +56,6 @@ start "the second start compiles nothing" none
 run -q "${tiny[@]}" output.grid=next.png
 same "--quiet prints nothing" "$(cat "$work/stdout" "$work/stderr")" ""
 
-# ---- compiled by processes, which takes no NVIDIA here ----
-
-apart() { # NAME CACHE PATTERN: a first start with three of them
-    mkdir -p "$work/$2"
-    FFCL_COMPILERS=3 FFCL_CACHE_DIR=$work/$2 run "${tiny[@]}" output.grid=apart.png
-    same "$1" "$code $(compiled) $(find "$work/$2" -name '*.bin' | wc -l)" "0 $3"
-    check "$1: the same image" cmp first.png apart.png
-}
-apart "three processes compile" apart "$n/$n $n"
-same "the same entries" "$(find "$work/apart" -name '*.bin' -printf '%f\n' | sort)" \
-    "$(find "$cache" -name '*.bin' -printf '%f\n' | sort)"
-FFCL_CACHE_DIR=$work/apart run "${tiny[@]}" output.grid=apart.png
-same "the start after it compiles nothing" "$code $(compiled)" "0 "
-FFCL_COMPILERS=3 FFCL_CACHE_DIR='' run "${tiny[@]}" output.grid=apart.png
-same "without a cache this process compiles" "$code $(compiled)" "0 $n/$n"
-if [ -z "${FFCL_TEST_CFLAGS:-}" ]; then
-    cat > compiler.c << 'C'
-#include <fcntl.h>
-#include <signal.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
-/* Marks that a compiler's process was begun, and has it die as if of its driver. */
-__attribute__((constructor)) static void begin(void)
-{
-    char line[200] = "";
-    int fd = open("/proc/self/cmdline", O_RDONLY);
-    ssize_t n = read(fd, line, sizeof line - 1);
-    close(fd);
-    if (n < 6 || strcmp(line + strlen(line) + 1, "compile-programs") != 0)
-        return;
-    fd = open(getenv("FFCL_TEST_MARK"), O_WRONLY | O_CREAT | O_APPEND, 0600);
-    (void)!write(fd, "1", 1);
-    close(fd);
-    if (getenv("FFCL_TEST_DIES"))
-        raise(SIGSEGV);
-}
-C
-    "${compiler[@]}" -shared -fPIC -o compiler.so compiler.c
-    export FFCL_TEST_MARK=$work/mark
-    LD_PRELOAD=$work/compiler.so apart "processes that are counted" counted "$n/$n $n"
-    same "three were begun" "$(cat mark)" 111
-    LD_PRELOAD=$work/compiler.so FFCL_TEST_DIES=1 apart "processes that die: this one compiles" \
-        dead "$n/$n $n"
-    same "three were begun and died" "$(cat mark)" 111111
-    rm -rf counted
-    LD_PRELOAD=$work/compiler.so FFCL_COMPILERS='' FFCL_CACHE_DIR=$work/counted run "${tiny[@]}" \
-        output.grid=apart.png
-    same "none is begun for this device by itself" "$code $(cat mark)" "0 111111"
-    unset FFCL_TEST_MARK
-fi
-mkdir broken
-cp "$root"/cl/*.cl "$root"/cl/*.clh broken
-echo 'this is no kernel' >> broken/patches_row.cl
-FFCL_COMPILERS=3 FFCL_CL_DIR=$work/broken refuses "a kernel that does not build, by processes" 8 \
-    'kernel source patches_row.cl does not build' -- "${tiny[@]}" output.grid=apart.png
-
 # ---- bad entries ----
 
 entries=("$cache"/*.bin)

@@ -42,10 +42,8 @@ static void become(const ffcl_child *c, const int *in, const int *out)
 }
 
 /* Reads until the end, the deadline or a full text; 1 where the end came. */
-static int listen_to(ffcl_child *c, int fd, double deadline)
+static int listen_to(int fd, char *text, size_t size, double deadline)
 {
-    char *const text = c->answer;
-    const size_t size = c->size;
     size_t used = 0;
     text[0] = '\0';
     for (;;) {
@@ -61,8 +59,6 @@ static int listen_to(ffcl_child *c, int fd, double deadline)
         ssize_t n = read(fd, text + used, size - 1 - used);
         if (n == 0)
             return 1;
-        if (n > 0 && c->hear)
-            c->hear(c->user, text + used, (size_t)n);
         if (n > 0)
             used += (size_t)n;
         text[used] = '\0';
@@ -110,7 +106,7 @@ int ffcl_child_run(ffcl_child *c, ffcl_error *err)
         close(in[1]);
         close(out[1]);
         in[1] = out[1] = -1;
-        rc = await(c, pid, listen_to(c, out[0], began + c->seconds), err);
+        rc = await(c, pid, listen_to(out[0], c->answer, c->size, began + c->seconds), err);
     }
     c->took = ffcl_clock() - began;
     close_pair(in);

@@ -166,10 +166,8 @@ static int start(const ffcl_child *c, pipes *p, HANDLE job, PROCESS_INFORMATION 
 }
 
 /* Reads until the end, the deadline or a full text; 1 where the end came. */
-static int listen_to(ffcl_child *c, HANDLE from, double deadline)
+static int listen_to(HANDLE from, char *text, size_t size, double deadline)
 {
-    char *const text = c->answer;
-    const size_t size = c->size;
     size_t used = 0;
     text[0] = '\0';
     while (used + 1 < size && ffcl_clock() < deadline) {
@@ -182,8 +180,6 @@ static int listen_to(ffcl_child *c, HANDLE from, double deadline)
         }
         if (!ReadFile(from, text + used, (DWORD)ffcl_min(ready, size - 1 - used), &n, NULL))
             return 1;
-        if (n && c->hear)
-            c->hear(c->user, text + used, n);
         used += n;
         text[used] = '\0';
     }
@@ -223,7 +219,8 @@ int ffcl_child_run(ffcl_child *c, ffcl_error *err)
     if (rc == 0) {
         close_all((HANDLE[]){p.job_from, p.job_to, p.answer_to}, 3);
         p.job_from = p.job_to = p.answer_to = NULL;
-        c->end = end_of(process.hProcess, listen_to(c, p.answer_from, began + c->seconds));
+        c->end = end_of(process.hProcess, listen_to(p.answer_from, c->answer, c->size,
+                                                    began + c->seconds));
     }
     c->took = ffcl_clock() - began;
     close_all((HANDLE[]){p.job_from, p.job_to, p.answer_from, p.answer_to, p.nothing,
