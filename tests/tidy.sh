@@ -23,6 +23,7 @@ host/cl/registers.c bugprone-narrowing-conversions: one bit
 host/config_classes.c clang-analyzer-core.NullDereference: there is room for one entry at least
 host/eval/score.c clang-analyzer-core.uninitialized.ArraySubscript: all are filled
 host/cl/device.c clang-analyzer-core.NullDereference: there is one device where nothing failed
+host/files/tensorfile.c bugprone-signed-char-misuse,cert-str34-c: numbers of a type I8
 LIST
 }
 read -ra packages <<< "$(pkg-config --cflags OpenCL clblast libpng inih libzip libcjson zlib)"
