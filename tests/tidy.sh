@@ -23,6 +23,17 @@ host/cl/registers.c bugprone-narrowing-conversions: one bit
 host/config_classes.c clang-analyzer-core.NullDereference: there is room for one entry at least
 host/eval/score.c clang-analyzer-core.uninitialized.ArraySubscript: all are filled
 host/cl/device.c clang-analyzer-core.NullDereference: there is one device where nothing failed
+host/files/npz.c bugprone-not-null-terminated-result: bytes of a format
+host/files/npz.c bugprone-reserved-identifier,cert-dcl37-c,cert-dcl51-cpp: that is its name
+host/files/shardfile.c clang-analyzer-core.NullDereference: there is a file where the index says so
+host/files/shardfile.c clang-analyzer-security.insecureAPI.strcpy: its length was looked at
+host/files/shards.c clang-analyzer-core.NonNullParamChecker: of paths there are as many as n says
+host/files/shards.c clang-analyzer-core.NullDereference: the same
+host/files/statedict.c clang-analyzer-core.NullDereference: a pickle that was read has a root
+host/model/inception_steps.c bugprone-macro-parentheses: numbers and texts of a table
+host/model/sit_form.c clang-analyzer-core.DivideZero: widths of a head are multiples of 4 there
+host/model/sit_form.c clang-analyzer-core.UndefinedBinaryOperatorResult: the same
+host/files/tensorfile.c bugprone-narrowing-conversions: a letter
 host/files/tensorfile.c bugprone-signed-char-misuse,cert-str34-c: numbers of a type I8
 LIST
 }
