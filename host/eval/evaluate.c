@@ -180,10 +180,9 @@ static int evaluate(evaluation *e, ffcl_evaluation *out, ffcl_error *err)
         return ffcl_fail(err, FFCL_EUSAGE, "a sheet of the nearest and farthest samples needs the "
                          "images of both, and %s has statistics alone",
                          e->samples.images ? r->reference : r->samples);
-    if (r->sheet)
+    rc = ffcl_eval_check_outputs(e->cfg, r->samples, r->reference, r->sheet, err);
+    if (rc == 0 && r->sheet)
         rc = check_sheet(e, err);
-    if (rc == 0)
-        rc = ffcl_eval_check_outputs(e->cfg, r->samples, r->reference, r->sheet, err);
     if (rc == 0)
         rc = choose_way(e, out, err);
     if (rc == 0 && reference)
