@@ -259,6 +259,15 @@ else
     skip "processes of mpirun" "no build/ffcl-mpi, or no mpirun"
 fi
 
+# ---- half ----
+
+# Columns of several images may be one GEMM there, which must not be cut by the batch.
+for batch in 4 5; do
+    works "half in batches of $batch" "${quiet[@]}" precision.compute=half sampler.batch=$batch \
+        eval.save_stats=half-$batch.npz
+done
+check "half: the same statistics by any batch" cmp half-4.npz half-5.npz
+
 # ---- what goes wrong ----
 
 edit "$demo_sit" sit.st set=y_embedder.embedding_table.weight:432:nan       # class 3
