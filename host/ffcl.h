@@ -197,6 +197,9 @@ typedef struct ffcl_estimate {
 int ffcl_sampler_estimate(ffcl_sampler *s, ffcl_estimate *out, ffcl_estimate_visitor *visit,
                           void *user, ffcl_error *err);
 
+/* Does what is to be written fit on the disks, as far as they can be asked?  FFCL_EOUTPUT. */
+int ffcl_estimate_check_disk(const ffcl_estimate *e, const ffcl_config *cfg, ffcl_error *err);
+
 void ffcl_sampler_close(ffcl_sampler **s);
 
 /* The processes of an mpirun, where ffcl is built with MPI=1; without, or where the process was

@@ -29,11 +29,8 @@ int ffcl_eval_keeps(const char *path, const char *const *files, size_t n, ffcl_e
 static int probe(const ffcl_config *cfg, const char *path, ffcl_error *err)
 {
     ffcl_atomic_file file = {0};
-    char *target = NULL;
-    int rc = cfg->is_dry ? ffcl_atomic_target(&target, path, err)
-                         : ffcl_atomic_open(&file, path, err);
+    const int rc = cfg->is_dry ? ffcl_atomic_look(path, err) : ffcl_atomic_open(&file, path, err);
     ffcl_atomic_discard(&file);
-    free(target);
     return rc;
 }
 

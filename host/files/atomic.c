@@ -13,24 +13,26 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "../os/disk.h"
 #include "../util.h"
 
 enum { TRIES = 100, NAME_BYTES = 180 };     /* a name may have 255 bytes, with our additions */
 
-/* A part of path that leads on is a file. */
-static int not_in_folder(const char *path, ffcl_error *err)
+/* A part of path that leads on is a file.  what: "write" or "make the folder". */
+static int not_in_folder(const char *what, const char *path, ffcl_error *err)
 {
     struct stat st;
     for (const char *at = strchr(path + 1, '/'); at; at = strchr(at + 1, '/')) {
         char *part = ffcl_format("%.*s", (int)(at - path), path);
         const int is_file = part && stat(part, &st) == 0 && !S_ISDIR(st.st_mode);
         if (is_file)
-            ffcl_fail(err, FFCL_EOUTPUT, "cannot write %s: %s is a file, not a folder", path, part);
+            ffcl_fail(err, FFCL_EOUTPUT, "cannot %s %s: %s is a file, not a folder", what, path,
+                      part);
         free(part);
         if (is_file)
             return FFCL_EOUTPUT;
     }
-    return ffcl_fail(err, FFCL_EOUTPUT, "cannot write %s: %s", path, strerror(ENOTDIR));
+    return ffcl_fail(err, FFCL_EOUTPUT, "cannot %s %s: %s", what, path, strerror(ENOTDIR));
 }
 
 /* The one place that words why an output could not be written; number is an errno, or 0 where
@@ -49,20 +51,54 @@ int ffcl_write_error(const char *path, int number, ffcl_error *err)
     case EISDIR:
         return ffcl_fail(err, FFCL_EOUTPUT, "cannot write %s: it is a folder; name a file", path);
     case ENOTDIR:
-        return not_in_folder(path, err);
+        return not_in_folder("write", path, err);
     default:
         return ffcl_fail(err, FFCL_EOUTPUT, "cannot write %s: %s", path, strerror(number));
     }
 }
 
-/* Why no file can be made in dir, the folder of path. */
-static int folder_error(const char *path, const char *dir, int number, ffcl_error *err)
+/* Why path, which is to lie in dir, is not there where the system says ENOENT. */
+static int no_such_folder(const char *what, const char *path, const char *dir, ffcl_error *err)
 {
     struct stat st;
     if (stat(dir, &st) && errno == ENOENT)
-        return ffcl_fail(err, FFCL_EOUTPUT, "cannot write %s: the folder %s does not exist", path,
-                         dir);
-    return ffcl_write_error(path, number, err);
+        return ffcl_fail(err, FFCL_EOUTPUT, "cannot %s %s: the folder %s does not exist", what,
+                         path, dir);
+    return ffcl_fail(err, FFCL_EOUTPUT, "cannot %s %s: nothing can be made in %s", what, path, dir);
+}
+
+/* Why no file can be made in dir, the folder of path. */
+static int file_error(const char *path, const char *dir, int number, ffcl_error *err)
+{
+    return number == ENOENT ? no_such_folder("write", path, dir, err)
+                            : ffcl_write_error(path, number, err);
+}
+
+int ffcl_folder_error(const char *folder, int number, ffcl_error *err)
+{
+    static const char what[] = "make the folder";
+    struct stat st;
+    char *path = ffcl_format("%s", folder), *dir;
+    for (size_t n = path ? strlen(path) : 0; n > 1 && path[n - 1] == '/'; n--)
+        path[n - 1] = '\0';
+    dir = path ? ffcl_path_dir(path) : NULL;
+    if (!dir)
+        ffcl_fail(err, FFCL_EOUTPUT, "cannot %s %s: %s", what, folder, strerror(number));
+    else if (stat(path, &st) == 0 && !S_ISDIR(st.st_mode))
+        ffcl_fail(err, FFCL_EOUTPUT, "cannot %s %s: a file is called so", what, folder);
+    else if (number == EEXIST)
+        ffcl_fail(err, FFCL_EOUTPUT, "cannot %s %s: a link that leads nowhere is called so", what,
+                  folder);
+    else if (number == ENOTDIR)
+        not_in_folder(what, path, err);
+    else if (number == ENOENT)
+        no_such_folder(what, path, dir, err);
+    else
+        ffcl_fail(err, FFCL_EOUTPUT, "cannot %s %s: %s%s", what, folder,
+                  number == ENOSPC || number == EDQUOT ? "disk full: " : "", strerror(number));
+    free(path);
+    free(dir);
+    return FFCL_EOUTPUT;
 }
 
 /* Refuses what rename would replace but should not, and resolves a link into *target. */
@@ -118,7 +154,7 @@ static int open_temporary(ffcl_atomic_file *file, const char *path, mode_t mode,
     if (fd < 0) {
         free(file->temporary);  /* not ours: discard must not remove it */
         file->temporary = NULL;
-        status = folder_error(path, dir, number, err);
+        status = file_error(path, dir, number, err);
         goto out;
     }
     file->stream = fdopen(fd, "w+b");
@@ -139,6 +175,25 @@ int ffcl_atomic_open(ffcl_atomic_file *file, const char *path, ffcl_error *err)
         status = open_temporary(file, path, 0666, err);
     if (status)
         ffcl_atomic_discard(file);
+    return status;
+}
+
+int ffcl_atomic_look(const char *path, ffcl_error *err)
+{
+    struct stat st;
+    char *target = NULL, *dir = NULL;
+    int status = ffcl_atomic_target(&target, path, err);
+    if (!status) {
+        dir = ffcl_path_dir(target);
+        status = dir ? 0 : ffcl_write_error(path, ENOMEM, err);
+    }
+    if (!status) {
+        const int number = stat(dir, &st) ? errno : S_ISDIR(st.st_mode) ? ffcl_folder_refuses(dir)
+                                                                        : ENOTDIR;
+        status = number ? file_error(path, dir, number, err) : 0;
+    }
+    free(target);
+    free(dir);
     return status;
 }
 

@@ -20,8 +20,11 @@ typedef struct ffcl_atomic_file {
 /* Opens a temporary file beside path for writing (seekable).  FFCL_EOUTPUT. */
 int ffcl_atomic_open(ffcl_atomic_file *file, const char *path, ffcl_error *err);
 
-/* The same for a name that ffcl chose, in a folder where others may write: a link there is replaced
- * and never followed.  mode: the file's rights, as the umask leaves them. */
+/* What ffcl_atomic_open would say, as far as can be told without making a file. */
+int ffcl_atomic_look(const char *path, ffcl_error *err);
+
+/* As ffcl_atomic_open for a name that ffcl chose, in a folder where others may write: a link there
+ * is replaced and never followed.  mode: the file's rights, as the umask leaves them. */
 int ffcl_atomic_open_own(ffcl_atomic_file *file, const char *path, unsigned mode,
                          ffcl_error *err);
 
@@ -45,6 +48,9 @@ int ffcl_atomic_target(char **target, const char *path, ffcl_error *err);
 
 /* FFCL_EOUTPUT: "cannot write PATH: REASON" for an errno, "disk full" among them. */
 int ffcl_write_error(const char *path, int number, ffcl_error *err);
+
+/* FFCL_EOUTPUT: "cannot make the folder FOLDER: REASON" for an errno. */
+int ffcl_folder_error(const char *folder, int number, ffcl_error *err);
 
 /* Removes temporary files in folder that a killed process left: those of target names for which
  * is_ours is true.  They must not be in use. */

@@ -48,11 +48,14 @@ static int is_current(int fd, const char *path)
            opened.st_dev == named.st_dev && opened.st_ino == named.st_ino;
 }
 
-int ffcl_own_open(int *fd, const char *path, ffcl_error *err)
+/* create: O_CREAT, or 0: then *fd is -1 where the file is not there. */
+static int open_own(int *fd, const char *path, int create, ffcl_error *err)
 {
     struct stat st = {0};
-    *fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0666);
+    *fd = open(path, O_RDWR | create | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0666);
     const int number = *fd < 0 || fstat(*fd, &st) ? errno : 0;
+    if (number == ENOENT && !create)
+        return 0;
     if (number == 0 && S_ISREG(st.st_mode) && st.st_nlink <= 1)
         return 0;
     if (*fd >= 0)
@@ -64,13 +67,19 @@ int ffcl_own_open(int *fd, const char *path, ffcl_error *err)
     return ffcl_write_error(path, number, err);
 }
 
-int ffcl_lock_open(int *fd, const char *path, uint64_t first, uint64_t n, ffcl_error *err)
+int ffcl_own_open(int *fd, const char *path, ffcl_error *err)
+{
+    return open_own(fd, path, O_CREAT, err);
+}
+
+static int open_locked(int *fd, const char *path, int create, uint64_t first, uint64_t n,
+                       ffcl_error *err)
 {
     /* Whoever ends has the whole file for a moment (ffcl_lock_remove): that is no other run. */
     const struct timespec moment = {0, 20000000};
     for (int tries = 25;;) {
-        int rc = ffcl_own_open(fd, path, err);
-        if (rc)
+        int rc = open_own(fd, path, create, err);
+        if (rc || *fd < 0)
             return rc;
         int held = change(*fd, F_WRLCK, first, n, 0), number = errno;
         if ((held == 0 || means_none(number)) && is_current(*fd, path))
@@ -85,6 +94,20 @@ int ffcl_lock_open(int *fd, const char *path, uint64_t first, uint64_t n, ffcl_e
         else if (held)
             return ffcl_fail(err, FFCL_EOUTPUT, "cannot lock %s: %s", path, strerror(number));
     }
+}
+
+int ffcl_lock_open(int *fd, const char *path, uint64_t first, uint64_t n, ffcl_error *err)
+{
+    return open_locked(fd, path, O_CREAT, first, n, err);
+}
+
+int ffcl_lock_look(const char *path, uint64_t first, uint64_t n, ffcl_error *err)
+{
+    int fd = -1;
+    const int rc = open_locked(&fd, path, 0, first, n, err);
+    if (fd >= 0)
+        close(fd);
+    return rc;
 }
 
 int ffcl_lock_try(int *fd, const char *path)

@@ -11,6 +11,9 @@
  * system has no locks, the file is opened all the same: see ffcl_lock_is_real. */
 int ffcl_lock_open(int *fd, const char *path, uint64_t first, uint64_t n, ffcl_error *err);
 
+/* What that would return; the file is not made. */
+int ffcl_lock_look(const char *path, uint64_t first, uint64_t n, ffcl_error *err);
+
 /* Opens a file that ffcl makes, for reading and writing, where others may have put something of its
  * name: a link, or anything but a file of one name, is refused.  FFCL_EOUTPUT. */
 int ffcl_own_open(int *fd, const char *path, ffcl_error *err);

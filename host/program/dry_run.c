@@ -177,6 +177,8 @@ int ffcl_dry_run(ffcl_session *s, ffcl_config *cfg, int json)
         print_time(&e);
         puts("dry run: nothing was written");
     }
+    if (!rc)
+        rc = ffcl_estimate_check_disk(&e, cfg, &s->err);
     cJSON_Delete(l.json);
     cJSON_Delete(l.devices);
     ffcl_sampler_close(&sampler);

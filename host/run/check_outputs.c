@@ -18,27 +18,11 @@
 /* A grid of so many images is never too large. */
 enum { FEW = 15 };
 
-/* Likewise without a trial, which would write. */
-static int look(const char *path, ffcl_error *err)
-{
-    char *target = NULL, *dir = NULL;
-    int rc = ffcl_atomic_target(&target, path, err);
-    if (rc == 0)
-        dir = ffcl_path_dir(target);
-    if (rc == 0 && !dir)
-        rc = ffcl_fail(err, FFCL_ENOMEM, "out of memory for a path");
-    if (rc == 0 && access(dir, W_OK))
-        rc = ffcl_write_error(path, errno, err);
-    free(target);
-    free(dir);
-    return rc;
-}
-
-/* Can a file be written at path?  Tried with a temporary one. */
+/* Can a file be written at path?  Tried with a temporary one, unless nothing is to be written. */
 static int probe(const ffcl_config *cfg, const char *path, ffcl_error *err)
 {
     if (cfg->is_dry)
-        return look(path, err);
+        return ffcl_atomic_look(path, err);
     ffcl_atomic_file file = {0};
     int rc = ffcl_atomic_open(&file, path, err);
     ffcl_atomic_discard(&file);
@@ -53,13 +37,15 @@ static int probe_home(const ffcl_config *cfg, ffcl_error *err)
     int fd = -1, made = 0, rc = ffcl_home_open(&h, cfg, err);
     ffcl_manifest *m = NULL;
     ffcl_config *resolved = NULL;
-    const int is_there = !cfg->output.folder || access(cfg->output.folder, F_OK) == 0;
-    if (rc == 0 && cfg->output.folder && !cfg->is_dry)
-        rc = ffcl_home_make_folder(cfg->output.folder, &made, err);
-    if (rc == 0 && h.name && !cfg->is_dry)
-        rc = ffcl_home_enter(cfg, &h, &made, &fd, err);
+    int is_there = 1;
+    if (rc == 0 && cfg->output.folder)
+        rc = cfg->is_dry ? ffcl_home_look_for_folder(cfg->output.folder, &is_there, err)
+                         : ffcl_home_make_folder(cfg->output.folder, &made, err);
     if (rc == 0 && h.name)
-        rc = probe(cfg, cfg->is_dry && !is_there ? cfg->output.folder : h.manifest, err);
+        rc = cfg->is_dry ? ffcl_home_look(cfg, &h, err)
+                         : ffcl_home_enter(cfg, &h, &made, &fd, err);
+    if (rc == 0 && h.name && is_there)
+        rc = probe(cfg, h.manifest, err);
     if (rc == 0 && h.name) {
         /* A checkpoint that cannot be read is reported when it is opened. */
         ffcl_error unread;

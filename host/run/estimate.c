@@ -2,8 +2,10 @@
  * What a run would take: its plan, and its time by a short calibration. */
 #include <math.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
+#include "files/atomic.h"
 #include "files/png.h"
 #include "os/disk.h"
 #include "run/home.h"
@@ -179,4 +181,68 @@ int ffcl_sampler_estimate(ffcl_sampler *s, ffcl_estimate *out, ffcl_estimate_vis
     free(c.rgb);
     free(c.features);
     return rc;
+}
+
+/* ---- disks -------------------------------------------------------------------------------- */
+
+/* An output, the disk that it goes to, and what is yet to be written there. */
+typedef struct portion {
+    const char *path;
+    double bytes;
+    uint64_t disk;
+    int is_known;
+} portion;
+
+/* Where the folder is not there, its own is asked. */
+static void find_disk(portion *p)
+{
+    struct stat st;
+    char *dir = ffcl_path_dir(p->path);
+    p->is_known = stat(p->path, &st) == 0 || (dir && stat(dir, &st) == 0);
+    if (p->is_known)
+        p->disk = (uint64_t)st.st_dev;
+    free(dir);
+}
+
+/* A whole npz of this run is kept; the file that one grows in has its room already. */
+static double npz_left(const ffcl_estimate *e, const ffcl_config *cfg)
+{
+    struct stat st;
+    const char *npz = cfg->output.npz;
+    char *dir = ffcl_path_dir(npz);
+    char *part = dir ? ffcl_format("%s/.%s.part", dir, ffcl_base_name(npz)) : NULL;
+    const double there = part ? ffcl_bytes_on_disk(part) : 0;
+    const int is_whole = cfg->output.resume && !cfg->output.overwrite && stat(npz, &st) == 0 &&
+                         (double)st.st_size >= e->npz_bytes;
+    free(dir);
+    free(part);
+    return is_whole ? 0 : fmax(0, e->npz_bytes - there);
+}
+
+int ffcl_estimate_check_disk(const ffcl_estimate *e, const ffcl_config *cfg, ffcl_error *err)
+{
+    const double left = e->count ? 1 - (double)e->there / (double)e->count : 0;
+    portion all[3];
+    size_t n = 0;
+    if (cfg->output.grid)
+        all[n++] = (portion){.path = cfg->output.grid, .bytes = e->grid_bytes};
+    /* Overwriting begins with making room. */
+    if (cfg->output.folder && !cfg->output.overwrite)
+        all[n++] = (portion){.path = cfg->output.folder, .bytes = e->folder_bytes * left};
+    if (cfg->output.npz)
+        all[n++] = (portion){.path = cfg->output.npz, .bytes = npz_left(e, cfg)};
+    for (size_t i = 0; i < n; i++)
+        find_disk(&all[i]);
+    for (size_t i = 0; i < n; i++) {
+        const double room = ffcl_free_bytes(all[i].path);
+        double bytes = 0;
+        for (size_t j = 0; j <= i; j++)
+            if (all[j].is_known && all[i].is_known && all[j].disk == all[i].disk)
+                bytes += all[j].bytes;
+        if (bytes > room)       /* never where the room is not known */
+            return ffcl_fail(err, FFCL_EOUTPUT, "cannot write %.500s: disk full: about %.3f GB "
+                             "are to be written there, and %.3f GB are free", all[i].path,
+                             bytes / 1e9, room / 1e9);
+    }
+    return 0;
 }

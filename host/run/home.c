@@ -7,7 +7,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "files/atomic.h"
 #include "files/lock.h"
+#include "os/disk.h"
 #include "util.h"
 
 int ffcl_is_share(const ffcl_config *cfg)
@@ -50,21 +52,37 @@ int ffcl_home_make_folder(const char *folder, int *made, ffcl_error *err)
 {
     *made = mkdir(folder, 0777) == 0;
     struct stat st;
-    if (!*made && errno == EEXIST && stat(folder, &st) == 0 && !S_ISDIR(st.st_mode))
-        return ffcl_fail(err, FFCL_EOUTPUT, "cannot make the folder %s: a file is called so",
-                         folder);
-    if (!*made && errno != EEXIST)
-        return ffcl_fail(err, FFCL_EOUTPUT, "cannot make the folder %s: %s", folder,
-                         strerror(errno));
-    return 0;
+    const int number = *made ? 0 : errno;
+    if (number == 0 || (number == EEXIST && stat(folder, &st) == 0 && S_ISDIR(st.st_mode)))
+        return 0;
+    return ffcl_folder_error(folder, number, err);
 }
 
-/* This process's bytes of the lock. */
+int ffcl_home_look_for_folder(const char *folder, int *is_there, ffcl_error *err)
+{
+    struct stat st;
+    char *path = ffcl_format("%s", folder), *dir;
+    for (size_t n = path ? strlen(path) : 0; n > 1 && path[n - 1] == '/'; n--)
+        path[n - 1] = '\0';
+    dir = path ? ffcl_path_dir(path) : NULL;
+    int number = !dir ? ENOMEM : lstat(path, &st) ? errno : 0;
+    *is_there = number == 0;
+    if (*is_there)              /* a link that leads nowhere is in the way, too */
+        number = stat(path, &st) || !S_ISDIR(st.st_mode) ? EEXIST : 0;
+    else if (number == ENOENT && stat(dir, &st) == 0)
+        number = ffcl_folder_refuses(dir);
+    free(path);
+    free(dir);
+    return number ? ffcl_folder_error(folder, number, err) : 0;
+}
+
+/* This process's bytes of the lock; fd NULL: whether they could be had. */
 static int take_lock(int *fd, const ffcl_home *h, const ffcl_config *cfg, ffcl_error *err)
 {
     const int share = ffcl_is_share(cfg);
-    int rc = ffcl_lock_open(fd, h->lock, share ? cfg->sampler.rank : 0,
-                            share ? 1 : FFCL_LOCK_RANKS, err);
+    const uint64_t first = share ? cfg->sampler.rank : 0, n = share ? 1 : FFCL_LOCK_RANKS;
+    const int rc = fd ? ffcl_lock_open(fd, h->lock, first, n, err)
+                      : ffcl_lock_look(h->lock, first, n, err);
     if (rc <= 0)
         return rc;
     return ffcl_fail(err, FFCL_EBUSY, "another run is writing to %s: wait for it, or choose "
@@ -85,6 +103,11 @@ int ffcl_home_enter(const ffcl_config *cfg, const ffcl_home *h, int *made, int *
             rc = take_lock(fd, h, cfg, err);
     }
     return rc;
+}
+
+int ffcl_home_look(const ffcl_config *cfg, const ffcl_home *h, ffcl_error *err)
+{
+    return take_lock(NULL, h, cfg, err);
 }
 
 ffcl_folder_query ffcl_home_query(const ffcl_config *cfg, size_t from)

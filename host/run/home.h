@@ -25,9 +25,15 @@ int ffcl_is_share(const ffcl_config *cfg);
 /* *made: it was not there.  FFCL_EOUTPUT. */
 int ffcl_home_make_folder(const char *folder, int *made, ffcl_error *err);
 
+/* What that would say, as far as can be told without making anything. */
+int ffcl_home_look_for_folder(const char *folder, int *is_there, ffcl_error *err);
+
 /* Takes this process's bytes of the lock, in a folder that is there.  FFCL_EBUSY, FFCL_EOUTPUT. */
 int ffcl_home_enter(const ffcl_config *cfg, const ffcl_home *h, int *made, int *fd,
                     ffcl_error *err);
+
+/* What that would say; nothing is made. */
+int ffcl_home_look(const ffcl_config *cfg, const ffcl_home *h, ffcl_error *err);
 
 /* The images that are there and not of the sample set: those from index `from` on; of a share, its
  * own. */

@@ -11,6 +11,7 @@
 #include "files/atomic.h"
 #include "files/npz.h"
 #include "files/png.h"
+#include "run/home.h"
 #include "run/records.h"
 #include "sample/image.h"
 #include "util.h"
@@ -70,11 +71,11 @@ static int open_grid(ffcl_outputs *o, ffcl_error *err)
 
 static int probe_folder(const char *folder, ffcl_error *err)
 {
-    if (mkdir(folder, 0777) != 0 && errno != EEXIST)
-        return ffcl_fail(err, FFCL_EOUTPUT, "cannot make the folder %s: %s", folder,
-                         strerror(errno));
+    int made, rc = ffcl_home_make_folder(folder, &made, err);
+    if (rc)
+        return rc;
     char *path = ffcl_path_join(folder, "000000.png");
-    int rc = path ? probe(path, err) : ffcl_fail(err, FFCL_ENOMEM, "out of memory for a path");
+    rc = path ? probe(path, err) : ffcl_fail(err, FFCL_ENOMEM, "out of memory for a path");
     free(path);
     return rc;
 }

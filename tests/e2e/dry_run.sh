@@ -59,8 +59,6 @@ check "and leaves all as it is" cmp before after
 run -q --dry-run "$demo" sampler.count=100 sampler.seed=2 output.grid= output.folder=f
 same "other settings are refused, as the run would be" "$code $(grep -c 'sampler.seed' \
     "$work/stderr")" "17 1"
-refuses "a folder that cannot be" 12 none/such -- --dry-run "$demo" output.folder=none/such
-refuses "a grid in no folder" 12 none/x.png -- --dry-run "$demo" output.grid=none/x.png
 refuses "not with a profile" 2 "goes without" -- --dry-run --profile "$demo"
 works "the summary of a run that resumes" -q --json "$demo" sampler.count=100 output.grid= \
     output.folder=f output.npz=a.npz
@@ -68,6 +66,87 @@ same "it tells both" "$(json '(m["kept"], m["generated"])')" "(90, 10)"
 run --json "$demo" sampler.count=2 output.grid=g.png device.select=none-of-these
 same "the summary of a run that fails; logs are on stderr" "$code $(json '(m["end"],
     m["exit_code"], "none-of-these" in m["error"])')" "7 ('failed', 7, True)"
+
+# ---- outputs that cannot be: what the run says, and its exit code ----
+
+touch file
+ln -s nowhere dead
+mkdir taken readonly
+outputs=() differ=()
+for place in none/x none/x/ file file/x dead dead/x taken /dev/null /proc/x /proc/self/x \
+    "$(printf 'a%.0s' {1..300})"; do
+    outputs+=("output.grid= output.folder=$place" "output.grid= output.npz=$place"
+        "output.grid=$place")
+done
+for output in "${outputs[@]}"; do
+    read -ra words <<< "$output sampler.count=2 output.columns=1"
+    run -q --dry-run "$demo" "${words[@]}"
+    dry="$code $(cat "$work/stderr")"
+    rm -rf taken
+    mkdir taken
+    run -q "$demo" "${words[@]}"
+    [ "$dry" = "$code $(cat "$work/stderr")" ] ||
+        differ+=("$output: dry: $dry; run: $code $(cat "$work/stderr")")
+    [ "$output" = "output.grid= output.folder=taken" ] || [ "$output" = output.grid=file ] ||
+        [ "$code" = 12 ] || [ "$code" = 17 ] || differ+=("$output: $code")
+done
+same "an output that cannot be: ${#outputs[@]} of them, as the run" \
+    "$(printf '%s\n' "${differ[@]:-}")" ""
+refuses "a folder that can be in no folder: both names" 12 "make the folder none/x" \
+    "the folder none does not exist" -- --dry-run "$demo" output.folder=none/x
+refuses "a folder where none can be made" 12 "nothing can be made in /proc" -- --dry-run \
+    "$demo" output.folder=/proc/x
+refuses "a link that leads nowhere in the folder's place" 12 "a link that leads nowhere" -- \
+    --dry-run "$demo" output.folder=dead
+user=()
+[ "$(id -u)" != 0 ] || user=(setpriv --reuid=65534 --regid=65534 --clear-groups --inh-caps=-all)
+if [ ${#user[@]} = 0 ] || "${user[@]}" "$ffcl" --version > /dev/null 2>&1; then
+    chmod 555 readonly
+    for output in output.folder=readonly/x output.npz=readonly/x output.grid=readonly/x; do
+        FFCL_CACHE_DIR=none "${user[@]}" "$ffcl" -q --dry-run "$demo" output.grid= "$output" \
+            > /dev/null 2> err
+        same "a folder where this user may not write: ${output%=*}" \
+            "$? $(grep -c '^ffcl: cannot .* readonly/x: Permission denied$' err)" "12 1"
+    done
+else
+    skip "a folder where this user may not write" "no other user can be become"
+fi
+
+"$ffcl" -q "$demo" sampler.count=100000 output.folder=busy output.grid= > /dev/null 2>&1 &
+writer=$!
+for _ in {1..300}; do
+    [ ! -e busy/000001.png ] || break
+    sleep 0.1
+done
+refuses "a folder that another run writes" 16 "another run is writing to busy" -- --dry-run \
+    "$demo" sampler.count=100000 output.folder=busy output.grid=
+kill -9 "$writer"
+wait "$writer" 2> /dev/null
+
+# A file system of 64 kB, in a mount namespace of its own.
+mkdir small
+namespace=(unshare -m)
+[ "$(id -u)" = 0 ] || namespace=(unshare -rm)
+on_small() { # OVERRIDE...: $code of a dry run and its last sentence
+    # shellcheck disable=SC2016 # the inner shell expands
+    "${namespace[@]}" sh -c 'mount -t tmpfs -o size=64k ffcl small; exec "$@"' sh "$ffcl" -q \
+        --dry-run "$demo" output.grid= "$@" > plan 2> err
+    code=$?
+}
+if "${namespace[@]}" mount -t tmpfs ffcl small 2> /dev/null; then
+    for output in folder=small/f npz=small/a.npz grid=small/a.png; do
+        on_small sampler.count=200 "output.$output"
+        same "a disk too small: ${output%=*}" "$code $(grep -c "^ffcl: cannot write \
+${output#*=}: disk full: about .* GB are to be written there, and .* GB are free$" err) $(
+            lacks plan "dry run: nothing was written" "are too little")" "12 1 "
+    done
+    on_small sampler.count=5 output.grid=small/a.png output.npz=small/a.npz
+    same "a disk too small for both" "$code $(grep -c 'small/a.npz: disk full' err)" "12 1"
+    on_small sampler.count=1 output.npz=small/a.npz
+    same "a disk that is large enough" "$code $(cat err)" "0 "
+else
+    skip "a disk too small" "no tmpfs can be mounted here"
+fi
 
 # ---- more, and colours ----
 
