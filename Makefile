@@ -215,8 +215,9 @@ $(BUILD)/tests/variants: $(BUILD)/tests/variants.o $(BUILD)/libffcl.a
 $(BUILD)/build_info.h: force
 	@mkdir -p $(@D)
 	@commit=$$(git describe --always --dirty --abbrev=10 2> /dev/null || echo unknown); \
-	printf '#define FFCL_BUILD_COMMIT "%s"\n#define FFCL_BUILD_CLBLAST "%s"\n' "$$commit" \
-	    "$$(pkg-config --modversion clblast)" > $@.tmp; \
+	printf '#define FFCL_BUILD_%s "%s"\n' COMMIT "$$commit" \
+	    CLBLAST "$$(pkg-config --modversion clblast)" INIH "$$(pkg-config --modversion inih)" \
+	    > $@.tmp; \
 	cmp -s $@.tmp $@ && rm $@.tmp || mv $@.tmp $@
 force:
 

@@ -204,27 +204,6 @@ int ffcl_cblas_fits(const ffcl_ctx *ctx)
     return (caps->type & CL_DEVICE_TYPE_CPU) && caps->unified && caps->native;
 }
 
-/* The first library that is installed and is no reference implementation.  That is slower than
- * CLBlast, and recognised by being hardly faster than a loop. */
-static int load_any(ffcl_cblas_library *lib, ffcl_error *err)
-{
-    static const char *const files[] = {"libopenblas.so.0", "libblis.so.4", "libmkl_rt.so.2",
-                                        "libmkl_rt.so", "libblas.so.3", "libcblas.so.3"};
-    static const double fast_enough = 4.0;
-    char slow[300] = "";
-    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
-        if (ffcl_cblas_load(lib, files[i], NULL) != 0)
-            continue;
-        if (ffcl_cblas_speed(lib) >= fast_enough)
-            return 0;
-        snprintf(slow, sizeof slow, " (%s is no faster than a plain loop)", lib->name);
-        ffcl_cblas_unload(lib);
-    }
-    return ffcl_fail(err, FFCL_EFILE,
-                     "no fast CBLAS library is installed%s: with libopenblas0 or libblis4, "
-                     "GEMMs on this CPU take a fraction of the time", slow);
-}
-
 static void cblas_close(ffcl_ctx *ctx)
 {
     cblas *c = ctx->blas->state;
@@ -248,7 +227,7 @@ static int cblas_open(ffcl_ctx *ctx, const ffcl_blas_options *options)
     if (!c)
         return ffcl_fail(ctx->err, FFCL_ENOMEM, "out of memory for the CBLAS back end");
     c->threads = ffcl_max(ctx->device.caps.units, 1);
-    int rc = file ? ffcl_cblas_load(&c->lib, file, ctx->err) : load_any(&c->lib, ctx->err);
+    int rc = file ? ffcl_cblas_load(&c->lib, file, ctx->err) : ffcl_cblas_load_any(&c->lib, ctx->err);
     if (rc == 0)
         rc = ffcl_cblas_check(&c->lib, ctx->err);
     if (rc == 0)

@@ -52,37 +52,38 @@ static void use_one_thread(void *handle)
     }
 }
 
-/* What the library says that it is; of others the file, whose name often ends in a version. */
-static void find_version(ffcl_cblas_library *lib)
+void ffcl_library_file(char *text, size_t size, const void *function)
+{
+    void *address = NULL;
+    Dl_info info = {0};
+    memcpy(&address, function, sizeof address);
+    char *path = dladdr(address, &info) && info.dli_fname ? realpath(info.dli_fname, NULL) : NULL;
+    const char *slash = path ? strrchr(path, '/') : NULL;
+    snprintf(text, size, "%.190s", slash ? slash + 1 : "unknown");
+    free(path);
+}
+
+void ffcl_blas_version(char *text, size_t size, void *handle, const void *function)
 {
     char *(*openblas)(void) = NULL;
     const char *(*blis)(void) = NULL;
     void (*mkl)(char *text, int size) = NULL;
-    char *text = lib->version;
-    const size_t size = sizeof lib->version;
-    if (find(lib->handle, "openblas_get_config", &openblas)) {
+    if (find(handle, "openblas_get_config", &openblas)) {
         snprintf(text, size, "%s", openblas());
         char *blank = strchr(text, ' ');
         blank = blank ? strchr(blank + 1, ' ') : NULL;
         if (blank)
             *blank = '\0';          /* how it was built follows */
-    } else if (find(lib->handle, "bli_info_get_version_str", &blis)) {
+    } else if (find(handle, "bli_info_get_version_str", &blis)) {
         snprintf(text, size, "BLIS %s", blis());
-    } else if (find(lib->handle, "MKL_Get_Version_String", &mkl)) {
+    } else if (find(handle, "MKL_Get_Version_String", &mkl)) {
         mkl(text, (int)size);
         size_t n = strnlen(text, size - 1);
         while (n && text[n - 1] == ' ')     /* it fills the text with blanks */
             n--;
         text[n] = '\0';
     } else {
-        void *address = NULL;
-        Dl_info info = {0};
-        memcpy(&address, &lib->sgemm, sizeof address);
-        char *path = dladdr(address, &info) && info.dli_fname ? realpath(info.dli_fname, NULL)
-                                                              : NULL;
-        const char *slash = path ? strrchr(path, '/') : NULL;
-        snprintf(text, size, "%.190s", slash ? slash + 1 : "unknown");
-        free(path);
+        ffcl_library_file(text, size, function);
     }
 }
 
@@ -111,8 +112,29 @@ int ffcl_cblas_load(ffcl_cblas_library *lib, const char *file, ffcl_error *err)
     int known = find(lib->handle, "openblas_get_corename", &corename);
     snprintf(lib->name, sizeof lib->name, "%s%s%s%s", base ? base + 1 : file, known ? " (" : "",
              known ? corename() : "", known ? ")" : "");
-    find_version(lib);
+    ffcl_blas_version(lib->version, sizeof lib->version, lib->handle, &lib->sgemm);
     return 0;
+}
+
+/* A reference implementation is slower than CLBlast, and recognised by being hardly faster than a
+ * loop. */
+int ffcl_cblas_load_any(ffcl_cblas_library *lib, ffcl_error *err)
+{
+    static const char *const files[] = {"libopenblas.so.0", "libblis.so.4", "libmkl_rt.so.2",
+                                        "libmkl_rt.so", "libblas.so.3", "libcblas.so.3"};
+    static const double fast_enough = 4.0;
+    char slow[300] = "";
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
+        if (ffcl_cblas_load(lib, files[i], NULL) != 0)
+            continue;
+        if (ffcl_cblas_speed(lib) >= fast_enough)
+            return 0;
+        snprintf(slow, sizeof slow, " (%s is no faster than a plain loop)", lib->name);
+        ffcl_cblas_unload(lib);
+    }
+    return ffcl_fail(err, FFCL_EFILE,
+                     "no fast CBLAS library is installed%s: with libopenblas0 or libblis4, "
+                     "GEMMs on this CPU take a fraction of the time", slow);
 }
 
 void ffcl_cblas_unload(ffcl_cblas_library *lib)

@@ -22,7 +22,7 @@ cat > "$scratch/OpenCL/opencl.h" << 'HEADER'
 #pragma pop_macro("__APPLE__")
 HEADER
 mkdir "$scratch/build"
-printf '#define FFCL_BUILD_COMMIT ""\n#define FFCL_BUILD_CLBLAST ""\n' \
+printf '#define FFCL_BUILD_COMMIT ""\n#define FFCL_BUILD_CLBLAST ""\n#define FFCL_BUILD_INIH ""\n' \
     > "$scratch/build/build_info.h"
 passed=0 failed=0
 # shellcheck disable=SC2046 # flags without blanks

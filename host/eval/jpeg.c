@@ -97,6 +97,19 @@ int ffcl_jpeg_is_known(void)
     return 1;
 }
 
+/* The library itself tells nobody its version. */
+#define TEXT_OF(x) #x
+#define TEXT(x) TEXT_OF(x)
+
+const char *ffcl_jpeg_version(void)
+{
+#ifdef LIBJPEG_TURBO_VERSION
+    return "libjpeg-turbo " TEXT(LIBJPEG_TURBO_VERSION);
+#else
+    return "libjpeg " TEXT(JPEG_LIB_VERSION);
+#endif
+}
+
 int ffcl_jpeg_size(const char *path, size_t *height, size_t *width, ffcl_error *err)
 {
     return read_jpeg(path, NULL, height, width, err);
@@ -110,6 +123,11 @@ int ffcl_jpeg_read_as(const char *path, uint8_t *rgb, size_t height, size_t widt
 int ffcl_jpeg_is_known(void)
 {
     return 0;
+}
+
+const char *ffcl_jpeg_version(void)
+{
+    return "";
 }
 
 int ffcl_jpeg_size(const char *path, size_t *height, size_t *width, ffcl_error *err)

@@ -6,6 +6,8 @@
 #include "error.h"
 
 int ffcl_jpeg_is_known(void);
+/* The library that ffcl was built with, "libjpeg-turbo 2.1.5"; "": none. */
+const char *ffcl_jpeg_version(void);
 /* FFCL_EFILE, FFCL_EFORMAT: no RGB JPEG (grey, CMYK), or not of this size. */
 int ffcl_jpeg_size(const char *path, size_t *height, size_t *width, ffcl_error *err);
 int ffcl_jpeg_read_as(const char *path, uint8_t *rgb, size_t height, size_t width,

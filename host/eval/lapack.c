@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cblas_library.h"
 #include "team.h"
 #include "util.h"
 
@@ -16,7 +17,7 @@ enum { PART = 256, MOST_THREADS = 4 };
 struct ffcl_lapack {
     void *handle;
     ffcl_team *team;
-    char name[64];
+    char name[64], version[200];
     void (*dsyrk)(const char *uplo, const char *trans, const int *n, const int *k,
                   const double *alpha, const double *a, const int *lda, const double *beta,
                   double *c, const int *ldc);
@@ -51,6 +52,7 @@ static void load(ffcl_lapack *l, const char *file)
         if (find(l->handle, "openblas_get_num_threads", &l->threads))
             find(l->handle, "openblas_set_num_threads", &l->use_threads);
         snprintf(l->name, sizeof l->name, "%s", file);
+        ffcl_blas_version(l->version, sizeof l->version, l->handle, &l->dsyevd);
         return;
     }
     dlclose(l->handle);
@@ -89,6 +91,11 @@ void ffcl_lapack_close(ffcl_lapack **lapack)
 const char *ffcl_lapack_name(const ffcl_lapack *l)
 {
     return l->name;
+}
+
+const char *ffcl_lapack_version(const ffcl_lapack *l)
+{
+    return l->version;
 }
 
 /* C (n, n) += X^T X of X (k, n), row-major. */

@@ -16,6 +16,7 @@ void ffcl_lapack_close(ffcl_lapack **lapack);
  * as the CBLAS back end does: its sums would have another order. */
 void ffcl_lapack_take_all(ffcl_lapack *lapack);
 const char *ffcl_lapack_name(const ffcl_lapack *lapack);
+const char *ffcl_lapack_version(const ffcl_lapack *lapack);
 
 /* C (n, n), its lower half in column-major order, += the sum over k rows r of X (k, n), row-major:
  * r^T r; the same bytes by any number of threads.  OpenBLAS has one thread from then on.  Not to be

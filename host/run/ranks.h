@@ -13,7 +13,10 @@
 /* This process, and how many there are. */
 void ffcl_ranks_where(size_t *rank, size_t *size);
 
-/* The same among the processes of this computer; all processes must call it. */
+/* What the MPI library says that it is; "": built without. */
+void ffcl_ranks_library(char *text, size_t size);
+
+/* Who this process is among those of this computer, and how many; all processes must call it. */
 void ffcl_ranks_where_here(size_t *rank, size_t *size);
 
 /* ---- rank 0 ---- */

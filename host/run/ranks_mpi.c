@@ -69,6 +69,14 @@ int ffcl_ranks_open(size_t *rank, size_t *size, ffcl_error *err)
     return 0;
 }
 
+void ffcl_ranks_library(char *text, size_t size)
+{
+    char whole[MPI_MAX_LIBRARY_VERSION_STRING] = "";
+    int n = 0;
+    MPI_Get_library_version(whole, &n);     /* the one call that may come before MPI_Init */
+    snprintf(text, size, "%.*s", (int)strcspn(whole, ",\n"), whole);
+}
+
 static void nap(void)
 {
     const struct timespec moment = {0, 200000};

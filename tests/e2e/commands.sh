@@ -131,7 +131,26 @@ refuses "inspect a folder that is no sample set" 4 "without manifest.json" -- in
 # ---- devices, version ----
 
 works "--version" --version
-same "--version: commit and libraries" "$(lacks "$work/stdout" "ffcl " CLBlast libpng zlib)" ""
+same "--version: commit and libraries" "$(lacks "$work/stdout" "ffcl " "CLBlast " "inih " \
+    "libpng " "zlib " "libzip " "cJSON " "CBLAS  " "LAPACK  " "OpenCL  ")" ""
+same "--version fits 80 columns" "$(awk 'length > 79' "$work/stdout")" ""
+if command -v objdump > /dev/null; then
+    # Every library that the program is linked with, by the name that people know it by.
+    unnamed=$(objdump -p "$ffcl" | sed -n 's/^ *NEEDED *lib\([A-Za-z]*\).*/\1/p' |
+        sed 's/^z$/zlib/; s/^c$/glibc/; s/^mpi$/Open MPI/' |
+        grep -vxE 'm|dl|pthread|asan|ubsan|tsan|gcc_s|stdc' |
+        while read -r name; do grep -qi "$name" "$work/stdout" || echo "$name"; done)
+    same "--version names every library that it is linked with" "$unnamed" ""
+    works "--version once more" --version
+else
+    skip "--version names every library that it is linked with" "no objdump"
+fi
+if python3 -c 'import ctypes; ctypes.CDLL("libopenblas.so.0")' 2> /dev/null; then
+    same "--version: the BLAS that is loaded, and its version" \
+        "$(grep -c 'OpenBLAS [0-9.]*, from libopenblas' "$work/stdout")" 2
+else
+    skip "--version: the BLAS that is loaded, and its version" "no OpenBLAS"
+fi
 if "$ffcl" devices > /dev/null 2>&1; then
     works "devices -l" devices -l
     same "devices -l: a line each" "$(wc -l < "$work/stdout")" \
