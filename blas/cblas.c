@@ -227,7 +227,8 @@ static int cblas_open(ffcl_ctx *ctx, const ffcl_blas_options *options)
     if (!c)
         return ffcl_fail(ctx->err, FFCL_ENOMEM, "out of memory for the CBLAS back end");
     c->threads = ffcl_max(ctx->device.caps.units, 1);
-    int rc = file ? ffcl_cblas_load(&c->lib, file, ctx->err) : ffcl_cblas_load_any(&c->lib, ctx->err);
+    int rc = file ? ffcl_cblas_load(&c->lib, file, ctx->err)
+                  : ffcl_cblas_load_any(&c->lib, ctx->err);
     if (rc == 0)
         rc = ffcl_cblas_check(&c->lib, ctx->err);
     if (rc == 0)
