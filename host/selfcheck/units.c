@@ -16,7 +16,7 @@
 enum { MMA_CAPABILITY = 80, WGMMA_CAPABILITY = 90 };
 /* Raise CHECK_VERSION when the check or its tolerances change: old results are then void.
  * SIZE: elements of every buffer; no trial needs more. */
-enum { CHECK_VERSION = 4, SIZE = 1 << 18 };
+enum { CHECK_VERSION = 5, SIZE = 1 << 18 };
 
 typedef struct probe {
     ffcl_tensor a, w, bias;     /* (SIZE) noise: half, half, float32 */
@@ -102,7 +102,7 @@ static void attend(ffcl_ctx *ctx, const probe *p, size_t Dh)
     const ffcl_tensor out = shaped(&p->out, ffcl_tensor_of(FFCL_F16, 1, T, H * Dh));
     const ffcl_tensor qkv = shaped(&p->a, ffcl_tensor_of(FFCL_F16, 1, T, 3 * H * Dh));
     const ffcl_variant *before = force(ctx, &ffcl_attention_operation,
-                                       ctx->matrix_unit ? "wgmma" : "row");
+                                       ctx->matrix_unit ? "wgmma" : "tiled");
     ffcl_attention(ctx, &out, &qkv, H);
     ctx->forced[FFCL_OP_ATTENTION] = before;
 }
