@@ -112,52 +112,80 @@ static int read_one(ffcl_compared *c, const char *path, ffcl_error *err)
     return rc;
 }
 
-static void print_value(char *line, size_t size, double value)
+/* How wide columns are. */
+enum { NARROW = 14, WIDE = 40 };
+
+static void print_value(char *line, size_t size, double value, int width)
 {
     const size_t used = strlen(line);
     if (isfinite(value))
-        snprintf(line + used, size - used, " %14.6g", value);
+        snprintf(line + used, size - used, " %*.6g", width, value);
     else
-        snprintf(line + used, size - used, " %14s", "-");
+        snprintf(line + used, size - used, " %*s", width, "-");
 }
 
-/* Of two the difference, of more the mean and the deviation. */
+/* Of two the difference, of more the mean and the deviation; around the first one, so that equal
+ * numbers are apart by nothing. */
 static void print_summary(char *line, size_t size, const ffcl_compared *c, size_t n, size_t k)
 {
+    const double first = c[0].values[k];
     double sum = 0.0, squares = 0.0;
     if (n == 2) {
-        print_value(line, size, c[1].values[k] - c[0].values[k]);
+        print_value(line, size, c[1].values[k] - first, NARROW);
         return;
     }
     for (size_t i = 0; i < n; i++)
-        sum += c[i].values[k];
-    for (size_t i = 0; i < n; i++)
-        squares += (c[i].values[k] - sum / (double)n) * (c[i].values[k] - sum / (double)n);
-    print_value(line, size, sum / (double)n);
-    print_value(line, size, n > 1 ? sqrt(squares / (double)(n - 1)) : NAN);
+        sum += c[i].values[k] - first;
+    for (size_t i = 0; i < n; i++) {
+        const double apart = c[i].values[k] - first - sum / (double)n;
+        squares += apart * apart;
+    }
+    print_value(line, size, first + sum / (double)n, NARROW);
+    print_value(line, size, sqrt(squares / (double)(n - 1)), NARROW);
 }
 
-/* One file a column for two; one a row for more. */
+/* The counts of many files. */
+static void print_counts(char *line, size_t size, const ffcl_compared *c, size_t n)
+{
+    double least = HUGE_VAL, most = -HUGE_VAL;
+    const size_t used = strlen(line);
+    for (size_t i = 0; i < n; i++) {
+        least = fmin(least, c[i].count);
+        most = fmax(most, c[i].count);
+    }
+    if (least < most)
+        snprintf(line + used, size - used, " %.0f to %.0f", least, most);
+    else
+        print_value(line, size, least, NARROW);
+}
+
+/* One file a column for up to three; of more, how they lie. */
 static void print_table(const ffcl_compared *c, size_t n, ffcl_line_visitor *visit, void *user)
 {
     char line[400];
+    const size_t columns = n <= 3 ? n : 0;
+    int width = NARROW;
+    for (size_t i = 0; i < columns; i++)
+        width = (int)ffcl_min(ffcl_max(strlen(c[i].name), (size_t)width), WIDE);
     snprintf(line, sizeof line, "%-16s", "");
-    for (size_t i = 0; i < n && n <= 3; i++)
-        snprintf(line + strlen(line), sizeof line - strlen(line), " %14.14s",
+    for (size_t i = 0; i < columns; i++)
+        snprintf(line + strlen(line), sizeof line - strlen(line), " %*.*s", width, width,
                  c[i].name);
     snprintf(line + strlen(line), sizeof line - strlen(line), n == 2 ? " %14s" : " %14s %14s",
              n == 2 ? "difference" : "mean", "deviation");
     visit(user, line);
     for (size_t k = 0; k < VALUES; k++) {
         snprintf(line, sizeof line, "%-16s", values[k].name);
-        for (size_t i = 0; i < n && n <= 3; i++)
-            print_value(line, sizeof line, c[i].values[k]);
+        for (size_t i = 0; i < columns; i++)
+            print_value(line, sizeof line, c[i].values[k], width);
         print_summary(line, sizeof line, c, n, k);
         visit(user, line);
     }
     snprintf(line, sizeof line, "%-16s", "images");
-    for (size_t i = 0; i < n && n <= 3; i++)
-        print_value(line, sizeof line, c[i].count);
+    for (size_t i = 0; i < columns; i++)
+        print_value(line, sizeof line, c[i].count, width);
+    if (!columns)
+        print_counts(line, sizeof line, c, n);
     visit(user, line);
 }
 

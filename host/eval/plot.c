@@ -10,7 +10,7 @@
 #include "files/atomic.h"
 #include "util.h"
 
-enum { WIDTH = 760, HEIGHT = 420, LEFT = 76, RIGHT = 190, TOP = 44, BOTTOM = 56, TICKS = 5,
+enum { WIDTH = 810, HEIGHT = 420, LEFT = 76, RIGHT = 240, TOP = 44, BOTTOM = 56, TICKS = 5,
        MOST_TICKS = 4 * TICKS, NAMES = 17 };
 
 static const char *const colours[] = {"#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00",
@@ -135,25 +135,35 @@ static size_t character_at(const char *p)
     return n;
 }
 
-/* A name of the file system in XML, as far as there is room. */
+/* A character of the file system's in XML; how many bytes it has. */
+static size_t print_character(FILE *f, const char *p)
+{
+    const size_t n = character_at(p);
+    if (*p == '&' || *p == '<' || *p == '>')
+        fprintf(f, "&#%d;", *p);
+    else if (!n || (unsigned char)*p < 32)
+        fputc('?', f);
+    else
+        fprintf(f, "%.*s", (int)n, p);
+    return n ? n : 1;
+}
+
+/* A name, of a long one beginning and end, by which those of several runs differ. */
 static void print_name(FILE *f, const char *name)
 {
-    enum { MOST = 22 };
-    const char *p = name;
-    for (size_t k = 0; *p; k++) {
-        const size_t n = character_at(p);
-        if (k == MOST && strlen(p) > 3) {
+    enum { HEAD = 11, TAIL = 10, MOST = HEAD + 3 + TAIL };
+    size_t n = 0, k = 0;
+    for (const char *p = name; *p; n++)
+        p += ffcl_max(character_at(p), 1);
+    for (const char *p = name; *p; k++)
+        if (n > MOST && k == HEAD) {
             fputs("...", f);
-            break;
+            for (; k < n - TAIL; k++)
+                p += ffcl_max(character_at(p), 1);
+            k--;
+        } else {
+            p += print_character(f, p);
         }
-        if (*p == '&' || *p == '<' || *p == '>')
-            fprintf(f, "&#%d;", *p);
-        else if (!n || (unsigned char)*p < 32)
-            fputc('?', f);
-        else
-            fprintf(f, "%.*s", (int)n, p);
-        p += n ? n : 1;
-    }
 }
 
 static void print_file(FILE *f, const view *v, const ffcl_compared *c, size_t i)

@@ -328,6 +328,17 @@ for i in $(seq 100); do cp b.json "run$i.json"; done
 works "a hundred" eval --compare run*.json --plot many.svg
 lacks many.svg "and 83 others" | grep -q . && not_ok "what is not named is counted" ||
     ok "what is not named is counted"
+same "a hundred equal ones: apart by nothing, of as many images" \
+    "$(sed -n '/^sFID/p;/^images/p' "$work/stdout" | awk '{ print $1, $3 }' | xargs) $(awk \
+        '/^images/ { print $2 }' "$work/stdout")" "sFID 0 images 9"
+sed 's/"count":[^,]*,/"count": 12,/' b.json > run7.json
+works "a hundred of two counts" eval --compare run*.json
+check "which are named" grep -qx 'images  *9 to 12' "$work/stdout"
+for seed in 1 2; do cp b.json "guidance_of_1.5_and_seed_$seed.json"; done
+works "two whose names differ at the end" eval --compare guidance*.json --plot ends.svg
+same "are told apart" "$(head -n 1 "$work/stdout" | xargs) $(grep -o 'guidance_of.*[12].json' \
+    ends.svg | xargs)" "guidance_of_1.5_and_seed_1.json guidance_of_1.5_and_seed_2.json \
+difference guidance_of...eed_1.json guidance_of...eed_2.json"
 ln -s b.json link.svg
 refuses "a plot over what is compared" 12 "is read here" -- eval --compare a.json b.json \
     --plot link.svg
