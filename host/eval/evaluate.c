@@ -9,6 +9,7 @@
 #include "eval/evaluator.h"
 #include "eval/sheet.h"
 #include "files/input.h"
+#include "files/json.h"
 #include "ops/ops.h"
 #include "util.h"
 
@@ -37,6 +38,42 @@ static void note_passed_over(const ffcl_subject *s, const ffcl_observer *obs)
              s->path, n, ffcl_plural(n), n == 1 ? "s" : "");
     if (n)
         ffcl_report(obs, FFCL_PHASE_NOTE, text, 0, 0);
+}
+
+/* Numbers of a folder whose run was stopped, or that holds others' images as well, are of another
+ * set than its manifest speaks of.  A folder without one, or with an unreadable one, says nothing. */
+static void note_other_count(const ffcl_subject *s, const ffcl_observer *obs)
+{
+    enum { MOST = 1 << 26 };
+    ffcl_error none = {0};
+    cJSON *manifest = NULL;
+    size_t n = 0, images = s->images ? ffcl_images_count(s->images) : 0;
+    char *text = NULL, note[600];
+    char *path = images ? ffcl_path_join(s->path, "manifest.json") : NULL;
+    if (path && ffcl_input_read(&text, &n, path, MOST, &none) == 0 &&
+        ffcl_json_parse(&manifest, text, n, NULL, path, &none) == 0) {
+        const cJSON *settings = cJSON_GetObjectItemCaseSensitive(manifest, "settings");
+        const cJSON *count = cJSON_GetObjectItemCaseSensitive(settings, "sampler.count");
+        const cJSON *bad = cJSON_GetObjectItemCaseSensitive(manifest, "bad");
+        const size_t left_out = cJSON_IsArray(bad) ? (size_t)cJSON_GetArraySize(bad) : 0;
+        const double all = cJSON_IsString(count) ? strtod(count->valuestring, NULL) : 0;
+        if (all > 0 && ((double)(images + left_out) < all || (double)images > all)) {
+            snprintf(note, sizeof note, "%.300s has %zu image%s, and its run makes %.0f: %s",
+                     s->path, images, ffcl_plural(images), all,
+                     (double)images > all ? "what else is there is evaluated, too"
+                                          : "the same command once more makes the others");
+            ffcl_report(obs, FFCL_PHASE_NOTE, note, 0, 0);
+        }
+    }
+    cJSON_Delete(manifest);
+    free(text);
+    free(path);
+}
+
+static void note_images(const ffcl_subject *s, const ffcl_observer *obs)
+{
+    note_passed_over(s, obs);
+    note_other_count(s, obs);
 }
 
 int ffcl_eval_check_network(char *crc, const ffcl_config *cfg, ffcl_error *err)
@@ -164,9 +201,9 @@ static int evaluate(evaluation *e, ffcl_evaluation *out, ffcl_error *err)
         rc = ffcl_subject_open(reference, r->reference, err);
     if (rc)
         return rc;
-    note_passed_over(&e->samples, e->obs);
+    note_images(&e->samples, e->obs);
     if (reference)
-        note_passed_over(reference, e->obs);
+        note_images(reference, e->obs);
     if (!has_images(&e->samples) && !reference)
         return ffcl_fail(err, FFCL_EUSAGE, "%s holds statistics alone, which --reference must give "
                          "something to compare with", r->samples);

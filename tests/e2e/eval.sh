@@ -236,7 +236,10 @@ for i in reversed(range(9)):
         f.write(chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b""))
 PY
 echo note > files/notes.txt
+echo '{"settings": {"sampler.count": "12"}, "bad": [{"index": 1}]}' > files/manifest.json
 works "a folder of the same images" eval files -r a.stats.npz "${net[@]}" --json
+lacks "$work/stderr" "files has 9 images, and its run makes 12: the same command once more" |
+    grep -q . && not_ok "a run that was stopped is named" || ok "a run that was stopped is named"
 lacks "$work/stderr" "1 file passed over, which holds no image" | grep -q . &&
     not_ok "what is passed over is named" || ok "what is passed over is named"
 # Roots of what rounding leaves of two thousand eigenvalues.
