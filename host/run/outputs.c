@@ -210,8 +210,8 @@ static int recognise(const ffcl_outputs *o, size_t index, const uint8_t *rgb, ff
     const ffcl_record_match match = ffcl_records_match(o->records, index, crc);
     if (match == FFCL_RECORD_SAME)
         return 1;
-    if (match == FFCL_RECORD_NONE && ffcl_records_adopt(o->records)) {
-        const int rc = ffcl_records_put(o->records, index, crc, err);
+    if (match == FFCL_RECORD_NONE && ffcl_records_adopts(o->records)) {
+        const int rc = ffcl_records_adopt(o->records, index, crc, err);
         return rc ? rc : 1;
     }
     if (o->cfg->output.overwrite)
@@ -270,6 +270,11 @@ int ffcl_outputs_keep(ffcl_outputs *o, size_t index, uint8_t *rgb, ffcl_error *e
     }
     place(o, index, rgb);
     return 1;
+}
+
+size_t ffcl_outputs_adopted(const ffcl_outputs *o)
+{
+    return o->records ? ffcl_records_adopted(o->records) : 0;
 }
 
 int ffcl_outputs_has_file(const ffcl_outputs *o, size_t index, ffcl_error *err)

@@ -46,6 +46,9 @@ int ffcl_outputs_skip(ffcl_outputs *outputs, size_t index, ffcl_error *err);
  * it is sound and not the one that ffcl wrote, unless it may be overwritten.  rgb: room for one. */
 int ffcl_outputs_keep(ffcl_outputs *outputs, size_t index, uint8_t *rgb, ffcl_error *err);
 
+/* How many images of the folder have been kept without a checksum of their own. */
+size_t ffcl_outputs_adopted(const ffcl_outputs *outputs);
+
 /* Is the file of image index there, whatever is in it?  FFCL_ENOMEM. */
 int ffcl_outputs_has_file(const ffcl_outputs *outputs, size_t index, ffcl_error *err);
 

@@ -6,6 +6,7 @@
 #include "run/records.h"
 
 #include <errno.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,6 +25,7 @@ struct ffcl_records {
     char *path;
     int fd;
     int adopts;
+    atomic_size_t adopted;
 };
 
 static int write_line(const ffcl_records *r, const char *line, uint64_t at, ffcl_error *err)
@@ -112,9 +114,20 @@ ffcl_record_match ffcl_records_match(const ffcl_records *r, size_t index, uint32
     return memcmp(line, want, LINE) ? FFCL_RECORD_OTHER : FFCL_RECORD_SAME;
 }
 
-int ffcl_records_adopt(const ffcl_records *r)
+int ffcl_records_adopts(const ffcl_records *r)
 {
     return r->adopts;
+}
+
+int ffcl_records_adopt(ffcl_records *r, size_t index, uint32_t crc, ffcl_error *err)
+{
+    atomic_fetch_add(&r->adopted, 1);
+    return ffcl_records_put(r, index, crc, err);
+}
+
+size_t ffcl_records_adopted(const ffcl_records *r)
+{
+    return atomic_load(&r->adopted);
 }
 
 int ffcl_records_cut(ffcl_records *r, size_t count, ffcl_error *err)

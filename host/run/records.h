@@ -32,7 +32,10 @@ int ffcl_records_put(ffcl_records *records, size_t index, uint32_t crc, ffcl_err
 ffcl_record_match ffcl_records_match(const ffcl_records *records, size_t index, uint32_t crc);
 
 /* Are images without a record taken for ffcl's? */
-int ffcl_records_adopt(const ffcl_records *records);
+int ffcl_records_adopts(const ffcl_records *records);
+/* Takes one, from any thread; how many have been taken. */
+int ffcl_records_adopt(ffcl_records *records, size_t index, uint32_t crc, ffcl_error *err);
+size_t ffcl_records_adopted(const ffcl_records *records);
 
 /* Forgets what is said of images from count on.  FFCL_EOUTPUT. */
 int ffcl_records_cut(ffcl_records *records, size_t count, ffcl_error *err);

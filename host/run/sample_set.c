@@ -271,7 +271,7 @@ int ffcl_sample_set_find_kept(ffcl_sample_set *set, ffcl_indices *indices, ffcl_
 {
     const ffcl_config *cfg = set->spec.cfg;
     const int share = ffcl_is_share(cfg);
-    char text[160];
+    char text[400];
     if (!set->may_keep)
         return 0;
     search s = {.set = set, .outputs = set->outputs, .indices = indices, .see = see, .user = user,
@@ -284,6 +284,12 @@ int ffcl_sample_set_find_kept(ffcl_sample_set *set, ffcl_indices *indices, ffcl_
              set->home.name, set->kept, total);
     if (rc == 0)
         ffcl_report(set->spec.observer, FFCL_PHASE_NOTE, text, 0, 0);
+    const size_t adopted = ffcl_outputs_adopted(set->outputs);
+    snprintf(text, sizeof text, "%.120s had no " FFCL_RECORDS_NAME ": %zu image%s of it %s taken "
+             "for this sample set's, as found", set->home.name, adopted, ffcl_plural(adopted),
+             adopted == 1 ? "is" : "are");
+    if (rc == 0 && adopted)
+        ffcl_report(set->spec.observer, FFCL_PHASE_WARN, text, 0, 0);
     return rc;
 }
 

@@ -101,6 +101,8 @@ rm f/images.crc32
 set_of 5 2
 same "a folder of an earlier version, without checksums, is adopted" \
     "$code $(manifest 'm["runs"][-1]["kept"]')" "0 5"
+same "which a warning says" \
+    "$(grep -c 'warning: f had no images.crc32: 5 images of it are taken' "$work/stderr")" 1
 same "and has them from then on" "$(tail -n +2 f/images.crc32)" "$(tail -n +2 kept.crc32)"
 echo other > f/images.crc32
 refused "checksums that are none" "is not a file of ffcl's" 5 2
