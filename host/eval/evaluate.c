@@ -41,7 +41,8 @@ static void note_passed_over(const ffcl_subject *s, const ffcl_observer *obs)
 }
 
 /* Numbers of a folder whose run was stopped, or that holds others' images as well, are of another
- * set than its manifest speaks of.  A folder without one, or with an unreadable one, says nothing. */
+ * set than its manifest speaks of.  A folder without one, or with an unreadable one, says
+ * nothing. */
 static void note_other_count(const ffcl_subject *s, const ffcl_observer *obs)
 {
     enum { MOST = 1 << 26 };

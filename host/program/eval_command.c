@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "config.h"
 #include "files/ending.h"
 #include "program/command.h"
 
@@ -89,11 +90,36 @@ static int compare(ffcl_session *s)
                                        &s->err);
 }
 
+/* --reference, or the key that says the same of a run. */
+static const char *reference_of(ffcl_session *s, const ffcl_config *cfg)
+{
+    const char *option = ffcl_option_text(s, "reference"), *key = cfg->eval.reference;
+    return option                                        ? option
+           : strcmp(key, "off") && strcmp(key, "none") ? key
+                                                         : NULL;
+}
+
+/* Keys of a run's other sections would be passed over. */
+static void note_keys(ffcl_session *s, size_t first, size_t n)
+{
+    static const char *const sections[] = {"device.", "precision.", "blas.", "eval."};
+    for (size_t i = first; i < first + n; i++) {
+        const char *word = s->words[i];
+        char text[200];
+        int counts = 0;
+        for (size_t k = 0; k < sizeof sections / sizeof *sections; k++)
+            counts |= strncmp(word, sections[k], strlen(sections[k])) == 0;
+        snprintf(text, sizeof text, "%.100s has no effect on an evaluation", word);
+        if (!counts)
+            ffcl_progress_report(&s->progress, FFCL_PHASE_NOTE, text, 0, 0);
+    }
+}
+
 static int evaluate(ffcl_session *s, ffcl_config *cfg, const char *samples)
 {
     ffcl_evaluation e;
     const ffcl_observer observer = {ffcl_progress_report, &s->progress};
-    ffcl_eval_request request = {.samples = samples, .reference = ffcl_option_text(s, "reference"),
+    ffcl_eval_request request = {.samples = samples, .reference = reference_of(s, cfg),
                                  .sheet = ffcl_option_text(s, "sheet")};
     int rc = ffcl_option_count(s, "curve", FFCL_EVAL_CURVE, &request.curve);
     if (!rc && (request.curve || request.sheet) && !request.reference)
@@ -174,6 +200,10 @@ static int run_eval(ffcl_session *s)
         rc = ffcl_bad_usage(s, "eval needs samples: an .npz, or a folder of images", "");
     if (!rc)
         rc = ffcl_open_config(s, &cfg, NULL, first, n);
+    if (!rc && ffcl_option_text(s, "reference") && ffcl_config_evaluates(cfg))
+        rc = ffcl_bad_usage(s, "--reference and eval.reference are the same: give one", "");
+    if (!rc)
+        note_keys(s, first, n);
     if (!rc)
         rc = set_key(s, cfg, "inception", "inception");
     if (!rc)
@@ -182,7 +212,7 @@ static int run_eval(ffcl_session *s)
         rc = set_key(s, cfg, "save-stats", "save_stats");
     if (!rc && ffcl_option_text(s, "sandbox"))
         rc = ffcl_sandbox(&(ffcl_sandbox_request){
-            .cfg = cfg, .reads = {samples, ffcl_option_text(s, "reference")},
+            .cfg = cfg, .reads = {samples, reference_of(s, cfg)},
             .writes = {ffcl_option_text(s, "sheet")}}, &s->err);
     if (!rc)
         rc = watch(s);

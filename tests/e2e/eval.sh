@@ -80,6 +80,10 @@ npz statistics one.npz 2048 one
 refuses "a mean without a covariance" 5 "only one of" -- eval one.npz -r one.npz
 npz statistics ok.npz 2048
 refuses "statistics alone" 2 "--reference" -- eval ok.npz
+works "statistics against themselves, by the key" \
+    eval ok.npz eval.reference=ok.npz sampler.steps=4
+same "its distance is there, and what does not count is named" \
+    "$(grep -c '^FID  *0' "$work/stdout") $(grep -c 'steps=4 has no effect' "$work/stderr")" "1 1"
 works "statistics against themselves" eval ok.npz -r ok.npz --json
 near "$(awk -v x="$(number fid "$work/stdout")" 'BEGIN { print 1 + x }')" 1 1e-9 &&
     ok "their distance is 0" || not_ok "their distance is 0"
@@ -92,6 +96,7 @@ refuses "complex numbers" 5 "'<c16'" "real numbers" -- eval ok.npz -r complex.np
 mkdir classes classes/a classes/b
 refuses "a folder of folders" 4 "the 2 folders in it" -- eval classes
 refuses "statistics of statistics" 2 "no images to save" -- eval ok.npz -r ok.npz --save-stats x.npz
+refuses "two references" 2 "are the same: give one" -- eval ok.npz -r ok.npz eval.reference=a.npz
 refuses "a curve of statistics" 2 "no images for a curve" -- eval ok.npz -r ok.npz --curve 3
 refuses "a sheet of statistics" 2 "needs the images" -- eval ok.npz -r ok.npz --sheet x.png
 mkdir grey alpha sizes
