@@ -38,6 +38,7 @@ host/files/tensorfile.c bugprone-signed-char-misuse,cert-str34-c: numbers of a t
 host/model/sit_weights.c clang-analyzer-core.NonNullParamChecker: all embedders have a prefix
 host/model/weights.c clang-analyzer-core.NullDereference: all names are of a tensor
 host/ops/operations.c clang-analyzer-security.insecureAPI.strcpy: its length was looked at
+host/program/options.c clang-analyzer-core.NullDereference: letters are those of the list
 LIST
 }
 read -ra packages <<< "$(pkg-config --cflags OpenCL clblast libpng inih libzip libcjson zlib)"
