@@ -208,7 +208,9 @@ check "a refused run changes nothing" diff -r many before
 works "other batch, threads and device: no other settings" "${args[@]}" \
     output.folder=many/f output.npz=many/a.npz sampler.batch=7 output.threads=1 device.select=0
 equal "it kept everything" many before
-if [ "$("$ffcl" devices | grep -c 'Portable Computing Language')" != 0 ]; then
+# make asan has that device from the start.
+if [ "$("$ffcl" devices | grep -c 'Portable Computing Language')" != 0 ] &&
+    [ "${POCL_DEVICES:-}" != basic ]; then
     rm many/f/000000.png
     POCL_DEVICES=basic run "${args[@]}" output.folder=many/f output.npz=many/a.npz \
         device.select="$(basic_device)"
@@ -216,7 +218,7 @@ if [ "$("$ffcl" devices | grep -c 'Portable Computing Language')" != 0 ]; then
     same "another kind of device: a warning" "$code $(grep -c "$warning" "$work/stderr")" "0 1"
     same "another kind of device: the image is there" "$(images size many/f/000000.png)" 64x64
 else
-    skip "another kind of device" "no PoCL"
+    skip "another kind of device" "no PoCL, or its basic device alone"
 fi
 echo '{"format": "of something else"}' > many/f/manifest.json
 run "${args[@]}" output.folder=many/f output.npz=many/a.npz
