@@ -164,7 +164,7 @@ $(BUILD)/tests/unit/%: $(BUILD)/tests/unit/%.o $(BUILD)/libffcl.a
 	    $(filter-out %.a,$^) $(filter %.a,$^) -lcmocka $(LIBS)
 
 $(BUILD)/tests/unit/gpu_hint: $(BUILD)/host/program/gpu_hint.o
-$(BUILD)/tests/unit/progress: $(BUILD)/host/program/progress.o
+$(BUILD)/tests/unit/progress: $(BUILD)/host/program/progress.o $(BUILD)/host/program/lines.o
 
 # Fuzz targets: with the fuzzer (make fuzz), or with a driver that replays the corpus (make check).
 FUZZ := $(patsubst %.c,$(BUILD)/%,$(filter-out %/files.c %/replay.c %/mutate.c %/mutate_graph.c, \

@@ -54,7 +54,7 @@ static int run_classes(ffcl_session *s)
         if (json)
             add_json(json, names, i);
         else
-            printf("%3zu  %s\n", i, ffcl_class_names_get(names, i));
+            ffcl_help_line(stdout, 5, "%3zu  %s", i, ffcl_class_names_get(names, i));
     }
     if (!rc && !found) {
         ffcl_class_names_suggest(names, pattern, strlen(pattern), list, sizeof list);

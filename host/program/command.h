@@ -6,6 +6,7 @@
 #define FFCL_PROGRAM_COMMAND_H
 
 #include "program/interrupt.h"
+#include "program/lines.h"
 #include "program/progress.h"
 
 /* The program itself, for work in a process of its own. */
@@ -112,10 +113,6 @@ int ffcl_take_config(ffcl_session *s, ffcl_config **out);
 
 /* Fails with FFCL_EUSAGE: "SENTENCE ARGUMENT; see ffcl COMMAND --help". */
 int ffcl_bad_usage(ffcl_session *s, const char *sentence, const char *argument);
-
-/* The text, without backticks, from column `from`, where the cursor is at column at, in lines of 79
- * columns. */
-void ffcl_help_wrap(FILE *out, int at, int from, const char *text);
 
 /* eval_command.c: the numbers of an evaluation, to stdout. */
 void ffcl_evaluation_print(const ffcl_evaluation *evaluation);

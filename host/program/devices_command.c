@@ -50,12 +50,13 @@ static void add_device(void *user, size_t index, const char *title, const char *
         /* A CPU's memory is the host's in any case. */
         const char *type = value_of(lines, "type");
         const int is_shared = strcmp(type, "CPU") && strstr(value_of(lines, "memory"), "shared");
-        printf("%zu %s %s%s\n", index, type, title,
-               is_shared ? ", shares the host's memory" : "");
+        ffcl_help_line(stdout, 2, "%zu %s %s%s", index, type, title,
+                       is_shared ? ", shares the host's memory" : "");
     } else {
-        printf("%s[%zu] %s\n", index ? "\n" : "", index, title);
+        fputs(index ? "\n" : "", stdout);
+        ffcl_help_line(stdout, 4, "[%zu] %s", index, title);
         for (; *lines; lines++)
-            printf("    %s\n", *lines);
+            ffcl_help_line(stdout, 6, "    %s", *lines);
     }
 }
 

@@ -1,10 +1,18 @@
 /* SPDX-License-Identifier: MIT
- * ffcl help, ffcl COMMAND --help: text for 80 columns, from the table of commands. */
+ * ffcl help, ffcl COMMAND --help: text from the table of commands. */
 #include <string.h>
 
 #include "program/command.h"
 
-enum { WIDTH = 79 };
+/* Text of several lines, each as it is where there is room. */
+static void print_text(FILE *out, const char *text)
+{
+    while (*text) {
+        const size_t n = strcspn(text, "\n");
+        ffcl_help_line(out, (int)strspn(text, " "), "%.*s", (int)n, text);
+        text += n + (text[n] == '\n');
+    }
+}
 
 static const char about[] =
     "ffcl generates images with FreeFlow, a one-step class-conditional image\n"
@@ -30,32 +38,6 @@ const char ffcl_help_exit_codes[] =
     "13 verify failed, 14 host memory, 15 stopped by Ctrl-C, 16 another run has the folder, "
     "17 begun with other settings. Errors are one sentence on stderr; docs/errors.md says what "
     "to do.";
-
-void ffcl_help_wrap(FILE *out, int at, int from, const char *text)
-{
-    if (at && at > from - 2) {
-        fputc('\n', out);
-        at = 0;
-    }
-    fprintf(out, "%*s", from - at, "");
-    at = from;
-    while (*text) {
-        const int length = (int)strcspn(text, " ");
-        if (at > from && at + 1 + length > WIDTH) {
-            fprintf(out, "\n%*s", from, "");
-            at = from;
-        }
-        if (at > from)
-            fputc(' ', out);
-        at += at > from;
-        for (int i = 0; i < length; i++)
-            if (text[i] != '`')             /* of Markdown */
-                at += fputc(text[i], out) != EOF;
-        text += length;
-        text += strspn(text, " ");
-    }
-    fputc('\n', out);
-}
 
 /* "  -q, --quiet", without its help. */
 static int option_head(char *text, size_t size, const ffcl_option *o)
@@ -92,7 +74,7 @@ static int options_column(const ffcl_option *list)
 
 void ffcl_help_print(FILE *out)
 {
-    fputs(about, out);
+    print_text(out, about);
     fputs("\ncommands:\n", out);
     for (const ffcl_command *const *c = ffcl_commands; *c; c++)
         if (!(*c)->is_hidden)
@@ -100,23 +82,25 @@ void ffcl_help_print(FILE *out)
     fputs("\noptions of all commands:\n", out);
     print_options(out, ffcl_common_options, options_column(ffcl_common_options));
     fputc('\n', out);
-    fputs(more, out);
+    print_text(out, more);
     ffcl_help_wrap(out, 0, 0, ffcl_help_exit_codes);
 }
 
 void ffcl_help_print_command(FILE *out, const ffcl_command *command)
 {
     const int column = options_column(command->options);
-    fprintf(out, "ffcl %s: %s\n\n", command->name, command->summary);
+    ffcl_help_line(out, 0, "ffcl %s: %s", command->name, command->summary);
+    fputc('\n', out);
     const char *lead = "usage:";
     for (const char *line = command->usage; *line; lead = "      ") {
         const int length = (int)strcspn(line, "\n");
-        fprintf(out, "%s ffcl %.*s\n", lead, length, line);
+        ffcl_help_line(out, 9, "%s ffcl %.*s", lead, length, line);
         line += length + (line[length] == '\n');
     }
     fputc('\n', out);
     print_options(out, command->options, column);
     print_options(out, ffcl_common_options, column);
     if (*command->help)
-        fprintf(out, "\n%s", command->help);
+        fputc('\n', out);
+    print_text(out, command->help);
 }

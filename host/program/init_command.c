@@ -112,25 +112,34 @@ static int is_absent(const char *file, const char *path)
     return is;
 }
 
+static void print_missing(const char *path, const char *section, const char *hint)
+{
+    ffcl_help_line(stdout, 0, "%s is not there: put it there, or name another under [%s]%s", path,
+                   section, hint);
+}
+
 /* What must be done before the file runs, and the command that runs it. */
 static void print_next(const char *file, const char *checkpoint, const char *vae,
                        const checkpoint_facts *facts)
 {
-    static const char missing[] = "%s is not there: put it there, or name another under [%s]%s\n";
     const int lacks_model = is_absent(file, checkpoint);
     const int lacks_vae = vae && is_absent(file, vae);
     const int is_ready = !lacks_model && !lacks_vae && !facts->needs_heads && !*facts->open;
-    printf("wrote %s; %s\n", file, is_ready ? "next:" : "before it runs:");
+    ffcl_help_line(stdout, 0, "wrote %s; %s", file, is_ready ? "next:" : "before it runs:");
     if (lacks_model)
-        printf(missing, checkpoint, "model", " (ffcl presets says where weights are)");
+        print_missing(checkpoint, "model", " (ffcl presets says where weights are)");
     if (facts->needs_heads)
-        printf("set heads under [model]: %s does not say how many there are\n", checkpoint);
-    if (*facts->open)
-        printf("%s\n", facts->open);
+        ffcl_help_line(stdout, 0, "set heads under [model]: %s does not say how many there are",
+                       checkpoint);
+    for (const char *at = facts->open; *at; at += *at == '\n') {
+        const int n = (int)strcspn(at, "\n");
+        ffcl_help_line(stdout, 0, "%.*s", n, at);
+        at += n;
+    }
     if (lacks_vae)
-        printf(missing, vae, "vae", strstr(vae, "sd-vae-ft-ema")
-                                        ? " (it is huggingface.co/stabilityai/sd-vae-ft-ema)" : "");
-    printf("%sffcl %s\n", is_ready ? "" : "then: ", file);
+        print_missing(vae, "vae", strstr(vae, "sd-vae-ft-ema")
+                                      ? " (it is huggingface.co/stabilityai/sd-vae-ft-ema)" : "");
+    ffcl_help_line(stdout, 0, "%sffcl %s", is_ready ? "" : "then: ", file);
 }
 
 static int run_init(ffcl_session *s)

@@ -26,7 +26,10 @@ static void print_line(const ffcl_findings *f, const char *name, const char *tex
     char copy[8192];
     snprintf(copy, sizeof copy, "%s", text);
     ffcl_text_clean(copy, 0);
-    printf("%s%-12s %s\n", f->is_ini ? "; " : "", name, copy);
+    if (f->is_ini)              /* a comment of an INI file is one line */
+        printf("; %-12s %s\n", name, copy);
+    else
+        ffcl_help_line(stdout, 13, "%-12s %s", name, copy);
 }
 
 void ffcl_find_text(const ffcl_findings *f, const char *name, const char *text)

@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include "program/driver_output.h"
+#include "program/lines.h"
 #include "text.h"
 #include "util.h"
 
@@ -200,7 +201,7 @@ void ffcl_progress_report(void *user, ffcl_phase phase, const char *text, uint64
         ffcl_text_clean(line, 0);       /* names of devices, paths, errors */
         if (phase == FFCL_PHASE_WARN)
             ffcl_progress_head(p, 1);
-        fprintf(p->out, "%s\n", line);
+        ffcl_help_line(p->out, 4, "%s", line);
         fflush(p->out);
         return;
     }

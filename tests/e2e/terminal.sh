@@ -35,6 +35,30 @@ PYTHON
         "$(cat "$work/command")" "0 too wide; in place end left"
 done
 
+# ---- text ----
+
+# Commands whose text is words: nothing is wider than the terminal but a word alone, or the value
+# of a key.
+mapfile -t commands < <("$ffcl" --help | sed -n '/^commands:/,/^$/s/^  \([a-z]*\) .*/\1/p')
+for columns in 40 80; do
+    wide=()
+    for line in --help --version keys presets classes devices "selfcheck $demo" \
+        "init $work/$columns.ini --checkpoint $root/tests/data/zoo/sit_zoo.pt" \
+        "$demo sampler.count=1 --dry-run" "${commands[@]/%/ --help}"; do
+        read -ra words <<< "$line"
+        pty $columns --color=never "${words[@]}"
+        [ -s "$work/tty" ] || wide+=("$line: nothing")
+        long=$(tr '\r' '\n' < "$work/tty" | awk -v c=$columns '
+            length > c && NF > 1 && !/^  [a-z_]+ = / { print; exit }')
+        [ -z "$long" ] || wide+=("$line: $long")
+    done
+    same "$columns columns: texts of $((${#commands[@]} + 9)) commands fit" \
+        "$(printf '%s\n' "${wide[@]:-}")" ""
+done
+"$ffcl" keys sampler.classes > "$work/keys"
+same "in a file help has 79 columns" "$(awk 'length > 60' "$work/keys" | wc -l | grep -vc '^0$') $(
+    awk 'length > 79' "$work/keys")" "1 "
+
 # ---- the preview ----
 
 works "a grid" -q "$demo" sampler.classes=3 sampler.count=1 output.grid=one.png
