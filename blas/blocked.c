@@ -165,16 +165,19 @@ static int is_out_aligned(const ffcl_matmul *p)
 static void half_options(const ffcl_matmul *p, char *text, size_t size)
 {
     const int half_a = p->a.dtype == FFCL_F16, half_w = p->w.dtype == FFCL_F16;
+    const ffcl_gather *g = p->gather;
+    const int is_same = g && g->stride == 1 && g->height * g->width == p->a.rows &&
+                        g->width == p->a.width;
     *text = '\0';
     if (half_a || half_w)
-        snprintf(text, size, " %s -DA_HALF=%d -DW_HALF=%d -DW_TILES=%d -DCONV=%d -DUP=%d",
+        snprintf(text, size, " %s -DA_HALF=%d -DW_HALF=%d -DW_TILES=%d -DCONV=%d -DUP=%d%s",
                  ffcl_dtype_option(p->out.dtype), half_a, half_w && !is_tiled(p), is_tiled(p),
-                 p->gather != NULL, p->gather && p->gather->upsample);
+                 g != NULL, g && g->upsample, is_same ? " -DSAME" : "");
 }
 
 static const ffcl_kernel *kernel_of(ffcl_ctx *ctx, const ffcl_matmul *p, const tile *t)
 {
-    char options[320], limit[48] = "", half[96];
+    char options[320], limit[48] = "", half[112];
     half_options(p, half, sizeof half);
     if (ctx->device.caps.nv_compute)
         snprintf(limit, sizeof limit, " -DLIMITED -cl-nv-maxrregcount=%d", t->registers);

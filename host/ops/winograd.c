@@ -220,10 +220,11 @@ static void transform_floats(ffcl_ctx *ctx, const ffcl_conv_weight *w, const ffc
     ffcl_give(ctx, &plain);
 }
 
-/* The same on a GPU, whose work-items have the weights of a few input channels and an output. */
+/* The same on a GPU, whose work-items have the weights of a few input channels and an output; of
+ * one channel on Intel's, whose compiler kept four in memory. */
 static void transform_tiles(ffcl_ctx *ctx, const ffcl_conv_weight *w, const ffcl_tensor *U)
 {
-    const size_t each = w->in % 4 ? 1 : 4;
+    const size_t each = w->in % 4 || ctx->device.caps.few_lanes ? 1 : 4;
     const ffcl_kernel *k = ffcl_kernel_get(ctx, "winograd_tiles", "winograd_tiles",
                                            each == 4 ? "-DEACH=4" : "-DEACH=1");
     const grid g = grid_on_gpu(ctx, k, w->in / each, w->out);
