@@ -193,6 +193,12 @@ static int report_device(reporter *r, const ffcl_config *cfg, const ffcl_device 
     return rc;
 }
 
+/* Nothing is left to do: what there is was saved part by part. */
+static void report_stop(void *user)
+{
+    (void)user;
+}
+
 static int run_report(ffcl_session *s)
 {
     const ffcl_observer observer = {ffcl_progress_report, &s->progress};
@@ -208,6 +214,13 @@ static int run_report(ffcl_session *s)
     if (!r.path)
         r.path = r.json ? "ffcl-report.json" : "ffcl-report.txt";
     int rc = ffcl_take_nothing(s);
+    if (!rc && !s->progress.quiet)
+        s->interrupt.parting = strcmp(r.path, "-")
+            ? "\nffcl: stopped: the report so far is kept and says where it ends; the same command "
+              "begins anew\n"
+            : "\nffcl: stopped: nothing was written\n";
+    if (!rc)
+        rc = ffcl_interrupt_watch(&s->interrupt, report_stop, NULL, &s->err);
     if (!rc)
         rc = ffcl_rows_check(&s->err);
     if (!rc)

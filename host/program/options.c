@@ -179,6 +179,10 @@ int ffcl_options_parse(ffcl_session *s, int argc, char **argv)
     }
     s->words = argv + optind;
     s->n_words = (size_t)(argc - optind);
+    for (size_t i = 0; i < s->n_words; i++)
+        if (!*s->words[i])
+            return ffcl_bad_usage(s, "an argument is empty (a variable of the shell that is not "
+                                  "set?)", "");
     return 0;
 }
 

@@ -125,6 +125,10 @@ refuses "inspect what is nothing" 5 "$demo" -- inspect "$demo"
 refuses "inspect what is not there" 4 gone.pt -- inspect gone.pt
 refuses "inspect without a file" 2 "inspect takes one file; see" -- inspect
 refuses "inspect two files" 2 "one file, and not also b" -- inspect a b
+for words in "" "inspect" "classes" "init" "$demo sampler.seed=1"; do
+    read -ra before <<< "$words"
+    refuses "an empty argument: ffcl $words" 2 "an argument is empty" -- "${before[@]}" ""
+done
 refuses "inspect an INI file" 5 "is an INI file" "--dry-run" -- inspect "$demo"
 refuses "inspect a folder that is no sample set" 4 "without manifest.json" -- inspect "$root/config"
 

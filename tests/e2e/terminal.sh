@@ -208,6 +208,10 @@ same "and that is there" "$(sed -n 's/^ffcl: stopped: \([0-9]*\) of .*/\1/p' "$w
 same "Ctrl-C before the first image leaves nothing" "$(type_at "plan: " 1 "$demo" \
     sampler.count=100000 output.grid= output.folder=none) $(ls -d none 2>&1 | grep -c 'No such')" \
     "signal 2 1"
+same "Ctrl-C in report: dies by it" "$(type_at "checking " 1 report -o report.txt)" "signal 2"
+same "it says what was kept, which says where it ends" "$(grep -c \
+    '^ffcl: stopped: the report so far is kept and says where it ends; ' "$work/tty") $(grep -c \
+    'the report ends here, in: ' report.txt)" "1 1"
 same "Ctrl-C in tune: dies by it" "$(type_at "tuning " 1 tune "$demo" blas.backend=clblast \
     --minutes 5)" "signal 2"
 same "it says what was kept" "$(grep -c \
