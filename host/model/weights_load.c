@@ -191,8 +191,9 @@ int ffcl_weights_load(ffcl_weights *w, ffcl_ctx *ctx, uint64_t *done, uint64_t t
     for (size_t i = 0; rc == 0 && i < w->n_rows; i++) {
         if (!w->rows[i].placed)
             rc = load_row(&u, reader, &w->rows[i]);
-        *done += ffcl_weight_row_bytes(&w->rows[i]);
-        if (rc == 0)
+        const size_t bytes = ffcl_weight_row_bytes(&w->rows[i]);
+        *done += bytes;
+        if (rc == 0 && bytes)       /* the end is reported once, whatever follows it */
             ffcl_report(ctx->obs, FFCL_PHASE_LOAD, NULL, *done, total);
     }
     if (rc == 0)

@@ -201,6 +201,7 @@ same "the curve" "$(grep -c '"count":' a.json)" 4
 
 npz images pair.npz 2 16 16 4
 works "two images" eval pair.npz -r b.npz "${net[@]}" --like torch-fidelity
+same "the end of loading is said once" "$(grep -c '^loading ' "$work/stderr")" 1
 same "fewer than four: precision and recall are left out, which is said" \
     "$(grep -c '^precision' "$work/stdout") $(grep -c \
         'pair.npz has 2 images, and precision and recall go by the third neighbour' \
