@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# clang-tidy over host, blas and bench, by tests/tidy.yaml: five minutes to half an hour of a core.  It sees one
-# file at a time; what it is known to be wrong about stands here with the reason, everything else is
-# a failure.
+# clang-tidy over host, blas and bench, by tests/tidy.yaml: five minutes to half an hour of a core.
+# It sees one file at a time; what it is known to be wrong about stands here with the reason,
+# everything else is a failure.
 # usage: tests/tidy.sh [FILE...]
 set -u
 cd "$(dirname "$0")/.." || exit 2
