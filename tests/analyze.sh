@@ -29,33 +29,11 @@ blas/blocked.c null-dereference: the caller has chosen a tile
 blas/half.c null-dereference: the same
 LIST
 }
-read -ra packages <<< "$(pkg-config --cflags OpenCL clblast libpng inih libzip libcjson zlib)"
-if pkg-config --exists libjpeg; then
-    packages+=(-DFFCL_JPEG)
-fi
-files=("$@")
-[ $# != 0 ] ||
-    files=(host/*.c host/*/*.c host/os/posix/*.c host/program/pages/*.c blas/*.c bench/*.c)
-failed=0
-log=$(mktemp)
-trap 'rm -f "$log"' EXIT
-for file in "${files[@]}"; do
-    case $file in
-    host/run/ranks_mpi.c | bench/output.c | host/program/help_command.c) continue ;; # made headers
-    esac
-    head=(-include tests/analyze.h)
-    case $file in
-    host/error.c | host/files/atomic.c) head=() ;;      # they are what the header speaks of
-    esac
-    gcc -std=c11 -O1 -D_GNU_SOURCE -Ihost -Iblas -I. -Itests/kernels "${packages[@]}" "${head[@]}" \
-        -fanalyzer -Wno-analyzer-too-complex -c -o /dev/null "$file" 2> "$log" ||
+. tests/sources.sh
+compile() { # FILE OPTION...
+    local file=$1
+    shift
+    gcc "$@" -O1 -fanalyzer -Wno-analyzer-too-complex -c -o /dev/null "$file" 2> "$log" ||
         { failed=1; head -n 5 "$log"; }
-    while read -r kind; do
-        known | grep -q "^$file $kind:" && continue
-        failed=1
-        echo "not ok - $file: $kind"
-        grep -F -- "[-Wanalyzer-$kind]" "$log"
-    done < <(sed -n 's/.*warning: .*\[-Wanalyzer-\(.*\)\]$/\1/p' "$log" | sort -u)
-done
-[ $failed = 0 ] && echo "ok - gcc -fanalyzer, ${#files[@]} files"
-exit $failed
+}
+analyze 'gcc -fanalyzer' compile 's/.*warning: .*\[-Wanalyzer-\(.*\)\]$/\1/p' '[-Wanalyzer-'

@@ -69,34 +69,13 @@ host/verify/host_kinds.c clang-analyzer-core.uninitialized.Assign: of as many as
 host/verify/model_kinds.c clang-analyzer-core.DivideZero: none are gone through where there are none
 LIST
 }
-read -ra packages <<< "$(pkg-config --cflags OpenCL clblast libpng inih libzip libcjson zlib)"
-if pkg-config --exists libjpeg; then
-    packages+=(-DFFCL_JPEG)
-fi
-files=("$@")
-[ $# != 0 ] ||
-    files=(host/*.c host/*/*.c host/os/posix/*.c host/program/pages/*.c blas/*.c bench/*.c)
-failed=0
-log=$(mktemp)
-trap 'rm -f "$log"' EXIT
-for file in "${files[@]}"; do
-    case $file in
-    host/run/ranks_mpi.c | bench/output.c | host/program/help_command.c) continue ;; # made headers
-    esac
-    head=(-include tests/analyze.h)
-    case $file in
-    host/error.c | host/files/atomic.c) head=() ;;      # they are what the header speaks of
-    esac
-    clang-tidy --quiet --config-file=tests/tidy.yaml "$file" -- -std=c11 -D_GNU_SOURCE -Ihost \
-        -Iblas -I. -Itests/kernels "${packages[@]}" "${head[@]}" > "$log" 2> /dev/null
+. tests/sources.sh
+tidy() { # FILE OPTION...
+    local file=$1
+    shift
+    clang-tidy --quiet --config-file=tests/tidy.yaml "$file" -- "$@" > "$log" 2> /dev/null
     if grep ' error: ' "$log"; then
         failed=1
     fi
-    while read -r kind; do
-        known | grep -qF "$file $kind:" && continue
-        failed=1
-        echo "not ok - $file: $kind"
-        grep -F -- "[$kind]" "$log"
-    done < <(sed -n 's/.* warning: .*\[\(.*\)\]$/\1/p' "$log" | sort -u)
-done
-[ $failed = 0 ] && echo "ok - clang-tidy, ${#files[@]} files"
+}
+analyze clang-tidy tidy 's/.* warning: .*\[\(.*\)\]$/\1/p' '['
