@@ -5,6 +5,7 @@ here, with the options and the local memory of the plans, and prints a table: re
 local memory.
 
     tests/portability.py BUILD [--write docs/portability.md] [--only TARGET,...]
+                               [--files FILE,...]: of cl/FILE.cl alone
 
 Exit code 1 where a plain kernel spills, needs more than 32 KB of local memory, or does not compile.
 Compilers that are missing leave their columns out, which is said.  Nothing is run: this shows that
@@ -315,11 +316,13 @@ def text_of(table, columns):
 def main():
     arguments = sys.argv[1:]
     values = {}
-    for option in ("--write", "--only"):
+    for option in ("--write", "--only", "--files"):
         if option in arguments:
             at = arguments.index(option)
             values[option] = arguments[at + 1]
             del arguments[at:at + 2]
+    if "--write" in values and len(values) > 1:
+        sys.exit("portability.py: only a whole table is written: --write stands alone")
     build = os.path.abspath(arguments[0] if arguments else "build")
     with tempfile.TemporaryDirectory() as scratch:
         columns, missing, tools = toolbox(scratch)
@@ -332,6 +335,10 @@ def main():
         kinds = {INTEL.get(chip, "") for chip, _ in columns}
         programs = {kind: plans(build, scratch, kind) for kind in kinds | {""}}
         add_unplanned(programs)
+        if "--files" in values:
+            wanted = values["--files"].split(",")
+            programs = {kind: {p: kernels for p, kernels in of.items() if p[0] in wanted}
+                        for kind, of in programs.items()}
         print(f"{sum(len(programs[kind]) for kind in kinds)} programs, {len(columns)} targets")
         table, wrong = gather(programs, columns, tools, scratch)
     text = text_of(table, columns)

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 # Kernel rows, recordings and the demo on other OpenCL runtimes than the one that is used here:
 #   intel      Intel's for CPUs, from PyPI by pip, unpacked under RUNTIMES=FOLDER
-#   rusticl    Mesa's, on llvmpipe: Debian's mesa-opencl-icd
+#   rusticl    Mesa's, on llvmpipe: Debian's mesa-opencl-icd; RUSTICL_ICD=FILE: its file elsewhere
 #   oclgrind   every row at a small shape, and no report: Debian's oclgrind, tests/oclgrind.sh
 # usage: tests/runtimes.sh [BUILD [RUNTIME ...]]       all of them by default
 #        tests/runtimes.sh --fetch                     Intel's alone, into its folder
@@ -45,8 +45,8 @@ find_intel() {
 }
 
 find_rusticl() {
-    local icd=/etc/OpenCL/vendors/rusticl.icd
-    [ -e $icd ] && settings=(OCL_ICD_VENDORS="$icd" RUSTICL_ENABLE="llvmpipe")
+    local icd=${RUSTICL_ICD:-/etc/OpenCL/vendors/rusticl.icd}
+    [ -e "$icd" ] && settings=(OCL_ICD_VENDORS="$icd" RUSTICL_ENABLE="llvmpipe")
 }
 
 absent() { # RUNTIME
