@@ -11,8 +11,9 @@
  * parts of K; the most work-groups of a compute unit. */
 enum { ITEMS = 128, TILED_STEP = 8, LONG_STEP = 16, PARTS = 3, MOST_TOGETHER = 5 };
 /* Operands: any; whole steps and quads (cl/gemm_blocked.cl's WHOLE), of which at most one is half;
- * the same of which both are half. */
-enum { ANY = 1, WHOLE = 2, HALVES = 4 };
+ * the same of which both are half; gathered rows of images of another size, where registers are
+ * few, for which nothing else is. */
+enum { ANY = 1, WHOLE = 2, HALVES = 4, GATHERED = 8 };
 
 /* A tile of BM x BN, of which a work-item has TM x TN quads of rows and columns; columns of K of
  * a step, which change no sum, the steps under way and whether they are loaded EARLY; registers
@@ -41,6 +42,7 @@ static const tile tiles[] = {
     /* for skinny ones, whose weights are the work */
     {32, 128, 1, 2, 16, 2, 1, 128, WHOLE, 0.78, 16, 4, {0.60, 0.80, 0.93, 1.0}},
     {32, 128, 1, 2, 8, 3, 0, 128, ANY, 0.74, 16, 4, {0.60, 0.80, 0.93, 1.0}},
+    {32, 64, 1, 1, 8, 1, 0, 96, GATHERED, 0.5, 16, 1, {1.0}},   /* not measured: it is alone */
 };
 /* Floats of the largest step in local memory; the tile by which an image's work is counted; quads
  * squared of a work-item with few registers. */
@@ -110,9 +112,17 @@ static int is_whole(const ffcl_matmul *p, size_t step)
            (is_tiled(p) || is_w_aligned(p));
 }
 
-static int operands_of(const ffcl_matmul *p, size_t step)
+/* Gathered rows as many as the image's pixels, in their order: the kernel's SAME. */
+static int is_same(const ffcl_gather *g, const ffcl_tensor *a)
+{
+    return g->stride == 1 && g->height * g->width == a->rows && g->width == a->width;
+}
+
+static int operands_of(const ffcl_ctx *ctx, const ffcl_matmul *p, size_t step)
 {
     const int halves = p->a.dtype == FFCL_F16 && p->w.dtype == FFCL_F16;
+    if (ffcl_has_few_registers(ctx) && p->gather && !is_same(p->gather, &p->a))
+        return GATHERED;
     return ANY | (is_whole(p, step) ? halves ? HALVES : WHOLE : 0);
 }
 
@@ -140,7 +150,7 @@ static const tile *choose_tile(const ffcl_ctx *ctx, const ffcl_matmul *p, size_t
     double least = 0.0;
     for (size_t i = 0; i < sizeof tiles / sizeof *tiles; i++) {
         const tile *t = &tiles[i];
-        if (!(t->operands & operands_of(p, t->step)) ||
+        if (!(t->operands & operands_of(ctx, p, t->step)) ||
             (ffcl_has_few_registers(ctx) && !is_small(p, t)))
             continue;
         const double time = time_of(t, ffcl_div_up(count(p, parts, t->bm, t->bn), units),
@@ -166,13 +176,11 @@ static void half_options(const ffcl_matmul *p, char *text, size_t size)
 {
     const int half_a = p->a.dtype == FFCL_F16, half_w = p->w.dtype == FFCL_F16;
     const ffcl_gather *g = p->gather;
-    const int is_same = g && g->stride == 1 && g->height * g->width == p->a.rows &&
-                        g->width == p->a.width;
     *text = '\0';
     if (half_a || half_w)
         snprintf(text, size, " %s -DA_HALF=%d -DW_HALF=%d -DW_TILES=%d -DCONV=%d -DUP=%d%s",
                  ffcl_dtype_option(p->out.dtype), half_a, half_w && !is_tiled(p), is_tiled(p),
-                 g != NULL, g && g->upsample, is_same ? " -DSAME" : "");
+                 g != NULL, g && g->upsample, g && is_same(g, &p->a) ? " -DSAME" : "");
 }
 
 static const ffcl_kernel *kernel_of(ffcl_ctx *ctx, const ffcl_matmul *p, const tile *t)
@@ -186,7 +194,7 @@ static const ffcl_kernel *kernel_of(ffcl_ctx *ctx, const ffcl_matmul *p, const t
              "-DVEC_OUT=%d -DAHEAD=%zu -DSTEP=%zu -DWHOLE=%d -DEARLY=%d%s%s", t->bm, t->bn, t->tm,
              t->tn, p->a.layout == FFCL_COLUMNS, p->w.layout == FFCL_COLUMNS, is_a_aligned(p),
              is_w_aligned(p), is_out_aligned(p), ctx->device.caps.few_lanes ? 1 : t->ahead,
-             t->step, !(t->operands & ANY), t->early, half, limit);
+             t->step, (t->operands & (WHOLE | HALVES)) != 0, t->early, half, limit);
     return ffcl_kernel_get(ctx, "gemm_blocked", "gemm_blocked", options);
 }
 

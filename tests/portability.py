@@ -108,6 +108,21 @@ def add_unplanned(programs):
                 of.setdefault((file, (options + lanes).strip()), {})[kernel] = (256, 0)
 
 
+def add_forms(programs):
+    """Gathered rows of images of another size, and of those that are enlarged, which no plan here
+    has.  Tiger Lake has a tile of its own for the former (blas/blocked.c)."""
+    for kind, of in programs.items():
+        for (file, options), kernels in list(of.items()):
+            if " -DSAME" not in options:
+                continue
+            other = options.replace(" -DSAME", "")
+            if kind == INTEL["tgllp"]:
+                for name, value in ("BM", 32), ("BN", 64), ("TM", 1), ("TN", 1):
+                    other = re.sub(rf"-D{name}=\d+", f"-D{name}={value}", other)
+            for form in other, options.replace(" -DUP=0", " -DUP=1"):
+                of.setdefault((file, form), dict(kernels))
+
+
 def read_trace(trace, files, programs):
     with open(trace, encoding="utf-8") as f:
         for line in f:
@@ -335,6 +350,7 @@ def main():
         kinds = {INTEL.get(chip, "") for chip, _ in columns}
         programs = {kind: plans(build, scratch, kind) for kind in kinds | {""}}
         add_unplanned(programs)
+        add_forms(programs)
         if "--files" in values:
             wanted = values["--files"].split(",")
             programs = {kind: {p: kernels for p, kernels in of.items() if p[0] in wanted}

@@ -198,16 +198,21 @@ static const char *unit_skip(const ffcl_case *c)
     return c->shape.d[COUT] % 8 ? NULL : ffcl_case_needs_unit(c);
 }
 
-#define WINDOW_ROW(row_name, type, shapes, ragged, by, may_use, relative, absolute, why_not, how) \
+#define WINDOW_ROW(row_name, type, shapes, ragged, by, may_use, lanes, relative, absolute,     \
+                   why_not, how)                                                              \
     {.name = row_name, .letters = "B Hh Ww C Cout window gap units", .dtype = type,              \
      .fills = FFCL_NOISE | FFCL_ZEROS | FFCL_LARGE | FFCL_CONSTANT, .model = shapes,             \
      .awkward = ragged, .operands = operands, .fill = fill, .ref = ref, .describe = describe,    \
-     .op = FFCL_OP_CONVOLUTION, .variant = by, .unit = may_use, .rtol = relative,                \
-     .atol = absolute, .skip = why_not, .run = how}
+     .op = FFCL_OP_CONVOLUTION, .variant = by, .unit = may_use, .few_lanes = lanes,              \
+     .rtol = relative, .atol = absolute, .skip = why_not, .run = how}
 #define FLOAT(name, shapes, ragged, by, why_not, how) \
-    WINDOW_ROW(name, FFCL_F32, shapes, ragged, by, FFCL_UNIT_NONE, 1e-5f, 6e-7f, why_not, how)
+    WINDOW_ROW(name, FFCL_F32, shapes, ragged, by, FFCL_UNIT_NONE, 0, 1e-5f, 6e-7f, why_not, how)
 #define HALF(name, shapes, ragged, by, unit) \
-    WINDOW_ROW(name, FFCL_F16, shapes, ragged, by, unit, 5e-4f, 1.8e-6f, unit_skip, NULL)
+    WINDOW_ROW(name, FFCL_F16, shapes, ragged, by, unit, 0, 5e-4f, 1.8e-6f, unit_skip, NULL)
+/* A GPU of Intel without matrix instructions, which has a tile for such rows. */
+#define FEW_LANES(name, shapes, ragged, by)                                                     \
+    WINDOW_ROW(name, FFCL_F16, shapes, ragged, by, FFCL_UNIT_NONE, 8, 5e-4f, 1.8e-6f, unit_skip, \
+               NULL)
 
 const ffcl_row ffcl_rows_of_window[] = {
     FLOAT("window_columns", model, awkward, "im2col", ffcl_conv_case_skip_im2col, NULL),
@@ -217,6 +222,7 @@ const ffcl_row ffcl_rows_of_window[] = {
     FLOAT("window_point", point_model, point_awkward, "point", NULL, NULL),
     HALF("window_half_columns", model, awkward, "columns", FFCL_UNIT_NONE),
     HALF("window_half_gathered", gathered_model, gathered_awkward, "implicit", FFCL_UNIT_NONE),
+    FEW_LANES("window_half_gathered_few_lanes", gathered_model, gathered_awkward, "implicit"),
     HALF("window_half_point", point_model, point_awkward, "point", FFCL_UNIT_NONE),
     HALF("wmma_window_columns", none, awkward, "columns", FFCL_UNIT_WMMA),
     HALF("wmma_window_gathered", none, gathered_awkward, "implicit", FFCL_UNIT_WMMA),
