@@ -164,7 +164,8 @@ void ffcl_bench_load_warn(double share, int is_over);
 typedef struct ffcl_bench_table {
     size_t name, variant, role, shape;      /* widths; those but name may be 0: left out */
     size_t left;                            /* of all of them with what is between */
-    int has_change;
+    int is_stacked;                         /* they have a line of their own above the numbers */
+    ffcl_table numbers;
 } ffcl_bench_table;
 void ffcl_bench_table_head(ffcl_bench_table *t, const ffcl_bench_report *report,
                            const ffcl_bench_case *list, size_t n);

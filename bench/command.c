@@ -165,7 +165,7 @@ static void list_cases(const ffcl_bench_case *list, size_t n)
         if (i == 0 || strcmp(list[i].row->name, list[i - 1].row->name))
             printf("%s\n", list[i].row->name);
         ffcl_row_text(list[i].row, &list[i].shape, shape, sizeof shape);
-        printf(*list[i].role ? "  %-50s %s\n" : "  %s\n", shape, list[i].role);
+        ffcl_help_line(stdout, 4, *list[i].role ? "  %-50s %s" : "  %s", shape, list[i].role);
     }
     printf("%zu cases\n", n);
 }
@@ -376,8 +376,8 @@ static void note_stop(void *user)
 {
     const ffcl_progress *progress = user;
     if (!progress->quiet && progress->is_terminal)
-        fputs("\nffcl: finishing the call under way; Ctrl-C once more stops at once, without "
-              "files\n", progress->out);
+        ffcl_help_text(progress->out, "\nffcl: finishing the call under way; Ctrl-C once more "
+                       "stops at once, without files\n");
 }
 
 static int run_bench(ffcl_session *s)

@@ -46,7 +46,10 @@ double ffcl_bench_load_now(void)
 void ffcl_bench_load_warn(double share, int is_over)
 {
     static const double disturbs = 0.03;
-    if (share > disturbs)
-        printf("other processes %s %.0f %% of the processors: these are not the times of a\n"
-               "quiet machine\n", is_over ? "had" : "have", 100 * share);
+    char text[120];
+    if (share > disturbs) {
+        snprintf(text, sizeof text, "other processes %s %.0f %% of the processors: these are not "
+                 "the times of a quiet machine", is_over ? "had" : "have", 100 * share);
+        ffcl_help_wrap(stdout, 0, 0, text);
+    }
 }

@@ -2,6 +2,7 @@
  * ffcl bench model: SiT, VAE and the whole step by batch size, through the public API.  A step is
  * what a run does for a batch: noise (made while the device has the batch before), inputs to the
  * device, both models, bytes back on the host. */
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -172,17 +173,45 @@ static int open_sampler(model_bench *m, ffcl_progress *progress, ffcl_error *err
     return is_short ? ffcl_fail(err, FFCL_ENOMEM, "out of memory for timing") : 0;
 }
 
-static void print_result(const measured *r)
+enum { COLUMNS = 1 + 2 * PARTS + 2 };
+
+static ffcl_table columns_of_results(void)
 {
-    printf("%5zu", r->batch);
-    for (int i = 0; i < PARTS; i++)
-        printf("%11.2f%6.1f%%", 1e3 * r->median[i], 100 * r->spread[i]);
-    printf("%10.2f%9zu\n", (double)r->batch / r->median[STEP], r->repeats);
+    static const char *const heads[PARTS] = {[STEP] = "step ms", [SIT] = "SiT ms",
+                                             [VAE] = "VAE ms"};
+    ffcl_table t = {.n = COLUMNS, .most = ffcl_help_columns(stdout, INT_MAX)};
+    ffcl_column *c = t.column;
+    *c++ = (ffcl_column){.head = "batch", .width = 5};
+    for (int i = 0; i < PARTS; i++) {
+        *c++ = (ffcl_column){.head = heads[i], .width = 7, .gap = 4};
+        *c++ = (ffcl_column){.head = "+-", .width = 6, .gap = 1, .rank = 1};
+    }
+    *c++ = (ffcl_column){.head = "images/s", .width = 8, .gap = 2};
+    *c = (ffcl_column){.head = "repeats", .width = 7, .gap = 2, .rank = 2};
+    ffcl_table_fit(&t);
+    return t;
+}
+
+static void print_result(const ffcl_table *table, const measured *r)
+{
+    char text[COLUMNS][24];
+    const char *cells[COLUMNS];
+    int n = 0;
+    snprintf(text[n++], sizeof *text, "%zu", r->batch);
+    for (int i = 0; i < PARTS; i++) {
+        snprintf(text[n++], sizeof *text, "%.2f", 1e3 * r->median[i]);
+        snprintf(text[n++], sizeof *text, "%.1f%%", 100 * r->spread[i]);
+    }
+    snprintf(text[n++], sizeof *text, "%.2f", (double)r->batch / r->median[STEP]);
+    snprintf(text[n], sizeof *text, "%zu", r->repeats);
+    for (int i = 0; i < COLUMNS; i++)
+        cells[i] = text[i];
+    ffcl_help_row(stdout, table, cells);
     if (r->change == FFCL_CHANGE_NEW)
         printf("      new\n");
     else if (r->change)
-        printf("      step %.2f times as fast as the old %.2f ms: %s\n", r->old / r->median[STEP],
-               1e3 * r->old, ffcl_bench_change_names[r->change]);
+        ffcl_help_line(stdout, 6, "      step %.2f times as fast as the old %.2f ms: %s",
+                       r->old / r->median[STEP], 1e3 * r->old, ffcl_bench_change_names[r->change]);
     fflush(stdout);
 }
 
@@ -196,10 +225,11 @@ static int measure_all(model_bench *m, int silent, ffcl_progress *progress, ffcl
         batches[n++] = o->batches[i];
     for (size_t B = 1; !o->n_batches && n < FFCL_BENCH_MOST && B <= m->shape.batch; B *= 2)
         batches[n++] = B;
-    if (!silent)
-        printf("%zu x %zu images\n%5s%11s%7s%11s%7s%11s%7s%10s%9s\n", m->shape.width,
-               m->shape.height, "batch", "step ms", "+-", "SiT ms", "+-", "VAE ms", "+-",
-               "images/s", "repeats");
+    const ffcl_table table = columns_of_results();
+    if (!silent) {
+        printf("%zu x %zu images\n", m->shape.width, m->shape.height);
+        ffcl_help_row(stdout, &table, NULL);
+    }
     m->n_planned = 0;
     for (size_t i = 0; i < n; i++)
         m->n_planned += batches[i] <= m->shape.batch;
@@ -215,7 +245,7 @@ static int measure_all(model_bench *m, int silent, ffcl_progress *progress, ffcl
         rc = measure(m, batches[i], err);
         ffcl_progress_status(progress, "");
         if (!rc && !silent)
-            print_result(&m->results[m->n - 1]);
+            print_result(&table, &m->results[m->n - 1]);
     }
     return rc;
 }
@@ -293,9 +323,9 @@ static void print_head(const model_bench *m, const ffcl_device *device, double s
         ffcl_bench_load_warn(m->before, 0);
     printf("loaded in %.0f ms\n", 1e3 * seconds);
     if (m->old && ffcl_bench_is_other_device(device, m->old))
-        printf("%s is of another device or driver\n", m->options->compare);
+        ffcl_help_line(stdout, 2, "%s is of another device or driver", m->options->compare);
     if (m->old && strcmp(ffcl_bench_text_of(m->old, "checkpoint"), m->cfg->model.checkpoint))
-        printf("%s is of another checkpoint\n", m->options->compare);
+        ffcl_help_line(stdout, 2, "%s is of another checkpoint", m->options->compare);
 }
 
 int ffcl_bench_model(const ffcl_bench_options *o, ffcl_progress *progress, ffcl_error *err)

@@ -102,7 +102,10 @@ static int save(const cJSON *root, const char *path, int json, ffcl_error *err)
         return ffcl_fail(err, FFCL_ENOMEM, "out of memory for the report");
     int rc = 0;
     if (strcmp(path, "-") == 0) {
-        fputs(text, stdout);
+        if (json)
+            fputs(text, stdout);
+        else
+            ffcl_help_text(stdout, text);
         if (json)
             putchar('\n');
     } else {

@@ -1,18 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include <stdio.h>
 #include <string.h>
-#include <sys/ioctl.h>
-#include <unistd.h>
 
 #include "bench.h"
 #include "util.h"
-
-/* Characters of a line of the terminal; 80 where there is none. */
-static size_t terminal_width(void)
-{
-    struct winsize size;
-    return ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col >= 40 ? size.ws_col : 80;
-}
 
 /* The sizes, as ffcl bench takes them, and whether something is added; not strides and places. */
 void ffcl_bench_shape_text(const ffcl_bench_case *c, char *text, size_t size)
@@ -58,9 +49,14 @@ static const struct {
     [FFCL_ROOF_FMA] = {"peak float32", "FLOP/s"},
     [FFCL_ROOF_MATRIX] = {"peak matrix unit", "FLOP/s"}};
 
-/* Widths of the columns of numbers. */
-enum { MS = 9, SPREAD = 7, FLOPS = 8, BYTES = 8, SHARE = 7, CHANGE = 14,
-       NUMBERS = MS + SPREAD + FLOPS + BYTES + SHARE };
+/* The columns of numbers; the last where there is something to compare with. */
+static const ffcl_column numbers[] = {{.head = "ms", .width = 6, .gap = 3},
+                                      {.head = "+-", .width = 6, .gap = 1},
+                                      {.head = "GFLOP/s", .width = 7, .gap = 1, .rank = 1},
+                                      {.head = "GB/s", .width = 5, .gap = 3, .rank = 2},
+                                      {.head = "% roof", .width = 6, .gap = 1},
+                                      {.head = "against old", .width = 12, .gap = 2, .is_left = 1}};
+enum { NUMBERS = sizeof numbers / sizeof *numbers, WIDTH = 79 };
 
 /* The longest text of each column. */
 static void measure_columns(ffcl_bench_table *t, const ffcl_bench_case *list, size_t n)
@@ -81,7 +77,7 @@ static void measure_columns(ffcl_bench_table *t, const ffcl_bench_case *list, si
     }
     /* A shape that all have stands above them. */
     if (!differ) {
-        printf("shape %s\n", first);
+        ffcl_help_line(stdout, 2, "shape %s", first);
         t->shape = 0;
     }
 }
@@ -92,12 +88,19 @@ static size_t width_of(const ffcl_bench_table *t)
            (t->shape ? 1 + t->shape : 0);
 }
 
-/* What the terminal has no room for is left out; a name that is too long has a line of its own. */
-static void fit_columns(ffcl_bench_table *t)
+/* What the terminal has no room for is left out; a name that is too long has a line of its own.
+ * Where even that does not suffice, all that is left of the numbers has. */
+static void fit_columns(ffcl_bench_table *t, int has_change)
 {
     enum { LEAST_NAME = 10 };
-    const size_t width = terminal_width() - 1, fixed = NUMBERS + (t->has_change ? CHANGE : 0);
-    const size_t room = width > fixed + 1 ? width - fixed : 1;
+    const int most = ffcl_help_columns(stdout, WIDTH);
+    int fixed = 0;
+    t->numbers = (ffcl_table){.n = NUMBERS - !has_change, .most = most};
+    memcpy(t->numbers.column, numbers, sizeof numbers);
+    for (size_t i = 0; i < t->numbers.n; i++)
+        fixed += numbers[i].gap + numbers[i].width;
+    const size_t all = width_of(t), role = t->role, variant = t->variant;
+    const size_t room = most > fixed + 1 ? (size_t)(most - fixed) : 1;
     if (width_of(t) > room)
         t->role = 0;
     if (width_of(t) > room && t->shape)
@@ -107,11 +110,33 @@ static void fit_columns(ffcl_bench_table *t)
         t->name = ffcl_max(room > others ? room - others : 0, LEAST_NAME);
     }
     t->left = width_of(t);
+    t->is_stacked = t->left > room;
+    if (t->is_stacked) {
+        t->role = all <= (size_t)most ? role : 0;
+        t->variant = variant;
+    }
+    ffcl_table_fit(&t->numbers);
+}
+
+/* A line of its own for what is left of the numbers. */
+static void print_above(const ffcl_bench_table *t, const char *const text[4])
+{
+    const size_t widths[4] = {t->name, t->variant, t->role, t->shape};
+    char line[400];
+    size_t used = (size_t)snprintf(line, sizeof line, "%s", text[0]);
+    for (int i = 1; i < 4; i++)
+        if (widths[i] && *text[i] && used < sizeof line)
+            used += (size_t)snprintf(line + used, sizeof line - used, " %s", text[i]);
+    ffcl_help_line(stdout, 2, "%s", line);
 }
 
 static void print_left(const ffcl_bench_table *t, const char *const text[4])
 {
     const size_t widths[4] = {t->name, t->variant, t->role, t->shape};
+    if (t->is_stacked) {
+        print_above(t, text);
+        return;
+    }
     /* Where name and shape alone are shown, either may have the other's room. */
     if (!t->variant && !t->role && t->shape && strlen(text[0]) + 1 + strlen(text[3]) <= t->left) {
         printf("%s%*s", text[0], (int)(t->left - strlen(text[0])), text[3]);
@@ -131,43 +156,43 @@ void ffcl_bench_table_head(ffcl_bench_table *t, const ffcl_bench_report *report,
 {
     const ffcl_caps *caps = &report->device->caps;
     char text[96];
-    *t = (ffcl_bench_table){.name = 6, .shape = 5, .has_change = report->old_name != NULL};
+    *t = (ffcl_bench_table){.name = 6, .shape = 5};
     if (report->device->caps.type & CL_DEVICE_TYPE_CPU)
         ffcl_bench_load_warn(report->before, 0);
-    printf("device %zu: %s\n  %s, driver %s, %s%s%s\n", report->device->index, caps->name,
-           caps->platform, caps->driver, report->blas, *report->unit ? " and " : "",
-           report->unit);
+    ffcl_help_line(stdout, 2, "device %zu: %s", report->device->index, caps->name);
+    ffcl_help_line(stdout, 2, "  %s, driver %s, %s%s%s", caps->platform, caps->driver,
+                   report->blas, *report->unit ? " and " : "", report->unit);
     for (int i = 0; i < FFCL_BENCH_ROOFS; i++) {
         if (report->roofs[i] <= 0)
             continue;
         roof_text(report->roofs[i], roofs[i].unit, text, sizeof text);
-        printf("%-21s %14s  (%s)\n", roofs[i].name, text, report->roof_names[i]);
+        ffcl_help_line(stdout, 2, "%-21s %14s  (%s)", roofs[i].name, text, report->roof_names[i]);
     }
     if (report->other_device)
-        printf("%s is of another device or driver\n", report->old_name);
+        ffcl_help_line(stdout, 2, "%s is of another device or driver", report->old_name);
     measure_columns(t, list, n);
-    fit_columns(t);
+    fit_columns(t, report->old_name != NULL);
     print_left(t, (const char *const[]){"kernel", "variant", "what", "shape"});
-    printf("%*s%*s%*s%*s%*s%s\n", MS, "ms", SPREAD, "+-", FLOPS, "GFLOP/s", BYTES, "GB/s", SHARE,
-           "% roof", t->has_change ? "  against old" : "");
+    ffcl_help_row(stdout, &t->numbers, NULL);
     fflush(stdout);
 }
 
-static void print_change(const ffcl_bench_result *r)
+static void change_text(const ffcl_bench_result *r, char *text, size_t size)
 {
     double ratio = r->median > 0 ? r->old / r->median : 0;
+    text[0] = '\0';
     switch (r->change) {
-    case FFCL_CHANGE_FASTER: printf("  %.2fx faster", ratio); break;
-    case FFCL_CHANGE_SLOWER: printf("  %.2fx slower", 1 / ratio); break;
-    case FFCL_CHANGE_SAME: printf("  same"); break;
-    case FFCL_CHANGE_NEW: printf("  new"); break;
+    case FFCL_CHANGE_FASTER: snprintf(text, size, "%.2fx faster", ratio); break;
+    case FFCL_CHANGE_SLOWER: snprintf(text, size, "%.2fx slower", 1 / ratio); break;
+    case FFCL_CHANGE_SAME: snprintf(text, size, "same"); break;
+    case FFCL_CHANGE_NEW: snprintf(text, size, "new"); break;
     default: break;
     }
 }
 
 void ffcl_bench_table_row(const ffcl_bench_table *t, const ffcl_bench_result *r)
 {
-    char shape[96], ms[24], flops[24], bytes[24];
+    char shape[96], ms[24], spread[24], flops[24], bytes[24], share[24], change[40];
     if (r->status == FFCL_BENCH_SKIPPED)
         return;
     ffcl_bench_shape_text(&r->what, shape, sizeof shape);
@@ -179,10 +204,13 @@ void ffcl_bench_table_row(const ffcl_bench_table *t, const ffcl_bench_result *r)
         time_text(r->median, ms, sizeof ms);
         rate_text(r->cost.flops, r->median, flops, sizeof flops);
         rate_text(r->cost.bytes, r->median, bytes, sizeof bytes);
-        printf("%*s%*.*f%%%*s%*s%*.0f%%", MS, ms, SPREAD - 1, r->spread < 9.99, 100 * r->spread,
-               FLOPS, flops, BYTES, bytes, SHARE - 1, 100 * r->share);
-        print_change(r);
-        printf("\n%s", r->is_checked ? "" : "  not checked: its reference would take minutes\n");
+        snprintf(spread, sizeof spread, "%.*f%%", r->spread < 9.99, 100 * r->spread);
+        snprintf(share, sizeof share, "%.0f%%", 100 * r->share);
+        change_text(r, change, sizeof change);
+        ffcl_help_row(stdout, &t->numbers, (const char *const[]){ms, spread, flops, bytes, share,
+                                                                 change});
+        if (!r->is_checked)
+            ffcl_help_line(stdout, 2, "  not checked: its reference would take minutes");
     }
     fflush(stdout);
 }
@@ -224,21 +252,24 @@ static void print_skipped(const ffcl_bench_report *report)
 void ffcl_bench_table_foot(const ffcl_bench_report *report)
 {
     size_t counts[3] = {0}, changes[5] = {0};
+    char of[40] = "";
     for (size_t i = 0; i < report->n; i++) {
         counts[report->results[i].status]++;
         changes[report->results[i].change]++;
     }
     print_skipped(report);
     if (report->n_left_out)
-        printf("left out: %zu kernel%s that this device does not use; --all takes all\n",
-               report->n_left_out, ffcl_plural(report->n_left_out));
+        ffcl_help_line(stdout, 2, "left out: %zu kernel%s that this device does not use; --all "
+                       "takes all", report->n_left_out, ffcl_plural(report->n_left_out));
     if (report->device->caps.type & CL_DEVICE_TYPE_CPU)
         ffcl_bench_load_warn(report->others, 1);
-    printf("%zu timed, %zu failed, %zu skipped", counts[FFCL_BENCH_OK],
-           counts[FFCL_BENCH_FAILED], counts[FFCL_BENCH_SKIPPED]);
-    printf(report->n < report->n_planned ? ", of %zu\n" : "\n", report->n_planned);
+    if (report->n < report->n_planned)
+        snprintf(of, sizeof of, ", of %zu", report->n_planned);
+    ffcl_help_line(stdout, 2, "%zu timed, %zu failed, %zu skipped%s", counts[FFCL_BENCH_OK],
+                   counts[FFCL_BENCH_FAILED], counts[FFCL_BENCH_SKIPPED], of);
     if (report->old_name)
-        printf("against %.30s: %zu faster, %zu slower, %zu the same, %zu new, %zu gone\n",
-               report->old_name, changes[FFCL_CHANGE_FASTER], changes[FFCL_CHANGE_SLOWER],
-               changes[FFCL_CHANGE_SAME], changes[FFCL_CHANGE_NEW], report->gone);
+        ffcl_help_line(stdout, 2, "against %.30s: %zu faster, %zu slower, %zu the same, %zu new, "
+                       "%zu gone", report->old_name, changes[FFCL_CHANGE_FASTER],
+                       changes[FFCL_CHANGE_SLOWER], changes[FFCL_CHANGE_SAME],
+                       changes[FFCL_CHANGE_NEW], report->gone);
 }

@@ -10,7 +10,7 @@ export LC_ALL=C
 # Layer, name, files.  A file may include files of its own layer and of lower ones.  A pattern that
 # ends in / stands for a folder; the first line that fits a file counts.
 layers='
- 1 basics        host/ffcl.h host/dtype.h host/error.* host/util.* host/text.* host/os/
+ 1 basics        host/ffcl.h host/dtype.h host/error.* host/table.* host/text.* host/util.* host/os/
  2 files         host/files/
  3 cl            host/cl/
  4 config        host/config* host/class_names.*

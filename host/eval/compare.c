@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "eval/compare.h"
 
+#include <limits.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,6 +10,7 @@
 #include "eval/check_outputs.h"
 #include "files/input.h"
 #include "files/json.h"
+#include "table.h"
 #include "util.h"
 
 static const struct {
@@ -113,25 +115,25 @@ static int read_one(ffcl_compared *c, const char *path, ffcl_error *err)
 }
 
 /* How wide columns are. */
-enum { NARROW = 14, WIDE = 40 };
+enum { FIRST = 16, NARROW = 14, WIDE = 40 };
 
-static void print_value(char *line, size_t size, double value, int width)
+/* A number of the table, or of its summary. */
+typedef char cell[WIDE + 1];
+enum { SHOWN = 3, ROWS = VALUES + 1, COLUMNS = SHOWN + 2 };
+
+static void put_value(cell to, double value)
 {
-    const size_t used = strlen(line);
-    if (isfinite(value))
-        snprintf(line + used, size - used, " %*.6g", width, value);
-    else
-        snprintf(line + used, size - used, " %*s", width, "-");
+    snprintf(to, sizeof(cell), isfinite(value) ? "%.6g" : "-", value);
 }
 
 /* Of two the difference, of more the mean and the deviation; around the first one, so that equal
  * numbers are apart by nothing. */
-static void print_summary(char *line, size_t size, const ffcl_compared *c, size_t n, size_t k)
+static void summarize(cell *to, const ffcl_compared *c, size_t n, size_t k)
 {
     const double first = c[0].values[k];
     double sum = 0.0, squares = 0.0;
     if (n == 2) {
-        print_value(line, size, c[1].values[k] - first, NARROW);
+        put_value(to[0], c[1].values[k] - first);
         return;
     }
     for (size_t i = 0; i < n; i++)
@@ -140,53 +142,99 @@ static void print_summary(char *line, size_t size, const ffcl_compared *c, size_
         const double apart = c[i].values[k] - first - sum / (double)n;
         squares += apart * apart;
     }
-    print_value(line, size, first + sum / (double)n, NARROW);
-    print_value(line, size, sqrt(squares / (double)(n - 1)), NARROW);
+    put_value(to[0], first + sum / (double)n);
+    put_value(to[1], sqrt(squares / (double)(n - 1)));
 }
 
 /* The counts of many files. */
-static void print_counts(char *line, size_t size, const ffcl_compared *c, size_t n)
+static void put_counts(cell to, const ffcl_compared *c, size_t n)
 {
     double least = HUGE_VAL, most = -HUGE_VAL;
-    const size_t used = strlen(line);
     for (size_t i = 0; i < n; i++) {
         least = fmin(least, c[i].count);
         most = fmax(most, c[i].count);
     }
     if (least < most)
-        snprintf(line + used, size - used, " %.0f to %.0f", least, most);
+        snprintf(to, sizeof(cell), "%.0f to %.0f", least, most);
     else
-        print_value(line, size, least, NARROW);
+        put_value(to, least);
+}
+
+static void visit_lines(char *text, ffcl_line_visitor *visit, void *user)
+{
+    for (char *line = text, *end; line; line = end) {
+        end = strchr(line, '\n');
+        if (end)
+            *end++ = '\0';
+        visit(user, line);
+    }
+}
+
+/* The columns, each as wide as its cells; numbers stand for names where those have no room. */
+static void lay_out(ffcl_table *t, cell heads[COLUMNS], cell cells[ROWS][COLUMNS],
+                    size_t columns, size_t n)
+{
+    const size_t shown = n <= SHOWN ? n : 0;
+    size_t file = NARROW;       /* files have columns of one width */
+    for (size_t i = 0; i < shown; i++)
+        file = ffcl_max(file, strlen(heads[i]));
+    for (size_t i = 0; i < columns; i++) {
+        ffcl_column *c = &t->column[1 + i];
+        const size_t usual = i < shown ? file : NARROW;
+        size_t width = strlen(heads[i]);
+        for (size_t k = 0; k < ROWS; k++)
+            width = ffcl_max(width, strlen(cells[k][i]));
+        *c = (ffcl_column){.head = heads[i], .width = (int)width,
+                           .rank = n == SHOWN && i >= shown ? (int)i : 0};
+        c->gap = 1 + (int)(width < usual ? usual - width : 0);
+    }
 }
 
 /* One file a column for up to three; of more, how they lie. */
-static void print_table(const ffcl_compared *c, size_t n, ffcl_line_visitor *visit, void *user)
+static void print_table(const ffcl_compared *c, size_t n, int most, ffcl_line_visitor *visit,
+                        void *user)
 {
-    char line[400];
-    const size_t columns = n <= 3 ? n : 0;
-    int width = NARROW;
-    for (size_t i = 0; i < columns; i++)
-        width = (int)ffcl_min(ffcl_max(strlen(c[i].name), (size_t)width), WIDE);
-    snprintf(line, sizeof line, "%-16s", "");
-    for (size_t i = 0; i < columns; i++)
-        snprintf(line + strlen(line), sizeof line - strlen(line), " %*.*s", width, width,
-                 c[i].name);
-    snprintf(line + strlen(line), sizeof line - strlen(line), n == 2 ? " %14s" : " %14s %14s",
-             n == 2 ? "difference" : "mean", "deviation");
-    visit(user, line);
+    static const cell numbers[SHOWN] = {"1", "2", "3"};
+    const size_t shown = n <= SHOWN ? n : 0, columns = shown + (n == 2 ? 1 : 2);
+    cell heads[COLUMNS], cells[ROWS][COLUMNS] = {{{0}}};
+    char text[600];
+    ffcl_table t;
     for (size_t k = 0; k < VALUES; k++) {
-        snprintf(line, sizeof line, "%-16s", values[k].name);
-        for (size_t i = 0; i < columns; i++)
-            print_value(line, sizeof line, c[i].values[k], width);
-        print_summary(line, sizeof line, c, n, k);
-        visit(user, line);
+        for (size_t i = 0; i < shown; i++)
+            put_value(cells[k][i], c[i].values[k]);
+        summarize(&cells[k][shown], c, n, k);
     }
-    snprintf(line, sizeof line, "%-16s", "images");
-    for (size_t i = 0; i < columns; i++)
-        print_value(line, sizeof line, c[i].count, width);
-    if (!columns)
-        print_counts(line, sizeof line, c, n);
-    visit(user, line);
+    for (size_t i = 0; i < shown; i++) {
+        put_value(cells[VALUES][i], c[i].count);
+        snprintf(heads[i], sizeof heads[i], "%s", c[i].name);
+    }
+    if (!shown)
+        put_counts(cells[VALUES][0], c, n);
+    snprintf(heads[shown], sizeof heads[shown], "%s", n == 2 ? "difference" : "mean");
+    snprintf(heads[shown + 1], sizeof heads[shown + 1], "deviation");
+    for (int is_named = 1; is_named >= 0; is_named--) {
+        t = (ffcl_table){.n = columns + 1, .n_names = 1, .most = most};
+        t.column[0] = (ffcl_column){.head = "", .width = FIRST, .is_left = 1};
+        lay_out(&t, heads, cells, columns, n);
+        ffcl_table_fit(&t);
+        if (!t.is_stacked || !shown)
+            break;
+        for (size_t i = 0; is_named && i < shown; i++)
+            memcpy(heads[i], numbers[i], sizeof heads[i]);
+    }
+    for (size_t i = 0; i < shown && strcmp(heads[0], numbers[0]) == 0; i++) {
+        snprintf(text, sizeof text, "%s: %s", numbers[i], c[i].name);
+        visit(user, text);
+    }
+    ffcl_table_head(&t, text, sizeof text);
+    visit_lines(text, visit, user);
+    for (size_t k = 0; k < ROWS; k++) {
+        const char *row[1 + COLUMNS] = {k < VALUES ? values[k].name : "images"};
+        for (size_t i = 0; i < columns; i++)
+            row[1 + i] = cells[k][i];
+        ffcl_table_line(&t, row, text, sizeof text);
+        visit_lines(text, visit, user);
+    }
 }
 
 /* Where both are known. */
@@ -223,8 +271,8 @@ static void print_notes(const ffcl_compared *c, size_t n, ffcl_line_visitor *vis
     }
 }
 
-int ffcl_eval_compare(const char *const *paths, size_t n, const char *plot,
-                      ffcl_line_visitor *visit, void *user, ffcl_error *err)
+int ffcl_eval_compare_within(int columns, const char *const *paths, size_t n, const char *plot,
+                             ffcl_line_visitor *visit, void *user, ffcl_error *err)
 {
     if (n < 2 || n > FFCL_COMPARED)
         return ffcl_fail(err, FFCL_EUSAGE, "from 2 to %d JSON files are compared, not %zu",
@@ -236,11 +284,17 @@ int ffcl_eval_compare(const char *const *paths, size_t n, const char *plot,
     for (size_t i = 0; rc == 0 && i < n; i++)
         rc = read_one(&c[i], paths[i], err);
     if (rc == 0) {
-        print_table(c, n, visit, user);
+        print_table(c, n, columns, visit, user);
         print_notes(c, n, visit, user);
     }
     if (rc == 0 && plot)
         rc = ffcl_compare_plot(plot, c, n, err);
     free(c);
     return rc;
+}
+
+int ffcl_eval_compare(const char *const *paths, size_t n, const char *plot,
+                      ffcl_line_visitor *visit, void *user, ffcl_error *err)
+{
+    return ffcl_eval_compare_within(INT_MAX, paths, n, plot, visit, user, err);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * Evaluations that were written as JSON, read again; private to compare.c and plot.c. */
+ * Evaluations that were written as JSON, read again. */
 #ifndef FFCL_EVAL_COMPARE_H
 #define FFCL_EVAL_COMPARE_H
 
@@ -20,6 +20,10 @@ typedef struct ffcl_compared {
     } curve[FFCL_EVAL_CURVE];
     size_t n_curve;
 } ffcl_compared;
+
+/* As ffcl_eval_compare, whose table has no more than so many columns. */
+int ffcl_eval_compare_within(int columns, const char *const *paths, size_t n, const char *plot,
+                             ffcl_line_visitor *visit, void *user, ffcl_error *err);
 
 /* FID over images, a line a file; or of files with a single number each, one after another. */
 int ffcl_compare_plot(const char *path, const ffcl_compared *of, size_t n, ffcl_error *err);

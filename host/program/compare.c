@@ -98,7 +98,8 @@ static int run_column(ffcl_session *s, const ffcl_config *cfg, const comparison 
     ffcl_sampler *sampler = NULL;
     int rc = configure(&own, cfg, c, i, &s->err);
     if (!rc && !s->progress.quiet)
-        fprintf(s->progress.out, "column %zu of %zu: %s = %s\n", i + 1, c->n, c->key, c->values[i]);
+        ffcl_help_line(s->progress.out, 4, "column %zu of %zu: %s = %s", i + 1, c->n, c->key,
+                       c->values[i]);
     if (!rc)
         rc = ffcl_sampler_open(&sampler, own, &observer, &s->err);
     ffcl_interrupt_set(&s->interrupt, sampler);
@@ -178,8 +179,8 @@ int ffcl_compare_run(ffcl_session *s, const ffcl_config *cfg)
         free(path);
     }
     if (!rc && !s->progress.quiet)
-        fprintf(s->progress.out, "%s has a column for each of %s\n", cfg->output.grid,
-                cfg->output.compare);
+        ffcl_help_line(s->progress.out, 4, "%s has a column for each of %s", cfg->output.grid,
+                       cfg->output.compare);
     free(grid);
     free(c.text);
     return rc;

@@ -107,19 +107,19 @@ static void print_result(const ffcl_session *s, const char *in, const ffcl_tenso
     const ffcl_findings lines = {.json = NULL};
     const char *taken = ffcl_tensor_file_taken(file);
     if (r->passed_over)
-        fprintf(s->progress.out, "ffcl: warning: passed over %zu tensor%s of %s: %s\n",
-                r->passed_over, r->passed_over > 1 ? "s" : "", in, r->passed_names);
+        ffcl_help_line(s->progress.out, 4, "ffcl: warning: passed over %zu tensor%s of %s: %s",
+                       r->passed_over, ffcl_plural(r->passed_over), in, r->passed_names);
     if (s->progress.quiet)
         return;
     if (taken)
-        printf("%-12s %s\n", "taken", taken);
+        ffcl_help_line(stdout, 13, "%-12s %s", "taken", taken);
     if (r->narrowed)
-        printf("%-12s %zu tensor%s of float64 became float32, as ffcl reads them\n", "narrowed",
-               r->narrowed, ffcl_plural(r->narrowed));
+        ffcl_help_line(stdout, 13, "%-12s %zu tensor%s of float64 became float32, as ffcl reads "
+                       "them", "narrowed", r->narrowed, ffcl_plural(r->narrowed));
     ffcl_error ignored;         /* the file is there; what it is, inspect says again */
     ffcl_inspect_model(&lines, spec->path, "auto", &ignored);
-    printf("wrote %s: %zu tensor%s, %.1f MB\n", spec->path, r->tensors,
-           ffcl_plural(r->tensors), (double)r->bytes / 1e6);
+    ffcl_help_line(stdout, 4, "wrote %s: %zu tensor%s, %.1f MB", spec->path, r->tensors,
+                   ffcl_plural(r->tensors), (double)r->bytes / 1e6);
 }
 
 static int run_convert(ffcl_session *s)
@@ -146,7 +146,7 @@ static int run_convert(ffcl_session *s)
     if (rc == 0)
         print_result(s, in, file, &spec, &result);
     if (rc == 0 && config && !s->progress.quiet)
-        printf("wrote %s, the VAE's configuration\n", config);
+        ffcl_help_line(stdout, 4, "wrote %s, the VAE's configuration", config);
     ffcl_tensor_file_close(&file);
     free(config);
     return rc;

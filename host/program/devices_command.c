@@ -78,8 +78,10 @@ static int run_devices(ffcl_session *s)
     cJSON_Delete(l.json);
     ffcl_gpu_find("/sys", found);
     ffcl_gpu_hint(found, l.answers, hint, sizeof hint);
-    if (*hint && !s->progress.quiet)
-        fprintf(s->progress.out, "\n%s\n", hint);
+    if (*hint && !s->progress.quiet) {
+        fputc('\n', s->progress.out);
+        ffcl_help_text(s->progress.out, hint);
+    }
     return rc;
 }
 

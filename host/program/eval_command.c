@@ -1,18 +1,20 @@
 /* SPDX-License-Identifier: MIT
  * ffcl eval. */
+#include <limits.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "config.h"
+#include "eval/compare.h"
 #include "files/ending.h"
 #include "program/command.h"
 
 static void print_line(void *user, const char *line)
 {
     ffcl_progress_end(user);
-    puts(line);
+    ffcl_help_text(stdout, line);
 }
 
 static void print_number(const char *name, double value, double deviation)
@@ -27,13 +29,15 @@ static void print_number(const char *name, double value, double deviation)
 
 void ffcl_evaluation_print(const ffcl_evaluation *e)
 {
-    printf("samples     %s\n", e->samples);
+    enum { COLUMN = 12 };
+    ffcl_help_line(stdout, COLUMN, "samples     %s", e->samples);
     if (*e->reference)
-        printf("reference   %s\n", e->reference);
+        ffcl_help_line(stdout, COLUMN, "reference   %s", e->reference);
     if (*e->network)
-        printf("network     %s\n", e->network);
+        ffcl_help_line(stdout, COLUMN, "network     %s", e->network);
     if (*e->computed)
-        printf("computed    %s, %.1f images/s\n", e->computed, (double)e->count / e->seconds);
+        ffcl_help_line(stdout, COLUMN, "computed    %s, %.1f images/s", e->computed,
+                       (double)e->count / e->seconds);
     printf("as          %s\n", e->like);
     print_number("FID", e->fid, NAN);
     print_number("sFID", e->sfid, NAN);
@@ -45,24 +49,25 @@ void ffcl_evaluation_print(const ffcl_evaluation *e)
 }
 
 /* "NAME VALUE" into the line, where there is a value. */
-static void add_number(const char *name, double value, int *n)
+static void add_number(const char *name, double value, char *line, size_t size)
 {
+    const size_t used = strlen(line);
     if (isfinite(value))
-        printf("%s%s %.6g", (*n)++ ? ", " : "", name, value);
+        snprintf(line + used, size - used, "%s%s %.6g", used ? ", " : "", name, value);
 }
 
 void ffcl_evaluation_print_line(const ffcl_evaluation *e)
 {
-    int n = 0;
-    add_number("FID", e->fid, &n);
-    add_number("sFID", e->sfid, &n);
-    add_number("IS", e->score, &n);
+    char line[200] = "";
+    add_number("FID", e->fid, line, sizeof line);
+    add_number("sFID", e->sfid, line, sizeof line);
+    add_number("IS", e->score, line, sizeof line);
     if (isfinite(e->score_deviation))
-        printf(" +- %.4g", e->score_deviation);
-    add_number("precision", e->precision, &n);
-    add_number("recall", e->recall, &n);
-    printf(": %s%s%s (as %s)\n", e->samples, *e->reference ? ", against " : "", e->reference,
-           e->like);
+        snprintf(line + strlen(line), sizeof line - strlen(line), " +- %.4g", e->score_deviation);
+    add_number("precision", e->precision, line, sizeof line);
+    add_number("recall", e->recall, line, sizeof line);
+    ffcl_help_line(stdout, 4, "%s: %s%s%s (as %s)", line, e->samples,
+                   *e->reference ? ", against " : "", e->reference, e->like);
 }
 
 /* Options that stand for keys of [eval]. */
@@ -85,9 +90,9 @@ static int check_name(ffcl_session *s, const char *option, const char *ending, c
 static int compare(ffcl_session *s)
 {
     const int rc = check_name(s, "--plot", ".svg", "SVG");
-    return rc ? rc : ffcl_eval_compare((const char *const *)s->words, s->n_words,
-                                       ffcl_option_text(s, "plot"), print_line, &s->progress,
-                                       &s->err);
+    return rc ? rc : ffcl_eval_compare_within(
+        ffcl_help_columns(stdout, INT_MAX), (const char *const *)s->words, s->n_words,
+        ffcl_option_text(s, "plot"), print_line, &s->progress, &s->err);
 }
 
 /* --reference, or the key that says the same of a run. */

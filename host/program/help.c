@@ -4,16 +4,6 @@
 
 #include "program/command.h"
 
-/* Text of several lines, each as it is where there is room. */
-static void print_text(FILE *out, const char *text)
-{
-    while (*text) {
-        const size_t n = strcspn(text, "\n");
-        ffcl_help_line(out, (int)strspn(text, " "), "%.*s", (int)n, text);
-        text += n + (text[n] == '\n');
-    }
-}
-
 static const char about[] =
     "ffcl generates images with FreeFlow, a one-step class-conditional image\n"
     "generator, on any OpenCL device.\n"
@@ -74,7 +64,7 @@ static int options_column(const ffcl_option *list)
 
 void ffcl_help_print(FILE *out)
 {
-    print_text(out, about);
+    ffcl_help_text(out, about);
     fputs("\ncommands:\n", out);
     for (const ffcl_command *const *c = ffcl_commands; *c; c++)
         if (!(*c)->is_hidden)
@@ -82,7 +72,7 @@ void ffcl_help_print(FILE *out)
     fputs("\noptions of all commands:\n", out);
     print_options(out, ffcl_common_options, options_column(ffcl_common_options));
     fputc('\n', out);
-    print_text(out, more);
+    ffcl_help_text(out, more);
     ffcl_help_wrap(out, 0, 0, ffcl_help_exit_codes);
 }
 
@@ -102,5 +92,5 @@ void ffcl_help_print_command(FILE *out, const ffcl_command *command)
     print_options(out, ffcl_common_options, column);
     if (*command->help)
         fputc('\n', out);
-    print_text(out, command->help);
+    ffcl_help_text(out, command->help);
 }

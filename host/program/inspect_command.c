@@ -21,13 +21,30 @@ static void key_of(char *key, size_t size, const char *name)
         *c = *c == ' ' ? '_' : *c;
 }
 
+/* A comment of an INI file, of lines that each begin as one. */
+static void print_comment(const char *name, const char *text)
+{
+    enum { WIDTH = 79, COLUMN = 15 };
+    const int width = ffcl_help_columns(stdout, WIDTH);
+    int at = printf("; %-12s", name);
+    while (*text) {
+        const int word = (int)strcspn(text, " ");
+        if (at >= COLUMN && at + 1 + word > (width < WIDTH ? width : WIDTH))
+            at = printf("\n; %-12s", "") - 1;
+        at += printf(" %.*s", word, text);
+        text += word;
+        text += strspn(text, " ");
+    }
+    putchar('\n');
+}
+
 static void print_line(const ffcl_findings *f, const char *name, const char *text)
 {
     char copy[8192];
     snprintf(copy, sizeof copy, "%s", text);
     ffcl_text_clean(copy, 0);
-    if (f->is_ini)              /* a comment of an INI file is one line */
-        printf("; %-12s %s\n", name, copy);
+    if (f->is_ini)
+        print_comment(name, copy);
     else
         ffcl_help_line(stdout, 13, "%-12s %s", name, copy);
 }

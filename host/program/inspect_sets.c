@@ -120,10 +120,11 @@ static void describe_manifest(const ffcl_findings *f, const cJSON *root, const c
             continue;
         if (f->json)
             ffcl_json_add_text(inside.json, one->string, one->valuestring);
-        else if (strlen(one->string) > 25)      /* with the name of a device */
-            printf("  %s\n  %-25s %s\n", one->string, "", one->valuestring);
-        else
-            printf("  %-25s %s\n", one->string, one->valuestring);
+        else if (strlen(one->string) > 25) {    /* with the name of a device */
+            ffcl_help_line(stdout, 4, "  %s", one->string);
+            ffcl_help_line(stdout, 4, "  %-25s %s", "", one->valuestring);
+        } else
+            ffcl_help_line(stdout, 4, "  %-25s %s", one->string, one->valuestring);
     }
 }
 

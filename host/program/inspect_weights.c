@@ -26,7 +26,7 @@ static void list_tensors(const ffcl_findings *f, const ffcl_tensor_file *file)
         char shape[160];
         ffcl_shape_text(shape, sizeof shape, t->shape, t->rank);
         if (!list) {
-            printf("  %-52s %-16s %s\n", t->name, shape, type);
+            ffcl_help_line(stdout, 6, "  %-52s %-16s %s", t->name, shape, type);
             continue;
         }
         cJSON *one = cJSON_CreateObject(), *sizes = cJSON_AddArrayToObject(one, "shape");

@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 #include "program/profile_table.h"
 
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "program/lines.h"
 
 /* Rows below this share of the time are added up in one. */
 static const double least_share = 0.0005;
@@ -30,29 +33,42 @@ void ffcl_profile_table_close(ffcl_profile_table *table)
 }
 
 /* A rate with three digits, blank where there is none. */
-static void print_rate(FILE *out, int width, double amount, double seconds)
+static void rate_text(char *text, size_t size, double amount, double seconds)
 {
     double rate = seconds > 0 ? 1e-9 * amount / seconds : 0.0;
-    if (rate <= 0)
-        fprintf(out, "%*s", width, "");
-    else
-        fprintf(out, "%*.*f", width, rate < 10 ? 2 : rate < 100 ? 1 : 0, rate);
+    text[0] = '\0';
+    if (rate > 0)
+        snprintf(text, size, "%.*f", rate < 10 ? 2 : rate < 100 ? 1 : 0, rate);
 }
 
 /* A longer command has a line of its own: so all of them fit 80 columns. */
 enum { MOST_WIDTH = 38 };
 
-static void print_line(FILE *out, int width, const ffcl_profile_line *l, double total)
+static ffcl_table columns_of(FILE *out, int width)
 {
-    const int is_long = (int)strlen(l->label) > width;
-    if (is_long)
-        fprintf(out, "%-5s %s\n", l->stage, l->label);
-    fprintf(out, "%-5s %-*s %4llu %8.2f %5.1f%%", is_long ? "" : l->stage, width,
-            is_long ? "" : l->label, (unsigned long long)l->calls, 1e3 * l->seconds,
-            100 * l->seconds / total);
-    print_rate(out, 8, l->flops, l->seconds);
-    print_rate(out, 6, l->bytes, l->seconds);
-    fputc('\n', out);
+    ffcl_table t = {
+        .column = {{.head = "stage", .width = 5, .is_left = 1},
+                   {.head = "command", .width = width, .gap = 1, .is_left = 1},
+                   {.head = "calls", .width = 5, .gap = 1, .rank = 1},
+                   {.head = "ms", .width = 7, .gap = 1},
+                   {.head = "share", .width = 6, .gap = 1},
+                   {.head = "GFLOP/s", .width = 7, .gap = 1, .rank = 2},
+                   {.head = "GB/s", .width = 5, .gap = 1, .rank = 3}},
+        .n = 7, .n_names = 2, .most = ffcl_help_columns(out, INT_MAX)};
+    ffcl_table_fit(&t);
+    return t;
+}
+
+static void print_line(FILE *out, const ffcl_table *t, const ffcl_profile_line *l, double total)
+{
+    char calls[24], ms[24], share[24], flops[24], bytes[24];
+    snprintf(calls, sizeof calls, "%llu", (unsigned long long)l->calls);
+    snprintf(ms, sizeof ms, "%.2f", 1e3 * l->seconds);
+    snprintf(share, sizeof share, "%.1f%%", 100 * l->seconds / total);
+    rate_text(flops, sizeof flops, l->flops, l->seconds);
+    rate_text(bytes, sizeof bytes, l->bytes, l->seconds);
+    ffcl_help_row(out, t, (const char *const[]){l->stage, l->label, calls, ms, share, flops,
+                                                bytes});
 }
 
 static void add(ffcl_profile_line *to, const ffcl_profile_line *l)
@@ -64,7 +80,8 @@ static void add(ffcl_profile_line *to, const ffcl_profile_line *l)
 }
 
 /* The sum of each stage, in the order of their largest rows. */
-static void print_stages(FILE *out, const ffcl_profile_table *t, int width, double total)
+static void print_stages(FILE *out, const ffcl_profile_table *t, const ffcl_table *columns,
+                         double total)
 {
     for (size_t i = 0; i < t->n; i++) {
         size_t first = 0;
@@ -77,7 +94,7 @@ static void print_stages(FILE *out, const ffcl_profile_table *t, int width, doub
         for (size_t k = i; k < t->n; k++)
             if (!strcmp(t->lines[k].stage, t->lines[i].stage))
                 add(&sum, &t->lines[k]);
-        print_line(out, width, &sum, total);
+        print_line(out, columns, &sum, total);
     }
 }
 
@@ -95,18 +112,18 @@ void ffcl_profile_table_print(const ffcl_profile_table *t, FILE *out)
     }
     if (t->n == 0 || all.seconds <= 0)
         return;
-    fprintf(out, "%-5s %-*s %5s %7s %6s %7s %5s\n", "stage", width, "command", "calls", "ms",
-            "share", "GFLOP/s", "GB/s");
+    const ffcl_table columns = columns_of(out, width);
+    ffcl_help_row(out, &columns, NULL);
     for (size_t i = 0; i < t->n; i++) {
         if (t->lines[i].seconds >= least_share * all.seconds)
-            print_line(out, width, &t->lines[i], all.seconds);
+            print_line(out, &columns, &t->lines[i], all.seconds);
         else
             add(&rest, &t->lines[i]);
     }
     if (rest.calls)
-        print_line(out, width, &rest, all.seconds);
-    print_stages(out, t, width, all.seconds);
-    print_line(out, width, &all, all.seconds);
+        print_line(out, &columns, &rest, all.seconds);
+    print_stages(out, t, &columns, all.seconds);
+    print_line(out, &columns, &all, all.seconds);
     if (t->is_short)
         fputs("(memory did not suffice for all rows)\n", out);
 }

@@ -88,11 +88,12 @@ static void cut_to_width(const ffcl_progress *p, char *line)
         line[size.ws_col - 1] = '\0';
 }
 
-void ffcl_progress_head(const ffcl_progress *p, int is_warning)
+int ffcl_progress_head(const ffcl_progress *p, int is_warning)
 {
     const char *on = !p->color ? "" : is_warning ? "\033[1;33m" : "\033[1;31m";
-    fprintf(p->out, "%s%s%s ", on, is_warning ? "ffcl: warning:" : "ffcl:",
-            p->color ? "\033[0m" : "");
+    const char *head = is_warning ? "ffcl: warning:" : "ffcl:";
+    fprintf(p->out, "%s%s%s ", on, head, p->color ? "\033[0m" : "");
+    return (int)strlen(head) + 1;
 }
 
 void ffcl_progress_say(ffcl_progress *p, const char *format, ...)
@@ -189,6 +190,7 @@ void ffcl_progress_report(void *user, ffcl_phase phase, const char *text, uint64
 {
     ffcl_progress *p = user;
     char line[4096];
+    int at = 0;
     ffcl_driver_output_tend();
     if (p->quiet && phase != FFCL_PHASE_WARN)
         return;
@@ -200,8 +202,8 @@ void ffcl_progress_report(void *user, ffcl_phase phase, const char *text, uint64
         snprintf(line, sizeof line, "%s", text ? text : "");
         ffcl_text_clean(line, 0);       /* names of devices, paths, errors */
         if (phase == FFCL_PHASE_WARN)
-            ffcl_progress_head(p, 1);
-        ffcl_help_line(p->out, 4, "%s", line);
+            at = ffcl_progress_head(p, 1);
+        ffcl_help_line_at(p->out, at, 4, line);
         fflush(p->out);
         return;
     }

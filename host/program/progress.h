@@ -31,8 +31,8 @@ void ffcl_progress_init(ffcl_progress *p, FILE *out, int is_terminal, int quiet)
 void ffcl_progress_report(void *user, ffcl_phase phase, const char *text, uint64_t done,
                           uint64_t total);
 
-/* "ffcl: " or "ffcl: warning: ", coloured where colours are wanted. */
-void ffcl_progress_head(const ffcl_progress *p, int is_warning);
+/* "ffcl: " or "ffcl: warning: ", coloured where colours are wanted; returns its columns. */
+int ffcl_progress_head(const ffcl_progress *p, int is_warning);
 
 /* With --verbose: a line by itself. */
 void ffcl_progress_say(ffcl_progress *p, const char *format, ...)

@@ -56,7 +56,7 @@ static int print_profile(ffcl_session *s, sampling *r, ffcl_error *err)
     ffcl_profile_table_print(&table, out);
     ffcl_profile_table_close(&table);
     if (!rc)
-        fprintf(out, "trace: %s, for chrome://tracing or ui.perfetto.dev\n", r->trace);
+        ffcl_help_line(out, 4, "trace: %s, for chrome://tracing or ui.perfetto.dev", r->trace);
     return rc;
 }
 
@@ -69,7 +69,7 @@ static int take_words(ffcl_session *s, sampling *r)
     r->json = ffcl_option_text(s, "json") != NULL;
     r->is_dry = ffcl_option_text(s, "dry-run") != NULL;
     if (!s->n_words && !s->is_named && !s->progress.quiet)
-        fputs(first_words, s->progress.out);
+        ffcl_help_text(s->progress.out, first_words);
     if (!s->n_words)
         return ffcl_bad_usage(s, s->is_named ? "sample needs an INI file"
                                              : "no INI file and no command given", "");

@@ -5,7 +5,7 @@
 static void print_line(void *user, const char *line)
 {
     ffcl_progress_end(user);
-    puts(line);
+    ffcl_help_line(stdout, 4, "%s", line);
 }
 
 static void report_stop(void *user)

@@ -14,8 +14,8 @@ static void print_tensor(void *user, const ffcl_verify_line *line)
     ffcl_progress_end(v->progress);
     v->ok += line->ok > 0;
     v->failed += line->ok == 0;
-    printf("%-19s %-11s  %s\n", line->name, line->text ? line->text : "",
-           line->ok > 0 ? "ok" : line->ok == 0 ? "FAILED" : "not checked");
+    ffcl_help_line(stdout, 4, "%-19s %-11s  %s", line->name, line->text ? line->text : "",
+                   line->ok > 0 ? "ok" : line->ok == 0 ? "FAILED" : "not checked");
     fflush(stdout);
 }
 

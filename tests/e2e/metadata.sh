@@ -28,6 +28,7 @@ print(json.load(sys.stdin).get(sys.argv[1], "nothing"))' "$2"
 # ---- grids ----
 
 works "a grid" -q "$demo" output.grid=grid.png
+same "it fits 80 columns" "$("$ffcl" inspect grid.png | awk 'length > 79')" ""
 same "it says seed, guidance, version, checksums" "$("$ffcl" inspect grid.png |
     sed -n 's/^; \(made by\|seed\|guidance\|checkpoint\|vae\) .*  *\(.*\)/\1/p' | tr '\n' ' ')" \
     "made by seed guidance checkpoint vae "

@@ -59,6 +59,45 @@ done
 same "in a file help has 79 columns" "$(awk 'length > 60' "$work/keys" | wc -l | grep -vc '^0$') $(
     awk 'length > 79' "$work/keys")" "1 "
 
+# ---- tables ----
+
+cat > a.json << 'JSON'
+{"fid": 34.55402, "sfid": 63.9932, "inception_score": 1.03119, "inception_score_deviation": 0,
+ "precision": 1, "recall": 0.925, "count": 50000, "like": "adm", "network": "n", "reference": "r"}
+JSON
+sed 's/34.5/33.7/; s/1.03119/1.04511/' a.json > a-name-that-is-longer-than-the-others.json
+works "a bench to compare with" bench gemm 32x32x32 --repeats 2 --json old.json
+tables=("eval --compare a.json a-name-that-is-longer-than-the-others.json"
+    "eval --compare a.json a-name-that-is-longer-than-the-others.json a.json"
+    "eval --compare a.json a.json a.json a-name-that-is-longer-than-the-others.json"
+    "bench gemm 32x32x32 --repeats 2 --compare old.json" "bench qk_rms* --quick --repeats 2"
+    "bench conv 1x8x8x16:16:3 --repeats 2" "bench --list qk_*" "bench model $demo --seconds 0.01"
+    "-q --preview=off --profile=p.json $demo sampler.count=1")
+for columns in 30 40 60 80; do
+    wide=()
+    for line in "${tables[@]}"; do
+        set -f
+        read -ra words <<< "$line"
+        set +f
+        pty $columns --color=never "${words[@]}"
+        [ -s "$work/tty" ] || wide+=("$line: nothing")
+        long=$(sed 's/\r*$//; s/.*\r//' "$work/tty" |
+            awk -v c=$columns 'length >= c && NF > 1 { print; exit }')
+        [ -z "$long" ] || wide+=("$line: $long")
+    done
+    same "$columns columns: ${#tables[@]} tables fit" "$(printf '%s\n' "${wide[@]:-}")" ""
+done
+# missing COLUMNS FILE: numbers of the file that are not whole in what the terminal gets.
+missing() {
+    pty "$1" --color=never eval --compare a.json a-name-that-is-longer-than-the-others.json
+    tr -s ' \r\n' '\n\n\n' < "$2" | grep '^-*[0-9.]*[0-9]$' |
+        grep -vxF -f <(tr -s ' \r\n' '\n\n\n' < "$work/tty")
+}
+works "the table in a file" eval --compare a.json a-name-that-is-longer-than-the-others.json
+cp "$work/stdout" table.txt
+same "numbers are whole at 30, 40 and 60 columns" \
+    "$(grep -c 34.55 table.txt) $(for c in 30 40 60; do missing $c table.txt; done)" "1 "
+
 # ---- the preview ----
 
 works "a grid" -q "$demo" sampler.classes=3 sampler.count=1 output.grid=one.png
