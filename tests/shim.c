@@ -10,7 +10,7 @@
  *                             the same where CLBlast is given a parameter of that value
  *   FFCL_SHIM_LOCKS=E[:ofd]   locks (ofd: of open files only) fail with errno E
  *   FFCL_SHIM_FAIL=CALL:N:E   the N-th of those, or of pthread_create, dup, opendir or readdir,
- *                             fails with errno E
+ *                             fails with errno E; N below 0: the -N-th and all after it
  *   FFCL_SHIM_MALLOC=N        the N-th allocation by the program itself, or by a library that reads
  *                             or writes files for it, fails; N: -1 prints how many there are
  *   FFCL_SHIM_SYNCFS=E        syncfs fails with errno E
@@ -145,8 +145,10 @@ static int trouble(const char *name, const void *caller)
     int n = 0, number = 0;
     /* Compilers of drivers have files of their own. */
     if (!wish || !ffcl_shim_is_counted(caller) || strncmp(wish, name, length) ||
-        wish[length] != ':' || sscanf(wish + length, ":%d:%d", &n, &number) < 1 ||
-        atomic_fetch_add(&calls, 1) + 1 != n)
+        wish[length] != ':' || sscanf(wish + length, ":%d:%d", &n, &number) < 1)
+        return 0;
+    const int call = atomic_fetch_add(&calls, 1) + 1;
+    if (n < 0 ? call < -n : call != n)
         return 0;
     if (kill)
         raise(SIGKILL);
@@ -221,8 +223,7 @@ int pthread_create(pthread_t *thread, const pthread_attr_t *how, void *(*run)(vo
 {
     int (*real)(pthread_t *, const pthread_attr_t *, void *(*)(void *), void *) =
         dlsym(RTLD_NEXT, "pthread_create");
-    int number = ffcl_shim_is_counted(__builtin_return_address(0))
-                     ? trouble("pthread_create", NULL) : 0;
+    const int number = trouble("pthread_create", __builtin_return_address(0));
     return number ? number : real(thread, how, run, user);
 }
 

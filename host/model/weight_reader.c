@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "os/threads.h"
 #include "util.h"
 
 enum {
@@ -213,7 +214,7 @@ static int start_threads(ffcl_weight_reader *t, ffcl_error *err)
     for (size_t i = 0; i < n; i++)
         t->n_threads += pthread_create(&t->threads[t->n_threads], NULL, read_rows, t) == 0;
     return t->n_threads ? 0 : ffcl_fail(err, FFCL_ENOMEM, "no thread can be started for reading "
-                                        "weights");
+                                        "weights" FFCL_THREADS_REMEDY);
 }
 
 int ffcl_weight_reader_open(ffcl_weight_reader **out, const ffcl_tensor_file *file,

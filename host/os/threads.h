@@ -6,6 +6,10 @@
 
 #include "error.h"
 
+/* Ends the sentence on a thread that cannot be started. */
+#define FFCL_THREADS_REMEDY \
+    ": a limit on processes (ulimit -u, or a container's) may be too low: raise it"
+
 /* Can the process have as many threads more as drivers, libraries and ffcl take?  Asks only where
  * the limit is low.  FFCL_ENOMEM. */
 int ffcl_threads_check(ffcl_error *err);

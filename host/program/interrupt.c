@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "program/interrupt.h"
 
+#include "os/threads.h"
 #include "program/driver_output.h"
 #include "util.h"
 
@@ -87,8 +88,8 @@ int ffcl_interrupt_watch(ffcl_interrupt *i, void (*report)(void *user), void *us
         return 0;
     }
     err->code = FFCL_ENOMEM;
-    snprintf(err->text, sizeof err->text, "no thread can be started that would wait for Ctrl-C: a "
-             "limit on processes (ulimit -u, or a container's)?");
+    snprintf(err->text, sizeof err->text, "no thread can be started that would wait for Ctrl-C"
+             FFCL_THREADS_REMEDY);
     return err->code;
 }
 

@@ -14,6 +14,7 @@
 
 #include "files/input.h"
 #include "files/shards.h"
+#include "os/threads.h"
 #include "util.h"
 
 /* Bytes of a piece, of a read; a thread computes a GB/s or so. */
@@ -157,7 +158,8 @@ int ffcl_hashes_start(ffcl_hashes **out, const ffcl_config *cfg, ffcl_error *err
     if (h->n_threads || h->rc)
         return 0;
     ffcl_hashes_close(out);
-    return ffcl_fail(err, FFCL_ENOMEM, "no thread can be started for the weights' checksums");
+    return ffcl_fail(err, FFCL_ENOMEM, "no thread can be started for the weights' checksums"
+                     FFCL_THREADS_REMEDY);
 }
 
 static void join(ffcl_hashes *h)

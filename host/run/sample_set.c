@@ -16,6 +16,7 @@
 #include "files/lock.h"
 #include "model/sit.h"
 #include "model/vae.h"
+#include "os/threads.h"
 #include "run/facts.h"
 #include "run/home.h"
 #include "run/labels.h"
@@ -262,7 +263,8 @@ static int search_through(search *s, ffcl_error *err)
     free(ids);
     pthread_mutex_destroy(&s->mutex);
     if (!n)
-        return ffcl_fail(err, FFCL_ENOMEM, "no thread can be started that would read images");
+        return ffcl_fail(err, FFCL_ENOMEM, "no thread can be started that would read images"
+                         FFCL_THREADS_REMEDY);
     return atomic_load(&s->rc) ? ffcl_fail(err, atomic_load(&s->rc), "%s", s->err.text) : 0;
 }
 

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "model/inception.h"
+#include "os/threads.h"
 #include "util.h"
 
 /* One on the device, one behind it, one with the writers. */
@@ -182,7 +183,8 @@ int ffcl_worker_start(ffcl_worker **out, const ffcl_worker_spec *spec, ffcl_erro
     w->is_started = pthread_create(&w->thread, NULL, work, w) == 0;
     if (!w->is_started) {
         ffcl_worker_close(&w);
-        return ffcl_fail(err, FFCL_ENOMEM, "no thread can be started for a device");
+        return ffcl_fail(err, FFCL_ENOMEM, "no thread can be started for a device"
+                         FFCL_THREADS_REMEDY);
     }
     *out = w;
     return 0;

@@ -4,6 +4,8 @@
 #include <pthread.h>
 #include <stdlib.h>
 
+#include "os/threads.h"
+
 struct ffcl_writers {
     pthread_mutex_t mutex;
     pthread_cond_t more, finished;
@@ -64,7 +66,8 @@ int ffcl_writers_open(ffcl_writers **out, size_t threads, ffcl_writer *write, vo
         w->n_threads++;
     if (!w->n_threads) {
         ffcl_writers_close(&w);
-        return ffcl_fail(err, FFCL_ENOMEM, "no thread can be started that would write images");
+        return ffcl_fail(err, FFCL_ENOMEM, "no thread can be started that would write images"
+                         FFCL_THREADS_REMEDY);
     }
     *out = w;
     return 0;

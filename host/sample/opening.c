@@ -4,6 +4,8 @@
 #include <pthread.h>
 #include <stdlib.h>
 
+#include "os/threads.h"
+
 struct ffcl_opening {
     const ffcl_config *cfg;
     ffcl_engine_wants wants;
@@ -46,7 +48,8 @@ int ffcl_opening_start(ffcl_opening **out, const ffcl_config *cfg, const ffcl_en
     if (o->is_running)
         return 0;
     ffcl_opening_close(out);
-    return ffcl_fail(err, FFCL_ENOMEM, "no thread can be started for a device");
+    return ffcl_fail(err, FFCL_ENOMEM, "no thread can be started for a device"
+                     FFCL_THREADS_REMEDY);
 }
 
 static void join(ffcl_opening *o)

@@ -107,6 +107,22 @@ fails() {
     same "$1" "$code $(grep -c "^ffcl: .*$4" stderr) $(wc -l < stderr) $(sound)" "$3 1 1 "
     same "$1: the same command afterwards" "$(again)" right
 }
+# threads N...: where the N-th thread cannot be started, others do, or a sentence says so; N below
+# 0: that and all later ones.  The first waits for signals: without it nothing is begun.
+threads() {
+    local n
+    for n in "$@"; do
+        faulty FFCL_SHIM_FAIL=pthread_create:"$n":11
+        case $n:$code in
+        [2-9]:0) same "thread $n cannot be started: others do" "$(sound)$(complete 2>&1)" "" ;;
+        *)
+            same "thread $n cannot be started: exit code and sentence" "$code $(wc -l < stderr) $(
+                grep -c '^ffcl: no thread can be started .*(ulimit -u' stderr) $(sound)" "14 1 1 "
+            ;;
+        esac
+        same "thread $n: the same command afterwards" "$(again)" right
+    done
+}
 if [ -z "${SWEEP:-}" ]; then
     fails "the image's rename" FFCL_SHIM_FAIL=rename:2:5 12 "f/00000..png: Input/output error"
     fails "the npz's rename" FFCL_SHIM_FAIL=rename:4:5 12 "a.npz: Input/output error"
@@ -124,17 +140,7 @@ if [ -z "${SWEEP:-}" ]; then
     fails "the labels' rename" FFCL_SHIM_FAIL=rename:5:5 12 "labels.txt: Input/output error"
     fails "a checkpoint's archive that cannot be opened" FFCL_SHIM_FAIL=dup:3:5 4 \
         "freeflow-digits.pt .*: Input/output error"
-    for n in 1 2 3 4 5 6; do
-        faulty FFCL_SHIM_FAIL=pthread_create:$n:11
-        case $code in
-        0) same "thread $n cannot be started: others do" "$(sound)" "" ;;
-        *)
-            same "thread $n cannot be started: exit code and sentence" \
-                "$code $(grep -c '^ffcl: no thread can be started' stderr) $(sound)" "14 1 "
-            ;;
-        esac
-        same "thread $n: the same command afterwards" "$(again)" right
-    done
+    threads 1 2 3 4 5 6 -2 -3 -8 -12 -14
     # CL_DEVICE_TYPE, _MAX_COMPUTE_UNITS, _MAX_WORK_GROUP_SIZE, _MAX_MEM_ALLOC_SIZE,
     # _GLOBAL_MEM_SIZE, _LOCAL_MEM_SIZE, _NAME, _DRIVER_VERSION, _EXTENSIONS, _MEM_BASE_ADDR_ALIGN
     for what in 0x1000 0x1002 0x1004 0x1010 0x101F 0x1023 0x102B 0x102D 0x1030 0x1019; do
@@ -181,6 +187,8 @@ sweep() {
     done
     echo "# $kind: $count of $n failed:$(tr ' ' '\n' <<< "$codes" | sort | uniq -c | tr '\n' ';')"
     same "$kind that fails: exit code, one sentence with the cause, nothing torn" "$bad" ""
+    # A fault that does not reach the program proves nothing.
+    [ -n "${SWEEP:-}" ] || check "$kind that fails does fail" grep -q '[1-9]' <<< "$codes"
 }
 numbers() { # VARIABLE WORD
     faulty "$1=-1:0"
@@ -265,5 +273,17 @@ again() {
     complete > /dev/null && echo right
 }
 sweep_all eval-
+if [ -z "${SWEEP:-}" ]; then
+    threads 1 2 3 4 5 6 -2 -4
+    # Those of convert and bench wait for signals alone.
+    for command in "convert $demo_sit converted.safetensors" "bench layernorm* --quick -q"; do
+        # shellcheck disable=SC2086 # words
+        env LD_PRELOAD="$work/shim.so" FFCL_SHIM_FAIL=pthread_create:1:11 "$ffcl" $command \
+            > stdout 2> stderr
+        same "${command%% *}: its thread cannot be started" "$? $(wc -l < stderr) $(
+            grep -c '^ffcl: no thread can be started .*(ulimit -u' stderr) $(
+            find . -name '*converted*')" "14 1 1 "
+    done
+fi
 
 finish
