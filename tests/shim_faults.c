@@ -277,7 +277,7 @@ cl_int clEnqueueNDRangeKernel(cl_command_queue q, cl_kernel k, cl_uint d, const 
     type name wants \
     { \
         type (*real) wants = (type (*) wants)dlsym(RTLD_NEXT, #name); \
-        const int fails = f != stdout && f != stderr && check(CALLER); \
+        const int fails = f != stdout && f != stderr && fileno(f) >= 0 && check(CALLER); \
         if (fails) \
             f->_flags |= 0x20; \
         return fails ? bad : real gives; \
@@ -341,7 +341,9 @@ int close(int fd)
 int fclose(FILE *f)
 {
     int (*real)(FILE *) = (int (*)(FILE *))dlsym(RTLD_NEXT, "fclose");
-    const int fails = ffcl_shim_file_fails(CALLER), number = errno, code = real(f);
+    /* That of a stream in memory fails with no disk. */
+    const int fails = fileno(f) >= 0 && ffcl_shim_file_fails(CALLER), number = errno;
+    const int code = real(f);
     errno = fails ? number : errno;
     return fails ? EOF : code;
 }

@@ -11,6 +11,7 @@
 #include "files/input.h"
 #include "files/json.h"
 #include "table.h"
+#include "text.h"
 #include "util.h"
 
 static const struct {
@@ -31,6 +32,7 @@ static void text_of(char *to, size_t size, const cJSON *o, const char *key)
 {
     const cJSON *item = cJSON_GetObjectItemCaseSensitive(o, key);
     snprintf(to, size, "%s", cJSON_IsString(item) ? item->valuestring : "");
+    ffcl_text_clean(to, 0);
 }
 
 /* What is of another kind would count as missing. */
@@ -67,6 +69,7 @@ static void name_of(char *to, size_t size, const char *path)
             folder--;
         snprintf(to, ffcl_min(size, (size_t)(base - folder)), "%s", folder);
     }
+    ffcl_text_clean(to, 0);
 }
 
 static int read_one(ffcl_compared *c, const char *path, ffcl_error *err)

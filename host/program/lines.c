@@ -7,6 +7,8 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "text.h"
+
 enum { WIDTH = 79, NARROWEST = 24 };
 
 int ffcl_help_columns(FILE *out, int otherwise)
@@ -56,6 +58,7 @@ void ffcl_help_line(FILE *out, int from, const char *format, ...)
     va_start(args, format);
     vsnprintf(text, sizeof text, format, args);
     va_end(args);
+    ffcl_text_clean(text, 0);   /* names of files, devices, settings of a manifest are in it */
     put_line(out, 0, from, text, strlen(text));
 }
 
@@ -75,6 +78,7 @@ void ffcl_help_row(FILE *out, const ffcl_table *table, const char *const *cells)
         ffcl_table_line(table, cells, text, sizeof text);
     else
         ffcl_table_head(table, text, sizeof text);
+    ffcl_text_clean(text, 0);
     fprintf(out, "%s\n", text);
 }
 

@@ -5,6 +5,8 @@
 # Then files made to cost time or to divide by zero.
 #   SWEEP="KIND FROM STEP TO": fails these calls of a kind alone: malloc, cl, memory (of the
 #   device), kernel, file, full (the disk); eval-malloc and so on: those of ffcl eval.
+#   SWEEP=eval-, distance-, curve-, compare-, sampling-: a spread of all kinds of ffcl eval, with a
+#   reference, with --curve, of eval --compare, of [eval] in a run.
 #   SPREAD=N: about so many of each.
 . "$(dirname "$0")/lib.sh"
 
@@ -158,11 +160,16 @@ sweep() {
     local bad='' reason afterwards count=0 codes=''
     shift 5
     step=$((n / spread + 1)) to=$n
-    if [ -n "${SWEEP:-}" ]; then
+    case ${SWEEP:-} in
+    '') ;;
+    *' '*)
         [ "${SWEEP%% *}" = "$kind" ] || return
         read -r from step to <<< "${SWEEP#* }"
         [ "$to" -le "$n" ] || to=$n
-    fi
+        ;;
+    *) [ "${kind%"${kind#"$SWEEP"}"}" = "$SWEEP" ] || return ;;
+    esac
+    [ "$n" != 0 ] || return     # eval --compare has no device
     for ((i = from; i <= to; i += step)); do
         faulty "$variable=$i$suffix"
         count=$((count + 1))
@@ -240,39 +247,79 @@ for file in "$demo_sit" "$data/zoo/tiny16_zoo.safetensors" seen.png seen seen.np
         "$file"
 done
 
-# ---- eval: the same sweeps, of an evaluation without a distance, which takes half a minute -------
+# ---- eval: the same sweeps; those with a distance take half a minute a run -----------------------
 
 case ${SWEEP:-eval-} in
-eval-*) ;;
+*-*) ;;
 *) finish ;;
 esac
 [ -n "${SPREAD:-}" ] || spread=3
 works "a network by a rule" eval --make-network net.safetensors
-args=(eval whole --inception net.safetensors --save-stats stats.npz --json -q)
-run "${args[@]}"
-same "an undisturbed evaluation" "$code" 0
-mv stats.npz whole-stats.npz
-grep -v '"seconds"' "$work/stdout" > whole.json
+evaluation=(eval whole --inception net.safetensors --json -q)
 faulty() {
-    rm -f stats.npz .stats.npz.*
-    timeout -k 10 100 env LD_PRELOAD="$work/shim.so" "$1" "$ffcl" "${args[@]}" > stdout 2> stderr \
+    rm -rf "${made[@]}" .stats.npz.*
+    timeout -k 10 200 env LD_PRELOAD="$work/shim.so" "$1" "$ffcl" "${args[@]}" > stdout 2> stderr \
         < /dev/null
     code=$? last="ffcl ${args[*]}, $1"
     cp stdout stderr "$work" 2> /dev/null
 }
+differs() { # FILE: from the right one; a folder: where a file that is there does
+    diff -r -x manifest.json -x images.crc32 -x .ffcl.lock -I '"seconds"' "$1" right/"$1" |
+        grep -v "^Only in right"
+}
 sound() {
-    [ ! -e stats.npz ] || cmp -s stats.npz whole-stats.npz || echo "torn: stats.npz"
+    local file
+    for file in "${made[@]}"; do
+        [ ! -e "$file" ] || ! differs "$file" > /dev/null || echo "torn: $file"
+    done
     # One that was made to try, and could not be removed, is empty.
-    find . -maxdepth 1 -name '.*.tmp' -size +0
+    find . -maxdepth 2 -name '.*.tmp' -size +0
 }
 complete() {
-    grep -v '"seconds"' stdout | cmp - whole.json && cmp stats.npz whole-stats.npz
+    local file
+    diff -I '"seconds"' stdout right/stdout || return 1
+    for file in "${made[@]}"; do
+        diff -r -x manifest.json -I '"seconds"' "$file" right/"$file" || return 1
+    done
 }
 again() {
-    "$ffcl" "${args[@]}" 2>&1 > stdout | sed '/^ffcl: warning: the driver did not survive/d'
+    "$ffcl" "${args[@]}" 2>&1 > stdout |
+        sed '/^ffcl: warning: \(the driver did not survive\|.* below 2049 \)/d'
     complete > /dev/null && echo right
 }
-sweep_all eval-
+# evaluates PREFIX MADE... -- ARGUMENT...: what faults are put into; 1 where SWEEP is of another.
+evaluates() {
+    local prefix=$1
+    case ${SWEEP:-eval-} in
+    "$prefix"*) ;;
+    *) return 1 ;;
+    esac
+    shift
+    made=()
+    while [ "$1" != -- ]; do
+        made+=("$1")
+        shift
+    done
+    shift
+    args=("$@")
+    rm -rf right
+    mkdir right
+    run "${args[@]}"
+    same "$prefix: undisturbed" "$code" 0
+    mv "$work/stdout" "${made[@]}" right
+    sweep_all "$prefix"
+}
+others=("${evaluation[@]}" --reference other)
+if [ -n "${SWEEP:-}" ]; then
+    run -q "$demo" sampler.count=3 sampler.seed=7 output.grid= output.folder=other
+    "$ffcl" "${others[@]}" > a.json
+fi
+evaluates distance- stats.npz -- "${others[@]}" --save-stats stats.npz
+evaluates curve- sheet.png -- "${others[@]}" --curve 2 --sheet sheet.png
+evaluates compare- plot.svg -- eval --compare a.json a.json --plot plot.svg
+evaluates sampling- e stats.npz -- "$demo" -q sampler.count=2 output.grid= output.folder=e \
+    eval.inception=net.safetensors eval.reference=none eval.save_stats=stats.npz
+evaluates eval- stats.npz -- "${evaluation[@]}" --save-stats stats.npz
 if [ -z "${SWEEP:-}" ]; then
     threads 1 2 3 4 5 6 -2 -4
     # Those of convert and bench wait for signals alone.

@@ -97,9 +97,10 @@ refuses "bench: an old JSON that is a FIFO" 4 fifo "not a regular file" -- \
 
 # ---- texts from outside ----
 
-controls() { # NAME: stderr has no byte that a terminal obeys
+controls() { # NAME: neither stream has a byte that a terminal obeys
     local found
-    found=$(tr -d '\n' < "$work/stderr" | grep -aP '[\x00-\x1f\x7f]|\xc2[\x80-\x9f]')
+    found=$(cat "$work/stdout" "$work/stderr" | tr -d '\n' |
+        grep -aP '[\x00-\x1f\x7f]|\xc2[\x80-\x9f]')
     if [ -z "$found" ]; then
         ok "$1"
     else
@@ -119,6 +120,17 @@ run "--$esc"
 controls "control characters in an option ($code)"
 run "${tiny[@]}" "blas.backend=cblas" "blas.library=/x/$esc$csi.so"
 controls "control characters in the name of a library ($code)"
+printf '{"settings": {"a\\u001b]0;": "b\\u001b[2J\\u009b", "%s": "\\u001b[2J"}, "runs": []}' \
+    "a name of more than 25 letters\\u001b" > manifest.json
+run inspect manifest.json
+controls "control characters in a manifest's settings, inspected ($code)"
+printf '{"fid": 1, "like": "\\u001b[2J", "network": "\\u009b31m"}' > "$esc.json"
+printf '{"fid": 1, "like": "adm"}' > other.json
+run eval --compare "$esc.json" other.json
+controls "control characters in evaluations and their names ($code)"
+mkdir "$esc.evaluation" && cp "$esc.json" "$esc.evaluation/evaluation.json"
+run eval --compare "$esc.evaluation/evaluation.json" "$esc.json"
+controls "control characters in the name of an evaluation's folder ($code)"
 
 need_device
 
@@ -165,6 +177,23 @@ same "a pickle that calls os.system: a note names it" \
     "$code $(grep -c 'calls.pt would have Python call os.system, a?\]0.b?; ffcl calls nothing' \
         "$work/stderr")" "0 1"
 controls "the note has no control character"
+
+# ---- names of files that are printed where all went well ----
+
+run "${tiny[@]}" output.grid= output.folder="set$esc"
+controls "control characters in the name of a folder that was made ($code)"
+run eval --make-network "net$esc.safetensors"
+controls "control characters in the name of a network ($code)"
+run eval "set$esc" --inception "net$esc.safetensors"
+controls "control characters in what was evaluated ($code)"
+run inspect "set$esc"
+controls "control characters in the name of a folder, inspected ($code)"
+run convert "$demo_sit" "$out/$esc.safetensors"
+controls "control characters in the name of a file that was converted ($code)"
+run "${tiny[@]}" output.grid= output.folder="set$esc" --dry-run
+controls "control characters in a dry run ($code)"
+run "${tiny[@]}" output.grid="$out/$esc.png"
+controls "control characters in the name of a grid ($code)"
 rm -f "$out"/*
 refuses "the same under [model] strict" 5 calls.pt os.system "[model] strict" -- \
     "${tiny[@]}" model.checkpoint=calls.pt model.strict=yes
