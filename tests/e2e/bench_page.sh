@@ -86,6 +86,9 @@ seen.titles = [...document.querySelectorAll("svg .title")].map((t) => t.textCont
 seen.axes = [...document.querySelectorAll("svg text[text-anchor='middle']")].map(
     (t) => Number(t.textContent)).filter((n) => n > 0);
 seen.second = heads()[1].textContent;
+seen.heads = heads().map((th) => th.textContent);
+seen.plot = document.querySelector("#plot svg").getBoundingClientRect().width;
+seen.page = document.documentElement.scrollWidth - document.documentElement.clientWidth;
 seen.changes = document.getElementById("changes").textContent;
 seen.change = head("change") ? column("change") : [];
 const filter = document.getElementById("filter");
@@ -101,7 +104,7 @@ document.getElementById("seen").textContent = JSON.stringify(seen);
 SCRIPT
 for page in a b; do
     cat $page.html use.js > $page-used.html
-    timeout 120 "$browser" --headless --no-sandbox --disable-gpu --disable-dev-shm-usage \
+    timeout 120 "$browser" --headless --no-sandbox --disable-gpu --disable-dev-shm-usage --window-size=400,900 \
         --user-data-dir="$work/browser" --dump-dom "file://$work/$page-used.html" \
         > $page.dom 2> $page.log
 done
@@ -131,6 +134,10 @@ for s in a, b:
     assert len(s["axes"]) >= 3 or max(s["axes"]) >= 100 * min(s["axes"]), s
     assert s["second"] == "shape", s
     assert len(s["titles"]) == 2 and "intensity" in s["titles"][0], s
+    # In a narrow window the plot stays legible, and it and the table scroll, not the page.
+    assert s["plot"] > 600 and s["page"] <= 0, s
+assert "change" not in a["heads"], a
+assert b["heads"].index("change") < b["heads"].index("GFLOP/s"), b
 assert a["changes"] == "" and a["change"] == [], a
 assert "Against" in b["changes"] and b["change"].count("faster") >= 1, b
 PYTHON
