@@ -83,8 +83,9 @@ static void add_cell(line *l, int begin, const char *cell, int length, int most)
         begin = INDENT;
     }
     /* Names may have several words. */
-    for (size_t n; *cell; cell += n, cell += strspn(cell, " "), begin = l->at + 1) {
-        n = strcspn(cell, " ");
+    size_t n = strspn(cell, " ");       /* a name may be moved in */
+    for (; *cell; cell += n, cell += strspn(cell, " "), begin = l->at + 1, n = 0) {
+        n += strcspn(cell + n, " ");
         if (begin + columns_of(cell, n) > most && l->at > INDENT) {
             begin_line(l);
             begin = INDENT;

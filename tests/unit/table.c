@@ -72,6 +72,15 @@ static void test_wide_cells(void **state)
     check_lines(18, wide, "name\n   ms   rate share", "convolution\n1234567.50\n  1234567.25");
 }
 
+/* Of a name the blanks before it are kept. */
+static void test_names(void **state)
+{
+    static const char *const cells[] = {"  of", "1", "2", "3"}, *const two[] = {"a b", "1", "", ""};
+    (void)state;
+    check_lines(INT_MAX, cells, "name        ms    rate  share", "  of           1       2      3");
+    check_lines(INT_MAX, two, "name        ms    rate  share", "a b            1");
+}
+
 static void test_utf8(void **state)
 {
     static const char *const cells[] = {"\xc3\xa9t\xc3\xa9", "1", "2", "3"};
@@ -86,7 +95,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_room), cmocka_unit_test(test_tight), cmocka_unit_test(test_stacked),
         cmocka_unit_test(test_left_out), cmocka_unit_test(test_wide_cells),
-        cmocka_unit_test(test_utf8),
+        cmocka_unit_test(test_names), cmocka_unit_test(test_utf8),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
