@@ -182,9 +182,9 @@ static void multiply(ffcl_ctx *ctx, const ffcl_matmul *p)
     cut(&j, ffcl_matmul_rows_per_image(p));
     if (ctx->trace)
         trace(ctx, p, &j);
+    ffcl_gemm_work(ctx, p, ffcl_bare_cost(p, 1));
     if (ctx->planning || ctx->status)
         return;
-    ffcl_gemm_work(ctx, p, ffcl_bare_cost(p, 1));
     const cl_mem used[] = {p->a.mem, p->w.mem, p->out.mem};
     const void *places[] = {&j.unused[0], &j.unused[1], &j.unused[2]};
     int rc = FFCL_CL(ctx->err, clEnqueueNativeKernel(ctx->queue, run, &j, sizeof j, 3, used, places,

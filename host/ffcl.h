@@ -190,10 +190,11 @@ typedef struct ffcl_estimate {
     double opening, sampling;           /* seconds: as it was now; of images that are not there */
     double grid_bytes, folder_bytes, npz_bytes;     /* of whole outputs; 0: not asked for */
     double free_bytes;                  /* of the disk that has least left */
+    double share;                       /* of a batch, where time did not suffice for one; else 1 */
 } ffcl_estimate;
 
-/* Computes some images to time each device, keeps none, and calls visit for each.  The sampler can
- * only be closed then.  As ffcl_sampler_draw. */
+/* Computes some images to time each device, for a few seconds, keeps none, and calls visit for each
+ * device.  The sampler can only be closed then.  As ffcl_sampler_draw. */
 int ffcl_sampler_estimate(ffcl_sampler *s, ffcl_estimate *out, ffcl_estimate_visitor *visit,
                           void *user, ffcl_error *err);
 

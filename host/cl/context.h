@@ -70,6 +70,13 @@ typedef struct ffcl_ctx {
     int asked_limit;
     unsigned passed_over;               /* 1 << op: a forced variant could not compute a call */
     double most_flops;          /* of a launch of planning passes; set to 0 by who asks */
+    double plan_flops;          /* of all their launches; set to 0 by who asks */
+    /* Of a calibration: what it does in a moment is waited for, and after the end no command is
+     * begun, and status is FFCL_ESTOPPED.  Times of ffcl_clock; end 0: there is none. */
+    struct {
+        double begin, end, waited;      /* the last wait */
+        double done, begun;             /* operations, by then and since */
+    } pace;
     /* Weights are used where they lie in their files, though the device is no CPU: its kernels were
      * found to read a file's mapping in place (selfcheck/mapped.h). */
     int maps_weights;

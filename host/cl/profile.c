@@ -207,12 +207,36 @@ void ffcl_profile_plan(ffcl_ctx *ctx, ffcl_cost cost, const char *shape, ...)
     (void)shape;
     if (cost.flops > ctx->most_flops)
         ctx->most_flops = cost.flops;
+    ctx->plan_flops += cost.flops;
+}
+
+/* Before a command of this cost: waits for those before it once they are worth a moment, and begins
+ * none after the end. */
+static void keep_pace(ffcl_ctx *ctx, ffcl_cost cost)
+{
+    static const double moment = 0.05;
+    const double rate = ctx->pace.done / (ctx->pace.waited - ctx->pace.begin + 1e-9);
+    if (ctx->status)
+        return;
+    if (ctx->pace.begun >= moment * rate) {
+        ffcl_ctx_keep(ctx, FFCL_CL(ctx->err, clFinish(ctx->queue)));
+        ctx->pace.waited = ffcl_clock();
+        ctx->pace.done += ctx->pace.begun;
+        ctx->pace.begun = 0;
+    }
+    ctx->pace.begun += cost.flops;
+    if (ctx->pace.waited >= ctx->pace.end)
+        ffcl_ctx_fail(ctx, FFCL_ESTOPPED, "the time for a calibration is over");
 }
 
 void ffcl_profile_work(ffcl_ctx *ctx, ffcl_cost cost, const char *shape, ...)
 {
     ffcl_profile_lane *lane = ctx->profile;
     va_list args;
+    if (ctx->pace.end > 0)
+        keep_pace(ctx, cost);
+    if (!lane)
+        return;
     lane->cost = cost;
     va_start(args, shape);
     vsnprintf(lane->shape, sizeof lane->shape, shape, args);

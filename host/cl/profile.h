@@ -38,13 +38,13 @@ void ffcl_profile_detach(ffcl_ctx *ctx);
 /* ---- around commands; all of it nothing where ctx has no profile --------------------------- */
 
 /* Declares what the next command does: ffcl_work(ctx, cost), or with a shape that is added to its
- * label, ffcl_work_shape(ctx, cost, format, ...).  Without a profile, but for planning passes, the
- * arguments are not even evaluated. */
+ * label, ffcl_work_shape(ctx, cost, format, ...).  Without a profile, but for planning passes and
+ * calibrations, the arguments are not even evaluated. */
 #define ffcl_work(ctx, cost) ffcl_work_shape((ctx), (cost), "%s", "")
 #define ffcl_work_shape(ctx, ...)                                                        \
     ((ctx)->planning  ? ffcl_profile_plan((ctx), __VA_ARGS__)                            \
-     : (ctx)->profile ? ffcl_profile_work((ctx), __VA_ARGS__) : (void)0)
-/* In a planning pass: ctx->most_flops is the most of a launch. */
+     : (ctx)->profile || (ctx)->pace.end > 0 ? ffcl_profile_work((ctx), __VA_ARGS__) : (void)0)
+/* In a planning pass: ctx->most_flops is the most of a launch, ctx->plan_flops the sum. */
 void ffcl_profile_plan(ffcl_ctx *ctx, ffcl_cost cost, const char *shape, ...)
     __attribute__((format(printf, 3, 4)));
 void ffcl_profile_work(ffcl_ctx *ctx, ffcl_cost cost, const char *shape, ...)

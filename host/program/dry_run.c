@@ -112,13 +112,18 @@ static void print_outputs(const ffcl_config *cfg, const ffcl_estimate *e)
 
 static void print_time(const ffcl_estimate *e)
 {
-    char total[40], opening[40], sampling[40], text[200];
+    char total[40], opening[40], sampling[40], timed[100], text[300];
     const size_t left = e->count - e->there;
     seconds_text(total, sizeof total, e->opening + e->sampling);
     seconds_text(opening, sizeof opening, e->opening);
     seconds_text(sampling, sizeof sampling, e->sampling);
-    snprintf(text, sizeof text, "about %s: %s to open, as now, and %s for %zu image%s (%zu were "
-             "timed)", total, opening, sampling, left, left == 1 ? "" : "s", e->timed);
+    if (e->share < 1)
+        snprintf(timed, sizeof timed, "a rough estimate, from the first %.2g %% of a batch's "
+                 "operations", 100 * e->share);
+    else
+        snprintf(timed, sizeof timed, "%zu were timed", e->timed);
+    snprintf(text, sizeof text, "about %s: %s to open, as now, and %s for %zu image%s (%s)", total,
+             opening, sampling, left, left == 1 ? "" : "s", timed);
     print_line("time", text);
 }
 
@@ -130,6 +135,7 @@ static void print_json(listing *l, const ffcl_config *cfg, const ffcl_estimate *
     cJSON_AddNumberToObject(j, "height", (double)e->height);
     cJSON_AddNumberToObject(j, "width", (double)e->width);
     cJSON_AddNumberToObject(j, "timed", (double)e->timed);
+    cJSON_AddNumberToObject(j, "timed_share", e->share);
     cJSON_AddNumberToObject(j, "opening_seconds", e->opening);
     cJSON_AddNumberToObject(j, "sampling_seconds", e->sampling);
     cJSON_AddNumberToObject(j, "seconds", e->opening + e->sampling);

@@ -714,6 +714,32 @@ int ffcl_engine_wait(ffcl_engine *e, ffcl_step *step, ffcl_error *err)
     return receive(e, step, 0, step->B);
 }
 
+int ffcl_engine_run_for(ffcl_engine *e, ffcl_step *step, double seconds, double *share,
+                        ffcl_error *err)
+{
+    ffcl_ctx *ctx = e->ctx;
+    ctx->err = err;
+    ctx->plan_flops = 0;
+    *share = 1;
+    e->planned = 0;
+    int rc = ready_for(e, step->B, NULL);
+    const double all = ctx->plan_flops, now = ffcl_clock();
+    ctx->pace.begin = ctx->pace.waited = now;
+    ctx->pace.end = now + seconds;
+    ctx->pace.done = ctx->pace.begun = 0;
+    if (rc == 0)
+        rc = ffcl_engine_submit(e, step, err);
+    ctx->pace.end = 0;
+    if (rc == 0)
+        return ffcl_engine_wait(e, step, err);
+    if (rc == FFCL_ESTOPPED && ctx->pace.done > 0) {
+        *share = fmin(ctx->pace.done / all, 1);
+        rc = err->code = 0;
+        err->text[0] = '\0';
+    }
+    return rc;
+}
+
 int ffcl_engine_run(ffcl_engine *e, ffcl_step *step, ffcl_error *err)
 {
     ffcl_ctx *ctx = e->ctx;

@@ -159,6 +159,11 @@ int ffcl_engine_submit(ffcl_engine *engine, ffcl_step *step, ffcl_error *err);
 /* Waits for the step that was submitted first; its outputs are there then. */
 int ffcl_engine_wait(ffcl_engine *engine, ffcl_step *step, ffcl_error *err);
 
+/* Computes such a step as far as it gets in so many seconds, and the one command that is under way
+ * then; *share: of the step's operations, 1 where all are done.  Only then outputs are there. */
+int ffcl_engine_run_for(ffcl_engine *engine, ffcl_step *step, double seconds, double *share,
+                        ffcl_error *err);
+
 /* Runs B images in planned batches.  With a tap, B is one batch. */
 int ffcl_engine_run(ffcl_engine *engine, ffcl_step *step, ffcl_error *err);
 

@@ -104,7 +104,8 @@ document.getElementById("seen").textContent = JSON.stringify(seen);
 SCRIPT
 for page in a b; do
     cat $page.html use.js > $page-used.html
-    timeout 120 "$browser" --headless --no-sandbox --disable-gpu --disable-dev-shm-usage --window-size=400,900 \
+    timeout 120 "$browser" --headless --no-sandbox --disable-gpu --disable-dev-shm-usage \
+        --window-size=400,900 \
         --user-data-dir="$work/browser" --dump-dom "file://$work/$page-used.html" \
         > $page.dom 2> $page.log
 done

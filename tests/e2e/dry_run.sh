@@ -49,6 +49,16 @@ same "its summary is one object: what was done" "$(json '(m["end"], m["exit_code
     "('complete', 0, 100, 0, 100, {'folder': 'f', 'npz': 'a.npz'}, '1', 1)"
 same "the estimate of the folder is not off by a fifth" "$(cat f/*.png | wc -c |
     awk -v e="$estimate" '{ print (e > 0.8 * $1 && e < 1.25 * $1) ? "true" : e " for " $1 }')" true
+# A batch that takes minutes is not waited for.
+slow=("$root/config/demo-teacher.ini" output.compare=none output.grid=a.png sampler.classes=1
+    sampler.batch=32 sampler.count=32 sampler.steps=4000)
+SECONDS=0
+works "a dry run of minutes a batch" -q --dry-run --json "${slow[@]}"
+same "it takes seconds" "$((SECONDS < 60))" 1
+same "JSON: the share of a batch that was timed" "$(json '(0 < m["timed_share"] < 0.5, m["timed"],
+    m["sampling_seconds"] > 20)')" "(True, 0, True)"
+works "the same as text" -q --dry-run "${slow[@]}"
+same "it says that it is rough" "$(lacks stdout "rough" "of a batch's")" ""
 rm f/00001?.png
 find f a.npz -type f | sort | xargs cksum > before
 works "a dry run over a folder that is not whole" -q --dry-run --json "$demo" sampler.count=100 \

@@ -77,8 +77,8 @@ static void test_names(void **state)
 {
     static const char *const cells[] = {"  of", "1", "2", "3"}, *const two[] = {"a b", "1", "", ""};
     (void)state;
-    check_lines(INT_MAX, cells, "name        ms    rate  share", "  of           1       2      3");
-    check_lines(INT_MAX, two, "name        ms    rate  share", "a b            1");
+    check_lines(INT_MAX, cells, "name        ms    rate  share", "  of         1       2      3");
+    check_lines(INT_MAX, two, "name        ms    rate  share", "a b          1");
 }
 
 static void test_utf8(void **state)
