@@ -38,6 +38,11 @@ static void note_passed_over(const ffcl_subject *s, const ffcl_observer *obs)
              s->path, n, ffcl_plural(n), n == 1 ? "s" : "");
     if (n)
         ffcl_report(obs, FFCL_PHASE_NOTE, text, 0, 0);
+    const size_t folders = s->images ? ffcl_images_folders(s->images) : 0;
+    snprintf(text, sizeof text, "%.300s: %zu folder%s in it %s not looked into", s->path, folders,
+             ffcl_plural(folders), folders == 1 ? "is" : "are");
+    if (folders)
+        ffcl_report(obs, FFCL_PHASE_NOTE, text, 0, 0);
 }
 
 /* Numbers of a folder whose run was stopped, or that holds others' images as well, are of another
@@ -139,6 +144,12 @@ static int extract_samples(evaluation *e, ffcl_evaluation *out, ffcl_error *err)
     return rc;
 }
 
+/* Of the features that a mean and a covariance are of; "": unknown. */
+static const char *precision_of(const ffcl_subject *s)
+{
+    return s->statistics.pool ? s->statistics.precision : s->precision ? s->precision : "";
+}
+
 static int save(const evaluation *e, ffcl_error *err)
 {
     const char *path = e->cfg->eval.save_stats;
@@ -147,9 +158,25 @@ static int save(const evaluation *e, ffcl_error *err)
     if (ffcl_tally_count(e->samples.tally) < 2)
         return ffcl_fail(err, FFCL_EFORMAT, "%s has one image, and a covariance needs two",
                          e->samples.path);
+    ffcl_statistics made = {.n = 0};
+    snprintf(made.inception, sizeof made.inception, "%s", e->crc);
+    snprintf(made.like, sizeof made.like, "%s", ffcl_habit_of(e->cfg->eval.like)->name);
+    snprintf(made.precision, sizeof made.precision, "%s", precision_of(&e->samples));
     return ffcl_statistics_save(path, ffcl_tally_pool(e->samples.tally),
-                                ffcl_tally_spatial(e->samples.tally), e->crc,
-                                ffcl_habit_of(e->cfg->eval.like)->name, err);
+                                ffcl_tally_spatial(e->samples.tally), &made, err);
+}
+
+/* What FID compares; a matrix unit makes features half where nobody asked for it. */
+static void note_precisions(const evaluation *e)
+{
+    const char *a = precision_of(&e->samples), *b = precision_of(&e->reference);
+    char text[600];
+    if (!*a || !*b || strcmp(a, b) == 0)
+        return;
+    snprintf(text, sizeof text, "features of %.200s are in %s and those of %.200s in %s: half is "
+             "off by 0.1 %%; precision.compute sets the same", e->samples.path, a,
+             e->reference.path, b);
+    ffcl_report(e->obs, FFCL_PHASE_NOTE, text, 0, 0);
 }
 
 static int has_images(const ffcl_subject *s)
@@ -227,6 +254,8 @@ static int evaluate(evaluation *e, ffcl_evaluation *out, ffcl_error *err)
         rc = extract_reference(e, err);
     if (rc == 0)
         rc = extract_samples(e, out, err);
+    if (rc == 0 && reference)
+        note_precisions(e);
     if (rc == 0)
         rc = ffcl_evaluation_fill(out, &e->samples, reference,
                                   e->extractor ? ffcl_extractor_ctx(e->extractor) : NULL,
@@ -276,6 +305,7 @@ int ffcl_evaluate_tally(ffcl_evaluation *out, const ffcl_eval_request *request,
     if (!e.samples.path)
         return ffcl_fail(err, FFCL_ENOMEM, "out of memory for the evaluation");
     e.samples.tally = *tally;
+    e.samples.precision = setting->precision;
     *tally = NULL;
     const size_t n = ffcl_tally_count(e.samples.tally);
     int rc = evaluate_all(&e, out, err);

@@ -148,6 +148,7 @@ int ffcl_subject_extract(ffcl_subject *s, ffcl_extractor **extractor, const ffcl
     if (rc == 0)
         rc = ffcl_stream_run(&t, err);
     s->seconds = ffcl_clock() - began;
+    s->precision = *extractor ? ffcl_extractor_precision(*extractor) : NULL;
     if (rc == 0)
         ffcl_tally_end(s->tally);
     return rc;

@@ -19,6 +19,7 @@ typedef struct ffcl_subject {
     ffcl_statistics statistics;
     ffcl_tally *tally;                  /* of the images, once they were evaluated; or NULL */
     double seconds;                     /* for their features, the device and network being ready */
+    const char *precision;              /* of the tally's features; NULL: not known */
 } ffcl_subject;
 
 /* FFCL_EFILE, FFCL_EFORMAT: neither images nor statistics. */
@@ -72,6 +73,7 @@ typedef struct ffcl_eval_setting {
     size_t side;
     const ffcl_device *device;
     const ffcl_observer *obs;
+    const char *precision;      /* of the features that are there */
 } ffcl_eval_setting;
 
 /* As ffcl_evaluate, of images that a run evaluated as it made them: *tally, ended, is taken.

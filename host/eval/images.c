@@ -102,8 +102,9 @@ static int list(ffcl_images_in *s, ffcl_error *err)
             break;
         }
         if (!is_image(e->d_name)) {
-            s->passed_over += !is_own(e->d_name);
-            s->folders += is_folder(s->folder, e->d_name);
+            const int folder = is_folder(s->folder, e->d_name);
+            s->folders += folder;
+            s->passed_over += !folder && !is_own(e->d_name);
             continue;
         }
         if (s->count == room) {
@@ -326,6 +327,11 @@ void ffcl_images_size(const ffcl_images_in *s, size_t *height, size_t *width)
 {
     *height = s->height;
     *width = s->width;
+}
+
+size_t ffcl_images_folders(const ffcl_images_in *s)
+{
+    return s->folders;
 }
 
 size_t ffcl_images_passed_over(const ffcl_images_in *s)

@@ -17,7 +17,8 @@ void ffcl_images_close(ffcl_images_in **images);
 
 size_t ffcl_images_count(const ffcl_images_in *images);
 void ffcl_images_size(const ffcl_images_in *images, size_t *height, size_t *width);
-/* Files of the folder that are none of the images. */
+/* Folders in the folder, and its files that are none of the images. */
+size_t ffcl_images_folders(const ffcl_images_in *images);
 size_t ffcl_images_passed_over(const ffcl_images_in *images);
 
 /* The next n images into rgb (n, height, width, 3); several files are read at once. */

@@ -128,6 +128,8 @@ int ffcl_statistics_load(ffcl_statistics *s, ffcl_arrays *file, ffcl_error *err)
         rc = load_text(s->inception, sizeof s->inception, file, "inception", err);
     if (rc == 0)
         rc = load_text(s->like, sizeof s->like, file, "like", err);
+    if (rc == 0)
+        rc = load_text(s->precision, sizeof s->precision, file, "precision", err);
     if (rc)
         ffcl_statistics_close(s);
     return rc;
@@ -140,7 +142,7 @@ void ffcl_statistics_close(ffcl_statistics *s)
 }
 
 int ffcl_statistics_save(const char *path, const ffcl_moments *pool, const ffcl_moments *spatial,
-                         const char *inception, const char *like, ffcl_error *err)
+                         const ffcl_statistics *made, ffcl_error *err)
 {
     const size_t P = pool->D, S = spatial->D;
     const double n = (double)pool->n;
@@ -155,8 +157,9 @@ int ffcl_statistics_save(const char *path, const ffcl_moments *pool, const ffcl_
         {.name = "mu_s", .rank = 1, .shape = {S}, .doubles = spatial->mean},
         {.name = "sigma_s", .rank = 2, .shape = {S, S}, .doubles = sigma + P * P},
         {.name = "n", .rank = 0, .doubles = &n},
-        {.name = "inception", .rank = 1, .text = inception},
-        {.name = "like", .rank = 1, .text = like},
+        {.name = "inception", .rank = 1, .text = made->inception},
+        {.name = "like", .rank = 1, .text = made->like},
+        {.name = "precision", .rank = 1, .text = made->precision},
     };
     int rc = ffcl_arrays_write(path, arrays, sizeof arrays / sizeof *arrays, err);
     free(sigma);

@@ -165,12 +165,31 @@ static size_t narrow(job *j, ffcl_dtype dtype, size_t n)
     const float *in = j->in;
     uint16_t *out = j->out;
     const uint16_t infinite = dtype == FFCL_F16 ? 0x7c00 : 0x7f80;
+    const float least = dtype == FFCL_F16 ? 0x1p-14f : 0x1p-126f;
+    const float unit = dtype == FFCL_F16 ? 0x1p-24f : 0x1p-133f;        /* of what is below */
     for (size_t i = 0; i < n; i++) {
+        if (fabsf(in[i]) < least && fmodf(in[i], unit) != 0.0f) {
+            j->result->small++;
+            j->result->vanished += fabsf(in[i]) <= unit / 2.0f;
+        }
         out[i] = dtype == FFCL_F16 ? half_of(in[i]) : bfloat16_of(in[i]);
         if ((out[i] & 0x7fff) == infinite && isfinite(in[i]))
             return i;
     }
     return n;
+}
+
+/* What the file says is written, and said. */
+static void count_not_finite(job *j, const ffcl_tensor_info *t, size_t n)
+{
+    const float *in = j->in;
+    ffcl_convert_result *r = j->result;
+    size_t found = 0;
+    for (size_t i = 0; i < n; i++)
+        found += !isfinite(in[i]);
+    if (found && !r->not_finite)
+        snprintf(r->not_finite_name, sizeof r->not_finite_name, "%s", t->name);
+    r->not_finite += found;
 }
 
 /* n whole numbers of j->in into j->out, of the width that they have in the file. */
@@ -190,6 +209,8 @@ static int put_block(job *j, ffcl_atomic_file *out, const ffcl_tensor_info *t, s
                              : ffcl_tensor_file_read_i64(j->file, t, first, n, j->in, err);
     if (rc)
         return rc;
+    if (is_float(dtype))
+        count_not_finite(j, t, n);
     if (dtype == FFCL_F16 || dtype == FFCL_BF16) {
         const size_t bad = narrow(j, dtype, n);
         if (bad < n)

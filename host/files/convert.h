@@ -19,6 +19,10 @@ typedef struct ffcl_convert_spec {
 typedef struct ffcl_convert_result {
     size_t tensors;             /* written */
     size_t narrowed;            /* of them float64 that became float32 unasked */
+    size_t small, vanished;     /* values that have lost digits below the type's least normal
+                                 * number; of them those that became 0 */
+    size_t not_finite;          /* values, in the file, too */
+    char not_finite_name[200];  /* a tensor that has one */
     size_t passed_over;         /* that cannot be read */
     char passed_names[600];     /* "NAME (WHY), ..." of these */
     uint64_t bytes;             /* of the file */

@@ -674,6 +674,20 @@ static void gather(const ffcl_tensor_file *file, const ffcl_tensor_entry *e, siz
     }
 }
 
+/* A number above the largest float would become infinity. */
+static int refuse_wide(const ffcl_tensor_file *file, const ffcl_tensor_entry *e,
+                       const unsigned char *block, size_t n, ffcl_error *err)
+{
+    double v;
+    for (size_t i = 0; e->info.dtype == FFCL_F64 && i < n; i++) {
+        memcpy(&v, block + i * sizeof v, sizeof v);
+        if (isfinite(v) && !isfinite((float)v))
+            return ffcl_fail(err, FFCL_ENUMERIC, "%s: tensor %s has a value of %g, which float32, "
+                             "as ffcl reads it, has no number for", file->path, e->name, v);
+    }
+    return 0;
+}
+
 /* Reads n elements block by block and converts each block into f32 or i64, the one not NULL. */
 static int read_elements(ffcl_tensor_file *file, const ffcl_tensor_entry *e, size_t first,
                          size_t n, float *f32, int64_t *i64, ffcl_error *err)
@@ -692,6 +706,8 @@ static int read_elements(ffcl_tensor_file *file, const ffcl_tensor_entry *e, siz
                             m * size, block, err);
         else
             gather(file, e, first + done, m, block);
+        if (!rc && f32)
+            rc = refuse_wide(file, e, block, m, err);
         if (!rc && f32)
             to_f32(e->info.dtype, block, m, f32 + done);
         else if (!rc)

@@ -101,7 +101,8 @@ const char *ffcl_tensor_file_metadata(const ffcl_tensor_file *file, const char *
 const char *ffcl_tensor_file_foreign(const ffcl_tensor_file *file);
 
 /* Elements first .. first+n-1 in row-major order (strides resolved), converted to float.
- * info is one of this file's.  FFCL_EFILE, FFCL_EFORMAT (short or damaged data), FFCL_ENOMEM. */
+ * info is one of this file's.  FFCL_EFILE, FFCL_EFORMAT (short or damaged data), FFCL_ENOMEM;
+ * FFCL_ENUMERIC: a float64 that would become infinity. */
 int ffcl_tensor_file_read_f32(ffcl_tensor_file *file, const ffcl_tensor_info *info, size_t first,
                               size_t n, float *out, ffcl_error *err);
 

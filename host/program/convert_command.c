@@ -109,6 +109,11 @@ static void print_result(const ffcl_session *s, const char *in, const ffcl_tenso
     if (r->passed_over)
         ffcl_help_line(s->progress.out, 4, "ffcl: warning: passed over %zu tensor%s of %s: %s",
                        r->passed_over, ffcl_plural(r->passed_over), in, r->passed_names);
+    if (r->not_finite)
+        ffcl_help_line(s->progress.out, 4, "ffcl: warning: %s has %zu value%s that %s not finite, "
+                       "and so has the new file (tensor %s)", in, r->not_finite,
+                       ffcl_plural(r->not_finite), r->not_finite == 1 ? "is" : "are",
+                       r->not_finite_name);
     if (s->progress.quiet)
         return;
     if (taken)
@@ -116,6 +121,10 @@ static void print_result(const ffcl_session *s, const char *in, const ffcl_tenso
     if (r->narrowed)
         ffcl_help_line(stdout, 13, "%-12s %zu tensor%s of float64 became float32, as ffcl reads "
                        "them", "narrowed", r->narrowed, ffcl_plural(r->narrowed));
+    if (r->small)
+        ffcl_help_line(stdout, 13, "%-12s %zu value%s below the type's least normal number lost "
+                       "digits; %zu of them became 0", "small", r->small, ffcl_plural(r->small),
+                       r->vanished);
     ffcl_error ignored;         /* the file is there; what it is, inspect says again */
     ffcl_inspect_model(&lines, spec->path, "auto", &ignored);
     ffcl_help_line(stdout, 4, "wrote %s: %zu tensor%s, %.1f MB", spec->path, r->tensors,

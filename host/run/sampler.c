@@ -314,12 +314,12 @@ int ffcl_sampler_evaluate(ffcl_sampler *s, ffcl_evaluation *out, int *is_done, f
     *is_done = 0;
     if (!ffcl_config_evaluates(s->cfg))
         return 0;
-    snprintf(s->evaluation.computed, sizeof s->evaluation.computed, "%s on %.200s",
-             ffcl_engine_dtype(s->engine) == FFCL_F16 ? "half" : "float32",
+    const char *precision = ffcl_engine_dtype(s->engine) == FFCL_F16 ? "half" : "float32";
+    snprintf(s->evaluation.computed, sizeof s->evaluation.computed, "%s on %.200s", precision,
              s->n_devices == 1 ? s->devices[0].caps.name : "several devices");
     ffcl_sampler_close_engines(s);
     const ffcl_eval_setting setting = {s->cfg, s->S, &s->devices[s->result.sound],
-                                       &s->observer};
+                                       &s->observer, precision};
     return ffcl_run_evaluation_end(&s->evaluation, out, is_done, &setting, err);
 }
 

@@ -110,6 +110,37 @@ same "a value that half has no number for" \
     grep -c '^no\.\|tmp$')" "11 1 0"
 works "bfloat16 has one" convert large.safetensors large16.safetensors --dtype bfloat16
 
+# Small ones lose digits; what is not finite stays so; a float64 may have no float.
+python3 - << 'PYTHON'
+import json, struct
+def put(path, kind, code, values):
+    data = struct.pack("<%d%s" % (len(values), code), *values)
+    text = json.dumps({"t": {"dtype": kind, "shape": [len(values)],
+                             "data_offsets": [0, len(data)]}}).encode()
+    with open(path, "wb") as f:
+        f.write(struct.pack("<Q", len(text)) + text + data)
+put("small.safetensors", "F32", "f", [1e-9, 2 ** -25, 2 ** -15, 3e-6, -3e-6, 0, 1])
+put("nan.safetensors", "F32", "f", [float("nan"), 1, float("inf")])
+put("wide64.safetensors", "F64", "d", [1, 1e300])
+put("inf64.safetensors", "F64", "d", [1, float("inf")])
+PYTHON
+works "small values" convert small.safetensors small16.safetensors --dtype half
+same "those that lose digits are counted" \
+    "$(grep -c '^small  *4 values below .* lost digits; 2 of them became 0$' "$work/stdout")" 1
+works "small values, to float32" convert small.safetensors small32.safetensors --dtype float32
+same "none loses digits" "$(grep -c '^small' "$work/stdout")" 0
+for kind in half bfloat16 float32; do
+    works "values that are not finite, to $kind" convert nan.safetensors nan16.safetensors \
+        --dtype $kind --overwrite -q
+    same "they are named" "$(cat "$work/stderr")" "ffcl: warning: nan.safetensors has 2 values \
+that are not finite, and so has the new file (tensor t)"
+    refuses "a float64 that has no float, to $kind" 11 "tensor t has a value of 1e+300" -- \
+        convert wide64.safetensors "$out/x.safetensors" --dtype $kind
+done
+refuses "a float64 that has no float" 11 "tensor t has a value of 1e+300" -- \
+    convert wide64.safetensors "$out/x.safetensors"
+works "an infinite float64" convert inf64.safetensors inf32.safetensors -q
+
 # ---- what is refused ----
 
 cp sit.safetensors before

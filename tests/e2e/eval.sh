@@ -242,17 +242,26 @@ for i in reversed(range(9)):
         f.write(chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b""))
 PY
 echo note > files/notes.txt
+mkdir files/others
 echo '{"settings": {"sampler.count": "12"}, "bad": [{"index": 1}]}' > files/manifest.json
 works "a folder of the same images" eval files -r a.stats.npz "${net[@]}" --json
 lacks "$work/stderr" "files has 9 images, and its run makes 12: the same command once more" |
     grep -q . && not_ok "a run that was stopped is named" || ok "a run that was stopped is named"
 lacks "$work/stderr" "1 file passed over, which holds no image" | grep -q . &&
     not_ok "what is passed over is named" || ok "what is passed over is named"
+lacks "$work/stderr" "files: 1 folder in it is not looked into" | grep -q . &&
+    not_ok "a folder in it is named" || ok "a folder in it is named"
+lacks "$work/stderr" "are in half and those of" | grep -q . &&
+    ok "features of one precision: no note" || not_ok "features of one precision: no note"
 # Roots of what rounding leaves of two thousand eigenvalues.
 awk -v x="$(number fid "$work/stdout")" 'BEGIN { exit !(x < 1e-2 && x > -1e-2) }' &&
     ok "is at distance 0 from them" || not_ok "is at distance 0 from them"
 same "the score does not depend on the form" "$(number inception_score "$work/stdout")" \
     "$(number inception_score a.json)"
+run eval files -r a.stats.npz "${net[@]}" precision.compute=half
+same "statistics in float32, samples in half: a note" "$code $(grep -c \
+    '^features of files are in half and those of a.stats.npz in float32: half is off' \
+    "$work/stderr")" "0 1"
 
 # ---- the network as TensorFlow's graph ----
 
