@@ -100,6 +100,13 @@ void ffcl_gemm_leave_own(ffcl_ctx *ctx)
     ffcl_choices_forget(ctx);
 }
 
+int ffcl_gemm_let_own_half(ffcl_ctx *ctx, int may)
+{
+    const int before = ctx->blas->has_blocked_half;
+    ctx->blas->has_blocked_half = may;
+    return before;
+}
+
 void ffcl_gemm_describe(const ffcl_ctx *ctx, char *text, size_t size)
 {
     const char *tuning = ctx->blas->tuning;
@@ -148,6 +155,11 @@ int ffcl_gemm_takes_batches(const ffcl_ctx *ctx, ffcl_dtype dtype)
     if (dtype == FFCL_F16)
         return is_blocked_half(ctx) || ffcl_gemm_copies_half(ctx);
     return ctx->blas && (ctx->blas->backend->takes_batches || ctx->blas->has_blocked);
+}
+
+ffcl_dtype ffcl_gemm_activations(const ffcl_ctx *ctx, ffcl_dtype dtype)
+{
+    return is_blocked_half(ctx) || ffcl_gemm_copies_half(ctx) ? FFCL_F32 : dtype;
 }
 
 int ffcl_gemm_mixes(const ffcl_ctx *ctx)

@@ -35,6 +35,13 @@
 
 #include "load4.clh"
 
+/* One by one, as attn_tiled has them: where a compiler takes them from a library for vectors, as
+ * PoCL's does, those of four differ from that of one in their last places. */
+static inline float4 exp_each(float4 v)
+{
+    return (float4)(exp(v.x), exp(v.y), exp(v.z), exp(v.w));
+}
+
 /* Stages columns d0 .. d0+QD-1 of 64 rows, ld apart, of which n are there: to[d][row].  Neighbours
  * have two quads of a row and then the next row, which meets every bank once. */
 static inline void stage_columns(__local float *to, __global const act *from, int ld, int d0,
@@ -180,10 +187,10 @@ void attn_quads(__global act *out, __global const act *qkv, int T, int H, float 
             #pragma unroll
             for (int c = 0; c < 8; c++)
                 m = fmax(m, stage[c * LINE + 8 * i + ty]);
-            const float4 factor = exp(old - m);
+            const float4 factor = exp_each(old - m);
             #pragma unroll
             for (int j = 0; j < 8; j++) {
-                const float4 e = exp(s[i][j] - m);
+                const float4 e = exp_each(s[i][j] - m);
                 sum += e;
                 mine[(32 * (j / 4) + j % 4) * (BQ / 4)] = e;
             }

@@ -497,7 +497,8 @@ static stream take_stream(const ffcl_sit *sit, ffcl_ctx *ctx, size_t B)
 {
     const ffcl_sit_dims *d = &sit->d;
     const size_t hidden = sit->blocks[0].fc1.w.cols, gated = sit->blocks[0].fc2.w.rows;
-    const size_t wide = ffcl_div_up(ffcl_max(3 * d->D, hidden) * ffcl_dtype_bytes(sit->dtype),
+    const ffcl_dtype dtype = ffcl_gemm_activations(ctx, sit->dtype);
+    const size_t wide = ffcl_div_up(ffcl_max(3 * d->D, hidden) * ffcl_dtype_bytes(dtype),
                                     sizeof(float));
     const size_t ends = ffcl_max(d->p * d->p * d->Cout, sit->form.bottleneck);
     const ffcl_tensor tokens = ffcl_tensor_of(FFCL_F32, B, d->N, d->D);
@@ -505,11 +506,11 @@ static stream take_stream(const ffcl_sit *sit, ffcl_ctx *ctx, size_t B)
     s.y = ffcl_take(ctx, tokens);
     s.h_slot = ffcl_take(ctx, tokens);
     s.wide_slot = ffcl_take(ctx, ffcl_tensor_of(FFCL_F32, B, d->N, ffcl_max(ends, wide)));
-    s.h = ffcl_tensor_in(s.h_slot.mem, ffcl_tensor_of(sit->dtype, B, d->N, d->D));
-    s.qkv = ffcl_tensor_in(s.wide_slot.mem, ffcl_tensor_of(sit->dtype, B, d->N, 3 * d->D));
-    s.hidden = ffcl_tensor_in(s.wide_slot.mem, ffcl_tensor_of(sit->dtype, B, d->N, hidden));
+    s.h = ffcl_tensor_in(s.h_slot.mem, ffcl_tensor_of(dtype, B, d->N, d->D));
+    s.qkv = ffcl_tensor_in(s.wide_slot.mem, ffcl_tensor_of(dtype, B, d->N, 3 * d->D));
+    s.hidden = ffcl_tensor_in(s.wide_slot.mem, ffcl_tensor_of(dtype, B, d->N, hidden));
     if (sit->form.swiglu)
-        s.gated = ffcl_take(ctx, ffcl_tensor_of(sit->dtype, B, d->N, gated));
+        s.gated = ffcl_take(ctx, ffcl_tensor_of(dtype, B, d->N, gated));
     return s;
 }
 

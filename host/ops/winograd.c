@@ -10,9 +10,10 @@
 #include "util.h"
 
 /* Bytes of a band's operands and results, on a CPU so many that they stay in cache, on a GPU enough
- * for every compute unit, of a half image less, as half is for small memories; and the fewest tiles
- * of one: with fewer the GEMMs would read their weights too often. */
-enum { BAND_CPU = 16 << 20, BAND_GPU = 256 << 20, BAND_HALF = 56 << 20, BAND_TILES = 64 };
+ * for every compute unit, of a half image less, as half is for small memories: so many that one of
+ * the SD VAE at 256 is a band; and the fewest tiles of one: with fewer the GEMMs would read their
+ * weights too often. */
+enum { BAND_CPU = 16 << 20, BAND_GPU = 256 << 20, BAND_HALF = 160 << 20, BAND_TILES = 64 };
 
 /* Are the taps a line? */
 static int is_line(const ffcl_conv_weight *w)

@@ -3,10 +3,12 @@
 #include <stdlib.h>
 
 #include "cl/program.h"
+#include "gemm.h"
 #include "sample/engine_impl.h"
 #include "selfcheck/trial.h"
 
-/* A planning pass over B images, decoded one at a time, as half without a matrix unit. */
+/* A planning pass over B images, decoded one at a time, as half without a matrix unit, and with
+ * activations as the unit wants them, not as ffcl's own GEMM does. */
 static int plan(ffcl_engine *e, size_t B)
 {
     e->batch = B;
@@ -28,6 +30,7 @@ int ffcl_engine_calls(void *user, ffcl_trial_calls *calls)
         return rc;
     ctx->programs = own;
     ctx->matrix_unit = FFCL_UNIT_NONE;
+    const int own_half = ffcl_gemm_let_own_half(ctx, 0);
     ctx->see = ffcl_trial_see;
     ctx->see_user = calls;
     e->dtype = FFCL_F16;
@@ -42,6 +45,7 @@ int ffcl_engine_calls(void *user, ffcl_trial_calls *calls)
     e->dtype = FFCL_F32;
     ctx->see = NULL;
     ctx->matrix_unit = unit;
+    (void)ffcl_gemm_let_own_half(ctx, own_half);
     ctx->programs = programs;
     ffcl_programs_close(&own);
     return rc;

@@ -23,9 +23,9 @@ enum { KMAJOR = 1, NMAJOR = 2 };
  * at an offset that a sub-buffer can begin at; the same so that nothing is aligned. */
 enum { DENSE, ALIGNED, ODD };
 /* A row's uses beside what follows (models.h): half results; the built-in GEMM's kernels; ReLU,
- * which neither model has. */
+ * which neither model has; a float32 A of a half W. */
 enum { AFTER = 31, OUT_HALF = 32, BY_PLAIN = 64, BY_TILES_8 = 128, BY_TILES_16 = 256 };
-enum { RELU = 512 };
+enum { RELU = 512, A_FLOAT = 1024 };
 
 /* ---- shapes of float32 ---------------------------------------------------------------------- */
 
@@ -297,12 +297,13 @@ static void half_operands(ffcl_case *c)
 {
     const size_t *d = c->shape.d;
     const ffcl_dtype result = uses(c, OUT_HALF) ? FFCL_F16 : FFCL_F32;
+    const ffcl_dtype of_a = uses(c, A_FLOAT) ? FFCL_F32 : FFCL_F16;
     /* Only a gate may begin at an offset, as the others lie in buffers of their own. */
     ffcl_operand gate = half_at(c, FFCL_IN, FFCL_F32, ffcl_div_up(d[M], d[HALF_T]), d[N], 12);
     gate.at = d[HALF_PLACE] == ALIGNED ? 4 : d[HALF_PLACE] == ODD ? 3 : 0;
     gate.n += gate.at;
     FFCL_OPERANDS(c, half_at(c, FFCL_OUT, result, d[M], d[N], 16),
-                  half_at(c, FFCL_IN, FFCL_F16, d[M], d[K], 8),
+                  half_at(c, FFCL_IN, of_a, d[M], d[K], 8),
                   {.role = FFCL_IN, .dtype = FFCL_F16, .n = ffcl_tiled_count(d[N], d[K])},
                   {.role = FFCL_IN, .n = d[N]}, gate,
                   half_at(c, FFCL_IN, result, d[M], d[N], 16),
@@ -440,6 +441,13 @@ static const char *builtin_skip(const ffcl_case *c)
     return c->ctx->device.caps.max_work_group < items ? "work-groups are too small" : NULL;
 }
 
+/* Is it of the transformer's tokens, which are float32 where no matrix unit multiplies? */
+static int is_of_floats(const ffcl_row *row, const ffcl_model_gemm *g)
+{
+    const char *v = row->variant ? row->variant : "";
+    return g->quarters == 1 && (strcmp(v, "blocked-half") == 0 || strcmp(v, "cblas-half") == 0);
+}
+
 static size_t used(const ffcl_row *row, const ffcl_images_of *of, ffcl_use *to)
 {
     const int half = row->dtype == FFCL_F16;
@@ -447,9 +455,10 @@ static size_t used(const ffcl_row *row, const ffcl_images_of *of, ffcl_use *to)
     for (const ffcl_model_gemm *g = ffcl_model_gemms; g->role; g++) {
         const size_t m = ffcl_model_rows(g, of);
         const size_t t = g->after & FFCL_GATE ? ffcl_xl_tokens(of) : m;
-        if (row->uses & RELU ||
+        const int floats = is_of_floats(row, g), float_out = g->float_out || floats;
+        if (row->uses & RELU || floats != !!(row->uses & A_FLOAT) ||
             g->precision == (half ? FFCL_IN_FLOAT : FFCL_IN_HALF) ||
-            g->after != (row->uses & AFTER) || (half && g->float_out != !(row->uses & OUT_HALF)))
+            g->after != (row->uses & AFTER) || (half && float_out != !(row->uses & OUT_HALF)))
             continue;
         to[n++] = half ? (ffcl_use){g->role, {{m, g->N, g->K, t, DENSE, 0}, 0}}
                        : (ffcl_use){g->role, {{m, g->N, g->K, 0, t, DENSE}, 0}};
@@ -576,7 +585,12 @@ const ffcl_row ffcl_rows_of_gemm[] = {
     BLOCKED_HALF("add", FFCL_BIAS | FFCL_ADD | OUT_HALF, half_add_model),
     BLOCKED_HALF("float_silu", FFCL_BIAS | FFCL_SILU, half_none_model),
     BLOCKED_HALF("float_gate_add", FFCL_BIAS | FFCL_GATE | FFCL_ADD, half_gate_model),
+    BLOCKED_HALF("floats", A_FLOAT, half_none_model),
+    BLOCKED_HALF("floats_bias", FFCL_BIAS | A_FLOAT, half_bias_model),
+    BLOCKED_HALF("floats_gelu", FFCL_BIAS | FFCL_GELU | A_FLOAT, half_gelu_model),
+    BLOCKED_HALF("floats_gate_add", FFCL_BIAS | FFCL_GATE | FFCL_ADD | A_FLOAT, half_gate_model),
     BLOCKED_HALF_PARTS("blocked_half_parts", FFCL_BIAS | FFCL_GATE),
+    BLOCKED_HALF_PARTS("blocked_half_floats_parts", FFCL_BIAS | FFCL_GATE | A_FLOAT),
     CBLAS_HALF("bias", FFCL_BIAS | OUT_HALF, half_bias_model),
     CBLAS_HALF("gelu", FFCL_BIAS | FFCL_GELU | OUT_HALF, half_gelu_model),
     CBLAS_HALF("relu", FFCL_BIAS | RELU | OUT_HALF, half_none_model),
@@ -584,6 +598,10 @@ const ffcl_row ffcl_rows_of_gemm[] = {
     CBLAS_HALF("float", 0, half_none_model),
     CBLAS_HALF("float_silu", FFCL_BIAS | FFCL_SILU, half_none_model),
     CBLAS_HALF("float_gate_add", FFCL_BIAS | FFCL_GATE | FFCL_ADD, half_gate_model),
+    CBLAS_HALF("floats", A_FLOAT, half_none_model),
+    CBLAS_HALF("floats_bias", FFCL_BIAS | A_FLOAT, half_bias_model),
+    CBLAS_HALF("floats_gelu", FFCL_BIAS | FFCL_GELU | A_FLOAT, half_gelu_model),
+    CBLAS_HALF("floats_gate_add", FFCL_BIAS | FFCL_GATE | FFCL_ADD | A_FLOAT, half_gate_model),
     GEMV("bias", FFCL_BIAS | OUT_HALF),
     GEMV("silu", FFCL_BIAS | FFCL_SILU | OUT_HALF),
     GEMV("gelu", FFCL_BIAS | FFCL_GELU | OUT_HALF),
