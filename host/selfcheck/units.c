@@ -9,6 +9,7 @@
 #include "cl/binary_cache.h"
 #include "cl/program.h"
 #include "ops/ops.h"
+#include "selfcheck/reference.h"
 #include "selfcheck/result.h"
 #include "util.h"
 
@@ -16,21 +17,23 @@
 enum { MMA_CAPABILITY = 80, WGMMA_CAPABILITY = 90 };
 /* Raise CHECK_VERSION when the check or its tolerances change: old results are then void.
  * SIZE: elements of every buffer; no trial needs more. */
-enum { CHECK_VERSION = 5, SIZE = 1 << 18 };
+enum { CHECK_VERSION = 6, SIZE = 1 << 18 };
 
 typedef struct probe {
     ffcl_tensor a, w, bias;     /* (SIZE) noise: half, half, float32 */
     ffcl_tensor out, floats;    /* (SIZE) a result, and a half one as float32 */
-    float *host[2];             /* (SIZE) by the plain kernels, and by the unit's */
+    float *given[3];            /* (SIZE) a, w, bias as the device has them */
+    float *host[2];             /* (SIZE) results: of reference.h, and the unit's */
 } probe;
 
-/* A computation that is run twice: by the matrix unit, or with FFCL_UNIT_NONE by ffcl's own GEMM
- * for GPUs, and with neither by the plain kernels. */
+/* A computation by the matrix unit, or with FFCL_UNIT_NONE by ffcl's own GEMM for GPUs, and what it
+ * has to give. */
 typedef struct trial {
     size_t n;                   /* results */
     int half;                   /* they are half */
     double most;                /* relative distance of the two results, above that of roundings */
     void (*run)(ffcl_ctx *ctx, const probe *p);
+    int (*want)(const probe *p, float *out);    /* 0, or FFCL_ENOMEM */
     /* Of WGMMA alone, of FFCL_UNIT_NONE alone. */
     int wgmma_only, own_only;
 } trial;
@@ -40,7 +43,7 @@ static void let(ffcl_ctx *ctx, ffcl_matrix_unit unit, int with)
 {
     ctx->matrix_unit = with ? unit : FFCL_UNIT_NONE;
     if (ctx->blas)
-        ctx->blas->has_blocked_half = with && unit == FFCL_UNIT_NONE;
+        (void)ffcl_gemm_let_own_half(ctx, with && unit == FFCL_UNIT_NONE);
 }
 
 /* The first elements of a buffer as a tensor of that shape. */
@@ -49,10 +52,10 @@ static ffcl_tensor shaped(const ffcl_tensor *t, ffcl_tensor shape)
     return ffcl_tensor_in(t->mem, shape);
 }
 
-/* Both accumulate in float32; only the order of the sums differs. */
+enum { M = 200, N = 136, K = 168 };
+
 static void try_gemm(ffcl_ctx *ctx, const probe *p)
 {
-    enum { M = 200, N = 136, K = 168 };
     ffcl_tensor w = shaped(&p->w, ffcl_tensor_of(FFCL_F16, 1, K, N));
     w.layout = FFCL_TILES;
     ffcl_gemm(ctx, &(ffcl_matmul){.out = shaped(&p->out, ffcl_tensor_of(FFCL_F32, 1, M, N)),
@@ -60,7 +63,13 @@ static void try_gemm(ffcl_ctx *ctx, const probe *p)
                                   .bias = &p->bias, .act = FFCL_ACT_GELU});
 }
 
-/* Forces the variant, where the unit is to compute, for one call. */
+static int want_gemm(const probe *p, float *out)
+{
+    ffcl_reference_gemm_gelu(out, p->given[0], p->given[1], p->given[2], M, N, K);
+    return 0;
+}
+
+/* Forces the variant for one call. */
 static const ffcl_variant *force(ffcl_ctx *ctx, const ffcl_operation *op, const char *name)
 {
     const ffcl_variant *before = ctx->forced[op->id];
@@ -68,10 +77,11 @@ static const ffcl_variant *force(ffcl_ctx *ctx, const ffcl_operation *op, const 
     return before;
 }
 
+enum { SIDE = 24, C = 128, COUT = 40 };        /* enough channels to be shared out */
+
 /* variant: NULL, the one that is chosen. */
 static void convolve(ffcl_ctx *ctx, const probe *p, const char *variant)
 {
-    enum { SIDE = 24, C = 128, COUT = 40 };    /* enough channels to be shared out */
     ffcl_conv_weight w = {.in = C, .out = COUT, .side = 3, .dtype = FFCL_F16};
     ffcl_conv_lay_out(ctx, &w);
     w.weight[0].mem = p->w.mem;
@@ -87,22 +97,27 @@ static void convolve(ffcl_ctx *ctx, const probe *p, const char *variant)
 
 static void try_conv(ffcl_ctx *ctx, const probe *p)
 {
-    convolve(ctx, p, ctx->matrix_unit != FFCL_UNIT_NONE ? "halo" : "implicit");
+    convolve(ctx, p, "halo");
 }
 
-/* By batches of float32 GEMMs, where ffcl's own one computes half operands (Winograd's method). */
+/* By batches of float32 GEMMs (Winograd's method). */
 static void try_batches(ffcl_ctx *ctx, const probe *p)
 {
-    convolve(ctx, p, ctx->blas->has_blocked_half ? NULL : "implicit");
+    convolve(ctx, p, NULL);
 }
+
+static int want_conv(const probe *p, float *out)
+{
+    return ffcl_reference_conv(out, p->given[0], p->given[1], p->given[2], SIDE, C, COUT);
+}
+
+enum { T = 200, H = 2 };
 
 static void attend(ffcl_ctx *ctx, const probe *p, size_t Dh)
 {
-    enum { T = 200, H = 2 };
     const ffcl_tensor out = shaped(&p->out, ffcl_tensor_of(FFCL_F16, 1, T, H * Dh));
     const ffcl_tensor qkv = shaped(&p->a, ffcl_tensor_of(FFCL_F16, 1, T, 3 * H * Dh));
-    const ffcl_variant *before = force(ctx, &ffcl_attention_operation,
-                                       ctx->matrix_unit ? "wgmma" : "tiled");
+    const ffcl_variant *before = force(ctx, &ffcl_attention_operation, "wgmma");
     ffcl_attention(ctx, &out, &qkv, H);
     ctx->forced[FFCL_OP_ATTENTION] = before;
 }
@@ -112,17 +127,27 @@ static void try_attention_64(ffcl_ctx *ctx, const probe *p)
     attend(ctx, p, 64);
 }
 
+static int want_attention_64(const probe *p, float *out)
+{
+    return ffcl_reference_attention(out, p->given[0], T, H, 64);
+}
+
 static void try_attention_72(ffcl_ctx *ctx, const probe *p)
 {
     attend(ctx, p, 72);
 }
 
+static int want_attention_72(const probe *p, float *out)
+{
+    return ffcl_reference_attention(out, p->given[0], T, H, 72);
+}
+
 static const trial trials[] = {
-    {200 * 136, 0, 1e-5, try_gemm, 0, 0},
-    {24 * 24 * 40, 1, 1e-3, try_conv, 1, 0},
-    {200 * 2 * 64, 1, 2e-3, try_attention_64, 1, 0},
-    {200 * 2 * 72, 1, 2e-3, try_attention_72, 1, 0},
-    {24 * 24 * 40, 1, 1e-3, try_batches, 0, 1},
+    {M * N, 0, 1e-5, try_gemm, want_gemm, 0, 0},
+    {SIDE * SIDE * COUT, 1, 1e-3, try_conv, want_conv, 1, 0},
+    {T * H * 64, 1, 2e-3, try_attention_64, want_attention_64, 1, 0},
+    {T * H * 72, 1, 2e-3, try_attention_72, want_attention_72, 1, 0},
+    {SIDE * SIDE * COUT, 1, 1e-3, try_batches, want_conv, 0, 1},
 };
 enum { TRIALS = sizeof trials / sizeof *trials };
 
@@ -133,37 +158,42 @@ static int create(ffcl_ctx *ctx, ffcl_tensor *t, ffcl_dtype dtype)
                               "the check of the matrix unit");
 }
 
-static int fill(ffcl_ctx *ctx, const probe *p, ffcl_tensor *t, ffcl_dtype dtype, float scale)
+/* Noise into t, and what t then has into given. */
+static int fill(ffcl_ctx *ctx, const probe *p, ffcl_tensor *t, ffcl_dtype dtype, float scale,
+                float *given)
 {
     unsigned state = 12345;
     for (size_t i = 0; i < SIZE; i++)
-        p->host[0][i] = scale * ffcl_selfcheck_noise(&state);
+        given[i] = scale * ffcl_selfcheck_noise(&state);
     int rc = create(ctx, t, dtype);
     if (rc == 0)
-        rc = ffcl_buffer_write(ctx, dtype == FFCL_F16 ? p->floats.mem : t->mem, 0, p->host[0],
+        rc = ffcl_buffer_write(ctx, dtype == FFCL_F16 ? p->floats.mem : t->mem, 0, given,
                                SIZE * sizeof(float));
-    if (rc)
+    if (rc || dtype == FFCL_F32)
         return rc;
-    if (dtype == FFCL_F16)
-        ffcl_cast(ctx, t, &p->floats);
-    ffcl_ctx_keep(ctx, ffcl_finish(ctx));
-    return ffcl_ctx_check(ctx);
+    ffcl_cast(ctx, t, &p->floats);
+    ffcl_cast(ctx, &p->floats, t);
+    rc = ffcl_ctx_check(ctx);
+    return rc ? rc : ffcl_buffer_read(ctx, p->floats.mem, 0, given, SIZE * sizeof(float));
 }
 
 static int open_probe(ffcl_ctx *ctx, probe *p)
 {
-    p->host[0] = calloc(2 * SIZE, sizeof *p->host[0]);
-    if (!p->host[0])
+    float *all = calloc(5 * SIZE, sizeof *all);
+    if (!all)
         return ffcl_fail(ctx->err, FFCL_ENOMEM, "out of memory for the check of the matrix unit");
-    p->host[1] = p->host[0] + SIZE;
+    for (size_t i = 0; i < 2; i++)
+        p->host[i] = all + i * SIZE;
+    for (size_t i = 0; i < 3; i++)
+        p->given[i] = all + (2 + i) * SIZE;
     int rc = create(ctx, &p->floats, FFCL_F32);
     if (rc == 0)
         rc = create(ctx, &p->out, FFCL_F32);
     if (rc == 0)
-        rc = fill(ctx, p, &p->a, FFCL_F16, 1.0f);
+        rc = fill(ctx, p, &p->a, FFCL_F16, 1.0f, p->given[0]);
     if (rc == 0)
-        rc = fill(ctx, p, &p->w, FFCL_F16, 0.125f);
-    return rc ? rc : fill(ctx, p, &p->bias, FFCL_F32, 0.125f);
+        rc = fill(ctx, p, &p->w, FFCL_F16, 0.125f, p->given[1]);
+    return rc ? rc : fill(ctx, p, &p->bias, FFCL_F32, 0.125f, p->given[2]);
 }
 
 static void close_probe(probe *p)
@@ -207,24 +237,23 @@ static int fetch(ffcl_ctx *ctx, const probe *p, const trial *t, float *host)
                                       t->n * sizeof(float));
 }
 
-/* Relative distance of the unit's result from the plain kernels'. */
-static int distance(ffcl_ctx *ctx, const probe *p, const trial *t, ffcl_matrix_unit unit,
-                    double *result)
+/* Relative distance of the unit's result from what it has to be. */
+static int distance(ffcl_ctx *ctx, const probe *p, const trial *t, double *result)
 {
-    int rc = 0;
-    for (int with = 0; rc == 0 && with < 2; with++) {
-        let(ctx, unit, with);
-        rc = run_trial(ctx, p, t);
-        if (rc == 0)
-            rc = fetch(ctx, p, t, p->host[with]);
-    }
     double diff = 0, norm = 0;
+    int rc = run_trial(ctx, p, t);
+    if (rc == 0)
+        rc = fetch(ctx, p, t, p->host[1]);
+    if (rc == 0 && t->want(p, p->host[0]))
+        rc = ffcl_fail(ctx->err, FFCL_ENOMEM, "out of memory for the check of the matrix unit");
+    if (rc)
+        return rc;
     for (size_t i = 0; i < t->n; i++) {
         diff += pow((double)p->host[1][i] - p->host[0][i], 2);
         norm += pow(p->host[0][i], 2);
     }
     *result = sqrt(diff / norm);
-    return rc;
+    return 0;
 }
 
 /* Does the trial concern the unit? */
@@ -246,11 +275,10 @@ static int result_key(ffcl_ctx *ctx, ffcl_matrix_unit unit, char **key)
     ctx->planning = 1;
     ffcl_cast(ctx, &halves, &floats);
     ffcl_cast(ctx, &floats, &halves);
-    for (size_t i = 0; i < 2 * TRIALS; i++) {
-        let(ctx, unit, i % 2);
-        if (concerns(&trials[i / 2], unit))
-            trials[i / 2].run(ctx, &nothing);
-    }
+    let(ctx, unit, 1);
+    for (size_t i = 0; i < TRIALS; i++)
+        if (concerns(&trials[i], unit))
+            trials[i].run(ctx, &nothing);
     let(ctx, unit, 0);
     ctx->planning = 0;
     int rc = ffcl_ctx_check(ctx);
@@ -272,11 +300,12 @@ static int check(ffcl_ctx *ctx, ffcl_matrix_unit unit, const char *key)
     int passed = 1, rc = ffcl_programs_build(ctx);
     if (rc == 0)
         rc = open_probe(ctx, &p);
+    let(ctx, unit, 1);
     for (size_t i = 0; rc == 0 && passed && i < TRIALS; i++) {
         double off = 1;
         if (!concerns(&trials[i], unit))
             continue;
-        rc = distance(ctx, &p, &trials[i], unit, &off);
+        rc = distance(ctx, &p, &trials[i], &off);
         passed = rc == 0 && off < trials[i].most;      /* NaN fails too */
     }
     close_probe(&p);
@@ -333,7 +362,7 @@ static int works(ffcl_ctx *ctx, ffcl_matrix_unit unit, int again)
 int ffcl_selfcheck_blocked_half(ffcl_ctx *ctx)
 {
     const int passed = !ffcl_is_cpu(ctx) && ffcl_gemm_mixes(ctx) && works(ctx, FFCL_UNIT_NONE, 0);
-    ctx->blas->has_blocked_half = passed;
+    (void)ffcl_gemm_let_own_half(ctx, passed);
     return passed;
 }
 

@@ -137,7 +137,7 @@ static void keep_result(const fixture *f, const char *text)
     run("mv %s/kept %s", f->root, path);
 }
 
-enum { PROGRAMS = 3 };          /* the unit's, the plain kernel's, the cast */
+enum { PROGRAMS = 2 };          /* the unit's, the casts */
 
 static void test_known(void **state)
 {
