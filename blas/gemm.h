@@ -171,7 +171,8 @@ void ffcl_floats_of_rows(ffcl_ctx *ctx, const ffcl_tensor *out, const ffcl_tenso
 /* The type in which activations between GEMMs with weights of type dtype are kept: float32 where
  * half weights are multiplied in float32, as each GEMM would have to turn halves back. */
 ffcl_dtype ffcl_gemm_activations(const ffcl_ctx *ctx, ffcl_dtype dtype);
-/* From now on ffcl's own GEMM for GPUs may compute half operands, or may not; what was so before. */
+/* From now on ffcl's own GEMM for GPUs may compute half operands, or may not; what was so
+ * before. */
 int ffcl_gemm_let_own_half(ffcl_ctx *ctx, int may);
 /* Can GEMMs mix float32 and half operands, fast or not? */
 int ffcl_gemm_mixes(const ffcl_ctx *ctx);

@@ -25,6 +25,7 @@ enum { MOST_COMPILERS = 16 };
 typedef struct program {
     char *source, *options;
     cl_program handle;          /* NULL until built */
+    size_t length;              /* of its text, from when it was looked for in the cache on */
     ffcl_kernel **kernels;
     size_t n_kernels;
 } program;
@@ -196,6 +197,7 @@ static int load(ffcl_ctx *ctx, program *p)
         ffcl_report(ctx->obs, FFCL_PHASE_WARN, warning, 0, 0);
     }
     unsigned char *binary = rc ? NULL : ffcl_binary_load(key, &size);
+    p->length = text ? strlen(text) : 0;
     if (binary)
         p->handle = from_binary(ctx, p, binary, size);
     ffcl_binary_end(&use);
@@ -444,6 +446,16 @@ const char *ffcl_dtype_option(ffcl_dtype dtype)
     return dtype == FFCL_F16 ? "-DHALF" : "";
 }
 
+/* Long texts first, so that no thread begins one when the others are done. */
+static int by_length(const void *a, const void *b)
+{
+    const program *x = *(program *const *)a, *y = *(program *const *)b;
+    const int by_source = strcmp(x->source, y->source);
+    if (x->length != y->length)
+        return x->length < y->length ? 1 : -1;
+    return by_source ? by_source : strcmp(x->options, y->options);
+}
+
 int ffcl_programs_build(ffcl_ctx *ctx)
 {
     ffcl_programs *all = ctx->programs;
@@ -456,8 +468,10 @@ int ffcl_programs_build(ffcl_ctx *ctx)
             if (!all->list[i]->handle)
                 missing[n++] = all->list[i];
         }
-    if (rc == 0 && n)
+    if (rc == 0 && n) {
+        qsort(missing, n, sizeof *missing, by_length);
         rc = compile_together(ctx, missing, n);
+    }
     for (size_t i = 0; rc == 0 && i < all->n; i++)
         for (size_t j = 0; rc == 0 && j < all->list[i]->n_kernels; j++)
             if (!all->list[i]->kernels[j]->handle)
