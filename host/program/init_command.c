@@ -61,9 +61,7 @@ static int look_at_checkpoint(ffcl_session *s, const char *path, checkpoint_fact
     if (rc == FFCL_ECONFIG) {               /* all is right but for the heads, or other keys */
         ffcl_error again = {0};
         facts->needs_heads = ffcl_sit_open(&sit, cfg, &(ffcl_sit_hints){.heads = 1}, &again) == 0;
-        if (!facts->needs_heads)
-            leave_open(s, facts);
-        s->err = (ffcl_error){0};
+        leave_open(s, facts);
         rc = 0;
     }
     if (!rc && sit) {
@@ -124,13 +122,10 @@ static void print_next(const char *file, const char *checkpoint, const char *vae
 {
     const int lacks_model = is_absent(file, checkpoint);
     const int lacks_vae = vae && is_absent(file, vae);
-    const int is_ready = !lacks_model && !lacks_vae && !facts->needs_heads && !*facts->open;
+    const int is_ready = !lacks_model && !lacks_vae && !*facts->open;
     ffcl_help_line(stdout, 0, "wrote %s; %s", file, is_ready ? "next:" : "before it runs:");
     if (lacks_model)
         print_missing(checkpoint, "model", " (ffcl presets says where weights are)");
-    if (facts->needs_heads)
-        ffcl_help_line(stdout, 0, "set heads under [model]: %s does not say how many there are",
-                       checkpoint);
     for (const char *at = facts->open; *at; at += *at == '\n') {
         const int n = (int)strcspn(at, "\n");
         ffcl_help_line(stdout, 0, "%.*s", n, at);

@@ -70,6 +70,7 @@ static int describe_sit(const ffcl_findings *f, const char *path, const char *wr
     const int is_open = !rc && ffcl_family_resolve(cfg, 1, &ignored);
     if (!rc)
         rc = ffcl_sit_open(&sit, cfg, &none, why);
+    const ffcl_error no_heads = *why;
     ffcl_error second = {0};
     const int lacks_heads = rc == FFCL_ECONFIG && !ffcl_sit_open(&sit, cfg, &one, &second);
     if (is_of_system(&ignored) || is_of_system(&second)) {
@@ -93,7 +94,7 @@ static int describe_sit(const ffcl_findings *f, const char *path, const char *wr
         for (size_t i = 0; i < d->embedders; i++)
             ffcl_find_item(f, "embedder", ffcl_sit_condition(sit, i)->prefix);
         if (lacks_heads)
-            ffcl_find_item(f, "missing", "cannot infer the head count: set model.heads");
+            ffcl_find_item(f, "missing", no_heads.text);
         if (is_open)
             ffcl_find_item(f, "missing", ignored.code ? ignored.text : "the preset");
     }

@@ -207,12 +207,15 @@ cp ffcl.ini kept.ini
 run init
 same "init: a file that is there stays" "$code $(cmp ffcl.ini kept.ini)" "12 "
 works "init --overwrite" init --overwrite
+no_heads="cannot infer the head count for hidden size 144: set model.heads"
 works "init for a checkpoint" init digits.ini --checkpoint "$demo_sit" --vae "$demo_vae"
 same "it says what the checkpoint is, and what nobody can know" \
-    "$(grep -c '6 blocks of width 144.*10 classes' digits.ini) $(grep -c 'set heads' \
+    "$(grep -c '6 blocks of width 144.*10 classes' digits.ini) $(grep -c "^$demo_sit: $no_heads\$" \
     "$work/stdout")" "1 1"
 same "and what comes next" "$(head -n 1 "$work/stdout") $(tail -n 1 "$work/stdout")" \
     "wrote digits.ini; before it runs: then: ffcl digits.ini"
+run inspect "$demo_sit"
+same "inspect says it in the same words" "$(grep -c "$demo_sit: $no_heads\$" "$work/stdout")" 1
 works "init for one without its VAE" init --overwrite other.ini --checkpoint "$demo_sit"
 same "it says where that is" "$(grep -c '^sd-vae-ft-ema/.* is not there: .*huggingface.co/' \
     "$work/stdout") $(grep -c '^weights = sd-vae-ft-ema' other.ini)" "1 1"

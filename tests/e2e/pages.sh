@@ -107,6 +107,60 @@ offers "values" "ffcl config/demo.ini sampler.solver=" ddim euler heun renoise s
 offers "the begin of a value" "ffcl config/demo.ini blas.tuning=of" off
 offers "files of a key" "ffcl config/demo.ini model.checkpoint=config/demo/f" freeflow-digits.pt
 offers "options" "ffcl tune --m" --minutes
+# Help, page and completion name the same options of a command, and the page in the same words.
+cat > options.py << 'PYTHON'
+"""options.py PAGE COMMAND HELP: what the page and the help of a command do not have in common."""
+import re, sys
+page, command, text = open(sys.argv[1]).read(), sys.argv[2], open(sys.argv[3]).read()
+
+
+def plain(s):
+    s = re.sub(r"\\f.|`", "", s).replace("\\(aq", "'").replace("\\&", "").replace("\\-", "-")
+    return " ".join(s.replace("\\e", "\\").split())
+
+
+def of_page(part):
+    items = re.findall(r"^\.TP\n(.*)\n((?:[^.].*\n)*)", part, re.M)
+    return {plain(a): plain(b) for a, b in items}
+
+
+option = r" +((?:-., )?--[a-z-]+(?:\[?=?[^ ]*\]?)?(?: [^ a-z][^ ]*)?)"
+
+
+def of_help():
+    found, name = {}, None
+    for line in text.split("\n"):
+        head = re.match(option + r"(?: {2,}(.*))?$", line)
+        if head:
+            name = head.group(1)
+            found[name] = head.group(2) or ""
+        elif name and re.match(r" {8,}\S", line):
+            found[name] += " " + line
+        else:
+            name = None
+    return {k: " ".join(v.split()) for k, v in found.items()}
+
+
+def part(head):
+    return re.search(r"^\.%s\n(.*?)(?=^\.S[SH] )" % head, page, re.M | re.S).group(1)
+
+
+own, common = part("SS " + command), part("SH OPTIONS OF ALL COMMANDS")
+there, here = {**of_page(own), **of_page(common)}, of_help()
+there = {k: v for k, v in there.items() if k.startswith("-")}
+assert here, text
+for name in sorted({*there, *here}):
+    if there.get(name) != here.get(name):
+        print(command, name, "| page:", there.get(name), "| help:", here.get(name))
+PYTHON
+for command in $commands; do
+    "$ffcl" "$command" --help > help.txt
+    same "$command: the page has the options of its help, in its words" \
+        "$(python3 options.py "$pages/ffcl.1" "$command" help.txt 2>&1)" ""
+    # shellcheck disable=SC2046
+    [ "$command" = help ] || offers "options of $command" "ffcl $command --" \
+        $(sed -n 's/^ *\(-., \)\{0,1\}\(--[a-z-]*\).*/\2/p' help.txt)
+done
 offers "files of an option" "ffcl bench --compare config/demo/f" freeflow-digits.pt
 offers "commands to explain" "ffcl help ini" init
 offers "keys to explain" "ffcl keys output.png" output.png_level
