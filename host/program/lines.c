@@ -78,7 +78,7 @@ void ffcl_help_row(FILE *out, const ffcl_table *table, const char *const *cells)
         ffcl_table_line(table, cells, text, sizeof text);
     else
         ffcl_table_head(table, text, sizeof text);
-    ffcl_text_clean(text, 0);
+    ffcl_text_clean(text, 1);   /* a long name has a line to itself */
     fprintf(out, "%s\n", text);
 }
 
