@@ -21,7 +21,7 @@ int ffcl_selfcheck_blocked_half(ffcl_ctx *ctx);
 
 /* Sets ctx->matrix_unit: to the one that name (mma, wgmma, wmma, mfma, dpas) asks for, for auto to
  * NVIDIA's newest, for a back end's name to none.  A unit is used only if it passes its self-check:
- * its kernels build, and their results on random operands agree with the plain kernels'.  The
+ * its kernels build, and their results on random operands agree with reference.h's.  The
  * result is kept beside the program binaries.  Where auto finds tensor cores that fail, it reports
  * a warning and sets none; FFCL_EDEVICE where name asks for a unit that the device lacks or that
  * fails. */
