@@ -17,7 +17,7 @@
 enum { MMA_CAPABILITY = 80, WGMMA_CAPABILITY = 90 };
 /* Raise CHECK_VERSION when the check or its tolerances change: old results are then void.
  * SIZE: elements of every buffer; no trial needs more. */
-enum { CHECK_VERSION = 6, SIZE = 1 << 18 };
+enum { CHECK_VERSION = 7, SIZE = 1 << 18 };
 
 typedef struct probe {
     ffcl_tensor a, w, bias;     /* (SIZE) noise: half, half, float32 */
@@ -61,6 +61,15 @@ static void try_gemm(ffcl_ctx *ctx, const probe *p)
     ffcl_gemm(ctx, &(ffcl_matmul){.out = shaped(&p->out, ffcl_tensor_of(FFCL_F32, 1, M, N)),
                                   .a = shaped(&p->a, ffcl_tensor_of(FFCL_F16, 1, M, K)), .w = w,
                                   .bias = &p->bias, .act = FFCL_ACT_GELU});
+}
+
+/* Beside wgmma, which leaves it GEMMs of few columns and attention of other heads. */
+static void try_gemm_mma(ffcl_ctx *ctx, const probe *p)
+{
+    const ffcl_matrix_unit unit = ctx->matrix_unit;
+    ctx->matrix_unit = FFCL_UNIT_MMA;
+    try_gemm(ctx, p);
+    ctx->matrix_unit = unit;
 }
 
 static int want_gemm(const probe *p, float *out)
@@ -144,6 +153,7 @@ static int want_attention_72(const probe *p, float *out)
 
 static const trial trials[] = {
     {M * N, 0, 1e-5, try_gemm, want_gemm, 0, 0},
+    {M * N, 0, 1e-5, try_gemm_mma, want_gemm, 1, 0},
     {SIDE * SIDE * COUT, 1, 1e-3, try_conv, want_conv, 1, 0},
     {T * H * 64, 1, 2e-3, try_attention_64, want_attention_64, 1, 0},
     {T * H * 72, 1, 2e-3, try_attention_72, want_attention_72, 1, 0},
@@ -397,16 +407,14 @@ static ffcl_matrix_unit highest(ffcl_ctx *ctx, ffcl_matrix_unit most)
 {
     if (!ffcl_unit_listed(ctx, FFCL_UNIT_MMA))
         return FFCL_UNIT_NONE;
-    if (!works(ctx, FFCL_UNIT_MMA, 0)) {
-        ffcl_report(ctx->obs, FFCL_PHASE_WARN,
-                    "the kernels for tensor cores do not build or compute wrong here; not used", 0,
-                    0);
-        return FFCL_UNIT_NONE;
-    }
     if (most == FFCL_UNIT_WGMMA && ffcl_unit_listed(ctx, FFCL_UNIT_WGMMA) &&
         works(ctx, FFCL_UNIT_WGMMA, 0))
         return FFCL_UNIT_WGMMA;
-    return FFCL_UNIT_MMA;
+    if (works(ctx, FFCL_UNIT_MMA, 0))
+        return FFCL_UNIT_MMA;
+    ffcl_report(ctx->obs, FFCL_PHASE_WARN,
+                "the kernels for tensor cores do not build or compute wrong here; not used", 0, 0);
+    return FFCL_UNIT_NONE;
 }
 
 /* The unit called name if the device has it and it works, else none.  auto never gets here: it
