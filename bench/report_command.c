@@ -202,6 +202,16 @@ static void report_stop(void *user)
     (void)user;
 }
 
+static int check_pattern(const char *pattern, ffcl_error *err)
+{
+    const ffcl_row *row;
+    for (size_t i = 0; (row = ffcl_row_at(i)); i++)
+        if (ffcl_row_matches(pattern, row->name))
+            return 0;
+    return ffcl_fail(err, FFCL_EUSAGE, "no kernel matches %.200s; ffcl bench --list shows them",
+                     pattern);
+}
+
 static int run_report(ffcl_session *s)
 {
     const ffcl_observer observer = {ffcl_progress_report, &s->progress};
@@ -226,6 +236,8 @@ static int run_report(ffcl_session *s)
         rc = ffcl_interrupt_watch(&s->interrupt, report_stop, NULL, &s->err);
     if (!rc)
         rc = ffcl_rows_check(&s->err);
+    if (!rc)
+        rc = check_pattern(r.pattern, &s->err);
     if (!rc)
         rc = ffcl_open_config(s, &cfg, NULL, 0, 0);
     if (!rc)

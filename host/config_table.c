@@ -548,6 +548,8 @@ static int unknown_section(const char *where, const char *section, const char *k
 int ffcl_config_unknown(const char *where, const char *section, const char *key, ffcl_error *err)
 {
     int known = 0;
+    if (!*key)
+        return ffcl_fail(err, FFCL_ECONFIG, "%s: no key stands before the =", where);
     for (size_t i = 0; i < n_sections; i++)
         known |= !strcmp(sections[i], section);
     if (!known)

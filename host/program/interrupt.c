@@ -93,6 +93,12 @@ int ffcl_interrupt_watch(ffcl_interrupt *i, void (*report)(void *user), void *us
     return err->code;
 }
 
+int ffcl_interrupt_part(ffcl_interrupt *i, const char *parting, ffcl_error *err)
+{
+    i->parting = parting;
+    return ffcl_interrupt_watch(i, NULL, NULL, err);
+}
+
 void ffcl_interrupt_keep(ffcl_interrupt *i)
 {
     pthread_mutex_lock(&i->mutex);

@@ -30,6 +30,9 @@ typedef struct ffcl_interrupt {
 int ffcl_interrupt_watch(ffcl_interrupt *i, void (*report)(void *user), void *user,
                          ffcl_error *err);
 
+/* The same where the first signal ends the program there and then, with such a line. */
+int ffcl_interrupt_part(ffcl_interrupt *i, const char *parting, ffcl_error *err);
+
 /* Other processes take part, and mpirun ends them all, silently, where one just ends: from
  * now on the first Ctrl-C is kept where no sampler is set. */
 void ffcl_interrupt_keep(ffcl_interrupt *i);

@@ -142,6 +142,15 @@ static void keep(ffcl_session *s, const ffcl_option *option, const char *value)
     s->n_given += i == s->n_given;
 }
 
+/* "" would pass for what an option means that is not given. */
+static int empty_value(ffcl_session *s, const ffcl_option *option)
+{
+    char sentence[160];
+    snprintf(sentence, sizeof sentence, "--%s= needs a value, and it is empty (a variable of the "
+             "shell that is not set?)", option->name);
+    return ffcl_bad_usage(s, sentence, "");
+}
+
 int ffcl_options_parse(ffcl_session *s, int argc, char **argv)
 {
     const ffcl_option *list[FFCL_OPTIONS_MOST];
@@ -175,6 +184,8 @@ int ffcl_options_parse(ffcl_session *s, int argc, char **argv)
         size_t i = c >= 256 ? (size_t)c - 256 : 0;
         while (c < 256 && list[i]->letter != c)
             i++;
+        if (optarg && !*optarg)
+            return empty_value(s, list[i]);
         keep(s, list[i], optarg);
     }
     s->words = argv + optind;

@@ -9,11 +9,16 @@ static void print_line(void *user, const char *line)
     fflush(stdout);
 }
 
+static const char parting[] =
+    "\nffcl: stopped: not all was checked; what was counts, and the same command begins anew\n";
+
 static int run_selfcheck(ffcl_session *s)
 {
-    ffcl_config *cfg;
+    ffcl_config *cfg = NULL;
     const ffcl_observer observer = {ffcl_progress_report, &s->progress};
-    int rc = ffcl_take_config(s, &cfg);
+    int rc = ffcl_interrupt_part(&s->interrupt, s->progress.quiet ? NULL : parting, &s->err);
+    if (!rc)
+        rc = ffcl_take_config(s, &cfg);
     if (!rc)
         rc = ffcl_selfcheck(cfg, &observer, print_line, &s->progress, &s->err);
     ffcl_config_close(&cfg);

@@ -19,6 +19,9 @@ static void print_tensor(void *user, const ffcl_verify_line *line)
     fflush(stdout);
 }
 
+static const char parting[] =
+    "\nffcl: stopped: not all was compared, and nothing was written\n";
+
 static int run_verify(ffcl_session *s)
 {
     ffcl_config *cfg = NULL;
@@ -27,7 +30,9 @@ static int run_verify(ffcl_session *s)
     double tolerance = 0;       /* each kind's own */
     verify_result v = {.progress = &s->progress};
     const ffcl_observer observer = {ffcl_progress_report, &s->progress};
-    int rc = ffcl_take_files(s, files, 2, &first, &n);
+    int rc = ffcl_interrupt_part(&s->interrupt, s->progress.quiet ? NULL : parting, &s->err);
+    if (!rc)
+        rc = ffcl_take_files(s, files, 2, &first, &n);
     if (!rc)
         rc = ffcl_option_number(s, "tolerance", &tolerance);
     if (!rc && !files[0])

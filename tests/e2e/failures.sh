@@ -51,6 +51,21 @@ ini 'heads = 2' 'heads = 3'
 refuses "a key given twice" 3 "bad.ini:4:" "already set at line 3" -- bad.ini "$grid"
 ini 'heads'
 refuses "a line that is no key = value" 3 "bad.ini:3:" -- bad.ini "$grid"
+# An option of every command that takes a value, and one that may go without.
+for line in "--preview= $demo" "-o $demo" "--profile= $demo" "tune --minutes=" "report --op=" \
+    "bench --device= gemm" "bench --compare= gemm" "eval x --reference=" "init --checkpoint=" \
+    "convert --dtype= a b.safetensors" "verify --tolerance= a" "classes --names=" "--color= $demo"
+do
+    words=()
+    for word in $line; do
+        words+=("$word")
+        [ "$word" != -o ] || words+=("")
+    done
+    refuses "an empty value: ${line% /*}" 2 "= needs a value, and it is empty (a variable" -- \
+        "${words[@]}"
+done
+refuses "an override without a key" 3 "sampler.=1: no key stands before the =" -- "$demo" \
+    sampler.=1 output.grid="$out/x.png"
 refuses "an unknown key in an override" 3 "sampler.sed=1" "did you mean seed?" -- \
     "${tiny[@]}" sampler.sed=1
 refuses "a bad value in an override" 3 "sampler.seed=x" -- "${tiny[@]}" sampler.seed=x

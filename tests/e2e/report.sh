@@ -19,6 +19,8 @@ personal() { # FILE: what must not be in it
         grep -vw root
 }
 same "nothing personal is in it" "$(personal r.txt)" ""
+refuses "a pattern that no kernel has" 2 "no kernel matches nosuch" -- report --op nosuch \
+    -o "$out/r.txt"
 works "as JSON" report "${few[@]}" --device cpu --json -o r.json
 check "its parts" python3 -c '
 import json

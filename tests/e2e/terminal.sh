@@ -251,6 +251,10 @@ same "Ctrl-C in report: dies by it" "$(type_at "checking " 1 report -o report.tx
 same "it says what was kept, which says where it ends" "$(grep -c \
     '^ffcl: stopped: the report so far is kept and says where it ends; ' "$work/tty") $(grep -c \
     'the report ends here, in: ' report.txt)" "1 1"
+same "Ctrl-C in verify: dies by it" "$(type_at "loading " 1 verify \
+    "$data/demo_seed1.ref.safetensors" "$demo")" "signal 2"
+same "it says that not all was compared" "$(grep -c '^ffcl: stopped: not all was compared' \
+    "$work/tty")" 1
 same "Ctrl-C in tune: dies by it" "$(type_at "tuning " 1 tune "$demo" blas.backend=clblast \
     --minutes 5)" "signal 2"
 same "it says what was kept" "$(grep -c \
