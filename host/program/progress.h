@@ -3,6 +3,7 @@
 #ifndef FFCL_PROGRAM_PROGRESS_H
 #define FFCL_PROGRAM_PROGRESS_H
 
+#include <stdatomic.h>
 #include <stdio.h>
 
 #include "ffcl.h"
@@ -10,7 +11,7 @@
 typedef struct ffcl_progress {
     FILE *out;
     int is_terminal;            /* update one line in place */
-    int quiet;                  /* print warnings only */
+    atomic_int quiet;           /* print warnings only; the thread that waits for Ctrl-C reads it */
     int verbose;                /* say more of what is done */
     int color;                  /* heads of errors and warnings have colours */
     ffcl_phase phase;           /* of the last report that was not a text */
