@@ -4,6 +4,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -30,6 +31,7 @@ struct ffcl_sample_set {
     ffcl_manifest *manifest;        /* NULL: none */
     ffcl_outputs *outputs;
     pthread_mutex_t mutex;          /* of the manifest's lists */
+    atomic_int has_added;           /* an image */
     size_t kept, skipped;
     int64_t started;                /* by the system's clock */
     double began, committing;       /* by ffcl_clock; how long the last step took */
@@ -297,9 +299,33 @@ int ffcl_sample_set_find_kept(ffcl_sample_set *set, ffcl_indices *indices, ffcl_
 
 /* ---- what is added ------------------------------------------------------------------------ */
 
+/* evaluation.json of a folder or an npz; NULL: no memory. */
+static char *evaluation_path(const ffcl_config *cfg)
+{
+    return cfg->output.folder ? ffcl_format("%s/evaluation.json", cfg->output.folder)
+                              : ffcl_format("%s.evaluation.json", cfg->output.npz);
+}
+
+/* What an evaluation gave is of the images that were there then. */
+static int drop_evaluation(const ffcl_sample_set *set, ffcl_error *err)
+{
+    if (!set->home.name)
+        return 0;
+    char *path = evaluation_path(set->spec.cfg);
+    int rc = path ? 0 : ffcl_fail(err, FFCL_ENOMEM, "out of memory for a path");
+    if (path && unlink(path) != 0 && errno != ENOENT)
+        rc = ffcl_fail(err, FFCL_EOUTPUT, "%s, which is of other images, cannot be removed: %s",
+                       path, strerror(errno));
+    free(path);
+    return rc;
+}
+
 int ffcl_sample_set_put(ffcl_sample_set *set, size_t index, const uint8_t *rgb, int whole,
                         ffcl_error *err)
 {
+    const int rc = atomic_exchange(&set->has_added, 1) ? 0 : drop_evaluation(set, err);
+    if (rc)
+        return rc;
     return whole ? ffcl_outputs_put_whole(set->outputs, index, rgb, err)
                  : ffcl_outputs_put(set->outputs, index, rgb, err);
 }
@@ -466,8 +492,7 @@ int ffcl_sample_set_end(ffcl_sample_set **out, ffcl_indices *indices, int rc, ff
 static int write_evaluation(const ffcl_config *cfg, const char *json, ffcl_error *err)
 {
     ffcl_atomic_file file = {0};
-    char *path = cfg->output.folder ? ffcl_format("%s/evaluation.json", cfg->output.folder)
-                                    : ffcl_format("%s.evaluation.json", cfg->output.npz);
+    char *path = evaluation_path(cfg);
     int rc = path ? ffcl_atomic_open(&file, path, err)
                   : ffcl_fail(err, FFCL_ENOMEM, "out of memory for a path");
     if (rc == 0)

@@ -97,7 +97,7 @@ kept() {
 import sys, zipfile
 now, want = (zipfile.ZipFile(name) for name in ("now.npz", "want.npz"))
 names = now.namelist()
-sys.exit(names != want.namelist() or len(names) != 7 or
+sys.exit(names != want.namelist() or len(names) != 8 or
          any(now.read(name) != want.read(name) for name in names))'
     rm -f now.npz
 }
@@ -167,7 +167,16 @@ works "all images are there" "${quiet[@]}" output.folder=one "${keep[@]}"
 kept "all were there"
 same "all were there: the same numbers" "$(numbers one/manifest.json)" "$want"
 works "more images, not evaluated" -q "$demo" sampler.count=10 output.grid= output.folder=one
-same "the manifest drops numbers of fewer" "$(grep -c '"evaluation"' one/manifest.json)" 0
+same "the manifest drops numbers of fewer, and the file beside it goes" \
+    "$(grep -c '"evaluation"' one/manifest.json) $(find one -name '*evaluation*')" "0 "
+works "other images in place of them" "${quiet[@]}" output.folder=one --overwrite
+same "they are evaluated" "$(numbers one/evaluation.json)" "$want"
+works "of another seed, not evaluated" -q "$demo" sampler.count=2 sampler.seed=77 output.grid= \
+    output.folder=one --overwrite
+same "numbers of the other seed are gone" "$(find one -name '*evaluation*')" ""
+works "an npz of another seed, not evaluated" -q "$demo" sampler.count=2 sampler.seed=77 \
+    output.grid= output.npz=a.npz --overwrite
+same "an npz: numbers of the other seed are gone" "$(find . -maxdepth 1 -name 'a.npz.eval*')" ""
 rm -rf one
 mkdir part
 works "the first four" "${quiet[@]}" output.folder=part sampler.count=4

@@ -315,7 +315,7 @@ if [ -n "${SWEEP:-}" ]; then
     "$ffcl" "${others[@]}" > a.json
 fi
 evaluates distance- stats.npz -- "${others[@]}" --save-stats stats.npz
-evaluates curve- sheet.png -- "${others[@]}" --curve 2 --sheet sheet.png
+evaluates curve- stats.npz -- "${others[@]}" --curve 2 --save-stats stats.npz
 evaluates compare- plot.svg -- eval --compare a.json a.json --plot plot.svg
 evaluates sampling- e stats.npz -- "$demo" -q sampler.count=2 output.grid= output.folder=e \
     eval.inception=net.safetensors eval.reference=none eval.save_stats=stats.npz
