@@ -30,9 +30,7 @@ static int run_verify(ffcl_session *s)
     double tolerance = 0;       /* each kind's own */
     verify_result v = {.progress = &s->progress};
     const ffcl_observer observer = {ffcl_progress_report, &s->progress};
-    int rc = ffcl_interrupt_part(&s->interrupt, s->progress.quiet ? NULL : parting, &s->err);
-    if (!rc)
-        rc = ffcl_take_files(s, files, 2, &first, &n);
+    int rc = ffcl_take_files(s, files, 2, &first, &n);
     if (!rc)
         rc = ffcl_option_number(s, "tolerance", &tolerance);
     if (!rc && !files[0])
@@ -41,6 +39,8 @@ static int run_verify(ffcl_session *s)
         rc = ffcl_open_config(s, &cfg, files[1], first, n);
     if (!rc && ffcl_option_text(s, "sandbox"))
         rc = ffcl_sandbox(&(ffcl_sandbox_request){.cfg = cfg, .reads = {files[0]}}, &s->err);
+    if (!rc)        /* by a thread, which has to be in the sandbox */
+        rc = ffcl_interrupt_part(&s->interrupt, s->progress.quiet ? NULL : parting, &s->err);
     if (!rc)
         rc = ffcl_verify(files[0], cfg, tolerance, &observer, print_tensor, &v, &s->err);
     if (cfg && (!rc || v.ok || v.failed))
