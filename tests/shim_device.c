@@ -95,7 +95,7 @@ static cl_int give(const void *from, size_t n, size_t size, void *value, size_t 
 static cl_int give_text(cl_device_id id, cl_device_info what, size_t size, void *value,
                         size_t *needed)
 {
-    static const char fp16[] = "cl_khr_fp16";
+    static const char fp16[] = "cl_khr_fp16", lanes[] = "cl_intel_required_subgroup_size";
     static __thread char text[8192];
     const char *wish = getenv("FFCL_SHIM_DEVICE"), *driver = strstr(wish, "driver=");
     cl_int code = REAL(clGetDeviceInfo)(id, what, sizeof text - 64, text, NULL);
@@ -105,6 +105,9 @@ static cl_int give_text(cl_device_id id, cl_device_info what, size_t size, void 
         snprintf(text, sizeof text, "%.*s", (int)strcspn(driver + 7, ","), driver + 7);
     if (what == CL_DEVICE_EXTENSIONS && entry("wave") > 0)
         strcat(text, " cl_amd_device_attribute_query");
+    char *named = strstr(text, lanes);
+    if (what == CL_DEVICE_EXTENSIONS && entry("gpu") > 0 && named)
+        memset(named, ' ', strlen(lanes));      /* PoCL's from 6 on, which are a CPU's */
     if (what == CL_DEVICE_EXTENSIONS && entry("lanes") > 0)
         strcat(text, " cl_intel_subgroup_matrix_multiply_accumulate"
                      " cl_intel_required_subgroup_size");

@@ -91,7 +91,8 @@ static void read_extensions(query *q, ffcl_caps *c)
         clGetDeviceInfo(q->id, AMD_WAVEFRONT_WIDTH, sizeof width, &width, NULL);
         c->amd_wavefront = width;
     }
-    c->few_lanes = least_lanes(q->id, extensions);
+    /* PoCL from 6 on takes the extension on CPUs, too. */
+    c->few_lanes = c->type & CL_DEVICE_TYPE_GPU ? least_lanes(q->id, extensions) : 0;
     c->asks_lanes = c->few_lanes > 0;
     /* Intel's matrix instructions are for the smallest sub-group. */
     if (strstr(extensions, "cl_intel_subgroup_matrix_multiply_accumulate"))
