@@ -65,8 +65,8 @@ static double elapsed(const tuner *t)
 static void report_progress(const tuner *t)
 {
     char text[120];
-    snprintf(text, sizeof text, "%zu configurations tried, %zu of them failed; best: %.2fx",
-             t->journal.n, t->failed, exp(t->best_score));
+    snprintf(text, sizeof text, "%zu configuration%s tried, %zu of them failed; best: %.2fx",
+             t->journal.n, ffcl_plural(t->journal.n), t->failed, exp(t->best_score));
     ffcl_report(t->obs, FFCL_PHASE_TUNE, text, (uint64_t)fmin(elapsed(t), t->budget - 1),
                 (uint64_t)t->budget);
 }
@@ -98,7 +98,8 @@ static int is_direct(const ffcl_tuning *p)
 static int write_result(const tuner *t, const char *more)
 {
     char *comment = ffcl_format("# Parameters of CLBlast, found by ffcl tune (docs/tuning.md): %zu "
-                                "configurations tried.\n%s", t->journal.n, more);
+                                "configuration%s tried.\n%s", t->journal.n,
+                                ffcl_plural(t->journal.n), more);
     int rc = comment ? ffcl_tuning_write(&t->best, &t->home, comment, t->path, t->err)
                      : ffcl_fail(t->err, FFCL_ENOMEM, "out of memory for %s", t->path);
     free(comment);
@@ -457,9 +458,9 @@ static int compare(tuner *t, comparison *c)
 static void say_how_long(const tuner *t, const comparison *c, char *line, size_t size)
 {
     const double needed = c->rounds ? FFCL_TUNE_LEAST_ROUNDS * c->round_seconds : closing(t);
-    snprintf(line, size, "the time was over before the best of %zu configurations was compared %d "
+    snprintf(line, size, "the time was over before the best of %zu configuration%s was compared %d "
              "times, and nothing is written: what was tried is kept; run the same command again "
-             "with --minutes %.0f", t->journal.n, FFCL_TUNE_LEAST_ROUNDS,
+             "with --minutes %.0f", t->journal.n, ffcl_plural(t->journal.n), FFCL_TUNE_LEAST_ROUNDS,
              fmax(ceil(t->budget / 60), ceil(2 * ALLOWANCE * needed / 60)));
 }
 
@@ -516,8 +517,8 @@ static int report(tuner *t, ffcl_tune_visitor *visit, void *user)
         say_how_long(t, &c, line, sizeof line);
     } else {
         snprintf(line, sizeof line, "nothing better was found than what is used without: of %zu "
-                 "configurations none is faster by more than the spread, and nothing is written",
-                 t->journal.n);
+                 "configuration%s none is faster by more than the spread, and nothing is written",
+                 t->journal.n, ffcl_plural(t->journal.n));
     }
     if (rc == 0)
         visit(user, line);
@@ -582,9 +583,9 @@ static int open_tuner(tuner *t, const ffcl_config *cfg)
     if (rc == 0) {
         const ffcl_caps *caps = &t->device.caps;
         snprintf(text, sizeof text, "device %zu: %s (%s, driver %s), %s, %zu shapes; %zu "
-                 "configurations tried before", t->device.index, caps->name,
+                 "configuration%s tried before", t->device.index, caps->name,
                  ffcl_device_kind(caps), caps->driver, t->home.library, t->n_shapes,
-                 t->journal.n);
+                 t->journal.n, ffcl_plural(t->journal.n));
         ffcl_report(t->obs, FFCL_PHASE_NOTE, text, 0, 0);
         if (t->journal.discarded)
             ffcl_report(t->obs, FFCL_PHASE_NOTE, t->journal.discarded, 0, 0);

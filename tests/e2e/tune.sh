@@ -171,7 +171,7 @@ fi
 "$ffcl" tune "${small[@]}" --minutes 5 > /dev/null 2> stop.log &
 pid=$!
 for ((i = 0; i < 200; i++)); do
-    ! grep -q 'configurations tried before' stop.log || break
+    ! grep -q 'configurations\? tried before' stop.log || break
     sleep 0.1
 done
 kill -TERM $pid 2> /dev/null
