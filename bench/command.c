@@ -65,8 +65,9 @@ static int take_options(ffcl_session *s, ffcl_bench_options *o)
     int rc = seed && (end == seed || *end) ?
         ffcl_bad_usage(s, "--seed must be a whole number, not", seed) : 0;
     for (int i = 0; !rc && i < FFCL_BENCH_FILES; i++)
-        rc = ffcl_check_ending(file_options[i].option, o->files[i], file_options[i].ending,
-                               file_options[i].format, FFCL_EUSAGE, &s->err);
+        if (!o->files[i] || strcmp(o->files[i], "-"))   /* else stdout */
+            rc = ffcl_check_ending(file_options[i].option, o->files[i], file_options[i].ending,
+                                   file_options[i].format, FFCL_EUSAGE, &s->err);
     if (!rc && sizes)
         rc = parse_list(sizes, o->sizes, &o->n_sizes, 16, s);
     if (!rc && batches)

@@ -7,6 +7,7 @@
 #include "bench.h"
 #include "cl/profile.h"
 #include "files/atomic.h"
+#include "files/ending.h"
 #include "files/json.h"
 #include "gemm.h"
 #include "report.h"
@@ -226,7 +227,13 @@ static int run_report(ffcl_session *s)
     r.all = ffcl_option_text(s, "all") != NULL;
     if (!r.path)
         r.path = r.json ? "ffcl-report.json" : "ffcl-report.txt";
-    int rc = ffcl_take_nothing(s);
+    int rc = s->n_words == 1 && !ffcl_option_text(s, "output")
+                 ? ffcl_bad_usage(s, "the file is an option: -o", s->words[0])
+                 : ffcl_take_nothing(s);
+    if (!rc)
+        rc = ffcl_check_ending("-o", strcmp(r.path, "-") ? r.path : NULL,
+                               r.json ? ".json" : ".txt", r.json ? "JSON" : "text", FFCL_EUSAGE,
+                               &s->err);
     if (!rc && !s->progress.quiet)
         s->interrupt.parting = strcmp(r.path, "-")
             ? "\nffcl: stopped: the report so far is kept and says where it ends; the same command "

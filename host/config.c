@@ -186,6 +186,9 @@ static int read_entries(ini_source *src)
     int rc = 0;
     if (strcmp(src->path, "-")) {
         rc = ffcl_input_stream(&src->stream, src->path, MOST_BYTES, src->err);
+        if (rc == FFCL_EFILE && ffcl_input_is_pipe(src->path))
+            rc = ffcl_fail(src->err, rc, "cannot read %s: it is a pipe; ffcl - reads an INI file "
+                           "from standard input", src->path);
     } else {
         src->path = "standard input";
         src->stream = fdopen(dup(STDIN_FILENO), "r");
@@ -489,14 +492,18 @@ size_t ffcl_config_draw_batch(const ffcl_config *cfg)
 
 int ffcl_config_check(const ffcl_config *cfg, ffcl_error *err)
 {
-    int rc = ffcl_check_ending("[output] grid =", cfg->output.grid, ".png", "a PNG", FFCL_ECONFIG,
-                               err);
-    if (!rc)
-        rc = ffcl_check_ending("[output] npz =", cfg->output.npz, ".npz", "a NumPy archive",
+    const struct {
+        const char *key, *path, *ending, *format;
+    } files[] = {
+        {"[output] grid =", cfg->output.grid, ".png", "a PNG"},
+        {"[output] folder =", cfg->output.folder, NULL, ""},
+        {"[output] npz =", cfg->output.npz, ".npz", "a NumPy archive"},
+        {"[eval] save_stats =", cfg->eval.save_stats, ".npz", "a NumPy archive"},
+    };
+    int rc = 0;
+    for (size_t i = 0; !rc && i < sizeof files / sizeof *files; i++)
+        rc = ffcl_check_ending(files[i].key, files[i].path, files[i].ending, files[i].format,
                                FFCL_ECONFIG, err);
-    if (!rc)
-        rc = ffcl_check_ending("[eval] save_stats =", cfg->eval.save_stats, ".npz",
-                               "a NumPy archive", FFCL_ECONFIG, err);
     if (rc)
         return rc;
     const int shared = cfg->sampler.rank != FFCL_ALL_RANKS;

@@ -60,6 +60,12 @@ int ffcl_input_open(int *fd, uint64_t *bytes, const char *path, ffcl_error *err)
     return rc;
 }
 
+int ffcl_input_is_pipe(const char *path)
+{
+    struct stat st;
+    return stat(path, &st) == 0 && S_ISFIFO(st.st_mode);
+}
+
 static int too_long(const char *path, uint64_t most, ffcl_error *err)
 {
     return ffcl_fail(err, FFCL_EFORMAT, "%s has more than %llu bytes, so it is not what it should "

@@ -13,6 +13,9 @@
 /* Opens a regular file.  FFCL_EFILE; *fd is then -1. */
 int ffcl_input_open(int *fd, uint64_t *bytes, const char *path, ffcl_error *err);
 
+/* Whether the path names a pipe, such as the shell's <(command). */
+int ffcl_input_is_pipe(const char *path);
+
 /* The same as a stream, of a file of at most `most` bytes, behind a byte order mark if it has one.
  * FFCL_EFILE, FFCL_EFORMAT. */
 int ffcl_input_stream(FILE **stream, const char *path, uint64_t most, ffcl_error *err);

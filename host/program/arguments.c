@@ -13,15 +13,74 @@ int ffcl_is_assignment(const char *word)
     return word[strcspn(word, "=/")] == '=';
 }
 
+static int ends_in(const char *word, const char *ending)
+{
+    const size_t length = strlen(word), n = strlen(ending);
+    return length > n && !strcmp(word + length - n, ending);
+}
+
+int ffcl_names_weights(const char *word)
+{
+    static const char *const endings[] = {".pt", ".pth", ".safetensors", ".ckpt", ".bin"};
+    for (size_t i = 0; i < sizeof endings / sizeof *endings; i++)
+        if (ends_in(word, endings[i]))
+            return 1;
+    return 0;
+}
+
+/* What ends as a file of ours, where section.key=value should stand: how it is named; NULL where it
+ * is none. */
+static const char *name_of_file(const ffcl_session *s, const char *word)
+{
+    const int is_sample = s->command == &ffcl_sample_command;
+    if (ffcl_names_weights(word))
+        return "a checkpoint is a key: model.checkpoint=";
+    if (is_sample && ends_in(word, ".png"))
+        return "the grid is an option: -o ";
+    if (is_sample && ends_in(word, ".npz"))
+        return "an npz is a key: output.npz=";
+    if (is_sample && ends_in(word, ".json") && ffcl_option_text(s, "json"))
+        return "--json prints on stdout: --json > ";
+    if (s->command == &ffcl_eval_command && !ffcl_option_text(s, "reference"))
+        return "eval takes one set of samples, and what they are compared with is an option: "
+               "--reference ";
+    return NULL;
+}
+
+/* The key that "seed" (of "seed 3"), "sampler.seed:3" and "seed:3" mean; NULL: none. */
+static const ffcl_config_row *key_without_sign(const char *word)
+{
+    const size_t n = strcspn(word, ":");
+    for (size_t i = 0; i < ffcl_config_n_rows; i++) {
+        const ffcl_config_row *row = &ffcl_config_rows[i];
+        const size_t section = strlen(row->section), key = strlen(row->key);
+        if ((n == key && !strncmp(word, row->key, n)) ||
+            (n == section + 1 + key && word[section] == '.' &&
+             !strncmp(word, row->section, section) && !strncmp(word + section + 1, row->key, key)))
+            return row;
+    }
+    return NULL;
+}
+
 /* A word where section.key=value should stand: why it does not. */
 static int is_no_assignment(ffcl_session *s, const char *word, const char *ini)
 {
-    char sentence[200], name[64];
-    const char *dot = strchr(word, '.');
+    char sentence[300], name[64];
+    const char *dot = strchr(word, '.'), *how = name_of_file(s, word);
     const size_t length = strlen(word);
-    if (ini && length > 4 && !strcmp(word + length - 4, ".ini")) {
+    if (ini && ends_in(word, ".ini")) {
         snprintf(sentence, sizeof sentence, "one INI file a run, and not after %.80s also", ini);
         return ffcl_bad_usage(s, sentence, word);
+    }
+    if (ends_in(word, ".ini")) {
+        snprintf(sentence, sizeof sentence, "%.80s stands after %.80s, and the INI file comes "
+                 "before the keys", word, s->words[0]);
+        return ffcl_bad_usage(s, sentence, "");
+    }
+    if (how) {
+        snprintf(sentence, sizeof sentence, "%.80s is not of the form section.key=value; %s%.80s",
+                 word, how, word);
+        return ffcl_bad_usage(s, sentence, "");
     }
     if (dot && length < sizeof name) {
         snprintf(name, sizeof name, "%.*s", (int)(dot - word), word);
@@ -30,6 +89,13 @@ static int is_no_assignment(ffcl_session *s, const char *word, const char *ini)
                      "around =", word, word);
             return ffcl_bad_usage(s, sentence, "");
         }
+    }
+    const ffcl_config_row *row = key_without_sign(word);
+    if (row) {
+        const char *colon = strchr(word, ':');
+        snprintf(sentence, sizeof sentence, "%.80s is not of the form section.key=value; did you "
+                 "mean %s.%s=%.80s?", word, row->section, row->key, colon ? colon + 1 : "VALUE");
+        return ffcl_bad_usage(s, sentence, "");
     }
     return ffcl_bad_usage(s, "expected section.key=value instead of", word);
 }
@@ -71,14 +137,10 @@ int ffcl_take_config(ffcl_session *s, ffcl_config **out)
 /* A checkpoint in place of the INI file that would name it. */
 static int is_checkpoint(ffcl_session *s, const char *ini)
 {
-    static const char *const endings[] = {".pt", ".pth", ".safetensors", ".ckpt", ".bin"};
-    const char *dot = ini ? strrchr(ini, '.') : NULL;
-    int is_one = 0;
-    for (size_t i = 0; dot && i < sizeof endings / sizeof *endings; i++)
-        is_one |= !strcmp(dot, endings[i]);
-    return is_one ? ffcl_fail(&s->err, FFCL_EUSAGE, "%s holds weights, and ffcl takes the INI file "
-                              "that names them: ffcl init my.ini --checkpoint %s writes one", ini,
-                              ini) : FFCL_ECONFIG;
+    return ini && ffcl_names_weights(ini)
+               ? ffcl_fail(&s->err, FFCL_EUSAGE, "%s holds weights, and ffcl takes the INI file "
+                           "that names them: ffcl init my.ini --checkpoint %s writes one", ini, ini)
+               : FFCL_ECONFIG;
 }
 
 int ffcl_open_config(ffcl_session *s, ffcl_config **out, const char *ini, size_t first, size_t n)

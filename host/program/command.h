@@ -70,6 +70,11 @@ const ffcl_command *ffcl_command_find(const char *name);
 /* The name of a command that was likely meant, NULL where none is near. */
 const char *ffcl_command_nearest(const char *name);
 
+/* elsewhere.c: what a word or an option (with its - or --) of other programs is here: the name of a
+ * command; a hint that suits the command.  NULL where it is no such word. */
+const char *ffcl_command_elsewhere(const char *name);
+const char *ffcl_option_elsewhere(const ffcl_command *c, const char *option);
+
 /* options.c: fills command, given, words from the command line.  FFCL_EUSAGE. */
 int ffcl_options_parse(ffcl_session *s, int argc, char **argv);
 
@@ -93,6 +98,9 @@ int ffcl_option_count(ffcl_session *s, const char *name, size_t most, size_t *va
 /* arguments.c: words as a command takes them.  section.key=value, but not a path such as
  * runs/a=b.ini: */
 int ffcl_is_assignment(const char *word);
+
+/* Whether a word ends as the name of a file of weights does. */
+int ffcl_names_weights(const char *word);
 
 /* At most most files, in files[], NULL those that were not given; then the assignments, which are
  * *n from *first.  FFCL_EUSAGE. */

@@ -35,21 +35,12 @@ const ffcl_command *ffcl_command_find(const char *name)
     return NULL;
 }
 
-/* What other programs call it. */
-static const char *const elsewhere[][2] = {
-    {"run", "sample"}, {"generate", "sample"}, {"txt2img", "sample"}, {"info", "inspect"},
-    {"list", "devices"}, {"list-devices", "devices"}, {"labels", "classes"}, {"names", "classes"},
-    {"fid", "eval"}, {"evaluate", "eval"}, {"benchmark", "bench"}, {"models", "presets"},
-    {"template", "init"},
-};
-
 const char *ffcl_command_nearest(const char *name)
 {
     const char *nearest = NULL;
     size_t least = (strlen(name) + 1) / 3 + 1;  /* letters that may be wrong, and 1 */
-    for (size_t i = 0; i < sizeof elsewhere / sizeof *elsewhere; i++)
-        if (!strcmp(name, elsewhere[i][0]))
-            return elsewhere[i][1];
+    if (ffcl_command_elsewhere(name))
+        return ffcl_command_elsewhere(name);
     for (const ffcl_command *const *c = ffcl_commands; *c; c++) {
         size_t distance = ffcl_edit_distance(name, (*c)->name);
         if (!(*c)->is_hidden && distance < least) {

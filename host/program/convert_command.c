@@ -34,6 +34,25 @@ static int is_safetensors(const char *path)
     return n > 12 && !strcasecmp(path + n - 12, ".safetensors");
 }
 
+/* What others call the types. */
+static int is_no_dtype(ffcl_session *s, const char *dtype)
+{
+    static const char *const elsewhere[][2] = {
+        {"fp16", "half"}, {"f16", "half"}, {"float16", "half"}, {"16", "half"},
+        {"bf16", "bfloat16"}, {"fp32", "float32"}, {"f32", "float32"}, {"float", "float32"},
+        {"single", "float32"}, {"32", "float32"},
+    };
+    char sentence[160];
+    const char *meant = NULL;
+    for (size_t i = 0; i < sizeof elsewhere / sizeof *elsewhere; i++)
+        if (!strcasecmp(dtype, elsewhere[i][0]))
+            meant = elsewhere[i][1];
+    snprintf(sentence, sizeof sentence, "--dtype must be half, bfloat16 or float32, not "
+             "%.40s%s%s%s", dtype,
+             meant ? " (did you mean " : "", meant ? meant : "", meant ? "?)" : "");
+    return ffcl_bad_usage(s, sentence, "");
+}
+
 /* What the command line asks for. */
 static int take_words(ffcl_session *s, const char **in, ffcl_convert_spec *spec)
 {
@@ -44,7 +63,7 @@ static int take_words(ffcl_session *s, const char **in, ffcl_convert_spec *spec)
     spec->path = s->words[1];
     spec->has_dtype = dtype != NULL;
     if (dtype && ffcl_convert_dtype(dtype, &spec->dtype))
-        return ffcl_bad_usage(s, "--dtype must be half, bfloat16 or float32, not", dtype);
+        return is_no_dtype(s, dtype);
     if (!is_safetensors(spec->path))
         return ffcl_bad_usage(s, "convert writes safetensors, so name the file X.safetensors, not",
                               spec->path);

@@ -7,6 +7,7 @@
 #include "config_presets.h"
 #include "config_table.h"
 #include "files/atomic.h"
+#include "files/ending.h"
 #include "files/input.h"
 #include "model/family.h"
 #include "model/sit.h"
@@ -137,6 +138,18 @@ static void print_next(const char *file, const char *checkpoint, const char *vae
     ffcl_help_line(stdout, 0, "%sffcl %s", is_ready ? "" : "then: ", file);
 }
 
+/* ffcl init X.pt is meant otherwise, and --overwrite would replace the checkpoint. */
+static int check_name(ffcl_session *s, const char *file)
+{
+    char sentence[700];
+    if (ffcl_names_weights(file)) {
+        snprintf(sentence, sizeof sentence, "%.200s would be the INI file; an INI file for those "
+                 "weights: ffcl init my.ini --checkpoint %.200s", file, file);
+        return ffcl_bad_usage(s, sentence, "");
+    }
+    return ffcl_check_ending("init", file, ".ini", "an INI file", FFCL_EUSAGE, &s->err);
+}
+
 static int run_init(ffcl_session *s)
 {
     static const char *const usual[] = {"FreeFlow-XL-2-256.pt",
@@ -152,6 +165,8 @@ static int run_init(ffcl_session *s)
         rc = ffcl_bad_usage(s, "init takes no section.key=value:", s->words[first]);
     signal(SIGPIPE, SIG_IGN);   /* who reads what is said may go; the file is wanted */
     file = file ? file : "ffcl.ini";
+    if (!rc)
+        rc = check_name(s, file);
     if (!rc && checkpoint)
         rc = look_at_checkpoint(s, checkpoint, &facts);
     paths[0] = path_from(file, checkpoint ? checkpoint : usual[0]);

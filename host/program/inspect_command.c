@@ -168,6 +168,8 @@ static int run_inspect(ffcl_session *s)
         return ffcl_bad_usage(s, s->n_words ? "inspect takes one file, and not also"
                                             : "inspect takes one file",
                               s->n_words ? s->words[1] : "");
+    if (!strcmp(s->words[0], "-"))
+        return ffcl_bad_usage(s, "inspect reads files, and not standard input: name a file", "");
     char *manifest;
     int rc = find_manifest(&manifest, s->words[0], &s->err);
     const char *path = manifest ? manifest : s->words[0];

@@ -2,16 +2,20 @@
  * ffcl keys: as text for a terminal, or as the page docs/ini.md. */
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "config_table.h"
 #include "program/command.h"
 
-/* The keys that are asked for by "section", "key" or "section.key"; all without a word. */
+/* The keys that are asked for by "section", "[section]", "key" or "section.key"; all without a
+ * word. */
 static int is_wanted(const ffcl_config_row *row, const char *word)
 {
     const size_t n = word ? strlen(row->section) : 0;
-    return !word || !strcmp(word, row->section) || !strcmp(word, row->key) ||
-           (!strncmp(word, row->section, n) && word[n] == '.' && !strcmp(word + n + 1, row->key));
+    return !word || !strcasecmp(word, row->section) || !strcasecmp(word, row->key) ||
+           (!strncasecmp(word, row->section, n) && word[n] == '.' &&
+            (!word[n + 1] || !strcasecmp(word + n + 1, row->key))) ||
+           (*word == '[' && !strncasecmp(word + 1, row->section, n) && !strcmp(word + 1 + n, "]"));
 }
 
 static int unknown_word(ffcl_session *s, const char *word)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * The command line: which command, its options, its words. */
 #include <assert.h>
+#include <ctype.h>
 #include <getopt.h>
 #include <math.h>
 #include <stdlib.h>
@@ -17,7 +18,7 @@ const ffcl_option ffcl_common_options[] = {
     {"color", 0, "WHEN", "colours: auto (on a terminal, unless NO_COLOR is set), always or never",
      NULL},
     {"help", 'h', NULL, "print this text", NULL},
-    {"version", 0, NULL, "print the version", NULL},
+    {"version", 'V', NULL, "print the version", NULL},
     {NULL, 0, NULL, NULL, NULL},
 };
 
@@ -88,21 +89,28 @@ static int key_of_option(const ffcl_command *c, const char *name, char *key, siz
     return *key && strstr(c->usage, "section.key=value");
 }
 
+/* is_within: of -ngl the letter n, which is then no habit of others. */
 static int unknown_option(ffcl_session *s, const ffcl_option *const *list, size_t n,
-                          const char *argument)
+                          const char *argument, int is_within)
 {
     const ffcl_option *nearest = NULL;
     size_t least = 3, length = strcspn(argument, "=");
-    char name[64], key[64], sentence[256] = "";
-    if (strncmp(argument, "--", 2) || length - 2 >= sizeof name)
-        return ffcl_bad_usage(s, "unknown option", argument);
-    memcpy(name, argument + 2, length - 2);
-    name[length - 2] = '\0';
-    if (key_of_option(s->command, name, key, sizeof key)) {
-        snprintf(sentence, sizeof sentence, "unknown option --%s: this is a key, %s=%.60s", name,
-                 key, argument[length] ? argument + length + 1 : "VALUE");
+    const size_t dashes = argument[1] == '-' ? 2 : 1;
+    /* -name as --name, too */
+    char name[64], key[64], twice[68] = "-", *whole = twice + 1, sentence[256] = "";
+    snprintf(whole, sizeof twice - 1, "%.*s", (int)(length < 66 ? length : 66), argument);
+    const char *hint = is_within ? NULL : ffcl_option_elsewhere(s->command, whole);
+    if (!hint && dashes == 1 && length > 2)
+        hint = ffcl_option_elsewhere(s->command, twice);
+    if (hint) {
+        snprintf(sentence, sizeof sentence, "unknown option %s: %s", whole, hint);
         return ffcl_bad_usage(s, sentence, "");
     }
+    if (length == 2 || length - dashes >= sizeof name)
+        return ffcl_bad_usage(s, "unknown option", argument);
+    for (size_t i = 0; i < length - dashes; i++)
+        name[i] = (char)tolower((unsigned char)argument[dashes + i]);
+    name[length - dashes] = '\0';
     for (size_t i = 0; i < n; i++) {
         size_t distance = ffcl_edit_distance(name, list[i]->name);
         if (distance < least && distance < strlen(name)) {
@@ -110,7 +118,12 @@ static int unknown_option(ffcl_session *s, const ffcl_option *const *list, size_
             nearest = list[i];
         }
     }
-    snprintf(sentence, sizeof sentence, "unknown option --%.60s%s%s%s", name,
+    if (least && key_of_option(s->command, name, key, sizeof key)) {
+        snprintf(sentence, sizeof sentence, "unknown option %s: this is a key, %s=%.60s", whole,
+                 key, argument[length] ? argument + length + 1 : "VALUE");
+        return ffcl_bad_usage(s, sentence, "");
+    }
+    snprintf(sentence, sizeof sentence, "unknown option %.62s%s%s%s", whole,
              nearest ? " (did you mean --" : "", nearest ? nearest->name : "",
              nearest ? "?)" : "");
     return ffcl_bad_usage(s, sentence, "");
@@ -118,7 +131,7 @@ static int unknown_option(ffcl_session *s, const ffcl_option *const *list, size_
 
 /* What getopt_long complains of: c is its answer, at the argument before optind. */
 static int complain(ffcl_session *s, int c, const ffcl_option *const *list, size_t n,
-                    const char *argument)
+                    const char *argument, const char *next)
 {
     /* Within "-xq" getopt is still before the argument, hence the letter. */
     const char letter[] = {'-', (char)optopt, '\0'};
@@ -129,7 +142,29 @@ static int complain(ffcl_session *s, int c, const ffcl_option *const *list, size
         return ffcl_bad_usage(s, "this option needs a value:", argument);
     if (is_known)
         return ffcl_bad_usage(s, "this option takes no value:", argument);
-    return unknown_option(s, list, n, optopt > 0 && optopt < 256 ? letter : argument);
+    const int is_within = next && *next == '-' && next[1] == optopt &&
+                          isalpha((unsigned char)next[2]);
+    return unknown_option(s, list, n, optopt > 0 && optopt < 256 ? letter : argument, is_within);
+}
+
+/* A name behind one dash, as ffmpeg has them: letters such as -overwrite would be taken for
+ * -o verwrite.  NULL where no argument is one. */
+static const char *find_single_dash(const ffcl_command *c, const ffcl_option *const *list,
+                                    size_t n, char *const *arguments)
+{
+    char name[64], key[64];
+    for (char *const *a = arguments; *a && strcmp(*a, "--"); a++) {
+        const size_t length = strcspn(*a, "=");
+        if (**a != '-' || (*a)[1] == '-' || length < 3 || length + 1 >= sizeof name)
+            continue;
+        snprintf(name, sizeof name, "-%.*s", (int)length, *a);
+        if (ffcl_option_elsewhere(c, name) || key_of_option(c, name + 2, key, sizeof key))
+            return *a;
+        for (size_t i = 0; i < n; i++)
+            if (!strcmp(name + 2, list[i]->name))
+                return *a;
+    }
+    return NULL;
 }
 
 static void keep(ffcl_session *s, const ffcl_option *option, const char *value)
@@ -176,11 +211,14 @@ int ffcl_options_parse(ffcl_session *s, int argc, char **argv)
         }
     }
     *l = '\0';
+    const char *single = find_single_dash(s->command, list, n, argv + 1);
+    if (single)
+        return unknown_option(s, list, n, single, 0);
     opterr = 0;
     optind = 1;
     while ((c = getopt_long(argc, argv, letters, options, NULL)) != -1) {
         if (c == ':' || c == '?')
-            return complain(s, c, list, n, argv[optind - 1]);
+            return complain(s, c, list, n, argv[optind - 1], argv[optind]);
         size_t i = c >= 256 ? (size_t)c - 256 : 0;
         while (c < 256 && list[i]->letter != c)
             i++;

@@ -4,6 +4,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "files/ending.h"
 #include "program/bus.h"
 #include "program/command.h"
 #include "program/compare.h"
@@ -88,6 +89,8 @@ static int take_words(ffcl_session *s, sampling *r)
         rc = ffcl_bad_usage(s, "an INI file must come before", word);
     if (!rc && r->trace && !*r->trace)
         rc = ffcl_bad_usage(s, "--profile= needs the name of a file", "");
+    if (!rc)
+        rc = ffcl_check_ending("--profile", r->trace, ".json", "JSON", FFCL_EUSAGE, &s->err);
     return rc;
 }
 

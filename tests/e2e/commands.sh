@@ -69,6 +69,80 @@ refuses "a key of no command" 2 "unknown option --steps; see ffcl devices --help
 refuses "an unknown key of keys" 2 "did you mean sampler.seed?" -- keys sampler.sed
 refuses "devices takes no argument" 2 "takes no argument: x" -- devices x
 
+# ---- habits from other programs ----
+
+# Each line: what is typed behind ffcl, a colon, what the sentence says; code 2.
+echo '[sampler]' > d.ini
+while IFS=: read -r line want; do
+    read -ra words <<< "$line"
+    refuses "a habit: ffcl $line" 2 "$want" -- "${words[@]}"
+done << 'HABITS'
+-i d.ini:named without an option
+-m X.pt:model.checkpoint=VALUE
+d.ini -n 4:sampler.count=VALUE
+d.ini -s 4:sampler.seed=VALUE
+d.ini -b4:sampler.batch=VALUE
+d.ini -ngl 9:unknown option -n; see
+d.ini -steps 4:sampler.steps=VALUE
+d.ini -seed=4:sampler.seed=4
+d.ini -overwrite:did you mean --overwrite?
+d.ini -force:--overwrite replaces
+d.ini -output x.png:did you mean --output?
+d.ini -y:--overwrite replaces
+devices -y:unknown option -y; see
+d.ini --DRY-RUN:did you mean --dry-run?
+d.ini -W 512:that of the checkpoint
+-p cat:classes, not of texts
+--list-devices:ffcl devices lists them
+-L:ffcl devices lists them
+--benchmark:ffcl bench
+gpus:did you mean ffcl devices?
+quantize a b:did you mean ffcl convert?
+d.ini seed 3:did you mean sampler.seed=VALUE?
+d.ini sampler.seed;3:expected section.key=value instead of
+d.ini out.png:-o out.png
+d.ini x.pt:model.checkpoint=x.pt
+d.ini set.npz:output.npz=set.npz
+--json d.ini out.json:--json > out.json
+sampler.count=1 d.ini:the INI file comes before the keys
+eval a b:--reference b
+eval a --fid:all measures are computed
+report x.txt:-o x.txt
+init -o x.ini:ffcl init FILE.ini
+init --force:--overwrite replaces
+convert -i a -o b:ffcl convert IN OUT.safetensors
+convert a b --fp16:--dtype half
+convert a b.safetensors --dtype bf16:did you mean bfloat16?
+inspect -:not standard input
+bench -r 5:--repeats N
+bench -o x:--json FILE
+tune --quick:--minutes N
+HABITS
+refuses "a key with a colon" 2 "did you mean sampler.seed=3?" -- d.ini sampler.seed:3
+works "-V" -V
+check "-V is --version" grep -q '^built with' "$work/stdout"
+for word in sampler Sampler '[sampler]' sampler. sampler.seed; do
+    works "keys $word" keys "$word"
+    check "keys $word: it is there" grep -q '^  seed = 0$' "$work/stdout"
+done
+
+# Files that other programs have on stdout, and names that would be replaced by something else.
+for key in output.grid output.folder output.npz eval.save_stats; do
+    refuses "$key=- is not stdout" 3 "= -: it is written to a file" -- "$demo" "$key=-"
+done
+refuses "-o - is not stdout" 3 "never to stdout" -- "$demo" -o -
+refuses "--sheet - is not stdout" 2 "never to stdout" -- eval a.npz --sheet -
+refuses "init - is not stdout" 2 "never to stdout" -- init -
+echo weights > X.pt
+for words in "init X.pt" "init X.pt --overwrite" "report -o X.pt" "$demo --profile=X.pt"; do
+    read -ra line <<< "$words"
+    refuses "a checkpoint is not replaced: ffcl $words" 2 X.pt -- "${line[@]}"
+done
+same "it is as it was" "$(cat X.pt)" weights
+mkfifo pipe.ini
+refuses "an INI file from a pipe" 4 "ffcl - reads an INI file" -- pipe.ini
+rm d.ini X.pt pipe.ini
+
 # ---- what a file is ----
 
 works "inspect a checkpoint" inspect "$demo_sit"
