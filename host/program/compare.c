@@ -158,6 +158,9 @@ int ffcl_compare_run(ffcl_session *s, const ffcl_config *cfg)
     comparison c = {.n = 0};
     uint8_t *grid = NULL;
     size_t size[2] = {0};
+    const ffcl_png_text texts[] = {{"Software", "ffcl " FFCL_VERSION}, {NULL, NULL}};
+    const ffcl_png_options options = {
+        .level = -1, .texts = ffcl_config_has_metadata(cfg) ? texts : NULL};
     int rc = parse(&c, cfg->output.compare, &s->err);
     if (!rc)
         rc = refuse(cfg, &c, &s->err);
@@ -171,7 +174,7 @@ int ffcl_compare_run(ffcl_session *s, const ffcl_config *cfg)
     for (size_t i = 0; !rc && i < c.n; i++)
         rc = place_column(&grid, size, cfg, &c, i, &s->err);
     if (!rc)
-        rc = ffcl_png_write(cfg->output.grid, grid, size[0], size[1], &s->err);
+        rc = ffcl_png_write_as(cfg->output.grid, grid, size[0], size[1], &options, &s->err);
     for (size_t i = 0; i < c.n; i++) {
         char *path = column_path(cfg, i);
         if (path)

@@ -114,6 +114,8 @@ int ffcl_config_check_outputs(const ffcl_config *cfg, ffcl_error *err)
                        "nothing is evaluated ([eval] reference), so nothing would be left");
     if (rc == 0 && cfg->output.grid && ffcl_config_count(cfg) > FEW)
         rc = ffcl_outputs_check_grid(cfg, find_side(cfg), err);
+    if (rc == 0)
+        rc = ffcl_outputs_check_own(cfg, err);
     if (rc == 0 && cfg->output.grid)
         rc = probe(cfg, cfg->output.grid, err);
     if (rc == 0 && cfg->output.npz)

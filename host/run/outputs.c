@@ -53,6 +53,29 @@ int ffcl_outputs_check_grid(const ffcl_config *cfg, size_t side, ffcl_error *err
                      "[output] grid = (empty) and use folder or npz", count, width, height);
 }
 
+static void look_for_ffcl(void *is_own, const char *key, const char *text)
+{
+    *(int *)is_own |= !strcmp(key, "Software") && !strncmp(text, "ffcl ", 5);
+}
+
+int ffcl_outputs_check_own(const ffcl_config *cfg, ffcl_error *err)
+{
+    const char *path = cfg->output.grid;
+    struct stat st;
+    ffcl_error why;
+    int is_own = 0;
+    if (!path || cfg->output.overwrite || stat(path, &st) || !S_ISREG(st.st_mode) || !st.st_size)
+        return 0;
+    const int rc = ffcl_png_texts(path, look_for_ffcl, &is_own, &why);
+    if (rc == FFCL_ENOMEM)
+        return ffcl_fail(err, rc, "%s", why.text);
+    /* What cannot be read is said where it is to be written. */
+    if (is_own || rc == FFCL_EFILE || (rc == 0 && !ffcl_config_has_metadata(cfg)))
+        return 0;
+    return ffcl_fail(err, FFCL_ESETTINGS, "%s is there, and nothing in it says that ffcl made it: "
+                     "choose another name, or --overwrite replaces it", path);
+}
+
 static int open_grid(ffcl_outputs *o, ffcl_error *err)
 {
     size_t bytes;
@@ -113,6 +136,8 @@ int ffcl_outputs_open(ffcl_outputs **out, const ffcl_outputs_spec *s, ffcl_error
         rc = probe_folder(cfg->output.folder, err);
     if (rc == 0 && o->has_folder)
         rc = ffcl_records_open(&o->records, cfg->output.folder, s->resume, s->is_client, err);
+    if (rc == 0 && (s->which & FFCL_OUT_GRID) && cfg->output.grid)
+        rc = ffcl_outputs_check_own(cfg, err);
     if (rc == 0 && (s->which & FFCL_OUT_GRID) && cfg->output.grid)
         rc = probe(cfg->output.grid, err);
     if (rc == 0 && (s->which & FFCL_OUT_GRID) && cfg->output.grid)

@@ -22,6 +22,11 @@ typedef struct ffcl_outputs_spec {
     int is_client;              /* of another process's run, which has opened them already */
 } ffcl_outputs_spec;
 
+/* A picture where cfg's grid is to be that ffcl did not make is replaced only where cfg has
+ * `overwrite`.  With `metadata = none` grids do not say who made them: there any PNG may be one.
+ * FFCL_ESETTINGS. */
+int ffcl_outputs_check_own(const ffcl_config *cfg, ffcl_error *err);
+
 /* Can there be a grid of cfg's images, if it asks for one?  side: pixels of an image.
  * FFCL_ECONFIG. */
 int ffcl_outputs_check_grid(const ffcl_config *cfg, size_t side, ffcl_error *err);

@@ -114,6 +114,42 @@ same "an npz of somebody else" "$code $(cat a.npz) $(grep -c 'a.npz is there and
 run -q "$demo" output.grid= output.npz=a.npz sampler.count=2 --overwrite
 same "with --overwrite" "$code $(head -c 2 a.npz)" "0 PK"
 
+# A picture where the grid is to be.
+python3 - photo.png << 'PYTHON'
+import struct, sys, zlib
+def chunk(kind, data):
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+with open(sys.argv[1], "wb") as f:
+    f.write(b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(">IIBBBBB", 1, 1, 8, 2, 0, 0, 0)) +
+            chunk(b"IDAT", zlib.compress(b"\0abc")) + chunk(b"IEND", b""))
+PYTHON
+cp photo.png holiday.png
+echo '# a text' > text
+for name in holiday.png text; do
+    cp $name kept
+    for how in "" --dry-run; do
+        # shellcheck disable=SC2086 # none or one
+        run -q "$demo" sampler.count=1 output.grid=$name $how
+        same "a grid replaces no $name of others $how" "$code $(cmp $name kept) $(grep -c \
+            "^ffcl: $name is there, and nothing in it says that ffcl made it: .*--overwrite" \
+            "$work/stderr")" "17  1"
+    done
+done
+run -q "$demo" sampler.count=1 output.grid=text output.metadata=none
+same "without texts, no file that is no PNG" "$code $(cmp text kept)" "17 "
+run -q "$demo" sampler.count=1 output.grid=holiday.png --overwrite
+same "under --overwrite it does" "$code $(cmp -s holiday.png photo.png; echo $?)" "0 1"
+works "its own grid it replaces" -q "$demo" sampler.count=2 output.grid=holiday.png
+: > empty.png
+works "and an empty file, as mktemp makes it" -q "$demo" sampler.count=1 output.grid=empty.png
+works "grids without texts" -q "$demo" sampler.count=1 output.grid=bare.png output.metadata=none
+works "replace each other" -q "$demo" sampler.count=2 output.grid=bare.png output.metadata=none
+works "a comparison" -q "$demo" sampler.count=1 output.grid=two.png \
+    "output.compare=sampler.seed: 1, 2"
+works "is replaced by another" -q "$demo" sampler.count=2 output.grid=two.png \
+    "output.compare=sampler.seed: 1, 2"
+works "and by a grid" -q "$demo" sampler.count=2 output.grid=two.png
+
 # ---- enlarging ----
 
 set_of 5 2
