@@ -286,8 +286,10 @@ int ffcl_config_store_classes(ffcl_config *cfg, const ffcl_config_row *row, cons
         }
     if (strncmp(text, "file:", 5))
         return store_list(cfg, row, text, source, err);
-    char *list = NULL, *path = ffcl_config_input_path(text + 5, source);
-    int rc = path ? read_list(&list, path, err) : ffcl_config_no_memory(source, err);
+    char *list = NULL, *path = NULL;
+    int rc = ffcl_config_input_path(&path, text + 5, source, err);
+    if (!rc)
+        rc = read_list(&list, path, err);
     /* An error in the list should cite the list. */
     const ffcl_config_source inside = {.where = path};
     if (!rc)

@@ -682,8 +682,11 @@ static const char introduction[] =
     "- Files that are read (`[model] checkpoint`, `[vae] weights`, `file:PATH` classes): relative\n"
     "  to the folder of the INI file. Given on the command line they are looked up from the\n"
     "  current folder first and, if nothing is there, from the folder of the INI file.\n"
+    "  Of an INI file from standard input that is the current one.\n"
     "- Files that are written (`[output] grid`, `folder`, `npz`): relative to the current\n"
     "  folder.\n"
+    "- `~/` and `~user/` in front are the home of the user, here and on the command line, also\n"
+    "  where no shell replaces them.\n"
     "\n";
 
 static const char condition_text[] =

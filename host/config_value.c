@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "files/tilde.h"
 #include "os/paths.h"
 #include "util.h"
 
@@ -158,26 +159,35 @@ static int store_choice(void *member, const ffcl_config_row *row, const char *te
     return ffcl_config_bad_value(source, row, text, "is not known", err);
 }
 
-/* "~/x" is in the user's home, also where no shell has made it so; else a copy.  NULL when memory
- * is short. */
-static char *expand_home(const char *text)
+/* Whose home "~/x" and "~user/x" are in is found here, also where no shell has done it. */
+static int expand_home(char **out, const char *text, const ffcl_config_source *source,
+                       ffcl_error *err)
 {
-    const char *home = text[0] == '~' && text[1] && strchr(FFCL_PATH_SEPARATORS, text[1])
-                           ? getenv("HOME") : NULL;
-    char *path = home && *home ? ffcl_format("%s%s", home, text + 1) : ffcl_format("%s", text);
-    if (path)
-        ffcl_path_clean(path);
-    return path;
+    ffcl_error why;
+    const int rc = ffcl_tilde(out, text, &why);
+    if (rc == FFCL_ENOMEM)
+        return ffcl_config_no_memory(source, err);
+    if (rc)
+        return ffcl_fail(err, FFCL_ECONFIG, "%s: %s", source->where, why.text);
+    ffcl_path_clean(*out);
+    return 0;
 }
 
-char *ffcl_config_input_path(const char *text, const ffcl_config_source *source)
+int ffcl_config_input_path(char **out, const char *text, const ffcl_config_source *source,
+                           ffcl_error *err)
 {
-    char *whole = expand_home(text), *inside = whole ? ffcl_path_join(source->folder, whole) : NULL;
+    char *whole;
+    *out = NULL;
+    const int rc = expand_home(&whole, text, source, err);
+    if (rc)
+        return rc;
+    char *inside = ffcl_path_join(source->folder, whole);
     /* Where neither exists the later error should cite what was typed. */
     const int is_here = inside && source->is_override && (!access(whole, F_OK) ||
                                                           access(inside, F_OK));
     free(is_here ? inside : whole);
-    return is_here ? whole : inside;
+    *out = is_here ? whole : inside;
+    return *out ? 0 : ffcl_config_no_memory(source, err);
 }
 
 /* The grid is what is written where nothing else is asked for: a folder or an npz stands for it,
@@ -206,13 +216,15 @@ static int store_string(char **member, const ffcl_config_row *row, const char *t
 {
     char *value = NULL;
     const size_t length = strlen(text);
+    const int is_library = row->offset == offsetof(struct ffcl_config, blas.library);
+    int rc = 0;
     /* They would count: the file "x.png" with its marks. */
     if (length > 1 && (*text == '"' || *text == '\'') && text[length - 1] == *text)
         return ffcl_fail(err, FFCL_ECONFIG, "%s: [%s] %s = %.80s stands in quotation marks, and "
                          "values stand without (./%.80s is a file whose name has them)",
                          source->where, row->section, row->key, text, text);
-    if (row->offset == offsetof(struct ffcl_config, blas.library) &&
-        !ffcl_path_is_absolute(text) && strpbrk(text, FFCL_PATH_SEPARATORS))
+    if (is_library && *text != '~' && !ffcl_path_is_absolute(text) &&
+        strpbrk(text, FFCL_PATH_SEPARATORS))
         return ffcl_fail(err, FFCL_ECONFIG, "%s: [%s] %s = %.80s is a relative path: a library is "
                          "code that runs, so it is a name that the loader finds or an absolute "
                          "path", source->where, row->section, row->key, text);
@@ -222,10 +234,14 @@ static int store_string(char **member, const ffcl_config_row *row, const char *t
         int is_path = row->type == FFCL_TYPE_INPUT;
         for (const ffcl_config_choice *c = row->choices; c && c->name; c++)
             is_path &= strcmp(c->name, text) != 0;
-        value = is_path ? ffcl_config_input_path(text, source)
-                : row->type == FFCL_TYPE_OUTPUT ? expand_home(text) : ffcl_format("%s", text);
-        if (!value)
-            return ffcl_config_no_memory(source, err);
+        if (is_path)
+            rc = ffcl_config_input_path(&value, text, source, err);
+        else if (row->type == FFCL_TYPE_OUTPUT || is_library)
+            rc = expand_home(&value, text, source, err);
+        else if (!(value = ffcl_format("%s", text)))
+            rc = ffcl_config_no_memory(source, err);
+        if (rc)
+            return rc;
     }
     free(*member);
     *member = value;

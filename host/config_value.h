@@ -25,8 +25,10 @@ int ffcl_config_digits(const char *text, size_t length, uint64_t *out);
 /* Leaves out the blanks around the text. */
 void ffcl_config_trim(const char **text, size_t *length);
 
-/* The path under which an input is opened; NULL when memory is short. */
-char *ffcl_config_input_path(const char *text, const ffcl_config_source *source);
+/* The path under which an input is opened in *out, the caller's to free.  FFCL_ECONFIG where it
+ * begins with ~ and nobody's home is meant, FFCL_ENOMEM. */
+int ffcl_config_input_path(char **out, const char *text, const ffcl_config_source *source,
+                           ffcl_error *err);
 
 /* Stores text as the value of row; on failure the old value stays.  FFCL_ECONFIG, FFCL_ENOMEM. */
 int ffcl_config_store(ffcl_config *cfg, const ffcl_config_row *row, const char *text,

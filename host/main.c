@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "ffcl.h"
+#include "files/tilde.h"
 #include "program/command.h"
 #include "program/driver_output.h"
 #include "program/error_line.h"
@@ -26,6 +27,22 @@ static int prepare_process(ffcl_error *err)
         }
     signal(SIGXFSZ, SIG_IGN);
     return 0;
+}
+
+/* Folders that the environment names, as files of settings hold them; what names nobody's home
+ * stays a path. */
+static void expand_folders(void)
+{
+    static const char *const names[] = {"FFCL_CACHE_DIR", "FFCL_CL_DIR"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        const char *value = getenv(names[i]);
+        char *path;
+        ffcl_error ignored;
+        if (!value || *value != '~' || ffcl_tilde(&path, value, &ignored))
+            continue;
+        setenv(names[i], path, 1);
+        free(path);
+    }
 }
 
 /* --color, and what no-color.org asks for. */
@@ -67,6 +84,7 @@ int main(int argc, char **argv)
 {
     ffcl_session s = {0};
     int rc = prepare_process(&s.err);
+    expand_folders();
     if (!rc)
         rc = dispatch(&s, argc, argv);
 

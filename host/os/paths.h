@@ -6,6 +6,9 @@
 /* Does the path mean the same file from whatever folder it is looked at? */
 int ffcl_path_is_absolute(const char *path);
 
+/* The home of a user, "": of whoever runs this; the caller's to free, NULL where none is known. */
+char *ffcl_path_home(const char *user);
+
 /* What separates folders in a path as the user types it. */
 #ifdef _WIN32
 #define FFCL_PATH_SEPARATORS "/\\"

@@ -9,6 +9,8 @@
 #include <unistd.h>
 
 #include "config_table.h"
+#include "files/tilde.h"
+#include "os/paths.h"
 #include "program/command.h"
 #include "util.h"
 
@@ -186,6 +188,30 @@ static int empty_value(ffcl_session *s, const ffcl_option *option)
     return ffcl_bad_usage(s, sentence, "");
 }
 
+/* "~/x", "--names=~/x" and "-o~/x": paths of which the shell has not replaced the ~.  Those of keys
+ * are replaced where they are stored. */
+static int expand_homes(ffcl_session *s, char **arguments)
+{
+    for (char **a = arguments; *a; a++) {
+        char *tilde = *a, *path, *whole;
+        if (!strncmp(*a, "--", 2))
+            tilde = strchr(*a, '=') ? strchr(*a, '=') + 1 : *a;
+        else if (**a == '-' && (*a)[1])
+            tilde = *a + 2;
+        if (*tilde != '~')
+            continue;
+        if (ffcl_tilde(&path, tilde, &s->err))
+            return s->err.code;
+        whole = ffcl_format("%.*s%s", (int)(tilde - *a), *a, path);
+        free(path);
+        if (!whole)
+            return ffcl_fail(&s->err, FFCL_ENOMEM, "out of memory for %s", *a);
+        ffcl_path_clean(whole + (tilde - *a));
+        *a = whole;                 /* the process's, as the others are */
+    }
+    return 0;
+}
+
 int ffcl_options_parse(ffcl_session *s, int argc, char **argv)
 {
     const ffcl_option *list[FFCL_OPTIONS_MOST];
@@ -211,6 +237,8 @@ int ffcl_options_parse(ffcl_session *s, int argc, char **argv)
         }
     }
     *l = '\0';
+    if (expand_homes(s, argv + 1))
+        return s->err.code;
     const char *single = find_single_dash(s->command, list, n, argv + 1);
     if (single)
         return unknown_option(s, list, n, single, 0);

@@ -254,7 +254,47 @@ refuses "eval's plot of another name" 2 "what is written is SVG, so name it x.sv
 refuses "eval's sheet of another name" 2 "name it x.png" -- eval a.npz --sheet x.jpg
 refuses "eval's statistics of another name" 2 "name it x.npz" -- eval a.npz --save-stats x.npy
 refuses "eval's network of another name" 2 "x.safetensors" -- eval --make-network x.pth
-HOME=$work refuses "~ is the home" 12 "$work/none/x.png" -- "$demo" "output.grid=~/none/x.png"
+
+# ~ where no shell has replaced it, in every place that takes a path.
+me=$(id -un) nobody=no-such-user-here
+my_home=$(getent passwd "$me" | cut -d: -f6)
+at_home() { # NAME CODE WORD... -- ARGUMENT...
+    HOME=$work refuses "$@"
+}
+at_home "~ is the home: a key" 12 "$work/none/x.png" -- "$demo" "output.grid=~/none/x.png"
+at_home "~: a library" 4 "$work/none.so" -- "$demo" "blas.library=~/none.so" output.grid="$out/x.png"
+at_home "~: classes of a file" 4 "$work/none.txt" -- "$demo" "sampler.classes=file:~/none.txt"
+for line in "~/none.ini" "sample ~/none.ini" "inspect ~/none.pt" "convert ~/none.pt x.safetensors" \
+    "init x.ini --checkpoint=~/none.pt" "classes --names=~/none.txt" "eval ~/none.npz" \
+    "eval --compare ~/none.json b.json" "bench --compare ~/none.json softmax" \
+    "verify ~/none.safetensors" "tune ~/none.ini" "selfcheck ~/none.ini" "bench model ~/none.ini"; do
+    read -ra words <<< "$line"
+    at_home "~: ffcl $line" 4 "$work/none" -- "${words[@]}"
+done
+for line in "convert $demo_sit ~/none/x.safetensors" "init ~/none/x.ini" \
+    "eval --make-network ~/none/x.safetensors" "report -o~/none/x.txt --op softmax" \
+    "$demo --output=~/none/x.png" "$demo -o~/none/x.png"; do
+    read -ra words <<< "$line"
+    at_home "~: ffcl $line" 12 "$work/none" -- "${words[@]}"
+done
+refuses "~ of a user" 4 "$my_home/none.ini" -- "~$me/none.ini"
+refuses "~ of nobody" 2 "there is no user $nobody here" -- inspect "~$nobody/x.pt"
+refuses "~ of nobody behind =" 2 "there is no user $nobody here" -- classes "--names=~$nobody/x"
+refuses "~ of nobody in a key" 3 "output.grid=" "there is no user $nobody here" -- "$demo" \
+    "output.grid=~$nobody/x.png"
+refuses "~ in a name without a folder is a letter" 4 "cannot open ~x.ini" -- "~x.ini"
+unset_home() {
+    env -u HOME "$ffcl" -q inspect "~/none.pt" > words 2>&1
+}
+unset_home
+same "without HOME it is the user's" "$? $(grep -c "$my_home/none.pt cannot be opened" words)" "4 1"
+if "$ffcl" devices > /dev/null 2>&1; then
+    # shellcheck disable=SC2088 # as a file of settings has it
+    HOME=$work FFCL_CACHE_DIR="~/cache" works "~ in FFCL_CACHE_DIR" -q "$demo" sampler.count=1 \
+        output.grid="$out/x.png"
+    same "it makes no folder of that name" "$(ls -d '~' 2>&1 | grep -c 'No such')" 1
+    rm -f "$out/x.png"
+fi
 
 refuses "a grid that no file can hold, before weights are loaded" 3 "a grid of 6000 images" \
     "set [output] grid = (empty)" -- "$demo" sampler.count=6000 output.columns=1 \

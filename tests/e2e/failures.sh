@@ -416,7 +416,7 @@ else
         "${one[@]}" output.grid=locked/a.png
 fi
 echo old > old.png
-run -q "${with_vae[@]}" output.grid=old.png
+run -q "${with_vae[@]}" output.grid=old.png output.overwrite=yes
 same "after a failure the old grid is there" "$code $(cat old.png)" "11 old"
 same "and no temporary file" "$(find . -name '.*' -type f)" ""
 

@@ -244,6 +244,7 @@ for kind in all none; do
     same "metadata=$kind counts for a grid without a folder" \
         "$code $(grep -c 'without effect' "$work/stderr")" "0 0"
 done
+rm "$out/grid.png"              # which does not say whose it is
 run "${tiny[@]}" sampler.cfg=all sampler.guidance=1
 same "guidance of strength 1" "$(grep -c 'without effect here: .sampler. cfg' "$work/stderr")" 1
 run "${tiny[@]}" condition.w_embedder=1.5 sampler.guidance=3

@@ -10,6 +10,12 @@ int ffcl_path_is_absolute(const char *path)
     return path[0] == '/' || path[0] == '\\' || (isalpha((unsigned char)path[0]) && path[1] == ':');
 }
 
+char *ffcl_path_home(const char *user)
+{
+    const char *home = *user ? NULL : getenv("HOME");   /* which is USERPROFILE's value */
+    return home && *home ? strdup(home) : NULL;
+}
+
 void ffcl_path_clean(char *path)
 {
     for (; *path; path++)
