@@ -382,7 +382,7 @@ const ffcl_config_row ffcl_config_rows[] = {
     {"output", "overwrite", FFCL_TYPE_CHOICE, "no", AT(output.overwrite), SAME, .choices = yes_no,
      .help = "`yes`, or `--overwrite` on the command line: numbered images of `folder`, and an "
              "`npz`, that are not of this sample set, or were made with other settings, are "
-             "deleted and replaced, and so is a picture in the place of `grid` that ffcl did not "
+             "deleted and replaced, and so is an image in the place of `grid` that ffcl did not "
              "make. `no`: they end the run"},
 
     {"eval", "reference", FFCL_TYPE_INPUT, "off", AT(eval.reference), SAME,

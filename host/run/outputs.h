@@ -22,7 +22,7 @@ typedef struct ffcl_outputs_spec {
     int is_client;              /* of another process's run, which has opened them already */
 } ffcl_outputs_spec;
 
-/* A picture where cfg's grid is to be that ffcl did not make is replaced only where cfg has
+/* An image where cfg's grid is to be that ffcl did not make is replaced only where cfg has
  * `overwrite`.  With `metadata = none` grids do not say who made them: there any PNG may be one.
  * FFCL_ESETTINGS. */
 int ffcl_outputs_check_own(const ffcl_config *cfg, ffcl_error *err);

@@ -262,12 +262,14 @@ at_home() { # NAME CODE WORD... -- ARGUMENT...
     HOME=$work refuses "$@"
 }
 at_home "~ is the home: a key" 12 "$work/none/x.png" -- "$demo" "output.grid=~/none/x.png"
-at_home "~: a library" 4 "$work/none.so" -- "$demo" "blas.library=~/none.so" output.grid="$out/x.png"
+at_home "~: a library" 4 "$work/none.so" -- "$demo" "blas.library=~/none.so" \
+    output.grid="$out/x.png"
 at_home "~: classes of a file" 4 "$work/none.txt" -- "$demo" "sampler.classes=file:~/none.txt"
 for line in "~/none.ini" "sample ~/none.ini" "inspect ~/none.pt" "convert ~/none.pt x.safetensors" \
     "init x.ini --checkpoint=~/none.pt" "classes --names=~/none.txt" "eval ~/none.npz" \
     "eval --compare ~/none.json b.json" "bench --compare ~/none.json softmax" \
-    "verify ~/none.safetensors" "tune ~/none.ini" "selfcheck ~/none.ini" "bench model ~/none.ini"; do
+    "verify ~/none.safetensors" "tune ~/none.ini" "selfcheck ~/none.ini" \
+    "bench model ~/none.ini"; do
     read -ra words <<< "$line"
     at_home "~: ffcl $line" 4 "$work/none" -- "${words[@]}"
 done

@@ -114,7 +114,7 @@ same "an npz of somebody else" "$code $(cat a.npz) $(grep -c 'a.npz is there and
 run -q "$demo" output.grid= output.npz=a.npz sampler.count=2 --overwrite
 same "with --overwrite" "$code $(head -c 2 a.npz)" "0 PK"
 
-# A picture where the grid is to be.
+# An image where the grid is to be.
 python3 - photo.png << 'PYTHON'
 import struct, sys, zlib
 def chunk(kind, data):
