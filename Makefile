@@ -221,8 +221,9 @@ $(BUILD)/build_info.h: force
 	cmp -s $@.tmp $@ && rm $@.tmp || mv $@.tmp $@
 force:
 
-$(BUILD)/bench/output.o $(BUILD)/host/program/help_command.o: $(BUILD)/build_info.h
-$(BUILD)/bench/output.o $(BUILD)/host/program/help_command.o: ALL_CFLAGS += -I$(BUILD)
+KNOW_BUILD := $(patsubst %,$(BUILD)/%.o,bench/output host/program/help_command host/run/ranks_mpi)
+$(KNOW_BUILD): $(BUILD)/build_info.h
+$(KNOW_BUILD): ALL_CFLAGS += -I$(BUILD)
 
 # The page of ffcl bench --html.
 $(BUILD)/page.c: bench/page.html

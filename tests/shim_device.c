@@ -15,6 +15,8 @@
  *   alloc=N, global=N MB of the largest buffer, and of all
  *   units=N, clock=N  compute units, MHz
  *   driver=TEXT       the driver's version
+ *   only=TEXT, nth=N  devices with this in their names alone, and the N-th of a platform, from 0;
+ *                     others are what they are
  * What a driver would refuse is refused: larger buffers, work-groups, local memory.
  *   FFCL_SHIM_UNIT=HOW    what becomes of the matrix unit's kernel: fast (in trials all others are
  *                         slow), slow, wrong (in one element), late (wrong, but not in trials),
@@ -47,9 +49,59 @@ static long entry(const char *name)
     return -1;
 }
 
-static int emulates(void)
+/* The place of a device among those of its platform. */
+static long place_of(cl_device_id id)
 {
-    return entry("wave") > 0 || entry("lanes") > 0;
+    cl_platform_id platform = NULL;
+    cl_device_id all[16];
+    cl_uint n = 0;
+    REAL(clGetDeviceInfo)(id, CL_DEVICE_PLATFORM, sizeof platform, &platform, NULL);
+    clGetDeviceIDs(platform, CL_DEVICE_TYPE_ALL, 16, all, &n);
+    for (cl_uint i = 0; i < n && i < 16; i++)
+        if (all[i] == id)
+            return i;
+    return -1;
+}
+
+/* Whether this device is one that pretends; NULL: whether any does. */
+static int pretends(cl_device_id id)
+{
+    if (id && entry("nth") >= 0 && place_of(id) != entry("nth"))
+        return 0;
+    const char *list = getenv("FFCL_SHIM_DEVICE"), *only = list ? strstr(list, "only=") : NULL;
+    char name[256] = "", wish[64] = "";
+    if (!list || !only || !id)
+        return list != NULL;
+    snprintf(wish, sizeof wish, "%.*s", (int)strcspn(only + 5, ","), only + 5);
+    REAL(clGetDeviceInfo)(id, CL_DEVICE_NAME, sizeof name, name, NULL);
+    return strstr(name, wish) != NULL;
+}
+
+static cl_device_id device_of_queue(cl_command_queue queue)
+{
+    cl_device_id id = NULL;
+    clGetCommandQueueInfo(queue, CL_QUEUE_DEVICE, sizeof id, &id, NULL);
+    return id;
+}
+
+/* The first, of programs for several. */
+static cl_device_id device_of_program(cl_program program)
+{
+    cl_device_id ids[16] = {NULL};
+    clGetProgramInfo(program, CL_PROGRAM_DEVICES, sizeof ids, ids, NULL);
+    return ids[0];
+}
+
+static cl_device_id device_of_context(cl_context context)
+{
+    cl_device_id ids[16] = {NULL};
+    clGetContextInfo(context, CL_CONTEXT_DEVICES, sizeof ids, ids, NULL);
+    return ids[0];
+}
+
+static int emulates(cl_device_id id)
+{
+    return pretends(id) && (entry("wave") > 0 || entry("lanes") > 0);
 }
 
 static int unit_is(const char *how)
@@ -139,7 +191,7 @@ cl_int clGetDeviceInfo(cl_device_id id, cl_device_info what, size_t size, void *
     };
     const cl_device_type gpu = CL_DEVICE_TYPE_GPU;
     const cl_device_exec_capabilities kernels = CL_EXEC_KERNEL;
-    if (!getenv("FFCL_SHIM_DEVICE"))
+    if (!pretends(id))
         return REAL(clGetDeviceInfo)(id, what, size, value, needed);
     if (what == CL_DRIVER_VERSION || what == CL_DEVICE_EXTENSIONS)
         return give_text(id, what, size, value, needed);
@@ -212,6 +264,8 @@ cl_mem clCreateBuffer(cl_context context, cl_mem_flags flags, size_t size, void 
 {
     const long alloc = entry("alloc"), global = entry("global");
     cl_int problem = CL_SUCCESS;
+    if (!pretends(device_of_context(context)))
+        return REAL(clCreateBuffer)(context, flags, size, host, code);
     flags = driver_flags(flags, size, host);
     if ((flags & CL_MEM_USE_HOST_PTR) && entry("maps") == 0)
         problem = CL_OUT_OF_HOST_MEMORY;
@@ -257,7 +311,7 @@ cl_int clBuildProgram(cl_program program, cl_uint n, const cl_device_id *devices
                       const char *options, void(CL_CALLBACK *done)(cl_program, void *), void *user)
 {
     char longer[1024];
-    if (options && strstr(options, "-DUNIT=") && emulates()) {
+    if (options && strstr(options, "-DUNIT=") && emulates(device_of_program(program))) {
         static const char registers[] = "-cl-intel-256-GRF-per-thread";
         if (unit_is("build"))
             raise(SIGKILL);     /* PoCL has a handler for SIGSEGV, which continues */
@@ -310,6 +364,8 @@ cl_int clGetKernelWorkGroupInfo(cl_kernel kernel, cl_device_id id, cl_kernel_wor
 {
     const long most[] = {entry("group"), entry("says"), (long)own_limit(kernel)};
     cl_int code = REAL(clGetKernelWorkGroupInfo)(kernel, id, what, size, value, needed);
+    if (!pretends(id))
+        return code;
     for (int i = 0; i < 3 && code == CL_SUCCESS && what == CL_KERNEL_WORK_GROUP_SIZE && value; i++)
         if (most[i] > 0 && *(size_t *)value > (size_t)most[i])
             *(size_t *)value = (size_t)most[i];
@@ -322,13 +378,14 @@ static cl_int limits(cl_command_queue queue, cl_kernel kernel, cl_uint dims, con
     const long group = entry("group"), most = entry("local");
     size_t items = 1;
     cl_ulong bytes = 0;
-    cl_device_id id = NULL;
+    const cl_device_id id = device_of_queue(queue);
+    if (!pretends(id))
+        return CL_SUCCESS;
     for (cl_uint i = 0; local && i < dims; i++)
         items *= local[i];
     const size_t own = own_limit(kernel);
     if ((group > 0 && items > (size_t)group) || (own && items > own))
         return CL_INVALID_WORK_GROUP_SIZE;
-    clGetCommandQueueInfo(queue, CL_QUEUE_DEVICE, sizeof id, &id, NULL);
     if (most >= 0 && clGetKernelWorkGroupInfo(kernel, id, CL_KERNEL_LOCAL_MEM_SIZE, sizeof bytes,
                                               &bytes, NULL) == CL_SUCCESS &&
         bytes > (cl_ulong)most)
@@ -341,7 +398,7 @@ cl_int clEnqueueNDRangeKernel(cl_command_queue queue, cl_kernel kernel, cl_uint 
                               cl_uint waits, const cl_event *wait, cl_event *done)
 {
     static const cl_ushort seven = 0x4700;
-    const int unit = emulates() && is_unit(kernel);
+    const int unit = is_unit(kernel) && emulates(device_of_queue(queue));
     cl_int code = limits(queue, kernel, dims, local);
     if (code != CL_SUCCESS)
         return code;

@@ -4,6 +4,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "cl/environment.h"
 #include "cl/source.h"
@@ -12,15 +13,17 @@
 #include "model/vae.h"
 #include "util.h"
 
-int ffcl_facts_set_device(ffcl_manifest *m, const ffcl_engine *engine, ffcl_error *err)
+void ffcl_facts_of_device(ffcl_manifest_member *out, const ffcl_engine *engine)
 {
-    char products[400], unit[80], library[200];
-    ffcl_engine_products(engine, products, sizeof products);
-    ffcl_engine_unit(engine, unit, sizeof unit);
-    ffcl_engine_library(engine, library, sizeof library);
-    const ffcl_manifest_kernels kernels = {products, *unit ? unit : NULL,
-                                           *library ? library : NULL};
-    return ffcl_manifest_set_kernels(m, ffcl_engine_device(engine)->caps.name, &kernels, err);
+    const ffcl_caps *caps = &ffcl_engine_device(engine)->caps;
+    *out = (ffcl_manifest_member){0};
+    memcpy(out->name, caps->name, sizeof out->name);
+    memcpy(out->platform, caps->platform, sizeof out->platform);
+    memcpy(out->version, caps->version, sizeof out->version);
+    memcpy(out->driver, caps->driver, sizeof out->driver);
+    ffcl_engine_products(engine, out->products, sizeof out->products);
+    ffcl_engine_unit(engine, out->unit, sizeof out->unit);
+    ffcl_engine_library(engine, out->library, sizeof out->library);
 }
 
 static int set_latent_form(ffcl_manifest *m, const ffcl_engine *engine, ffcl_error *err)
@@ -70,6 +73,7 @@ static int set_texts(ffcl_manifest *m, const ffcl_sample_set_spec *s, ffcl_error
 int ffcl_facts_set(ffcl_manifest *m, const ffcl_sample_set_spec *s, ffcl_error *err)
 {
     char text[96], key[160];
+    ffcl_manifest_member member;
     const char *checkpoint = NULL, *vae = NULL;
     const ffcl_sit_dims *d = ffcl_engine_sit(s->engine);
     const ffcl_tensor_file *const files[2] = {ffcl_engine_file(s->engine, 0),
@@ -118,8 +122,9 @@ int ffcl_facts_set(ffcl_manifest *m, const ffcl_sample_set_spec *s, ffcl_error *
         rc = set_texts(m, s, err);
     if (!rc)
         rc = set_environment(m, err);
+    ffcl_facts_of_device(&member, s->engine);
     if (!rc)
-        rc = ffcl_facts_set_device(m, s->engine, err);
+        rc = ffcl_manifest_set_kernels(m, &member, err);
     for (size_t i = 0; !rc && i < d->embedders; i++) {
         const ffcl_condition *c = ffcl_engine_condition(s->engine, i);
         snprintf(key, sizeof key, "condition.%.120s", c->prefix);

@@ -8,7 +8,7 @@
 /* Every fact of the key table, and [condition]. */
 int ffcl_facts_set(ffcl_manifest *m, const ffcl_sample_set_spec *spec, ffcl_error *err);
 
-/* How a device of the run computes. */
-int ffcl_facts_set_device(ffcl_manifest *m, const ffcl_engine *engine, ffcl_error *err);
+/* A device of the run, and how it computes. */
+void ffcl_facts_of_device(ffcl_manifest_member *out, const ffcl_engine *engine);
 
 #endif

@@ -43,6 +43,7 @@ struct ffcl_manifest {
     char *path;
     cJSON *old;                 /* the file as it was opened; NULL: there was none */
     cJSON *settings, *devices, *bad;
+    cJSON *members;             /* devices that have joined */
     size_t world, rank;         /* of this process: whose bad images are replaced */
     int may_grow;               /* the count may be another */
 };
@@ -89,8 +90,9 @@ int ffcl_manifest_open(ffcl_manifest **out, const char *path, int resume, ffcl_e
     m->settings = cJSON_CreateObject();
     m->devices = cJSON_CreateArray();
     m->bad = cJSON_CreateArray();
+    m->members = cJSON_CreateArray();
     m->world = 1;
-    if (!m->path || !m->settings || !m->devices || !m->bad)
+    if (!m->path || !m->settings || !m->devices || !m->bad || !m->members)
         rc = ffcl_fail(err, FFCL_ENOMEM, "out of memory for %s", path);
     if (!rc && resume)
         rc = read_file(&m->old, path, err);
@@ -108,6 +110,7 @@ void ffcl_manifest_close(ffcl_manifest **m)
     cJSON_Delete((*m)->settings);
     cJSON_Delete((*m)->devices);
     cJSON_Delete((*m)->bad);
+    cJSON_Delete((*m)->members);
     free((*m)->path);
     free(*m);
     *m = NULL;
@@ -183,38 +186,45 @@ static int is_of_device(const char *key)
     return ffcl_begins(key, PRODUCTS) || ffcl_begins(key, UNIT) || ffcl_begins(key, LIBRARY);
 }
 
+/* "" is not set.  Where the run has two devices of one name, they must be alike. */
 static int set_of_device(ffcl_manifest *m, const char *what, const char *device, const char *how,
                          ffcl_error *err)
 {
     char key[200];
     snprintf(key, sizeof key, "%s%.128s", what, device);
+    const char *other = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(m->settings, key));
+    if (!*how)
+        return 0;
+    if (other && strcmp(other, how))
+        return ffcl_fail(err, FFCL_ESETTINGS, "two devices of this run have one name and compute "
+                         "differently (%s is %.200s and %.200s): every rank needs the same "
+                         "libraries; of one process, [device] select takes one of the devices",
+                         key, other, how);
     return ffcl_manifest_set(m, key, how, err);
 }
 
 /* What the file says of devices that this run does not have stays. */
-static int keep_devices(ffcl_manifest *m, const cJSON *file, ffcl_error *err)
+static cJSON *merge_settings(const ffcl_manifest *m, const cJSON *file)
 {
+    cJSON *all = cJSON_Duplicate(m->settings, 1);
     const cJSON *old = NULL;
-    int rc = 0;
     cJSON_ArrayForEach(old, cJSON_GetObjectItemCaseSensitive(file, "settings")) {
-        if (!rc && is_of_device(old->string) && cJSON_IsString(old) &&
-            !cJSON_GetObjectItemCaseSensitive(m->settings, old->string))
-            rc = ffcl_manifest_set(m, old->string, old->valuestring, err);
+        if (all && is_of_device(old->string) && cJSON_IsString(old) &&
+            !cJSON_GetObjectItemCaseSensitive(all, old->string) &&
+            !ffcl_json_add_text(all, old->string, old->valuestring)) {
+            cJSON_Delete(all);
+            return NULL;
+        }
     }
-    return rc;
+    return all;
 }
 
-int ffcl_manifest_set_kernels(ffcl_manifest *m, const char *device,
-                              const ffcl_manifest_kernels *kernels, ffcl_error *err)
+int ffcl_manifest_set_kernels(ffcl_manifest *m, const ffcl_manifest_member *d, ffcl_error *err)
 {
-    int rc = keep_devices(m, m->old, err);
+    int rc = set_of_device(m, PRODUCTS, d->name, d->products, err);
     if (!rc)
-        rc = set_of_device(m, PRODUCTS, device, kernels->products, err);
-    if (!rc && kernels->unit)
-        rc = set_of_device(m, UNIT, device, kernels->unit, err);
-    if (!rc && kernels->library)
-        rc = set_of_device(m, LIBRARY, device, kernels->library, err);
-    return rc;
+        rc = set_of_device(m, UNIT, d->name, d->unit, err);
+    return rc ? rc : set_of_device(m, LIBRARY, d->name, d->library, err);
 }
 
 static int add_setting(void *user, const char *key, const char *text, ffcl_error *err)
@@ -307,20 +317,73 @@ static int is_text(const cJSON *object, const char *key, const char *text)
     return known && !strcmp(known, text);
 }
 
-int ffcl_manifest_is_new_device(const ffcl_manifest *m, const ffcl_caps *caps)
+static int is_member(const cJSON *device, const ffcl_manifest_member *d)
 {
-    const cJSON *runs = cJSON_GetObjectItemCaseSensitive(m->old, "runs"), *run = NULL;
+    return is_text(device, "name", d->name) && is_text(device, "driver", d->driver) &&
+           is_text(device, "version", d->version);
+}
+
+/* Looks through devices, each of which says by which ffcl, or all are by that of `run`. */
+static void look_for(const cJSON *devices, const cJSON *run, const ffcl_manifest_member *d,
+                     int *others, int *same, int *of_version)
+{
     const cJSON *device = NULL;
-    int others = 0;
-    cJSON_ArrayForEach(run, runs) {
-        cJSON_ArrayForEach(device, cJSON_GetObjectItemCaseSensitive(run, "devices")) {
-            if (is_text(device, "name", caps->name) && is_text(device, "driver", caps->driver) &&
-                is_text(device, "version", caps->version))
-                return 0;
-            others = 1;
-        }
+    cJSON_ArrayForEach(device, devices) {
+        const int is_same = is_member(device, d);
+        *others += !is_same;
+        *same += is_same;
+        *of_version += is_same && is_text(run ? run : device, "ffcl", FFCL_VERSION);
     }
-    return others;
+}
+
+ffcl_manifest_kind ffcl_manifest_kind_of(const ffcl_manifest *m, const ffcl_manifest_member *d)
+{
+    int others = 0, same = 0, of_version = 0;
+    const cJSON *run = NULL;
+    look_for(m->members, NULL, d, &others, &same, &of_version);
+    if (others && !same)
+        return FFCL_KIND_NEW_IN_RUN;
+    look_for(cJSON_GetObjectItemCaseSensitive(m->old, "devices"), NULL, d, &others, &same,
+             &of_version);
+    cJSON_ArrayForEach(run, cJSON_GetObjectItemCaseSensitive(m->old, "runs"))
+        look_for(cJSON_GetObjectItemCaseSensitive(run, "devices"), run, d, &others, &same,
+                 &of_version);
+    return same ? of_version ? FFCL_KIND_KNOWN : FFCL_KIND_OTHER_FFCL
+           : others ? FFCL_KIND_NEW : FFCL_KIND_KNOWN;
+}
+
+static int add_member(ffcl_manifest *m, const ffcl_manifest_member *d, ffcl_error *err)
+{
+    cJSON *one = cJSON_CreateObject();
+    if (!one || !ffcl_json_add_text(one, "name", d->name) ||
+        !ffcl_json_add_text(one, "platform", d->platform) ||
+        !ffcl_json_add_text(one, "version", d->version) ||
+        !ffcl_json_add_text(one, "driver", d->driver) ||
+        !ffcl_json_add_text(one, "ffcl", FFCL_VERSION) ||
+        !cJSON_AddItemToArray(m->members, one)) {
+        cJSON_Delete(one);
+        return no_memory(m, err);
+    }
+    return 0;
+}
+
+int ffcl_manifest_join(ffcl_manifest *m, const ffcl_manifest_member *d, ffcl_manifest_kind *kind,
+                       ffcl_error *err)
+{
+    cJSON *now = NULL;
+    int rc = read_file(&now, m->path, err);
+    if (rc)
+        return rc;
+    cJSON_Delete(m->old);
+    m->old = now;
+    rc = ffcl_manifest_set_kernels(m, d, err);
+    if (!rc)
+        rc = ffcl_manifest_check(m, err);
+    if (rc)
+        return rc;
+    *kind = ffcl_manifest_kind_of(m, d);
+    rc = add_member(m, d, err);
+    return rc ? rc : ffcl_manifest_write(m, NULL, err);
 }
 
 void ffcl_manifest_describe(ffcl_manifest_device *out, const ffcl_engine *engine, size_t images)
@@ -422,6 +485,25 @@ static cJSON *merge_bad(const ffcl_manifest *m, const cJSON *file)
     return all;
 }
 
+/* The devices that have ever joined: those of the file, and ours, each once. */
+static cJSON *merge_members(const ffcl_manifest *m, const cJSON *file)
+{
+    const cJSON *before = cJSON_GetObjectItemCaseSensitive(file, "devices"), *one = NULL;
+    cJSON *all = cJSON_IsArray(before) ? cJSON_Duplicate(before, 1) : cJSON_CreateArray();
+    cJSON_ArrayForEach(one, m->members) {
+        const cJSON *other = all ? all->child : NULL;
+        while (other && !cJSON_Compare(other, one, 1))
+            other = other->next;
+        cJSON *copy = all && !other ? cJSON_Duplicate(one, 1) : NULL;
+        if (all && !other && (!copy || !cJSON_AddItemToArray(all, copy))) {
+            cJSON_Delete(copy);
+            cJSON_Delete(all);
+            return NULL;
+        }
+    }
+    return all;
+}
+
 static int write_text(const char *path, const cJSON *file, ffcl_error *err)
 {
     ffcl_atomic_file out = {0};
@@ -446,24 +528,24 @@ int ffcl_manifest_write(ffcl_manifest *m, const ffcl_manifest_run *run, ffcl_err
     int rc = m->old || run ? read_file(&before, m->path, err) : 0;
     if (rc)
         goto out;
-    rc = keep_devices(m, before, err);
-    if (rc)
-        goto out;
     const cJSON *earlier = cJSON_GetObjectItemCaseSensitive(before, "runs");
     runs = cJSON_IsArray(earlier) ? cJSON_Duplicate(earlier, 1) : cJSON_CreateArray();
-    cJSON *settings = cJSON_Duplicate(m->settings, 1), *bad = merge_bad(m, before);
+    cJSON *settings = merge_settings(m, before), *bad = merge_bad(m, before);
+    cJSON *members = merge_members(m, before);
     cJSON *one = run ? describe_run(m, run) : NULL;
-    if (!file || !runs || !settings || !bad || (run && !one) ||
+    if (!file || !runs || !settings || !bad || !members || (run && !one) ||
         !ffcl_json_add_text(file, "format", FORMAT) ||
         !cJSON_AddItemToObject(file, "settings", settings) ||
-        !cJSON_AddItemToObject(file, "bad", bad) || (one && !cJSON_AddItemToArray(runs, one)) ||
+        !cJSON_AddItemToObject(file, "bad", bad) ||
+        !cJSON_AddItemToObject(file, "devices", members) ||
+        (one && !cJSON_AddItemToArray(runs, one)) ||
         !cJSON_AddItemToObject(file, "runs", runs)) {
         rc = no_memory(m, err);
         goto out;
     }
     runs = NULL;
     const cJSON *evaluation = cJSON_GetObjectItemCaseSensitive(before, "evaluation");
-    cJSON *copy = evaluation && (!run || !run->generated) ? cJSON_Duplicate(evaluation, 1) : NULL;
+    cJSON *copy = evaluation && run && !run->generated ? cJSON_Duplicate(evaluation, 1) : NULL;
     if (copy && !cJSON_AddItemToObject(file, "evaluation", copy)) {
         cJSON_Delete(copy);
         rc = no_memory(m, err);

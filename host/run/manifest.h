@@ -26,15 +26,19 @@ size_t ffcl_manifest_count(const ffcl_manifest *m);
 /* One setting; text is copied.  Those that do not change the images do not belong here. */
 int ffcl_manifest_set(ffcl_manifest *m, const char *key, const char *text, ffcl_error *err);
 
-/* What a device computes with, which decides the last bits of results: on the same device a run
- * resumes with the same only.  What the file says of other devices stays. */
-typedef struct ffcl_manifest_kernels {
-    const char *products;       /* float32 matrices: whose, and with which tuning */
-    const char *unit;           /* half matrices: the matrix unit, "none"; NULL: all is float32 */
-    const char *library;        /* the version of who multiplies; NULL: ffcl does */
-} ffcl_manifest_kernels;
-int ffcl_manifest_set_kernels(ffcl_manifest *m, const char *device,
-                              const ffcl_manifest_kernels *kernels, ffcl_error *err);
+/* A device that makes images, and what it computes with, which decides the last bits of results;
+ * plain bytes, as processes send it to each other. */
+typedef struct ffcl_manifest_member {
+    char name[128], platform[128], version[128], driver[128];
+    char products[400];         /* float32 matrices: whose, and with which tuning */
+    char unit[80];              /* half matrices: the matrix unit, "none"; "": all is float32 */
+    char library[200];          /* the version of who multiplies; "": ffcl does */
+} ffcl_manifest_member;
+
+/* On the same device a run resumes with the same only.  What the file says of other devices stays.
+ * FFCL_ESETTINGS: two devices of this run have one name, and compute differently. */
+int ffcl_manifest_set_kernels(ffcl_manifest *m, const ffcl_manifest_member *member,
+                              ffcl_error *err);
 
 /* The settings that are known from cfg alone, before any file or device is opened: those of
  * ffcl_config_settings. */
@@ -61,8 +65,21 @@ typedef struct ffcl_manifest_device {
 
 void ffcl_manifest_describe(ffcl_manifest_device *out, const ffcl_engine *engine, size_t images);
 
-/* 1 where earlier runs are known, and had other devices, or this one with other drivers, only. */
-int ffcl_manifest_is_new_device(const ffcl_manifest *m, const ffcl_caps *caps);
+/* Whether the file knows this kind of device, which a version of a driver is part of. */
+typedef enum ffcl_manifest_kind {
+    FFCL_KIND_KNOWN,            /* or there is no other */
+    FFCL_KIND_NEW,
+    FFCL_KIND_NEW_IN_RUN,       /* and so far this run has none but others */
+    FFCL_KIND_OTHER_FFCL        /* known, but of other versions of ffcl only */
+} ffcl_manifest_kind;
+ffcl_manifest_kind ffcl_manifest_kind_of(const ffcl_manifest *m,
+                                         const ffcl_manifest_member *member);
+
+/* A device begins to make images: reads the file anew, which other ranks write, too, compares, and
+ * adds the device to it, so that it is known there even if this process is killed.  The caller
+ * keeps other processes off.  FFCL_ESETTINGS, FFCL_EOUTPUT. */
+int ffcl_manifest_join(ffcl_manifest *m, const ffcl_manifest_member *member,
+                       ffcl_manifest_kind *kind, ffcl_error *err);
 
 /* A device of this run. */
 int ffcl_manifest_add_device(ffcl_manifest *m, const ffcl_manifest_device *device,
@@ -85,7 +102,8 @@ typedef struct ffcl_manifest_run {
  * FFCL_EOUTPUT, FFCL_ESETTINGS. */
 int ffcl_manifest_set_evaluation(const char *path, const char *json, ffcl_error *err);
 
-/* Writes the file, with the runs that it has by now and this one, NULL: without.  The caller keeps
+/* Writes the file, with the runs that it has by now and this one, NULL: without, which is written
+ * before images are made, so that an evaluation of earlier ones does not stay.  The caller keeps
  * other processes off.  FFCL_EOUTPUT. */
 int ffcl_manifest_write(ffcl_manifest *m, const ffcl_manifest_run *run, ffcl_error *err);
 

@@ -34,6 +34,8 @@ typedef struct ffcl_ranks_server {
     int (*finished)(void *user, size_t index, const uint8_t *rgb, const float *features,
                     ffcl_error *err);
     int (*bad)(void *user, size_t index, int label, const char *stage, ffcl_error *err);
+    /* A device of another rank is about to make images; what fails is that rank's failure. */
+    int (*member)(void *user, const ffcl_manifest_member *member, ffcl_error *err);
     int (*device)(void *user, const ffcl_manifest_device *device, ffcl_error *err);
     /* A rank has ended: rc and its sentence; what it had was given back. */
     int (*left)(void *user, size_t rank, int rc, const char *text, size_t returned,
@@ -59,6 +61,9 @@ void ffcl_ranks_give_back(void *client, size_t index);
 void ffcl_ranks_finished(ffcl_ranks_client *client, size_t index, const uint8_t *rgb,
                          const float *features);
 void ffcl_ranks_bad(ffcl_ranks_client *client, size_t index, int label, const char *stage);
+/* A device of this rank is about to make images: rank 0 knows whether it may. */
+int ffcl_ranks_member(ffcl_ranks_client *client, const ffcl_manifest_member *member,
+                      ffcl_error *err);
 void ffcl_ranks_device(ffcl_ranks_client *client, const ffcl_manifest_device *device);
 
 /* Takes no more indices. */

@@ -13,15 +13,19 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <zlib.h>
 
+#include "build_info.h"
+#include "ffcl.h"
 #include "util.h"
 
 enum { TAG_CALL = 1, TAG_DATA, TAG_ANSWER };
 enum { TEXT_BYTES = 1024 };
 
-typedef enum what { JOIN, TAKE, GIVE_BACK, FINISHED, BAD, DEVICE, LEAVE } what;
+typedef enum what { JOIN, TAKE, GIVE_BACK, FINISHED, BAD, DEVICE, MEMBER, LEAVE } what;
 
-/* All ranks run the same program on machines of one kind, so structs travel as bytes. */
+/* All ranks run the same build of the program, which joining compares, on machines of one kind, so
+ * that structs travel as bytes.  What JOIN sends and gets has had the same size in all builds. */
 typedef struct call {
     int32_t what, label, rc;
     uint32_t fingerprint;
@@ -161,18 +165,44 @@ static void answer_take(const ffcl_ranks_server *s, const call *c, int from)
     free(list);
 }
 
+/* Of the program: another one's structs may be others, and its results. */
+static uint64_t this_build(void)
+{
+    static const char text[] = FFCL_VERSION " " FFCL_BUILD_COMMIT;
+    const uLong sizes[] = {sizeof(call), sizeof(answer), sizeof(ffcl_manifest_member),
+                           sizeof(ffcl_manifest_device)};
+    return crc32_z(crc32_z(0, (const Bytef *)text, sizeof text), (const Bytef *)sizes,
+                   sizeof sizes);
+}
+
 static void answer_join(const ffcl_ranks_server *s, const call *c, int from)
 {
     answer a = {.wants_pixels = s->wants_pixels, .features = s->features};
     size_t total, done;
     ffcl_indices_count(s->indices, &total, &done, NULL);
     a.begin = done < total && !ffcl_indices_is_stopped(s->indices);
-    if (c->fingerprint != s->fingerprint) {
+    if (c->index != this_build()) {
+        a.rc = FFCL_ECONFIG;
+        snprintf(a.text, sizeof a.text, "its ffcl is not rank 0's, which is %s of commit %s: "
+                 "install the same build on every host", FFCL_VERSION, FFCL_BUILD_COMMIT);
+    } else if (c->fingerprint != s->fingerprint) {
         a.rc = FFCL_ECONFIG;
         snprintf(a.text, sizeof a.text, "its settings, weights or precision are not those of rank "
                  "0: every rank needs the same INI file and the same kind of device");
     }
     send_bytes(&a, sizeof a, from, TAG_ANSWER);
+}
+
+static int answer_member(const ffcl_ranks_server *s, int from)
+{
+    answer a = {0};
+    ffcl_error err = {0};
+    ffcl_manifest_member member;
+    receive_bytes(&member, sizeof member, from, TAG_DATA);
+    a.rc = s->member(s->user, &member, &err);
+    snprintf(a.text, sizeof a.text, "%.1000s", err.text);
+    send_bytes(&a, sizeof a, from, TAG_ANSWER);
+    return 0;
 }
 
 static int take_finished(const ffcl_ranks_server *s, const call *c, int from, ffcl_error *err)
@@ -212,6 +242,8 @@ static int handle(const ffcl_ranks_server *s, const call *c, int from, ffcl_erro
         return take_finished(s, c, from, err);
     case BAD:
         return s->bad(s->user, c->index, c->label, c->stage, err);
+    case MEMBER:
+        return answer_member(s, from);
     case DEVICE:
         receive_bytes(&device, sizeof device, from, TAG_DATA);
         return s->device(s->user, &device, err);
@@ -249,7 +281,7 @@ int ffcl_ranks_serve(ffcl_ranks_server *server, size_t *active, ffcl_error *err)
 int ffcl_ranks_join(ffcl_ranks_client **out, uint32_t fingerprint, size_t image_bytes,
                     int *begin, ffcl_error *err)
 {
-    const call c = {.what = JOIN, .fingerprint = fingerprint};
+    const call c = {.what = JOIN, .fingerprint = fingerprint, .index = this_build()};
     answer a;
     *begin = 0;
     ffcl_ranks_client *client = *out = calloc(1, sizeof *client);
@@ -320,6 +352,19 @@ void ffcl_ranks_bad(ffcl_ranks_client *client, size_t index, int label, const ch
     call c = {.what = BAD, .index = index, .label = label};
     snprintf(c.stage, sizeof c.stage, "%s", stage);
     send_call(client, &c, NULL, 0);
+}
+
+int ffcl_ranks_member(ffcl_ranks_client *client, const ffcl_manifest_member *member,
+                      ffcl_error *err)
+{
+    const call c = {.what = MEMBER};
+    answer a;
+    pthread_mutex_lock(&client->mutex);
+    send_bytes(&c, sizeof c, 0, TAG_CALL);
+    send_bytes(member, sizeof *member, 0, TAG_DATA);
+    receive_bytes(&a, sizeof a, 0, TAG_ANSWER);
+    pthread_mutex_unlock(&client->mutex);
+    return a.rc ? ffcl_fail(err, a.rc, "%s", a.text) : 0;
 }
 
 void ffcl_ranks_device(ffcl_ranks_client *client, const ffcl_manifest_device *device)

@@ -76,6 +76,13 @@ void ffcl_ranks_bad(ffcl_ranks_client *client, size_t index, int label, const ch
     (void)client, (void)index, (void)label, (void)stage;
 }
 
+int ffcl_ranks_member(ffcl_ranks_client *client, const ffcl_manifest_member *member,
+                      ffcl_error *err)
+{
+    (void)client, (void)member, (void)err;
+    return 0;
+}
+
 void ffcl_ranks_device(ffcl_ranks_client *client, const ffcl_manifest_device *device)
 {
     (void)client, (void)device;

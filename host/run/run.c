@@ -12,6 +12,7 @@
 #include "cl/environment.h"
 #include "cl/source.h"
 #include "config_table.h"
+#include "run/facts.h"
 #include "run/kept_features.h"
 #include "run/ranks.h"
 #include "run/sample_set.h"
@@ -224,6 +225,12 @@ static int device_there(void *user, const ffcl_manifest_device *device, ffcl_err
     return r->set ? ffcl_sample_set_add_device(r->set, device, err) : 0;
 }
 
+static int member_there(void *user, const ffcl_manifest_member *member, ffcl_error *err)
+{
+    run *r = user;
+    return r->set ? ffcl_sample_set_join(r->set, member, err) : 0;
+}
+
 static int left_there(void *user, size_t rank, int rc, const char *text, size_t returned,
                       ffcl_error *err)
 {
@@ -312,11 +319,14 @@ static uint32_t fingerprint(const run *r)
 
 /* ---- workers ------------------------------------------------------------------------------ */
 
-/* A further device has been opened, in its worker's thread. */
+/* A device is about to make images, in its worker's thread. */
 static int join_device(void *user, const ffcl_engine *engine, ffcl_error *err)
 {
     run *r = user;
-    return r->set ? ffcl_sample_set_join(r->set, engine, err) : 0;
+    ffcl_manifest_member member;
+    ffcl_facts_of_device(&member, engine);
+    return r->set ? ffcl_sample_set_join(r->set, &member, err)
+                  : ffcl_ranks_member(r->client, &member, err);
 }
 
 static int start_workers(run *r, ffcl_error *err)
@@ -475,12 +485,7 @@ static int open_rank0(run *r, ffcl_error *err)
                        s->cfg->sampler.rank);
     if (rc == 0)
         rc = ffcl_sample_set_open(&r->set, &set, err);
-    if (rc == 0)
-        rc = find_kept(r, err);
-    if (rc == 0)
-        for (size_t i = 0; i < s->n_devices; i++)
-            ffcl_sample_set_warn_of_device(r->set, &s->devices[i].caps);
-    return rc;
+    return rc ? rc : find_kept(r, err);
 }
 
 /* Images, or evaluations of the transformer where an image takes many. */
@@ -513,7 +518,7 @@ static void attend(run *r)
         .wants_pixels = r->set && ffcl_sample_set_wants_pixels(r->set),
         .image_bytes = r->side * r->side * 3,
         .features = r->spec->tally ? FFCL_INCEPTION_ALL : 0, .user = r, .finished = finished_there,
-        .bad = bad_there, .device = device_there, .left = left_there};
+        .bad = bad_there, .member = member_there, .device = device_there, .left = left_there};
     ffcl_indices_count(r->indices, &total, &done, NULL);
     r->kept = done;
     if (r->set && done < total)

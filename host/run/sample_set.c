@@ -347,26 +347,39 @@ size_t ffcl_sample_set_skipped(const ffcl_sample_set *set)
     return set->skipped;
 }
 
-void ffcl_sample_set_warn_of_device(const ffcl_sample_set *set, const ffcl_caps *caps)
+/* What to tell of a device that joins; "": nothing. */
+static void tell_of_kind(const ffcl_sample_set *set, ffcl_manifest_kind kind, const char *name,
+                         char *text, size_t size)
 {
-    char text[256];
-    if (!set->manifest || !set->kept || !ffcl_manifest_is_new_device(set->manifest, caps))
-        return;
-    snprintf(text, sizeof text, "earlier images of this sample set come from another kind of "
-             "device or driver than %.80s: some bytes will differ by 1 from those of one kind",
-             caps->name);
-    ffcl_report(set->spec.observer, FFCL_PHASE_WARN, text, 0, 0);
+    *text = '\0';
+    if (kind == FFCL_KIND_NEW_IN_RUN)
+        snprintf(text, size, "devices or drivers of several kinds make these images, %.80s among "
+                 "them: which makes an image decides some of its bytes, by 1", name);
+    /* Of images that are not there any more nothing needs to be said. */
+    if (kind == FFCL_KIND_NEW && (set->kept || ffcl_is_share(set->spec.cfg)))
+        snprintf(text, size, "earlier images of this sample set come from another kind of device "
+                 "or driver than %.80s: some bytes will differ by 1 from those of one kind", name);
+    if (kind == FFCL_KIND_OTHER_FFCL && (set->kept || ffcl_is_share(set->spec.cfg)))
+        snprintf(text, size, "earlier images of this sample set come from another version of ffcl "
+                 "than " FFCL_VERSION ", which has the same kernels");
 }
 
-int ffcl_sample_set_join(ffcl_sample_set *set, const ffcl_engine *engine, ffcl_error *err)
+int ffcl_sample_set_join(ffcl_sample_set *set, const ffcl_manifest_member *member,
+                         ffcl_error *err)
 {
+    ffcl_manifest_kind kind = FFCL_KIND_KNOWN;
+    char text[400];
     int rc = 0;
     pthread_mutex_lock(&set->mutex);
-    if (set->manifest)
-        rc = ffcl_facts_set_device(set->manifest, engine, err);
-    if (rc == 0 && set->manifest)
-        rc = ffcl_manifest_check(set->manifest, err);
+    if (set->manifest) {
+        ffcl_lock_more(set->lock_fd, FFCL_LOCK_GATE, 1, 1);
+        rc = ffcl_manifest_join(set->manifest, member, &kind, err);
+        ffcl_lock_less(set->lock_fd, FFCL_LOCK_GATE, 1);
+    }
     pthread_mutex_unlock(&set->mutex);
+    tell_of_kind(set, kind, member->name, text, sizeof text);
+    if (rc == 0 && *text)
+        ffcl_report(set->spec.observer, FFCL_PHASE_WARN, text, 0, 0);
     return rc;
 }
 

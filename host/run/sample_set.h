@@ -54,12 +54,11 @@ size_t ffcl_sample_set_skipped(const ffcl_sample_set *set);
 int ffcl_sample_set_add_device(ffcl_sample_set *set, const ffcl_manifest_device *device,
                                ffcl_error *err);
 
-/* Another device begins to work, from any thread: with what it computed with before, if it did.
- * FFCL_ESETTINGS. */
-int ffcl_sample_set_join(ffcl_sample_set *set, const ffcl_engine *engine, ffcl_error *err);
-
-/* Warns where the images that are kept come from other kinds of devices, or drivers, only. */
-void ffcl_sample_set_warn_of_device(const ffcl_sample_set *set, const ffcl_caps *caps);
+/* A device begins to work, from any thread: with what it computed with before, if it did.  The
+ * manifest knows it from now on.  Warns where images that are kept, or those of this run, come
+ * from other kinds of devices, or drivers, only.  FFCL_ESETTINGS, FFCL_EOUTPUT. */
+int ffcl_sample_set_join(ffcl_sample_set *set, const ffcl_manifest_member *member,
+                         ffcl_error *err);
 
 /* Do npz or grid want the pixels of every image? */
 int ffcl_sample_set_wants_pixels(const ffcl_sample_set *set);

@@ -43,9 +43,7 @@ int ffcl_worker_other_precision(ffcl_error *err)
 static int take_engine(ffcl_worker *w)
 {
     const ffcl_worker_spec *s = &w->spec;
-    if (w->engine)
-        return 0;
-    int rc = ffcl_opening_wait(s->opening, &w->engine, &w->err);
+    int rc = w->engine ? 0 : ffcl_opening_wait(s->opening, &w->engine, &w->err);
     if (!rc && ffcl_engine_dtype(w->engine) != s->dtype)
         rc = ffcl_worker_other_precision(&w->err);
     return rc ? rc : s->join(s->user, w->engine, &w->err);

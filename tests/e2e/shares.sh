@@ -175,6 +175,41 @@ SCRIPT
     mpi 2 "${args[@]}" output.folder=f output.npz=a.npz
     same "a rank with other kernels" "$code $(grep -c '^ffcl: rank 1: its settings' \
         "$work/stderr")" "3 1"
+    # With another library, on a device of the same name.
+    cat > odd.sh << 'SCRIPT'
+[ "$OMPI_COMM_WORLD_RANK" = 0 ] || set -- "$@" blas.backend=builtin
+exec "$@"
+SCRIPT
+    rm -rf f a.npz
+    if [ "$("$ffcl" "${args[@]}" --dry-run 2>&1 | grep -c builtin)" = 0 ]; then
+        mpi 2 "${args[@]}" output.folder=f output.npz=a.npz sampler.batch=1
+        same "a rank that multiplies otherwise" "$code $(grep -c \
+            '^ffcl: rank 1: two devices of this run have one name' "$work/stderr")" "17 1"
+    fi
+    # Of another kind: each is in the manifest, with what it computes with.
+    if [ "$("$ffcl" devices | grep -c 'Portable Computing Language')" != 0 ] &&
+        [ "${POCL_DEVICES:-}" != basic ]; then
+        cat > odd.sh << 'SCRIPT'
+[ "$OMPI_COMM_WORLD_RANK" = 0 ] || export POCL_DEVICES=basic
+exec "$@"
+SCRIPT
+        rm -rf f a.npz
+        mpi 2 "${args[@]}" output.folder=f output.npz=a.npz sampler.batch=1
+        same "a rank with another kind of device" "$code $(grep -c 'of several kinds' \
+            "$work/stderr") $(grep -c '"blas.products of ' f/manifest.json)" "0 1 2"
+    fi
+    # Another build, which has another commit.
+    commit=$("$ffcl" --version | sed -n '1s/.*(\(.*\))$/\1/p')
+    LC_ALL=C sed "s/0\.1\.0 $commit/0.1.1 $commit/" "$build/ffcl-mpi" > other-mpi
+    chmod +x other-mpi
+    cat > odd.sh << 'SCRIPT'
+[ "$OMPI_COMM_WORLD_RANK" = 0 ] || { shift; set -- ./other-mpi "$@"; }
+exec "$@"
+SCRIPT
+    rm -rf f a.npz
+    mpi 2 "${args[@]}" output.folder=f output.npz=a.npz
+    same "a rank of another build" "$code $(grep -c "^ffcl: rank 1: its ffcl is not rank 0's" \
+        "$work/stderr")" "3 1"
     program=()
     # SIGTERM to all ranks, as a scheduler sends it; then while rank 1 is still compiling.
     cat > late.sh << 'SCRIPT'

@@ -270,4 +270,47 @@ run "${tiny[@]}" sampler.rng=torch-cuda sampler.seed=1
 check "and its images are others" \
     test "$(images equal cuda.png "$out/grid.png" > same.txt; echo $?)" = 1
 
+# ---- devices of two kinds ----
+
+# What a device computes with is in the manifest from its first image on, though its run was killed
+# or is one of several.
+pocl=$("$ffcl" devices | grep -c 'Portable Computing Language')
+if [ "$pocl" = 0 ] || ! build_shim || ! build_device_shim; then
+    skip "devices of two kinds" "no PoCL, or no library can be preloaded here"
+else
+    basic=$(basic_device)
+    kinds=("$demo" sampler.count=8 sampler.batch=1 output.grid= output.folder=f device.select=all)
+    rm -rf f
+    POCL_DEVICES="pthread basic" run "${kinds[@]}"
+    same "two kinds of devices in one run: the warning" \
+        "$code $(grep -c "warning: devices or drivers of several kinds" "$work/stderr")" "0 1"
+    rm f/000003.png
+    POCL_DEVICES="pthread basic" run "${kinds[@]}"
+    same "and again on resuming" "$code $(grep -c "several kinds" "$work/stderr")" "0 1"
+    rm -rf f
+    POCL_DEVICES=pthread run "${kinds[@]}" sampler.count=2
+    POCL_DEVICES=basic FFCL_SHIM_KILL=rename:6 LD_PRELOAD=$shim run "${kinds[@]}"
+    check "a run on another device is killed behind its first images" \
+        test "$code" = 137 -a "$(ls f | grep -c png)" -gt 2
+    POCL_DEVICES=basic run "${kinds[@]}" blas.backend=builtin
+    same "after which that device multiplies as it did" \
+        "$code $(grep -c "blas.products of $basic was .* and is builtin" "$work/stderr")" "17 1"
+    POCL_DEVICES=pthread run "${kinds[@]}" blas.backend=builtin
+    same "and so does the first" "$code" 17
+    POCL_DEVICES=basic run "${kinds[@]}"
+    same "with what it had it resumes" "$code $(grep -c 'kind of device' "$work/stderr")" "0 0"
+    rm -rf f
+    works "a sample set of this version" "${kinds[@]}" sampler.count=2
+    sed -i 's/"ffcl":.*"/"ffcl": "0.0.9"/' f/manifest.json
+    run "${kinds[@]}"
+    same "of another version of ffcl: a warning" \
+        "$code $(grep -c 'warning: .* another version of ffcl than' "$work/stderr")" "0 1"
+    # Two devices of one name, of which the second has a library of its own.
+    rm -rf f
+    FFCL_SHIM_DEVICE=gpu,unified=0,nth=1 LD_PRELOAD=$shim_device POCL_DEVICES="pthread pthread" \
+        run "${kinds[@]}"
+    same "two devices of one name that compute differently" \
+        "$code $(grep -c 'two devices of this run have one name' "$work/stderr")" "17 1"
+fi
+
 finish

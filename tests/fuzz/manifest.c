@@ -23,12 +23,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (!rc)
         rc = ffcl_manifest_set_config(m, cfg, &err);
     if (!rc) {
-        const ffcl_manifest_kernels kernels = {"clblast", "mma", NULL};
-        const ffcl_caps caps = {.name = "X"};
-        (void)ffcl_manifest_set_kernels(m, "X", &kernels, &err);
+        const ffcl_manifest_member x = {.name = "X", .products = "clblast", .unit = "mma"};
+        ffcl_manifest_kind kind;
+        (void)ffcl_manifest_set_kernels(m, &x, &err);
         (void)ffcl_manifest_check(m, &err);
         (void)ffcl_manifest_assumes(m, text, sizeof text);
-        (void)ffcl_manifest_is_new_device(m, &caps);
+        (void)ffcl_manifest_kind_of(m, &x);
+        (void)ffcl_manifest_join(m, &x, &kind, &err);
         (void)ffcl_manifest_write(m, &run, &err);
     }
     ffcl_manifest_close(&m);

@@ -143,11 +143,81 @@ static void test_bad(void **state)
     free(text);
 }
 
+/* A manifest of an earlier run that was killed, or ended, and who joins now. */
+static void test_members(void **state)
+{
+    (void)state;
+#define ONE(name, driver, ffcl) "{\"name\": \"" name "\", \"version\": \"3\", \"driver\": \"" \
+                                driver "\", \"ffcl\": \"" ffcl "\"}"
+#define DEVICES(list) "{\"format\": \"ffcl manifest 1\", \"settings\": {}, \"devices\": [" list "]}"
+    static const struct {
+        const char *old;
+        ffcl_manifest_kind kind;
+    } cases[] = {
+        {OLD(""), FFCL_KIND_KNOWN},
+        {DEVICES(ONE("X", "1", FFCL_VERSION)), FFCL_KIND_KNOWN},
+        {DEVICES(ONE("X", "2", FFCL_VERSION)), FFCL_KIND_NEW},
+        {DEVICES(ONE("Y", "1", FFCL_VERSION)), FFCL_KIND_NEW},
+        {DEVICES(ONE("Y", "1", FFCL_VERSION) ", " ONE("X", "1", FFCL_VERSION)), FFCL_KIND_KNOWN},
+        {DEVICES(ONE("X", "1", "0.0")), FFCL_KIND_OTHER_FFCL},
+        {DEVICES(ONE("X", "1", "0.0") ", " ONE("X", "1", FFCL_VERSION)), FFCL_KIND_KNOWN},
+        {DEVICES("7, \"x\", {}"), FFCL_KIND_NEW},
+    };
+    const ffcl_manifest_member x = {.name = "X", .version = "3", .driver = "1",
+                                    .products = "clblast", .library = "CLBlast 1"};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        ffcl_manifest *m = NULL;
+        ffcl_error err = {0};
+        ffcl_manifest_kind kind = FFCL_KIND_NEW_IN_RUN;
+        put(cases[i].old);
+        assert_int_equal(ffcl_manifest_open(&m, path, 1, &err), 0);
+        assert_int_equal(ffcl_manifest_join(m, &x, &kind, &err), 0);
+        assert_int_equal(kind, cases[i].kind);
+        ffcl_manifest_close(&m);
+        /* It is known, as a device and by what it computes with, though nothing ended. */
+        ffcl_manifest_member other = x;
+        strcpy(other.library, "CLBlast 2");
+        assert_int_equal(ffcl_manifest_open(&m, path, 1, &err), 0);
+        assert_int_equal(ffcl_manifest_kind_of(m, &x), FFCL_KIND_KNOWN);
+        assert_int_equal(ffcl_manifest_join(m, &other, &kind, &err), FFCL_ESETTINGS);
+        assert_non_null(strstr(err.text, "blas.library of X was CLBlast 1 and is CLBlast 2"));
+        ffcl_manifest_close(&m);
+    }
+}
+
+/* In one run: of one name, and not alike; of another kind; written by another rank meanwhile. */
+static void test_two_members(void **state)
+{
+    (void)state;
+    ffcl_manifest *m = NULL, *n = NULL;
+    ffcl_error err = {0};
+    ffcl_manifest_kind kind;
+    ffcl_manifest_member x = {.name = "X", .products = "clblast"}, y = {.name = "Y"}, twin = x;
+    put(OLD(""));
+    assert_int_equal(ffcl_manifest_open(&m, path, 1, &err), 0);
+    assert_int_equal(ffcl_manifest_open(&n, path, 1, &err), 0);
+    assert_int_equal(ffcl_manifest_join(m, &x, &kind, &err), 0);
+    assert_int_equal(kind, FFCL_KIND_KNOWN);
+    assert_int_equal(ffcl_manifest_join(m, &x, &kind, &err), 0);
+    assert_int_equal(kind, FFCL_KIND_KNOWN);
+    assert_int_equal(ffcl_manifest_join(m, &y, &kind, &err), 0);
+    assert_int_equal(kind, FFCL_KIND_NEW_IN_RUN);
+    strcpy(twin.products, "blocked");
+    assert_int_equal(ffcl_manifest_join(m, &twin, &kind, &err), FFCL_ESETTINGS);
+    assert_non_null(strstr(err.text, "two devices of this run have one name"));
+    assert_int_equal(ffcl_manifest_join(n, &twin, &kind, &err), FFCL_ESETTINGS);
+    assert_non_null(strstr(err.text, "blas.products of X was clblast and is blocked"));
+    ffcl_manifest_close(&m);
+    ffcl_manifest_close(&n);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_settings),
         cmocka_unit_test(test_bad),
+        cmocka_unit_test(test_members),
+        cmocka_unit_test(test_two_members),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }
