@@ -264,7 +264,7 @@ static int run_report(ffcl_session *s)
     if (!rc && strcmp(r.path, "-") == 0)
         rc = save(r.root, r.path, r.json, &s->err);
     else if (!rc)
-        printf("%s: please read it, and attach it to an issue\n", r.path);
+        ffcl_help_line(stdout, 0, "%s: please read it, and attach it to an issue", r.path);
     cJSON_Delete(r.root);
     free(list);
     ffcl_config_close(&cfg);

@@ -6,7 +6,7 @@
 
 #include "config_table.h"
 
-enum { WIDTH = 79 };
+enum { WIDTH = 79, MOST_LINE = 198 };
 
 /* The words of Markdown help as comment lines, without the backticks. */
 static void write_comment(FILE *out, const char *text)
@@ -54,12 +54,43 @@ static void write_conditions(FILE *out)
     fputs(";t_embedder = delta\n", out);
 }
 
+/* Why a value would not be read back as it is; NULL where it would. */
+static const char *unfit(const ffcl_config_row *row, const char *value)
+{
+    const size_t n = strlen(value);
+    if (strpbrk(value, "\r\n"))
+        return "it has a line end in it";
+    if (strstr(value, " ;") || strstr(value, "\t;"))
+        return "a blank and a semicolon begin a comment";
+    if (n && (strchr(" \t", *value) || strchr(" \t", value[n - 1])))
+        return "blanks around a value are left out";
+    if (n > 1 && strchr("\"'", *value) && value[n - 1] == *value)
+        return "values stand without quotation marks";
+    if (strlen(row->key) + 3 + n > MOST_LINE)
+        return "a line has at most 198 characters";
+    return NULL;
+}
+
+static int check_values(const ffcl_template_value *values, ffcl_error *err)
+{
+    for (const ffcl_template_value *v = values; v && v->key; v++) {
+        const ffcl_config_row *row = ffcl_config_find(v->section, v->key);
+        const char *why = unfit(row, v->value);
+        if (why)
+            return ffcl_fail(err, FFCL_ECONFIG, "[%s] %s = %.300s cannot stand in an INI file: %s; "
+                             "give it another name, or a link", v->section, v->key, v->value, why);
+    }
+    return 0;
+}
+
 int ffcl_config_template(char **out, const ffcl_template_value *values, int only_given,
                          ffcl_error *err)
 {
     size_t size = 0;
     const char *section = "";
     *out = NULL;
+    if (check_values(values, err))
+        return err->code;
     FILE *stream = open_memstream(out, &size);
     if (!stream)
         return ffcl_fail(err, FFCL_ENOMEM, "host memory does not suffice for the INI file");

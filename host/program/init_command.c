@@ -13,6 +13,7 @@
 #include "model/sit.h"
 #include "os/paths.h"
 #include "program/command.h"
+#include "text.h"
 #include "util.h"
 
 enum { MOST_VALUES = 8 };
@@ -80,6 +81,21 @@ static int look_at_checkpoint(ffcl_session *s, const char *path, checkpoint_fact
     ffcl_config_close(&cfg);
     free(assignment);
     return rc;
+}
+
+/* The first lines, comments: names in them have no line ends.  NULL when memory is short. */
+static char *make_head(const char *file, char *note)
+{
+    char *shown = ffcl_format("%s", file), *head = NULL;
+    if (shown)
+        ffcl_text_clean(shown, 0);
+    ffcl_text_clean(note, 0);
+    if (shown)
+        head = ffcl_format("; Made by ffcl init; run it by: ffcl %s\n%s%s%s; Keys behind a ; have "
+                           "their defaults. ffcl keys explains them.\n", shown, *note ? "; " : "",
+                           note, *note ? "\n" : "");
+    free(shown);
+    return head;
 }
 
 /* The file appears only where there is none, and whole or not at all. */
@@ -184,9 +200,7 @@ static int run_init(ffcl_session *s)
     if (!rc)
         rc = ffcl_config_template(&body, values, 1, &s->err);
     if (!rc)
-        head = ffcl_format("; Made by ffcl init; run it by: ffcl %s\n%s%s%s; Keys behind a ; have "
-                           "their defaults. ffcl keys explains them.\n", file,
-                           *facts.note ? "; " : "", facts.note, *facts.note ? "\n" : "");
+        head = make_head(file, facts.note);
     if (!rc)
         rc = head ? write_new(s, file, head, body)
                   : ffcl_fail(&s->err, FFCL_ENOMEM, "out of memory for %s", file);

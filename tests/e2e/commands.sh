@@ -346,6 +346,26 @@ works "init for one of which several keys must tell" init pmf.ini \
 same "it asks for each" "$(grep -c 'set preset\|set model.heads' "$work/stdout")" 2
 run init wrong.ini --checkpoint "$demo"
 same "init for a file that is none" "$code $(ls wrong.ini 2>&1 | grep -c 'No such')" "5 1"
+long=$(printf 'd%.0s' {1..200})
+while IFS= read -r name; do
+    mkdir -p "$name"
+    cp "$demo_sit" "$name/x.pt"
+    refuses "a path that no INI file can hold: ${name:0:9}" 3 "cannot stand in an INI file" -- \
+        init "$out/i.ini" --checkpoint "$name/x.pt"
+    refuses "the VAE's: ${name:0:9}" 3 "[vae] weights = " "cannot stand" -- init "$out/i.ini" \
+        --vae "$name/x.pt"
+done << NAMES
+a ;b
+$long
+NAMES
+line_end=$'new\nline'
+mkdir "$line_end"
+cp "$demo_sit" "$line_end/x.pt"
+refuses "one with a line end" 3 "it has a line end in it" -- init "$out/i.ini" \
+    --checkpoint "$line_end/x.pt"
+works "init in a folder with a line end" init "$line_end/i.ini"
+run -q "$line_end/i.ini" output.grid="$out/x.png"
+same "its comments have none" "$code $(grep -c 'FreeFlow-XL-2-256.pt' "$work/stderr")" "4 1"
 sed "s|= demo/|= $root/config/demo/|" "$demo" > demo.ini
 if "$ffcl" devices > /dev/null 2>&1; then
     "$ffcl" - sampler.count=2 output.grid=stdin.png < demo.ini > words 2>&1
