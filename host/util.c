@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "util.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -104,16 +105,21 @@ double ffcl_clock(void)
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-void ffcl_make_folders(const char *path)
+int ffcl_make_folders(const char *path)
 {
+    struct stat st;
     char *copy = ffcl_format("%s", path);
-    for (char *p = copy ? copy + 1 : NULL; p && *p; p++)
+    int number = copy ? 0 : ENOMEM;
+    for (char *p = copy ? copy + 1 : NULL; p && *p && !number; p++)
         if (*p == '/') {
             *p = '\0';
-            mkdir(copy, 0700);
+            const int why = mkdir(copy, 0700) ? errno : 0;
+            if (why && stat(copy, &st))     /* some systems refuse what is there */
+                number = why;
             *p = '/';
         }
     free(copy);
+    return number;
 }
 
 size_t ffcl_cores(void)

@@ -63,9 +63,9 @@ int ffcl_is_one_of(const char *word, const char *const *words);
 /* "s", but "" of one: "%zu image%s". */
 const char *ffcl_plural(size_t n);
 
-/* Creates the folders of path that are missing, for this user alone; a failure shows when the file
- * is opened. */
-void ffcl_make_folders(const char *path);
+/* Creates the folders of path that are missing, for this user alone.  0, or the errno, which need
+ * not be looked at: a failure shows when the file is opened. */
+int ffcl_make_folders(const char *path);
 
 /* The edit distance of a and b (insert, delete, replace, each 1), for "did you mean". */
 size_t ffcl_edit_distance(const char *a, const char *b);

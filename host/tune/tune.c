@@ -12,6 +12,7 @@
 #include "backend.h"
 #include "cl/context.h"
 #include "ffcl.h"
+#include "files/atomic.h"
 #include "gemm.h"
 #include "selfcheck/gemm.h"
 #include "tune/gain.h"
@@ -560,6 +561,16 @@ static void warn_of_cblas(const tuner *t, const ffcl_config *cfg)
     ffcl_ctx_close(&ctx);
 }
 
+/* Before the first minutes are spent: what is tried must be kept. */
+static int make_home(const char *journal, ffcl_error *err)
+{
+    const int number = ffcl_make_folders(journal);
+    return number ? ffcl_fail(err, FFCL_EOUTPUT, "what is found goes to %s, whose folder cannot be "
+                              "made: %s; XDG_CONFIG_HOME can name another place", journal,
+                              strerror(number))
+                  : ffcl_atomic_look(journal, err);
+}
+
 static int open_tuner(tuner *t, const ffcl_config *cfg)
 {
     char *journal = NULL, text[600];
@@ -578,6 +589,8 @@ static int open_tuner(tuner *t, const ffcl_config *cfg)
     if (!t->path || !journal)
         rc = ffcl_fail(t->err, FFCL_EOUTPUT, "neither XDG_CONFIG_HOME nor HOME names a folder for "
                        "what is found");
+    if (rc == 0)
+        rc = make_home(journal, t->err);
     if (rc == 0)
         rc = ffcl_journal_open(&t->journal, journal, t->shapes, t->n_shapes, t->err);
     if (rc == 0) {

@@ -72,6 +72,9 @@ bad "a work-group larger than any" 4 "COPY_DIMX" 'sed -i "s/DIMX = 8/DIMX = 0/" 
 # ---- ffcl tune ----
 
 refuses "--minutes that are none" 2 "--minutes" -- tune --minutes soon
+: > "$work/no-folder"
+XDG_CONFIG_HOME=$work/no-folder refuses "a place for what is found that cannot be, at once" 12 \
+    "$work/no-folder/ffcl" "cannot be made: Not a directory; XDG_CONFIG_HOME" -- tune "${small[@]}"
 refuses "--minutes for another command" 2 "unknown option --minutes" -- "$demo" --minutes 3
 
 if ! "$ffcl" devices | grep -q 'type: CPU'; then
