@@ -15,6 +15,7 @@
 
 #include "../os/disk.h"
 #include "../util.h"
+#include "leftovers.h"
 
 enum { TRIES = 100, NAME_BYTES = 180 };     /* a name may have 255 bytes, with our additions */
 
@@ -157,6 +158,7 @@ static int open_temporary(ffcl_atomic_file *file, const char *path, mode_t mode,
         status = file_error(path, dir, number, err);
         goto out;
     }
+    file->leftover = ffcl_leftover_add(file->temporary);
     file->stream = fdopen(fd, "w+b");
     if (!file->stream) {
         status = ffcl_write_error(path, errno, err);
@@ -289,6 +291,7 @@ int ffcl_atomic_commit(ffcl_atomic_file *file, ffcl_error *err)
         status = ffcl_write_error(file->path, errno, err);
         goto out;
     }
+    ffcl_leftover_done(&file->leftover);
     free(file->temporary);      /* it is the file now: nothing to remove */
     file->temporary = NULL;
     if (!file->unflushed)
@@ -304,6 +307,7 @@ void ffcl_atomic_discard(ffcl_atomic_file *file)
         fclose(file->stream);
     if (file->temporary)
         unlink(file->temporary);
+    ffcl_leftover_done(&file->leftover);
     free(file->temporary);
     free(file->path);
     *file = (ffcl_atomic_file){ 0 };

@@ -12,6 +12,7 @@
 
 typedef struct ffcl_atomic_file {
     FILE *stream;
+    struct ffcl_leftover *leftover;     /* the temporary one */
     char *path, *temporary;     /* path: the given one, or what a link there points to */
     int unflushed;              /* commit renames without waiting for the disk: for files of a set
                                  * that are read back and verified before they are relied on */

@@ -194,6 +194,9 @@ static int run_eval(ffcl_session *s)
             rc = ffcl_take_nothing(s);
         if (!rc)
             rc = check_name(s, "--make-network", ".safetensors", "safetensors");
+        if (!rc)
+            rc = ffcl_interrupt_part(&s->interrupt, s->progress.quiet ? NULL :
+                                     "\nffcl: stopped: no network was written\n", &s->err);
         return rc ? rc : ffcl_eval_generate_network(network, &s->err);
     }
     rc = check_name(s, "--sheet", ".png", "a PNG");

@@ -180,6 +180,9 @@ static int run_init(ffcl_session *s)
     if (!rc && n)
         rc = ffcl_bad_usage(s, "init takes no section.key=value:", s->words[first]);
     signal(SIGPIPE, SIG_IGN);   /* who reads what is said may go; the file is wanted */
+    if (!rc)
+        rc = ffcl_interrupt_part(&s->interrupt, s->progress.quiet ? NULL :
+                                 "\nffcl: stopped: no INI file was written\n", &s->err);
     file = file ? file : "ffcl.ini";
     if (!rc)
         rc = check_name(s, file);

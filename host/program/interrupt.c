@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "program/interrupt.h"
 
+#include "files/leftovers.h"
 #include "os/threads.h"
 #include "program/driver_output.h"
 #include "util.h"
@@ -15,6 +16,7 @@ static const double ONE_PRESS = 0.1;
 static void die(const ffcl_interrupt *i, int number, const char *words)
 {
     sigset_t set;
+    ffcl_leftovers_remove();
     if (words && write(i->messages, words, strlen(words)) < 0)
         _exit(-FFCL_ESTOPPED);
     if (number == SIGXCPU)          /* whose default is a core dump */
@@ -48,9 +50,11 @@ static void *watch(void *user)
             pthread_mutex_unlock(&i->mutex);
             continue;
         }
-        /* Files appear whole or not at all, so nothing needs to be put in order. */
-        if (i->has_others && i->is_asked)
+        /* Files appear whole or not at all, so nothing else needs to be put in order. */
+        if (i->has_others && i->is_asked) {
+            ffcl_leftovers_remove();
             _exit(-FFCL_ESTOPPED);
+        }
         if (i->is_asked || !(i->sampler || i->is_polled || i->has_others))
             die(i, number, i->is_asked ? NULL : i->parting);
         i->is_asked = number;

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "files/leftovers.h"
 #include "util.h"
 #include <cjson/cJSON.h>
 
@@ -186,10 +187,15 @@ int ffcl_xl2_plan(const ffcl_xl2 *xl2, const ffcl_config *cfg, const ffcl_device
         return ffcl_fail(err, FFCL_EOUTPUT, "no folder for temporary files can be made in %s; "
                          "TMPDIR names another", home && *home ? home : "/tmp");
     }
+    ffcl_leftover *made[] = {ffcl_leftover_add(folder), NULL, NULL};
     char *sit = ffcl_format("%s/sit.safetensors", folder);
     char *vae = ffcl_format("%s/vae.safetensors", folder);
     ffcl_config *own = NULL;
     int rc = 0;
+    if (sit && vae) {
+        made[1] = ffcl_leftover_add(sit);
+        made[2] = ffcl_leftover_add(vae);
+    }
     if (!sit || !vae)
         rc = ffcl_fail(err, FFCL_ENOMEM, "out of memory for the plan of XL/2");
     else if (!save(sit, add_sit, patches * patches) || !save(vae, add_vae, 0))
@@ -207,6 +213,8 @@ int ffcl_xl2_plan(const ffcl_xl2 *xl2, const ffcl_config *cfg, const ffcl_device
     if (vae)
         unlink(vae);
     rmdir(folder);
+    for (int i = 0; i < 3; i++)
+        ffcl_leftover_done(&made[i]);
     free(sit);
     free(vae);
     free(folder);
