@@ -34,6 +34,15 @@ static void warn(j_common_ptr jpeg, int level)
         give_up(jpeg);
 }
 
+/* Can the file hold its pixels?  Of the component of most samples a block of 8 x 8 has a Huffman code
+ * of at least one bit; arithmetic coding has none. */
+static int is_enough(const reader *r, uint64_t bytes)
+{
+    const uint64_t blocks = (uint64_t)((r->jpeg.image_height + 7) / 8) *
+                            ((r->jpeg.image_width + 7) / 8);
+    return r->jpeg.arith_code || blocks / 8 <= bytes;
+}
+
 /* The calls of libjpeg; rgb NULL: the size alone. */
 static int decode(reader *r, FILE *stream, const char *path, uint8_t *rgb, size_t *height,
                   size_t *width, ffcl_error *err)
@@ -61,6 +70,11 @@ static int decode(reader *r, FILE *stream, const char *path, uint8_t *rgb, size_
                          r->jpeg.image_height, *width, *height);
     *height = r->jpeg.image_height;
     *width = r->jpeg.image_width;
+    const uint64_t bytes = ffcl_input_size(stream);
+    if (!is_enough(r, bytes))
+        return ffcl_fail(err, FFCL_EFORMAT, "%s is not a readable JPEG: its %llu bytes cannot hold "
+                         "the %zu x %zu pixels of its header", path, (unsigned long long)bytes,
+                         *width, *height);
     if (!rgb)
         return 0;
     r->jpeg.out_color_space = JCS_RGB;

@@ -107,6 +107,12 @@ int ffcl_input_stream(FILE **stream, const char *path, uint64_t most, ffcl_error
     return ffcl_fail(err, FFCL_ENOMEM, "host memory does not suffice to read %s", path);
 }
 
+uint64_t ffcl_input_size(FILE *stream)
+{
+    struct stat s;
+    return fstat(fileno(stream), &s) ? UINT64_MAX : (uint64_t)s.st_size;
+}
+
 /* Reads up to `room` bytes; a file that has grown since it was opened shows in *n. */
 static int read_all(int fd, char *text, size_t room, size_t *n, const char *path, ffcl_error *err)
 {

@@ -20,6 +20,9 @@ int ffcl_input_is_pipe(const char *path);
  * FFCL_EFILE, FFCL_EFORMAT. */
 int ffcl_input_stream(FILE **stream, const char *path, uint64_t most, ffcl_error *err);
 
+/* Bytes of the file of such a stream; UINT64_MAX where nobody says. */
+uint64_t ffcl_input_size(FILE *stream);
+
 /* Of a path with no file: FFCL_EFILE, with the remedy, where it is an address such as https://X. */
 int ffcl_input_check_local(const char *path, ffcl_error *err);
 

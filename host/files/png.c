@@ -11,7 +11,9 @@
 #include "atomic.h"
 #include "input.h"
 
-enum { SIDE_LIMIT = 1 << 24 };  /* pixels; libpng's own limit is a million */
+/* SIDE_LIMIT: pixels; libpng's own limit is a million.  UNPACKED: a byte of a zlib stream stands for
+ * at most so many bytes of rows (zlib's page "Technical Details", maximum compression factor). */
+enum { SIDE_LIMIT = 1 << 24, UNPACKED = 1032 };
 
 /* Everything that must outlive libpng's longjmp.  The functions that call setjmp keep no other
  * state, so no local can be clobbered. */
@@ -188,6 +190,19 @@ int ffcl_png_size(size_t *bytes, const uint8_t *rgb, size_t height, size_t width
     return status;
 }
 
+/* No memory is asked for that the file's pixels cannot fill. */
+static void check_size(png_job *job)
+{
+    char text[120];
+    const uint64_t bytes = ffcl_input_size(job->stream);
+    if ((double)png_get_rowbytes(job->png, job->info) * (double)job->height <=
+        (double)UNPACKED * (double)bytes)
+        return;
+    snprintf(text, sizeof text, "its %llu bytes cannot hold the %zu x %zu pixels of its header",
+             (unsigned long long)bytes, job->width, job->height);
+    png_error(job->png, text);
+}
+
 /* Buffers for job->height x job->width; not in decode(), where a longjmp could cross it. */
 static int allocate(png_job *job)
 {
@@ -226,6 +241,7 @@ static int decode(png_job *job)
         png_error(job->png, "it is of another size");
     job->height = height;
     job->width = width;
+    check_size(job);
     if (png_get_bit_depth(job->png, job->info) == 16)
         png_error(job->png, "16 bits a channel, 8 are expected");
     png_set_expand(job->png);               /* palettes and fewer bits, without loss */

@@ -42,7 +42,8 @@ int ffcl_torchfile_place_old(const ffcl_tensor_file *file, const ffcl_old_storag
 {
     const uint64_t size = ffcl_dtype_names[e->info.dtype].size, offset = tensor->as.tensor.offset;
     const old_storage wanted = {.key = tensor->as.tensor.storage->as.storage.key};
-    const old_storage *s = bsearch(&wanted, old->items, old->n, sizeof wanted, by_key);
+    const old_storage *s =
+        old->n ? bsearch(&wanted, old->items, old->n, sizeof wanted, by_key) : NULL;
     if (!s)
         return ffcl_fail(err, FFCL_EFORMAT, "%s is damaged: it lacks the data of tensor %s",
                          file->path, e->name);

@@ -118,6 +118,18 @@ refuses "images of a kind that is not read" 5 "webp holds 1.webp" "convert it to
 mkdir named
 npz png named/0.jpg 8 8 rgb
 refuses "a PNG by the name of a JPEG" 5 "0.jpg" "PNG" -- eval named
+mkdir huge
+python3 - << 'PYTHON'
+import struct, zlib
+def chunk(name, data):
+    return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+with open("huge/0.png", "wb") as f:
+    head = struct.pack(">IIBBBBB", 999999, 1000000, 8, 2, 0, 0, 0)
+    f.write(b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head)
+            + chunk(b"IDAT", zlib.compress(bytes(9))) + chunk(b"IEND", b""))
+PYTHON
+refuses "a PNG of a million pixels a side in 69 bytes" 5 \
+    "bytes cannot hold the 999999 x 1000000 pixels of its header" -- eval huge
 npz png deep/0.png 8 8 deep
 refuses "16 bits a channel" 5 "deep/0.png has 16 bits a channel" -- eval deep
 refuses "no network" 4 "pt_inception-2015-12-05-6726825d.pth" "--make-network" -- eval a.npz

@@ -81,6 +81,29 @@ static void cut(char *to, size_t size, const char *folder, const char *from, siz
     fclose(f);
 }
 
+/* The file with the size 65500 x 65500 in its SOF0 marker, as FILE.huge. */
+static void enlarge(char *to, size_t size, const char *folder, const char *from)
+{
+    unsigned char bytes[1024];
+    FILE *f = fopen(from, "rb");
+    assert_non_null(f);
+    const size_t n = fread(bytes, 1, sizeof bytes, f);
+    fclose(f);
+    size_t at = 0;
+    while (at + 9 < n && (bytes[at] != 0xff || bytes[at + 1] != 0xc0))
+        at++;
+    assert_true(at + 9 < n);
+    for (size_t i = 5; i < 9; i += 2) {
+        bytes[at + i] = 65500 >> 8;
+        bytes[at + i + 1] = 65500 & 255;
+    }
+    snprintf(to, size, "%s/huge.jpg", folder);
+    f = fopen(to, "wb");
+    assert_non_null(f);
+    assert_int_equal(fwrite(bytes, 1, n, f), n);
+    fclose(f);
+}
+
 static void test_refused(void **state)
 {
     (void)state;
@@ -95,6 +118,12 @@ static void test_refused(void **state)
     expect_refused(path, 17, 19, "is not a readable JPEG");
     cut(path, sizeof path, folder, FOLDER "odd_420", 100);
     expect_refused(path, 17, 19, "is not a readable JPEG");
+    remove(path);
+    enlarge(path, sizeof path, folder, FOLDER "odd_420");
+    expect_refused(path, 65500, 65500, "cannot hold the 65500 x 65500 pixels of its header");
+    size_t height = 0, width = 0;
+    ffcl_error err = {0};
+    assert_int_equal(ffcl_jpeg_size(path, &height, &width, &err), FFCL_EFORMAT);
     remove(path);
     remove(folder);
 }
