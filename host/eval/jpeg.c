@@ -34,8 +34,8 @@ static void warn(j_common_ptr jpeg, int level)
         give_up(jpeg);
 }
 
-/* Can the file hold its pixels?  Of the component of most samples a block of 8 x 8 has a Huffman code
- * of at least one bit; arithmetic coding has none. */
+/* Can the file hold its pixels?  Of the component of most samples a block of 8 x 8 has a Huffman
+ * code of at least one bit; arithmetic coding has none. */
 static int is_enough(const reader *r, uint64_t bytes)
 {
     const uint64_t blocks = (uint64_t)((r->jpeg.image_height + 7) / 8) *

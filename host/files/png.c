@@ -11,8 +11,9 @@
 #include "atomic.h"
 #include "input.h"
 
-/* SIDE_LIMIT: pixels; libpng's own limit is a million.  UNPACKED: a byte of a zlib stream stands for
- * at most so many bytes of rows (zlib's page "Technical Details", maximum compression factor). */
+/* SIDE_LIMIT: pixels; libpng's own limit is a million.  UNPACKED: a byte of a zlib stream stands
+ * for at most so many bytes of rows (zlib's page "Technical Details", maximum compression
+ * factor). */
 enum { SIDE_LIMIT = 1 << 24, UNPACKED = 1032 };
 
 /* Everything that must outlive libpng's longjmp.  The functions that call setjmp keep no other
