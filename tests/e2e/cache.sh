@@ -189,9 +189,9 @@ mkdir home xdg
 (
     unset FFCL_CACHE_DIR
     export HOME=$work/home XDG_CACHE_HOME=$work/xdg
-    timeout 300 "$ffcl" -q "${tiny[@]}" output.grid=next.png
+    timeout $patience "$ffcl" -q "${tiny[@]}" output.grid=next.png
     unset XDG_CACHE_HOME
-    timeout 300 "$ffcl" -q "${tiny[@]}" output.grid=next.png
+    timeout $patience "$ffcl" -q "${tiny[@]}" output.grid=next.png
 )
 same "XDG_CACHE_HOME" "$(find xdg/ffcl -name '*.bin' | wc -l)" "$n"
 same "~/.cache" "$(find home/.cache/ffcl -name '*.bin' | wc -l)" "$n"
@@ -199,7 +199,7 @@ same "~/.cache" "$(find home/.cache/ffcl -name '*.bin' | wc -l)" "$n"
 # Two at once, both with an empty cache.
 rm -rf "$cache"
 for i in 1 2; do
-    timeout 300 "$ffcl" -q "${tiny[@]}" output.grid=at-once-$i.png > log-$i 2>&1 &
+    timeout $patience "$ffcl" -q "${tiny[@]}" output.grid=at-once-$i.png > log-$i 2>&1 &
 done
 wait
 check "two first starts at once: the first" cmp first.png at-once-1.png

@@ -437,7 +437,7 @@ full() { # NAME WORD OVERRIDE...
     shift 2
     last="ffcl -q ${one[*]} $* on a full disk"
     # shellcheck disable=SC2016 # the inner shell expands
-    timeout 300 "${namespace[@]}" sh -c "$inside" sh small "$ffcl" -q "${one[@]}" "$@" \
+    timeout $patience "${namespace[@]}" sh -c "$inside" sh small "$ffcl" -q "${one[@]}" "$@" \
         > stdout 2>> stderr
     code=$?
     [ "$code" = 12 ] || reasons+=("exit code $code, not 12")

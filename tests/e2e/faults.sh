@@ -126,12 +126,14 @@ threads() {
     done
 }
 if [ -z "${SWEEP:-}" ]; then
-    fails "the image's rename" FFCL_SHIM_FAIL=rename:2:5 12 "f/00000..png: Input/output error"
-    fails "the npz's rename" FFCL_SHIM_FAIL=rename:4:5 12 "a.npz: Input/output error"
-    fails "the manifest's closing rename" FFCL_SHIM_FAIL=rename:6:5 12 \
+    fails "the image's rename" FFCL_SHIM_FAIL=rename:3:5 12 "f/00000..png: Input/output error"
+    fails "the manifest's rename before the first image" FFCL_SHIM_FAIL=rename:2:5 12 \
+        "f/manifest.json: Input/output error"
+    fails "the npz's rename" FFCL_SHIM_FAIL=rename:5:5 12 "a.npz: Input/output error"
+    fails "the manifest's closing rename" FFCL_SHIM_FAIL=rename:7:5 12 \
         "f/manifest.json: Input/output error"
     fails "the npz, once images are in the folder" FFCL_SHIM_FAIL=pwrite:2:28 12 "a.npz: disk full"
-    fails "the manifest's closing write, the disk full" FFCL_SHIM_FAIL=rename:6:28 12 \
+    fails "the manifest's closing write, the disk full" FFCL_SHIM_FAIL=rename:7:28 12 \
         "f/manifest.json: disk full"
     fails "fsync of the manifest" FFCL_SHIM_FAIL=fsync:1:5 12 "f/manifest.json: Input/output error"
     fails "fsync of the folder of the first manifest" FFCL_SHIM_FAIL=fsync:2:5 12 \
@@ -139,7 +141,7 @@ if [ -z "${SWEEP:-}" ]; then
     fails "syncfs at the end" FFCL_SHIM_SYNCFS=5 12 "cannot write f: Input/output error"
     fails "a write of the npz" FFCL_SHIM_FAIL=pwrite:3:5 12 "a.npz: Input/output error"
     fails "a write of the checksums" FFCL_SHIM_FAIL=pwrite:5:5 12 "images.crc32: Input/output error"
-    fails "the labels' rename" FFCL_SHIM_FAIL=rename:5:5 12 "labels.txt: Input/output error"
+    fails "the labels' rename" FFCL_SHIM_FAIL=rename:6:5 12 "labels.txt: Input/output error"
     fails "a checkpoint's archive that cannot be opened" FFCL_SHIM_FAIL=dup:3:5 4 \
         "freeflow-digits.pt .*: Input/output error"
     threads 1 2 3 4 5 6 -2 -3 -8 -12 -14

@@ -21,6 +21,9 @@ mkdir "$out"
 cd "$work" || exit 2
 export FFCL_CACHE_DIR=${FFCL_CACHE_DIR-$work/cache}
 export XDG_CONFIG_HOME=$work/config
+# How long one call of ffcl may take, in seconds; a sanitizer's takes several times as long.
+patience=300
+[ -z "${FFCL_TEST_CFLAGS:-}" ] || patience=1200
 n_passed=0 n_failed=0 n_skipped=0
 
 ok() { # NAME
@@ -56,7 +59,7 @@ mpi() {
     shift
     last="mpirun -np $n ffcl-mpi $*"
     OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 OMPI_MCA_plm=isolated \
-        OMPI_MCA_btl_vader_single_copy_mechanism=none timeout -k 10 300 \
+        OMPI_MCA_btl_vader_single_copy_mechanism=none timeout -k 10 $patience \
         mpirun --oversubscribe --bind-to none -np "$n" "${program[@]}" "$build/ffcl-mpi" "$@" \
         > "$work/stdout" 2> "$work/stderr" < /dev/null
     code=$?
@@ -89,7 +92,7 @@ on_gpu() {
     shift
     rm -f "$work/peak"
     FFCL_SHIM_DEVICE=gpu,$limits FFCL_SHIM_PEAK=$work/peak LD_PRELOAD=$shim_device \
-        timeout -k 10 600 "$ffcl" "$@" > "$work/stdout" 2> "$work/stderr" < /dev/null
+        timeout -k 10 $((2 * patience)) "$ffcl" "$@" > "$work/stdout" 2> "$work/stderr" < /dev/null
     code=$?
 }
 
@@ -133,7 +136,7 @@ same() {
 # run ARGUMENT...: ffcl, leaving $code, $work/stdout and $work/stderr.
 run() {
     last="ffcl $*"
-    timeout -k 10 300 "$ffcl" "$@" > "$work/stdout" 2> "$work/stderr" < /dev/null
+    timeout -k 10 $patience "$ffcl" "$@" > "$work/stdout" 2> "$work/stderr" < /dev/null
     code=$?
 }
 

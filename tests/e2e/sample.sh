@@ -72,7 +72,7 @@ mkdir elsewhere
 # The weights lie relative to the INI file, outputs relative to the current folder.
 relative=$(realpath --relative-to="$work/elsewhere" "$demo")
 (cd elsewhere && generate base.png)
-(cd elsewhere && timeout 300 "$ffcl" -q "$relative" sampler.classes=0-5 sampler.count=auto \
+(cd elsewhere && timeout $patience "$ffcl" -q "$relative" sampler.classes=0-5 sampler.count=auto \
     output.columns=3 output.grid=../relative.png)
 check "a relative INI path from another folder" images equal base.png relative.png
 check "outputs go to the current folder" images equal base.png elsewhere/base.png
