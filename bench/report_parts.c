@@ -70,7 +70,7 @@ void ffcl_report_caps(cJSON *to, const ffcl_device *device)
 {
     ffcl_error err = {0, ""};
     visit v = {to, device->index};
-    char extensions[8192] = "", version[256] = "";
+    char extensions[8192] = "not said", version[256] = "not said";
     ffcl_json_add_text(to, "name", device->caps.name);
     ffcl_devices(see_device, &v, &err);
     clGetDeviceInfo(device->id, CL_DEVICE_OPENCL_C_VERSION, sizeof version - 1, version, NULL);

@@ -241,10 +241,8 @@ int ffcl_tuning_check(const ffcl_tuning *t, size_t first, const ffcl_caps *caps,
 void ffcl_tuning_home_of(ffcl_tuning_home *home, const ffcl_device *device, const char *library)
 {
     const ffcl_caps *c = &device->caps;
-    char version[128] = "";
-    clGetPlatformInfo(device->platform, CL_PLATFORM_VERSION, sizeof version - 1, version, NULL);
     snprintf(home->device, sizeof home->device, "%s, %s", c->name, c->version);
-    snprintf(home->platform, sizeof home->platform, "%s, %s", c->platform, version);
+    snprintf(home->platform, sizeof home->platform, "%s, %.127s", c->platform, c->platform_version);
     snprintf(home->driver, sizeof home->driver, "%s", c->driver);
     snprintf(home->library, sizeof home->library, "%s", library);
 }

@@ -633,8 +633,10 @@ char *ffcl_config_expected(const ffcl_config_row *row)
     return NULL;
 }
 
-static void write_section(FILE *out, const char *section)
+/* 1: no memory. */
+static int write_section(FILE *out, const char *section)
 {
+    int bad = 0;
     fprintf(out, "## [%s]\n\n", section);
     fputs("| key | default | value | meaning |\n| --- | --- | --- | --- |\n", out);
     for (size_t i = 0; i < ffcl_config_n_rows; i++) {
@@ -645,9 +647,11 @@ static void write_section(FILE *out, const char *section)
         fprintf(out, "| `%s` | %s%s%s | %s | %s |\n", row->key, *row->initial ? "`" : "",
                 *row->initial ? row->initial : "(empty)", *row->initial ? "`" : "",
                 expected ? expected : "", row->help);
+        bad |= !expected;
         free(expected);
     }
     fputc('\n', out);
+    return bad;
 }
 
 static const char introduction[] =
@@ -770,15 +774,16 @@ int ffcl_config_reference(char **out, ffcl_error *err)
     if (!stream)
         return ffcl_fail(err, FFCL_ENOMEM, "host memory does not suffice for the key reference");
     fputs(introduction, stream);
+    int bad = 0;
     for (size_t i = 0; i < n_sections; i++) {
         if (strcmp(sections[i], FFCL_CONFIG_CONDITION)) {
-            write_section(stream, sections[i]);
+            bad |= write_section(stream, sections[i]);
             continue;
         }
         fputs(condition_text, stream);
     }
     write_presets(stream);
-    int bad = ferror(stream);
+    bad |= ferror(stream);
     if (fclose(stream) || bad) {
         free(*out);
         *out = NULL;

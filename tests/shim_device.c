@@ -15,6 +15,7 @@
  *   alloc=N, global=N MB of the largest buffer, and of all
  *   units=N, clock=N  compute units, MHz
  *   driver=TEXT       the driver's version
+ *   release=TEXT      the end of the platform's version, which is then longer than 200 characters
  *   only=TEXT, nth=N  devices with this in their names alone, and the N-th of a platform, from 0;
  *                     others are what they are
  * What a driver would refuse is refused: larger buffers, work-groups, local memory.
@@ -166,6 +167,23 @@ static cl_int give_text(cl_device_id id, cl_device_info what, size_t size, void 
     char *at = strstr(text, fp16);
     if (what == CL_DEVICE_EXTENSIONS && entry("nofp16") > 0 && at)
         memset(at, ' ', strlen(fp16));
+    return give(text, strlen(text) + 1, size, value, needed);
+}
+
+cl_int clGetPlatformInfo(cl_platform_id id, cl_platform_info what, size_t size, void *value,
+                         size_t *needed)
+{
+    const char *list = getenv("FFCL_SHIM_DEVICE"), *at = list ? strstr(list, "release=") : NULL;
+    char text[512] = "";
+    if (!at || what != CL_PLATFORM_VERSION)
+        return REAL(clGetPlatformInfo)(id, what, size, value, needed);
+    cl_int code = REAL(clGetPlatformInfo)(id, what, sizeof text - 1, text, NULL);
+    if (code != CL_SUCCESS)
+        return code;
+    const size_t n = strlen(text);
+    memset(text + n, '.', 200 > n ? 200 - n : 0);
+    text[200 > n ? 200 : n] = '\0';
+    snprintf(text + strlen(text), 64, "%.*s", (int)strcspn(at + 8, ","), at + 8);
     return give(text, strlen(text) + 1, size, value, needed);
 }
 

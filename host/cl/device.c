@@ -30,6 +30,14 @@ static void answered(query *q, cl_int code)
         q->rc = FFCL_CL_CODE(q->err, code, "clGetDeviceInfo");
 }
 
+/* In one line. */
+static void tidy(char *text)
+{
+    ffcl_text_clean(text, 0);
+    while (*text && isspace((unsigned char)text[strlen(text) - 1]))
+        text[strlen(text) - 1] = 0;
+}
+
 /* A text, new, or NULL. */
 static char *long_text(query *q, cl_device_info what)
 {
@@ -47,27 +55,42 @@ static void text_info(query *q, cl_device_info what, char *out, size_t size)
     char *text = long_text(q, what);
     snprintf(out, size, "%s", text ? text : "");
     free(text);
-    ffcl_text_clean(out, 0);
-    while (*out && isspace((unsigned char)out[strlen(out) - 1]))
-        out[strlen(out) - 1] = 0;
+    tidy(out);
+}
+
+/* Of any length: what is longer than `out` is cut, and not lost. */
+static void platform_info(query *q, cl_platform_id platform, cl_platform_info what, char *out,
+                          size_t size)
+{
+    size_t need = 0;
+    cl_int code = clGetPlatformInfo(platform, what, 0, NULL, &need);
+    char *text = code == CL_SUCCESS ? calloc(1, need + 1) : NULL;
+    if (text && need)
+        code = clGetPlatformInfo(platform, what, need, text, NULL);
+    if (!q->rc)
+        q->rc = FFCL_CL_CODE(q->err, code == CL_SUCCESS && !text ? CL_OUT_OF_HOST_MEMORY : code,
+                             "clGetPlatformInfo");
+    snprintf(out, size, "%s", text ? text : "");
+    free(text);
+    tidy(out);
 }
 
 /* A GPU of Intel by its vendor's number, whichever driver it has: PCI's, Mesa's and Microsoft's
  * alike, or Apple's, whose lowest three digits are a model's. */
-static int is_intel_gpu(cl_device_id id, const ffcl_caps *c)
+static int is_intel_gpu(query *q, const ffcl_caps *c)
 {
     cl_uint vendor = 0;
-    clGetDeviceInfo(id, CL_DEVICE_VENDOR_ID, sizeof vendor, &vendor, NULL);
+    answered(q, clGetDeviceInfo(q->id, CL_DEVICE_VENDOR_ID, sizeof vendor, &vendor, NULL));
     return (c->type & CL_DEVICE_TYPE_GPU) && (vendor == 0x8086 || vendor >> 12 == 0x1024);
 }
 
 /* The smallest sub-group that a kernel may ask for; 0 where it may not. */
-static size_t least_lanes(cl_device_id id, const char *extensions)
+static size_t least_lanes(query *q, const char *extensions)
 {
     size_t sizes[16] = {0}, bytes = 0, least = 0;
-    if (!strstr(extensions, "cl_intel_required_subgroup_size") ||
-        clGetDeviceInfo(id, INTEL_SUB_GROUP_SIZES, sizeof sizes, sizes, &bytes) != CL_SUCCESS)
+    if (!strstr(extensions, "cl_intel_required_subgroup_size"))
         return 0;
+    answered(q, clGetDeviceInfo(q->id, INTEL_SUB_GROUP_SIZES, sizeof sizes, sizes, &bytes));
     for (size_t i = 0; i < bytes / sizeof *sizes; i++)
         if (least == 0 || sizes[i] < least)
             least = sizes[i];
@@ -88,16 +111,16 @@ static void read_extensions(query *q, ffcl_caps *c)
     }
     if (strstr(extensions, "cl_amd_device_attribute_query")) {
         cl_uint width = 0;
-        clGetDeviceInfo(q->id, AMD_WAVEFRONT_WIDTH, sizeof width, &width, NULL);
+        answered(q, clGetDeviceInfo(q->id, AMD_WAVEFRONT_WIDTH, sizeof width, &width, NULL));
         c->amd_wavefront = width;
     }
     /* PoCL from 6 on takes the extension on CPUs, too. */
-    c->few_lanes = c->type & CL_DEVICE_TYPE_GPU ? least_lanes(q->id, extensions) : 0;
+    c->few_lanes = c->type & CL_DEVICE_TYPE_GPU ? least_lanes(q, extensions) : 0;
     c->asks_lanes = c->few_lanes > 0;
     /* Intel's matrix instructions are for the smallest sub-group. */
     if (strstr(extensions, "cl_intel_subgroup_matrix_multiply_accumulate"))
         c->intel_lanes = c->few_lanes;
-    if (!c->few_lanes && is_intel_gpu(q->id, c))
+    if (!c->few_lanes && is_intel_gpu(q, c))
         c->few_lanes = 8;
     free(text);
 }
@@ -143,8 +166,9 @@ static int read_caps(cl_platform_id platform, cl_device_id id, ffcl_caps *c, ffc
     text_info(&q, CL_DRIVER_VERSION, c->driver, sizeof c->driver);
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
         answered(&q, clGetDeviceInfo(id, numbers[i].what, numbers[i].size, numbers[i].to, NULL));
-    clGetPlatformInfo(platform, CL_PLATFORM_NAME, sizeof c->platform - 1, c->platform, NULL);
-    ffcl_text_clean(c->platform, 0);
+    platform_info(&q, platform, CL_PLATFORM_NAME, c->platform, sizeof c->platform);
+    platform_info(&q, platform, CL_PLATFORM_VERSION, c->platform_version,
+                  sizeof c->platform_version);
     c->align_bytes = ffcl_max(align_bits / 8, 4);
     c->unified = unified == CL_TRUE;
     c->native = (runs & CL_EXEC_NATIVE_KERNEL) != 0;

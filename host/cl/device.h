@@ -9,6 +9,7 @@
 typedef struct ffcl_caps {
     cl_device_type type;
     char name[128], vendor[128], version[128], driver[128], platform[128];
+    char platform_version[256];
     cl_ulong global_bytes, max_alloc_bytes, local_bytes;
     size_t max_work_group, align_bytes;     /* align: of a sub-buffer's origin */
     cl_uint units, clock;                   /* clock: MHz, 0 where it is not said */

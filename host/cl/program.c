@@ -83,14 +83,11 @@ void ffcl_programs_close(ffcl_programs **programs)
 static char *cache_key(const ffcl_ctx *ctx, const char *text, const char *options)
 {
     const ffcl_caps *c = &ctx->device.caps;
-    char platform_version[128] = "";
-    clGetPlatformInfo(ctx->device.platform, CL_PLATFORM_VERSION, sizeof platform_version - 1,
-                      platform_version, NULL);
     /* By these the driver makes other code of the same text. */
     char *environment = ffcl_environment();
     char *key = environment ? ffcl_format("format %d\nplatform %s, %s\ndevice %s, %s\ndriver %s\n"
                                           "environment %s\noptions %s\n%s", CACHE_FORMAT,
-                                          c->platform, platform_version, c->name, c->version,
+                                          c->platform, c->platform_version, c->name, c->version,
                                           c->driver, environment, options, text) : NULL;
     free(environment);
     return key;

@@ -35,9 +35,11 @@ static int print_rows(ffcl_session *s, const char *word)
     size_t n = 0;
     for (size_t i = 0; i < ffcl_config_n_rows; i++) {
         const ffcl_config_row *row = &ffcl_config_rows[i];
-        char *expected = is_wanted(row, word) ? ffcl_config_expected(row) : NULL;
-        if (!expected)
+        if (!is_wanted(row, word))
             continue;
+        char *expected = ffcl_config_expected(row);
+        if (!expected)
+            return ffcl_fail(&s->err, FFCL_ENOMEM, "out of memory for the keys");
         if (strcmp(section, row->section))
             printf("%s[%s]\n", n ? "\n" : "", row->section);
         section = row->section;

@@ -182,8 +182,17 @@ static int try_numbers(ffcl_ctx *ctx, int right[2])
     return rc;
 }
 
-static void note(const ffcl_ctx *ctx, const int right[2])
+/* why: nothing could be found out, or NULL.  It may be of this start alone, and other options give
+ * other last bits. */
+static void note(const ffcl_ctx *ctx, const int right[2], const char *why)
 {
+    char text[400];
+    if (why) {
+        snprintf(text, sizeof text, "half numbers could not be checked (%.250s): ffcl rounds them "
+                 "itself, and uses exact functions", why);
+        ffcl_report(ctx->obs, FFCL_PHASE_WARN, text, 0, 0);
+        return;
+    }
     if (!right[0])
         ffcl_report(ctx->obs, FFCL_PHASE_NOTE, "this driver does not round half numbers as OpenCL "
                     "asks; ffcl rounds them itself", 0, 0);
@@ -218,7 +227,8 @@ void ffcl_selfcheck_numbers(ffcl_ctx *ctx)
     free(keys[0]);
     free(keys[1]);
     ctx->err = outer;
-    if (rc == 0)
-        note(ctx, right);
+    if (rc)
+        right[0] = right[1] = 0;
+    note(ctx, right, rc ? slot.text : NULL);
     ctx->number_options = options_for(right);
 }

@@ -9,7 +9,8 @@
  * stores to half do not round to nearest even, -DNO_NATIVE where native_exp and native_divide do
  * not do for half results.  To be called before half kernels are planned; what cannot be found out
  * counts as wrong, as kernels are right with either option, and slower.  The result is kept beside
- * the program binaries; a line of note where the device fails. */
+ * the program binaries; a line of note where the device fails, a warning where nothing was found
+ * out, which another start may. */
 void ffcl_selfcheck_numbers(ffcl_ctx *ctx);
 
 #endif

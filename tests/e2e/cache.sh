@@ -245,4 +245,17 @@ rm -r cl/latent.cl
 cp "$root/cl/latent.cl" cl/latent.cl
 start "the sources are whole again" none
 
+# ---- another release of a platform, which its version says at the end of a long text ----
+
+if build_device_shim; then
+    rm -f "$cache"/*.bin
+    for release in A B A; do
+        FFCL_SHIM_DEVICE=release=$release LD_PRELOAD=$shim_device run "${tiny[@]}" output.grid=x.png
+        numbers="${numbers:-} $(ls "$cache" | grep -c '\.bin$')"
+    done
+    read -r first second third <<< "$numbers"
+    same "programs of another release are not taken" \
+        "$code $((first > 5)) $((second == 2 * first)) $((third == second))" "0 1 1 1"
+fi
+
 finish

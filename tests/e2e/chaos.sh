@@ -210,8 +210,8 @@ surroundings "a locale that is not there" LC_ALL=xx_YY.ISO-8859-1
 limited() {
     local status
     rm -rf f
-    (ulimit "$2" "$3" && exec timeout -k 10 $((patience * 2 / 5)) "$ffcl" "${args[@]}" output.folder=f) > stdout \
-        2> stderr < /dev/null
+    (ulimit "$2" "$3" && exec timeout -k 10 $((patience * 2 / 5)) "$ffcl" "${args[@]}" \
+        output.folder=f) > stdout 2> stderr < /dev/null
     status=$?
     case $status in
     0) same "$1: the images" "$(diff -r -x manifest.json f whole 2>&1)" "" ;;

@@ -5,8 +5,10 @@
 # Then files made to cost time or to divide by zero.
 #   SWEEP="KIND FROM STEP TO": fails these calls of a kind alone: malloc, cl, memory (of the
 #   device), kernel, file, full (the disk); eval-malloc and so on: those of ffcl eval.
-#   SWEEP=eval-, distance-, curve-, compare-, sampling-: a spread of all kinds of ffcl eval, with a
-#   reference, with --curve, of eval --compare, of [eval] in a run.
+#   SWEEP=eval-, distance-, sheet-, curve-, compare-, sampling-: a spread of all kinds of ffcl eval,
+#   with a reference, with precision, recall and --sheet, with --curve, of eval --compare, of [eval]
+#   in a run.
+#   SWEEP=commands, commands-NAME: of other commands, of the one that is asked as NAME below.
 #   SPREAD=N: about so many of each.
 . "$(dirname "$0")/lib.sh"
 
@@ -249,9 +251,73 @@ for file in "$demo_sit" "$data/zoo/tiny16_zoo.safetensors" seen.png seen seen.np
         "$file"
 done
 
+# ---- other commands: the same words, or one sentence with the cause -----------------------------
+
+# asks NAME MADE ARGUMENT...: a command whose calls fail, a spread of each kind, one a run.  MADE: a
+# file that it writes whole or not at all; none: what it prints are the same words.  Times, and what
+# a device did not answer, may differ.
+asks() {
+    local name=$1 file=$2 row kind variable suffix count codes cause n i bad total=''
+    shift 2
+    case ${SWEEP:-commands} in
+    commands | "commands-$name") ;;
+    *) return ;;
+    esac
+    "$ffcl" "$@" > said 2> /dev/null
+    # Kind, variable, what follows the number, what counts in its words, exit codes, cause.
+    local number='\([0-9]*\).*/\1/p' cl=FFCL_SHIM_CL
+    for row in "malloc;FFCL_SHIM_MALLOC;;s/^allocations: //p;14 13;memory\|HOST_MEMORY" \
+        "file;FFCL_SHIM_FILE;:5;s/^calls: .*files $number;4 12;Input/output error" \
+        "full;FFCL_SHIM_FULL;:28;s/^calls: .*writes $number;12;No space left\|disk full" \
+        "cl;$cl;:-5;s/^calls: .*OpenCL $number;9 10 13;CL_OUT_OF_RES\|device mem" \
+        "cl of memory;$cl;:-6;s/^calls: .*OpenCL $number;9 10 13 14;MEMORY\|memory" \
+        "kernel;FFCL_SHIM_ASYNC;:-5;s/^calls: .*kernels $number;10 13;CL_OUT_OF_RES"; do
+        IFS=';' read -r kind variable suffix count codes cause <<< "$row"
+        n=$(LD_PRELOAD=$work/shim.so env "$variable=-1${suffix:+:0}" "$ffcl" "$@" 2>&1 > counted |
+            sed -n "$count")
+        [ "$file" = none ] || n=${n:-0}
+        bad=''
+        for ((i = 1; i <= ${n:-0}; i += n / spread + 1)); do
+            [ "$file" = none ] || rm -f "$file"
+            timeout -k 10 200 env LD_PRELOAD="$work/shim.so" "$variable=$i$suffix" "$ffcl" "$@" \
+                > stdout 2> stderr < /dev/null
+            code=$? last="ffcl $*, $variable=$i$suffix"
+            if [ $code = 0 ]; then
+                [ "$file" != none ] || cmp -s <(numberless stdout) <(numberless said) ||
+                    grep -q 'warning: \|not known\|failed' stdout stderr ||
+                    bad="$bad"$'\n'"$i: exit code 0, and other words"
+                [ "$file" = none ] || [ -s "$file" ] || bad="$bad"$'\n'"$i: exit code 0, no $file"
+            elif [[ " $codes " != *" $code "* ]] || ! grep -q "^ffcl: .*\($cause\)" stderr; then
+                bad="$bad"$'\n'"$i: exit code $code, $(tail -n 1 stderr)"
+            elif [ "$file" != none ] && [ -e "$file" ] && [ ! -s "$file" ]; then
+                bad="$bad"$'\n'"$i: torn: $file"
+            fi
+        done
+        total="$total $kind ${n:-0},"
+        same "$name, $kind: the same words, or the cause" "$bad" ""
+    done
+    echo "# $name:$total $spread of each tried"
+}
+numberless() {
+    sed -e 's/[0-9][0-9.]*/N/g' -e 's/ *[|]* *$//' "$1" | tr -s ' -'
+}
+asks keys none keys
+asks keys-page none keys --markdown
+asks classes none classes
+asks presets none presets
+asks devices none devices
+asks init x.ini init x.ini --checkpoint "$demo_sit"
+all_spread=$spread
+[ -n "${SPREAD:-}" ] || spread=3
+asks selfcheck none selfcheck "$demo"
+[ -z "${SWEEP:-}" ] || asks report x.txt report -o x.txt --op softmax -q   # minutes
+asks bench-model x.json bench model "$demo" --seconds 0.05 --batches 1 -q --json x.json
+spread=$all_spread
+
 # ---- eval: the same sweeps; those with a distance take half a minute a run -----------------------
 
 case ${SWEEP:-eval-} in
+commands*) finish ;;
 *-*) ;;
 *) finish ;;
 esac
@@ -317,6 +383,15 @@ if [ -n "${SWEEP:-}" ]; then
     "$ffcl" "${others[@]}" > a.json
 fi
 evaluates distance- stats.npz -- "${others[@]}" --save-stats stats.npz
+case ${SWEEP:-} in
+sheet-*)                        # the nearest three of four or more
+    for i in 1 2; do
+        run -q "$demo" sampler.count=5 sampler.seed=$i output.grid= output.folder=five$i
+    done
+    ;;
+esac
+evaluates sheet- sheet.png -- eval five1 --reference five2 --inception net.safetensors --json -q \
+    --sheet sheet.png
 evaluates curve- stats.npz -- "${others[@]}" --curve 2 --save-stats stats.npz
 evaluates compare- plot.svg -- eval --compare a.json a.json --plot plot.svg
 evaluates sampling- e stats.npz -- "$demo" -q sampler.count=2 output.grid= output.folder=e \
@@ -325,7 +400,8 @@ evaluates eval- stats.npz -- "${evaluation[@]}" --save-stats stats.npz
 if [ -z "${SWEEP:-}" ]; then
     threads 1 2 3 4 5 6 -2 -4
     # Those of convert and bench wait for signals alone.
-    for command in "convert $demo_sit converted.safetensors" "bench layernorm* --quick -q"; do
+    for command in "convert $demo_sit converted.safetensors" "bench layernorm* --quick -q" \
+        "bench model $demo --seconds 0.05 --batches 1 -q"; do
         # shellcheck disable=SC2086 # words
         env LD_PRELOAD="$work/shim.so" FFCL_SHIM_FAIL=pthread_create:1:11 "$ffcl" $command \
             > stdout 2> stderr
