@@ -51,6 +51,7 @@ typedef struct ffcl_ctx {
      * memory, so that both are there before the first real pass. */
     int planning;
     ffcl_matrix_unit matrix_unit;       /* the one that kernels may use; its self-check passed */
+    size_t checked_head;        /* wgmma's attention: of heads of so many columns; 0: any */
     /* For tests: AMD's and Intel's matrix instructions are emulated, slowly, on any device (EMULATE
      * of cl/gemm_matrix_unit.cl). */
     int emulate;

@@ -34,6 +34,7 @@ struct ffcl_programs {
     program **list;
     size_t n;
     size_t compiled, cached;
+    ffcl_programs *spare;       /* built for another list; taken where they are wanted */
 };
 
 int ffcl_programs_open(ffcl_programs **out, ffcl_ctx *ctx)
@@ -75,9 +76,19 @@ void ffcl_programs_close(ffcl_programs **programs)
         return;
     for (size_t i = 0; i < all->n; i++)
         program_free(all->list[i]);
+    ffcl_programs_close(&all->spare);
     free(all->list);
     free(all);
     *programs = NULL;
+}
+
+void ffcl_programs_hand_over(ffcl_ctx *ctx, ffcl_programs **from)
+{
+    ffcl_programs **end = &ctx->programs->spare;
+    while (*end)
+        end = &(*end)->spare;
+    *end = *from;
+    *from = NULL;
 }
 
 static char *cache_key(const ffcl_ctx *ctx, const char *text, const char *options)
@@ -337,20 +348,38 @@ static int compile_together(ffcl_ctx *ctx, program **missing, size_t n)
     return all.rc;
 }
 
+static int is_program(const program *p, const char *source, const char *options)
+{
+    return p && strcmp(p->source, source) == 0 && strcmp(p->options, options) == 0;
+}
+
+/* Takes a built program from the spare ones; NULL: there is none. */
+static program *take_spare(ffcl_programs *all, const char *source, const char *options)
+{
+    for (ffcl_programs *s = all->spare; s; s = s->spare)
+        for (size_t i = 0; i < s->n; i++)
+            if (is_program(s->list[i], source, options) && s->list[i]->handle) {
+                program *p = s->list[i];
+                s->list[i] = s->list[--s->n];
+                return p;
+            }
+    return NULL;
+}
+
 static int find_program(ffcl_ctx *ctx, program **out, const char *source, const char *options)
 {
     ffcl_programs *all = ctx->programs;
     for (size_t i = 0; i < all->n; i++)
-        if (strcmp(all->list[i]->source, source) == 0 &&
-            strcmp(all->list[i]->options, options) == 0) {
+        if (is_program(all->list[i], source, options)) {
             *out = all->list[i];
             return 0;
         }
     program **grown = realloc(all->list, (all->n + 1) * sizeof *grown);
-    program *p = calloc(1, sizeof *p);
+    program *spare = grown ? take_spare(all, source, options) : NULL;
+    program *p = spare ? spare : calloc(1, sizeof *p);
     if (grown)
         all->list = grown;
-    if (p) {
+    if (p && !spare) {
         p->source = ffcl_format("%s", source);
         p->options = ffcl_format("%s", options);
     }

@@ -37,6 +37,10 @@ int ffcl_programs_key(ffcl_ctx *ctx, char **out);
 /* Builds every noted program, reporting FFCL_PHASE_COMPILE for those not in the cache. */
 int ffcl_programs_build(ffcl_ctx *ctx);
 
+/* Gives the built programs of another list to the context's, which takes those that it needs: a
+ * driver takes as long for a binary as for a small program's text.  *from is NULL then. */
+void ffcl_programs_hand_over(ffcl_ctx *ctx, ffcl_programs **from);
+
 /* How many programs were compiled from source, and how many came from the disk cache. */
 void ffcl_programs_counts(const ffcl_ctx *ctx, size_t *compiled, size_t *cached);
 

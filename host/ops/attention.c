@@ -166,7 +166,7 @@ static int wgmma_can(const ffcl_ctx *ctx, const void *desc)
     const ffcl_attention_desc *d = desc;
     const size_t Dh = head_size(d);
     return d->qkv.dtype == FFCL_F16 && ctx->matrix_unit == FFCL_UNIT_WGMMA &&
-           (Dh == 64 || Dh == 72);
+           (Dh == 64 || Dh == 72) && (!ctx->checked_head || Dh == ctx->checked_head);
 }
 
 /* Four warps for each 64 queries; K and V are fetched half as often for 128 and a quarter as often

@@ -8,6 +8,7 @@
 #include "sample/engine_impl.h"
 #include "selfcheck/choice.h"
 #include "selfcheck/mapped.h"
+#include "selfcheck/units.h"
 
 /* Who computes GEMMs, as cfg wants it. */
 static int choose_gemms(ffcl_ctx *ctx, const ffcl_config *cfg, const ffcl_engine_wants *wants,
@@ -19,6 +20,7 @@ static int choose_gemms(ffcl_ctx *ctx, const ffcl_config *cfg, const ffcl_engine
     return ffcl_choose_gemms(ctx, &(ffcl_choice){
         .backend = cfg->blas.backend, .library = cfg->blas.library, .tuning = cfg->blas.tuning,
         .half = wishes[cfg->precision.compute], .unchecked = wants->is_plan,
+        .head = e && e->sit ? ffcl_sit_dims_of(e->sit)->Dh : FFCL_NO_HEAD,
         .program = cfg->trial_program, .calls = e && e->sit ? ffcl_engine_calls : NULL, .user = e});
 }
 

@@ -197,7 +197,7 @@ int ffcl_choose_gemms(ffcl_ctx *ctx, const ffcl_choice *c)
     if (rc == 0 && asks_units && !c->unchecked)
         rc = try_named(ctx, c);
     if (rc == 0 && asks_units)
-        rc = ffcl_selfcheck_units(ctx, backend);
+        rc = ffcl_selfcheck_units(ctx, backend, c->head);
     /* Beside tensor cores too little is left; a back end that is asked for by name computes all of
      * float32. */
     if (rc || ctx->matrix_unit != FFCL_UNIT_NONE)

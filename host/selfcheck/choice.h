@@ -15,6 +15,7 @@ typedef struct ffcl_choice {
     ffcl_half_wish half;
     int unchecked;              /* the library's results are not checked */
     int no_units;               /* matrix units are left alone */
+    size_t head;                /* columns of a head: ffcl_selfcheck_units */
     const char *program;        /* of trials; NULL: only the results of earlier ones count */
     /* The calls of the model, for a trial; with NULL, or where it fails, those of XL/2. */
     int (*calls)(void *user, ffcl_trial_calls *calls);

@@ -17,7 +17,7 @@
 enum { MMA_CAPABILITY = 80, WGMMA_CAPABILITY = 90 };
 /* Raise CHECK_VERSION when the check or its tolerances change: old results are then void.
  * SIZE: elements of every buffer; no trial needs more. */
-enum { CHECK_VERSION = 7, SIZE = 1 << 18 };
+enum { CHECK_VERSION = 8, SIZE = 1 << 18 };
 
 typedef struct probe {
     ffcl_tensor a, w, bias;     /* (SIZE) noise: half, half, float32 */
@@ -36,6 +36,7 @@ typedef struct trial {
     int (*want)(const probe *p, float *out);    /* 0, or FFCL_ENOMEM */
     /* Of WGMMA alone, of FFCL_UNIT_NONE alone. */
     int wgmma_only, own_only;
+    size_t head;                /* of attention with so many columns a head; 0: of all models */
 } trial;
 
 /* From now on who is on trial computes, or does not. */
@@ -152,14 +153,19 @@ static int want_attention_72(const probe *p, float *out)
 }
 
 static const trial trials[] = {
-    {M * N, 0, 1e-5, try_gemm, want_gemm, 0, 0},
-    {M * N, 0, 1e-5, try_gemm_mma, want_gemm, 1, 0},
-    {SIDE * SIDE * COUT, 1, 1e-3, try_conv, want_conv, 1, 0},
-    {T * H * 64, 1, 2e-3, try_attention_64, want_attention_64, 1, 0},
-    {T * H * 72, 1, 2e-3, try_attention_72, want_attention_72, 1, 0},
-    {SIDE * SIDE * COUT, 1, 1e-3, try_batches, want_conv, 0, 1},
+    {M * N, 0, 1e-5, try_gemm, want_gemm, 0, 0, 0},
+    {M * N, 0, 1e-5, try_gemm_mma, want_gemm, 1, 0, 0},
+    {SIDE * SIDE * COUT, 1, 1e-3, try_conv, want_conv, 1, 0, 0},
+    {T * H * 64, 1, 2e-3, try_attention_64, want_attention_64, 1, 0, 64},
+    {T * H * 72, 1, 2e-3, try_attention_72, want_attention_72, 1, 0, 72},
+    {SIDE * SIDE * COUT, 1, 1e-3, try_batches, want_conv, 0, 1, 0},
 };
 enum { TRIALS = sizeof trials / sizeof *trials };
+
+/* Trials that are made, and whose result is kept, together: those of a head.  Attention of heads
+ * that a model does not have is not compiled for it. */
+static const size_t groups[] = {0, 64, 72};
+enum { GROUPS = sizeof groups / sizeof *groups };
 
 static int create(ffcl_ctx *ctx, ffcl_tensor *t, ffcl_dtype dtype)
 {
@@ -273,47 +279,97 @@ static int concerns(const trial *t, ffcl_matrix_unit unit)
            (!t->own_only || unit == FFCL_UNIT_NONE);
 }
 
-/* Text of all that the result depends on: the check, and what the binaries of its programs depend
- * on; a planning pass finds the programs.  *key is the caller's to free. */
-static int result_key(ffcl_ctx *ctx, ffcl_matrix_unit unit, char **key)
+/* Does the group, for a model with heads of so many columns? */
+static int group_concerns(size_t group, ffcl_matrix_unit unit, size_t head)
+{
+    int any = 0;
+    for (size_t i = 0; i < TRIALS; i++)
+        any |= trials[i].head == groups[group] && concerns(&trials[i], unit);
+    return any && (!groups[group] || head == FFCL_ANY_HEAD || head == groups[group]);
+}
+
+/* Names the programs of a group's trials. */
+static void name_programs(ffcl_ctx *ctx, ffcl_matrix_unit unit, size_t group)
 {
     const probe nothing = {0};
     const ffcl_tensor floats = ffcl_tensor_of(FFCL_F32, 1, 1, SIZE);
     const ffcl_tensor halves = ffcl_tensor_of(FFCL_F16, 1, 1, SIZE);
-    char *programs = NULL;
     ffcl_arena_plan(ctx->arena);
     ctx->planning = 1;
     ffcl_cast(ctx, &halves, &floats);
     ffcl_cast(ctx, &floats, &halves);
     let(ctx, unit, 1);
     for (size_t i = 0; i < TRIALS; i++)
-        if (concerns(&trials[i], unit))
+        if (trials[i].head == groups[group] && concerns(&trials[i], unit))
             trials[i].run(ctx, &nothing);
     let(ctx, unit, 0);
     ctx->planning = 0;
-    int rc = ffcl_ctx_check(ctx);
+}
+
+/* Text of all that a group's result depends on: the check, and what the binaries of its programs
+ * depend on.  *key is the caller's to free. */
+static int group_key(ffcl_ctx *ctx, ffcl_matrix_unit unit, size_t group, char **key)
+{
+    ffcl_programs *outer = ctx->programs, *own = NULL;
+    char *programs = NULL;
+    *key = NULL;
+    int rc = ffcl_programs_open(&own, ctx);
+    if (rc)
+        return rc;
+    ctx->programs = own;
+    name_programs(ctx, unit, group);
+    rc = ffcl_ctx_check(ctx);
     if (rc == 0)
         rc = ffcl_programs_key(ctx, &programs);
+    ctx->programs = outer;
+    ffcl_programs_close(&own);
     if (rc == 0) {
-        *key = ffcl_format("check %d of %s\n%s", CHECK_VERSION, ffcl_unit_name(unit), programs);
+        *key = ffcl_format("check %d of %s, heads %zu\n%s", CHECK_VERSION, ffcl_unit_name(unit),
+                           groups[group], programs);
         rc = *key ? 0 : ffcl_fail(ctx->err, FFCL_ENOMEM, "out of memory for a check's key");
     }
     free(programs);
     return rc;
 }
 
-/* Runs the check, whose programs result_key has named, and keeps its result.  That kernels do not
- * build is a result; a lack of memory or a lost device says nothing about them and is not kept. */
-static int check(ffcl_ctx *ctx, ffcl_matrix_unit unit, const char *key)
+/* What is known of a unit: a key a group, NULL where it does not concern the model. */
+typedef struct verdict {
+    char *key[GROUPS];
+    int asked[GROUPS];          /* its trials are to be made */
+} verdict;
+
+static void keep(const verdict *v, int passed)
+{
+    for (size_t g = 0; g < GROUPS; g++)
+        if (v->asked[g])
+            ffcl_selfcheck_keep(v->key[g], passed);
+}
+
+static int is_asked(const verdict *v, const trial *t)
+{
+    int any = 0;
+    for (size_t g = 0; g < GROUPS; g++)
+        any |= v->asked[g] && groups[g] == t->head;
+    return any;
+}
+
+/* Makes the trials that are asked for, and keeps their result.  That kernels do not build is a
+ * result; a lack of memory or a lost device says nothing about them and is not kept. */
+static int check(ffcl_ctx *ctx, ffcl_matrix_unit unit, const verdict *v)
 {
     probe p = {0};
-    int passed = 1, rc = ffcl_programs_build(ctx);
+    for (size_t g = 0; g < GROUPS; g++)
+        if (v->asked[g])
+            name_programs(ctx, unit, g);
+    int passed = 1, rc = ffcl_ctx_check(ctx);
+    if (rc == 0)
+        rc = ffcl_programs_build(ctx);
     if (rc == 0)
         rc = open_probe(ctx, &p);
     let(ctx, unit, 1);
     for (size_t i = 0; rc == 0 && passed && i < TRIALS; i++) {
         double off = 1;
-        if (!concerns(&trials[i], unit))
+        if (!concerns(&trials[i], unit) || !is_asked(v, &trials[i]))
             continue;
         rc = distance(ctx, &p, &trials[i], &off);
         passed = rc == 0 && off < trials[i].most;      /* NaN fails too */
@@ -323,62 +379,70 @@ static int check(ffcl_ctx *ctx, ffcl_matrix_unit unit, const char *key)
     let(ctx, unit, 0);
     passed = passed && rc == 0;
     if (rc == 0 || rc == FFCL_EBUILD)
-        ffcl_selfcheck_keep(key, passed);
+        keep(v, passed);
     return passed;
 }
 
 /* Runs the check under a mark that outlives the process: one that died in it counts as failed. */
-static int check_marked(ffcl_ctx *ctx, ffcl_matrix_unit unit, const char *key)
+static int check_marked(ffcl_ctx *ctx, ffcl_matrix_unit unit, const verdict *v)
 {
     ffcl_binary_use use = {.fd = -1};
     int passed = 0;
-    if (ffcl_binary_begin(&use, key))
-        ffcl_selfcheck_keep(key, 0);
+    if (ffcl_binary_begin(&use, v->key[0]))
+        keep(v, 0);
     else
-        passed = check(ctx, unit, key);
+        passed = check(ctx, unit, v);
     ffcl_binary_end(&use);
     return passed;
 }
 
-/* Does the unit work?  A failure only means that it is not used.  The check has a list of programs
- * of its own: where the result is known, none of them is loaded.  again: it is checked even if it
- * is known to have passed. */
-static int works(ffcl_ctx *ctx, ffcl_matrix_unit unit, int again)
+/* Does the unit work, for models with such heads?  A failure only means that it is not used.  The
+ * check has a list of programs of its own: where the result is known, none of them is loaded.
+ * again: it is checked even if it is known to have passed. */
+static int works(ffcl_ctx *ctx, ffcl_matrix_unit unit, size_t head, int again)
 {
     ffcl_error slot = {0, ""}, *outer = ctx->err;
     ffcl_programs *programs = ctx->programs, *own = NULL;
-    char *key = NULL;
-    int passed = 0;
+    verdict v = {{NULL}, {0}};
+    int passed = 1, is_new = 0;
     ctx->err = &slot;
     int rc = ffcl_programs_open(&own, ctx);
-    if (rc == 0) {
-        ctx->programs = own;
-        rc = result_key(ctx, unit, &key);
+    for (size_t g = 0; rc == 0 && passed && g < GROUPS; g++) {
+        if (!group_concerns(g, unit, head))
+            continue;
+        rc = group_key(ctx, unit, g, &v.key[g]);
+        const int known = rc || ctx->recheck ? -1 : ffcl_selfcheck_recall(v.key[g]);
+        passed = known != 0;
+        is_new |= known < 0;
+        v.asked[g] = known < 0 || again;
     }
-    if (rc == 0) {
-        passed = ctx->recheck ? -1 : ffcl_selfcheck_recall(key);
-        if (passed < 0)
-            passed = check(ctx, unit, key);
-        else if (passed && again)
-            passed = check_marked(ctx, unit, key);
-    }
+    ctx->programs = own;
+    if (rc)
+        passed = 0;
+    else if (passed && is_new)
+        passed = check(ctx, unit, &v);
+    else if (passed && again)
+        passed = check_marked(ctx, unit, &v);
     ctx->programs = programs;
-    ffcl_programs_close(&own);
-    free(key);
+    if (own)
+        ffcl_programs_hand_over(ctx, &own);
+    for (size_t g = 0; g < GROUPS; g++)
+        free(v.key[g]);
     ctx->err = outer;
     return passed;
 }
 
 int ffcl_selfcheck_blocked_half(ffcl_ctx *ctx)
 {
-    const int passed = !ffcl_is_cpu(ctx) && ffcl_gemm_mixes(ctx) && works(ctx, FFCL_UNIT_NONE, 0);
+    const int passed = !ffcl_is_cpu(ctx) && ffcl_gemm_mixes(ctx) &&
+                       works(ctx, FFCL_UNIT_NONE, FFCL_ANY_HEAD, 0);
     (void)ffcl_gemm_let_own_half(ctx, passed);
     return passed;
 }
 
 int ffcl_unit_check_again(ffcl_ctx *ctx, ffcl_matrix_unit unit)
 {
-    return works(ctx, unit, 1);
+    return works(ctx, unit, FFCL_ANY_HEAD, 1);
 }
 
 int ffcl_unit_listed(const ffcl_ctx *ctx, ffcl_matrix_unit unit)
@@ -403,14 +467,14 @@ int ffcl_unit_listed(const ffcl_ctx *ctx, ffcl_matrix_unit unit)
 }
 
 /* NVIDIA's newest unit up to `most` that the device has and that works. */
-static ffcl_matrix_unit highest(ffcl_ctx *ctx, ffcl_matrix_unit most)
+static ffcl_matrix_unit highest(ffcl_ctx *ctx, ffcl_matrix_unit most, size_t head)
 {
     if (!ffcl_unit_listed(ctx, FFCL_UNIT_MMA))
         return FFCL_UNIT_NONE;
     if (most == FFCL_UNIT_WGMMA && ffcl_unit_listed(ctx, FFCL_UNIT_WGMMA) &&
-        works(ctx, FFCL_UNIT_WGMMA, 0))
+        works(ctx, FFCL_UNIT_WGMMA, head, 0))
         return FFCL_UNIT_WGMMA;
-    if (works(ctx, FFCL_UNIT_MMA, 0))
+    if (works(ctx, FFCL_UNIT_MMA, head, 0))
         return FFCL_UNIT_MMA;
     ffcl_report(ctx->obs, FFCL_PHASE_WARN,
                 "the kernels for tensor cores do not build or compute wrong here; not used", 0, 0);
@@ -419,30 +483,31 @@ static ffcl_matrix_unit highest(ffcl_ctx *ctx, ffcl_matrix_unit most)
 
 /* The unit called name if the device has it and it works, else none.  auto never gets here: it
  * takes AMD's and Intel's units only after a trial (host/selfcheck/choice.c). */
-static ffcl_matrix_unit named(ffcl_ctx *ctx, const char *name)
+static ffcl_matrix_unit named(ffcl_ctx *ctx, const char *name, size_t head)
 {
     for (int i = FFCL_UNIT_NONE + 1; i <= FFCL_UNIT_DPAS16; i++) {
         const ffcl_matrix_unit unit = (ffcl_matrix_unit)i;
         if (strcmp(name, ffcl_unit_name(unit)) != 0)
             continue;
         if (unit == FFCL_UNIT_MMA || unit == FFCL_UNIT_WGMMA)
-            return highest(ctx, unit) == unit ? unit : FFCL_UNIT_NONE;
-        if (ffcl_unit_listed(ctx, unit) && works(ctx, unit, 0))
+            return highest(ctx, unit, head) == unit ? unit : FFCL_UNIT_NONE;
+        if (ffcl_unit_listed(ctx, unit) && works(ctx, unit, head, 0))
             return unit;
     }
     return FFCL_UNIT_NONE;
 }
 
-int ffcl_selfcheck_units(ffcl_ctx *ctx, const char *name)
+int ffcl_selfcheck_units(ffcl_ctx *ctx, const char *name, size_t head)
 {
     int is_unit = 0;
+    ctx->checked_head = head;
     for (int i = FFCL_UNIT_NONE + 1; i <= FFCL_UNIT_DPAS16; i++)
         is_unit |= strcmp(name, ffcl_unit_name((ffcl_matrix_unit)i)) == 0;
     ctx->matrix_unit = FFCL_UNIT_NONE;
     if (strcmp(name, "auto") == 0)
-        ctx->matrix_unit = highest(ctx, FFCL_UNIT_WGMMA);
+        ctx->matrix_unit = highest(ctx, FFCL_UNIT_WGMMA, head);
     else if (is_unit)
-        ctx->matrix_unit = named(ctx, name);
+        ctx->matrix_unit = named(ctx, name, head);
     if (is_unit && ctx->matrix_unit == FFCL_UNIT_NONE)
         return ffcl_fail(ctx->err, FFCL_EDEVICE,
                          "[blas] backend = %s: %s has no such matrix unit, or it failed its check",

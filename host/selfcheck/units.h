@@ -19,12 +19,16 @@ int ffcl_unit_check_again(ffcl_ctx *ctx, ffcl_matrix_unit unit);
  * it passed; 0 also on CPUs. */
 int ffcl_selfcheck_blocked_half(ffcl_ctx *ctx);
 
+/* head: columns of a head of the attention that is wanted; a unit's check is of no other, which
+ * then does not run on wgmma (ctx->checked_head). */
+enum { FFCL_ANY_HEAD = 0, FFCL_NO_HEAD = 1 };
+
 /* Sets ctx->matrix_unit: to the one that name (mma, wgmma, wmma, mfma, dpas) asks for, for auto to
  * NVIDIA's newest, for a back end's name to none.  A unit is used only if it passes its self-check:
  * its kernels build, and their results on random operands agree with reference.h's.  The
  * result is kept beside the program binaries.  Where auto finds tensor cores that fail, it reports
  * a warning and sets none; FFCL_EDEVICE where name asks for a unit that the device lacks or that
  * fails. */
-int ffcl_selfcheck_units(ffcl_ctx *ctx, const char *name);
+int ffcl_selfcheck_units(ffcl_ctx *ctx, const char *name, size_t head);
 
 #endif

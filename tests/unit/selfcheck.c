@@ -66,7 +66,7 @@ static int check(const char *name, ffcl_matrix_unit *found, int emulate)
         fail_msg("%s", err.text);
     ctx->err = &err;
     ctx->emulate = emulate;
-    int rc = ffcl_selfcheck_units(ctx, name);
+    int rc = ffcl_selfcheck_units(ctx, name, FFCL_ANY_HEAD);
     *found = ctx->matrix_unit;
     if (rc)
         assert_non_null(strstr(err.text, "failed its check"));
