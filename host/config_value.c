@@ -216,6 +216,8 @@ static int store_string(char **member, const ffcl_config_row *row, const char *t
 {
     char *value = NULL;
     const size_t length = strlen(text);
+    /* What other keys have for nothing, where it would name a file. */
+    static const char *const nothings[] = {"none", "off", "no", "false", "null", NULL};
     const int is_library = row->offset == offsetof(struct ffcl_config, blas.library);
     int rc = 0;
     /* They would count: the file "x.png" with its marks. */
@@ -228,6 +230,10 @@ static int store_string(char **member, const ffcl_config_row *row, const char *t
         return ffcl_fail(err, FFCL_ECONFIG, "%s: [%s] %s = %.80s is a relative path: a library is "
                          "code that runs, so it is a name that the loader finds or an absolute "
                          "path", source->where, row->section, row->key, text);
+    if (row->type == FFCL_TYPE_OUTPUT && ffcl_is_one_of(text, nothings))
+        return ffcl_fail(err, FFCL_ECONFIG, "%s: [%s] %s = %s: nothing behind = stands for none, "
+                         "and ./%s is a path of that name", source->where, row->section, row->key,
+                         text, text);
     if (!*text && row->type != FFCL_TYPE_OUTPUT)
         return ffcl_config_bad_value(source, row, text, "is empty", err);
     if (*text) {

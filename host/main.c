@@ -75,8 +75,10 @@ static int dispatch(ffcl_session *s, int argc, char **argv)
             ffcl_help_print_command(stdout, s->command);
         return 0;
     }
-    if (ffcl_option_text(s, "version"))
+    if (ffcl_option_text(s, "version")) {
+        s->n_words = 0;         /* behind whatever else, as --help */
         return ffcl_version_command.run(s);
+    }
     return s->command->run(s);
 }
 

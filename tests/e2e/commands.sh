@@ -130,6 +130,10 @@ done
 for key in output.grid output.folder output.npz eval.save_stats; do
     refuses "$key=- is not stdout" 3 "= -: it is written to a file" -- "$demo" "$key=-"
 done
+for value in none off no; do
+    refuses "output.grid=$value is no file" 3 "nothing behind = stands for none" -- "$demo" \
+        output.grid=$value
+done
 refuses "-o - is not stdout" 3 "never to stdout" -- "$demo" -o -
 refuses "--sheet - is not stdout" 2 "never to stdout" -- eval a.npz --sheet -
 refuses "init - is not stdout" 2 "never to stdout" -- init -

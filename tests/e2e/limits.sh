@@ -144,13 +144,13 @@ done
 args=("$demo" sampler.count=12 sampler.batch=2 output.grid=)
 if need_shim "no locks"; then
     for number in 37 38 95 22:ofd; do
-        rm -rf none
-        LD_PRELOAD=$work/shim.so FFCL_SHIM_LOCKS=$number run -q "${args[@]}" output.folder=none \
+        rm -rf lockless
+        LD_PRELOAD=$work/shim.so FFCL_SHIM_LOCKS=$number run -q "${args[@]}" output.folder=lockless \
             output.npz=none.npz
         want=1
         [ $number != 22:ofd ] || want=0
         same "locks fail with errno $number: a warning, and the sample set" \
-            "$code $(grep -c '^ffcl: warning: the file system of none has no locks' \
+            "$code $(grep -c '^ffcl: warning: the file system of lockless has no locks' \
                 "$work/stderr") $(find . -name '.*' -type f)" "0 $want "
         check "locks fail with errno $number: it is right" cmp none.npz whole.npz
         rm none.npz

@@ -213,8 +213,8 @@ echo $code; cmp r.npz with.npz)" 0
 
 # ---- nothing is left by what fails before the first image ----
 
-run -q "$demo" output.grid= output.folder=none model.checkpoint=gone.pt
-same "no folder of a run that found no weights" "$code $(ls -d none 2>&1 | grep -c 'No such')" \
+run -q "$demo" output.grid= output.folder=gone model.checkpoint=gone.pt
+same "no folder of a run that found no weights" "$code $(ls -d gone 2>&1 | grep -c 'No such')" \
     "4 1"
 
 finish

@@ -245,7 +245,7 @@ same "it says what was kept and how to resume" "$(grep -c \
 same "and that is there" "$(sed -n 's/^ffcl: stopped: \([0-9]*\) of .*/\1/p' "$work/tty")" \
     "$(find many -name '*.png' | wc -l)"
 same "Ctrl-C before the first image leaves nothing" "$(type_at "plan: " 1 "$demo" \
-    sampler.count=100000 output.grid= output.folder=none) $(ls -d none 2>&1 | grep -c 'No such')" \
+    sampler.count=100000 output.grid= output.folder=gone) $(ls -d gone 2>&1 | grep -c 'No such')" \
     "signal 2 1"
 same "Ctrl-C in report: dies by it" "$(type_at "checking " 1 report -o report.txt)" "signal 2"
 same "it says what was kept, which says where it ends" "$(grep -c \
