@@ -145,8 +145,8 @@ args=("$demo" sampler.count=12 sampler.batch=2 output.grid=)
 if need_shim "no locks"; then
     for number in 37 38 95 22:ofd; do
         rm -rf lockless
-        LD_PRELOAD=$work/shim.so FFCL_SHIM_LOCKS=$number run -q "${args[@]}" output.folder=lockless \
-            output.npz=none.npz
+        LD_PRELOAD=$work/shim.so FFCL_SHIM_LOCKS=$number run -q "${args[@]}" \
+            output.folder=lockless output.npz=none.npz
         want=1
         [ $number != 22:ofd ] || want=0
         same "locks fail with errno $number: a warning, and the sample set" \

@@ -27,9 +27,10 @@ commands_of() { # PAGE
 # What a test cannot do here: install, take minutes, or lack files of others.
 is_for_people() {
     case $1 in
+    make | ffcl\ *) return 0 ;;
     make\ demo* | make\ check* | make\ -j* | mpirun* | sbatch* | '' | \#*) return 0 ;;
     *FreeFlow-XL* | *ffcl-xl* | *'bench --quick'* | *'bench model'*) return 0 ;;
-    *'eval fid50k.npz'* | *report*) return 0 ;;
+    *'eval fid50k.npz'* | 'build/ffcl report '*) return 0 ;;
     'build/tests/check  '* | 'build/tests/check --device'* | 'make build/tests'*) return 0 ;;
     esac
     return 1
@@ -40,7 +41,7 @@ sed -n '/^```ini$/,/^```$/p' clone/README.md | sed '/```/d' > clone/year.ini
 sed -n '/^```c$/,/^```$/p' clone/docs/library.md | sed '/```/d' > clone/digits.c
 
 for page in README.md docs/checkpoints.md docs/gpus.md docs/tune-kernels.md docs/fid50k.md \
-    docs/library.md; do
+    docs/library.md docs/models.md docs/evaluation.md; do
     n=0
     # One shell a page, as a reader has it.
     commands_of "clone/$page" > commands
