@@ -378,7 +378,7 @@ int ffcl_config_parse_input(const char *text, ffcl_condition *out)
     if (!parse_word(text, strlen(text), &out->kind))
         return 0;
     out->kind = FFCL_INPUT_NUMBER;
-    return parse_real(text, &out->number) || !isfinite(out->number) ? -1 : 0;
+    return parse_real(text, &out->number) || !isfinite((float)out->number) ? -1 : 0;
 }
 
 int ffcl_config_store_condition(ffcl_config *cfg, const char *prefix, const char *text,
@@ -391,7 +391,7 @@ int ffcl_config_store_condition(ffcl_config *cfg, const char *prefix, const char
     if (ffcl_config_parse_input(text, &parsed))
         return ffcl_fail(err, FFCL_ECONFIG, "%s: [condition] %.80s = %.80s is not known; expected "
                          "delta, t, r, guidance, omega, t_min, t_max, goal, two of them as in "
-                         "t, r, or a number", source->where, prefix, text);
+                         "t, r, or a number of float32", source->where, prefix, text);
     for (size_t i = 0; i < cfg->n_conditions; i++) {
         if (!strcmp(cfg->conditions[i].prefix, prefix)) {
             parsed.prefix = cfg->conditions[i].prefix;

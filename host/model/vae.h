@@ -16,6 +16,7 @@ typedef struct ffcl_vae_dims {
     size_t upscale;             /* image side / latent side: 2^(levels - 1) */
     int is_tiny;                /* TAESD's kind: it reads latents as the generator makes them */
     int has_config;             /* else groups were assumed */
+    char unknown[200];          /* keys of config.json that nobody here knows, "a, b"; "": none */
     int has_norm;               /* the file has a batch norm of latents, too (REPA-E) */
     double scaling, shift;      /* config.json's scaling_factor, 0: none; shift_factor */
     float *mean, *std;          /* (zc) its latents_mean and latents_std; NULL: none */

@@ -4,6 +4,7 @@
 #include "model/vae_config.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -142,6 +143,35 @@ static int check_once(const char *path, const cJSON *json, const char *const *ke
     return 0;
 }
 
+static int is_among(const char *key, const char *const *keys)
+{
+    for (size_t i = 0; keys[i]; i++)
+        if (!strcmp(keys[i], key))
+            return 1;
+    return 0;
+}
+
+/* Keys that say what nobody here computes, to be named: a network of another epsilon, say, decodes
+ * to other images. */
+static void list_unknown(ffcl_vae *vae, const cJSON *json, const char *const *shared,
+                         const char *const *keys)
+{
+    /* Of the encoder, of where the weights come from, and of types that hold them. */
+    static const char *const passive[] = {
+        "_diffusers_version", "_name_or_path", "in_channels", "down_block_types", "sample_size",
+        "force_upcast", "use_quant_conv", "block_out_channels", "encoder_block_out_channels",
+        "num_encoder_blocks", "latent_magnitude", "latent_shift", "torch_dtype", "dtype", NULL};
+    const cJSON *one = NULL;
+    cJSON_ArrayForEach(one, json) {
+        const size_t used = strlen(vae->d.unknown);
+        if (is_among(one->string, shared) || is_among(one->string, keys) ||
+            is_among(one->string, passive))
+            continue;
+        snprintf(vae->d.unknown + used, sizeof vae->d.unknown - used, "%s%.60s", used ? ", " : "",
+                 one->string);
+    }
+}
+
 int ffcl_vae_config_open(ffcl_vae *vae, cJSON **json, const char *path, const char *text,
                          const char *const *keys, ffcl_error *err)
 {
@@ -164,5 +194,7 @@ int ffcl_vae_config_open(ffcl_vae *vae, cJSON **json, const char *path, const ch
         rc = ffcl_vae_config_count(vae, path, *json, "latent_channels", vae->d.zc, err);
     if (rc == 0)
         rc = ffcl_vae_config_count(vae, path, *json, "out_channels", vae->d.out, err);
+    if (rc == 0)
+        list_unknown(vae, *json, shared, keys);
     return rc ? rc : read_form(vae, path, *json, err);
 }

@@ -211,6 +211,19 @@ static void report_groups(const ffcl_engine *engine, const ffcl_config *cfg,
     say(&n, obs);
 }
 
+/* Of a config.json: ffcl decodes as if they were not there. */
+static void report_unknown(const ffcl_engine *engine, const ffcl_config *cfg,
+                           const ffcl_observer *obs)
+{
+    const ffcl_vae_dims *d = ffcl_engine_vae(engine);
+    note n = {.used = 0};
+    if (!*d->unknown)
+        return;
+    add(&n, "config.json of %.400s gives %s, which ffcl does not know, and passes over",
+        cfg->vae.weights, d->unknown);
+    say(&n, obs);
+}
+
 /* How many evaluations of the transformer an image takes. */
 static void report_steps(const ffcl_engine *engine, const ffcl_observer *obs)
 {
@@ -271,5 +284,6 @@ void ffcl_assumptions_report(const ffcl_engine *engine, const ffcl_config *cfg,
     if (!ffcl_engine_vae(engine))
         return;
     report_groups(engine, cfg, obs);
+    report_unknown(engine, cfg, obs);
     report_latents(engine, cfg, obs);
 }

@@ -179,6 +179,18 @@ else
     unset FFCL_CL_DIR
 fi
 
+# CLBlast and OpenBLAS read variables of their own.
+run "${set_of[@]}" output.folder=plain
+for variable in CLBLAST_BUILD_OPTIONS=-DFFCL_NOTHING OPENBLAS_BLOCK_FACTOR=25 \
+    POCL_FULL_REPLICATION_THRESHOLD=3; do
+    rm -f plain/000002.png
+    export "${variable?}"
+    run "${set_of[@]}" output.folder=plain
+    same "with $variable a sample set is not completed" \
+        "$code $(grep -c "environment was none and is $variable" "$work/stderr")" "17 1"
+    unset "${variable%%=*}"
+done
+
 # ---- versions of libraries ----
 
 run "${set_of[@]}" output.folder=version

@@ -153,6 +153,10 @@ same "config.json: another shift than [vae] shift is a note, and where each is f
     "$code $(grep -c 'shift_factor = 0.1159; used is \[vae\] shift = 0.5' "$work/stderr") \
 $(grep -c '^latents: scale 0.18215 (config.json, scaling_factor), shift 0.5 (command line)$' \
         "$work/stderr")" "0 1 1"
+with 's/"sample_size": 64/"norm_eps": 0.01, "sample_size": 64, "b\\u001bc": 1/'
+run "${tiny[@]}" "${mine[@]}"
+same "config.json: keys that nobody here knows are named" "$code $(grep -c \
+    'gives norm_eps, b?c, which ffcl does not know' "$work/stderr")" "0 1"
 rm "$config"
 run "${tiny[@]}" "${mine[@]}"
 same "config.json: its absence is a note that says what is assumed" \

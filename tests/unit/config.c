@@ -675,13 +675,20 @@ static void test_condition(void **state)
     assert_int_equal(c.kind, FFCL_INPUT_DELTA);
     refuse_set(cfg, "condition.d=time", FFCL_ECONFIG,
                "condition.d=time: [condition] d = time is not known; expected delta, t, r, "
-               "guidance, omega, t_min, t_max, goal, two of them as in t, r, or a number");
+               "guidance, omega, t_min, t_max, goal, two of them as in t, r, or a number of "
+               "float32");
     refuse_set(cfg, "condition.d=nan", FFCL_ECONFIG,
                "condition.d=nan: [condition] d = nan is not known; expected delta, t, r, "
-               "guidance, omega, t_min, t_max, goal, two of them as in t, r, or a number");
+               "guidance, omega, t_min, t_max, goal, two of them as in t, r, or a number of "
+               "float32");
     refuse_set(cfg, "condition.d=1e999", FFCL_ECONFIG,
                "condition.d=1e999: [condition] d = 1e999 is not known; expected delta, t, r, "
-               "guidance, omega, t_min, t_max, goal, two of them as in t, r, or a number");
+               "guidance, omega, t_min, t_max, goal, two of them as in t, r, or a number of "
+               "float32");
+    refuse_set(cfg, "condition.d=1e39", FFCL_ECONFIG,
+               "condition.d=1e39: [condition] d = 1e39 is not known; expected delta, t, r, "
+               "guidance, omega, t_min, t_max, goal, two of them as in t, r, or a number of "
+               "float32");
     refuse_set(cfg, "condition.=1", FFCL_ECONFIG,
                "condition.=1: [condition] a key is missing before =; expected the prefix of an "
                "embedder such as t_embedder");
