@@ -21,6 +21,7 @@ void ffcl_facts_of_device(ffcl_manifest_member *out, const ffcl_engine *engine)
     memcpy(out->platform, caps->platform, sizeof out->platform);
     memcpy(out->version, caps->version, sizeof out->version);
     memcpy(out->driver, caps->driver, sizeof out->driver);
+    memcpy(out->platform_version, caps->platform_version, sizeof out->platform_version);
     ffcl_engine_products(engine, out->products, sizeof out->products);
     ffcl_engine_unit(engine, out->unit, sizeof out->unit);
     ffcl_engine_library(engine, out->library, sizeof out->library);

@@ -319,8 +319,11 @@ static int is_text(const cJSON *object, const char *key, const char *text)
 
 static int is_member(const cJSON *device, const ffcl_manifest_member *d)
 {
+    static const char release[] = "platform_version";       /* which runs do not have */
     return is_text(device, "name", d->name) && is_text(device, "driver", d->driver) &&
-           is_text(device, "version", d->version);
+           is_text(device, "version", d->version) &&
+           (is_text(device, release, d->platform_version) ||
+            !cJSON_GetObjectItemCaseSensitive(device, release));
 }
 
 /* Looks through devices, each of which says by which ffcl, or all are by that of `run`. */
@@ -343,9 +346,10 @@ ffcl_manifest_kind ffcl_manifest_kind_of(const ffcl_manifest *m, const ffcl_mani
     look_for(m->members, NULL, d, &others, &same, &of_version);
     if (others && !same)
         return FFCL_KIND_NEW_IN_RUN;
-    look_for(cJSON_GetObjectItemCaseSensitive(m->old, "devices"), NULL, d, &others, &same,
-             &of_version);
-    cJSON_ArrayForEach(run, cJSON_GetObjectItemCaseSensitive(m->old, "runs"))
+    /* Runs tell the same and less; of earlier versions of ffcl there are only they. */
+    const cJSON *devices = cJSON_GetObjectItemCaseSensitive(m->old, "devices");
+    look_for(devices, NULL, d, &others, &same, &of_version);
+    cJSON_ArrayForEach(run, cJSON_GetObjectItemCaseSensitive(m->old, devices ? "" : "runs"))
         look_for(cJSON_GetObjectItemCaseSensitive(run, "devices"), run, d, &others, &same,
                  &of_version);
     return same ? of_version ? FFCL_KIND_KNOWN : FFCL_KIND_OTHER_FFCL
@@ -357,6 +361,7 @@ static int add_member(ffcl_manifest *m, const ffcl_manifest_member *d, ffcl_erro
     cJSON *one = cJSON_CreateObject();
     if (!one || !ffcl_json_add_text(one, "name", d->name) ||
         !ffcl_json_add_text(one, "platform", d->platform) ||
+        !ffcl_json_add_text(one, "platform_version", d->platform_version) ||
         !ffcl_json_add_text(one, "version", d->version) ||
         !ffcl_json_add_text(one, "driver", d->driver) ||
         !ffcl_json_add_text(one, "ffcl", FFCL_VERSION) ||

@@ -317,6 +317,16 @@ else
     run "${kinds[@]}"
     same "of another version of ffcl: a warning" \
         "$code $(grep -c 'warning: .* another version of ffcl than' "$work/stderr")" "0 1"
+    # Another release of the platform, whose compiler may be another.
+    rm -rf f
+    for release in A B; do
+        FFCL_SHIM_DEVICE=release=$release LD_PRELOAD=$shim_device POCL_DEVICES=pthread \
+            run "${kinds[@]}" sampler.count=4
+        rm f/000003.png
+    done
+    same "another release of the platform: a warning" \
+        "$code $(grep -c 'warning: earlier images .* another kind of device or driver' \
+            "$work/stderr")" "0 1"
     # Two devices of one name, of which the second has a library of its own.
     rm -rf f
     FFCL_SHIM_DEVICE=gpu,unified=0,nth=1 LD_PRELOAD=$shim_device POCL_DEVICES="pthread pthread" \

@@ -82,7 +82,7 @@ unread "an attention that should not be there" 6 mid_block_add_attention "has it
 # ---- labels, INI files, kernels: files that nobody may wait for ----
 
 mkfifo fifo
-refuses "an INI file that is a FIFO" 4 fifo "not a regular file" -- fifo "$grid"
+refuses "an INI file that is a FIFO" 4 fifo "it is a pipe" -- fifo "$grid"
 refuses "an INI file that is endless" 4 /dev/zero "not a regular file" -- /dev/zero "$grid"
 refuses "labels from a FIFO" 4 fifo "not a regular file" -- \
     "${tiny[@]}" sampler.classes=file:"$work"/fifo
