@@ -49,7 +49,7 @@ static void print_bench(FILE *f, const cJSON *b)
     fprintf(f, "    memory %.1f GB/s, float32 %.1f GFLOP/s\n", number_of(b, "memory_gb_s"),
             number_of(b, "float32_gflop_s"));
     cJSON_ArrayForEach(c, cJSON_GetObjectItemCaseSensitive(b, "cases")) {
-        fprintf(f, "    %-28s %-24s %-10s %9.3f ms %4.0f %%  %s\n", text_of(c, "kernel"),
+        fprintf(f, "    %-28s %-24s %-20s %9.3f ms %4.0f %%  %s\n", text_of(c, "kernel"),
                 text_of(c, "role"), text_of(c, "variant"), number_of(c, "ms"),
                 100.0 * number_of(c, "share"), text_of(c, "shape"));
     }

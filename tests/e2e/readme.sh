@@ -14,6 +14,7 @@ git clone -q "$root" clone 2> /dev/null
 # The pages as they are now, and the program that is built.
 cp "$root/README.md" clone/
 cp "$root"/docs/*.md clone/docs/
+cp "$root/.gitignore" clone/
 ln -s "$build" clone/build
 export HOME=$work/home
 mkdir "$HOME"
@@ -63,5 +64,7 @@ check "year.ini of the README works" \
 for image in demo.png seven.png; do
     check "$image is there" test -s "clone/$image"
 done
+same "what they write is ignored by git" "$(git -C clone status --porcelain | sed -n 's/^?? //p' |
+    grep -vx build)" ""
 
 finish
