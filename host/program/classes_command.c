@@ -8,12 +8,22 @@
 #include "program/command.h"
 #include "util.h"
 
-/* The pattern fits a name as it stands, a part of one, or is the class's number. */
+/* "0-9", as [sampler] classes has it. */
+static int is_in_range(size_t label, const char *pattern)
+{
+    unsigned long long first, last;
+    int end = 0;
+    return strspn(pattern, "0123456789-") == strlen(pattern) &&
+           sscanf(pattern, "%llu-%llu%n", &first, &last, &end) == 2 && !pattern[end] &&
+           label >= first && label <= last;
+}
+
+/* The pattern fits a name as it stands, a part of one, or is the class's number or a range. */
 static int is_wanted(const ffcl_class_names *names, size_t label, const char *pattern)
 {
     char number[24], *inside = ffcl_format("*%s*", pattern);
     snprintf(number, sizeof number, "%zu", label);
-    const int fits = !strcmp(number, pattern) ||
+    const int fits = !strcmp(number, pattern) || is_in_range(label, pattern) ||
                      (inside && ffcl_class_names_match(names, label, inside, strlen(inside))) ||
                      ffcl_class_names_match(names, label, pattern, strlen(pattern));
     free(inside);
@@ -59,7 +69,7 @@ static int run_classes(ffcl_session *s)
     if (!rc && !found) {
         ffcl_class_names_suggest(names, pattern, strlen(pattern), list, sizeof list);
         s->err.code = rc = FFCL_EUSAGE;
-        if (strspn(pattern, "0123456789") == strlen(pattern))
+        if (*pattern != '-' && strspn(pattern, "0123456789-") == strlen(pattern))
             snprintf(s->err.text, sizeof s->err.text, "class %.80s of %.200s is out of range (0 to "
                      "%zu)", pattern, which, ffcl_class_names_count(names) - 1);
         else
@@ -84,8 +94,8 @@ static const ffcl_option options[] = {
 const ffcl_command ffcl_classes_command = {
     .name = "classes", .summary = "list the names of classes and their numbers",
     .usage = "classes [PATTERN]\n", .options = options,
-    .help = "PATTERN is a number, a part of a name, or a name with * for any letters. The\n"
-            "same names stand in [sampler] classes: golden retriever, 360, *tabby*. They\n"
-            "are those of WordNet's synsets.\n",
+    .help = "PATTERN is a number, a range such as 0-9, a part of a name, or a name with * for\n"
+            "any letters. The same names stand in [sampler] classes: golden retriever, 360,\n"
+            "*tabby*. They are those of WordNet's synsets.\n",
     .run = run_classes,
 };

@@ -14,6 +14,9 @@ works "a synset" classes n02099601
 same "it is the golden retriever" "$(cat "$work/stdout")" "207  golden retriever"
 works "a number" classes 985
 same "it is the daisy" "$(grep -c '^985  daisy$' "$work/stdout")" 1
+works "a range" classes 984-986
+same "it is three" "$(cut -c 1-3 "$work/stdout" | tr '\n' ' ')" "984 985 986 "
+refuses "a range that none is in" 2 "1000-1002" "out of range (0 to 999)" -- classes 1000-1002
 works "as JSON" classes --json crane
 same "JSON: class and names" "$(python3 -c '
 import json, sys
