@@ -134,9 +134,12 @@ int ffcl_take_config(ffcl_session *s, ffcl_config **out)
     return rc ? rc : ffcl_open_config(s, out, ini, first, n);
 }
 
-/* A checkpoint in place of the INI file that would name it. */
-static int is_checkpoint(ffcl_session *s, const char *ini)
+/* A checkpoint in place of the INI file that would name it, or what a run has made. */
+static int is_no_ini(ffcl_session *s, const char *ini)
 {
+    if (ini && (ends_in(ini, ".png") || ends_in(ini, ".npz")))
+        return ffcl_fail(&s->err, FFCL_EUSAGE, "%s holds images, and ffcl takes the INI file that "
+                         "asks for them: ffcl inspect %s says what they were made with", ini, ini);
     return ini && ffcl_names_weights(ini)
                ? ffcl_fail(&s->err, FFCL_EUSAGE, "%s holds weights, and ffcl takes the INI file "
                            "that names them: ffcl init my.ini --checkpoint %s writes one", ini, ini)
@@ -148,7 +151,7 @@ int ffcl_open_config(ffcl_session *s, ffcl_config **out, const char *ini, size_t
     static const char names[] = "sampler.class_names=";
     int rc = ffcl_config_open(out, ini, &s->err);
     if (rc == FFCL_ECONFIG)
-        rc = is_checkpoint(s, ini);
+        rc = is_no_ini(s, ini);
     /* The names of classes come before what may use them. */
     for (size_t k = 0; !rc && k < 2 * n; k++) {
         const char *word = s->words[first + k % n];

@@ -242,6 +242,7 @@ int ffcl_options_parse(ffcl_session *s, int argc, char **argv)
     const char *single = find_single_dash(s->command, list, n, argv + 1);
     if (single)
         return unknown_option(s, list, n, single, 0);
+    unsetenv("POSIXLY_CORRECT");    /* options stand behind files, too, as help has them */
     opterr = 0;
     optind = 1;
     while ((c = getopt_long(argc, argv, letters, options, NULL)) != -1) {

@@ -119,6 +119,10 @@ bench -o x:--json FILE
 tune --quick:--minutes N
 HABITS
 refuses "a key with a colon" 2 "did you mean sampler.seed=3?" -- d.ini sampler.seed:3
+cp "$root/docs/demo.png" p.png
+refuses "an image in place of the INI file" 2 "ffcl inspect p.png says" -- p.png
+refuses "behind sample a word is a file" 4 "cannot open sample" -- sample sample
+POSIXLY_CORRECT=1 works "options behind words, whatever POSIXLY_CORRECT says" classes tabby --json
 works "-V" -V
 check "-V is --version" grep -q '^built with' "$work/stdout"
 for word in sampler Sampler '[sampler]' sampler. sampler.seed; do

@@ -87,7 +87,8 @@ tries() {
     # Of sixteen images it is right to warn; a profile beside JSON is not on stdout.
     case " $* " in
     *" --profile="*" --json "*) ;;
-    *) grep -v '^ffcl: warning: [a-z]*.npz has 16 images' "$work/stderr" > noise && faults+=("$last: on stderr: $(head -n 1 noise)") ;;
+    *) grep -v '^ffcl: warning: [a-z]*.npz has 16 images' "$work/stderr" > noise &&
+        faults+=("$last: on stderr: $(head -n 1 noise)") ;;
     esac
     case " $* " in
     *" --json "*) [ "$1" = bench ] || is_json "$work/stdout" || faults+=("$last: no JSON") ;;
