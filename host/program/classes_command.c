@@ -94,8 +94,8 @@ static const ffcl_option options[] = {
 const ffcl_command ffcl_classes_command = {
     .name = "classes", .summary = "list the names of classes and their numbers",
     .usage = "classes [PATTERN]\n", .options = options,
-    .help = "PATTERN is a number, a range such as 0-9, a part of a name, or a name with * for\n"
-            "any letters. The same names stand in [sampler] classes: golden retriever, 360,\n"
-            "*tabby*. They are those of WordNet's synsets.\n",
+    .help = "PATTERN is a number, a range such as 0-9, a part of a name, or a name with *\n"
+            "for any letters. The same names stand in [sampler] classes: golden retriever,\n"
+            "360, *tabby*. They are those of WordNet's synsets.\n",
     .run = run_classes,
 };

@@ -75,7 +75,8 @@ static int take_words(ffcl_session *s, sampling *r)
         return ffcl_bad_usage(s, s->is_named ? "sample needs an INI file"
                                              : "no INI file and no command given", "");
     const char *word = s->words[0];
-    if (r->ini && !s->is_named && strcmp(word, "-") && !strpbrk(word, "./") && stat(word, &info) < 0) {
+    const int is_word = !s->is_named && strcmp(word, "-") && !strpbrk(word, "./");
+    if (r->ini && is_word && stat(word, &info) < 0) {
         const char *nearest = ffcl_command_nearest(word);
         s->err.code = FFCL_EUSAGE;
         snprintf(s->err.text, sizeof s->err.text, "%.200s is neither a command nor a file%s%s%s; "
