@@ -22,6 +22,10 @@ void ffcl_facts_of_device(ffcl_manifest_member *out, const ffcl_engine *engine)
     memcpy(out->version, caps->version, sizeof out->version);
     memcpy(out->driver, caps->driver, sizeof out->driver);
     memcpy(out->platform_version, caps->platform_version, sizeof out->platform_version);
+    snprintf(out->limits, sizeof out->limits, "local memory %llu, work-groups %zu%s%s%s",
+             (unsigned long long)caps->local_bytes, caps->max_work_group,
+             caps->half ? ", half" : "", caps->unified ? ", unified" : "",
+             caps->native ? ", native" : "");
     ffcl_engine_products(engine, out->products, sizeof out->products);
     ffcl_engine_unit(engine, out->unit, sizeof out->unit);
     ffcl_engine_library(engine, out->library, sizeof out->library);

@@ -319,11 +319,14 @@ static int is_text(const cJSON *object, const char *key, const char *text)
 
 static int is_member(const cJSON *device, const ffcl_manifest_member *d)
 {
-    static const char release[] = "platform_version";       /* which runs do not have */
+    static const char release[] = "platform_version", limits[] = "limits";
+    /* The last two are not in what runs tell. */
     return is_text(device, "name", d->name) && is_text(device, "driver", d->driver) &&
            is_text(device, "version", d->version) &&
            (is_text(device, release, d->platform_version) ||
-            !cJSON_GetObjectItemCaseSensitive(device, release));
+            !cJSON_GetObjectItemCaseSensitive(device, release)) &&
+           (is_text(device, limits, d->limits) ||
+            !cJSON_GetObjectItemCaseSensitive(device, limits));
 }
 
 /* Looks through devices, each of which says by which ffcl, or all are by that of `run`. */
@@ -364,6 +367,7 @@ static int add_member(ffcl_manifest *m, const ffcl_manifest_member *d, ffcl_erro
         !ffcl_json_add_text(one, "platform_version", d->platform_version) ||
         !ffcl_json_add_text(one, "version", d->version) ||
         !ffcl_json_add_text(one, "driver", d->driver) ||
+        !ffcl_json_add_text(one, "limits", d->limits) ||
         !ffcl_json_add_text(one, "ffcl", FFCL_VERSION) ||
         !cJSON_AddItemToArray(m->members, one)) {
         cJSON_Delete(one);

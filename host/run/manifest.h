@@ -31,6 +31,7 @@ int ffcl_manifest_set(ffcl_manifest *m, const char *key, const char *text, ffcl_
 typedef struct ffcl_manifest_member {
     char name[128], platform[128], version[128], driver[128];
     char platform_version[256]; /* which may name the compiler, as PoCL's does */
+    char limits[96];            /* what kernels are chosen by; not memory, nor compute units */
     char products[400];         /* float32 matrices: whose, and with which tuning */
     char unit[80];              /* half matrices: the matrix unit, "none"; "": all is float32 */
     char library[200];          /* the version of who multiplies; "": ffcl does */

@@ -317,6 +317,16 @@ else
     run "${kinds[@]}"
     same "of another version of ffcl: a warning" \
         "$code $(grep -c 'warning: .* another version of ffcl than' "$work/stderr")" "0 1"
+    # Other limits, by which kernels are chosen.
+    rm -rf f
+    for local in 1048576 524288; do
+        FFCL_SHIM_DEVICE=local=$local LD_PRELOAD=$shim_device POCL_DEVICES=pthread \
+            run "${kinds[@]}" sampler.count=4
+        rm f/000003.png
+    done
+    same "less local memory: a warning" \
+        "$code $(grep -c 'warning: earlier images .* another kind of device or driver' \
+            "$work/stderr")" "0 1"
     # Another release of the platform, whose compiler may be another.
     rm -rf f
     for release in A B; do
