@@ -345,41 +345,47 @@ static void keep(const verdict *v, int passed)
             ffcl_selfcheck_keep(v->key[g], passed);
 }
 
-static int is_asked(const verdict *v, const trial *t)
+/* Makes a group's trials.  A lack of memory or a lost device says nothing about them and is not
+ * kept. */
+static int check_group(ffcl_ctx *ctx, ffcl_matrix_unit unit, const probe *p, const verdict *v,
+                       size_t group)
 {
-    int any = 0;
-    for (size_t g = 0; g < GROUPS; g++)
-        any |= v->asked[g] && groups[g] == t->head;
-    return any;
+    int passed = 1, rc = 0;
+    for (size_t i = 0; rc == 0 && passed && i < TRIALS; i++) {
+        double off = 1;
+        if (!concerns(&trials[i], unit) || trials[i].head != groups[group])
+            continue;
+        rc = distance(ctx, p, &trials[i], &off);
+        passed = rc == 0 && off < trials[i].most;      /* NaN fails too */
+    }
+    if (rc == 0 || rc == FFCL_EBUILD)
+        ffcl_selfcheck_keep(v->key[group], passed);
+    return passed;
 }
 
-/* Makes the trials that are asked for, and keeps their result.  That kernels do not build is a
- * result; a lack of memory or a lost device says nothing about them and is not kept. */
+/* Makes the trials that are asked for, and keeps their results.  That kernels do not build is a
+ * result, of all of them. */
 static int check(ffcl_ctx *ctx, ffcl_matrix_unit unit, const verdict *v)
 {
     probe p = {0};
     for (size_t g = 0; g < GROUPS; g++)
         if (v->asked[g])
             name_programs(ctx, unit, g);
-    int passed = 1, rc = ffcl_ctx_check(ctx);
+    int passed, rc = ffcl_ctx_check(ctx);
     if (rc == 0)
         rc = ffcl_programs_build(ctx);
+    if (rc == FFCL_EBUILD)
+        keep(v, 0);
     if (rc == 0)
         rc = open_probe(ctx, &p);
+    passed = rc == 0;
     let(ctx, unit, 1);
-    for (size_t i = 0; rc == 0 && passed && i < TRIALS; i++) {
-        double off = 1;
-        if (!concerns(&trials[i], unit) || !is_asked(v, &trials[i]))
-            continue;
-        rc = distance(ctx, &p, &trials[i], &off);
-        passed = rc == 0 && off < trials[i].most;      /* NaN fails too */
-    }
+    for (size_t g = 0; rc == 0 && g < GROUPS; g++)
+        if (v->asked[g] && !check_group(ctx, unit, &p, v, g))
+            passed = 0;
     close_probe(&p);
     ffcl_arena_reset(ctx->arena);
     let(ctx, unit, 0);
-    passed = passed && rc == 0;
-    if (rc == 0 || rc == FFCL_EBUILD)
-        keep(v, passed);
     return passed;
 }
 
