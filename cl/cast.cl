@@ -8,7 +8,7 @@ __kernel void cast_to_half(__global half *out, __global const float *x, int at, 
 {
     int e = get_global_id(0);
     if (e < n)
-        vstore_half_rte(x[e], (size_t)at + e, out);
+        STORE_HALF(x[e], (size_t)at + e, out);
 }
 
 /* Columns n0 on of a weight, x (n / K, K) float32, into the tiles of out. */
@@ -16,7 +16,7 @@ __kernel void cast_to_tiles(__global half *out, __global const float *x, int n0,
 {
     int e = get_global_id(0), k = e % K;
     if (e < n)
-        vstore_half_rte(x[e], piece_at(n0 + e / K, k, K) + k % 8, out);
+        STORE_HALF(x[e], piece_at(n0 + e / K, k, K) + k % 8, out);
 }
 
 /* The same where K % 8 == 0: a work-item has one of n pieces of 8 rows of a column. */
@@ -24,7 +24,7 @@ __kernel void cast_to_pieces(__global half *out, __global const float *x, int n0
 {
     int e = get_global_id(0), pieces = K / 8;
     if (e < n)
-        vstore_half8_rte(vload8(e, x), 0, out + piece_at(n0 + e / pieces, e % pieces * 8, K));
+        STORE_HALF8(vload8(e, x), 0, out + piece_at(n0 + e / pieces, e % pieces * 8, K));
 }
 
 /* out[e] = x[e], e < n: x half, out float32. */

@@ -18,8 +18,10 @@
 #define IN_REGISTERS
 #endif
 
-/* Where a device's stores to half do not round to nearest even, as its self-check has found
- * (host/selfcheck/numbers.c), values are rounded before, by integers: any store is then exact. */
+/* STORE_HALF, STORE_HALF2, 4, 8 and 16 (v, i, p): how kernels store to half; vstore_half itself is
+ * for this file alone.  Where a device's stores do not round to nearest even, as its self-check has
+ * found (host/selfcheck/numbers.c), values are rounded before, by integers: any store is then
+ * exact. */
 #ifdef ROUND_HALF
 #define TO_HALF(N, FLOAT, UINT)                                                                   \
     static inline FLOAT to_half##N(FLOAT x)                                                       \
@@ -39,19 +41,27 @@
         return as_##FLOAT(r | (bits ^ a));                                                        \
     }
 TO_HALF(, float, uint)
+TO_HALF(2, float2, uint2)
 TO_HALF(4, float4, uint4)
 TO_HALF(8, float8, uint8)
 TO_HALF(16, float16, uint16)
-#define vstore_half_rte(v, i, p) vstore_half_rte(to_half(v), i, p)
-#define vstore_half4_rte(v, i, p) vstore_half4_rte(to_half4(v), i, p)
-#define vstore_half8_rte(v, i, p) vstore_half8_rte(to_half8(v), i, p)
-#define vstore_half16_rte(v, i, p) vstore_half16_rte(to_half16(v), i, p)
+#define STORE_HALF(v, i, p) vstore_half_rte(to_half(v), i, p)
+#define STORE_HALF2(v, i, p) vstore_half2_rte(to_half2(v), i, p)
+#define STORE_HALF4(v, i, p) vstore_half4_rte(to_half4(v), i, p)
+#define STORE_HALF8(v, i, p) vstore_half8_rte(to_half8(v), i, p)
+#define STORE_HALF16(v, i, p) vstore_half16_rte(to_half16(v), i, p)
+#else
+#define STORE_HALF(v, i, p) vstore_half_rte(v, i, p)
+#define STORE_HALF2(v, i, p) vstore_half2_rte(v, i, p)
+#define STORE_HALF4(v, i, p) vstore_half4_rte(v, i, p)
+#define STORE_HALF8(v, i, p) vstore_half8_rte(v, i, p)
+#define STORE_HALF16(v, i, p) vstore_half16_rte(v, i, p)
 #endif
 
 #ifdef HALF
 typedef half act;
 #define LOAD_ACT(p, i) vload_half((i), (p))
-#define STORE_ACT(p, i, v) vstore_half_rte((v), (i), (p))
+#define STORE_ACT(p, i, v) STORE_HALF((v), (i), (p))
 /* Elements i to i + 7, i a multiple of eight and p aligned, in one access of 16 bytes; some
  * compilers make eight accesses of vloada_half8. */
 static inline float8 load_half8(__global const half *p, size_t i)
@@ -63,7 +73,7 @@ static inline float8 load_half8(__global const half *p, size_t i)
 static inline void store_half8(__global half *p, size_t i, float8 v)
 {
     uint4 raw;
-    vstore_half8_rte(v, 0, (half *)&raw);
+    STORE_HALF8(v, 0, (half *)&raw);
     ((__global uint4 *)p)[i / 8] = raw;
 }
 
@@ -71,7 +81,7 @@ static inline void store_half8(__global half *p, size_t i, float8 v)
 static inline void store_half4(__global half *p, size_t i, float4 v)
 {
     uint2 raw;
-    vstore_half4_rte(v, 0, (half *)&raw);
+    STORE_HALF4(v, 0, (half *)&raw);
     ((__global uint2 *)p)[i / 4] = raw;
 }
 #define LOAD_ACT8(p, i) load_half8((p), (i))

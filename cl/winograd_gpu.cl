@@ -40,7 +40,7 @@ typedef float2 vec;
 #ifdef HALF
 typedef ushort2 packed;
 #define OPENED(raw) vload_half2(0, (const half *)&(raw))
-#define PACK(v, raw) vstore_half2_rte(v, 0, (half *)&(raw))
+#define PACK(v, raw) STORE_HALF2(v, 0, (half *)&(raw))
 #else
 typedef float2 packed;
 #endif
@@ -52,7 +52,7 @@ typedef float vec;
 #ifdef HALF
 typedef ushort packed;
 #define OPENED(raw) vload_half(0, (const half *)&(raw))
-#define PACK(v, raw) vstore_half_rte(v, 0, (half *)&(raw))
+#define PACK(v, raw) STORE_HALF(v, 0, (half *)&(raw))
 #else
 typedef float packed;
 #endif

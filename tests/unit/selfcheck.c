@@ -282,14 +282,19 @@ static void test_numbers(void **state)
     run("sed -i 's/native_divide(v/1.0004f * &/' %s/silu8.clh%s", f->sources, "");
     numbers_need(" -DNO_NATIVE");
     numbers_need(" -DNO_NATIVE");
-    run("sed -i 's/_rte(/_rtz(/g' %s/common.cl %s/numbers.cl", f->sources, f->sources);
+    run("sed -i 's/_rte(/_rtz(/g' %s/common.cl%s", f->sources, "");
     numbers_need(" -DROUND_HALF -DNO_NATIVE");
     run("cp cl/silu8.clh %s%s", f->sources, "");
     numbers_need(" -DROUND_HALF");
     /* In one width alone. */
-    run("cp cl/common.cl cl/numbers.cl %s && sed -i 's/half8_rte(/half8_rtz(/g' %s/common.cl",
-        f->sources, f->sources);
-    numbers_need(" -DROUND_HALF");
+    static const char *const widths[] = {"half", "half2", "half4", "half8", "half16"};
+    for (size_t i = 0; i < sizeof widths / sizeof *widths; i++) {
+        char command[160];
+        snprintf(command, sizeof command, "cp cl/common.cl %%s && sed -i 's/vstore_%s_rte(/"
+                 "vstore_%s_rtz(/' %%s/common.cl", widths[i], widths[i]);
+        run(command, f->sources, f->sources);
+        numbers_need(" -DROUND_HALF");
+    }
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, open_folders, close_folders)
