@@ -245,6 +245,15 @@ if "$ffcl" devices > /dev/null 2>&1; then
     same "devices --json: the same" "$(python3 -c '
 import json, sys
 print(len(json.load(open(sys.argv[1]))))' "$work/stdout")" "$("$ffcl" devices | grep -c '^\[')"
+    same "numbers are numbers" "$(python3 -c '
+import json, sys
+for i, d in enumerate(json.load(open(sys.argv[1]))):
+    counts = [d[k] for k in ("compute_units", "clock_mhz", "memory_bytes", "largest_buffer_bytes",
+                             "local_memory_bytes", "largest_work_group")]
+    assert all(isinstance(c, int) for c in counts) and counts[2] > 1e8, counts
+    assert isinstance(d["shares_host_memory"], bool) and isinstance(d["half_precision"], bool)
+    assert d["index"] == i and d["select"].count(":") == 1 and d["name"] and d["driver"], d
+print("yes")' "$work/stdout")" "yes"
 fi
 
 # ---- names of outputs ----
