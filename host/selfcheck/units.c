@@ -475,13 +475,18 @@ int ffcl_unit_listed(const ffcl_ctx *ctx, ffcl_matrix_unit unit)
 /* NVIDIA's newest unit up to `most` that the device has and that works. */
 static ffcl_matrix_unit highest(ffcl_ctx *ctx, ffcl_matrix_unit most, size_t head)
 {
+    const int has_wgmma = most == FFCL_UNIT_WGMMA && ffcl_unit_listed(ctx, FFCL_UNIT_WGMMA);
     if (!ffcl_unit_listed(ctx, FFCL_UNIT_MMA))
         return FFCL_UNIT_NONE;
-    if (most == FFCL_UNIT_WGMMA && ffcl_unit_listed(ctx, FFCL_UNIT_WGMMA) &&
-        works(ctx, FFCL_UNIT_WGMMA, head, 0))
+    if (has_wgmma && works(ctx, FFCL_UNIT_WGMMA, head, 0))
         return FFCL_UNIT_WGMMA;
-    if (works(ctx, FFCL_UNIT_MMA, head, 0))
+    if (works(ctx, FFCL_UNIT_MMA, head, 0)) {
+        if (has_wgmma)
+            ffcl_report(ctx->obs, FFCL_PHASE_WARN, "the kernels for wgmma do not build or compute "
+                        "wrong here; mma is used, which is slower (ffcl selfcheck tries again)",
+                        0, 0);
         return FFCL_UNIT_MMA;
+    }
     ffcl_report(ctx->obs, FFCL_PHASE_WARN,
                 "the kernels for tensor cores do not build or compute wrong here; not used", 0, 0);
     return FFCL_UNIT_NONE;
