@@ -9,7 +9,8 @@ need_device
 declare -A base=(
     [sample]="$demo sampler.count=2" [init]="x.ini --overwrite" [inspect]="$demo_sit"
     [convert]="$demo_sit o.safetensors --overwrite" [classes]="retriever" [devices]=""
-    [eval]="set.npz --inception net.safetensors" [bench]="softmax --quick --repeats 1 --rounds 1"
+    [eval]="set.npz --inception net.safetensors"
+    [bench]="softmax --quick --repeats 1 --rounds 1 --seconds 0.01"
     [report]="--op softmax -o -" [verify]="$data/sit_h144_p2.ref.safetensors
         model.checkpoint=$data/sit_h144_p2.pt" [selfcheck]="$demo" [keys]="" [presets]="" [help]=""
     [version]=""
@@ -18,7 +19,8 @@ declare -A base=(
         blas.backend=clblast device.select=cpu --minutes 0.2")
 
 # The same for the options of all commands, where that takes seconds.
-declare -A light=([eval]="--compare a.json b.json" [bench]="softmax --list" [tune]="--help")
+declare -A light=([eval]="--compare a.json b.json" [bench]="softmax --list" [tune]="--help"
+    [report]="--help")
 
 # COMMAND OPTION: its values, for each.
 values() {
@@ -125,10 +127,13 @@ for command in $commands; do
             continue                                    # no Landlock here
         fi
         for one in "${given[@]}"; do
-            own=("${words[@]}")
+            own=("${words[@]}") twice=$has_json
             case $option in
             quiet | verbose | color | help | version)
-                [ -z "${light[$command]-}" ] || read -ra own <<< "${light[$command]}" ;;
+                [ -z "${light[$command]-}" ] || {
+                    read -ra own <<< "${light[$command]}"
+                    twice=0
+                } ;;
             esac
             case $command.$option in
             eval.reference | eval.inception) own=(set.npz --inception net.safetensors) ;;
@@ -146,7 +151,7 @@ for command in $commands; do
             esac
             case $command.$option in
             eval.* | *.json | *.verbose | *.help | *.version) ;;
-            *) [ "$has_json" = 0 ] || tries "$command" "${own[@]}" "$one" --json ;;
+            *) [ "$twice" = 0 ] || tries "$command" "${own[@]}" "$one" --json ;;
             esac
         done
     done
