@@ -317,26 +317,22 @@ else
     run "${kinds[@]}"
     same "of another version of ffcl: a warning" \
         "$code $(grep -c 'warning: .* another version of ffcl than' "$work/stderr")" "0 1"
-    # Other limits, by which kernels are chosen.
-    rm -rf f
-    for local in 1048576 524288; do
-        FFCL_SHIM_DEVICE=local=$local LD_PRELOAD=$shim_device POCL_DEVICES=pthread \
-            run "${kinds[@]}" sampler.count=4
-        rm f/000003.png
-    done
-    same "less local memory: a warning" \
-        "$code $(grep -c 'warning: earlier images .* another kind of device or driver' \
-            "$work/stderr")" "0 1"
-    # Another release of the platform, whose compiler may be another.
-    rm -rf f
-    for release in A B; do
-        FFCL_SHIM_DEVICE=release=$release LD_PRELOAD=$shim_device POCL_DEVICES=pthread \
-            run "${kinds[@]}" sampler.count=4
-        rm f/000003.png
-    done
-    same "another release of the platform: a warning" \
-        "$code $(grep -c 'warning: earlier images .* another kind of device or driver' \
-            "$work/stderr")" "0 1"
+    # another_kind NAME OPTION: a set begun on one device and completed on the other.
+    another_kind() {
+        local option
+        rm -rf f
+        for option in "${@:2}"; do
+            FFCL_SHIM_DEVICE=$option LD_PRELOAD=$shim_device POCL_DEVICES=pthread \
+                run "${kinds[@]}" sampler.count=4
+            rm f/000003.png
+        done
+        same "$1: a warning" \
+            "$code $(grep -c 'warning: earlier images .* another kind of device or driver' \
+                "$work/stderr")" "0 1"
+    }
+    # Kernels are chosen by limits; another release may have another compiler.
+    another_kind "less local memory" local=1048576 local=524288
+    another_kind "another release of the platform" release=A release=B
     # Two devices of one name, of which the second has a library of its own.
     rm -rf f
     FFCL_SHIM_DEVICE=gpu,unified=0,nth=1 LD_PRELOAD=$shim_device POCL_DEVICES="pthread pthread" \

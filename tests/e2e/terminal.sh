@@ -274,26 +274,25 @@ same "it says that there is nothing, and so it is" \
     "$work/tty") $(find . -name '*stats*')" "1 "
 
 # A file that is being written when the program dies by a signal leaves nothing behind.
+# end_at PATTERN: ends $pid where there is such a file.
+end_at() {
+    for ((n = 0; n < 3000; n++)); do
+        [ -z "$(find . -name "$1")" ] || break
+        sleep 0.002
+    done
+    kill -TERM "$pid"
+    wait "$pid"
+}
 "$ffcl" eval --make-network cut.safetensors 2> words &
 pid=$!
-for ((n = 0; n < 3000; n++)); do
-    [ -z "$(find . -name '.cut*')" ] || break
-    sleep 0.002
-done
-kill -TERM $pid
-wait $pid
+end_at '.cut*'
 same "a network that is being written: dies by the signal, and nothing is left" \
     "$? $(find . -name '*cut*') $(tail -n 1 words)" \
     "143  ffcl: stopped: no network was written"
 mkdir tmp
 TMPDIR=$work/tmp "$ffcl" tune --minutes 1 > words 2>&1 &
 pid=$!
-for ((n = 0; n < 3000; n++)); do
-    [ -z "$(find tmp -name 'ffcl-xl2-*')" ] || break
-    sleep 0.002
-done
-kill -TERM $pid
-wait $pid
+end_at 'ffcl-xl2-*'
 same "the weights that tune makes up: nothing is left" "$? $(ls tmp)" "143 "
 
 finish
