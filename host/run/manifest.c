@@ -352,9 +352,10 @@ ffcl_manifest_kind ffcl_manifest_kind_of(const ffcl_manifest *m, const ffcl_mani
     /* Runs tell the same and less; of earlier versions of ffcl there are only they. */
     const cJSON *devices = cJSON_GetObjectItemCaseSensitive(m->old, "devices");
     look_for(devices, NULL, d, &others, &same, &of_version);
-    cJSON_ArrayForEach(run, cJSON_GetObjectItemCaseSensitive(m->old, devices ? "" : "runs"))
+    cJSON_ArrayForEach(run, cJSON_GetObjectItemCaseSensitive(m->old, devices ? "" : "runs")) {
         look_for(cJSON_GetObjectItemCaseSensitive(run, "devices"), run, d, &others, &same,
                  &of_version);
+    }
     return same ? of_version ? FFCL_KIND_KNOWN : FFCL_KIND_OTHER_FFCL
            : others ? FFCL_KIND_NEW : FFCL_KIND_KNOWN;
 }

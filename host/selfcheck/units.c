@@ -402,17 +402,13 @@ static int check_marked(ffcl_ctx *ctx, ffcl_matrix_unit unit, const verdict *v)
     return passed;
 }
 
-/* Does the unit work, for models with such heads?  A failure only means that it is not used.  The
- * check has a list of programs of its own: where the result is known, none of them is loaded.
- * again: it is checked even if it is known to have passed. */
-static int works(ffcl_ctx *ctx, ffcl_matrix_unit unit, size_t head, int again)
+/* The check has a list of programs of its own: where the result is known, none of them is
+ * loaded. */
+static int find_out(ffcl_ctx *ctx, ffcl_matrix_unit unit, size_t head, int again)
 {
-    ffcl_error slot = {0, ""}, *outer = ctx->err;
     ffcl_programs *programs = ctx->programs, *own = NULL;
     verdict v = {{NULL}, {0}};
-    int passed = 1, is_new = 0;
-    ctx->err = &slot;
-    int rc = ffcl_programs_open(&own, ctx);
+    int passed = 1, is_new = 0, rc = ffcl_programs_open(&own, ctx);
     for (size_t g = 0; rc == 0 && passed && g < GROUPS; g++) {
         if (!group_concerns(g, unit, head))
             continue;
@@ -434,6 +430,16 @@ static int works(ffcl_ctx *ctx, ffcl_matrix_unit unit, size_t head, int again)
         ffcl_programs_hand_over(ctx, &own);
     for (size_t g = 0; g < GROUPS; g++)
         free(v.key[g]);
+    return passed;
+}
+
+/* Does the unit work, for models with such heads?  A failure only means that it is not used.
+ * again: it is checked even if it is known to have passed. */
+static int works(ffcl_ctx *ctx, ffcl_matrix_unit unit, size_t head, int again)
+{
+    ffcl_error slot = {0, ""}, *outer = ctx->err;
+    ctx->err = &slot;
+    const int passed = find_out(ctx, unit, head, again);
     ctx->err = outer;
     return passed;
 }
